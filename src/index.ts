@@ -13,9 +13,9 @@ export { rescale, type Scaling, scaleTo, standardization, toCategorical } from '
 export { chooseClasses, choosePerClass, firstImages, pickImages } from './data/select.ts';
 export { type SplitOptions, splitIndices, trainTestSplit } from './data/split.ts';
 export type { Dataset, DatasetName, DatasetSource, ImageSet, LabelArray, PixelArray } from './data/types.ts';
-export type { Choice, ProblemSizes } from './gpu/choices.ts';
 export { Device } from './gpu/device.ts';
 export type { AdapterInfo, Counters } from './gpu/info.ts';
+export type { Choice, ProblemSizes } from './gpu/kernel-selection.ts';
 export type { Finding, Probe, SubgroupFinding } from './gpu/probe.ts';
 export type { TrackedLine, Tracking } from './gpu/track.ts';
 export * from './io/index.ts';

@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, listOf, type OptionNames } from '../base/check.ts';
+import { checkOptions, formatValue, type OptionNames, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Model } from '../training/model.ts';
 import { OFFICIAL_ADDRESS } from './checkpoints.ts';
@@ -69,7 +69,7 @@ async function withBytes(
   network: MobileNetV2Options,
   weights: PretrainedMobileNetV2Options['weights'],
 ): Promise<Model> {
-  const list = listOf('mobileNetV2: weights', weights) ?? [weights];
+  const list = readList('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every(isBytes)) {
     throw new ArgumentError(
       `mobileNetV2: weights must be the bytes of a file, a Uint8Array or an ArrayBuffer, but is ${formatValue(weights)}. In a browser, serve ` +

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { checkOptions, checkText, formatValue, listOf, nearName } from '../base/check.ts';
+import { checkOptions, checkText, formatValue, nearName, readList } from '../base/check.ts';
 import { ArgumentError, FileError } from '../base/errors.ts';
 import type { FetchOptions } from '../data/fetch.ts';
 import { readBytes } from '../io/files.ts';
@@ -104,7 +104,7 @@ async function pretrained(
 
 /** The files that `weights` names or is. @throws ArgumentError, FileError */
 function filesOf(weights: Weights, includeTop: boolean): WeightFile[] {
-  const list = listOf('mobileNetV2: weights', weights) ?? [weights];
+  const list = readList('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every((one) => typeof one === 'string' || isBytes(one))) {
     throw new ArgumentError(
       `mobileNetV2: weights must be 'imagenet', the path or the bytes of a file, a list of those, or null, but is ${formatValue(weights)}`,

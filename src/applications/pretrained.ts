@@ -1,4 +1,4 @@
-import { readable } from '../base/check.ts';
+import { tryRead } from '../base/check.ts';
 import { DataError } from '../base/errors.ts';
 import { decodeKerasWeights, decodeSafetensors, type NdArray } from '../io/index.ts';
 import { isHdf5, isZip } from '../io/keras/signature.ts';
@@ -11,11 +11,11 @@ export type WeightBytes = Uint8Array | ArrayBuffer;
 
 /** @throws ArgumentError for a value that cannot be read */
 export const isBytes = (value: unknown): value is WeightBytes =>
-  readable('mobileNetV2: weights', () => value instanceof Uint8Array || value instanceof ArrayBuffer);
+  tryRead('mobileNetV2: weights', () => value instanceof Uint8Array || value instanceof ArrayBuffer);
 
 /** @throws ArgumentError for bytes that were given away */
 export const bytesOf = (bytes: WeightBytes): Uint8Array =>
-  readable('mobileNetV2: weights', () => (bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes));
+  tryRead('mobileNetV2: weights', () => (bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes));
 
 /** A file of weights that was read. */
 export interface WeightFile {

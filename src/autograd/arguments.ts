@@ -1,7 +1,7 @@
 import { checkF32, formatValue, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { DType } from '../kernels/array.ts';
-import { type Fused, fusedActivations } from '../kernels/epilogue.ts';
+import { type FusedActivation, fusedActivations } from '../kernels/epilogue.ts';
 
 const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
 
@@ -28,7 +28,10 @@ export interface ActivationOptions {
 export const activationNames: OptionNames<ActivationOptions> = { activation: true, negativeSlope: true };
 
 /** What is asked for, if anything. @throws ArgumentError for an activation that no kernel has, or a slope that is no number from 0 up */
-export function fusedOf(operator: string, { activation, negativeSlope = 0.01 }: ActivationOptions): Fused | null {
+export function parseActivation(
+  operator: string,
+  { activation, negativeSlope = 0.01 }: ActivationOptions,
+): FusedActivation | null {
   if (activation === undefined) return null;
   if (!fusedActivations.includes(activation)) {
     throw new ArgumentError(

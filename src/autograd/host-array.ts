@@ -1,7 +1,7 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type DType, type HostArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
-import { howToMap, type Numbers, readNumbers, toNumber } from './host-data.ts';
+import { conversionHint, type Numbers, readNumbers, toNumber } from './host-data.ts';
 
 /**
  * Numbers of the host as a tensor of that shape and type holds them.
@@ -39,7 +39,7 @@ export function toHostArray(subject: string, data: ArrayLike<unknown>, dtype: DT
     const value = toNumber(data, i);
     if (value === null) {
       throw new ArgumentError(
-        `${subject}: the value at position ${i} is ${formatValue(data[i])}, ${howToMap(data[i])}`,
+        `${subject}: the value at position ${i} is ${formatValue(data[i])}, ${conversionHint(data[i])}`,
       );
     }
     if (dtype !== 'f32' && (!Number.isInteger(value) || value < low || value > high)) {

@@ -66,10 +66,10 @@ function flatten(subject: string, list: readonly unknown[], flat: unknown[], pat
   let first: Shape | null = null;
   for (const [i, entry] of list.entries()) {
     const place = [...path, i];
-    const shaped = readShaped(`${subject}: entry ${showPlace(place)}`, entry);
+    const shaped = readShaped(`${subject}: entry ${formatIndex(place)}`, entry);
     if (!shaped && !isList(entry)) {
       throw new ShapeError(
-        `${subject}: entry ${showPlace(place)} is ${formatValue(entry)}, but entry ${showPlace(place.with(-1, 0))} is a list`,
+        `${subject}: entry ${formatIndex(place)} is ${formatValue(entry)}, but entry ${formatIndex(place.with(-1, 0))} is a list`,
       );
     }
     const part = shaped?.flat ?? (entry as ArrayLike<unknown>);
@@ -79,7 +79,7 @@ function flatten(subject: string, list: readonly unknown[], flat: unknown[], pat
     first ??= shape;
     if (!sameShape(shape, first)) {
       throw new ShapeError(
-        `${subject}: entry ${showPlace(place)} has shape ${showShape(shape)}, but entry ${showPlace(place.with(-1, 0))} has ` +
+        `${subject}: entry ${formatIndex(place)} has shape ${showShape(shape)}, but entry ${formatIndex(place.with(-1, 0))} has ` +
           `${showShape(first)}; all must have one shape`,
       );
     }
@@ -87,7 +87,7 @@ function flatten(subject: string, list: readonly unknown[], flat: unknown[], pat
   return [list.length, ...first!];
 }
 
-const showPlace = (place: readonly number[]) => (place.length === 1 ? String(place[0]) : showShape(place));
+const formatIndex = (place: readonly number[]) => (place.length === 1 ? String(place[0]) : showShape(place));
 
 /** Numbers that come with a shape, as arrays of other libraries and pictures do; null for any other. */
 function readShaped(subject: string, given: unknown): { flat: ArrayLike<unknown>; shape: Shape } | null {
@@ -145,7 +145,7 @@ export function toNumber(flat: ArrayLike<unknown>, i: number): number | null {
 }
 
 /** What a value that is no number might have been meant as. */
-export function howToMap(value: unknown): string {
+export function conversionHint(value: unknown): string {
   if (typeof value === 'string') {
     return (
       'which is text: map labels to class numbers first, as in labels.map((label) => names.indexOf(label)), ' +
@@ -180,15 +180,15 @@ function refuse(subject: string, flat: ArrayLike<unknown>, i: number, rowShape: 
   const value = flat[i];
   const why =
     typeof value !== 'number'
-      ? howToMap(value)
+      ? conversionHint(value)
       : Number.isFinite(value)
         ? `beyond what f32 holds, which is ${LARGEST_F32.toPrecision(3)}; scale the data first`
         : 'but a model can only learn from finite numbers, so clean the data first';
-  throw new DataError(`${subject}: number ${i} is ${formatValue(value)} (${placeOf(i, rowShape)}), ${why}`);
+  throw new DataError(`${subject}: number ${i} is ${formatValue(value)} (${describePosition(i, rowShape)}), ${why}`);
 }
 
 /** Where number `i` is, counted from 0: `row 6, column 1`, and in images `sample 6 at [3,4,0]`. */
-export function placeOf(i: number, rowShape: Shape): string {
+export function describePosition(i: number, rowShape: Shape): string {
   const size = sizeOf(rowShape);
   const row = Math.floor(i / size);
   if (size === 1) return `sample ${row}`;

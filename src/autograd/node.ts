@@ -7,8 +7,8 @@ export interface TapeTensor {
   readonly requiresGrad: boolean;
   readonly node: Node | null;
   readonly grad: TapeTensor | null;
-  readonly gradHome: DeviceArray | null;
-  readonly parts: readonly DeviceArray[] | null;
+  readonly gradBuffer: DeviceArray | null;
+  readonly intermediates: readonly DeviceArray[] | null;
   readonly serial: number;
   readonly device: Device;
   readonly shape: Shape;
@@ -21,7 +21,7 @@ export interface TapeTensor {
 /** What an operator's backward pass may ask about its inputs. */
 export interface GradRequest {
   /** Whether input `i` needs a gradient at all. */
-  wants(i: number): boolean;
+  needsGrad(i: number): boolean;
   /** Where the gradient of input `i` may be written directly; undefined means a new array. Using it is optional. */
   into(i: number): DeviceArray | undefined;
 }
@@ -40,7 +40,7 @@ export interface Node {
    * What `backward` gives for a gradient of 1, for operators that have it at hand: a loss is where backward passes begin, and
    * then neither the 1 nor the product with it is computed. What it returns belongs to the tape.
    */
-  unit?: (request: GradRequest) => (DeviceArray | null)[];
+  backwardOfOne?: (request: GradRequest) => (DeviceArray | null)[];
   /** Arrays besides inputs and output that these read, and nobody else. */
   saved?: readonly DeviceArray[];
   /** Versions of the inputs' arrays when the operator read them. */
@@ -48,5 +48,5 @@ export interface Node {
   /** The layer that it belongs to, which its backward pass does too (see `Origin`). */
   layer: string | null;
   /** Whether a backward pass has gone through it and released what another one would need. */
-  spent: boolean;
+  released: boolean;
 }

@@ -8,12 +8,20 @@ export function recordOperator(
   output: DeviceArray,
   inputs: readonly Tensor[],
   backwardPass: Backward,
-  { unit, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
+  { backwardOfOne, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
 ): Tensor {
   const onTape = isTaped(inputs);
   if (!onTape) for (const array of saved) array.dispose();
   if (!onTape) return new Tensor(output);
   const versions = inputs.map(({ array }) => array.version);
   const { layer } = output.device.origin;
-  return new Tensor(output, true, { inputs, backward: backwardPass, unit, saved, versions, layer, spent: false });
+  return new Tensor(output, true, {
+    inputs,
+    backward: backwardPass,
+    backwardOfOne,
+    saved,
+    versions,
+    layer,
+    released: false,
+  });
 }

@@ -5,13 +5,13 @@ import { showShape } from '../kernels/array.ts';
 import type { TapeTensor } from './node.ts';
 
 /** What a leaf's gradient was when a step that is being recorded first touched it. */
-type First = 'cleared' | 'none' | 'some';
+type InitialGrad = 'cleared' | 'none' | 'some';
 
-const open = new WeakMap<Device, StepRecording>();
+const activeRecordings = new WeakMap<Device, StepRecording>();
 
 /** The step that `compileStep` is recording on a device, if it is. */
 export const recordingOf = (device: Device): StepRecording | null =>
-  device.recording ? (open.get(device) ?? null) : null;
+  device.recording ? (activeRecordings.get(device) ?? null) : null;
 
 /** What random layers draw by in a recorded step: the host writes its number before each run. */
 export interface StepNumber {
@@ -29,37 +29,37 @@ export interface RecordedOptimizer extends StepNumber {
 
 /** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
 export class StepRecording {
-  private readonly first = new Map<TapeTensor, First>();
+  private readonly initialGrads = new Map<TapeTensor, InitialGrad>();
   /** What gradients the step left, and which of them lie where an owner wants them. */
-  private readonly last = new Map<TapeTensor, { grad: TapeTensor | null; home: Storage | null }>();
+  private readonly finalGrads = new Map<TapeTensor, { grad: TapeTensor | null; home: Storage | null }>();
   /** Optimizers whose `step` is part of it. */
   readonly steps = new Set<RecordedOptimizer>();
   /** What random layers draw by, optimizers included. */
   readonly numbers = new Set<StepNumber>();
   /** What the step did that no recording can hold. */
-  private refused: Error | null = null;
+  private error: Error | null = null;
 
   constructor(private readonly device: Device) {}
 
   /** Runs `body` as the step that is recorded. @throws what the step did that it may not */
   run<T>(body: () => T): T {
-    open.set(this.device, this);
+    activeRecordings.set(this.device, this);
     try {
       const result = body();
-      if (this.refused) throw this.refused;
+      if (this.error) throw this.error;
       return result;
     } finally {
-      open.delete(this.device);
+      activeRecordings.delete(this.device);
     }
   }
 
   /** Notes an error that nobody might see where it happened, as in a promise. */
   refuse(error: Error): void {
-    this.refused ??= error;
+    this.error ??= error;
   }
 
   /** @throws ArgumentError for a second step of an optimizer, whose rate and number would be those of the first */
-  adds(optimizer: RecordedOptimizer): void {
+  addOptimizer(optimizer: RecordedOptimizer): void {
     if (this.steps.has(optimizer)) {
       throw new ArgumentError(
         'compileStep: step() was called twice for one optimizer; compile one step, and call it twice',
@@ -68,43 +68,43 @@ export class StepRecording {
     this.steps.add(optimizer);
   }
 
-  reads(number: StepNumber): void {
+  addStepNumber(number: StepNumber): void {
     this.numbers.add(number);
   }
 
   /** A leaf's gradient was cleared. */
-  cleared(leaf: TapeTensor): void {
-    if (!this.first.has(leaf)) this.first.set(leaf, 'cleared');
+  noteCleared(leaf: TapeTensor): void {
+    if (!this.initialGrads.has(leaf)) this.initialGrads.set(leaf, 'cleared');
   }
 
   /** A leaf is about to get a gradient. */
-  settles(leaf: TapeTensor): void {
-    if (!this.first.has(leaf)) this.first.set(leaf, leaf.grad ? 'some' : 'none');
+  noteAccumulation(leaf: TapeTensor): void {
+    if (!this.initialGrads.has(leaf)) this.initialGrads.set(leaf, leaf.grad ? 'some' : 'none');
   }
 
   /** Leaves that got gradients in it, or lost them. */
   get leaves(): Iterable<TapeTensor> {
-    return this.first.keys();
+    return this.initialGrads.keys();
   }
 
   /** Takes away the gradients that were to be computed by a recording which failed. */
   undo(): void {
-    for (const [leaf, first] of this.first) if (first !== 'some') leaf.clearGrad();
+    for (const [leaf, first] of this.initialGrads) if (first !== 'some') leaf.clearGrad();
   }
 
   /** Whether gradients are those that it left: what became of them since is no part of its runs. */
   get isCurrent(): boolean {
-    return [...this.last].every(
+    return [...this.finalGrads].every(
       ([{ grad }, left]) => grad === left.grad || (grad?.array.storage.isSame(left.home) ?? false),
     );
   }
 
   /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
   checkGradients(): void {
-    for (const [leaf, first] of this.first) {
-      const { grad, gradHome } = leaf;
-      const home = gradHome?.storage ?? null;
-      this.last.set(leaf, { grad, home: grad?.array.storage.isSame(home) ? home : null });
+    for (const [leaf, first] of this.initialGrads) {
+      const { grad, gradBuffer } = leaf;
+      const home = gradBuffer?.storage ?? null;
+      this.finalGrads.set(leaf, { grad, home: grad?.array.storage.isSame(home) ? home : null });
       if (first === 'cleared' || (first === 'some') === (leaf.grad !== null)) continue;
       throw new ArgumentError(
         `compileStep: the gradient of a tensor of shape ${showShape(leaf.shape)} ${first === 'none' ? 'stays after the step' : 'was there before the step'}, ` +

@@ -3,10 +3,10 @@ import { ArgumentError, DisposedError, ShapeError } from '../base/errors.ts';
 import { withOrigin } from '../gpu/origin.ts';
 import { type DeviceArray, sameShape, showShape, withScope } from '../kernels/array.ts';
 import { accumulate, add, fill } from '../kernels/pointwise/pointwise.ts';
-import { commonModels } from '../kernels/run.ts';
-import { copyOf } from './copy-of.ts';
+import { commonReplicas } from '../kernels/run.ts';
+import { copyArray } from './copy-array.ts';
+import { keepFinished } from './finished-graphs.ts';
 import type { GradRequest, Node, TapeTensor } from './node.ts';
-import { keepSpent } from './spent.ts';
 import { recordingOf } from './step-recording.ts';
 
 let recording = true;
@@ -28,7 +28,7 @@ export const isTaped = (inputs: readonly TapeTensor[]): boolean =>
   recording && inputs.some((input) => input.requiresGrad);
 
 /** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
-function history(root: TapeTensor): TapeTensor[] {
+function dependencies(root: TapeTensor): TapeTensor[] {
   const seen = new Set([root]);
   const stack = [root];
   for (let t = stack.pop(); t; t = stack.pop()) {
@@ -45,7 +45,7 @@ function history(root: TapeTensor): TapeTensor[] {
 /** @throws ArgumentError where an earlier pass released the graph, or its leaves were changed since */
 function checkGraph(graph: readonly TapeTensor[]): void {
   for (const { node } of graph) {
-    if (node?.spent) {
+    if (node?.released) {
       throw new ArgumentError(
         'backward: an earlier backward() has gone through this graph, or a part of it, and released it; compute the loss again, or give ' +
           'the earlier one { retainGraph: true }',
@@ -69,34 +69,34 @@ export function backward(
 ): void {
   if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
   if (dout) {
-    commonModels('backward', [root.array, dout.array]);
+    commonReplicas('backward', [root.array, dout.array]);
     if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {
       throw new ShapeError(
         `backward: the gradient must be f32 of shape ${showShape(root.shape)}, but is ${dout.dtype} ${showShape(dout.shape)}`,
       );
     }
   }
-  const graph = history(root);
+  const graph = dependencies(root);
   checkGraph(graph);
-  const hidden = new Set(graph.flatMap(({ parts }) => parts ?? []));
+  const hidden = new Set(graph.flatMap(({ intermediates }) => intermediates ?? []));
   const grads = new Map<TapeTensor, DeviceArray>();
   const leaves = new Set<TapeTensor>();
-  const fresh: TapeTensor[] = [];
+  const newLeaves: TapeTensor[] = [];
   withScope(
     root.device,
     () => {
       // One that lies in a buffer with others, such as another gradient, may meet the place of a gradient in that buffer.
-      const given = dout?.array.storage.isView ? copyOf(dout.array) : dout?.array;
-      const { unit } = root.node ?? {};
-      if (unit && !dout) propagate(root, unit, grads);
+      const given = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
+      const { backwardOfOne } = root.node ?? {};
+      if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
       else grads.set(root, given ?? fill(root.device, root.shape, 1, { models: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
           propagate(t, (request) => t.node!.backward(grad, request), grads);
         } else if (grad) {
-          if (!t.grad) fresh.push(t);
-          withOrigin(t.device, { backward: true }, () => settle(t, grad));
+          if (!t.grad) newLeaves.push(t);
+          withOrigin(t.device, { backward: true }, () => accumulateLeafGrad(t, grad));
           leaves.add(t);
         }
         // Everything that was made from t has had its turn, so nobody reads t again.
@@ -115,22 +115,22 @@ export function backward(
   );
   if (!retainGraph) {
     for (const array of hidden) array.dispose();
-    for (const { node } of graph) if (node) spend(node);
+    for (const { node } of graph) if (node) releaseNode(node);
   }
   const { scopes } = root.device;
   const isFree = ({ array }: TapeTensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
   const tensors = graph.filter((t) => t.node && isFree(t));
-  keepSpent(root.device, { tensors, leaves, retained: retainGraph }, fresh);
+  keepFinished(root.device, { tensors, leaves, retained: retainGraph }, newLeaves);
 }
 
 /** Lets go of what a node refers to: a loss that is kept to be read does not hold its whole graph. */
-function spend(node: Node): void {
-  node.spent = true;
+function releaseNode(node: Node): void {
+  node.released = true;
   node.inputs = [];
   node.versions = [];
   node.saved = [];
   node.backward = () => [];
-  delete node.unit;
+  delete node.backwardOfOne;
 }
 
 function propagate(
@@ -148,16 +148,16 @@ function propagateThrough(
 ): void {
   const firstUse = (input: TapeTensor) => !grads.has(input) && !(input.node === null && input.grad);
   const results = run({
-    wants: (i) => node.inputs[i]!.requiresGrad,
+    needsGrad: (i) => node.inputs[i]!.requiresGrad,
     into: (i) => {
       const input = node.inputs[i]!;
       // A home takes one result; an input used twice by one operator, or again later, gets its sum there afterwards.
       const usedOnce = node.inputs.filter((other) => other === input).length === 1;
-      if (input.node !== null || !usedOnce || !firstUse(input) || !input.gradHome) return undefined;
+      if (input.node !== null || !usedOnce || !firstUse(input) || !input.gradBuffer) return undefined;
       // No kernel may read a buffer that it writes to: an input that is a gradient itself may lie in that of the home.
-      const { buffer } = input.gradHome.storage;
+      const { buffer } = input.gradBuffer.storage;
       const isRead = node.inputs.some(({ array }) => !array.disposed && array.storage.buffer === buffer);
-      return isRead ? undefined : input.gradHome;
+      return isRead ? undefined : input.gradBuffer;
     },
   });
   node.inputs.forEach((input, i) => {
@@ -169,27 +169,27 @@ function propagateThrough(
 }
 
 /** The first gradient of a sum. */
-function sumOf(grad: DeviceArray, into?: DeviceArray): DeviceArray {
-  const sum = fill(grad.device, grad.shape, 0, { models: grad.models, into });
+function startSum(grad: DeviceArray, into?: DeviceArray): DeviceArray {
+  const sum = fill(grad.device, grad.shape, 0, { models: grad.replicas, into });
   accumulate(sum, grad);
   return sum;
 }
 
 /** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
-function settle(leaf: TapeTensor, grad: DeviceArray): void {
+function accumulateLeafGrad(leaf: TapeTensor, grad: DeviceArray): void {
   if (leaf.array.disposed) {
     throw new DisposedError(
       `backward: a tensor of shape ${showShape(leaf.shape)} that requires a gradient was disposed before it got one`,
     );
   }
-  recordingOf(leaf.device)?.settles(leaf);
+  recordingOf(leaf.device)?.noteAccumulation(leaf);
   if (leaf.grad) {
     accumulate(leaf.grad.array, grad);
-  } else if (leaf.gradHome) {
-    const home = leaf.gradHome;
-    if (grad !== home) sumOf(grad, home);
-    leaf.setGrad(home.reshaped(home.shape)); // which may be disposed, and the place stays
+  } else if (leaf.gradBuffer) {
+    const home = leaf.gradBuffer;
+    if (grad !== home) startSum(grad, home);
+    leaf.setGrad(home.reshape(home.shape)); // which may be disposed, and the place stays
   } else {
-    leaf.setGrad(sumOf(grad));
+    leaf.setGrad(startSum(grad));
   }
 }

@@ -2,31 +2,31 @@ import { type HostArray, showShape } from '../kernels/array.ts';
 import type { TapeTensor } from './node.ts';
 
 /** Values that are shown of a tensor of which only the first are known. */
-const FIRST = 6;
+const FIRST_VALUES = 6;
 /** As NumPy: of more values only the first and last three of each axis are shown. */
-const MOST = 1000;
-const EDGE = 3;
-const LINE = 75;
+const MAX_VALUES = 1000;
+const EDGE_VALUES = 3;
+const LINE_LENGTH = 75;
 
 /** What `console.log` shows of a tensor, without waiting for the adapter. */
-export function summaryOf(tensor: TapeTensor): string {
+export function summarizeTensor(tensor: TapeTensor): string {
   const { array } = tensor;
   const head = headOf(tensor);
   if (array.disposed) return `${head}, disposed`;
-  const size = array.size * array.models;
+  const size = array.size * array.replicas;
   const known = size > 0 ? array.knownValues : new Float32Array();
-  if (known && known.length >= size) return textOf(tensor, known);
+  if (known && known.length >= size) return formatTensor(tensor, known);
   if (known) {
-    return `${head} [${Array.from(known.subarray(0, FIRST), (value) => cell(value, tensor)).join(', ')}, ...]`;
+    return `${head} [${Array.from(known.subarray(0, FIRST_VALUES), (value) => formatNumber(value, tensor)).join(', ')}, ...]`;
   }
   return `${head} (its values are on the adapter; \`await tensor.text()\` shows them)`;
 }
 
 /** The same with all values, or those at the edges of many. */
-export function textOf(tensor: TapeTensor, values: HostArray): string {
+export function formatTensor(tensor: TapeTensor, values: HostArray): string {
   // A matrix begins on a line of its own, so that its columns stand below each other.
   const separator = fullShape(tensor).length > 1 ? '\n' : ' ';
-  return `${headOf(tensor)}${separator}${layout(tensor, values)}`;
+  return `${headOf(tensor)}${separator}${formatRows(tensor, values)}`;
 }
 
 /** Of several models, those are the first axis. */
@@ -38,15 +38,15 @@ function headOf({ dtype, shape, models, requiresGrad, node }: TapeTensor): strin
 }
 
 /** Nested rows in brackets, numbers right-aligned to the same width. */
-function layout(tensor: TapeTensor, values: HostArray): string {
+function formatRows(tensor: TapeTensor, values: HostArray): string {
   const shape = fullShape(tensor);
-  const isCut = values.length > MOST;
+  const isCut = values.length > MAX_VALUES;
   /** The places along an axis that are shown; null for those left out. */
   const places = (n: number): (number | null)[] =>
-    isCut && n > 2 * EDGE ? [0, 1, 2, null, n - 3, n - 2, n - 1] : Array.from({ length: n }, (_, i) => i);
+    isCut && n > 2 * EDGE_VALUES ? [0, 1, 2, null, n - 3, n - 2, n - 1] : Array.from({ length: n }, (_, i) => i);
   const cells = new Map<number, string>();
   const visit = (axis: number, offset: number) => {
-    if (axis === shape.length) cells.set(offset, cell(values[offset]!, tensor));
+    if (axis === shape.length) cells.set(offset, formatNumber(values[offset]!, tensor));
     else for (const i of places(shape[axis]!)) if (i !== null) visit(axis + 1, offset * shape[axis]! + i);
   };
   if (values.length > 0) visit(0, 0);
@@ -56,18 +56,18 @@ function layout(tensor: TapeTensor, values: HostArray): string {
     const parts = places(shape[axis]!).map((i) => (i === null ? '...' : rows(axis + 1, offset * shape[axis]! + i)));
     const indent = ' '.repeat(axis + 1);
     const isLast = axis === shape.length - 1;
-    return `[${isLast ? wrapped(parts, indent) : parts.join(`,${'\n'.repeat(shape.length - 1 - axis)}${indent}`)}]`;
+    return `[${isLast ? wrapLines(parts, indent) : parts.join(`,${'\n'.repeat(shape.length - 1 - axis)}${indent}`)}]`;
   };
   return values.length > 0 ? rows(0, 0) : '[]';
 }
 
 /** Parts of a row in lines that are not too long. */
-function wrapped(parts: readonly string[], indent: string): string {
+function wrapLines(parts: readonly string[], indent: string): string {
   let text = '';
   let line = indent.length;
   for (const [i, part] of parts.entries()) {
     const last = i === parts.length - 1;
-    if (i > 0) text += line + part.length + 2 > LINE ? `\n${indent}` : ' ';
+    if (i > 0) text += line + part.length + 2 > LINE_LENGTH ? `\n${indent}` : ' ';
     line = i > 0 && text.endsWith(`\n${indent}`) ? indent.length : line + 1;
     text += last ? part : `${part},`;
     line += part.length + 1;
@@ -76,7 +76,7 @@ function wrapped(parts: readonly string[], indent: string): string {
 }
 
 /** A number with as few digits as tell it from other 32-bit floats, as NumPy does. */
-function cell(value: number, { dtype }: TapeTensor): string {
+function formatNumber(value: number, { dtype }: TapeTensor): string {
   if (Object.is(value, -0)) return '-0';
   for (let digits = 1; dtype === 'f32' && digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));

@@ -10,23 +10,23 @@ import {
   showShape,
   withScope,
 } from '../kernels/array.ts';
-import { commonModels } from '../kernels/run.ts';
-import { copyOf } from './copy-of.ts';
+import { commonReplicas } from '../kernels/run.ts';
+import { copyArray } from './copy-array.ts';
 import { readValues } from './host-array.ts';
 import { type Numbers, readNumbers } from './host-data.ts';
 import type { Node } from './node.ts';
 import { recordingOf } from './step-recording.ts';
 import { backward } from './tape.ts';
-import { summaryOf, textOf } from './tensor-text.ts';
+import { formatTensor, summarizeTensor } from './tensor-text.ts';
 
 export type { HostArray } from '../kernels/array.ts';
 
 /** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
 export type HostData = Numbers;
 
-let clock = 0;
+let nextSerial = 0;
 /** Arrays that are the gradient of a tensor: those that nobody else's may be. */
-const gradients = new WeakSet<DeviceArray>();
+const ownedGradients = new WeakSet<DeviceArray>();
 /** What `console.log` of Node, Deno and Bun asks for. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
@@ -37,23 +37,23 @@ export class Tensor {
    * Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside.
    * @internal
    */
-  gradHome: DeviceArray | null = null;
+  gradBuffer: DeviceArray | null = null;
   /**
    * Whether an operator that ends in a ReLU made it, or a dropout of such a tensor: its gradient is 0 in the end where it is not above
    * 0 itself, so that a gradient for it may come `throughRelu` (see DeviceArray).
    * @internal
    */
-  rectified = false;
+  isReluOutput = false;
   /**
    * What was made on the way to it and only it leads to: released by the backward pass, or with it. Null for none.
    * @internal
    */
-  parts: readonly DeviceArray[] | null = null;
+  intermediates: readonly DeviceArray[] | null = null;
   /**
    * Order of creation, which `backward` follows in reverse.
    * @internal
    */
-  readonly serial = clock++;
+  readonly serial = nextSerial++;
 
   /**
    * Tensors are made by `tensor()` and by operators.
@@ -92,21 +92,21 @@ export class Tensor {
   /** Puts another gradient, or none, in its place. */
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
-    if (gradient === null) recordingOf(this.device)?.cleared(this);
+    if (gradient === null) recordingOf(this.device)?.noteCleared(this);
     if (gradient === before) return;
-    this.gradient = gradient === null ? null : this.ownGradient(gradient);
+    this.gradient = gradient === null ? null : this.adoptGradient(gradient);
     before?.dispose();
   }
 
   /** A gradient, or a copy of one that is somebody else's, too. */
-  private ownGradient(given: Tensor): Tensor {
+  private adoptGradient(given: Tensor): Tensor {
     checkGradient(this, given);
     const { storage } = given.array;
-    const isAtHome = storage.isSame(this.gradHome?.storage);
-    const isFree = given !== this && !gradients.has(given.array) && !storage.isShared;
-    const gradient = isAtHome || isFree ? given : new Tensor(copyOf(given.array));
-    gradient.array.follow(this.array);
-    gradients.add(gradient.array);
+    const isInPlace = storage.isSame(this.gradBuffer?.storage);
+    const isFree = given !== this && !ownedGradients.has(given.array) && !storage.isShared;
+    const gradient = isInPlace || isFree ? given : new Tensor(copyArray(given.array));
+    gradient.array.moveToScopeOf(this.array);
+    ownedGradients.add(gradient.array);
     return gradient;
   }
 
@@ -120,7 +120,7 @@ export class Tensor {
    * @throws DisposedError
    */
   text(): Promise<string> {
-    return this.data().then((values) => textOf(this, values));
+    return this.data().then((values) => formatTensor(this, values));
   }
 
   /**
@@ -128,10 +128,10 @@ export class Tensor {
    * is written to it. `console.log(x)` shows this; in a browser `console.log(String(x))`.
    */
   toString(): string {
-    return summaryOf(this);
+    return summarizeTensor(this);
   }
   [inspect](): string {
-    return summaryOf(this);
+    return summarizeTensor(this);
   }
 
   /** The device that holds the values. */
@@ -148,7 +148,7 @@ export class Tensor {
   }
   /** Independent models stored one after another; 1 unless asked for. */
   get models(): number {
-    return this.array.models;
+    return this.array.replicas;
   }
   /** Elements of one model. */
   get size(): number {
@@ -263,7 +263,7 @@ export class Tensor {
         `assign: the values, a tensor of shape ${showShape(from.shape)}, ${from.disposedMessage}`,
       );
     }
-    commonModels('assign', [array, from]);
+    commonReplicas('assign', [array, from]);
     if (!sameShape(from.shape, shape)) {
       throw new ShapeError(
         `assign: the tensor has shape ${showShape(shape)}, but the values have ${showShape(from.shape)}`,
@@ -277,8 +277,8 @@ export class Tensor {
     if (from.storage === array.storage) return;
     // A kernel cannot read and write one buffer, as weights of one model lie in.
     const shared = from.storage.buffer === array.storage.buffer;
-    const apart = shared ? copyOf(from) : from;
-    copyOf(apart, array);
+    const apart = shared ? copyArray(from) : from;
+    copyArray(apart, array);
     if (shared) apart.dispose();
   }
 
@@ -288,7 +288,7 @@ export class Tensor {
    */
   detach(): Tensor {
     const { array } = this;
-    return new Tensor(array.reshaped(array.shape));
+    return new Tensor(array.reshape(array.shape));
   }
 
   /**
@@ -297,7 +297,7 @@ export class Tensor {
    */
   dispose(): void {
     this.array.dispose();
-    for (const array of [...(this.node?.saved ?? []), ...(this.parts ?? [])]) array.dispose();
+    for (const array of [...(this.node?.saved ?? []), ...(this.intermediates ?? [])]) array.dispose();
     this.grad = null;
   }
 
@@ -328,7 +328,7 @@ function checkGradient(of: Tensor, gradient: Tensor): void {
   if (gradient.array.disposed) {
     throw new DisposedError(`grad: a tensor of shape ${showShape(gradient.shape)} ${gradient.array.disposedMessage}`);
   }
-  commonModels('grad', [of.array, gradient.array]);
+  commonReplicas('grad', [of.array, gradient.array]);
   if (gradient.dtype !== 'f32' || !sameShape(gradient.shape, of.shape)) {
     throw new ShapeError(
       `grad: must be f32 of shape ${showShape(of.shape)}, but is ${gradient.dtype} ${showShape(gradient.shape)}`,
@@ -376,7 +376,7 @@ export function tensor(
     throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${formatValue(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
   const host = readValues('tensor', data, { shape, dtype, models });
-  const array = DeviceArray.empty(device, shape, { dtype, models });
+  const array = DeviceArray.empty(device, shape, { dtype, replicas: models });
   try {
     if (host.length > 0) device.upload(array.storage, host);
   } catch (error) {

@@ -9,8 +9,8 @@ import { checkRegular } from './regular-file.ts';
  * half-way have left in its folder goes.
  * @throws FileError for a FIFO, a device or a socket; the system's error
  */
-export function writeWhole(path: string, content: string | Uint8Array): void {
-  writeAllWhole([[path, content]]);
+export function writeFileAtomic(path: string, content: string | Uint8Array): void {
+  writeFilesAtomic([[path, content]]);
 }
 
 /**
@@ -18,10 +18,10 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
  * leaves the old ones.
  * @throws FileError for a FIFO, a device or a socket; the system's error
  */
-export function writeAllWhole(files: readonly (readonly [path: string, content: string | Uint8Array])[]): void {
+export function writeFilesAtomic(files: readonly (readonly [path: string, content: string | Uint8Array])[]): void {
   for (const [path] of files) checkRegular('write', path);
-  for (const folder of new Set(files.map(([path]) => dirname(resolve(path))))) removeScraps(folder);
-  const suffix = `.tilegrad-${PLACE}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  for (const folder of new Set(files.map(([path]) => dirname(resolve(path))))) removeTemporaryFiles(folder);
+  const suffix = `.tilegrad-${MACHINE}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     for (const [path, content] of files) {
       writeFileSync(path + suffix, content, { flush: true }); // else a power cut could leave an empty file under the new name
@@ -34,7 +34,7 @@ export function writeAllWhole(files: readonly (readonly [path: string, content: 
 }
 
 /** Where process numbers mean the same processes: this machine, and of its containers this one. */
-const PLACE = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
+const MACHINE = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
 
 function processNamespace(): string {
   try {
@@ -45,7 +45,7 @@ function processNamespace(): string {
 }
 
 /** What `writeAllWhole` appends to the name of a file that it has not finished: where, by which process, and a random number. */
-const SCRAP = /\.tilegrad-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}\.tmp$/;
+const TEMPORARY_NAME = /\.tilegrad-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}\.tmp$/;
 /** Of processes elsewhere, which cannot be asked for: no file takes as long to write. */
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -53,15 +53,15 @@ const DAY_MS = 24 * 3600 * 1000;
  * Removes what processes that were killed while they wrote a file have left in a folder: under `writeAllWhole`'s names, of this
  * user, and of no process that is still there. What cannot be removed stays: nothing fails for it.
  */
-export function removeScraps(folder: string): void {
+export function removeTemporaryFiles(folder: string): void {
   for (const name of namesIn(folder)) {
-    const [scrap, place, pid] = SCRAP.exec(name) ?? [];
+    const [scrap, place, pid] = TEMPORARY_NAME.exec(name) ?? [];
     if (scrap === undefined) continue;
     try {
       const path = join(folder, name);
       const stats = lstatSync(path);
       const isOurs = stats.isFile() && stats.uid === (process.getuid?.() ?? stats.uid);
-      const isLeft = place === PLACE ? !isAlive(Number(pid)) : Date.now() - stats.mtimeMs > DAY_MS;
+      const isLeft = place === MACHINE ? !isAlive(Number(pid)) : Date.now() - stats.mtimeMs > DAY_MS;
       if (isOurs && isLeft) rmSync(path, { force: true });
     } catch {
       // gone already, or of a folder in which nothing can be deleted

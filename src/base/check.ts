@@ -3,7 +3,7 @@ import { ArgumentError, TilegradError } from './errors.ts';
 /** Any value at all, as a message shows it: short, and never an error of its own. */
 export function formatValue(value: unknown): string {
   try {
-    const text = typeof value === 'number' ? String(value) : (kindOf(value) ?? json(value) ?? String(value));
+    const text = typeof value === 'number' ? String(value) : (describeObject(value) ?? toJson(value) ?? String(value));
     return text.length > 100 ? `${text.slice(0, 100)}...` : text;
   } catch {
     return typeof value; // refers to itself, is a BigInt, or cannot be made a string
@@ -11,14 +11,14 @@ export function formatValue(value: unknown): string {
 }
 
 /** Of long lists the beginning alone: all that is shown, and data may have millions of numbers. */
-const json = (value: unknown) =>
-  JSON.stringify(value, (_, part) => kindOf(part) ?? (Array.isArray(part) ? part.slice(0, 60) : part));
+const toJson = (value: unknown) =>
+  JSON.stringify(value, (_, part) => describeObject(part) ?? (Array.isArray(part) ? part.slice(0, 60) : part));
 
 /** Objects whose JSON says what they are. */
 const PLAIN: readonly string[] = ['Object', 'Array', 'Arguments', 'Boolean', 'Number', 'String', 'Date'];
 
 /** What an object is where JSON would not say so: `a Promise, to be awaited`, `a Float32Array of 80`, `a Tensor`. */
-function kindOf(value: unknown): string | null {
+function describeObject(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1); // no constructor's name: bundlers change those
   if (PLAIN.includes(tag)) return null;
@@ -52,7 +52,7 @@ export function checkF32(name: string, value: number): number {
  * What `read` returns, which reads values of the caller: getters and proxies among them may throw.
  * @throws ArgumentError then, with what they threw as its cause
  */
-export function readable<T>(subject: string, read: () => T): T {
+export function tryRead<T>(subject: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
@@ -67,19 +67,19 @@ export function readable<T>(subject: string, read: () => T): T {
 }
 
 /** A copy of a list without holes, which are undefined in it; null for what is no list. @throws ArgumentError where it cannot be read */
-export const listOf = (subject: string, value: unknown): unknown[] | null =>
-  readable(subject, () => (Array.isArray(value) ? Array.from(value) : null));
+export const readList = (subject: string, value: unknown): unknown[] | null =>
+  tryRead(subject, () => (Array.isArray(value) ? Array.from(value) : null));
 
 /** Elements that an array can have at most. */
-const MOST_ELEMENTS = 2 ** 32;
+const MAX_ELEMENTS = 2 ** 32;
 
 /** @throws ArgumentError unless it is a list of integers from 0 up, of no more elements than an array can have */
 export function checkShape(subject: string, shape: readonly number[]): void {
-  const sizes = listOf(subject, shape);
+  const sizes = readList(subject, shape);
   if (!sizes?.every((n) => Number.isInteger(n) && (n as number) >= 0)) {
     throw new ArgumentError(`${subject}: a shape is a list of integers from 0 up, but ${formatValue(shape)} was given`);
   }
-  if ((sizes as number[]).reduce((product, n) => product * n, 1) > MOST_ELEMENTS) {
+  if ((sizes as number[]).reduce((product, n) => product * n, 1) > MAX_ELEMENTS) {
     throw new ArgumentError(
       `${subject}: a shape of at most 2^32 elements can be made, but ${formatValue(shape)} was given`,
     );
@@ -88,7 +88,7 @@ export function checkShape(subject: string, shape: readonly number[]): void {
 
 /** @throws ArgumentError unless it is a list of positive integers */
 export function checkPositiveShape(subject: string, shape: readonly number[]): void {
-  if (listOf(subject, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
+  if (readList(subject, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
   throw new ArgumentError(`${subject} must be a list of positive integers, but is ${formatValue(shape)}`);
 }
 
@@ -103,7 +103,7 @@ export function checkNumbers(subject: string, numbers: ArrayLike<number>): Array
     return numbers.length === 0 ? [] : numbers; // an array whose memory was given away has no elements either
   }
   if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${formatValue(numbers)}`);
-  return readable(subject, () => {
+  return tryRead(subject, () => {
     const { length } = numbers;
     if (!Number.isInteger(length) || length < 0) throw refused(`is ${formatValue(numbers)}`);
     const copy: number[] = [];
@@ -184,7 +184,7 @@ export function checkOptions<T extends object>(
 ): T {
   if (!isObject(options)) checkObject(subject, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
   checkSurplus(subject, surplus);
-  const unknown = readable(subject, () => {
+  const unknown = tryRead(subject, () => {
     for (const name in names) void options[name as keyof T];
     return Object.keys(options).find((name) => !Object.hasOwn(names, name));
   });
@@ -199,9 +199,9 @@ export function checkOptions<T extends object>(
 }
 
 /** The first of some names, and how many more there are: a message lists no hundreds. */
-export function listNames(names: readonly string[], most = 5): string {
-  const more = names.length - most;
-  return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
+export function listNames(names: readonly string[], max = 5): string {
+  const more = names.length - max;
+  return names.slice(0, max).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** The name that was meant, if any is near: one of the same letters (`batch_size`), or with at most two of them wrong. */

@@ -28,7 +28,7 @@ const KEY = 'crc32c';
 const LAST_ENTRY = new RegExp(`"([^"]*)": ?"([0-9a-f]{${NO_SUM.length}})"\\s*\\}\\s*$`);
 
 /** An object as the text of a JSON file with a checksum, `crc32c`, at its end. @param space as `JSON.stringify` takes it */
-export function checkedJson(value: object, space?: number): string {
+export function toChecksummedJson(value: object, space?: number): string {
   const { [KEY]: _, ...rest } = value as Record<string, unknown>;
   const text = `${JSON.stringify({ ...rest, [KEY]: NO_SUM }, null, space)}\n`;
   const place = text.lastIndexOf(NO_SUM);
@@ -53,7 +53,7 @@ export function isIntactJson(text: string, value: unknown): boolean {
  * @param path for messages, as is `advice`: what to do
  * @throws DataError if it is not JSON, cut short, of another version, or damaged
  */
-export function parseCheckedJson(text: string, path: string, advice: string): unknown {
+export function parseChecksummedJson(text: string, path: string, advice: string): unknown {
   let json: unknown;
   try {
     json = parseJson(text);

@@ -1,4 +1,4 @@
-import { printable } from './printable.ts';
+import { toPrintable } from './printable.ts';
 
 /**
  * Every error tilegrad throws on purpose. A message says what was asked, what was given and what to do next.
@@ -14,7 +14,7 @@ export class TilegradError extends Error {
   override readonly name: string = 'TilegradError';
   /** @param options.cause the error behind this one, as for `Error` */
   constructor(message: string, options?: ErrorOptions) {
-    super(printable(String(message ?? '')), options);
+    super(toPrintable(String(message ?? '')), options);
   }
 }
 

@@ -1,7 +1,7 @@
-import { printableLine } from './printable.ts';
+import { toPrintableLine } from './printable.ts';
 
 /** Lists and objects within each other in files of ours: far more than any has, and far less than runs out of stack. */
-const MOST_NESTED = 200;
+const MAX_NESTING = 200;
 
 /** How deep lists and objects are within each other in a text, be it JSON or not, and the entries of the outermost one. */
 export function measureJson(json: string): { nesting: number; entries: number } {
@@ -28,13 +28,13 @@ export function measureJson(json: string): { nesting: number; entries: number } 
  * @throws SyntaxError for what is no JSON, saying where in printable words, and for what is nested too deep for what works on it
  */
 export function parseJson(json: string, reviver?: (key: string, value: unknown) => unknown): unknown {
-  if (measureJson(json).nesting > MOST_NESTED) {
-    throw new SyntaxError(`it is nested more than ${MOST_NESTED} levels deep`);
+  if (measureJson(json).nesting > MAX_NESTING) {
+    throw new SyntaxError(`it is nested more than ${MAX_NESTING} levels deep`);
   }
   try {
     return JSON.parse(json, reviver);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SyntaxError(printableLine(cause.message)); // it quotes the file
+    throw new SyntaxError(toPrintableLine(cause.message)); // it quotes the file
   }
 }

@@ -5,20 +5,22 @@
 const HIDDEN = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 const NAMES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-const escaped = (character: string): string => {
+const escapeCharacter = (character: string): string => {
   const code = character.charCodeAt(0).toString(16);
   return NAMES[character] ?? (code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`);
 };
 
 /** Text that may come from anywhere as a terminal may be shown it: what is hidden in it is written out. Lines and tabs stay. */
-export const printable = (text: string): string =>
-  text.replace(HIDDEN, (character) => (character === '\n' || character === '\t' ? character : escaped(character)));
+export const toPrintable = (text: string): string =>
+  text.replace(HIDDEN, (character) =>
+    character === '\n' || character === '\t' ? character : escapeCharacter(character),
+  );
 
 /** The same in one line: line breaks are written out too. */
-export const printableLine = (text: string): string => text.replace(HIDDEN, escaped);
+export const toPrintableLine = (text: string): string => text.replace(HIDDEN, escapeCharacter);
 
 /** The text of JSON with the same characters escaped, which means the same. */
-export const printableJson = (json: string): string =>
+export const toPrintableJson = (json: string): string =>
   json.replace(HIDDEN, (character) =>
     character === '\n' || character === '\t'
       ? character

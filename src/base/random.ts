@@ -1,4 +1,4 @@
-import { formatValue, listOf } from './check.ts';
+import { formatValue, readList } from './check.ts';
 import { ArgumentError } from './errors.ts';
 
 /**
@@ -69,7 +69,7 @@ export const seedOf = (seeds: Seeds, replica: number): number =>
 
 /** How many replicas a list of seeds is for; undefined for a number, and for a list without any, which `readSeeds` refuses. */
 export const replicasOfSeeds = (subject: string, seeds: Seeds): number | undefined =>
-  listOf(subject, seeds)?.length || undefined;
+  readList(subject, seeds)?.length || undefined;
 
 /**
  * Seeds as a caller gave them. A list of numbers that follow each other comes back as its first, which says the same.
@@ -77,7 +77,7 @@ export const replicasOfSeeds = (subject: string, seeds: Seeds): number | undefin
  * @throws ArgumentError unless each seed is an integer from 0 to 2^53 - 1, and a list has one for each replica
  */
 export function readSeeds(subject: string, seeds: Seeds, replicas?: number): Seeds {
-  const list = listOf(subject, seeds);
+  const list = readList(subject, seeds);
   if (!list) {
     checkSeed(seeds as number, subject);
     if (replicas !== undefined) checkSeed((seeds as number) + replicas - 1, subject);

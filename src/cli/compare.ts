@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import { compareReports } from '../report/compare.ts';
 import { checkReport, readReport, writeReport } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
@@ -19,7 +19,7 @@ export async function compare(
     );
   }
   const read = paths.map((path) => readReport(path));
-  for (const { note } of read) if (note) line(io.stderr, `Note: ${printableLine(note)}`);
+  for (const { note } of read) if (note) line(io.stderr, `Note: ${toPrintableLine(note)}`);
   checkWritable(options.out);
   const names = read.map(({ folder }) => basename(resolve(folder)));
   const runs = read.map(({ folder, report }, i) => {
@@ -34,5 +34,5 @@ export async function compare(
     return;
   }
   line(io.stdout, resultsText(report));
-  line(io.stdout, `\nWrote report.html, report.json and the figures in ${printableLine(folder)}`);
+  line(io.stdout, `\nWrote report.html, report.json and the figures in ${toPrintableLine(folder)}`);
 }

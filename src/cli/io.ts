@@ -1,4 +1,4 @@
-import { printable, printableJson } from '../base/printable.ts';
+import { toPrintable, toPrintableJson } from '../base/printable.ts';
 
 /** A stream the command line writes to; `process.stdout` and `process.stderr` are such. */
 export interface OutputStream {
@@ -38,10 +38,10 @@ export function nodeIo(): Io {
 
 /** Writes a line, or several: text that may come from anywhere, made `printable`. */
 export function line(stream: OutputStream, text = ''): void {
-  stream.write(`${printable(text)}\n`);
+  stream.write(`${toPrintable(text)}\n`);
 }
 
 /** Writes a value as JSON: what `--json` puts on stdout, and nothing else. */
 export function json(stream: OutputStream, value: unknown): void {
-  stream.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
+  stream.write(`${toPrintableJson(JSON.stringify(value, null, 2))}\n`);
 }

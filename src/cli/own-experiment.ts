@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { checkFunction, checkOptions, checkText, formatValue, listOf, nearName, readable } from '../base/check.ts';
+import { checkFunction, checkOptions, checkText, formatValue, nearName, readList, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { datasets as known } from '../data/datasets.ts';
 import type { DatasetName } from '../data/types.ts';
@@ -79,7 +79,7 @@ export function defineExperiment<S extends Settings = Settings>(
 ): Experiment<S> {
   const what = 'defineExperiment';
   checkOptions(what, options, NAMES, surplus);
-  return readable(what, () => {
+  return tryRead(what, () => {
     const { id, title, run, published = '', datasets = [], variations, networks } = options;
     checkText(`${what}: id`, id);
     if (!rowId.safeParse(id).success) {
@@ -121,14 +121,14 @@ function questionOf({ question, title }: Pick<ExperimentOptions, 'question' | 't
 
 /** @throws ArgumentError unless it is a list of texts, none of them empty */
 function textsOf(what: string, given: unknown): string[] {
-  const texts = listOf(what, given);
+  const texts = readList(what, given);
   if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${formatValue(given)}`);
   for (const text of texts) checkText(what, text);
   return texts as string[];
 }
 
 function networksOf(given: readonly Network[]): readonly Network[] {
-  const networks = listOf('defineExperiment: networks', given) as Network[] | null;
+  const networks = readList('defineExperiment: networks', given) as Network[] | null;
   const isNetwork = (one: Network) => typeof one?.createModel === 'function' && typeof one.compile === 'function';
   if (networks?.every(isNetwork)) return networks;
   throw new ArgumentError(

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkedJson, parseCheckedJson } from '../base/checksum.ts';
+import { parseChecksummedJson, toChecksummedJson } from '../base/checksum.ts';
 import { ArgumentError, DataError, FileError } from '../base/errors.ts';
 import { readRegular } from '../base/regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
@@ -75,7 +75,7 @@ export class PartStore {
       if (cause instanceof FileError) throw cause;
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
-    const json = parseCheckedJson(text, path, advice);
+    const json = parseChecksummedJson(text, path, advice);
     const whole = partFile.safeParse(json);
     if (!whole.success || whole.data.name !== name || whole.data.hash !== hash) {
       throw new DataError(`${path} does not hold the part ${name} (${hash}). ${advice}`);
@@ -93,6 +93,6 @@ export class PartStore {
   /** Keeps a part: whole or not at all. @throws FileError */
   write(name: string, hash: string, { value, seconds }: Part<unknown>): void {
     const file = { kind: 'tilegrad-part', schemaVersion: 1, name, hash, seconds, value };
-    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, checkedJson(file)]]);
+    writeAllAtomically(this.folder, [[`${name}-${hash}.json`, toChecksummedJson(file)]]);
   }
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { takeShortLock } from '../../scripts/setup/lock.mjs';
 import { createFolders } from '../base/create-folders.ts';
 import { UsageError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import { onFile } from '../io/files.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
@@ -61,12 +61,12 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     const record = readRunRecord(path);
     const diverged = record.trainings.flatMap((entry) => divergenceText(entry) ?? []);
     if (diverged.length > 0) {
-      line(io.stderr, `Note: ${printableLine(path)} is left out: ${diverged.map(printableLine).join('; ')}`);
+      line(io.stderr, `Note: ${toPrintableLine(path)} is left out: ${diverged.map(toPrintableLine).join('; ')}`);
       continue;
     }
     for (const row of record.rows) {
       const result = resultOf(record, row);
-      if (!result) line(io.stderr, `Note: ${row.id} of ${printableLine(path)} is ${row.status}; left out`);
+      if (!result) line(io.stderr, `Note: ${row.id} of ${toPrintableLine(path)} is ${row.status}; left out`);
       else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
     }
   }
@@ -86,6 +86,6 @@ export function results(runs: readonly string[], options: { docs: string; json?:
   else
     line(
       io.stdout,
-      `Wrote ${printableLine(path)} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
+      `Wrote ${toPrintableLine(path)} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
     );
 }

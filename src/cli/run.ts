@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AbortedError, UsageError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Section } from '../report/content.ts';
 import { adapterText, count, duration, tuningText } from '../report/format.ts';
@@ -77,7 +77,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
   if (options.acceptChanges && (options.resume === undefined || choice.file === undefined)) {
     throw new UsageError("--accept-changes: it is for --resume with an experiment of one's own; leave the option out");
   }
-  const note = (message: string) => line(io.stderr, `Note: ${printableLine(message)}`);
+  const note = (message: string) => line(io.stderr, `Note: ${toPrintableLine(message)}`);
   const resumed = options.resume === undefined ? null : findRun(choice, options.resume, options.out, note);
   checkWritable(resumed?.folder ?? options.out);
   using _resumedLock = resumed && lockRun(resumed.folder);
@@ -148,7 +148,7 @@ export async function run(choice: Choice, options: RunOptions, io: Io, engine: E
     line(text, `Adapter: ${adapterText(device.info)}`);
     line(text, `Kernels: ${tuningText(tuning)}`);
     for (const dataset of datasets.values()) line(text, `Data:    ${sourceText(dataset)}`);
-    for (const { path } of weightFiles) line(text, `Weights: ${printableLine(path)}`);
+    for (const { path } of weightFiles) line(text, `Weights: ${toPrintableLine(path)}`);
 
     const folder = resumed?.folder ?? createRunFolder(options.out, choice.id, startedAt);
     using _newLock = resumed ? null : lockRun(folder);

@@ -1,4 +1,4 @@
-import { formatValue, listOf, readable } from '../base/check.ts';
+import { formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
@@ -11,7 +11,7 @@ import type { ImageSet, LabelArray, PixelArray } from './types.ts';
  *   labels that are no classes, and classes of one name
  */
 export function checkImageSet<Pixels extends PixelArray>(subject: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
-  const checked = readable(subject, () => readFields(subject, set));
+  const checked = tryRead(subject, () => readFields(subject, set));
   const { images, labels, size, shape, classes, files } = checked;
   const pixels = size * sizeOf(shape);
   const wanted = classes.length === 0 ? 0 : size;
@@ -61,17 +61,17 @@ function readFields<Pixels extends PixelArray>(subject: string, set: ImageSet<Pi
     const how = named ? 'labels.map((label) => classes.indexOf(label))' : 'list';
     refuse('labels', `a Uint8Array, as Uint8Array.from(${how}) makes it (Uint16Array from 257 classes on)`, labels);
   }
-  const sizes = listOf(subject, shape);
+  const sizes = readList(subject, shape);
   if (sizes?.length !== 3 || !sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) {
     refuse('shape', '[height, width, channels] of one image', shape);
   }
   if (!Number.isSafeInteger(size) || size < 0) refuse('size', 'the number of images', size);
-  const names = listOf(subject, classes);
+  const names = readList(subject, classes);
   const unlabeled = names?.length === 0 && labels.length === 0;
   if (!unlabeled && (!names?.length || !names.every((name) => typeof name === 'string'))) {
     refuse('classes', 'the names of the classes, a list of strings', classes);
   }
-  const paths = files === undefined ? undefined : listOf(subject, files);
+  const paths = files === undefined ? undefined : readList(subject, files);
   if (paths === null || paths?.some((path) => typeof path !== 'string')) {
     refuse('files', 'left out or the file of each image, a list of strings', files);
   }

@@ -4,7 +4,7 @@ import { access, constants, type FileHandle, open, readFile, rename, stat, statf
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { AbortedError, DataError, FileError } from '../base/errors.ts';
 import { checkRegular } from '../base/regular-file.ts';
@@ -286,7 +286,7 @@ async function keptSum(path: string): Promise<string | undefined> {
 async function keepSum(path: string, signal?: AbortSignal): Promise<void> {
   const sum = await checksumOf(path, 'sha256:', signal);
   try {
-    writeWhole(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
+    writeFileAtomic(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
   } catch {
     // A folder in which nothing can be written, such as one for all users: the file's own check decides again the next time.
   }

@@ -7,7 +7,7 @@ import {
   checkText,
   formatValue,
   listNames,
-  listOf,
+  readList,
 } from '../base/check.ts';
 import { AbortedError, ArgumentError, DataError, TilegradError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
@@ -122,7 +122,7 @@ function checkImageFolderOptions(subject: string, dir: string, options: ImageFol
   if (labels !== 'inferred' && labels !== null) {
     refuse('labels', "'inferred', from the folders, or null for images without labels", labels);
   }
-  const names = classNames === undefined ? null : (listOf(subject, classNames) as string[] | null);
+  const names = classNames === undefined ? null : (readList(subject, classNames) as string[] | null);
   if (classNames !== undefined && (!names?.length || names.some((name) => typeof name !== 'string' || name === ''))) {
     refuse('classNames', 'a list of folder names', classNames);
   }

@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
+import { checkOptions, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { emptyLabels } from './check-images.ts';
 import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOptions } from './picture-options.ts';
@@ -35,7 +35,7 @@ export interface ImagesFromOptions extends PictureOptions {
  */
 export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFromOptions = {}): ImageSet {
   const what = 'imagesFrom';
-  const list = listOf(what, pictures) as PictureSource[] | null;
+  const list = readList(what, pictures) as PictureSource[] | null;
   if (!list) {
     throw new ArgumentError(
       `${what}: takes a list of pictures, such as [imageData], but was given ${formatValue(pictures)}`,
@@ -45,7 +45,7 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
   checkOptions(what, options, { ...PICTURE_OPTIONS, labels: true, classNames: true }, [], PICTURE_HINTS);
   const form = checkPictureOptions(what, options);
   const { labels, classes } = readLabels(what, options, list.length);
-  const sizes = list.map((picture, i) => readable(what, () => readSize(`${what}: picture ${i}`, picture)));
+  const sizes = list.map((picture, i) => tryRead(what, () => readSize(`${what}: picture ${i}`, picture)));
   const size = form.size ?? sizes[0]!;
   const other = sizes.findIndex(([height, width]) => !form.size && (height !== size[0] || width !== size[1]));
   if (other >= 0) {
@@ -57,7 +57,7 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
   const length = size[0] * size[1] * form.channels;
   const images = new Uint8Array(list.length * length);
   for (const [i, picture] of list.entries()) {
-    const rgba = readable(what, () => readPixels(`${what}: picture ${i}`, picture, sizes[i]!));
+    const rgba = tryRead(what, () => readPixels(`${what}: picture ${i}`, picture, sizes[i]!));
     writeChannels(fitPicture(rgba, form).data, form, images, i * length);
   }
   return { images, labels, size: list.length, shape: [size[0], size[1], form.channels], classes };
@@ -128,7 +128,7 @@ function readLabels(
   { labels, classNames }: ImagesFromOptions,
   size: number,
 ): { labels: LabelArray; classes: string[] } {
-  const names = classNames === undefined ? undefined : listOf(subject, classNames);
+  const names = classNames === undefined ? undefined : readList(subject, classNames);
   if (names === null || names?.length === 0 || names?.some((name) => typeof name !== 'string')) {
     throw new ArgumentError(`${subject}: classNames must be a list of strings, but is ${formatValue(classNames)}`);
   }
@@ -137,7 +137,7 @@ function readLabels(
       throw new ArgumentError(`${subject}: classNames needs labels, the class of each picture; give both or none`);
     return { labels: new Uint8Array(0), classes: [] };
   }
-  const given = listOf(subject, labels);
+  const given = readList(subject, labels);
   if (given?.length !== size) {
     throw new ArgumentError(
       `${subject}: labels must be a list of one for each of ${size} pictures, but is ${formatValue(labels)}`,

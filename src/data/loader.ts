@@ -1,13 +1,13 @@
-import { placeOf, toFloats } from '../autograd/host-data.ts';
+import { describePosition, toFloats } from '../autograd/host-data.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import {
   checkF32,
   checkOptions,
   checkSurplus,
   formatValue,
-  listOf,
   type OptionNames,
-  readable,
+  readList,
+  tryRead,
 } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
@@ -90,8 +90,8 @@ export class ImageLoader implements BatchSource {
   }
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
-    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models: order.models });
-    const labels = DeviceArray.empty(this.device, [batch], { dtype: 'u32', models: order.models });
+    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { replicas: order.replicas });
+    const labels = DeviceArray.empty(this.device, [batch], { dtype: 'u32', replicas: order.replicas });
     if (this.transform) {
       gatherImages(this.images, this.storedLabels, order, state, { x, y: labels }, this.transform);
     } else {
@@ -121,7 +121,7 @@ function checkImageLoaderOptions(options: ImageLoaderOptions): void {
   const names: OptionNames<ImageLoaderOptions> = { scale: true, offset: true };
   // What `standardization` returns may be handed over as it is. Alone, its mean and deviation would do nothing.
   const standardized = { ...names, mean: true, deviation: true };
-  const whole = readable('ImageLoader', () => options?.scale !== undefined && options.offset !== undefined);
+  const whole = tryRead('ImageLoader', () => options?.scale !== undefined && options.offset !== undefined);
   checkOptions('ImageLoader', options, whole ? standardized : names);
 }
 
@@ -143,7 +143,7 @@ function scalingOf(options: ImageLoaderOptions, images: PixelArray, channels: nu
   const { scale = isFloats(images) ? 1 : 1 / 255, offset = 0 } = options;
   const read = { scale, offset };
   for (const [what, value] of Object.entries(read)) {
-    const list = typeof value === 'number' ? [value] : listOf('ImageLoader', value);
+    const list = typeof value === 'number' ? [value] : readList('ImageLoader', value);
     if (!list?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
         `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${formatValue(value)}`,
@@ -195,7 +195,7 @@ function scaleFloats(
   const infinite = scaled.findIndex((value) => !Number.isFinite(value));
   if (infinite < 0) return scaled;
   throw new DataError(
-    `ImageLoader: number ${infinite} of the images is ${images[infinite]} (${placeOf(infinite, shape)}), which becomes infinite with ` +
+    `ImageLoader: number ${infinite} of the images is ${images[infinite]} (${describePosition(infinite, shape)}), which becomes infinite with ` +
       `scale ${formatValue(scale)} and offset ${formatValue(offset)}; give smaller ones`,
   );
 }

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 
 // Which version of a file the first bytes of a download are of: the server's name for it ("ETag", RFC 9110, 8.8.3) in `PART.etag`. Else
 // a file that its publisher replaced meanwhile would be completed to half of each, which no checksum tells where none is published.
@@ -25,7 +25,7 @@ export async function isOtherVersion(part: string, { headers }: Response): Promi
 /** Notes which version a part that begins with this response will be of. */
 export async function noteVersion(part: string, { headers }: Response): Promise<void> {
   const etag = etagOf(headers);
-  if (etag) writeWhole(etagPath(part), etag);
+  if (etag) writeFileAtomic(etagPath(part), etag);
   else await forgetVersion(part);
 }
 

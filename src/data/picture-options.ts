@@ -1,4 +1,4 @@
-import { checkFlag, formatValue, listOf, type OptionNames } from '../base/check.ts';
+import { checkFlag, formatValue, type OptionNames, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /** How pictures become images of one shape; the names are those of Keras's `image_dataset_from_directory`. */
@@ -63,7 +63,7 @@ export function checkPictureOptions(subject: string, options: PictureOptions): P
   const refuse = (name: string, rule: string, value: unknown): never => {
     throw new ArgumentError(`${subject}: ${name} must be ${rule}, but is ${formatValue(value)}`);
   };
-  const sides = typeof size === 'number' ? [size, size] : size === undefined ? undefined : listOf(subject, size);
+  const sides = typeof size === 'number' ? [size, size] : size === undefined ? undefined : readList(subject, size);
   const isSide = (side: unknown) => Number.isInteger(side) && (side as number) >= 1 && (side as number) <= MAX_SIDE;
   if (sides === null || (sides && !(sides.length === 2 && sides.every(isSide)))) {
     refuse('size', `[height, width] or one number for both, integers from 1 to ${MAX_SIDE}`, size);
@@ -74,7 +74,7 @@ export function checkPictureOptions(subject: string, options: PictureOptions): P
   if (interpolation !== 'bilinear' && interpolation !== 'nearest') {
     refuse('interpolation', "'bilinear' or 'nearest'", interpolation);
   }
-  const color = listOf(subject, background);
+  const color = readList(subject, background);
   const isByte = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
   if (color?.length !== 3 || !color.every(isByte)) {
     refuse('background', '[red, green, blue], integers from 0 to 255', background);

@@ -1,5 +1,5 @@
-import { howToMap, type Numbers, placeOf, readNumbers, toNumber } from '../autograd/host-data.ts';
-import { checkObject, formatValue, listOf, readable } from '../base/check.ts';
+import { conversionHint, describePosition, type Numbers, readNumbers, toNumber } from '../autograd/host-data.ts';
+import { checkObject, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../base/errors.ts';
 import { showShape } from '../kernels/array.ts';
 import { isLabels } from '../training/batches/host-batch.ts';
@@ -70,7 +70,9 @@ export function standardization(
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     if (!Number.isFinite(value)) {
-      throw new DataError(`standardization: number ${i} is ${value} (${placeOf(i, [width])}); clean the data first`);
+      throw new DataError(
+        `standardization: number ${i} is ${value} (${describePosition(i, [width])}); clean the data first`,
+      );
     }
     mean[i % width]! += value;
     if (value !== values[i % width]) changes[i % width] = true;
@@ -105,7 +107,7 @@ function channelsOf(
     const value = toNumber(flat, i);
     if (value !== null) return value;
     throw new DataError(
-      `${subject}: number ${i} is ${formatValue(flat[i])} (${placeOf(i, [width])}), ${howToMap(flat[i])}`,
+      `${subject}: number ${i} is ${formatValue(flat[i])} (${describePosition(i, [width])}), ${conversionHint(flat[i])}`,
     );
   });
   return { values, width };
@@ -114,10 +116,10 @@ function channelsOf(
 /** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError, ShapeError for channels that do not fit */
 export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBuffer> {
   checkObject('rescale', scaling, ['offset', 'scale']);
-  const { scale, offset } = readable('rescale', () => ({ scale: scaling.scale, offset: scaling.offset }));
+  const { scale, offset } = tryRead('rescale', () => ({ scale: scaling.scale, offset: scaling.offset }));
   const lists = { scale, offset };
   for (const [name, list] of Object.entries(lists)) {
-    if (Number.isFinite(list) || isFiniteList(listOf('rescale', list))) continue;
+    if (Number.isFinite(list) || isFiniteList(readList('rescale', list))) continue;
     throw new ArgumentError(
       `rescale: ${name} must be finite, a number or one for each channel, but is ${formatValue(list)}`,
     );
@@ -157,7 +159,7 @@ export function toCategorical(labels: Numbers, classes?: number): Float32Array<A
   const all = Float64Array.from(flat, (given, i) => {
     const label = toNumber(flat, i);
     if (label === null) {
-      throw new DataError(`toCategorical: the label of sample ${i} is ${formatValue(given)}, ${howToMap(given)}`);
+      throw new DataError(`toCategorical: the label of sample ${i} is ${formatValue(given)}, ${conversionHint(given)}`);
     }
     if (!Number.isSafeInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
       const of = classes === undefined ? 'no integer from 0 up' : `none of the ${classes} classes`;

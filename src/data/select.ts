@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
+import { checkOptions, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkSeed, RandomStream } from '../base/random.ts';
 import { sizeOf } from '../kernels/array.ts';
@@ -28,12 +28,12 @@ export function pickImages<Pixels extends PixelArray>(
   indices: ArrayLike<number>,
 ): ImageSet<Pixels> {
   const { images, labels, size, shape, classes, files } = checkImageSet('pickImages', set);
-  const length = typeof indices === 'object' ? readable('pickImages', () => indices?.length) : undefined;
+  const length = typeof indices === 'object' ? tryRead('pickImages', () => indices?.length) : undefined;
   if (!Number.isInteger(length) || length! < 0) {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${formatValue(indices)}`);
   }
   // One by one, as what only looks like a list may have any length.
-  readable('pickImages', () => {
+  tryRead('pickImages', () => {
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
       if (Number.isInteger(i) && i >= 0 && i < size) continue;
@@ -41,7 +41,7 @@ export function pickImages<Pixels extends PixelArray>(
     }
   });
   return {
-    ...readable('pickImages', () => ({ ...set })),
+    ...tryRead('pickImages', () => ({ ...set })),
     ...{ shape, classes },
     images: pickRows(images, indices, sizeOf(shape)),
     labels: classes.length > 0 ? pickRows(labels, indices, 1) : labels,
@@ -74,7 +74,7 @@ export function chooseClasses<Pixels extends PixelArray>(
   classes: readonly (string | number)[],
 ): ImageSet<Pixels> {
   checkLabeled('chooseClasses', checkImageSet('chooseClasses', set));
-  const wantedClasses = listOf('chooseClasses', classes) as (string | number)[] | null;
+  const wantedClasses = readList('chooseClasses', classes) as (string | number)[] | null;
   if (!wantedClasses || wantedClasses.length === 0) {
     throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${formatValue(classes)}`);
   }

@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, readable } from '../base/check.ts';
+import { checkOptions, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { checkSeed, RandomStream } from '../base/random.ts';
 import { checkImageSet, checkLabeled } from './check-images.ts';
@@ -79,7 +79,7 @@ export function splitIndices(
 /** @throws ArgumentError unless there is one label, a number or a name, for each sample */
 function checkLabels(labels: ArrayLike<unknown>): void {
   const read = () => (typeof labels === 'object' && typeof labels?.length === 'number' ? Array.from(labels) : null);
-  const all = readable('trainTestSplit: labels', read);
+  const all = tryRead('trainTestSplit: labels', read);
   if (!all) {
     throw new ArgumentError(
       `trainTestSplit: takes the labels, one for each sample, but was given ${formatValue(labels)}`,

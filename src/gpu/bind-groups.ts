@@ -9,7 +9,7 @@ const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16)
  * Bind groups that are kept. A plain step of a small model has some 50, one of MobileNetV2 about 1,500; on lavapipe each takes 6.5 KB of the process's
  * memory, measured with 65,000 of them.
  */
-const MAX_KEPT = 4096;
+const MAX_GROUPS = 4096;
 
 const resourceOf = (binding: Binding): { buffer: GPUBuffer; offset: number; size: number | undefined } => {
   if ('bytes' in binding) return { buffer: binding.buffer, offset: binding.offset, size: bindingBytes(binding.bytes) };
@@ -24,7 +24,7 @@ const resourceOf = (binding: Binding): { buffer: GPUBuffer; offset: number; size
  */
 export class BindGroups {
   /** By pipeline and ranges of buffers, those not used for the longest time first. */
-  private readonly kept = new Map<string, GPUBindGroup>();
+  private readonly groups = new Map<string, GPUBindGroup>();
   private readonly ids = new WeakMap<object, number>();
   private lastId = 0;
 
@@ -34,7 +34,7 @@ export class BindGroups {
   ) {}
 
   /** A bind group that nobody else has. */
-  make({ name, layout }: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
+  create({ name, layout }: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     const entries = bindings.map((one, binding) => ({ binding, resource: resourceOf(one) }));
     this.counters.bindGroupsCreated++;
     return this.gpu.createBindGroup({ label: name, layout, entries });
@@ -47,16 +47,16 @@ export class BindGroups {
       const { buffer, offset, size } = resourceOf(binding);
       key += ` ${this.id(buffer)},${offset},${size}`;
     }
-    const group = this.kept.get(key) ?? this.make(pipeline, bindings);
-    this.kept.delete(key);
-    this.kept.set(key, group);
-    if (this.kept.size > MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
+    const group = this.groups.get(key) ?? this.create(pipeline, bindings);
+    this.groups.delete(key);
+    this.groups.set(key, group);
+    if (this.groups.size > MAX_GROUPS) this.groups.delete(this.groups.keys().next().value!);
     return group;
   }
 
   /** Keeps none any longer. */
   clear(): void {
-    this.kept.clear();
+    this.groups.clear();
   }
 
   private id(object: object): number {

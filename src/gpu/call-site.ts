@@ -26,20 +26,20 @@ export const callSite = (): string => siteIn(stackHere());
 /** The same of a stack that begins in this folder. */
 export function siteIn(stack: string): string {
   /** Where tilegrad's own files lie, by the name that stacks have for it, which source maps decide. */
-  let home: string | null = null;
+  let libraryFolder: string | null = null;
   let site = 'a line that this runtime does not tell';
   for (const text of stack.split('\n')) {
     const [, file, line, column] = FRAME.exec(text) ?? [];
     if (!file || RUNTIME.test(file)) continue;
-    home ??= file.replace(/(?:gpu[\\/])?[^\\/]*$/, '');
-    site = `${shown(file)}:${line}:${column}`;
-    if (!file.startsWith(home)) break;
+    libraryFolder ??= file.replace(/(?:gpu[\\/])?[^\\/]*$/, '');
+    site = `${toPath(file)}:${line}:${column}`;
+    if (!file.startsWith(libraryFolder)) break;
   }
   return site;
 }
 
 /** A `file:` URL as a path, which terminals and editors open; on Windows with its drive first. */
-function shown(file: string): string {
+function toPath(file: string): string {
   if (!file.startsWith('file://')) return file;
   try {
     return decodeURIComponent(file.slice('file://'.length)).replace(/^\/(?=[A-Za-z]:)/, '');

@@ -8,7 +8,7 @@ export type Binding = Storage | GPUBuffer | GPUBufferBinding;
 export const bufferOf = (binding: Binding): GPUBuffer => ('buffer' in binding ? binding.buffer : binding);
 
 /** What the caller of a dispatch says of it: for profiles, and for how much goes into a submit. */
-export interface Work {
+export interface DispatchInfo {
   /** Floating-point operations, a multiply-add counting as two. */
   flops?: number;
   /** Bytes read and written, where that is not what the bound arrays hold: some rows of a table, or an update in place. */
@@ -25,7 +25,7 @@ export interface Command {
   bindGroup: GPUBindGroup;
   workgroups: readonly [number, number, number];
   bindings: readonly Binding[];
-  work: Work | undefined;
+  info: DispatchInfo | undefined;
   /** See `costOf`. */
   cost: number;
 }

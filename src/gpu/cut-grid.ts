@@ -1,4 +1,4 @@
-import type { Work } from './command.ts';
+import type { DispatchInfo } from './command.ts';
 import type { KernelSource } from './pipelines.ts';
 import { bytesBound } from './submit-budget.ts';
 
@@ -9,7 +9,7 @@ import { bytesBound } from './submit-budget.ts';
  * Pieces that a dispatch is cut into at most; of small grids there may be up to four times as many. Each has a uniform, and those of many
  * more would take the place of the kernel's own (see `Uniforms`). At the slowest rate that is reckoned with, so many take two minutes.
  */
-const MOST_PIECES = 512;
+const MAX_PIECES = 512;
 
 type Grid = readonly [x: number, y: number, z: number];
 
@@ -38,18 +38,23 @@ export function cutGrid(count: Grid, pieces: number, first: Grid = [0, 0, 0]): G
 export interface DispatchPart {
   words: Uint32Array<ArrayBuffer>;
   workgroups: Grid;
-  work: Work;
+  info: DispatchInfo;
 }
 
 /** A dispatch in about so many. */
-export function cutDispatch(whole: Grid, pieces: number, bindings: readonly object[], work: Work = {}): DispatchPart[] {
-  const { flops = 0, bytes = bytesBound(bindings) } = work;
-  return cutGrid(whole, Math.min(pieces, MOST_PIECES)).map(({ first, count }) => {
+export function cutDispatch(
+  whole: Grid,
+  pieces: number,
+  bindings: readonly object[],
+  info: DispatchInfo = {},
+): DispatchPart[] {
+  const { flops = 0, bytes = bytesBound(bindings) } = info;
+  return cutGrid(whole, Math.min(pieces, MAX_PIECES)).map(({ first, count }) => {
     const share = count.reduce((product, n, axis) => (product * n) / whole[axis]!, 1);
     return {
       words: Uint32Array.of(...first, 0, ...whole, 0),
       workgroups: count,
-      work: { ...work, flops: share * flops, bytes: share * bytes },
+      work: { ...info, flops: share * flops, bytes: share * bytes },
     };
   });
 }
@@ -63,7 +68,7 @@ const GROUP = /@builtin\((workgroup_id|num_workgroups)\)(\s*)(\w+)/g;
  * @param binding of the uniform that says which part; the first that the kernel does not use
  * @returns null where `main` does not go by `workgroup_id`
  */
-export function partSource(source: KernelSource, binding: number): KernelSource | null {
+export function gridPartSource(source: KernelSource, binding: number): KernelSource | null {
   const [head, parameters] = MAIN.exec(source.code) ?? [];
   if (!head || !parameters!.includes('@builtin(workgroup_id)')) return null;
   const lines: string[] = [];

@@ -1,11 +1,11 @@
-import { checkOptions, formatValue, listOf, readable } from '../base/check.ts';
+import { checkOptions, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { importPackage, isNotInstalled } from '../base/import-package.ts';
 import { Device } from './device.ts';
 import { hostMemory } from './host-memory.ts';
-import { notOpened } from './open.ts';
-import { patiently } from './patience.ts';
+import { asAdapterError } from './open.ts';
 import { checkKeepBytes } from './storage.ts';
+import { waitSleeping } from './wait.ts';
 
 /** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
 let dawn: { gpu: GPU; users: number } | null = null;
@@ -60,15 +60,15 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       `openDevice: powerPreference must be 'low-power' or 'high-performance', but is ${formatValue(powerPreference)}`,
     );
   }
-  const flags = options.flags === undefined ? [] : listOf('openDevice', options.flags);
+  const flags = options.flags === undefined ? [] : readList('openDevice', options.flags);
   if (!flags?.every((flag) => typeof flag === 'string')) {
     throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${formatValue(options.flags)}`);
   }
   const given = givenGpu(options);
-  const { gpu, release } = given ? held(given) : await openDawn(flags, options.fineTimestamps);
+  const { gpu, release } = given ? holdGpu(given) : await openDawn(flags, options.fineTimestamps);
   try {
-    const own = { onDispose: release, ...(isNode ? { wait: patiently } : {}), hostMemory: hostMemory() };
-    const device = await Device.open(gpu, { powerPreference, keepBytes, ...own });
+    const hostOptions = { onDispose: release, ...(isNode ? { wait: waitSleeping } : {}), hostMemory: hostMemory() };
+    const device = await Device.open(gpu, { powerPreference, keepBytes, ...hostOptions });
     if (process.env.TILEGRAD_TRACK === '1') device.track({ onDispose: (report) => console.error(report) });
     return device;
   } catch (error) {
@@ -81,7 +81,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
 function givenGpu(options: OpenDeviceOptions): GPU | null {
   if (!Object.hasOwn(options, 'gpu')) return null;
   const { gpu } = options;
-  if (typeof gpu !== 'object' || typeof readable('openDevice', () => gpu?.requestAdapter) !== 'function') {
+  if (typeof gpu !== 'object' || typeof tryRead('openDevice', () => gpu?.requestAdapter) !== 'function') {
     throw new ArgumentError(
       `openDevice: gpu must be a GPU object, such as navigator.gpu, but is ${formatValue(gpu)}; ` +
         'Deno has one with --unstable-webgpu. Leave gpu out to open Dawn in Node',
@@ -100,7 +100,7 @@ function givenGpu(options: OpenDeviceOptions): GPU | null {
  */
 const givenGpus = new Set<{ gpu: GPU }>();
 
-function held(gpu: GPU): { gpu: GPU; release: () => void } {
+function holdGpu(gpu: GPU): { gpu: GPU; release: () => void } {
   const use = { gpu };
   givenGpus.add(use);
   return { gpu, release: () => givenGpus.delete(use) };
@@ -133,7 +133,7 @@ function loadDawn(): Promise<typeof import('webgpu')> {
       const step = hasOther
         ? 'open the WebGPU of this runtime with openDevice({ gpu: navigator.gpu })'
         : 'it has binaries for Windows, macOS and Linux with glibc 2.34 or newer, on x64 and arm64';
-      throw notOpened(error, `the native module of the npm package webgpu did not load; ${step}`);
+      throw asAdapterError(error, `the native module of the npm package webgpu did not load; ${step}`);
     }),
   );
 }

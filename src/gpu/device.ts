@@ -1,19 +1,19 @@
-import { checkFunction, checkOptions, formatValue, readable } from '../base/check.ts';
+import { checkFunction, checkOptions, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError, DeviceLostError, DisposedError, GpuError, OutOfMemoryError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
-import { Choices } from './choices.ts';
-import type { Binding, Work } from './command.ts';
-import { cutDispatch, partSource } from './cut-grid.ts';
+import { toPrintableLine } from '../base/printable.ts';
+import type { Binding, DispatchInfo } from './command.ts';
+import { cutDispatch, gridPartSource } from './cut-grid.ts';
 import { Failures } from './failures.ts';
 import type { AdapterInfo, Counters } from './info.ts';
+import { KernelSelection } from './kernel-selection.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
-import { notOpened, noWebGpu, type OpenedDevice, openAdapter } from './open.ts';
+import { asAdapterError, noWebGpuError, type OpenedDevice, openAdapter } from './open.ts';
 import type { Origin } from './origin.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
 import { QueueWaits } from './queue-waits.ts';
-import { type Encoded, mostBytes, Program, Recorder, writtenArrays } from './recorder.ts';
+import { type Encoded, maxArrayBytes, Program, Recorder, writtenArrays } from './recorder.ts';
 import { BufferPool, checkKeepBytes, type Storage } from './storage.ts';
 import { costOf, type SubmitBudget } from './submit-budget.ts';
 import { Tracking } from './track.ts';
@@ -21,7 +21,7 @@ import { checkUsable, Transfers } from './transfers.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** Bytes of buffers for read-backs that wait for reuse. */
-const KEPT_STAGING_BYTES = 2 ** 25;
+const STAGING_KEEP_BYTES = 2 ** 25;
 /** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
 const UNUSED_MS = 30_000;
 const DISPOSED = 'device: used after dispose()';
@@ -77,11 +77,11 @@ export class Device {
   private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
   /** What failed within the recording under way. */
-  private refused: Error | null = null;
+  private recordingError: Error | null = null;
   private readonly failures: Failures;
   private disposed = false;
   /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
-  readonly choices = new Choices();
+  readonly choices = new KernelSelection();
   /**
    * What is dispatched now belongs to this (see `withOrigin`).
    * @internal
@@ -104,7 +104,7 @@ export class Device {
    * @internal
    */
   readonly caches = new Set<{ dispose(): void }>();
-  private readonly dropFree: () => void;
+  private readonly releaseFree: () => void;
   /** Who gets the reports of trackings in the end. */
   private readonly reports = new Map<Tracking, (report: string) => void>();
 
@@ -127,38 +127,46 @@ export class Device {
     this.limits = gpu.limits;
     this.waits = new QueueWaits(gpu.queue, wait);
     const flush = () => this.recorder.flush();
-    this.failures = new Failures(gpu, flush, (message) => this.memory.report(message));
+    this.failures = new Failures(gpu, flush, (message) => this.memory.reportOutOfMemory(message));
     this.pipelines = new PipelineCache(gpu, this.counters, this.failures);
     const lostWork = new LostWork(this.failures);
     const pools = () => [this.mainPool, this.stagingPool];
     const afterSubmit = (encoded: readonly Encoded[]) => {
-      lostWork.submitted(encoded);
+      lostWork.afterSubmit(encoded);
       for (const pool of pools()) pool.trim();
     };
     this.recorder = new Recorder(gpu, this.counters, afterSubmit, this.failures);
-    this.dropFree = () => {
+    this.releaseFree = () => {
       for (const cache of this.caches) cache.dispose();
       this.recorder.flush();
       this.recorder.dropBindGroups();
       for (const pool of pools()) pool.drop();
     };
     const until = <T>(promise: Promise<T>) => this.waits.until(promise);
-    this.memory = new Memory(gpu, this.counters, hostMemory, this.dropFree, this.failures, until);
+    this.memory = new Memory(gpu, this.counters, hostMemory, this.releaseFree, this.failures, until);
     const { recorder, memory, counters } = this;
     this.uniforms = new Uniforms(gpu.queue, memory, counters, recorder);
-    const maxBufferSize = mostBytes(this.limits.maxBufferSize);
+    const maxBufferSize = maxArrayBytes(this.limits.maxBufferSize);
     this.mainPool = new BufferPool(memory, 'tensor', maxBufferSize, { commands: recorder, counters, keepBytes });
     this.stagingPool = new BufferPool(memory, 'staging', maxBufferSize, {
       commands: recorder,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      keepBytes: KEPT_STAGING_BYTES,
+      keepBytes: STAGING_KEEP_BYTES,
     });
     const { failures, waits, stagingPool } = this;
-    const settle = () => this.settle();
-    this.transfers = new Transfers(gpu.queue, { recorder, memory, counters, failures, waits, stagingPool, settle });
+    const throwPendingErrors = () => this.throwPendingErrors();
+    this.transfers = new Transfers(gpu.queue, {
+      recorder,
+      memory,
+      counters,
+      failures,
+      waits,
+      stagingPool,
+      throwPendingErrors,
+    });
     gpu.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // it is thrown, or printed by `dispose`
-      this.failures.uncaptured(event.error);
+      this.failures.handleUncaptured(event.error);
     });
     gpu.lost.then((lost) => {
       const error = new DeviceLostError(`device lost (${lost.reason}): ${lost.message}`);
@@ -189,8 +197,8 @@ export class Device {
     const names = { powerPreference: true, onDispose: true, wait: true, keepBytes: true, hostMemory: true };
     const { keepBytes, hostMemory } = checkOptions('Device.open', options, names);
     checkKeepBytes('Device.open', keepBytes);
-    if (gpu === undefined || gpu === null) throw noWebGpu(gpu);
-    if (typeof readable('Device.open', () => gpu?.requestAdapter) !== 'function') {
+    if (gpu === undefined || gpu === null) throw noWebGpuError(gpu);
+    if (typeof tryRead('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(
         `Device.open: takes what navigator.gpu is in a browser, but was given ${formatValue(gpu)}`,
       );
@@ -204,7 +212,7 @@ export class Device {
       await device.waits.measure();
       return device;
     } catch (error) {
-      throw notOpened(error);
+      throw asAdapterError(error);
     }
   }
 
@@ -212,7 +220,7 @@ export class Device {
   [inspect](): string {
     const { name, driver } = this.info;
     const used = this.counters.bytesAllocated - this.freeBytes;
-    return `Device ${printableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
+    return `Device ${toPrintableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
   }
 
   /** Throws what went wrong since the last call, if anything. */
@@ -232,7 +240,7 @@ export class Device {
 
   /** Bytes of the largest array that kernels can be given. */
   get largestArray(): number {
-    return mostBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
+    return maxArrayBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
   }
 
   /**
@@ -300,7 +308,7 @@ export class Device {
 
   /** Has `record` throw the first such error at its end: of what failed within it where nobody may have seen it, as in a promise. */
   refuse(error: Error): void {
-    this.refused ??= error;
+    this.recordingError ??= error;
   }
 
   /**
@@ -309,7 +317,7 @@ export class Device {
    * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
    * @internal
    */
-  dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, work?: Work): void {
+  dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, info?: DispatchInfo): void {
     this.check();
     if (workgroups.some((n) => n === 0)) return; // an empty tensor: nothing to compute
     const limit = this.limits.maxComputeWorkgroupsPerDimension;
@@ -320,16 +328,16 @@ export class Device {
     }
     if (pipeline.refused) throw pipeline.refused;
     for (const binding of bindings) checkUsable(this.failures, binding);
-    for (const array of writtenArrays(pipeline, bindings)) array.written();
-    const pieces = Math.ceil(costOf(bindings, work) / this.budget.dispatch);
-    const source = pieces > 1 ? partSource(pipeline.source, bindings.length) : null;
+    for (const array of writtenArrays(pipeline, bindings)) array.countWrite();
+    const pieces = Math.ceil(costOf(bindings, info) / this.budget.maxDispatchCost);
+    const source = pieces > 1 ? gridPartSource(pipeline.source, bindings.length) : null;
     if (!source) {
-      this.recorder.dispatch(pipeline, bindings, workgroups, work);
+      this.recorder.dispatch(pipeline, bindings, workgroups, info);
       return;
     }
     const partPipeline = this.pipeline(source);
-    for (const part of cutDispatch(workgroups, pieces, bindings, work)) {
-      this.recorder.dispatch(partPipeline, [...bindings, this.uniform(part.words)], part.workgroups, part.work);
+    for (const part of cutDispatch(workgroups, pieces, bindings, info)) {
+      this.recorder.dispatch(partPipeline, [...bindings, this.uniform(part.words)], part.workgroups, part.info);
     }
   }
 
@@ -358,9 +366,9 @@ export class Device {
    * the queue what the source holds.
    * @internal
    */
-  copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
+  copyAfterWrite(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     this.check();
-    this.transfers.copyLate(from, fromOffset, to, bytes, write);
+    this.transfers.copyAfterWrite(from, fromOffset, to, bytes, write);
   }
 
   /** Sends what was dispatched so far to the GPU without waiting for it. */
@@ -391,22 +399,22 @@ export class Device {
    * @internal
    */
   noteRate(cost: number, milliseconds: number): void {
-    this.budget.note(cost, milliseconds);
+    this.budget.addMeasurement(cost, milliseconds);
   }
 
   /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */
   async sync(): Promise<void> {
     await this.idle();
-    await this.settle();
+    await this.throwPendingErrors();
   }
 
   /**
    * Waits until the GPU has done everything so far; errors surface later.
-   * @param awake whether the wait polls all the time, which takes a processor core and wakes up at once
+   * @param busyWait whether the wait polls all the time, which takes a processor core and wakes up at once
    */
-  async idle(awake = false): Promise<void> {
+  async idle(busyWait = false): Promise<void> {
     this.flush();
-    await this.waits.until(this.waits.fence(), awake);
+    await this.waits.until(this.waits.fence(), busyWait);
     this.trimUnused();
   }
 
@@ -427,7 +435,7 @@ export class Device {
    */
   async ready(): Promise<void> {
     this.check();
-    await this.settle();
+    await this.throwPendingErrors();
   }
 
   /**
@@ -437,7 +445,7 @@ export class Device {
    */
   trim(): void {
     this.check();
-    this.dropFree();
+    this.releaseFree();
   }
 
   /** To be called when the queue has done all that was submitted. */
@@ -446,8 +454,8 @@ export class Device {
     for (const pool of [this.mainPool, this.stagingPool]) pool.trimUnused(performance.now() - UNUSED_MS);
   }
 
-  private async settle(): Promise<void> {
-    await this.failures.settle();
+  private async throwPendingErrors(): Promise<void> {
+    await this.failures.answeredOrClosed();
     this.check();
   }
 
@@ -463,20 +471,23 @@ export class Device {
     checkFunction('record', build);
     if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
     const { memory, counters } = this;
-    const pool = new BufferPool(memory, 'program', mostBytes(this.limits.maxBufferSize), { commands: null, counters });
+    const pool = new BufferPool(memory, 'program', maxArrayBytes(this.limits.maxBufferSize), {
+      commands: null,
+      counters,
+    });
     this.programPool = pool;
-    this.refused = null;
+    this.recordingError = null;
     this.recorder.startRecording();
     try {
       build();
-      if (this.refused) throw this.refused;
+      if (this.recordingError) throw this.recordingError;
       const commands = this.recorder.stopRecording();
       const releaseUniforms = this.uniforms.hold(commands);
       const program: Program = new Program(this.recorder, commands, pool, () => {
         releaseUniforms();
-        for (const tracking of this.trackings ?? []) tracking.released(program);
+        for (const tracking of this.trackings ?? []) tracking.remove(program);
       });
-      for (const tracking of this.trackings ?? []) tracking.recorded(program);
+      for (const tracking of this.trackings ?? []) tracking.addStep(program);
       return program;
     } catch (error) {
       this.recorder.stopRecording();
@@ -544,7 +555,7 @@ export class Device {
 
 /** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
 export function checkDevice(subject: string, device: Device, call = `${subject}(device, ...)`): void {
-  if (typeof readable(subject, () => device?.record) === 'function') return;
+  if (typeof tryRead(subject, () => device?.record) === 'function') return;
   throw new ArgumentError(
     `${subject}: the device comes first, as in ${call} after const device = await openDevice(), but was given ${formatValue(device)}`,
   );

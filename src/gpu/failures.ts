@@ -24,7 +24,7 @@ export class Failures {
   private closed = 0;
   private disposed = false;
   /** What `settle` promised. */
-  private readonly settling = new Set<() => void>();
+  private readonly waiting = new Set<() => void>();
 
   constructor(
     private readonly gpu: GPUDevice,
@@ -35,7 +35,7 @@ export class Failures {
   ) {}
 
   /** Whether it ever refused anything. */
-  get any(): boolean {
+  get hasRefused(): boolean {
     return this.refusals > 0;
   }
 
@@ -51,17 +51,17 @@ export class Failures {
   }
 
   /** Settles once everything made so far is answered, or the use of the device has ended; `check` then throws what went wrong. */
-  settle(): Promise<void> {
+  answeredOrClosed(): Promise<void> {
     return new Promise((resolve) => {
-      this.settling.add(resolve);
-      if (this.fatal || this.disposed) this.settled();
-      else void this.answered().then(() => this.settling.delete(resolve) && resolve());
+      this.waiting.add(resolve);
+      if (this.fatal || this.disposed) this.resolveWaits();
+      else void this.answered().then(() => this.waiting.delete(resolve) && resolve());
     });
   }
 
-  private settled(): void {
-    for (const resolve of this.settling) resolve();
-    this.settling.clear();
+  private resolveWaits(): void {
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
   }
 
   /** Settles once everything made so far is answered. */
@@ -72,7 +72,7 @@ export class Failures {
   /** Ends the use of the device. */
   fail(error: Error): void {
     this.fatal ??= error;
-    this.settled();
+    this.resolveWaits();
   }
 
   /**
@@ -92,7 +92,7 @@ export class Failures {
   }
 
   /** Takes an error that no scope was open for. */
-  uncaptured(error: GPUError): void {
+  handleUncaptured(error: GPUError): void {
     if (isOutOfMemory(error)) {
       this.onOutOfMemory(textOf(error));
       return;
@@ -108,7 +108,7 @@ export class Failures {
   /** From now on nothing is reported. @returns what nobody was told of */
   close(): Error | null {
     this.disposed = true;
-    this.settled();
+    this.resolveWaits();
     return this.refusal ?? (this.fatalThrown ? null : this.fatal);
   }
 }

@@ -17,13 +17,13 @@ export class LostWork {
   constructor(private readonly failures: Failures) {}
 
   /** To be called after each submit, with what it held, in order. */
-  submitted(encoded: readonly Encoded[]): void {
+  afterSubmit(encoded: readonly Encoded[]): void {
     const { answers } = this.failures;
     if (answers.outstanding || this.lost.size > 0) answers.after(() => this.review(encoded));
   }
 
   private review(encoded: readonly Encoded[]): void {
-    if (!this.failures.any) return;
+    if (!this.failures.hasRefused) return;
     const refusal = first(encoded, refusalOf);
     for (const one of encoded) {
       if ('renewed' in one) {

@@ -4,7 +4,7 @@ import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } fro
 import { probeDevice } from './run-probe.ts';
 
 /** Features worth having when the adapter offers them; nothing needs one. */
-const WANTED_FEATURES = ['timestamp-query', 'subgroups'] as const;
+const OPTIONAL_FEATURES = ['timestamp-query', 'subgroups'] as const;
 /** Limits raised to what the adapter can do: the defaults are a phone's. Kernels keep to the defaults of all others. */
 const RAISED_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
@@ -18,7 +18,7 @@ export interface OpenedDevice {
 }
 
 /** What an adapter is asked for. */
-interface Wishes {
+interface DeviceRequest {
   requiredFeatures: GPUFeatureName[];
   requiredLimits: Record<string, number>;
 }
@@ -40,16 +40,20 @@ export async function openAdapter(
   powerPreference: GPUPowerPreference,
   wait: <T>(promise: Promise<T>) => Promise<T>,
 ): Promise<OpenedDevice> {
-  const granted = await requestDevice(gpu, powerPreference, [everything, largeArrays, nothing]);
+  const granted = await requestDevice(gpu, powerPreference, [fullRequest, largeArrayRequest, minimalRequest]);
   const lanes = widestSubgroup(granted.device, granted.adapter);
   const probe = await wait(probeDevice(granted.device, lanes));
-  const loss = hasUnknown(probe) ? await lossOf(granted.device) : null;
-  if (loss === null) return opened(granted, probe, lanes);
-  const plain = await requestDevice(gpu, powerPreference, [largeArrays, nothing]);
-  return opened(plain, unknownProbe(`the probe lost the device (${loss}): another was opened without features`), null);
+  const loss = hasUnknown(probe) ? await lossReason(granted.device) : null;
+  if (loss === null) return toOpenedDevice(granted, probe, lanes);
+  const plain = await requestDevice(gpu, powerPreference, [largeArrayRequest, minimalRequest]);
+  return toOpenedDevice(
+    plain,
+    unknownProbe(`the probe lost the device (${loss}): another was opened without features`),
+    null,
+  );
 }
 
-function opened({ adapter, device, refusals }: Granted, probe: Probe, lanes: number | null): OpenedDevice {
+function toOpenedDevice({ adapter, device, refusals }: Granted, probe: Probe, lanes: number | null): OpenedDevice {
   return {
     gpu: device,
     info: describeAdapter(adapter),
@@ -58,23 +62,23 @@ function opened({ adapter, device, refusals }: Granted, probe: Probe, lanes: num
   };
 }
 
-const everything = (adapter: GPUAdapter): Wishes => ({
-  ...largeArrays(adapter),
-  requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
+const fullRequest = (adapter: GPUAdapter): DeviceRequest => ({
+  ...largeArrayRequest(adapter),
+  requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
 });
 
-function largeArrays(adapter: GPUAdapter): Wishes {
+function largeArrayRequest(adapter: GPUAdapter): DeviceRequest {
   const limits = RAISED_LIMITS.map((name) => [name, adapter.limits[name]] as const);
-  return { ...nothing(), requiredLimits: Object.fromEntries(limits.filter(([, limit]) => limit !== undefined)) };
+  return { ...minimalRequest(), requiredLimits: Object.fromEntries(limits.filter(([, limit]) => limit !== undefined)) };
 }
 
-const nothing = (): Wishes => ({ requiredFeatures: [], requiredLimits: {} });
+const minimalRequest = (): DeviceRequest => ({ requiredFeatures: [], requiredLimits: {} });
 
 /** The first device that is granted. Each attempt has a new adapter, because an adapter gives one device. */
 async function requestDevice(
   gpu: GPU,
   powerPreference: GPUPowerPreference,
-  attempts: readonly ((adapter: GPUAdapter) => Wishes)[],
+  attempts: readonly ((adapter: GPUAdapter) => DeviceRequest)[],
 ): Promise<Granted> {
   const refused = new Map<string, unknown>();
   let name = '';
@@ -83,7 +87,7 @@ async function requestDevice(
     if (!adapter) break;
     name = describeAdapter(adapter).name;
     const wishes = attempt(adapter);
-    const text = wishesText(wishes);
+    const text = formatRequest(wishes);
     if (refused.has(text)) continue;
     try {
       return { adapter, device: await adapter.requestDevice(wishes), refusals: refusalsOf(refused) };
@@ -104,7 +108,7 @@ const NO_ADAPTER =
   '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.';
 
 /** For a page, or a runtime, without WebGPU. @param gpu what `navigator.gpu` is there */
-export function noWebGpu(gpu: undefined | null): AdapterError {
+export function noWebGpuError(gpu: undefined | null): AdapterError {
   const isInsecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
   const advice = isInsecure
     ? 'browsers have WebGPU on secure pages only; open this page by https, or by http://localhost'
@@ -124,7 +128,7 @@ const refusalsOf = (refused: ReadonlyMap<string, unknown>): string[] =>
   [...refused].map(([wishes, error]) => `asked for ${wishes}, it said "${messageOf(error)}"`);
 
 /** `the features subgroups, timestamp-query and the limits maxBufferSize 1024`. */
-function wishesText({ requiredFeatures, requiredLimits }: Wishes): string {
+function formatRequest({ requiredFeatures, requiredLimits }: DeviceRequest): string {
   const limits = Object.entries(requiredLimits).map(([limit, value]) => `${limit} ${value}`);
   const parts = [
     requiredFeatures.length > 0 ? `the features ${requiredFeatures.join(', ')}` : '',
@@ -136,14 +140,14 @@ function wishesText({ requiredFeatures, requiredLimits }: Wishes): string {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
 
 /** An error of tilegrad's as it is, and any other as an AdapterError: what implements a part of WebGPU fails in its own words. */
-export const notOpened = (cause: unknown, subject = 'the WebGPU adapter could not be opened'): TilegradError =>
+export const asAdapterError = (cause: unknown, subject = 'the WebGPU adapter could not be opened'): TilegradError =>
   cause instanceof TilegradError ? cause : new AdapterError(`${subject}: ${messageOf(cause)}`, { cause });
 
 /** Milliseconds that a device may take to tell that it was lost, after a probe of it failed. */
 const LOSS_MS = 100;
 
 /** How a device was lost; null if it was not. */
-const lossOf = (device: GPUDevice): Promise<string | null> =>
+const lossReason = (device: GPUDevice): Promise<string | null> =>
   Promise.race([
     device.lost.then(({ message }) => message),
     new Promise<null>((resolve) => setTimeout(resolve, LOSS_MS, null)),

@@ -1,4 +1,4 @@
-import type { Choice } from './choices.ts';
+import type { Choice } from './kernel-selection.ts';
 
 /** What a dispatch belongs to, for profiles. */
 export interface Origin {

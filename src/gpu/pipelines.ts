@@ -35,7 +35,7 @@ interface Compiled {
 }
 
 /** Pipelines that a device remembers: far more than a training step has. Each takes about 250 KB on lavapipe. */
-const MOST_PIPELINES = 1024;
+const MAX_PIPELINES = 1024;
 
 /**
  * Compiles each kernel once a device; of too many the oldest are forgotten, which programs may hold still. That the adapter refuses one
@@ -43,7 +43,7 @@ const MOST_PIPELINES = 1024;
  */
 export class PipelineCache {
   /** How each is forgotten, oldest first. */
-  private readonly forget: (() => void)[] = [];
+  private readonly evictions: (() => void)[] = [];
   /** By text. */
   private readonly modules = new Map<string, Compiled>();
 
@@ -51,7 +51,7 @@ export class PipelineCache {
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
     private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
-    private readonly most = MOST_PIPELINES,
+    private readonly maxPipelines = MAX_PIPELINES,
   ) {}
 
   /** @throws ShaderError for one that the adapter refused before */
@@ -81,7 +81,7 @@ export class PipelineCache {
     const written = [...writtenBindings(source.code)];
     const pipeline: Pipeline = { name: source.name, source, gpu, layout, written, refused: null };
     const answers = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
-    this.failures.answers.watch(this.judge(pipeline, module, answers));
+    this.failures.answers.watch(this.checkAnswers(pipeline, module, answers));
     this.remember(source.code, text, key, pipeline);
     this.counters.pipelinesCreated++;
     return pipeline;
@@ -89,14 +89,18 @@ export class PipelineCache {
 
   private remember(code: string, text: Compiled, key: string, pipeline: Pipeline): void {
     text.pipelines.set(key, pipeline);
-    this.forget.push(() => {
+    this.evictions.push(() => {
       text.pipelines.delete(key);
       if (text.pipelines.size === 0) this.modules.delete(code);
     });
-    if (this.forget.length > this.most) this.forget.shift()!();
+    if (this.evictions.length > this.maxPipelines) this.evictions.shift()!();
   }
 
-  private async judge(pipeline: Pipeline, module: GPUShaderModule, answers: Promise<GPUError | null>[]): Promise<void> {
+  private async checkAnswers(
+    pipeline: Pipeline,
+    module: GPUShaderModule,
+    answers: Promise<GPUError | null>[],
+  ): Promise<void> {
     const [validation, internal] = await Promise.all(answers);
     const error = internal ?? validation; // an internal one comes first, and the other is about its layout
     if (!error) return;

@@ -153,7 +153,7 @@ export function widestSubgroup(device: GPUDevice, adapter: GPUAdapter): number |
 }
 
 /** Of a device without subgroups of eight lanes. */
-export const noLanes = { lanes: 'unused', shuffles: 'unused', notes: [] as string[] } as const;
+export const unusedSubgroups = { lanes: 'unused', shuffles: 'unused', notes: [] as string[] } as const;
 
 /** Of a device that was not probed. */
 export const unknownProbe = (reason: string): Probe => {

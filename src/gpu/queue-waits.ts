@@ -75,10 +75,10 @@ export class QueueWaits {
 
   /**
    * Waits for a promise of WebGPU.
-   * @param awake whether the wait polls all the time, which takes a processor core and returns at once
+   * @param busyWait whether the wait polls all the time, which takes a processor core and returns at once
    * @throws what the promise is rejected with, or what `end` was given
    */
-  async until<T>(promise: Promise<T>, awake = false): Promise<T> {
+  async until<T>(promise: Promise<T>, busyWait = false): Promise<T> {
     let end = (_: Error) => {};
     const ended = new Promise<never>((_, reject) => {
       end = reject;
@@ -86,14 +86,14 @@ export class QueueWaits {
     if (this.ended) end(this.ended);
     this.endings.add(end);
     try {
-      return await this.whileItLasts(Promise.race([promise, ended]), awake);
+      return await this.waitSubmitting(Promise.race([promise, ended]), busyWait);
     } finally {
       this.endings.delete(end);
     }
   }
 
-  private async whileItLasts<T>(promise: Promise<T>, awake: boolean): Promise<T> {
-    if (this.wait) return awake ? promise : this.wait(promise);
+  private async waitSubmitting<T>(promise: Promise<T>, busyWait: boolean): Promise<T> {
+    if (this.wait) return busyWait ? promise : this.wait(promise);
     if (!this.submitsHelp) return promise;
     if (this.waits++ === 0) this.stopSubmits = this.timers.every(SUBMIT_EVERY_MS, () => this.queue.submit([]));
     try {

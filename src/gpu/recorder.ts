@@ -1,6 +1,6 @@
 import { DisposedError, OutOfMemoryError } from '../base/errors.ts';
 import { BindGroups } from './bind-groups.ts';
-import { type Binding, bufferOf, type Command, type Work } from './command.ts';
+import { type Binding, bufferOf, type Command, type DispatchInfo } from './command.ts';
 import type { Counters } from './info.ts';
 import { failureOf } from './memory.ts';
 import type { Pipeline } from './pipelines.ts';
@@ -21,10 +21,10 @@ type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
 export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
 
 /** The most bytes that an array may have under a limit for bindings or buffers, which need not be one of vec4s (2^31 - 1, say). */
-export const mostBytes = (limit: number) => Math.floor(limit / 16) * 16;
+export const maxArrayBytes = (limit: number) => Math.floor(limit / 16) * 16;
 
 /** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
-const SUBMIT_AFTER = 128;
+const MAX_PENDING_DISPATCHES = 128;
 
 /**
  * The one place where commands are encoded. Normally a dispatch goes straight into the open pass, and `flush` submits
@@ -36,11 +36,11 @@ export class Recorder {
   private pass: GPUComputePassEncoder | null = null;
   private pending = 0;
   private pendingCost = 0;
-  private submitted = 0;
+  private submittedTotal = 0;
   /** How much goes into a submit. */
   readonly budget = new SubmitBudget();
-  private list: Command[] | null = null;
-  private readonly writes = new Set<() => void>();
+  private recordedCommands: Command[] | null = null;
+  private readonly pendingWrites = new Set<() => void>();
   /** What waits to be submitted. */
   private encoded: Encoded[] = [];
   private readonly bindGroups: BindGroups;
@@ -51,7 +51,7 @@ export class Recorder {
     /** Called when nothing waits to be submitted any more, with what was submitted. */
     private readonly afterSubmit: (encoded: readonly Encoded[]) => void,
     /** Whether the adapter ever refused a pipeline or a buffer. */
-    readonly failures: { readonly any: boolean },
+    readonly failures: { readonly hasRefused: boolean },
   ) {
     this.bindGroups = new BindGroups(gpu, counters);
   }
@@ -62,7 +62,7 @@ export class Recorder {
   }
 
   get recording(): boolean {
-    return this.list !== null;
+    return this.recordedCommands !== null;
   }
 
   /** Whether commands wait to be submitted. */
@@ -74,25 +74,25 @@ export class Recorder {
     pipeline: Pipeline,
     bindings: readonly Binding[],
     workgroups: readonly [number, number, number],
-    work?: Work,
+    info?: DispatchInfo,
   ): void {
     // What a refusal made invalid is not used again, and a recording keeps its own.
-    const isKept = !this.list && !this.failures.any;
-    const bindGroup = isKept ? this.bindGroups.get(pipeline, bindings) : this.bindGroups.make(pipeline, bindings);
-    const command = { pipeline, bindGroup, workgroups, bindings, work, cost: costOf(bindings, work) };
-    if (this.list) {
-      this.list.push(command);
+    const isKept = !this.recordedCommands && !this.failures.hasRefused;
+    const bindGroup = isKept ? this.bindGroups.get(pipeline, bindings) : this.bindGroups.create(pipeline, bindings);
+    const command = { pipeline, bindGroup, workgroups, bindings, info, cost: costOf(bindings, info) };
+    if (this.recordedCommands) {
+      this.recordedCommands.push(command);
     } else {
-      this.makeRoom(command);
+      this.flushIfOverBudget(command);
       this.encode(command, { pipeline, bindings }); // without the bind group, which need not be held
-      if (this.pending >= SUBMIT_AFTER) this.flush();
+      if (this.pending >= MAX_PENDING_DISPATCHES) this.flush();
     }
   }
 
   /** Encodes a finished list into the open pass; what `flush` has to submit then is all of it, or the end of much work. */
   replay(commands: readonly Command[]): void {
     for (const command of commands) {
-      this.makeRoom(command);
+      this.flushIfOverBudget(command);
       this.encode(command);
     }
   }
@@ -100,7 +100,7 @@ export class Recorder {
   /** The same, each command in a pass of its own that writes the times of its begin and end at 2i and 2i + 1. */
   replayTimed(commands: readonly Command[], querySet: GPUQuerySet): void {
     for (const [i, command] of commands.entries()) {
-      this.makeRoom(command);
+      this.flushIfOverBudget(command);
       this.pass?.end();
       this.encoder ??= this.gpu.createCommandEncoder();
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
@@ -121,8 +121,8 @@ export class Recorder {
    * Submits what waits, where this command would make it too much for a submit. Only ever between dispatches: a copy belongs to
    * the submit of its `beforeSubmit`.
    */
-  private makeRoom({ cost }: Command): void {
-    if (this.pendingCost > 0 && this.pendingCost + cost > this.budget.submit) this.flush();
+  private flushIfOverBudget({ cost }: Command): void {
+    if (this.pendingCost > 0 && this.pendingCost + cost > this.budget.maxSubmitCost) this.flush();
   }
 
   private encode(command: Command, noted: Dispatched = command): void {
@@ -139,7 +139,7 @@ export class Recorder {
   }
 
   /** Notes that what is encoded next is part of this. */
-  note(encoded: Encoded): void {
+  noteEncoded(encoded: Encoded): void {
     this.encoded.push(encoded);
   }
 
@@ -152,15 +152,15 @@ export class Recorder {
 
   /** Calls `write` once before the commands encoded so far are submitted: what it sends to the queue is there when they run. */
   beforeSubmit(write: () => void): void {
-    this.writes.add(write);
+    this.pendingWrites.add(write);
   }
 
   flush(): void {
     if (!this.encoder) return;
     this.pass?.end();
-    for (const write of this.writes) write();
-    this.writes.clear();
-    this.submitted += this.pendingCost;
+    for (const write of this.pendingWrites) write();
+    this.pendingWrites.clear();
+    this.submittedTotal += this.pendingCost;
     this.gpu.queue.submit([this.encoder.finish()]);
     this.counters.submits++;
     this.encoder = null;
@@ -174,17 +174,17 @@ export class Recorder {
 
   /** Cost of all dispatches submitted so far. */
   get submittedCost(): number {
-    return this.submitted;
+    return this.submittedTotal;
   }
 
   startRecording(): void {
     this.flush();
-    this.list = [];
+    this.recordedCommands = [];
   }
 
   stopRecording(): readonly Command[] {
-    const list = this.list ?? [];
-    this.list = null;
+    const list = this.recordedCommands ?? [];
+    this.recordedCommands = null;
     return list;
   }
 }
@@ -193,7 +193,7 @@ export class Recorder {
 export class Program {
   private disposed = false;
   /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
-  private readonly given: readonly Storage[];
+  private readonly externalArrays: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
   /** Arrays that it may write. */
   private readonly written: readonly Storage[];
@@ -208,7 +208,7 @@ export class Program {
   ) {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
     const bound = [...bindings].filter((binding) => binding instanceof Storage);
-    this.given = bound.filter(({ buffer }) => !pool.owns(buffer));
+    this.externalArrays = bound.filter(({ buffer }) => !pool.owns(buffer));
     this.written = [...new Set(commands.flatMap((command) => [...writtenArrays(command.pipeline, command.bindings)]))];
     this.renewal = { renewed: bound.filter(({ buffer }) => pool.owns(buffer)) };
   }
@@ -231,7 +231,7 @@ export class Program {
   /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
   runOnly(i: number, times = 1): void {
     this.check();
-    for (const array of this.written) array.written();
+    for (const array of this.written) array.countWrite();
     for (let k = 0; k < times; k++) this.recorder.replay(this.commands.slice(i, i + 1));
     this.recorder.flush();
   }
@@ -274,31 +274,31 @@ export class Program {
   /** Before the whole list is encoded, which computes anew what an earlier run lost. */
   private begin(): void {
     this.check();
-    if (this.recorder.failures.any) for (const storage of this.renewal.renewed) storage.loss = null;
-    for (const array of this.written) array.written();
-    this.recorder.note(this.renewal);
+    if (this.recorder.failures.hasRefused) for (const storage of this.renewal.renewed) storage.loss = null;
+    for (const array of this.written) array.countWrite();
+    this.recorder.noteEncoded(this.renewal);
   }
 
   /** @throws what `encode` would, now */
   check(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
-    if (this.given.some((storage) => storage.released)) {
+    if (this.externalArrays.some((storage) => storage.released)) {
       throw new DisposedError(
         'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
       );
     }
-    if (this.recorder.failures.any) this.checkRefusals();
+    if (this.recorder.failures.hasRefused) this.checkRefusals();
   }
 
   private checkRefusals(): void {
     for (const { pipeline } of this.commands) if (pipeline.refused) throw pipeline.refused;
-    const isFull = (one: Binding) => failureOf(bufferOf(one)) !== null;
-    if (this.commands.some(({ bindings }) => bindings.some(isFull))) {
+    const isOutOfMemory = (one: Binding) => failureOf(bufferOf(one)) !== null;
+    if (this.commands.some(({ bindings }) => bindings.some(isOutOfMemory))) {
       throw new OutOfMemoryError(
         'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
       );
     }
-    for (const { loss } of this.given) if (loss) throw loss;
+    for (const { loss } of this.externalArrays) if (loss) throw loss;
   }
 
   dispose(): void {

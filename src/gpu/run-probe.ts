@@ -1,12 +1,12 @@
 import {
   type Answer,
   lanesQuestions,
-  noLanes,
   numbersQuestion,
   type Probe,
   type Question,
   readLanes,
   readNumbers,
+  unusedSubgroups,
 } from './probe.ts';
 
 /**
@@ -17,7 +17,7 @@ import {
 export async function probeDevice(gpu: GPUDevice, lanes: number | null): Promise<Probe> {
   const questions = [numbersQuestion, ...(lanes === null ? [] : lanesQuestions(lanes))];
   const [numbers, ...order] = await Promise.all(questions.map((question) => answerOf(gpu, question)));
-  const [subgroups, found] = [lanes === null ? noLanes : readLanes(order), readNumbers(numbers!)];
+  const [subgroups, found] = [lanes === null ? unusedSubgroups : readLanes(order), readNumbers(numbers!)];
   return { ...subgroups, ...found, notes: [...subgroups.notes, ...found.notes] };
 }
 

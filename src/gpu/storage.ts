@@ -17,18 +17,18 @@ export class Storage {
     /** Bytes from the start of `buffer`; a multiple of 256, as WebGPU asks of bindings. */
     readonly offset: number,
     readonly bytes: number,
-    private readonly giveBack: (() => void) | null,
+    private readonly onRelease: (() => void) | null,
     /** What it is a range of. */
-    private readonly whole: Storage | null = null,
+    private readonly parent: Storage | null = null,
   ) {}
 
   get released(): boolean {
-    return this.whole ? this.whole.released : this.users === 0;
+    return this.parent ? this.parent.released : this.users === 0;
   }
 
   /** Whether it is a range of another one, and holds no memory of its own. */
   get isView(): boolean {
-    return this.whole !== null;
+    return this.parent !== null;
   }
 
   /** Whether it is the same range of the same buffer. */
@@ -38,7 +38,7 @@ export class Storage {
 
   /** Whether others see the same memory. */
   get isShared(): boolean {
-    return this.whole !== null || this.users > 1;
+    return this.parent !== null || this.users > 1;
   }
 
   /** Whether the adapter had no memory for it. */
@@ -48,22 +48,22 @@ export class Storage {
 
   /** Why it does not hold what was computed for it, see `LostWork`; null where it does. */
   get loss(): Error | null {
-    return this.whole ? this.whole.loss : this.lostBy;
+    return this.parent ? this.parent.loss : this.lostBy;
   }
 
   set loss(cause: Error | null) {
-    if (this.whole) this.whole.loss = cause;
+    if (this.parent) this.parent.loss = cause;
     else this.lostBy = cause;
   }
 
   /** How often something was sent to it, computed into it or copied into it. */
   get writes(): number {
-    return this.whole ? this.whole.writes : this.writeCount;
+    return this.parent ? this.parent.writes : this.writeCount;
   }
 
   /** To be called for each such write. */
-  written(): void {
-    if (this.whole) this.whole.written();
+  countWrite(): void {
+    if (this.parent) this.parent.countWrite();
     else this.writeCount++;
   }
 
@@ -88,12 +88,12 @@ export class Storage {
 
   release(): void {
     if (this.users === 0) throw new DisposedError('storage: released more often than retained');
-    if (--this.users === 0) this.giveBack?.();
+    if (--this.users === 0) this.onRelease?.();
   }
 
   /** A range inside this one, which must outlive it. `offset` is relative and a multiple of 256. */
   view(offset: number, bytes: number): Storage {
-    return new Storage(this.buffer, this.offset + offset, bytes, null, this.whole ?? this);
+    return new Storage(this.buffer, this.offset + offset, bytes, null, this.parent ?? this);
   }
 }
 
@@ -108,7 +108,7 @@ export function bucketBytes(bytes: number): number {
 }
 
 /** Bytes of released buffers that a pool keeps for reuse, unless more turn out to be of use or another number is asked for. */
-export const KEPT_BYTES = 2 ** 28;
+export const DEFAULT_KEEP_BYTES = 2 ** 28;
 /** Sizes of evicted buffers that are remembered. */
 const MAX_EVICTED_SIZES = 1024;
 
@@ -137,8 +137,8 @@ export class BufferPool {
   private readonly usage: GPUBufferUsageFlags;
   private limit: number;
   private allBytes = 0;
-  private unused = 0;
-  private mostInUse = 0;
+  private unusedBytes = 0;
+  private peakBytesInUse = 0;
   private disposed = false;
 
   /**
@@ -159,7 +159,7 @@ export class BufferPool {
   ) {
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     this.usage = options.usage ?? STORAGE | COPY_SRC | COPY_DST;
-    this.limit = options.keepBytes ?? KEPT_BYTES;
+    this.limit = options.keepBytes ?? DEFAULT_KEEP_BYTES;
   }
 
   /** Bytes of all buffers this pool made, in use or free. */
@@ -169,7 +169,7 @@ export class BufferPool {
 
   /** Bytes of those that wait for reuse. */
   get freeBytes(): number {
-    return this.unused;
+    return this.unusedBytes;
   }
 
   /** Whether this pool made the buffer. */
@@ -181,9 +181,9 @@ export class BufferPool {
   acquire(bytes: number): Storage {
     if (this.disposed) throw new DisposedError(`${this.label}: a buffer was asked for after the pool was disposed`);
     const size = Math.min(bucketBytes(bytes), this.maxBufferSize); // which need not be a bucket's
-    const buffer = this.reuse(size) ?? this.make(size);
-    this.mostInUse = Math.max(this.mostInUse, this.allBytes - this.unused);
-    return new Storage(buffer, 0, bytes, () => this.takeBack(buffer));
+    const buffer = this.reuse(size) ?? this.create(size);
+    this.peakBytesInUse = Math.max(this.peakBytesInUse, this.allBytes - this.unusedBytes);
+    return new Storage(buffer, 0, bytes, () => this.recycle(buffer));
   }
 
   private reuse(size: number): GPUBuffer | undefined {
@@ -192,16 +192,16 @@ export class BufferPool {
     const buffer = list.pop()!;
     this.free.delete(size);
     if (list.length > 0) this.free.set(size, list); // now the size that was used last
-    this.unused -= size;
+    this.unusedBytes -= size;
     return buffer;
   }
 
-  private make(size: number): GPUBuffer {
+  private create(size: number): GPUBuffer {
     const { commands, keepBytes } = this.options;
     if (keepBytes === undefined && this.wasEvicted(size)) {
-      this.limit = Math.max(this.limit, Math.min(this.limit + size, this.mostInUse));
+      this.limit = Math.max(this.limit, Math.min(this.limit + size, this.peakBytesInUse));
     }
-    if (this.unused > this.limit) commands?.flush();
+    if (this.unusedBytes > this.limit) commands?.flush();
     const buffer = this.memory.create({ label: this.label, size, usage: this.usage }, () => this.forget(buffer));
     this.all.add(buffer);
     this.count(size);
@@ -216,7 +216,7 @@ export class BufferPool {
     return count > 0;
   }
 
-  private takeBack(buffer: GPUBuffer): void {
+  private recycle(buffer: GPUBuffer): void {
     if (this.disposed || !this.all.has(buffer)) return;
     const { size } = buffer;
     const list = this.free.get(size) ?? [];
@@ -224,16 +224,16 @@ export class BufferPool {
     this.free.delete(size);
     this.free.set(size, list);
     this.lastUse.set(size, performance.now());
-    this.unused += size;
+    this.unusedBytes += size;
     const { commands } = this.options;
-    if (!commands || this.unused <= this.limit) return;
+    if (!commands || this.unusedBytes <= this.limit) return;
     if (!commands.hasPending) this.trim();
-    else this.memory.soon(() => this.unused > this.limit && commands.flush()); // should nothing else do so
+    else this.memory.defer(() => this.unusedBytes > this.limit && commands.flush()); // should nothing else do so
   }
 
   /** Destroys free buffers beyond the limit. Nothing that uses them may wait to be submitted. */
   trim(): void {
-    if (this.options.commands && this.unused > this.limit) this.evict(this.limit);
+    if (this.options.commands && this.unusedBytes > this.limit) this.evict(this.limit);
   }
 
   /** Destroys the free buffers of sizes of which none was given back since then, by `performance.now()`. The same holds. */
@@ -242,7 +242,7 @@ export class BufferPool {
     for (const [size, list] of this.free) {
       if (this.lastUse.get(size)! >= since) continue;
       for (const buffer of list) this.remove(buffer);
-      this.unused -= size * list.length;
+      this.unusedBytes -= size * list.length;
       this.free.delete(size);
       this.lastUse.delete(size);
     }
@@ -250,15 +250,15 @@ export class BufferPool {
 
   /** Destroys all free buffers, as memory has run out. The same holds. */
   drop(): void {
-    this.limit = this.options.keepBytes ?? KEPT_BYTES;
+    this.limit = this.options.keepBytes ?? DEFAULT_KEEP_BYTES;
     if (this.options.commands) this.evict(0);
     this.evicted.clear();
   }
 
   private evict(left: number): void {
     for (const [size, list] of this.free) {
-      while (list.length > 0 && this.unused > left) {
-        this.unused -= size;
+      while (list.length > 0 && this.unusedBytes > left) {
+        this.unusedBytes -= size;
         this.remove(list.pop()!);
         this.evicted.set(size, (this.evicted.get(size) ?? 0) + 1);
       }
@@ -286,7 +286,7 @@ export class BufferPool {
     if (at < 0) return;
     list!.splice(at, 1);
     if (list!.length === 0) this.free.delete(buffer.size);
-    this.unused -= buffer.size;
+    this.unusedBytes -= buffer.size;
   }
 
   private count(bytes: number): void {
@@ -298,7 +298,7 @@ export class BufferPool {
     this.disposed = true;
     for (const buffer of this.all) this.remove(buffer);
     this.free.clear();
-    this.unused = 0;
+    this.unusedBytes = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import type { Work } from './command.ts';
+import type { DispatchInfo } from './command.ts';
 import { Storage } from './storage.ts';
 
 // How much work a submit, and a single dispatch, may hold. Watchdogs reset a GPU that cannot be interrupted for too long: after 2 s on
@@ -18,26 +18,26 @@ const FLOPS_PER_BYTE = 8;
 const FLOPS_PER_DISPATCH = 1e6;
 
 /** Before anything was measured: 50 ms of a GPU that does 40 GFLOP/s or moves 5 GB/s. Phones and integrated GPUs do. */
-const UNKNOWN_SUBMIT = 2e9;
+const INITIAL_SUBMIT_COST = 2e9;
 /** A quarter of a second of one that does 32. */
-const UNKNOWN_DISPATCH = 8e9;
+const INITIAL_DISPATCH_COST = 8e9;
 /**
  * Costs in a millisecond that an adapter does at least, however slow it seemed on a machine that had other things to do: 5 GFLOP/s,
  * which is a slow processor's.
  */
-const LEAST_RATE = 5e6;
+const MIN_RATE = 5e6;
 
 /** Measurements that are remembered. */
-const RATES = 5;
+const MAX_RATES = 5;
 /** Milliseconds that a measurement must have taken: the wait itself would count in shorter ones. */
-const LEAST_MS = 5;
+const MIN_MS = 5;
 
 /**
  * What a dispatch costs, in floating-point operations: those of its arithmetic, and as many as would take the time of the bytes moved.
  * Bytes are those of each bound array once, unless `work` says so.
  */
-export function costOf(bindings: readonly object[], work?: Pick<Work, 'flops' | 'bytes'>): number {
-  return FLOPS_PER_DISPATCH + (work?.flops ?? 0) + FLOPS_PER_BYTE * (work?.bytes ?? bytesBound(bindings));
+export function costOf(bindings: readonly object[], cost?: Pick<DispatchInfo, 'flops' | 'bytes'>): number {
+  return FLOPS_PER_DISPATCH + (cost?.flops ?? 0) + FLOPS_PER_BYTE * (cost?.bytes ?? bytesBound(bindings));
 }
 
 /** Bytes of the arrays bound, each once. */
@@ -57,9 +57,9 @@ const sameRange = (a: Storage, b: Storage) => a.buffer === b.buffer && a.offset 
 /** The bounds on submits and dispatches, by the rate at which the adapter was seen to work. */
 export class SubmitBudget {
   /** The most cost of a submit that holds several dispatches. */
-  submit = UNKNOWN_SUBMIT;
+  maxSubmitCost = INITIAL_SUBMIT_COST;
   /** The cost of a dispatch beyond which it is cut. */
-  dispatch = UNKNOWN_DISPATCH;
+  maxDispatchCost = INITIAL_DISPATCH_COST;
   /** Costs in a millisecond, the latest last. */
   private readonly rates: number[] = [];
 
@@ -67,19 +67,19 @@ export class SubmitBudget {
    * Takes note that work of this cost took so many milliseconds.
    * @throws ArgumentError unless both are numbers from 0 up
    */
-  note(cost: number, milliseconds: number): void {
+  addMeasurement(cost: number, milliseconds: number): void {
     for (const [name, value] of Object.entries({ cost, milliseconds })) {
       if (Number.isFinite(value) && value >= 0) continue;
       throw new ArgumentError(`noteRate: ${name} must be a number from 0 up, but is ${formatValue(value)}`);
     }
-    if (cost === 0 || milliseconds < LEAST_MS) return;
+    if (cost === 0 || milliseconds < MIN_MS) return;
     this.rates.push(cost / milliseconds);
-    if (this.rates.length > RATES) this.rates.shift();
+    if (this.rates.length > MAX_RATES) this.rates.shift();
     // The second highest: compilation, a host that is behind and other programs only make work look slower than it is, and
     // a wait that was noticed late may make the next look faster.
     const sorted = this.rates.toSorted((a, b) => b - a);
-    const rate = Math.max(LEAST_RATE, sorted[Math.min(1, sorted.length - 1)]!);
-    this.submit = SUBMIT_MS * rate;
-    this.dispatch = DISPATCH_MS * rate;
+    const rate = Math.max(MIN_RATE, sorted[Math.min(1, sorted.length - 1)]!);
+    this.maxSubmitCost = SUBMIT_MS * rate;
+    this.maxDispatchCost = DISPATCH_MS * rate;
   }
 }

@@ -1,9 +1,9 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
+import { boundArrays } from './bound-arrays.ts';
 import type { Device } from './device.ts';
 import type { Program } from './recorder.ts';
 import { Storage } from './storage.ts';
-import { boundArrays } from './work.ts';
 
 /** How the dispatches of a program were timed, and what came out. */
 export interface Timing {
@@ -54,7 +54,7 @@ export interface TimedRun {
  * note that one begins before it waits for the one before), all of them must fit into the wall time and make a fair part of it,
  * and the clock must be fine enough for what it timed.
  */
-export function whyNotTrusted(runs: readonly TimedRun[]): string | null {
+export function distrustReason(runs: readonly TimedRun[]): string | null {
   for (const { times, wallMs } of runs) {
     // An end comes neither before its own begin nor before the end of the dispatch before.
     if (times.some((end, i) => i % 2 === 1 && (end < times[i - 1]! || end < (times[i - 2] ?? end)))) {
@@ -101,13 +101,13 @@ export async function timeProgram(device: Device, program: Program, options: Tim
   program.run(); // compiles
   await device.sync();
   const programMs = await timeWhole(device, program, 250 * seconds, now);
-  const stamped = await timeByStamps(device, program, { rounds: Math.round((500 * seconds) / programMs), now });
+  const stamped = await timeByTimestamps(device, program, { rounds: Math.round((500 * seconds) / programMs), now });
   if (typeof stamped !== 'string') return { clock: 'timestamps', reason: null, ms: stamped, programMs };
-  const ms = await timeAlone(device, program, 750 * seconds, now);
+  const ms = await timeSerialised(device, program, 750 * seconds, now);
   return { clock: 'serialised', reason: stamped, ms, programMs };
 }
 
-const within = (rounds: number) => Math.max(MIN_ROUNDS, Math.min(MAX_ROUNDS, rounds));
+const clampRounds = (rounds: number) => Math.max(MIN_ROUNDS, Math.min(MAX_ROUNDS, rounds));
 
 /** Milliseconds of the whole program, the median of several. */
 async function timeWhole(device: Device, program: Program, budget: number, now: () => number): Promise<number> {
@@ -122,14 +122,14 @@ async function timeWhole(device: Device, program: Program, budget: number, now: 
   const first = await once(1);
   // Several in flight, as in training, where the host is a few steps ahead.
   const times = first < 20 ? 5 : 1;
-  const rounds = within(Math.floor(budget / (times * first)));
+  const rounds = clampRounds(Math.floor(budget / (times * first)));
   const all: number[] = [];
   for (let i = 0; i < rounds; i++) all.push(await once(times));
   return median(all);
 }
 
 /** Milliseconds a dispatch by timestamps, or why they cannot be had. */
-async function timeByStamps(
+async function timeByTimestamps(
   device: Device,
   program: Program,
   { rounds, now }: { rounds: number; now: () => number },
@@ -144,7 +144,7 @@ async function timeByStamps(
   const resolved = new Storage(buffer, 0, 8 * count, null);
   try {
     const runs: TimedRun[] = [];
-    for (let i = 0; i <= within(rounds); i++) {
+    for (let i = 0; i <= clampRounds(rounds); i++) {
       await device.sync();
       const begun = now();
       program.runTimed(querySet, buffer);
@@ -152,7 +152,7 @@ async function timeByStamps(
       // The first may find other clocks and caches than the ones after it.
       if (i > 0) runs.push({ times: [...new BigUint64Array(bytes)], wallMs: now() - begun });
     }
-    const doubt = whyNotTrusted(runs);
+    const doubt = distrustReason(runs);
     if (doubt) return `its timestamps cannot be trusted: ${doubt}`;
     const all = runs.map(({ times }) => durations(times));
     return program.commands.map((_, i) => median(all.map((ms) => ms[i]!)));
@@ -163,7 +163,7 @@ async function timeByStamps(
 }
 
 /** Milliseconds a dispatch, each submitted alone and waited for, often enough to drown the submit and the wait. */
-async function timeAlone(device: Device, program: Program, budget: number, now: () => number): Promise<number[]> {
+async function timeSerialised(device: Device, program: Program, budget: number, now: () => number): Promise<number[]> {
   const timed = async (submit: () => void) => {
     const begun = now();
     submit();

@@ -1,4 +1,4 @@
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import { callSite } from './call-site.ts';
 import type { Storage } from './storage.ts';
 
@@ -6,7 +6,7 @@ import type { Storage } from './storage.ts';
 interface Described {
   readonly shape: readonly number[];
   readonly dtype: string;
-  readonly models: number;
+  readonly replicas: number;
 }
 
 /** A recorded step, which holds memory for its intermediate results. */
@@ -37,7 +37,7 @@ export interface TrackedLine {
 }
 
 /** Descriptions of a line that a report shows. */
-const SHOWN = 4;
+const MAX_DESCRIPTIONS = 4;
 
 /**
  * Which tensors were made since, and by which line of the program: see `Device.track`. Tensors that only look at memory of others (a
@@ -61,12 +61,12 @@ export class Tracking {
    * Called where a tensor's array is made.
    * @internal
    */
-  made(array: Described & object, storage: Storage): void {
+  addTensor(array: Described & object, storage: Storage): void {
     if (storage.isView) return;
     const memory = this.memories.get(storage) ?? {};
     this.memories.set(storage, memory);
     const { bytes } = storage;
-    const { dtype, shape, models } = array;
+    const { dtype, shape, replicas: models } = array;
     const copies = models > 1 ? ` x ${models} models` : '';
     this.add(array, { at: callSite(), what: `${dtype} [${shape.join(',')}]${copies}`, bytes: () => bytes, memory });
   }
@@ -75,7 +75,7 @@ export class Tracking {
    * Called where a step is recorded.
    * @internal
    */
-  recorded(program: Recorded): void {
+  addStep(program: Recorded): void {
     this.add(program, { at: callSite(), what: 'a recorded step', bytes: () => program.bytes, memory: {} });
   }
 
@@ -88,7 +88,7 @@ export class Tracking {
    * Called where the owner of some memory names it.
    * @internal
    */
-  named(owner: object, name: string): void {
+  setName(owner: object, name: string): void {
     const entry = this.entries.get(owner);
     if (entry) entry.what = name;
   }
@@ -97,7 +97,7 @@ export class Tracking {
    * Called where something is disposed.
    * @internal
    */
-  released(owner: object): void {
+  remove(owner: object): void {
     const entry = this.entries.get(owner);
     if (entry) this.living.delete(entry);
   }
@@ -128,11 +128,11 @@ export class Tracking {
     if (lines.length === 0) return 'Tracking: everything that was made since is released.';
     const sum = (key: 'count' | 'bytes') => lines.reduce((total, line) => total + line[key], 0);
     const rows = lines.map(({ at, count, bytes, what }) => {
-      const more = what.length > SHOWN ? `; ${what.length - SHOWN} more kinds` : '';
-      return `  ${at}  ${made(count)}, ${size(bytes)}: ${what.slice(0, SHOWN).join('; ')}${more}`;
+      const more = what.length > MAX_DESCRIPTIONS ? `; ${what.length - MAX_DESCRIPTIONS} more kinds` : '';
+      return `  ${at}  ${countText(count)}, ${formatBytes(bytes)}: ${what.slice(0, MAX_DESCRIPTIONS).join('; ')}${more}`;
     });
-    const head = `Tracking: ${made(sum('count'))} (${size(sum('bytes'))}) made since and not released, by line:`;
-    return [head, ...rows].map(printableLine).join('\n');
+    const head = `Tracking: ${countText(sum('count'))} (${formatBytes(sum('bytes'))}) made since and not released, by line:`;
+    return [head, ...rows].map(toPrintableLine).join('\n');
   }
 
   /** Ends it: nothing costs anything any more. Report before: what is released later is not seen. */
@@ -146,9 +146,9 @@ export class Tracking {
   }
 }
 
-const made = (count: number) => (count === 1 ? '1 tensor' : `${count} tensors`);
+const countText = (count: number) => (count === 1 ? '1 tensor' : `${count} tensors`);
 
-function size(bytes: number): string {
+function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }

@@ -18,7 +18,7 @@ interface TransferParts {
   /** Buffers that the host can map. */
   stagingPool: BufferPool;
   /** Waits for what the adapter has yet to answer. @throws what went wrong */
-  settle(): Promise<void>;
+  throwPendingErrors(): Promise<void>;
 }
 
 /** Copies between the host and buffers, and from buffer to buffer. `Device` has the same methods, and says there what they do. */
@@ -35,12 +35,12 @@ export class Transfers {
     if (recorder.recording) {
       throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
     }
-    memory.require(data.byteLength); // the queue copies it first
+    memory.requireHostBytes(data.byteLength); // the queue copies it first
     recorder.flush();
     const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
     counters.bytesUploaded += padded.byteLength;
-    to.written();
+    to.countWrite();
     if (byteOffset === 0) to.remember(padded, to.writes);
   }
 
@@ -52,17 +52,17 @@ export class Transfers {
     this.copyRange(from, to, Math.ceil(from.bytes / 4) * 4);
   }
 
-  copyLate(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
+  copyAfterWrite(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
     const { recorder, failures } = this.parts;
     checkUsable(failures, from);
     checkUsable(failures, to);
     recorder.copy(from, fromOffset, to, 0, bytes);
-    recorder.note({ from, to });
+    recorder.noteEncoded({ from, to });
     recorder.beforeSubmit(write);
   }
 
   async read(from: Storage, bytes = from instanceof Storage ? from.bytes : 0): Promise<ArrayBuffer> {
-    const { recorder, counters, failures, waits, stagingPool, settle } = this.parts;
+    const { recorder, counters, failures, waits, stagingPool, throwPendingErrors } = this.parts;
     checkRead(from, bytes);
     if (recorder.recording) throw new GpuError('nothing can be read back inside a recorded step');
     checkUsable(failures, from);
@@ -77,7 +77,7 @@ export class Transfers {
       await waits.until(staging.buffer.mapAsync(GPUMapMode.READ, 0, size));
       copy = copied(staging.buffer.getMappedRange(0, size), bytes);
     } catch (cause) {
-      await settle();
+      await throwPendingErrors();
       checkUsable(failures, staging);
       if (cause instanceof OutOfMemoryError) throw cause;
       throw new DeviceLostError('a read-back did not complete because the device went away', { cause });
@@ -87,7 +87,7 @@ export class Transfers {
     }
     counters.readBacks++;
     counters.bytesReadBack += bytes;
-    await settle();
+    await throwPendingErrors();
     checkUsable(failures, staging);
     from.remember(new Uint8Array(copy), writes);
     return copy;
@@ -98,14 +98,14 @@ export class Transfers {
     checkUsable(failures, from);
     checkUsable(failures, to);
     recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
-    recorder.note({ from, to });
-    to.written();
+    recorder.noteEncoded({ from, to });
+    to.countWrite();
   }
 }
 
 /** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
 export function checkUsable(failures: Failures, binding: Binding): void {
-  if (!failures.any) return;
+  if (!failures.hasRefused) return;
   const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
   if (cause) throw cause;
 }

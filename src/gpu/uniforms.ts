@@ -87,7 +87,7 @@ export class Uniforms {
       for (const block of held) block.programs--;
       held.clear();
       if (this.commands.recording) return; // what is being recorded is held by nobody yet
-      for (let block = this.unused(); block && this.blocks.size > MAX_BLOCKS; block = this.unused())
+      for (let block = this.reusableBlock(); block && this.blocks.size > MAX_BLOCKS; block = this.reusableBlock())
         this.destroy(block);
     };
   }
@@ -97,7 +97,7 @@ export class Uniforms {
     const { current, commands } = this;
     if (current && current.used + bytes <= current.buffer.size) return current;
     // What is being recorded is held when it is a program.
-    const old = this.blocks.size >= MAX_BLOCKS && !commands.recording ? this.unused() : null;
+    const old = this.blocks.size >= MAX_BLOCKS && !commands.recording ? this.reusableBlock() : null;
     if (old) commands.flush();
     if (old && old.buffer.size === BLOCK_BYTES && bytes <= BLOCK_BYTES) {
       this.empty(old);
@@ -115,7 +115,7 @@ export class Uniforms {
   }
 
   /** The block that was not asked for the longest time, of those that nothing can be about to use. */
-  private unused(): Block | null {
+  private reusableBlock(): Block | null {
     const free = [...this.blocks.values()].filter(
       (block) => block.programs === 0 && block.lastCall <= this.calls - DISPATCHED_AFTER,
     );

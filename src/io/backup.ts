@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { removeScraps } from '../base/atomic-file.ts';
+import { removeTemporaryFiles } from '../base/atomic-file.ts';
 import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../training/index.ts';
@@ -63,7 +63,7 @@ export class BackupAndRestore implements Callback {
   async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
     this.steps = 0;
     this.resumedFrom = null;
-    removeScraps(dirname(this.path));
+    removeTemporaryFiles(dirname(this.path));
     if (!existsSync(this.path)) return;
     const state = decodeBackup(readBytes(this.path), this.path);
     await resume(state, this.path);

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { checkText } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { FileError } from '../base/errors.ts';
@@ -37,6 +37,6 @@ export const readBytes = (path: string): Uint8Array => onFile('read', path, () =
 export function writeFile(path: string, content: string | Uint8Array): void {
   onFile('write', path, () => {
     createFolders(dirname(resolve(path)));
-    writeWhole(path, content);
+    writeFileAtomic(path, content);
   });
 }

@@ -1,4 +1,4 @@
-import { checkObject, checkShape, formatValue, readable } from '../base/check.ts';
+import { checkObject, checkShape, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../kernels/array.ts';
 
@@ -63,7 +63,7 @@ export function checkBytes(subject: string, bytes: Uint8Array): void {
  */
 export function ndArray(subject: string, array: NdArrayLike): NdArray {
   checkObject(subject, array);
-  const { shape, data, dtype } = readable(subject, () => ({ ...array }));
+  const { shape, data, dtype } = tryRead(subject, () => ({ ...array }));
   const own = (Object.keys(HELD) as ElementType[]).find((type) => data instanceof HELD[type]);
   if (!own)
     throw new ArgumentError(`${subject}: data must be a typed array such as Float32Array, but is ${formatValue(data)}`);

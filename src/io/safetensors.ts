@@ -1,4 +1,4 @@
-import { checkObject, checkText, formatValue, readable } from '../base/check.ts';
+import { checkObject, checkText, formatValue, tryRead } from '../base/check.ts';
 import { checksumOf, NO_SUM, writeChecksum } from '../base/checksum.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { measureJson, parseJson } from '../base/json.ts';
@@ -61,7 +61,7 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   checkObject('encodeSafetensors: metadata', metadata);
-  const { [HAS_SUM]: _, [SUM]: __, ...rest } = readable('encodeSafetensors: metadata', () => ({ ...metadata }));
+  const { [HAS_SUM]: _, [SUM]: __, ...rest } = tryRead('encodeSafetensors: metadata', () => ({ ...metadata }));
   const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: NO_SUM });
   writeChecksum(bytes, placeOfSum(headerTextOf(bytes), NO_SUM)!);
   return bytes;
@@ -76,8 +76,8 @@ export function encodeUnchecked(
   checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
   const entries = new Map<string, unknown>();
-  if (readable('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
-  for (const [key, value] of readable('encodeSafetensors: metadata', () => Object.entries(metadata))) {
+  if (tryRead('encodeSafetensors: metadata', () => Object.keys(metadata)).length > 0) entries.set(METADATA, metadata);
+  for (const [key, value] of tryRead('encodeSafetensors: metadata', () => Object.entries(metadata))) {
     if (typeof value !== 'string') {
       throw new ArgumentError(`encodeSafetensors: metadata is text, but ${key} is ${formatValue(value)}`);
     }
@@ -119,7 +119,7 @@ function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
     new ArgumentError(
       `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${formatValue(tensors)}`,
     );
-  return readable('encodeSafetensors', () => {
+  return tryRead('encodeSafetensors', () => {
     if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
     const pairs = Array.from(tensors);
     if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw refused();

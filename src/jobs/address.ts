@@ -1,6 +1,6 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 
 /** Where a password is looked for that does not stand in the address. */
 export const PASSWORD_VARIABLE = 'TILEGRAD_REDIS_PASSWORD';
@@ -44,7 +44,7 @@ export function parseAddress(url: string, env: Record<string, string | undefined
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(parsed.protocol === 'rediss:' ? { tls: { servername: hostname } } : {}),
-    text: printableLine(`${parsed.protocol}//${parsed.hostname}:${port}${db === 0 ? '' : `/${db}`}`),
+    text: toPrintableLine(`${parsed.protocol}//${parsed.hostname}:${port}${db === 0 ? '' : `/${db}`}`),
   };
 }
 
@@ -57,4 +57,4 @@ function decoded(part: string): string {
 }
 
 /** An address that may be wrong in any way, without what stands before its last @. */
-const withoutPassword = (url: string) => printableLine(url.replace(/^([a-z]+:\/\/)?.*@/is, '$1')).slice(0, 100);
+const withoutPassword = (url: string) => toPrintableLine(url.replace(/^([a-z]+:\/\/)?.*@/is, '$1')).slice(0, 100);

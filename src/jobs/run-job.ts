@@ -2,7 +2,7 @@ import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import type { TilegradError } from '../base/errors.ts';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import { getFile, putFiles } from './files.ts';
 import { CannotDo, type Handler, type JobContext, WorkerBroken } from './handler.ts';
 import type { KeepAlive } from './keep-alive.ts';
@@ -37,7 +37,7 @@ export async function runJob(run: JobRun): Promise<Outcome> {
   } catch (error) {
     const id = await dropUnreadable(run);
     if (id === null) throw error;
-    say(`Dropped the job ${printableLine(id)}: it is garbage (${printableLine((error as Error).message)})`);
+    say(`Dropped the job ${toPrintableLine(id)}: it is garbage (${toPrintableLine((error as Error).message)})`);
     return 'failed';
   }
   if (!job?.id) return 'none';
@@ -74,8 +74,8 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
   const payload = data.success ? handler?.payload.safeParse(data.data.payload) : undefined;
   if (!handler || !data.success || !payload?.success) {
     const error = data.error ?? payload?.error;
-    const reason = error ? issueText(error) : `there is no kind ${printableLine(job.name).slice(0, 60)}`;
-    say(`Dropped the job ${printableLine(job.id!)}: it is garbage (${reason})`);
+    const reason = error ? issueText(error) : `there is no kind ${toPrintableLine(job.name).slice(0, 60)}`;
+    say(`Dropped the job ${toPrintableLine(job.id!)}: it is garbage (${reason})`);
     await fail(run, job, 'GARBAGE', `it is garbage: ${reason}`);
     return 'failed';
   }
@@ -115,7 +115,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
       return 'returned';
     }
     const { code = 'INTERNAL', message = String(error) } = (error ?? {}) as Partial<TilegradError>;
-    say(`${job.id} failed: ${printableLine(message)}`);
+    say(`${job.id} failed: ${toPrintableLine(message)}`);
     await fail(run, job, String(code), message);
     return 'failed';
   }

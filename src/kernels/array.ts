@@ -23,7 +23,7 @@ export class DeviceArray {
   /** Elements of one model. */
   readonly size: number;
   /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
-  throughRelu: DeviceArray | null = null;
+  appliedReluMask: DeviceArray | null = null;
   /** How often the host had the elements replaced since the array was made: by `Tensor.assign`, or by an optimizer's `step`. */
   version = 0;
   private gone = false;
@@ -33,29 +33,29 @@ export class DeviceArray {
     readonly device: Device,
     readonly shape: Shape,
     readonly dtype: DType,
-    readonly models: number,
+    readonly replicas: number,
     private readonly held: Storage,
   ) {
     this.size = sizeOf(shape);
     device.scopes.at(-1)?.add(this);
-    if (device.trackings && !device.recording) for (const tracking of device.trackings) tracking.made(this, held);
+    if (device.trackings && !device.recording) for (const tracking of device.trackings) tracking.addTensor(this, held);
   }
 
   /** A new array with unspecified contents. */
-  static empty(device: Device, shape: Shape, options: { dtype?: DType; models?: number } = {}): DeviceArray {
-    const models = options.models ?? 1;
+  static empty(device: Device, shape: Shape, options: { dtype?: DType; replicas?: number } = {}): DeviceArray {
+    const models = options.replicas ?? 1;
     const bytes = 4 * models * sizeOf(shape);
     return new DeviceArray(device, shape, options.dtype ?? 'f32', models, device.allocate(bytes));
   }
 
   /** The same elements under another shape of the same size; both share the storage, and each is disposed on its own. */
-  reshaped(shape: Shape): DeviceArray {
+  reshape(shape: Shape): DeviceArray {
     if (sizeOf(shape) !== this.size) {
       throw new ShapeError(
         `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${sizeOf(shape)}`,
       );
     }
-    return new DeviceArray(this.device, shape, this.dtype, this.models, this.storage.retain());
+    return new DeviceArray(this.device, shape, this.dtype, this.replicas, this.storage.retain());
   }
 
   get storage(): Storage {
@@ -86,12 +86,12 @@ export class DeviceArray {
    */
   keep(name?: string): this {
     for (const scope of this.device.scopes) scope.delete(this);
-    if (name) for (const tracking of this.device.trackings ?? []) tracking.named(this, name);
+    if (name) for (const tracking of this.device.trackings ?? []) tracking.setName(this, name);
     return this;
   }
 
   /** Belongs to the scope that `owner` belongs to, if to any, from now on. */
-  follow(owner: DeviceArray): void {
+  moveToScopeOf(owner: DeviceArray): void {
     const home = this.device.scopes.find((scope) => scope.has(owner));
     this.keep();
     home?.add(this);
@@ -107,7 +107,7 @@ export class DeviceArray {
     if (this.gone) return;
     this.gone = true;
     this.why = why;
-    if (this.device.trackings) for (const tracking of this.device.trackings) tracking.released(this);
+    if (this.device.trackings) for (const tracking of this.device.trackings) tracking.remove(this);
     this.keep();
     this.held.release();
   }

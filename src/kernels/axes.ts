@@ -1,4 +1,4 @@
-import { formatValue, listOf } from '../base/check.ts';
+import { formatValue, readList } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { type Shape, showShape } from './array.ts';
 
@@ -22,7 +22,7 @@ export function checkAxis(operator: string, axis: number, shape: Shape, rank = s
 /** Axes in ascending order, all of them when left out. @throws ArgumentError, ShapeError */
 export function checkAxes(operator: string, axes: Axes | undefined, shape: Shape): number[] {
   if (axes === undefined) return shape.map((_, d) => d);
-  const list = typeof axes === 'number' ? [axes] : listOf(operator, axes);
+  const list = typeof axes === 'number' ? [axes] : readList(operator, axes);
   if (!list) {
     throw new ArgumentError(`${operator}: axis must be an integer or a list of integers, but is ${formatValue(axes)}`);
   }

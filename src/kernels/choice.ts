@@ -1,7 +1,7 @@
 import { ArgumentError } from '../base/errors.ts';
-import { choiceKey, type ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
+import { choiceKey, type ProblemSizes } from '../gpu/kernel-selection.ts';
 import { withOrigin } from '../gpu/origin.ts';
 
 /** Kinds of adapters that may prefer different kernels. */
@@ -72,14 +72,14 @@ export function orderFor<V extends string>(family: AdapterFamily, preferred: rea
 }
 
 /** Whether the rule for this adapter rests on measurements made on such adapters. */
-export const rulesAreMeasured = (info: AdapterInfo): boolean => RULES[familyOf(info)].measured;
+export const areRulesMeasured = (info: AdapterInfo): boolean => RULES[familyOf(info)].measured;
 
 /** What there is to choose from: see `chooseVariant`. */
 interface VariantOptions<V extends string> {
   variants: readonly V[];
   preferred?: readonly V[];
-  serves: (variant: V) => boolean;
-  asked?: V | undefined;
+  supports: (variant: V) => boolean;
+  requested?: V | undefined;
 }
 
 /**
@@ -97,18 +97,19 @@ export function chooseVariant<V extends string>(
   sizes: ProblemSizes,
   options: VariantOptions<V>,
 ): V {
-  const { variants, preferred = variants.slice(1), serves, asked } = options;
-  if (asked !== undefined) {
-    if (serves(asked)) return asked;
-    throw new ArgumentError(`${operator}: the variant ${asked} does not serve this adapter or shape`);
+  const { variants, preferred = variants.slice(1), supports, requested } = options;
+  if (requested !== undefined) {
+    if (supports(requested)) return requested;
+    throw new ArgumentError(`${operator}: the variant ${requested} does not serve this adapter or shape`);
   }
   const key = choiceKey(operator, sizes);
-  const usable = (variant: string | undefined): variant is V => variants.includes(variant as V) && serves(variant as V);
-  const measured = device.choices.measured.get(key);
+  const usable = (variant: string | undefined): variant is V =>
+    variants.includes(variant as V) && supports(variant as V);
+  const measured = device.choices.tuned.get(key);
   const variant = usable(measured)
     ? measured
-    : (orderFor(familyOf(device.info), preferred).find(serves) ?? variants[0]!);
-  device.choices.made.set(key, { operator, sizes, variant });
+    : (orderFor(familyOf(device.info), preferred).find(supports) ?? variants[0]!);
+  device.choices.used.set(key, { operator, sizes, variant });
   return variant;
 }
 

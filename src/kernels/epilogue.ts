@@ -12,7 +12,7 @@ import { unaryTable } from './pointwise/pointwise-table.ts';
 export const fusedActivations = ['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'] as const;
 
 /** One of them, with its option as in the table of pointwise operators. */
-export interface Fused {
+export interface FusedActivation {
   name: (typeof fusedActivations)[number];
   p: number;
 }
@@ -21,28 +21,28 @@ export interface Fused {
 export interface Epilogue {
   /** Added to every row. */
   bias?: DeviceArray | null;
-  activation?: Fused | null;
+  activation?: FusedActivation | null;
 }
 
 /** What only products have. */
 export interface ProductEpilogue extends Epilogue {
   /** A ReLU's output, of the result's shape: the result is 0 where that is, as the gradient before that ReLU. Instead of the others. */
-  through?: DeviceArray | null;
+  reluMask?: DeviceArray | null;
 }
 
 /** As the kernels have it: whether there is a bias, and 1 for an activation or 2 for the gradient of a ReLU. */
-export const epilogueFlags = ({ bias, activation, through }: ProductEpilogue): [number, number] =>
-  through ? [0, 2] : [bias ? 1 : 0, activation ? 1 : 0];
+export const epilogueFlags = ({ bias, activation, reluMask }: ProductEpilogue): [number, number] =>
+  reluMask ? [0, 2] : [bias ? 1 : 0, activation ? 1 : 0];
 
 /** What is bound as the bias: it, or the ReLU's output in its place, or anything where neither is read. */
-export const epilogueArray = ({ bias, through }: ProductEpilogue, unread: DeviceArray): DeviceArray =>
-  through ?? bias ?? unread;
+export const epilogueArray = ({ bias, reluMask }: ProductEpilogue, unread: DeviceArray): DeviceArray =>
+  reluMask ?? bias ?? unread;
 
 /**
  * A kernel that ends in `finished` or `finished4`. One text serves a ReLU and none; any other activation makes a kernel of its own,
  * which is compiled where it is used.
  */
-export function withEpilogue(source: KernelSource, activation?: Fused | null): KernelSource {
+export function withEpilogue(source: KernelSource, activation?: FusedActivation | null): KernelSource {
   if (!activation || activation.name === 'relu') {
     return withFloatBits({ ...source, code: `${source.code}\n${reluCode}` });
   }
@@ -56,7 +56,7 @@ export function withEpilogue(source: KernelSource, activation?: Fused | null): K
 }
 
 /** The texts that kernels may end in. */
-export const epilogueTexts: readonly string[] = fusedActivations.map(
+export const epilogueShaders: readonly string[] = fusedActivations.map(
   (name) => withEpilogue({ name: '', code: '' }, { name, p: 0 }).code,
 );
 
@@ -64,36 +64,40 @@ export const epilogueTexts: readonly string[] = fusedActivations.map(
  * Whether the derivative needs the activation's input. The output of a sigmoid rounds to 1 from 17 on, and that of tanh from 9 on, while
  * the derivative there is not 0 but 4e-8: it cannot be computed from the output.
  */
-const needsInput = ({ name }: Fused) => name === 'sigmoid' || name === 'tanh';
+const needsInput = ({ name }: FusedActivation) => name === 'sigmoid' || name === 'tanh';
 
 /** The output of an activation, and what its gradient needs. */
-export interface Activated {
+export interface ActivatedOutput {
   y: DeviceArray;
   /** What the derivative is computed from: y itself where that is enough, else the activation's input. */
-  slopeInput: DeviceArray;
+  derivativeInput: DeviceArray;
 }
 
 /**
  * The output of a product or convolution with an activation: fused into the store of `run`, or in a kernel of its own (8 bytes an
  * element) if there will be a gradient and it needs the activation's input.
  */
-export function activated(
-  activation: Fused | null,
+export function applyActivation(
+  activation: FusedActivation | null,
   withGradient: boolean,
-  run: (activation: Fused | null) => DeviceArray,
-): Activated {
+  run: (activation: FusedActivation | null) => DeviceArray,
+): ActivatedOutput {
   if (!activation || !withGradient || !needsInput(activation)) {
     const y = run(activation);
-    return { y, slopeInput: y };
+    return { y, derivativeInput: y };
   }
-  const slopeInput = run(null);
-  return { y: unary(activation.name, slopeInput, [activation.p, 0]), slopeInput };
+  const derivativeInput = run(null);
+  return { y: unary(activation.name, derivativeInput, [activation.p, 0]), derivativeInput };
 }
 
 /** The gradient before an activation; may be dy itself. Memory-bound. */
-export function activationGrad(activation: Fused | null, { y, slopeInput }: Activated, dy: DeviceArray): DeviceArray {
+export function activationGrad(
+  activation: FusedActivation | null,
+  { y, derivativeInput }: ActivatedOutput,
+  dy: DeviceArray,
+): DeviceArray {
   if (!activation) return dy;
   if (activation.name === 'relu') return reluGrad(y, dy);
   // Where the output stands in for the input, it has its sign and stays on its side of every kink.
-  return unaryGrad(activation.name, slopeInput, y, dy, [activation.p, 0]);
+  return unaryGrad(activation.name, derivativeInput, y, dy, [activation.p, 0]);
 }

@@ -7,7 +7,7 @@ import { DeviceArray, type DType, type Shape, sameShape, showShape } from './arr
 const WORKGROUP = 64;
 
 /** Workgroups for `n` independent elements a model, folded into two dimensions because one holds only 65,535. */
-export function elementwise(n: number, models = 1): Workgroups {
+export function elementwiseWorkgroups(n: number, models = 1): Workgroups {
   const groups = Math.ceil(n / WORKGROUP);
   const x = Math.min(groups, 32768);
   return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
@@ -20,14 +20,14 @@ const ELEMENTS = 4;
  * The same for kernels that go on in strides of all invocations until the array ends. What an invocation costs besides its
  * element is paid less often: on lavapipe that halves the time of what is memory-bound.
  */
-export const strided = (n: number, models = 1): Workgroups => [
+export const gridStrideWorkgroups = (n: number, models = 1): Workgroups => [
   Math.min(Math.ceil(n / (ELEMENTS * WORKGROUP)), 65535),
   1,
   models,
 ];
 
 /** Where a part of something begins and how long it is. */
-export interface Part {
+export interface IndexRange {
   first: number;
   count: number;
 }
@@ -36,18 +36,18 @@ export interface Part {
  * `n` in parts of at most `most`, in their order. For grids of more workgroups than a dimension of a dispatch holds, and for scratch
  * that an array does not hold for all models, in kernels that are told where their part begins.
  */
-export const parts = (n: number, most: number): Part[] =>
+export const chunkRanges = (n: number, most: number): IndexRange[] =>
   Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
 
 /** How many times an array holds `values`, where these are one model's: slices of its sums, or models. */
-export const roomFor = (device: Device, values: number): number => Math.floor(device.largestArray / (4 * values));
+export const arrayCapacity = (device: Device, values: number): number => Math.floor(device.largestArray / (4 * values));
 
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
-export type Lanes = 1 | 2 | 4;
-export const lanesOf = (channels: number): Lanes => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);
+export type VectorWidth = 1 | 2 | 4;
+export const vectorWidthFor = (channels: number): VectorWidth => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);
 
 /** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `lanes` of them. Its channels then count vectors. */
-export function laned(name: string, code: string, lanes: Lanes): KernelSource {
+export function vectorized(name: string, code: string, lanes: VectorWidth): KernelSource {
   if (lanes === 1)
     return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Signed = i32;\nalias Truth = bool;\n${code}` };
   const types = `alias Value = vec${lanes}f;\nalias Index = vec${lanes}u;\nalias Signed = vec${lanes}i;\nalias Truth = vec${lanes}<bool>;\n`;
@@ -56,7 +56,7 @@ export function laned(name: string, code: string, lanes: Lanes): KernelSource {
 
 const word = new DataView(new ArrayBuffer(4));
 /** The 32 bits of a float, to stand among a kernel's integer parameters. */
-export function f32(value: number): number {
+export function f32Bits(value: number): number {
   word.setFloat32(0, value);
   return word.getUint32(0);
 }
@@ -90,24 +90,24 @@ export function output(
   into?: DeviceArray,
   dtype: DType = 'f32',
 ): DeviceArray {
-  if (!into) return DeviceArray.empty(device, shape, { dtype, models });
-  if (!sameShape(into.shape, shape) || into.models !== models || into.dtype !== dtype) {
+  if (!into) return DeviceArray.empty(device, shape, { dtype, replicas: models });
+  if (!sameShape(into.shape, shape) || into.replicas !== models || into.dtype !== dtype) {
     throw new ShapeError(`output: a result of shape ${showShape(shape)} does not go into ${showShape(into.shape)}`);
   }
   return into;
 }
 
 /** The number of models all arguments agree on. @throws ShapeError when they do not, ArgumentError for several devices. */
-export function commonModels(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
+export function commonReplicas(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
   const present = arrays.filter((a) => a != null);
-  const { models, device } = present[0]!;
+  const { replicas: models, device } = present[0]!;
   if (present.some((a) => a.device !== device)) {
     const all = present.map((a) => showShape(a.shape)).join(', ');
     throw new ArgumentError(`${operator}: the arguments are on different devices (${all})`);
   }
-  const other = present.find((a) => a.models !== models);
+  const other = present.find((a) => a.replicas !== models);
   if (other) {
-    const all = present.map((a) => `${showShape(a.shape)} x ${a.models} models`).join(', ');
+    const all = present.map((a) => `${showShape(a.shape)} x ${a.replicas} models`).join(', ');
     throw new ShapeError(`${operator}: the arguments hold different numbers of models (${all})`);
   }
   return models;

@@ -11,12 +11,12 @@ import {
   type DepthwiseVariant,
   depthwiseConv2d,
   depthwiseInputGrad,
-  depthwiseServes,
+  depthwiseSupports,
   depthwiseVariants,
   depthwiseWeightGrad,
 } from './depthwise/depthwise.ts';
 import { depthwiseFlops, depthwiseGeometryOf } from './depthwise/depthwise-geometry.ts';
-import { sampleTexts } from './depthwise/depthwise-strips-code.ts';
+import { sampleSources } from './depthwise/depthwise-strips-code.ts';
 import type { Tunable } from './tunable.ts';
 
 const filterShape = (g: DepthwiseGeometry): Shape => [...g.kernel, g.inChannels, g.multiplier];
@@ -32,9 +32,9 @@ interface Part {
 const depthwise = (kernel: DepthwiseKernel, part: Part): Tunable => ({
   variants: depthwiseVariants,
   // Some of these texts are written by others: samples of them.
-  shaders: [depthwiseCode, inputGradCode, weightGradCode, longSumCode, ...sampleTexts()],
-  serves: (variant, device, sizes) =>
-    depthwiseServes(kernel, variant as DepthwiseVariant, device, depthwiseGeometryOf(sizes)),
+  shaders: [depthwiseCode, inputGradCode, weightGradCode, longSumCode, ...sampleSources()],
+  supports: (variant, device, sizes) =>
+    depthwiseSupports(kernel, variant as DepthwiseVariant, device, depthwiseGeometryOf(sizes)),
   inputs: (sizes) => part.inputs(depthwiseGeometryOf(sizes)),
   output: (sizes) => part.output(depthwiseGeometryOf(sizes)),
   sumLength: (sizes) => part.sumLength(depthwiseGeometryOf(sizes)),

@@ -19,21 +19,21 @@ import storeVec4Code from '../../shaders/matmul/matmul_store_vec4.wgsl';
 import matmulSubgroupCode from '../../shaders/matmul/matmul_subgroup.wgsl';
 import matmulWorkgroupCode from '../../shaders/matmul/matmul_workgroup.wgsl';
 import longSumCode from '../../shaders/reduce/long_sum.wgsl';
-import type { ProblemSizes } from '../gpu/choices.ts';
+import type { ProblemSizes } from '../gpu/kernel-selection.ts';
 import { type ConvGeometry, convFlops, filterShape, inputShape, outputShape } from './conv2d/conv-geometry.ts';
 import { geometryOf, paddingOf } from './conv2d/conv-sizes.ts';
 import {
   type Conv2dVariant,
   conv2d,
   conv2dInputGrad,
-  conv2dServes,
+  conv2dSupports,
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d/conv2d.ts';
-import { sampleTexts as streamTexts } from './conv2d/conv2d-stream-code.ts';
-import { sampleTexts as winogradTexts } from './conv2d/conv2d-winograd-code.ts';
-import { epilogueTexts } from './epilogue.ts';
-import { type MatmulVariant, matmul, matmulServes, matmulVariants } from './matmul/matmul.ts';
+import { sampleSources as streamTexts } from './conv2d/conv2d-stream-code.ts';
+import { sampleSources as winogradTexts } from './conv2d/conv2d-winograd-code.ts';
+import { epilogueShaders } from './epilogue.ts';
+import { type MatmulVariant, matmul, matmulSupports, matmulVariants } from './matmul/matmul.ts';
 import type { Tunable } from './tunable.ts';
 
 const matmulProblem = (sizes: ProblemSizes) => {
@@ -43,7 +43,7 @@ const matmulProblem = (sizes: ProblemSizes) => {
 
 const MATMUL_SHADERS = [
   ...[matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode, storeVec4Code, storeScalarsCode],
-  ...epilogueTexts,
+  ...epilogueShaders,
 ];
 
 const CONV_SHADERS = [
@@ -81,7 +81,7 @@ function convolution(
     ...part,
     variants: conv2dVariants,
     shaders: CONV_SHADERS,
-    serves: (variant, device, sizes) => conv2dServes(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
+    supports: (variant, device, sizes) => conv2dSupports(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
     sumLength: (sizes) => part.sumLength(geometryOf(sizes)),
     flops: (sizes) => convFlops(geometryOf(sizes), 1),
   };
@@ -92,7 +92,7 @@ export const productTunables = {
   matmul: {
     variants: matmulVariants,
     shaders: MATMUL_SHADERS,
-    serves: (variant, device, sizes) => matmulServes(variant as MatmulVariant, device, matmulProblem(sizes)),
+    supports: (variant, device, sizes) => matmulSupports(variant as MatmulVariant, device, matmulProblem(sizes)),
     inputs(sizes) {
       const { m, n, k, transposeA, transposeB, outer } = matmulProblem(sizes);
       return [

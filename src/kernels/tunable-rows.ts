@@ -1,4 +1,4 @@
-import type { ProblemSizes } from '../gpu/choices.ts';
+import type { ProblemSizes } from '../gpu/kernel-selection.ts';
 import type { DeviceArray, Shape } from './array.ts';
 import {
   type BatchNormVariant,
@@ -11,8 +11,8 @@ import {
   type ReduceVariant,
   type Reduction,
   reduceMiddle,
-  reduceServes,
   reduceShaders,
+  reduceSupports,
   reduceVariants,
 } from './reduce/reduce-variants.ts';
 import {
@@ -23,8 +23,8 @@ import {
   softmax,
   softmaxCrossEntropy,
   softmaxGrad,
-  softmaxServes,
   softmaxShaders,
+  softmaxSupports,
   softmaxVariants,
 } from './softmax/softmax.ts';
 import type { Tunable } from './tunable.ts';
@@ -35,7 +35,7 @@ function reduction(name: Reduction): Tunable {
   return {
     variants: reduceVariants,
     shaders: reduceShaders,
-    serves: (variant, device, sizes) => reduceServes(variant as ReduceVariant, device, rowsOf(sizes)),
+    supports: (variant, device, sizes) => reduceSupports(variant as ReduceVariant, device, rowsOf(sizes)),
     inputs: ({ outer = 1, rows = 0, channels = 1 }) => [[outer, rows, channels]],
     output: ({ outer = 1, channels = 1 }) => [outer, channels],
     sumLength: ({ rows = 0 }) => (name === 'reduceSum' ? rows : 0),
@@ -51,7 +51,7 @@ function ofClasses(count: 1 | 2, run: (inputs: readonly DeviceArray[], options: 
   return {
     variants: softmaxVariants,
     shaders: softmaxShaders,
-    serves: (variant, device) => softmaxServes(variant as SoftmaxVariant, device),
+    supports: (variant, device) => softmaxSupports(variant as SoftmaxVariant, device),
     inputs: (sizes) => Array.from({ length: count }, () => shape(sizes)),
     output: shape,
     sumLength: ({ classes = 1 }) => classes,
@@ -68,7 +68,7 @@ function batchNorm(
   return {
     variants: batchNormVariants,
     shaders: batchNormShaders,
-    serves: (_variant, _device, { rows = 0, channels = 0 }) => rows * channels > 0,
+    supports: (_variant, _device, { rows = 0, channels = 0 }) => rows * channels > 0,
     inputs: ({ rows = 0, channels = 0 }) => inputs({ rows, channels }),
     output: ({ channels = 0 }) => [channels],
     sumLength: ({ rows = 0 }) => rows,

@@ -1,5 +1,5 @@
-import type { ProblemSizes } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
+import type { ProblemSizes } from '../gpu/kernel-selection.ts';
 import type { DeviceArray, Shape } from './array.ts';
 
 /** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
@@ -8,7 +8,7 @@ export interface Tunable {
   variants: readonly string[];
   /** Texts of all shaders of all variants: when one changes, what was measured counts no more. */
   shaders: readonly string[];
-  serves(variant: string, device: Device, sizes: ProblemSizes): boolean;
+  supports(variant: string, device: Device, sizes: ProblemSizes): boolean;
   /** Shapes of the arrays it takes. */
   inputs(sizes: ProblemSizes): readonly Shape[];
   /** Where the last of them are labels: below which number. */

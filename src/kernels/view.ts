@@ -1,7 +1,7 @@
 import copyViewCode from '../../shaders/copy_view.wgsl';
 import { ShapeError } from '../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
-import { f32, output, runKernel, strided } from './run.ts';
+import { f32Bits, gridStrideWorkgroups, output, runKernel } from './run.ts';
 
 /** One axis of a copy, from the result's side. */
 interface ViewAxis {
@@ -29,7 +29,7 @@ function stridesOf(shape: Shape): number[] {
 }
 
 /** Fewer axes that say the same: each costs a division an element. */
-function merged(axes: readonly ViewAxis[]): ViewAxis[] {
+function mergeAxes(axes: readonly ViewAxis[]): ViewAxis[] {
   const whole = (axis: ViewAxis) => axis.before === 0 && axis.length === axis.size;
   const result: ViewAxis[] = [];
   for (const axis of axes) {
@@ -52,12 +52,12 @@ function copyView(
   { fill = 0, into }: { fill?: number; into?: DeviceArray } = {},
 ): DeviceArray {
   const shape = axes.map((axis) => axis.size);
-  const few = merged(axes);
+  const few = mergeAxes(axes);
   if (few.length > MAX_AXES) {
     throw new ShapeError(`${operator}: at most ${MAX_AXES} axes can be moved at once (input ${showShape(x.shape)})`);
   }
-  const y = output(x.device, shape, x.models, into, x.dtype);
-  const bits = x.dtype === 'f32' ? f32(fill) : fill;
+  const y = output(x.device, shape, x.replicas, into, x.dtype);
+  const bits = x.dtype === 'f32' ? f32Bits(fill) : fill;
   const words = few.flatMap(({ size, stride, before, length }) => [size, stride, before, length]);
   const unused = new Array(4 * (MAX_AXES - few.length)).fill(0);
   runKernel(
@@ -65,8 +65,8 @@ function copyView(
     { name: 'copy_view', code: copyViewCode },
     [y.size, x.size, few.length, bits, ...words, ...unused],
     [x, y],
-    strided(y.size, x.models),
-    { bytes: 4 * x.models * (Math.min(x.size, y.size) + y.size) },
+    gridStrideWorkgroups(y.size, x.replicas),
+    { bytes: 4 * x.replicas * (Math.min(x.size, y.size) + y.size) },
   );
   return y;
 }
@@ -82,7 +82,7 @@ export function transpose(operator: string, x: DeviceArray, order: readonly numb
  * What of x lies between `before` places in front of it and the end of `shape`: places outside of x hold `fill`. Negative
  * `before` cuts off. Both padding and slicing, and each is the other's gradient. Memory-bound.
  */
-export function moveWindow(
+export function padOrSlice(
   operator: string,
   x: DeviceArray,
   before: readonly number[],
@@ -106,4 +106,4 @@ export function broadcastTo(operator: string, x: DeviceArray, shape: Shape): Dev
 }
 
 /** The order that undoes a `transpose`. */
-export const inverse = (order: readonly number[]): number[] => order.map((_, d) => order.indexOf(d));
+export const invertOrder = (order: readonly number[]): number[] => order.map((_, d) => order.indexOf(d));

@@ -1,4 +1,4 @@
-import { formatValue, listOf } from '../base/check.ts';
+import { formatValue, readList } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 
 /**
@@ -13,8 +13,8 @@ export type Padding = 'valid' | 'same';
 export type Pair = number | readonly [number, number];
 
 /** A pair of positive integers. @throws ArgumentError naming the operator and the option. */
-export function pair(operator: string, argument: string, value: Pair): [number, number] {
-  const both = typeof value === 'number' ? [value, value] : (listOf(operator, value) ?? []);
+export function checkPair(operator: string, argument: string, value: Pair): [number, number] {
+  const both = typeof value === 'number' ? [value, value] : (readList(operator, value) ?? []);
   if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(
       `${operator}: ${argument} must be a positive integer or two of them, but is ${formatValue(value)}`,
@@ -27,7 +27,7 @@ export function pair(operator: string, argument: string, value: Pair): [number, 
  * Output size and leading padding of a sliding window in one direction. 'same' pads as TensorFlow does: as much as makes
  * the output ceil(input / stride), an odd zero at the end.
  */
-function along(
+function slideAlongAxis(
   input: number,
   kernel: number,
   stride: number,
@@ -41,7 +41,7 @@ function along(
 }
 
 /** Output size and leading padding in both directions. @throws ShapeError when a 'valid' window does not fit. */
-export function slide(
+export function slideWindow(
   operator: string,
   input: readonly [number, number],
   kernel: readonly [number, number],
@@ -53,8 +53,8 @@ export function slide(
   if (padding !== 'valid' && padding !== 'same') {
     throw new ArgumentError(`${operator}: padding must be 'valid' or 'same', but is ${formatValue(padding)}`);
   }
-  const [outH, padH] = along(input[0], kernel[0], strides[0], dilation[0], padding);
-  const [outW, padW] = along(input[1], kernel[1], strides[1], dilation[1], padding);
+  const [outH, padH] = slideAlongAxis(input[0], kernel[0], strides[0], dilation[0], padding);
+  const [outW, padW] = slideAlongAxis(input[1], kernel[1], strides[1], dilation[1], padding);
   if (outH < 1 || outW < 1) {
     throw new ShapeError(
       `${operator}: a ${kernel.join('x')} window${dilation.some((d) => d > 1) ? ` dilated by ${dilation.join('x')}` : ''} does not fit ` +

@@ -2,7 +2,7 @@ import * as losses from '../autograd/losses/losses.ts';
 import { reshape } from '../autograd/shape/reshape.ts';
 import { softmaxCrossEntropyWithHits } from '../autograd/softmax/softmax.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { checkOptions, checkSurplus, didYouMean, formatValue, readable } from '../base/check.ts';
+import { checkOptions, checkSurplus, didYouMean, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
 
@@ -343,7 +343,7 @@ export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor)
     return new CustomLoss(loss);
   }
   const isLoss = () => typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).wants === 'function';
-  if (typeof loss === 'object' && readable('compile', isLoss)) return loss;
+  if (typeof loss === 'object' && tryRead('compile', isLoss)) return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
     const names = Object.keys(named);
     throw new ArgumentError(

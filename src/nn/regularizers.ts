@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, formatValue, listOf } from '../base/check.ts';
+import { checkF32, checkOptions, checkSurplus, formatValue, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /** A rate, or one for each replica of a model. */
@@ -50,7 +50,7 @@ function penalty(subject: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate })
   checkOptions(subject, rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
-    const list = listOf(subject, rate) ?? [rate];
+    const list = readList(subject, rate) ?? [rate];
     if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
       throw new ArgumentError(
         `${subject}: ${name} must be zero or more, or such a number for each replica, but is ${formatValue(rate)}`,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { checkOptions, checkText, formatValue, listOf, readable } from '../base/check.ts';
+import { checkOptions, checkText, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import * as blocks from './blocks.ts';
 import {
@@ -18,7 +18,7 @@ import type { Training } from './training.ts';
 
 /** As JSON holds it, where it is what a report takes. @throws ArgumentError */
 function checked<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
-  const made = readable(subject, () => {
+  const made = tryRead(subject, () => {
     try {
       return JSON.parse(JSON.stringify(make()) ?? 'null') as unknown; // NaN and Infinity become null
     } catch (cause) {
@@ -84,7 +84,7 @@ export function measuredRow(
   options: MeasuredRowOptions = {},
 ): ComparisonInput {
   checkOptions('measuredRow', options, { unit: true, why: true });
-  const values = listOf('measuredRow', ours);
+  const values = readList('measuredRow', ours);
   if (!values || values.length === 0 || !values.every((value) => typeof value === 'number')) {
     throw new ArgumentError(
       `measuredRow: our values must be a list of numbers, at least one, but are ${formatValue(ours)}`,
@@ -106,7 +106,7 @@ export function testFigures(training: Pick<Training, 'evaluations'>, name = 'acc
 }
 
 function checkTraining(subject: string, training: object, list: 'histories' | 'evaluations', name: string): void {
-  const given = readable(subject, () => listOf(subject, (training as Partial<Training> | null)?.[list]));
+  const given = tryRead(subject, () => readList(subject, (training as Partial<Training> | null)?.[list]));
   const isEntry = (one: unknown) =>
     list === 'histories' ? Array.isArray(one) : typeof one === 'object' && one !== null;
   if (!given?.every(isEntry)) {

@@ -1,4 +1,4 @@
-import { checkOptions, checkSurplus, checkText, formatValue, listOf, readable } from '../base/check.ts';
+import { checkOptions, checkSurplus, checkText, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Section } from './content.ts';
 import { checkDocument, drawPage } from './page.ts';
@@ -34,9 +34,9 @@ export interface ReportDocument {
 export function createReport(options: ReportOptions, ...surplus: never[]): ReportDocument {
   const names = { title: true, introduction: true, sections: true };
   const checked = checkOptions('createReport', options, names, surplus);
-  const { title, introduction = [], sections } = readable('createReport', () => ({ ...checked }));
+  const { title, introduction = [], sections } = tryRead('createReport', () => ({ ...checked }));
   checkText('createReport: title', title);
-  const list = listOf('createReport: sections', sections);
+  const list = readList('createReport: sections', sections);
   if (!list || list.length === 0) {
     throw new ArgumentError(
       `createReport: sections must be a list of what section(title, ...parts) returns, but is ${formatValue(sections)}`,

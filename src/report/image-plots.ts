@@ -1,4 +1,4 @@
-import { checkText, formatValue, listOf, readable } from '../base/check.ts';
+import { checkText, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from './figures/images.ts';
 import type { Figure } from './figures/schema.ts';
@@ -57,7 +57,7 @@ const gridOptions = { ...plotOptions, count: true, columns: true, captions: true
  */
 export function plotImages(images: PlottedImages | PlottedArray, rawOptions: PlotImagesOptions = {}): Plot {
   const options = readOptions('plotImages', rawOptions, { ...gridOptions, range: true });
-  const { shape, data, labels } = readable('plotImages', () => arrayOf(images));
+  const { shape, data, labels } = tryRead('plotImages', () => arrayOf(images));
   const sizes = shapeOf('plotImages', shape);
   if (sizes.length !== 3 && sizes.length !== 4) {
     throw new ShapeError(
@@ -129,7 +129,7 @@ export interface PlotFiltersOptions extends GridOptions {
  */
 export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions = {}): Plot {
   const options = readOptions('plotFilters', rawOptions, { ...gridOptions, inputShape: true, ownScale: true });
-  const { data, shape } = readable('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
+  const { data, shape } = tryRead('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
   if (!isList(data)) {
     throw new ArgumentError(
       `plotFilters: takes { shape, data } with numbers on the host, but was given ${formatValue(kernel)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
@@ -180,7 +180,7 @@ function kernelShape(shape: number[], inputShape: readonly number[] | undefined)
 
 /** @throws ShapeError unless it is a list of positive integers */
 function shapeOf(subject: string, shape: unknown): number[] {
-  const sizes = listOf(subject, shape);
+  const sizes = readList(subject, shape);
   if (sizes && sizes.length > 0 && sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0))
     return sizes as number[];
   throw new ShapeError(`${subject}: a shape is a list of positive integers, but is ${formatValue(shape)}`);
@@ -214,7 +214,7 @@ function gridOf(
   if (columns !== undefined && !(Number.isInteger(columns) && columns >= 1)) {
     throw new ArgumentError(`${subject}: columns must be an integer from 1, but is ${formatValue(columns)}`);
   }
-  const names = captions === undefined ? undefined : listOf(`${subject}: captions`, captions);
+  const names = captions === undefined ? undefined : readList(`${subject}: captions`, captions);
   if (names === null || (names && names.length !== shown)) {
     throw new ShapeError(
       `${subject}: captions must be a list of ${shown} texts, one a picture, but is ${formatValue(captions)}`,

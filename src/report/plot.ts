@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
-import { writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { checkSurplus, checkText, formatValue } from '../base/check.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError, FileError } from '../base/errors.ts';
@@ -34,7 +34,7 @@ export async function saveAs(subject: string, path: string, writers: FileWriters
   const content = await writers[ending]!();
   try {
     createFolders(dirname(resolve(path)));
-    writeWhole(path, content);
+    writeFileAtomic(path, content);
   } catch (cause) {
     throw refused(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }

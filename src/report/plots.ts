@@ -5,9 +5,9 @@ import {
   checkOptions,
   checkText,
   formatValue,
-  listOf,
   type OptionNames,
-  readable,
+  readList,
+  tryRead,
 } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { unique } from './arrays.ts';
@@ -34,12 +34,12 @@ export const plotOptions = { title: true, subtitle: true, caption: true } as con
 /** Options that were checked, as a copy: getters are read once. @throws ArgumentError */
 export function readOptions<T extends object>(subject: string, options: T, names: OptionNames<NoInfer<T>>): T {
   const checked = checkOptions(subject, options, names);
-  return readable(subject, () => ({ ...checked }));
+  return tryRead(subject, () => ({ ...checked }));
 }
 
 /** A text or a list of them as a list; empty where there is none. @throws ArgumentError for anything else */
 export function textsOf(subject: string, given: string | readonly string[] | undefined): unknown[] {
-  const texts = given === undefined ? [] : typeof given === 'string' ? [given] : listOf(subject, given);
+  const texts = given === undefined ? [] : typeof given === 'string' ? [given] : readList(subject, given);
   if (texts) return texts;
   throw new ArgumentError(`${subject} must be text, or a list of texts, but is ${formatValue(given)}`);
 }
@@ -115,7 +115,7 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
   if (own.length === 0) {
     throw new ArgumentError('plotHistory: no epoch of the history has a loss or a metric that is a number');
   }
-  const measures = asked === undefined ? own : listOf('plotHistory: measures', asked);
+  const measures = asked === undefined ? own : readList('plotHistory: measures', asked);
   if (!measures || measures.length === 0) {
     throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${formatValue(asked)}`);
   }
@@ -148,15 +148,15 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
 
 /** The epochs of each replica, and what each is called. @throws ArgumentError where there is none */
 function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: string[] } {
-  const { replicas, seeds } = readable('plotHistory', () => {
+  const { replicas, seeds } = tryRead('plotHistory', () => {
     const given = (Array.isArray(history) ? { epochs: history } : Object(history)) as Record<string, unknown>;
     const isTraining = 'histories' in given;
     const lists = isTraining ? given.histories : (given.replicas ?? [given.epochs]);
     return {
-      replicas: (listOf('plotHistory', lists) ?? []).map(
-        (epochs) => listOf('plotHistory', epochs) as EpochFigures[] | null,
+      replicas: (readList('plotHistory', lists) ?? []).map(
+        (epochs) => readList('plotHistory', epochs) as EpochFigures[] | null,
       ),
-      seeds: isTraining ? listOf('plotHistory', given.seeds) : null,
+      seeds: isTraining ? readList('plotHistory', given.seeds) : null,
     };
   });
   const isEpoch = (logs: EpochFigures) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';
@@ -224,7 +224,7 @@ export function plotCurves(
 /** Lists of numbers by name. @throws ArgumentError */
 function namedNumbers(subject: string, lists: Readonly<Record<string, ArrayLike<number>>>): [string, number[]][] {
   checkObject(subject, lists);
-  const entries = readable(subject, () => Object.entries(lists));
+  const entries = tryRead(subject, () => Object.entries(lists));
   if (entries.length === 0) throw new ArgumentError(`${subject}: takes lists of numbers by name, but there is none`);
   return entries.map(([name, numbers]) => {
     const own = Array.from(checkNumbers(`${subject}: ${formatValue(name)}`, numbers));
@@ -261,10 +261,10 @@ export function plotConfusionMatrix(
   rawOptions: PlotConfusionMatrixOptions = {},
 ): Plot {
   const options = readOptions('plotConfusionMatrix', rawOptions, { ...plotOptions, classes: true });
-  const given = readable('plotConfusionMatrix', () =>
+  const given = tryRead('plotConfusionMatrix', () =>
     Array.isArray(matrix) ? matrix : (matrix as { counts?: unknown } | null)?.counts,
   );
-  const counts = listOf('plotConfusionMatrix', given)?.map((row) => listOf('plotConfusionMatrix', row));
+  const counts = readList('plotConfusionMatrix', given)?.map((row) => readList('plotConfusionMatrix', row));
   const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
   const isSquare = counts?.every((row) => row?.length === counts.length && row.every(isCount));
   if (!counts || !isSquare || counts.length < 2) {
@@ -277,7 +277,7 @@ export function plotConfusionMatrix(
       `plotConfusionMatrix: draws ${MOST_CLASSES} classes at most, but the matrix has ${counts.length}; draw those that are mistaken most, or write the counts to a file`,
     );
   }
-  const classes = listOf('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));
+  const classes = readList('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));
   if (!classes?.every((name) => typeof name === 'string')) {
     throw new ArgumentError(
       `plotConfusionMatrix: classes must be a list of names, but is ${formatValue(options.classes)}`,
@@ -320,12 +320,12 @@ export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): P
   for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotBars: ${name}`, text);
   checkFlag('plotBars', 'horizontal', horizontal);
   checkObject('plotBars', values as object);
-  const entries = readable('plotBars', () => Object.entries(values as Record<string, unknown>));
+  const entries = tryRead('plotBars', () => Object.entries(values as Record<string, unknown>));
   const isPlain = entries.every(([, value]) => typeof value === 'number');
   const groups: [string, unknown][] = isPlain ? [['', Object.fromEntries(entries)]] : entries;
   const bars = groups.flatMap(([group, own]) => {
     checkObject(`plotBars: ${formatValue(group)}`, own as object);
-    return readable('plotBars', () => Object.entries(own as Record<string, unknown>)).map(([category, value]) => {
+    return tryRead('plotBars', () => Object.entries(own as Record<string, unknown>)).map(([category, value]) => {
       if (typeof value === 'number') return { category, group, value };
       throw new ArgumentError(`plotBars: ${formatValue(category)} must be a number, but is ${formatValue(value)}`);
     });
@@ -391,7 +391,7 @@ interface DescribedModel {
  */
 export function plotModel(model: PlottedModel, rawOptions: PlotOptions = {}): Plot {
   const options = readOptions('plotModel', rawOptions, plotOptions);
-  const { layers, inputShape, title } = readable('plotModel', () => {
+  const { layers, inputShape, title } = tryRead('plotModel', () => {
     const { plannedLayers, uses } = Object(model) as Partial<DrawnModel>;
     const isModel = Array.isArray(plannedLayers) && Array.isArray(uses);
     if (!isModel && !Array.isArray((Object(model) as Partial<DescribedModel>).layers)) {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
-import { checkedJson, isIntactJson } from '../base/checksum.ts';
+import { isIntactJson, toChecksummedJson } from '../base/checksum.ts';
 import { ArgumentError, DataError, FileError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { readRegular } from '../base/regular-file.ts';
@@ -44,7 +44,7 @@ export async function writeReport(folder: string, content: ReportContent): Promi
       );
     }
   }
-  files.push(['report.json', checkedJson(report, 1)], ['report.html', reportPage(report, drawings)]);
+  files.push(['report.json', toChecksummedJson(report, 1)], ['report.html', reportPage(report, drawings)]);
   writeAllAtomically(folder, files);
   return files.map(([name]) => name);
 }
@@ -131,7 +131,7 @@ export function readJson<T extends z.ZodType>(file: string, schema: T, subject: 
 
 /** Writes the `run.json` of a run's folder, with a checksum. @throws FileError */
 export function writeRunRecord(folder: string, record: RunRecord): void {
-  writeAtomically(join(folder, 'run.json'), checkedJson(record, 1));
+  writeAtomically(join(folder, 'run.json'), toChecksummedJson(record, 1));
 }
 
 /** What a file holds, and whether it is as it was written. */

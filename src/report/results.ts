@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import { unique } from './arrays.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import { comparisonRow, provenance } from './content.ts';
@@ -51,8 +51,8 @@ export function resultOf(record: RunRecord, row: RowRecord): RowResult | null {
 
 const letters = (id: string) => id.replace(/\d+$/, '');
 const number = (id: string) => Number(/\d+$/.exec(id)?.[0] ?? 0);
-const cell = (text: string) => printableLine(text.replaceAll('\n', ' ')).replaceAll('|', '\\|');
-const item = (text: string) => `- ${printableLine(text)}`;
+const cell = (text: string) => toPrintableLine(text.replaceAll('\n', ' ')).replaceAll('|', '\\|');
+const item = (text: string) => `- ${toPrintableLine(text)}`;
 const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
 const adapterName = ({ name, isSoftware }: RowResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
 

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeAllWhole, writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic, writeFilesAtomic } from '../base/atomic-file.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { FileError } from '../base/errors.ts';
 
@@ -78,7 +78,7 @@ export function createRunFolder(out: string, id: string, time: Date): string {
 /** See `writeWhole`. @throws FileError */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
   try {
-    writeWhole(path, content);
+    writeFileAtomic(path, content);
   } catch (cause) {
     throw refused('cannot write', path, cause);
   }
@@ -92,7 +92,7 @@ export function writeAllAtomically(
   const paths = files.map(([name, content]) => [join(folder, name), content] as const);
   try {
     for (const [path] of paths) createFolders(dirname(resolve(path)));
-    writeAllWhole(paths);
+    writeFilesAtomic(paths);
   } catch (cause) {
     throw refused('cannot write to', folder, cause, 'What was there before is unchanged.');
   }

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { printable, printableLine } from '../base/printable.ts';
+import { toPrintable, toPrintableLine } from '../base/printable.ts';
 import { comparisonColumns, comparisonNotes, comparisonText, OFF_MARK, reasonsOf } from './comparison.ts';
 import type { Cell, ComparisonRow } from './content.ts';
 import { wrap } from './escape.ts';
@@ -19,13 +19,13 @@ const WIDEST_NOTE = 100;
 export function table(head: string[], rows: string[][], figures: number[] = [], long = false): string {
   const noLines = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const drawn = new Table({
-    head: head.map(printable),
+    head: head.map(toPrintable),
     chars: long ? noLines : {},
     style: { head: [], border: [] },
     colAligns: head.map((_, column) => (figures.includes(column) ? 'right' : 'left')),
   });
   // Before widths are measured; else they would be off, and escape sequences count as none.
-  for (const row of rows) drawn.push(row.map(printable));
+  for (const row of rows) drawn.push(row.map(toPrintable));
   return drawn.toString();
 }
 
@@ -49,7 +49,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
   );
   const notes = [
     ...comparisonNotes(rows, texts),
-    ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(printableLine(`${labels}: ${why}`), WIDEST_NOTE)),
+    ...reasonsOf(texts).flatMap(({ labels, why }) => wrap(toPrintableLine(`${labels}: ${why}`), WIDEST_NOTE)),
   ];
   return [drawn, ...notes].join('\n');
 }

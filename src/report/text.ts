@@ -1,4 +1,4 @@
-import { printable, printableLine } from '../base/printable.ts';
+import { toPrintable, toPrintableLine } from '../base/printable.ts';
 import { unique } from './arrays.ts';
 import type { Block, Report } from './content.ts';
 import { wrap } from './escape.ts';
@@ -38,7 +38,7 @@ function curvesText(figure: FigureOf<'curves'>): string {
   const curves = each
     ? runs.flatMap((run) => names.map((name) => ({ name: `${run}, ${name}`, points: meanCurve(figure, name, run) })))
     : names.map((name) => ({ name, points: meanCurve(figure, name) }));
-  for (const curve of curves) curve.name = printableLine(curve.name);
+  for (const curve of curves) curve.name = toPrintableLine(curve.name);
   const width = Math.max(...curves.map(({ name }) => name.length));
   const lines = curves.flatMap(({ name, points }) => {
     const [first, last] = [points[0], points.at(-1)];
@@ -46,16 +46,16 @@ function curvesText(figure: FigureOf<'curves'>): string {
     return `  ${name.padEnd(width)}  ${sparkline(points.map(({ y }) => y))}  ${short(first.y)} → ${short(last.y)}`;
   });
   const mean = runs.length > 1 && !each ? `, mean of ${runs.length} runs` : '';
-  return [printableLine(`${figure.y.label} over ${figure.x.label}${mean}`), ...lines].join('\n');
+  return [toPrintableLine(`${figure.y.label} over ${figure.x.label}${mean}`), ...lines].join('\n');
 }
 
 /** The text of a block; empty for what only a picture can show. */
 function blockText(block: Block, id: string): string {
   switch (block.type) {
     case 'text':
-      return printable(block.text);
+      return toPrintable(block.text);
     case 'heading':
-      return printableLine(block.text);
+      return toPrintableLine(block.text);
     case 'comparison':
       return comparisonTable(block.caption || id, block.rows);
     case 'table': {
@@ -67,7 +67,7 @@ function blockText(block: Block, id: string): string {
         figureColumns(block.head, block.rows),
         block.rows.length > MOST_LINED_ROWS,
       );
-      return block.caption ? `${printableLine(block.caption)}\n${drawn}` : drawn;
+      return block.caption ? `${toPrintableLine(block.caption)}\n${drawn}` : drawn;
     }
     case 'figure':
       return block.figure.type === 'curves' ? curvesText(block.figure) : '';
@@ -81,7 +81,7 @@ function reducedText({ reduced, sections }: Report): string {
   if (reduced.length === 0) return '';
   const isCompared = sections.some(({ blocks }) => blocks.some(hasPublished));
   const head = isCompared ? 'Not like for like with the published figures' : 'Reduced or changed';
-  return `${head}:\n${reduced.map((note) => `  - ${printableLine(note)}`).join('\n')}`;
+  return `${head}:\n${reduced.map((note) => `  - ${toPrintableLine(note)}`).join('\n')}`;
 }
 
 /** Whether a block holds anything against a published figure. */
@@ -113,10 +113,10 @@ export function reportText(report: Report): string {
   const status = report.status === 'finished' ? '' : ` (${report.status})`;
   const about = report.provenance.map(({ adapter, seconds, command }) =>
     [`Ran on ${adapterText(adapter)}${seconds === null ? '' : ` in ${duration(seconds)}`}.`, `Again: ${command}`]
-      .map(printableLine)
+      .map(toPrintableLine)
       .join('\n'),
   );
-  const head = printableLine(`${report.id}: ${report.title}${status}`);
-  const question = report.question.map(printableLine).join('\n');
+  const head = toPrintableLine(`${report.id}: ${report.title}${status}`);
+  const question = report.question.map(toPrintableLine).join('\n');
   return [head, question, resultsText(report), ...about].join('\n\n');
 }

@@ -1,4 +1,4 @@
-import { checkObject, formatValue, readable } from '../base/check.ts';
+import { checkObject, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /**
@@ -78,7 +78,7 @@ export function chromeTrace(profile: ProfileFigures): {
   traceEvents: TraceEvent[];
 } {
   checkObject('chromeTrace', profile);
-  return readable('chromeTrace', () => {
+  return tryRead('chromeTrace', () => {
     if (isWhole(profile)) return traceOf(profile);
     throw new ArgumentError(
       `chromeTrace: takes what profileStep or profileProgram returned, but was given ${formatValue(profile)}`,

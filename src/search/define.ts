@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, checkText, formatValue, listOf, type OptionNames } from '../base/check.ts';
+import { checkFlag, checkOptions, checkText, formatValue, type OptionNames, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 import { checkValue } from './space.ts';
@@ -101,7 +101,7 @@ export function defineChoice<T extends HyperparameterValue>(
 ): Hyperparameter {
   const what = `hp.choice(${formatValue(name)})`;
   checkOptions(what, options, { ordered: true, default: true } satisfies OptionNames<ChoiceOptions<T>>);
-  const list = listOf(what, values);
+  const list = readList(what, values);
   if (!list?.length) {
     throw new ArgumentError(`${what}: values must be a list of at least one value, but are ${formatValue(values)}`);
   }

@@ -1,4 +1,4 @@
-import { checkFlag, checkFunction, checkOptions, checkSignal, formatValue, listOf } from '../base/check.ts';
+import { checkFlag, checkFunction, checkOptions, checkSignal, formatValue, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkCombinedData, isSource } from '../training/batches/training-data.ts';
 import { checkCallbacks } from '../training/callbacks/callback.ts';
@@ -56,7 +56,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
   checkFlag(`${who}: search`, 'shuffle', shuffle);
   checkJson(`${who}: search: classWeight`, classWeight);
   if (callbacks === undefined) return;
-  if (listOf(`${who}: search: callbacks`, callbacks)) {
+  if (readList(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(
       `${who}: search: callbacks remember things from epoch to epoch, so that each trial needs its own, but a list was given; ` +
         'give a function that makes them: callbacks: () => [new EarlyStopping()]',

@@ -4,9 +4,9 @@ import {
   checkOptions,
   checkSurplus,
   formatValue,
-  listOf,
   nearName,
-  readable,
+  readList,
+  tryRead,
 } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import {
@@ -65,7 +65,7 @@ export class HyperParameters {
     const what = 'HyperParameters';
     const { values = {}, draw } = checkOptions(what, options, { values: true, draw: true }, surplus);
     checkObject(`${what}: values`, values);
-    this.given = new Map(readable(`${what}: values`, () => Object.entries(values)));
+    this.given = new Map(tryRead(`${what}: values`, () => Object.entries(values)));
     for (const [name, value] of this.given) checkPlain(`${what}: ${formatValue(name)}`, value);
     if (draw !== undefined) checkFunction(`${what}: draw`, draw);
     this.draw = draw ?? ((h) => (h.kind === 'fixed' ? h.value : h.default));
@@ -136,7 +136,7 @@ export class HyperParameters {
     const what = `hp.conditionalScope(${formatValue(parentName)})`;
     const parent = this.definitions.get(parentName);
     if (parent === undefined) throw this.unknown(what, parentName);
-    const list = listOf(what, values);
+    const list = readList(what, values);
     if (!list?.length) {
       throw new ArgumentError(
         `${what}: values must be a list of at least one value of the parent, but are ${formatValue(values)}`,

@@ -1,4 +1,4 @@
-import { checkFlag, checkFunction, checkSurplus, checkText, formatValue, readable } from '../base/check.ts';
+import { checkFlag, checkFunction, checkSurplus, checkText, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkSeed } from '../base/random.ts';
 import { checkDevice } from '../gpu/device.ts';
@@ -322,7 +322,7 @@ export class Search {
 /** @throws ArgumentError unless it is left out or runs trials */
 function checkRunner(who: string, runner: TrialRunner | undefined): void {
   if (runner === undefined) return;
-  const run = readable(`${who}: runner`, () => runner?.run);
+  const run = tryRead(`${who}: runner`, () => runner?.run);
   if (typeof run === 'function') checkCount(who, 'concurrency of runner', runner.concurrency);
   else
     throw new ArgumentError(

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { tryLock } from '../../scripts/setup/lock.mjs';
-import { checkedJson, parseCheckedJson } from '../base/checksum.ts';
+import { parseChecksummedJson, toChecksummedJson } from '../base/checksum.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { onFile, readBytes, writeFile } from '../io/files.ts';
@@ -84,13 +84,13 @@ export class SearchStore {
 
   /** @throws FileError */
   writeRecord(record: SearchRecord): void {
-    writeFile(this.recordPath, checkedJson(record));
+    writeFile(this.recordPath, toChecksummedJson(record));
   }
 
   /** Keeps a trial that has ended. @throws FileError */
   writeTrial({ trial, weights }: TrialResult): void {
     if (weights) writeFile(this.weightsPath(trial.number), weights);
-    writeFile(join(this.folder, 'trials', `${four(trial.number)}.json`), checkedJson(trial));
+    writeFile(join(this.folder, 'trials', `${four(trial.number)}.json`), toChecksummedJson(trial));
   }
 
   /** The weights that were kept of a trial. @throws FileError */
@@ -167,7 +167,7 @@ export class SearchStore {
 
 /** A JSON file of a search. @throws DataError, FileError */
 function readJson<T>(path: string, schema: z.ZodType<T>, what: string, advice = 'Begin anew with overwrite: true'): T {
-  const json = parseCheckedJson(Buffer.from(readBytes(path)).toString(), path, advice);
+  const json = parseChecksummedJson(Buffer.from(readBytes(path)).toString(), path, advice);
   const { crc32c: _, ...rest } = json as Record<string, unknown>;
   const read = schema.safeParse(rest);
   if (read.success) return read.data;

@@ -1,4 +1,4 @@
-import { printableLine } from '../base/printable.ts';
+import { toPrintableLine } from '../base/printable.ts';
 import type { Hyperparameter, HyperparameterValue, Objective, SearchRecord, Trial } from './record.ts';
 
 // The texts of KerasTuner, in its layout: see https://github.com/keras-team/keras-tuner, `engine/tuner_utils.py` of 1.0.
@@ -20,7 +20,7 @@ function numberText(value: number): string {
   return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, '0')}`;
 }
 
-const setting = (text: string) => `|-${printableLine(text)}`;
+const setting = (text: string) => `|-${toPrintableLine(text)}`;
 
 function settingsOf(one: Hyperparameter): [string, string][] {
   if (one.kind === 'fixed') return [['value', pythonText(one.value)]];
@@ -45,7 +45,7 @@ function settingsOf(one: Hyperparameter): [string, string][] {
 export function searchSpaceText(space: readonly Hyperparameter[]): string {
   const lines = ['[Search space summary]', setting(`Default search space size: ${space.length}`)];
   for (const one of space) {
-    lines.push(`> ${printableLine(one.name)} (${one.kind[0]!.toUpperCase()}${one.kind.slice(1)})`);
+    lines.push(`> ${toPrintableLine(one.name)} (${one.kind[0]!.toUpperCase()}${one.kind.slice(1)})`);
     for (const { name, values } of one.conditions) lines.push(setting(`condition: ${name} in ${pythonText(values)}`));
     lines.push(...settingsOf(one).map(([name, value]) => setting(`${name}: ${value}`)));
   }

@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, listOf } from '../base/check.ts';
+import { checkOptions, formatValue, readList } from '../base/check.ts';
 import { ArgumentError, TilegradError } from '../base/errors.ts';
 import type { LayerDescription } from '../nn/index.ts';
 import {
@@ -213,7 +213,7 @@ function isSameLoss(a: Shareable['loss'], b: Shareable['loss']): boolean {
 
 /** @throws ArgumentError */
 function checkModels(subject: string, models: readonly Model[]): void {
-  const list = listOf(subject, models);
+  const list = readList(subject, models);
   if (!list) throw new ArgumentError(`${subject}: takes a list of models, but was given ${formatValue(models)}`);
   for (const [i, model] of list.entries()) {
     if (!(model instanceof Model))

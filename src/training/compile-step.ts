@@ -1,9 +1,9 @@
-import { copyOf } from '../autograd/copy-of.ts';
+import { copyArray } from '../autograd/copy-array.ts';
 import { toHostArray } from '../autograd/host-array.ts';
 import { type Numbers, readNumbers } from '../autograd/host-data.ts';
 import { type StepNumber, StepRecording } from '../autograd/step-recording.ts';
 import { Tensor, tensorsIn } from '../autograd/tensor.ts';
-import { checkFunction, checkSurplus, formatValue, readable } from '../base/check.ts';
+import { checkFunction, checkSurplus, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { Program } from '../gpu/recorder.ts';
@@ -158,7 +158,9 @@ class Recorded {
 
   constructor(device: Device, step: Step, given: readonly Given[]) {
     prepareOptimizers(device);
-    this.inputs = given.map(({ shape, dtype, models }) => DeviceArray.empty(device, shape, { dtype, models }).keep());
+    this.inputs = given.map(({ shape, dtype, models }) =>
+      DeviceArray.empty(device, shape, { dtype, replicas: models }).keep(),
+    );
     this.recording = new StepRecording(device);
     try {
       let result: unknown;
@@ -203,7 +205,7 @@ class Recorded {
   private send(given: readonly Given[]): void {
     const isInput = ({ from }: Given) => this.inputs.some(({ storage }) => storage.buffer === from?.storage.buffer);
     // An input that the step returned, and that comes back, may be written before it is read.
-    const copies = given.map((one) => (isInput(one) ? copyOf(one.from!).keep() : null));
+    const copies = given.map((one) => (isInput(one) ? copyArray(one.from!).keep() : null));
     for (const [i, one] of given.entries()) {
       const to = this.inputs[i]!;
       if (copies[i]) to.device.copy(copies[i].storage, to.storage);
@@ -219,7 +221,7 @@ class Recorded {
       if (!this.inputs.includes(array) && !this.program.owns(array.storage.buffer)) return value;
       const before = this.outputs.get(array);
       if (before && !before.array.disposed) return before;
-      const { device, shape, dtype, models, storage } = array.keep();
+      const { device, shape, dtype, replicas: models, storage } = array.keep();
       const output = new Tensor(new DeviceArray(device, shape, dtype, models, storage.view(0, storage.bytes)).keep());
       this.outputs.set(array, output);
       return output;
@@ -247,7 +249,7 @@ const isPlain = (value: unknown): value is object =>
 
 /** @throws ArgumentError for a promise: what comes after an await would not be recorded */
 function checkSynchronous<T>(result: T): T {
-  const then = readable('compileStep', () => (result as { then?: unknown } | null | undefined)?.then);
+  const then = tryRead('compileStep', () => (result as { then?: unknown } | null | undefined)?.then);
   if (typeof then !== 'function') return result;
   (result as unknown as Promise<unknown>).then(undefined, () => {}); // this error is about the same
   throw new ArgumentError(

@@ -1,4 +1,4 @@
-import { checkObject, formatValue, readable } from '../base/check.ts';
+import { checkObject, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError, DataError, TilegradError } from '../base/errors.ts';
 import { input } from '../nn/graph/graph.ts';
 import type { GraphConfig, LayerDescription } from '../nn/graph/graph-config.ts';
@@ -171,7 +171,7 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
 }
 
 function checkDescription(description: unknown): LayerDescription {
-  const { className, config } = readable('modelFromConfig', () => ({
+  const { className, config } = tryRead('modelFromConfig', () => ({
     ...(description ?? {}),
   })) as Partial<LayerDescription>;
   if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config)) {

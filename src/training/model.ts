@@ -1,7 +1,7 @@
-import { composed } from '../autograd/composed.ts';
+import { compose } from '../autograd/compose.ts';
 import type { ShapedNumbers } from '../autograd/host-data.ts';
 import { arrayOf, type Tensor } from '../autograd/tensor.ts';
-import { checkObject, checkOptions, formatValue, listOf, readable } from '../base/check.ts';
+import { checkObject, checkOptions, formatValue, readList, tryRead } from '../base/check.ts';
 import { ArgumentError, DisposedError, ShapeError } from '../base/errors.ts';
 import { readSeeds, replicasOfSeeds, type Seeds } from '../base/random.ts';
 import type { Device } from '../gpu/device.ts';
@@ -117,7 +117,7 @@ export class Model extends Layer {
     }
     checkOptions(subject, options, { inputs: true, outputs: true, name: true }, surplus);
     checkCommon(subject, { name: options.name });
-    super({ name: options.name, inputShape: readable(subject, () => options.inputs?.shape) });
+    super({ name: options.name, inputShape: tryRead(subject, () => options.inputs?.shape) });
     this.graph = traceGraph(subject, options.inputs, options.outputs);
   }
 
@@ -273,7 +273,7 @@ export class Model extends Layer {
       throw new ArgumentError(`${this.title}: already built; give initial weights before build, or use loadWeights`);
     }
     const specs = this.weightSpecs();
-    const list = listOf('setInitialWeights', values) as ReadonlyMap<string, ShapedNumbers>[] | null;
+    const list = readList('setInitialWeights', values) as ReadonlyMap<string, ShapedNumbers>[] | null;
     const read = list
       ? readInitialWeightsOfReplicas(this.title, specs, list, options)
       : readInitialWeights(this.title, specs, values as ReadonlyMap<string, ShapedNumbers>, options);
@@ -309,7 +309,7 @@ export class Model extends Layer {
   setWeights(values: readonly Numbers[]): this {
     const { parameters, replicas, weights } = this;
     checkNotTraining('setWeights', this);
-    const list = listOf('setWeights', values) as Numbers[] | null;
+    const list = readList('setWeights', values) as Numbers[] | null;
     if (!list) {
       throw new ArgumentError(
         `${this.title}: setWeights takes a list of values, one for each weight, but was given ${formatValue(values)}`,
@@ -348,7 +348,7 @@ export class Model extends Layer {
    */
   build(device: Device, options: { seed?: Seeds; replicas?: number } = {}): this {
     const { seed = 0, replicas } = checkOptions('build', options, { seed: true, replicas: true });
-    if (typeof readable('build', () => device?.record) !== 'function') {
+    if (typeof tryRead('build', () => device?.record) !== 'function') {
       throw new ArgumentError(
         `${this.title}: build takes a device, from \`await openDevice()\`, but was given ${formatValue(device)}`,
       );
@@ -442,7 +442,7 @@ export class Model extends Layer {
     const { endsIn } = this;
     if (!endsIn) return this.callLogits(x, options);
     const { device } = arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
-    return composed(device, () => activate(endsIn, this.callLogits(x, options)));
+    return compose(device, () => activate(endsIn, this.callLogits(x, options)));
   }
 
   /** The same without a softmax or sigmoid at the end. */

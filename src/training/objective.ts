@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope, Tensor, tensor } from '../autograd/tensor.ts';
-import { checkF32, formatValue, readable } from '../base/check.ts';
+import { checkF32, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { sizeOf } from '../kernels/array.ts';
 import { gatherRows, oneHot } from '../kernels/gather/gather-rows.ts';
@@ -277,7 +277,7 @@ function classWeights(subject: string, weights: ClassWeight, { outputShape }: Tr
   }
   const classes = Math.max(2, outputShape[0]!);
   const table = new Float32Array(classes).fill(1);
-  for (const [key, weight] of readable(subject, () => Object.entries(weights))) {
+  for (const [key, weight] of tryRead(subject, () => Object.entries(weights))) {
     const label = Number(key);
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
       throw new ArgumentError(`${subject}: classWeight names class ${key}, but classes are 0 to ${classes - 1}`);

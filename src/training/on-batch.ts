@@ -1,6 +1,6 @@
 import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
-import { checkOptions, readable } from '../base/check.ts';
+import { checkOptions, tryRead } from '../base/check.ts';
 import { readSeeds, type Seeds } from '../base/random.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { Step, StepValues } from './batches/source-batches.ts';
@@ -98,7 +98,7 @@ export class SingleBatchSteps {
     const { model, turn } = this;
     const subject = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
-    const key = readable(subject, () => JSON.stringify([settings, model.parameters.frozen]));
+    const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozen]));
     let held = this.recorded.get(kind);
     if (held?.key !== key) {
       const old = held;

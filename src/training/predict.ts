@@ -72,7 +72,9 @@ class Predictor {
     this.columns = sizeOf(model.outputShape);
     const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * this.columns)));
     this.capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
-    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { models }).keep('outputs of predict');
+    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { replicas: models }).keep(
+      'outputs of predict',
+    );
     const step: Step = ({ x }) =>
       scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.runner.state, this.held)));
     this.runner = new SourceBatches(data, batchSize, step, models);

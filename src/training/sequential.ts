@@ -1,4 +1,4 @@
-import { checkSurplus, formatValue, listOf } from '../base/check.ts';
+import { checkSurplus, formatValue, readList } from '../base/check.ts';
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { sameShape, showShape } from '../kernels/array.ts';
 import { input } from '../nn/graph/graph.ts';
@@ -19,7 +19,7 @@ export class Sequential extends Model {
 }
 
 function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: SymbolicTensor } {
-  const layers = listOf('Sequential', given) as Layer[] | null;
+  const layers = readList('Sequential', given) as Layer[] | null;
   if (!layers || layers.length === 0) {
     throw new ArgumentError(
       `Sequential: takes a list of layers, at least one, but was given ${formatValue(given)}; there is no add(), so collect the layers ` +

@@ -1,11 +1,11 @@
 import { OutOfMemoryError, ShaderError } from '../base/errors.ts';
 import { RandomStream } from '../base/random.ts';
-import { type Choice, choiceKey } from '../gpu/choices.ts';
 import type { Device } from '../gpu/device.ts';
+import { type Choice, choiceKey } from '../gpu/kernel-selection.ts';
 import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { tunables } from '../kernels/tunables.ts';
-import { type Bench, type Measurement, toleranceOf } from './tune.ts';
+import { type Measurement, toleranceOf, type VariantBenchmark } from './tune.ts';
 
 /**
  * An operator at certain sizes, for which a variant is to be chosen.
@@ -13,12 +13,12 @@ import { type Bench, type Measurement, toleranceOf } from './tune.ts';
  */
 export type Problem = Pick<Choice, 'operator' | 'sizes'>;
 
-export const keyOf = ({ operator, sizes }: Problem): string => choiceKey(operator, sizes);
+export const problemKey = ({ operator, sizes }: Problem): string => choiceKey(operator, sizes);
 
 /** The problem's variants that serve this adapter, the reference first. */
-export function servingVariants(device: Device, { operator, sizes }: Problem): string[] {
+export function supportedVariants(device: Device, { operator, sizes }: Problem): string[] {
   const tunable = tunables[operator]!;
-  return tunable.variants.filter((variant) => tunable.serves(variant, device, sizes));
+  return tunable.variants.filter((variant) => tunable.supports(variant, device, sizes));
 }
 
 /** Random values before they come again, for speed; a prime, so that they do not line up with any axis. */
@@ -70,11 +70,15 @@ async function recordVariant(device: Device, run: () => void): Promise<Program> 
  * need larger arrays than it has, are rejected.
  * @throws ShaderError, OutOfMemoryError if it refuses the reference, or the operator's own arrays: there is nothing to compare with
  */
-export async function withBench<T>(device: Device, problem: Problem, body: (bench: Bench) => Promise<T>): Promise<T> {
+export async function withVariantBenchmark<T>(
+  device: Device,
+  problem: Problem,
+  body: (bench: VariantBenchmark) => Promise<T>,
+): Promise<T> {
   const { operator, sizes } = problem;
   const tunable = tunables[operator]!;
   const arrays: DeviceArray[] = [];
-  const made = (array: DeviceArray) => {
+  const track = (array: DeviceArray) => {
     arrays.push(array);
     return array;
   };
@@ -84,15 +88,15 @@ export async function withBench<T>(device: Device, problem: Problem, body: (benc
     const shapes = tunable.inputs(sizes);
     const labels = tunable.labels?.(sizes);
     const inputs = shapes.map((shape, i) =>
-      made(
+      track(
         labels !== undefined && i === shapes.length - 1
           ? labelArray(device, shape, labels)
           : randomArray(device, shape, i + 1),
       ),
     );
-    const into = made(DeviceArray.empty(device, tunable.output(sizes)).keep());
+    const into = track(DeviceArray.empty(device, tunable.output(sizes)).keep());
     const poison = new Float32Array(into.size).fill(Number.NaN);
-    for (const variant of servingVariants(device, problem)) {
+    for (const variant of supportedVariants(device, problem)) {
       try {
         programs.set(variant, await recordVariant(device, () => tunable.run(variant, sizes, inputs, into)));
       } catch (error) {

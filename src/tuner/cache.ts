@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { takeShortLock } from '../../scripts/setup/lock.mjs';
-import { writeWhole } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { FileError, TilegradError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
@@ -116,7 +116,7 @@ export class TuningCache {
       try {
         this.file = this.read(() => {});
         this.add(tuned, now);
-        writeWhole(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
+        writeFileAtomic(this.path, `${JSON.stringify(this.file, null, 2)}\n`);
       } finally {
         lock.release();
       }

@@ -1,6 +1,6 @@
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
-import { copyQuads, FMA_LANES, fmaChains } from '../kernels/ceiling.ts';
+import { copyVec4, FMA_INVOCATIONS, fmaChains } from '../kernels/ceiling.ts';
 
 /** What an adapter can do at best, measured on it; a multiply-add counts as two operations. */
 export interface Ceilings {
@@ -13,7 +13,7 @@ export interface Ceilings {
 /** Bytes of the copied buffer: more than the caches of most adapters hold. */
 const COPY_BYTES = 2 ** 26;
 /** Seconds that a measured run takes at least, to drown the submit and the wait. */
-const LONG_ENOUGH = 0.05;
+const MIN_SECONDS = 0.05;
 const REPEATS = 5;
 
 /** Seconds of `run`, after which the device is waited for. */
@@ -25,10 +25,10 @@ async function secondsOf(device: Device, run: () => void): Promise<number> {
 }
 
 /** The most that `run(amount)`, which says how much it did, does in a second; the best of several. */
-async function best(device: Device, run: (amount: number) => number): Promise<number> {
+async function bestRate(device: Device, run: (amount: number) => number): Promise<number> {
   await secondsOf(device, () => void run(1)); // compiles
   let amount = 1;
-  while ((await secondsOf(device, () => void run(amount))) < LONG_ENOUGH) amount *= 2;
+  while ((await secondsOf(device, () => void run(amount))) < MIN_SECONDS) amount *= 2;
   let rate = 0;
   for (let i = 0; i < REPEATS; i++) {
     let done = 0;
@@ -42,9 +42,9 @@ async function best(device: Device, run: (amount: number) => number): Promise<nu
 
 /** The adapter's arithmetic ceiling alone, GFLOP/s. */
 async function fmaCeiling(device: Device): Promise<number> {
-  const y = DeviceArray.empty(device, [FMA_LANES]).keep();
+  const y = DeviceArray.empty(device, [FMA_INVOCATIONS]).keep();
   try {
-    return (await best(device, (rounds) => fmaChains(y, 16 * rounds))) / 1e9;
+    return (await bestRate(device, (rounds) => fmaChains(y, 16 * rounds))) / 1e9;
   } finally {
     y.dispose();
   }
@@ -57,11 +57,11 @@ async function copyCeiling(device: Device): Promise<number> {
   const [x, y] = [DeviceArray.empty(device, shape).keep(), DeviceArray.empty(device, shape).keep()];
   const copies = (times: number) => {
     let bytes = 0;
-    for (let i = 0; i < times; i++) bytes += copyQuads(x, y);
+    for (let i = 0; i < times; i++) bytes += copyVec4(x, y);
     return bytes;
   };
   try {
-    return (await best(device, copies)) / 1e9;
+    return (await bestRate(device, copies)) / 1e9;
   } finally {
     x.dispose();
     y.dispose();

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { version } from '../../package.json';
 import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
-import { checkFunction, checkOptions, checkText, formatValue, listOf, type OptionNames } from '../base/check.ts';
+import { checkFunction, checkOptions, checkText, formatValue, type OptionNames, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import { checkSeconds } from '../gpu/timing.ts';
-import { rulesAreMeasured } from '../kernels/choice.ts';
+import { areRulesMeasured } from '../kernels/choice.ts';
 import type { Problem } from './bench.ts';
 import type { TuningCache } from './cache.ts';
 import { type SessionOptions, type Tuned, tuneProblems } from './session.ts';
@@ -41,7 +41,7 @@ export interface Tuning {
   hash(choices?: Readonly<Record<string, string>>): string;
 }
 
-async function open(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
+async function openCache(device: Device, folder: string, { warn = () => {} }: TuningOptions): Promise<TuningCache> {
   const { TuningCache, identityOf } = await import('./cache.ts');
   return new TuningCache(folder, identityOf(device.info, version), warn);
 }
@@ -66,16 +66,16 @@ export async function loadTuning(device: Device, options: TuningOptions = {}): P
   checkTuning('loadTuning', options);
   const { choicesHash } = await import('./cache.ts');
   const folder = folderToRead(options);
-  const cache = folder === null ? null : await open(device, folder, options);
+  const cache = folder === null ? null : await openCache(device, folder, options);
   const choices: ReadonlyMap<string, string> = cache?.choices() ?? new Map();
-  for (const [key, variant] of choices) device.choices.measured.set(key, variant);
-  const rulesMeasured = rulesAreMeasured(device.info);
+  for (const [key, variant] of choices) device.choices.tuned.set(key, variant);
+  const rulesMeasured = areRulesMeasured(device.info);
   const { size: measured } = choices;
-  const made = () => Object.fromEntries([...device.choices.made].map(([key, { variant }]) => [key, variant]));
+  const used = () => Object.fromEntries([...device.choices.used].map(([key, { variant }]) => [key, variant]));
   return {
     ...{ path: cache?.path ?? null, measured, measuredHash: choicesHash(choices), rulesMeasured },
-    choices: made,
-    hash: (choices = made()) => choicesHash(Object.entries(choices)),
+    choices: used,
+    hash: (choices = used()) => choicesHash(Object.entries(choices)),
   };
 }
 
@@ -93,13 +93,13 @@ export async function tune(
   checkDevice('tune', device, 'tune(device, problemsOf(model, batchSize))');
   checkOptions('tune', options, { ...names, seconds: true, signal: true, onTuned: true, onFailed: true });
   checkTuning('tune', options);
-  if (!listOf('tune', problems))
+  if (!readList('tune', problems))
     throw new ArgumentError(`tune: takes what problemsOf returns, but was given ${formatValue(problems)}`);
   const { seconds, onTuned, onFailed } = options;
   if (seconds !== undefined) checkSeconds('tune', seconds);
   if (onTuned !== undefined) checkFunction('tune: onTuned', onTuned);
   if (onFailed !== undefined) checkFunction('tune: onFailed', onFailed);
-  const cache = await open(device, options.folder ?? folderIn(cacheDir()), options);
+  const cache = await openCache(device, options.folder ?? folderIn(cacheDir()), options);
   return tuneProblems(device, problems, {
     ...options,
     onTuned(tuned, progress) {

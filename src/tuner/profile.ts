@@ -1,11 +1,11 @@
 import { checkFunction, checkOptions, formatValue, type OptionNames } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
-import type { Choice } from '../gpu/choices.ts';
+import { bytesMoved } from '../gpu/bound-arrays.ts';
 import { checkDevice, type Device } from '../gpu/device.ts';
 import type { AdapterInfo, Counters } from '../gpu/info.ts';
+import type { Choice } from '../gpu/kernel-selection.ts';
 import { Program } from '../gpu/recorder.ts';
 import { checkSeconds, preserving, type TimingOptions, timeProgram } from '../gpu/timing.ts';
-import { bytesMoved } from '../gpu/work.ts';
 import type { BatchSource } from '../training/batches/batch-source.ts';
 import { checkModel } from '../training/batches/source-batches.ts';
 import type { Model } from '../training/model.ts';
@@ -148,14 +148,14 @@ export async function profileProgram(
   const dispatches = program.commands.map(
     (command, i): ProfiledDispatch => ({
       kernel: command.pipeline.name,
-      shapes: (command.work?.shapes ?? []).map((shape) => `[${shape}]`).join(' '),
+      shapes: (command.info?.shapes ?? []).map((shape) => `[${shape}]`).join(' '),
       workgroups: [...command.workgroups],
       ms: timing.ms[i]!,
-      flops: command.work?.flops ?? 0,
+      flops: command.info?.flops ?? 0,
       bytes: bytesMoved(command),
-      layer: command.work?.origin?.layer ?? null,
-      backward: command.work?.origin?.backward ?? false,
-      choices: [...(command.work?.origin?.choices ?? [])],
+      layer: command.info?.origin?.layer ?? null,
+      backward: command.info?.origin?.backward ?? false,
+      choices: [...(command.info?.origin?.choices ?? [])],
     }),
   );
   const { name, vendor, driver, isSoftware } = device.info;

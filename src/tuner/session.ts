@@ -6,7 +6,7 @@ import type { BatchSource } from '../training/batches/batch-source.ts';
 import { checkModel } from '../training/batches/source-batches.ts';
 import type { Model } from '../training/model.ts';
 import { recordTrainingStep } from '../training/training-step.ts';
-import { isRefusal, keyOf, type Problem, reasonOf, servingVariants, withBench } from './bench.ts';
+import { isRefusal, type Problem, problemKey, reasonOf, supportedVariants, withVariantBenchmark } from './bench.ts';
 import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
 
 /** A problem with what was measured for it. */
@@ -51,7 +51,7 @@ export interface SessionOptions {
 }
 
 /** Data of the right shape and no contents: enough to record a step. */
-function shapesOnly(model: Model, batchSize: number): BatchSource {
+function emptySource(model: Model, batchSize: number): BatchSource {
   const { device, inputShape: sampleShape, outputShape } = model;
   const labels = model.training.loss.targets === 'labels';
   return {
@@ -74,24 +74,24 @@ function shapesOnly(model: Model, batchSize: number): BatchSource {
 /** What a training step of a built and compiled model has to choose kernels for, the longest computations first. */
 export function problemsOf(model: Model, batchSize: number): Problem[] {
   checkModel('problemsOf', model, 'problemsOf(model, batchSize)');
-  const { made } = model.device.choices;
-  const before = new Map(made);
-  made.clear();
-  recordTrainingStep('problemsOf', model, shapesOnly(model, batchSize), { batchSize }).dispose();
-  const found = [...made.values()];
-  for (const [key, choice] of before) made.set(key, choice);
-  return byWeight(found);
+  const { used } = model.device.choices;
+  const before = new Map(used);
+  used.clear();
+  recordTrainingStep('problemsOf', model, emptySource(model, batchSize), { batchSize }).dispose();
+  const found = [...used.values()];
+  for (const [key, choice] of before) used.set(key, choice);
+  return sortByFlops(found);
 }
 
-const byWeight = (problems: Problem[]): Problem[] => {
+const sortByFlops = (problems: Problem[]): Problem[] => {
   const flops = ({ operator, sizes }: Problem) => tunables[operator]!.flops(sizes);
   return problems.sort((a, b) => flops(b) - flops(a));
 };
 
 function shapesOf({ operator, sizes }: Problem): string {
   const { inputs, output } = tunables[operator]!;
-  const show = (shape: readonly number[]) => `[${shape}]`;
-  return `${inputs(sizes).map(show).join(' ')} -> ${show(output(sizes))}`;
+  const formatShape = (shape: readonly number[]) => `[${shape}]`;
+  return `${inputs(sizes).map(formatShape).join(' ')} -> ${formatShape(output(sizes))}`;
 }
 
 /**
@@ -104,8 +104,8 @@ export async function tuneProblems(
   problems: readonly Problem[],
   { seconds, signal, onTuned, onFailed }: SessionOptions = {},
 ): Promise<Tuned[]> {
-  const open = [...new Map(problems.map((problem) => [keyOf(problem), problem])).values()].filter(
-    (problem) => servingVariants(device, problem).length > 1,
+  const open = [...new Map(problems.map((problem) => [problemKey(problem), problem])).values()].filter(
+    (problem) => supportedVariants(device, problem).length > 1,
   );
   // What was refused while the problems were found, by rule, is refused as a variant again; no problem is to fail for it.
   await device.ready().catch((error) => {
@@ -113,7 +113,7 @@ export async function tuneProblems(
   });
   const resolution = clockResolution();
   const begun = performance.now();
-  const each = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);
+  const secondsPerProblem = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);
   const results: Tuned[] = [];
   let refusal: Error | null = null;
   let done = 0;
@@ -121,11 +121,13 @@ export async function tuneProblems(
     if (signal?.aborted) break;
     if (seconds !== undefined && performance.now() - begun > 1000 * seconds) break;
     const problem = { operator, sizes };
-    const about = { key: keyOf(problem), shapes: shapesOf(problem), ...problem };
+    const about = { key: problemKey(problem), shapes: shapesOf(problem), ...problem };
     done++;
     let measured: Measurement;
     try {
-      measured = await withBench(device, problem, (bench) => tuneOperator(bench, { seconds: each, resolution }));
+      measured = await withVariantBenchmark(device, problem, (bench) =>
+        tuneOperator(bench, { seconds: secondsPerProblem, resolution }),
+      );
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (onFailed) onFailed({ ...about, reason: reasonOf(error) });
@@ -133,7 +135,7 @@ export async function tuneProblems(
       continue;
     }
     const tuned = { ...about, ...measured };
-    device.choices.measured.set(about.key, measured.variant);
+    device.choices.tuned.set(about.key, measured.variant);
     results.push(tuned);
     onTuned?.(tuned, { done, total: open.length });
   }

@@ -2,7 +2,7 @@ import { ArgumentError } from '../base/errors.ts';
 import { median } from '../gpu/timing.ts';
 
 /** What the tuner needs of one operator at certain sizes on a device. */
-export interface Bench {
+export interface VariantBenchmark {
   /** Implementations that serve, the reference first. */
   variants: readonly string[];
   /** Variants that serve but could not be made ready, and why. */
@@ -71,7 +71,10 @@ export const toleranceOf = (length: number): number => 2 ** -22 * (length + 16);
  * Finds the fastest variant that computes what the reference does.
  * @throws ArgumentError when the clock is too coarse for the seconds given
  */
-export async function tuneOperator(bench: Bench, { seconds = 0.5, resolution }: TuneOptions): Promise<Measurement> {
+export async function tuneOperator(
+  bench: VariantBenchmark,
+  { seconds = 0.5, resolution }: TuneOptions,
+): Promise<Measurement> {
   const [reference, ...others] = bench.variants as [string, ...string[]];
   const expected = await bench.result(reference);
   const rejected: Measurement['rejected'] = [...(bench.rejected ?? [])];

@@ -100,7 +100,7 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
       fc.asyncProperty(cases[name], async (c) => {
         for (const [k, { classes }] of c.inputs.entries()) {
           if (classes || check.constant?.includes(k)) continue;
-          device.choices.made.clear();
+          device.choices.used.clear();
           const sides = await measure(device, name, c, check, k);
           const isExact = !byWinograd(device);
           const tolerance = isExact ? check.tolerance : curve.tolerance;

@@ -92,7 +92,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     using w = tensor(device, [1, 0, 0, 1], [2, 2]);
     using y = linear(x, w, null, { activation: 'leakyRelu', negativeSlope: 0 });
     expect([...(await y.data())]).toEqual([0, 2]);
-    expect(y.rectified).toBe(true);
+    expect(y.isReluOutput).toBe(true);
     for (const negativeSlope of [-1, Number.NaN, Infinity, '1' as unknown as number]) {
       expect(() => linear(x, w, null, { activation: 'leakyRelu', negativeSlope })).toThrow(ArgumentError);
     }

@@ -103,9 +103,9 @@ describeOnDevice('the tape', (device: Device) => {
 
   test('a place set aside for the gradient receives it, however often the leaf was used', async () => {
     const x = leaf([1, 2, -3]);
-    x.gradHome = DeviceArray.empty(device, [3]);
+    x.gradBuffer = DeviceArray.empty(device, [3]);
     const expectGrad = async (expected: number[]) => {
-      const [grad, home] = [x.grad!.array.storage, x.gradHome!.storage];
+      const [grad, home] = [x.grad!.array.storage, x.gradBuffer!.storage];
       expect(grad.buffer).toBe(home.buffer);
       expect(grad.offset).toBe(home.offset);
       expect(await gradOf(x)).toEqual(expected);

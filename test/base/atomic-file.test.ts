@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { removeScraps, writeAllWhole, writeWhole } from '../../src/base/atomic-file.ts';
+import { removeTemporaryFiles, writeFileAtomic, writeFilesAtomic } from '../../src/base/atomic-file.ts';
 import { PartStore } from '../../src/cli/part-store.ts';
 import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
@@ -30,7 +30,7 @@ test('what a killed process left of a file goes with the next file that is writt
   expect(scraps()).toEqual([expect.stringMatching(/^model-01\.safetensors\..*\.tmp$/)]);
   await kill(join(root, 'model-02.safetensors'));
   expect(scraps()).toEqual([expect.stringMatching(/^model-02\.safetensors\..*\.tmp$/)]);
-  writeWhole(join(root, 'model-03.safetensors'), 'whole');
+  writeFileAtomic(join(root, 'model-03.safetensors'), 'whole');
   expect(readdirSync(root)).toEqual(['model-03.safetensors']);
   expect(readFileSync(join(root, 'model-03.safetensors'), 'utf8')).toBe('whole');
 });
@@ -73,14 +73,14 @@ test('a file that another process is at is left alone, until that process is kil
   let seen: string[] = [];
   const ended = await runToEnd([program, path, 'wait'], {
     onError: (_, interrupt) => {
-      writeWhole(join(root, 'other'), 'whole');
+      writeFileAtomic(join(root, 'other'), 'whole');
       seen = scraps();
       interrupt();
     },
   });
   expect(ended.signal).toBe('SIGINT');
   expect(seen).toHaveLength(1);
-  writeWhole(join(root, 'other'), 'again');
+  writeFileAtomic(join(root, 'other'), 'again');
   expect(scraps()).toEqual([]);
 });
 
@@ -99,19 +99,19 @@ test('files of others stay: other names, folders, and what another machine may s
   for (const name of others) writeFileSync(join(root, name), 'mine');
   const folder = `folder.tilegrad-${place}-${pid}-01234567.tmp`;
   mkdirSync(join(root, folder));
-  writeWhole(join(root, 'other'), '');
+  writeFileAtomic(join(root, 'other'), '');
   expect(readdirSync(root).sort()).toEqual([...others, folder, 'other'].sort());
   // After a day, no machine is at it any more.
   const old = Date.now() / 1000 - 25 * 3600;
   for (const name of others) utimesSync(join(root, name), old, old);
-  removeScraps(root);
+  removeTemporaryFiles(root);
   expect(readdirSync(root).sort()).toEqual([...others.slice(1), folder, 'other'].sort());
 });
 
 test('scraps that cannot be removed, and a folder that cannot be listed, are no reason not to write', () => {
-  expect(() => removeScraps(join(root, 'nowhere'))).not.toThrow();
+  expect(() => removeTemporaryFiles(join(root, 'nowhere'))).not.toThrow();
   writeFileSync(join(root, 'file'), '');
-  expect(() => removeScraps(join(root, 'file'))).not.toThrow();
-  expect(() => writeAllWhole([[join(root, 'nowhere', 'x'), '']])).toThrow(/ENOENT/);
+  expect(() => removeTemporaryFiles(join(root, 'file'))).not.toThrow();
+  expect(() => writeFilesAtomic([[join(root, 'nowhere', 'x'), '']])).toThrow(/ENOENT/);
   expect(scraps()).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { say } from '../../scripts/setup/messages.mjs';
 import { DataError, TilegradError } from '../../src/base/errors.ts';
-import { printable, printableJson, printableLine } from '../../src/base/printable.ts';
+import { toPrintable, toPrintableJson, toPrintableLine } from '../../src/base/printable.ts';
 import { Dense, decodeSafetensors, encodeSafetensors, Sequential } from '../../src/node.ts';
 
 const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code));
@@ -11,9 +11,9 @@ const acts = (character: string) =>
 
 test('whatever a terminal acts on is written out, and nothing else is changed', () => {
   const wrong = all.filter((character) => {
-    const shown = printableLine(character);
+    const shown = toPrintableLine(character);
     const isRight = acts(character) ? /^\\([nrt]|x..|u....)$/.test(shown) : shown === character;
-    return !isRight || printable(character) !== ('\n\t'.includes(character) ? character : shown);
+    return !isRight || toPrintable(character) !== ('\n\t'.includes(character) ? character : shown);
   });
   expect(wrong.map((character) => character.charCodeAt(0).toString(16))).toEqual([]);
   expect(all.filter(acts).length).toBeGreaterThan(2048 + 65 + 20); // surrogates, controls, directions
@@ -26,12 +26,12 @@ test.each([
   ['ok\rerror', 'ok\\rerror'],
   ['世 é 👩‍👩‍👧 \ud800', '世 é 👩‍👩‍👧 \\ud800'],
 ])('%j', (text, shown) => {
-  expect(printable(text)).toBe(shown);
+  expect(toPrintable(text)).toBe(shown);
 });
 
 test('JSON means the same', () => {
   const value = { 'a\u009b': ['\u202e\n\u007f\ud800', 1] };
-  const json = printableJson(JSON.stringify(value, null, 2));
+  const json = toPrintableJson(JSON.stringify(value, null, 2));
   expect(JSON.parse(json)).toEqual(value);
   expect(json).not.toMatch(/[\u007f\u009b\u202e]/);
 });

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { AdapterError } from '../../src/base/errors.ts';
-import { patiently } from '../../src/gpu/patience.ts';
+import { waitSleeping } from '../../src/gpu/wait.ts';
 import { Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
@@ -65,7 +65,7 @@ const withDevices = (change: (device: GPUDevice, adapter: number) => Changes<GPU
 
 const opened: Device[] = [];
 async function open(gpu: GPU): Promise<Device> {
-  const device = await Device.open(gpu, { wait: patiently });
+  const device = await Device.open(gpu, { wait: waitSleeping });
   opened.push(device);
   return device;
 }

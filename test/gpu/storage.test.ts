@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { Memory } from '../../src/gpu/memory.ts';
-import { BufferPool, bucketBytes, KEPT_BYTES } from '../../src/gpu/storage.ts';
+import { BufferPool, bucketBytes, DEFAULT_KEEP_BYTES } from '../../src/gpu/storage.ts';
 
 beforeEach(() => vi.stubGlobal('GPUBufferUsage', { STORAGE: 128, COPY_SRC: 4, COPY_DST: 8, MAP_READ: 1 }));
 afterEach(() => vi.unstubAllGlobals());
@@ -112,7 +112,7 @@ test('a sweep over sizes never has more than the largest and what is kept, howev
       storage.release();
     }
   }
-  expect(most).toBeLessThanOrEqual(256 * MIB + KEPT_BYTES);
+  expect(most).toBeLessThanOrEqual(256 * MIB + DEFAULT_KEEP_BYTES);
 });
 
 test('much that was in use at once is given back when all of it is released', () => {
@@ -120,7 +120,7 @@ test('much that was in use at once is given back when all of it is released', ()
   const all = Array.from({ length: 40 }, (_, i) => pool.acquire((200 + i) * MIB));
   expect(pool.bytes).toBeGreaterThan(8000 * MIB);
   for (const storage of all) storage.release();
-  expect(pool.bytes).toBeLessThanOrEqual(KEPT_BYTES);
+  expect(pool.bytes).toBeLessThanOrEqual(DEFAULT_KEEP_BYTES);
   pool.drop();
   expect(pool.bytes).toBe(0);
 });

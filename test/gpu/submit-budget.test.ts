@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cutGrid, partSource } from '../../src/gpu/cut-grid.ts';
+import { cutGrid, gridPartSource } from '../../src/gpu/cut-grid.ts';
 import { Storage } from '../../src/gpu/storage.ts';
 import { costOf, SubmitBudget } from '../../src/gpu/submit-budget.ts';
 import { ArgumentError } from '../../src/node.ts';
@@ -32,9 +32,9 @@ describe('how much work goes into a submit', () => {
 
   test.each([10, 100, 5000])('at %i GFLOP/s, 50 ms of them, and 250 ms for a dispatch', (rate) => {
     const budget = new SubmitBudget();
-    budget.note(200 * gflops(rate), 200);
-    expect(budget.submit).toBeCloseTo(50 * gflops(rate));
-    expect(budget.dispatch).toBeCloseTo(250 * gflops(rate));
+    budget.addMeasurement(200 * gflops(rate), 200);
+    expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(rate));
+    expect(budget.maxDispatchCost).toBeCloseTo(250 * gflops(rate));
   });
 
   test.each([
@@ -46,15 +46,15 @@ describe('how much work goes into a submit', () => {
     { seen: [0.01, 0.01], is: 5, what: 'a machine that stood still' },
   ])('after $what: by $is GFLOP/s', ({ seen, is }) => {
     const budget = new SubmitBudget();
-    for (const rate of seen) budget.note(200 * gflops(rate), 200);
-    expect(budget.submit).toBeCloseTo(50 * gflops(is));
+    for (const rate of seen) budget.addMeasurement(200 * gflops(rate), 200);
+    expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(is));
   });
 
   test('short measurements say nothing', () => {
     const budget = new SubmitBudget();
-    budget.note(gflops(100), 1);
-    budget.note(0, 100);
-    budget.note(gflops(100), 0);
+    budget.addMeasurement(gflops(100), 1);
+    budget.addMeasurement(0, 100);
+    budget.addMeasurement(gflops(100), 0);
     expect(budget).toMatchObject({ submit: 2e9, dispatch: 8e9 });
   });
 
@@ -66,7 +66,7 @@ describe('how much work goes into a submit', () => {
     [1, undefined, 'noteRate: milliseconds must be a number from 0 up, but is undefined'],
   ])('%j in %j ms is refused', (cost, ms, says) => {
     const budget = new SubmitBudget();
-    const note = () => budget.note(cost as number, ms as number);
+    const note = () => budget.addMeasurement(cost as number, ms as number);
     expect(note).toThrow(ArgumentError);
     expect(note).toThrow(says);
   });
@@ -109,7 +109,7 @@ describe('a grid in parts', () => {
       '  y[group.x] = groups.x;',
       '}',
     ].join('\n');
-    const part = partSource({ name: 'k', code, constants: { A: 1 } }, 3)!;
+    const part = gridPartSource({ name: 'k', code, constants: { A: 1 } }, 3)!;
     expect(part).toMatchObject({ name: 'k', constants: { A: 1 } });
     const lines = part.code.split('\n');
     expect(lines[1]).toBe(
@@ -118,7 +118,7 @@ describe('a grid in parts', () => {
     );
     expect(lines.slice(2, 4)).toEqual(code.split('\n').slice(2));
     expect(part.code).toContain('@binding(3) var<uniform> grid_part');
-    expect(partSource({ name: 'k', code: 'fn main(@builtin(global_invocation_id) id: vec3u) {}' }, 1)).toBeNull();
-    expect(partSource({ name: 'k', code: 'fn main() {}' }, 1)).toBeNull();
+    expect(gridPartSource({ name: 'k', code: 'fn main(@builtin(global_invocation_id) id: vec3u) {}' }, 1)).toBeNull();
+    expect(gridPartSource({ name: 'k', code: 'fn main() {}' }, 1)).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
-import { durations, median, type TimedRun, whyNotTrusted } from '../../src/gpu/timing.ts';
+import { distrustReason, durations, median, type TimedRun } from '../../src/gpu/timing.ts';
 
 /** A run whose dispatches take these microseconds, one after another with a gap of 1. */
 function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {
@@ -16,7 +16,7 @@ function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {
 }
 
 test('timestamps that go together with the wall time are trusted', () => {
-  expect(whyNotTrusted([run([400, 20, 900], 1.5), run([410, 21, 880], 1.4)])).toBeNull();
+  expect(distrustReason([run([400, 20, 900], 1.5), run([410, 21, 880], 1.4)])).toBeNull();
 });
 
 test.each<[string, TimedRun[], RegExp]>([
@@ -27,7 +27,7 @@ test.each<[string, TimedRun[], RegExp]>([
   ['of far too little', [run([4, 2], 3)], /only 0\.0 ms of 3\.0 ms/],
   ['of a clock that ticks too coarsely', [run([400, 20, 900], 1.5, 65536)], /resolution of 131 us is too coarse/],
 ])('timestamps %s are not', (_what, runs, says) => {
-  expect(whyNotTrusted(runs)).toMatch(says);
+  expect(distrustReason(runs)).toMatch(says);
 });
 
 // A GPU may note a begin before it waits for what comes before: here the second's lies in the first dispatch, or before it.
@@ -35,13 +35,13 @@ test.each([5_100_000n, 4_900_000n])(
   'a dispatch that begins early counts from the end of the one before: %s',
   (early) => {
     const times = [5_000_000n, 5_400_000n, early, 5_420_001n, 5_421_000n, 6_321_000n];
-    expect(whyNotTrusted([{ times, wallMs: 1.5 }])).toBeNull();
+    expect(distrustReason([{ times, wallMs: 1.5 }])).toBeNull();
     expect(durations(times)).toEqual([0.4, 0.020001, 0.9]);
   },
 );
 
 test('one bad run among good ones is enough', () => {
-  expect(whyNotTrusted([run([400], 1), run([400], 0.1)])).toMatch(/add up/);
+  expect(distrustReason([run([400], 1), run([400], 0.1)])).toMatch(/add up/);
 });
 
 test('the median of an even number of values lies between the middle ones', () => {

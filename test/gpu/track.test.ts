@@ -172,7 +172,7 @@ describeOnDevice('device.track', (device) => {
 
   test('what makes a line is shown as text: nothing in it acts on a terminal', () => {
     track();
-    tracking.made({ shape: [1], dtype: '\u001b[31mf32', models: 2 }, tensor(device, [1], [1]).array.storage);
+    tracking.addTensor({ shape: [1], dtype: '\u001b[31mf32', replicas: 2 }, tensor(device, [1], [1]).array.storage);
     expect(tracking.report()).toContain('\\x1b[31mf32 [1] x 2 models');
   });
 

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { withForced } from '../../src/gpu/choices.ts';
 import { describeAdapter } from '../../src/gpu/info.ts';
+import { withForcedVariant } from '../../src/gpu/kernel-selection.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import {
   type AdapterFamily,
+  areRulesMeasured,
   chooseVariant,
   familyOf,
   orderFor,
-  rulesAreMeasured,
   withVariant,
 } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv2d/conv-sizes.ts';
@@ -19,7 +19,7 @@ import * as streamCode from '../../src/kernels/conv2d/conv2d-stream-code.ts';
 import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
 import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-code.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul/matmul.ts';
-import { teamsFor } from '../../src/kernels/team.ts';
+import { cooperativeGroupsFor } from '../../src/kernels/team.ts';
 import { tunables } from '../../src/kernels/tunables.ts';
 import { type Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -48,7 +48,7 @@ describe('adapter families', () => {
     ['other', adapter('', '', '')],
   ])('%s', (family, info) => {
     expect(familyOf(info)).toBe(family);
-    expect(rulesAreMeasured(info)).toBe(family === 'lavapipe');
+    expect(areRulesMeasured(info)).toBe(family === 'lavapipe');
   });
 
   test('a GPU takes the kernel with workgroup memory first, a processor last', () => {
@@ -82,17 +82,17 @@ describe('adapter families', () => {
 
   test('rows go to teams by their length on a GPU, to none on a processor', () => {
     const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
-    const teams = [8, 16, 511, 512].map((length) => teamsFor(on(false), length));
+    const teams = [8, 16, 511, 512].map((length) => cooperativeGroupsFor(on(false), length));
     expect(teams).toEqual([[], ['subgroup'], ['subgroup'], ['workgroup', 'subgroup']]);
-    expect(teamsFor(on(true), 10_000)).toEqual([]);
+    expect(cooperativeGroupsFor(on(true), 10_000)).toEqual([]);
   });
 });
 
 describeOnDevice('the choice of a kernel', (device) => {
   const key = 'matmul m=4 n=8 k=12 transposeA=0 transposeB=0 batch=1';
   afterEach(() => {
-    device.choices.measured.clear();
-    device.choices.made.clear();
+    device.choices.tuned.clear();
+    device.choices.used.clear();
   });
 
   /** The kernel that multiplies [4,12] by [12,8]. */
@@ -107,10 +107,10 @@ describeOnDevice('the choice of a kernel', (device) => {
   }
 
   test('goes by measurement where there is one, and is noted', () => {
-    device.choices.measured.set(key, 'naive');
+    device.choices.tuned.set(key, 'naive');
     expect(kernel()).toBe('matmul');
-    expect([...device.choices.made.keys()]).toEqual([key]);
-    expect(device.choices.made.get(key)).toMatchObject({
+    expect([...device.choices.used.keys()]).toEqual([key]);
+    expect(device.choices.used.get(key)).toMatchObject({
       operator: 'matmul',
       variant: 'naive',
       sizes: { m: 4, k: 12 },
@@ -119,10 +119,10 @@ describeOnDevice('the choice of a kernel', (device) => {
 
   test('goes by rule where nothing was measured, or what was measured is no variant any more', () => {
     const byRule = kernel();
-    device.choices.measured.set(key, 'of an older version');
+    device.choices.tuned.set(key, 'of an older version');
     expect(kernel()).toBe(byRule);
-    device.choices.measured.clear();
-    device.choices.measured.set(key.replace('m=4', 'm=5'), 'naive');
+    device.choices.tuned.clear();
+    device.choices.tuned.set(key.replace('m=4', 'm=5'), 'naive');
     expect(kernel()).toBe(byRule);
   });
 
@@ -130,44 +130,44 @@ describeOnDevice('the choice of a kernel', (device) => {
     const byRule = kernel();
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     const naive = { operator: 'matmul', sizes, variant: 'naive' };
-    const made = [...device.choices.made];
-    expect(withForced(device.choices, naive, kernel)).toBe('matmul');
+    const made = [...device.choices.used];
+    expect(withForcedVariant(device.choices, naive, kernel)).toBe('matmul');
     expect(byRule).not.toBe('matmul');
-    expect([...device.choices.made]).toEqual(made);
+    expect([...device.choices.used]).toEqual(made);
     expect(kernel()).toBe(byRule);
     const failing = () => {
       throw new RangeError('while it was forced');
     };
-    device.choices.measured.set(key, 'workgroup');
-    expect(() => withForced(device.choices, naive, failing)).toThrow(/while it was forced/);
+    device.choices.tuned.set(key, 'workgroup');
+    expect(() => withForcedVariant(device.choices, naive, failing)).toThrow(/while it was forced/);
     expect(kernel()).toBe('matmul_workgroup');
   });
 
   test('among those the operator prefers at these sizes, the first that serves; else the reference', () => {
-    const choose = (preferred: string[], asked?: string) =>
+    const choose = (preferred: string[], requested?: string) =>
       chooseVariant(
         device,
         'test',
         { m: 1 },
         {
-          ...{ variants: ['naive', 'a', 'b', 'c'], preferred, asked },
-          serves: (variant) => variant !== 'a',
+          ...{ variants: ['naive', 'a', 'b', 'c'], preferred, requested },
+          supports: (variant) => variant !== 'a',
         },
       );
     expect(choose(['a', 'c', 'b'])).toBe('c');
     expect(choose(['a'])).toBe('naive');
-    device.choices.measured.set('test m=1', 'b');
+    device.choices.tuned.set('test m=1', 'b');
     expect(choose(['c'])).toBe('b');
     expect(choose(['c'], 'naive')).toBe('naive');
-    device.choices.measured.set('test m=1', 'a');
+    device.choices.tuned.set('test m=1', 'a');
     expect(choose(['c'])).toBe('c');
     expect(() => choose([], 'a')).toThrow(/test: the variant a does not serve/);
   });
 
   test('is part of where a dispatch comes from, until what runs it ends or throws', () => {
-    const options = { variants: ['naive', 'a'] as const, serves: () => true };
+    const options = { variants: ['naive', 'a'] as const, supports: () => true };
     const inner = withVariant(device, 'outer', { m: 1 }, options, () =>
-      withVariant(device, 'inner', { n: 2 }, { ...options, asked: 'naive' }, () => device.origin.choices),
+      withVariant(device, 'inner', { n: 2 }, { ...options, requested: 'naive' }, () => device.origin.choices),
     );
     expect(inner).toEqual([
       { operator: 'outer', sizes: { m: 1 }, variant: 'a' },
@@ -185,13 +185,13 @@ describeOnDevice('the choice of a kernel', (device) => {
       [4, 12],
       [12, 8],
       [4, 8],
-    ].map((shape) => DeviceArray.empty(device, shape, { models: 3 }));
+    ].map((shape) => DeviceArray.empty(device, shape, { replicas: 3 }));
     const [a, b, into] = arrays as [DeviceArray, DeviceArray, DeviceArray];
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     tunables.matmul!.run('naive', sizes, [a, b], into);
-    expect(device.choices.made.size).toBe(0); // asked for by name: nothing was chosen
+    expect(device.choices.used.size).toBe(0); // asked for by name: nothing was chosen
     device.record(() => void matmulArrays(a, b)).dispose();
-    expect([...device.choices.made.keys()]).toEqual([key]);
+    expect([...device.choices.used.keys()]).toEqual([key]);
     for (const array of arrays) array.dispose();
   });
 
@@ -213,7 +213,7 @@ describeOnDevice('the choice of a kernel', (device) => {
 });
 
 test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
-  const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleTexts }) => sampleTexts());
+  const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
   expect(texts.length).toBeGreaterThan(5);
   for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-code\.ts\.\n/);
 });
@@ -232,7 +232,7 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   expect(imported.length).toBeGreaterThan(5);
   // Whole, or with what is written around it.
   expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
-  const written = [...streamCode.sampleTexts(), ...winogradCode.sampleTexts()];
+  const written = [...streamCode.sampleSources(), ...winogradCode.sampleSources()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
-  expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleTexts()));
+  expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleSources()));
 });

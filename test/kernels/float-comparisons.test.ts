@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { sampleTexts as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-code.ts';
-import { sampleTexts as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
-import { sampleTexts as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-code.ts';
+import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-code.ts';
+import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
+import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-code.ts';
 import {
   binaryTable,
   comparisonTable,

@@ -5,7 +5,7 @@ import {
   type Conv2dVariant,
   conv2d,
   conv2dInputGrad,
-  conv2dServes,
+  conv2dSupports,
   conv2dWeightGrad,
   convGeometry,
 } from '../../src/kernels/conv2d/conv2d.ts';
@@ -224,11 +224,11 @@ describeOnDevice('sizes beyond the limits', (device) => {
       ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padY: 1, padX: 1 },
     });
     const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
-    const serves = (maxStorageBufferBindingSize: number) => {
+    const supports = (maxStorageBufferBindingSize: number) => {
       using _ = tellLimits(device, { maxStorageBufferBindingSize });
-      return conv2dServes('stream', device, geometry).weightGrad;
+      return conv2dSupports('stream', device, geometry).weightGrad;
     };
-    expect([serves(bytes), serves(bytes - 4)]).toEqual([true, false]);
+    expect([supports(bytes), supports(bytes - 4)]).toEqual([true, false]);
   });
 
   // Of a model, x and dy have 2 x 5 x 6 pixels of 4 places. Slices of the filter's gradient take less.
@@ -261,7 +261,11 @@ describeOnDevice('sizes beyond the limits', (device) => {
     }
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: PADDED_BYTES - 4 });
-      expect(conv2dServes(variant, device, geometry)).toEqual({ forward: false, inputGrad: false, weightGrad: false });
+      expect(conv2dSupports(variant, device, geometry)).toEqual({
+        forward: false,
+        inputGrad: false,
+        weightGrad: false,
+      });
     }
     for (const array of arrays) array.dispose();
   });
@@ -286,11 +290,11 @@ describeOnDevice('sizes beyond the limits', (device) => {
     }
     // With 16 filters a gradient is 27 x 16 numbers: only that of every fourth model begins where a binding may.
     const few = { ...geometry, outChannels: 16 };
-    const serves = (models: number, g = geometry) => {
+    const supports = (models: number, g = geometry) => {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: models * PATCHES_BYTES });
-      return conv2dServes('patches', device, g).weightGrad;
+      return conv2dSupports('patches', device, g).weightGrad;
     };
-    expect([serves(0.9), serves(1), serves(3, few), serves(4, few)]).toEqual([false, true, false, true]);
+    expect([supports(0.9), supports(1), supports(3, few), supports(4, few)]).toEqual([false, true, false, true]);
     for (const array of arrays) array.dispose();
   });
 
@@ -323,7 +327,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     }
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
-      expect(conv2dServes(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
+      expect(conv2dSupports(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
     }
     for (const array of arrays) array.dispose();
   });
@@ -364,7 +368,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
       const none = { forward: false, inputGrad: false, weightGrad: false };
-      expect(conv2dServes(variant, device, geometry)).toEqual(none);
+      expect(conv2dSupports(variant, device, geometry)).toEqual(none);
     }
     for (const array of arrays) array.dispose();
   });
@@ -385,11 +389,11 @@ describeOnDevice('sizes beyond the limits', (device) => {
       geometryOf({ ...sizes, ...images, channels, outChannels });
     const [wide, few, some] = [geometry(36, 40), geometry(3, 8), geometry(8, 8)];
     const served = () => [
-      conv2dServes('subgroup', device, wide).weightGrad,
-      conv2dServes('gemm', device, wide).weightGrad,
-      conv2dServes('stream', device, few).forward,
-      conv2dServes('stream', device, few).weightGrad,
-      conv2dServes('winograd', device, some).forward,
+      conv2dSupports('subgroup', device, wide).weightGrad,
+      conv2dSupports('gemm', device, wide).weightGrad,
+      conv2dSupports('stream', device, few).forward,
+      conv2dSupports('stream', device, few).weightGrad,
+      conv2dSupports('winograd', device, some).forward,
     ];
     expect(served()).toEqual([true, true, true, true, true]);
     using _ = limitGroups(4);

@@ -28,8 +28,8 @@ import {
 } from '../../src/kernels/pointwise/pointwise-table.ts';
 import { maxPool2d, maxPool2dGrad } from '../../src/kernels/pool/pooling.ts';
 import { randomContrast, randomContrastGrad } from '../../src/kernels/random/augmentation-pixels.ts';
-import { extremeGrad, placeOfExtreme } from '../../src/kernels/reduce/reduce.ts';
-import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
+import { argExtreme, extremeGrad } from '../../src/kernels/reduce/reduce.ts';
+import { reduceMiddle, reduceSupports, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
 import * as softmax from '../../src/kernels/softmax/softmax.ts';
 import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import {
@@ -194,7 +194,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       const through = pointwise.unary('relu', gate, [0, 0]);
       const products = matmulVariants
         .filter((v) => v !== 'subgroup' || on.subgroupLanes !== null)
-        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { through, variant }));
+        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: through, variant }));
       return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, turnedBy(7))), ...products];
     });
   });
@@ -250,7 +250,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
         return [data, relu].flatMap((from) => {
           const pool = maxPool2d(from, options);
           const dy = onesOn(on, pool.y.shape);
-          return [pool.y, pool.argmax, maxPool2dGrad(dy, pool, { rectified: from === relu })];
+          return [pool.y, pool.argmax, maxPool2dGrad(dy, pool, { inputIsRelu: from === relu })];
         });
       });
     }
@@ -261,13 +261,13 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     const data = Float32Array.from({ length: outer * rows * channels }, (_, i) => x[(i * 3 + (i >> 4)) % n]!);
     for (const sign of [1, -1] as const) {
       for (const variant of reduceVariants) {
-        if (!reduceServes(variant, plain, { outer, rows, channels })) continue;
+        if (!reduceSupports(variant, plain, { outer, rows, channels })) continue;
         await expectSame((on) => {
           const y = of(on, new Float32Array(outer * channels), [outer, channels]);
           const input = of(on, data, [outer, rows, channels]);
           reduceMiddle('reduceExtreme', input, { outer, rows, channels }, y, { factor: sign, variant });
           const grad = extremeGrad('max', input, y, onesOn(on, [outer, channels]), [1]);
-          return [y, grad, placeOfExtreme('argmax', input, [1], [outer, channels], sign)];
+          return [y, grad, argExtreme('argmax', input, [1], [outer, channels], sign)];
         });
       }
     }
@@ -308,7 +308,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
   test.each(softmax.softmaxVariants)(
     'softmax, its logarithm, cross-entropy and their gradients: %s',
     async (variant) => {
-      if (!softmax.softmaxServes(variant, plain)) return;
+      if (!softmax.softmaxSupports(variant, plain)) return;
       const shape = [7, 4];
       await expectSame((on) => {
         const [input, dy] = [

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { ProblemSizes } from '../../src/gpu/choices.ts';
-import { partSource } from '../../src/gpu/cut-grid.ts';
+import { gridPartSource } from '../../src/gpu/cut-grid.ts';
+import type { ProblemSizes } from '../../src/gpu/kernel-selection.ts';
 import { Storage } from '../../src/gpu/storage.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.ts';
 import { type Device, openDevice } from '../../src/node.ts';
-import { servingVariants, withBench } from '../../src/tuner/bench.ts';
+import { supportedVariants, withVariantBenchmark } from '../../src/tuner/bench.ts';
 import { type OperatorName, references } from '../reference/index.ts';
 import { hostInputs, runOperator } from '../support/adapter.ts';
 import { expectSameBits } from '../support/compare.ts';
@@ -18,12 +18,12 @@ import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 /** Runs `body` with every dispatch in at least so many parts, if it has as many workgroups. */
 async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>): Promise<T> {
-  const { dispatch } = device.budget;
-  device.budget.dispatch = 1e6 / (pieces - 0.5); // a dispatch of nothing costs 1e6
+  const { maxDispatchCost } = device.budget;
+  device.budget.maxDispatchCost = 1e6 / (pieces - 0.5); // a dispatch of nothing costs 1e6
   try {
     return await body();
   } finally {
-    device.budget.dispatch = dispatch;
+    device.budget.maxDispatchCost = maxDispatchCost;
   }
 }
 
@@ -34,7 +34,7 @@ describe('the text of every kernel', () => {
   const texts = shaderNames.map((name) => ({ name, code: shaderText(name) }));
   const kernels = texts.filter(({ code }) => code.includes('fn main('));
   test.each(kernels)('$name can be cut', ({ name, code }) => {
-    const source = partSource({ name, code }, 9);
+    const source = gridPartSource({ name, code }, 9);
     expect(source === null).toBe(WHOLE.includes(name));
     if (source) expect(code).not.toMatch(/global_invocation_id|grid_part|_in_part/);
   });
@@ -87,10 +87,10 @@ describeOnDevice('in parts', (device) => {
     '$operator has the same bits; variants: $only',
     { timeout: 120_000 },
     async (problem, { skip }) => {
-      const variants = servingVariants(device, problem).filter((one) => problem.only?.includes(one) ?? true);
+      const variants = supportedVariants(device, problem).filter((one) => problem.only?.includes(one) ?? true);
       skip(variants.length === 0, 'this adapter has none of these variants, which need subgroups');
       const results = async () =>
-        withBench(device, problem, async ({ result }) => {
+        withVariantBenchmark(device, problem, async ({ result }) => {
           const { dispatches } = device.counters;
           const values: Float32Array[] = [];
           for (const variant of variants) values.push(await result(variant));
@@ -114,7 +114,7 @@ describeOnDevice('in parts', (device) => {
     const x = DeviceArray.empty(own, [32, 224, 224, 64]);
     const filter = DeviceArray.empty(own, [3, 3, 64, 64]);
     const program = own.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
-    const flops = program.commands.map(({ work }) => work!.flops!);
+    const flops = program.commands.map(({ info }) => info!.flops!);
     expect(program.kernels.every((name) => name === 'conv2d_workgroup')).toBe(true);
     expect(flops.reduce((a, b) => a + b)).toBeCloseTo(2 * 32 * 224 ** 2 * 9 * 64 ** 2, -3);
     for (const n of flops) expect(n).toBeLessThanOrEqual(8e9);

@@ -8,7 +8,7 @@ import {
   batchStatistics,
 } from '../../src/kernels/norm/batch-norm.ts';
 import { unary, unaryGrad } from '../../src/kernels/pointwise/pointwise-rows.ts';
-import { reduceMiddle, reduceServes, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
+import { reduceMiddle, reduceSupports, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
 import * as kernels from '../../src/kernels/softmax/softmax.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
 import { columnSums, standardise, statistics } from '../reference/batch-norm.ts';
@@ -84,13 +84,13 @@ describeOnDevice('variants of reductions', (device) => {
     withVariant(variant)(`sums, maxima and minima: ${variant}`, async () => {
       await fc.assert(
         fc.asyncProperty(reductions, async ({ outer, rows, channels, nan, seed }) => {
-          fc.pre(reduceServes(variant, device, { outer, rows, channels }));
+          fc.pre(reduceSupports(variant, device, { outer, rows, channels }));
           const x = drawLike([MODELS, outer, rows, channels], seed, 'integer');
           if (nan) x.data[seed % x.data.length] = Number.NaN;
           const results = await withModels([x], ([array]) => {
-            const layout = { outer: outer * array!.models, rows, channels };
+            const layout = { outer: outer * array!.replicas, rows, channels };
             const reduced = (reduction: 'reduceSum' | 'reduceExtreme', factor: number) => {
-              const { models } = array!;
+              const { replicas: models } = array!;
               const y = tensor(device, new Float32Array(models * outer * channels).fill(9), [outer, channels], {
                 models,
               });
@@ -117,10 +117,10 @@ describeOnDevice('variants of reductions', (device) => {
           [1, 5003, 4],
           [2, 3001, 6],
         ] as const) {
-          if (!reduceServes(variant, device, { outer, rows, channels })) continue;
+          if (!reduceSupports(variant, device, { outer, rows, channels })) continue;
           const x = drawLike([MODELS, outer, rows, channels], rows);
           const [y] = await withModels([x], ([array]) => {
-            const { models } = array!;
+            const { replicas: models } = array!;
             const into = tensor(device, new Float32Array(models * outer * channels), [outer, channels], {
               models,
             }).array;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { bytesMoved } from '../../src/gpu/bound-arrays.ts';
 import type { KernelSource } from '../../src/gpu/pipelines.ts';
-import { bytesMoved } from '../../src/gpu/work.ts';
 import { DeviceArray } from '../../src/kernels/array.ts';
 import {
   accumulateMetrics,
@@ -75,12 +75,12 @@ describeOnDevice('shares of an invocation', (device) => {
         }),
       );
       const all = program.commands.map((command) => {
-        const { pipeline, workgroups, work } = command;
+        const { pipeline, workgroups, info } = command;
         const invocations = workgroups.reduce((a, b) => a * b) * workgroupSize(pipeline.source);
         return {
           kernel: pipeline.name,
           bytes: bytesMoved(command) / invocations,
-          flops: (work?.flops ?? 0) / invocations,
+          flops: (info?.flops ?? 0) / invocations,
         };
       });
       program.dispose();

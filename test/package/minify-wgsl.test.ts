@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { minifyWgsl } from '../../scripts/minify-wgsl.mjs';
-import { partSource } from '../../src/gpu/cut-grid.ts';
+import { gridPartSource } from '../../src/gpu/cut-grid.ts';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
@@ -50,7 +50,7 @@ test.each(shaderNames)('%s: which arrays it writes and its parts of a grid are f
   const text = shaderText(name);
   const short = minifyWgsl(text);
   expect(writtenBindings(short)).toEqual(writtenBindings(text));
-  const [part, shortPart] = [text, short].map((code) => partSource({ name, code }, 9));
+  const [part, shortPart] = [text, short].map((code) => gridPartSource({ name, code }, 9));
   expect(shortPart === null).toBe(part === null);
   if (part && shortPart) expect(tokens(shortPart.code)).toEqual(tokens(part.code));
 });

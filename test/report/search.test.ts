@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { checkedJson } from '../../src/base/checksum.ts';
+import { toChecksummedJson } from '../../src/base/checksum.ts';
 import { compareReports } from '../../src/report/compare.ts';
 import type { Block } from '../../src/report/content.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
@@ -295,7 +295,7 @@ describe('the folder of a search that has search.json alone', () => {
   const own = join(folder, 'library');
   const write = (record: SearchRecord) => {
     mkdirSync(own, { recursive: true });
-    writeFileSync(join(own, 'search.json'), checkedJson(record));
+    writeFileSync(join(own, 'search.json'), toChecksummedJson(record));
   };
 
   test('has a report, with how to load the best', () => {

@@ -225,7 +225,7 @@ export function magnitudes(
  * and rounds with all terms of a tile, of which a border may have few itself.
  */
 export const byWinograd = (device: Device, kernel?: string): boolean =>
-  [...device.choices.made.values()].some(
+  [...device.choices.used.values()].some(
     ({ operator, variant }) => variant.startsWith('winograd') && (kernel === undefined || operator === kernel),
   );
 
@@ -243,7 +243,7 @@ export async function compareWithReference(
   const inputs = drawInputs(c, kind);
   const output = reference.forward(inputs, c.attrs);
   const dout = drawLike(output.shape, c.seed, kind);
-  device.choices.made.clear();
+  device.choices.used.clear();
   const actual = await runOperator(device, name, hostInputs(c, kind), c.attrs, dout.data);
   if (`${actual.shape}` !== `${output.shape}`) {
     throw new Error(`${name}: output shape [${actual.shape}], expected [${output.shape}]`);

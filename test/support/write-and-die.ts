@@ -1,4 +1,4 @@
-import { writeAllWhole } from '../../src/base/atomic-file.ts';
+import { writeFilesAtomic } from '../../src/base/atomic-file.ts';
 
 // Run as a program of its own (see atomic-file.test.ts) with the path of a file and what happens when its bytes are on the disk under
 // another name, but not yet under its own: `die`, as by the kernel where memory runs out, or `wait`.
@@ -11,4 +11,4 @@ const second = Object.defineProperty([`${path}.second`, ''], 1, {
     return '';
   },
 }) as unknown as readonly [string, string];
-writeAllWhole([[path, 'half'], second]);
+writeFilesAtomic([[path, 'half'], second]);

@@ -238,10 +238,10 @@ describeOnDevice('models with random layers of images', (device) => {
     const at = { training: true, seed: 3, step: 9 };
     const whole = await called(model, input, at);
     const before = device.counters.dispatches;
-    const { dispatch } = device.budget;
-    device.budget.dispatch = 1e6 / 2.5;
+    const { maxDispatchCost } = device.budget;
+    device.budget.maxDispatchCost = 1e6 / 2.5;
     const cut = await called(model, input, at).finally(() => {
-      device.budget.dispatch = dispatch;
+      device.budget.maxDispatchCost = maxDispatchCost;
     });
     expect(device.counters.dispatches - before).toBeGreaterThan(20);
     expectSameBits(cut, whole);

@@ -159,17 +159,17 @@ describeOnDevice('replicas, everything drawn together', (device) => {
   const drawVariants = (seed: number) => {
     const names = [...matmulVariants, ...conv2dVariants, ...reduceVariants, ...softmaxVariants, ...batchNormVariants];
     const { integer } = random(seed);
-    for (const key of device.choices.made.keys()) {
-      device.choices.measured.set(key, names[integer(0, names.length - 1)]!);
+    for (const key of device.choices.used.keys()) {
+      device.choices.tuned.set(key, names[integer(0, names.length - 1)]!);
     }
   };
 
   test('each replica has the bits of a model trained alone with its seed', async () => {
     await fc.assert(
       fc.asyncProperty(training, async (drawn) => {
-        const { measured, made } = device.choices;
+        const { tuned, used } = device.choices;
         try {
-          made.clear();
+          used.clear();
           if (drawn.variants !== null) {
             await train(drawn, 0); // to learn which choices there are
             drawVariants(drawn.variants);
@@ -184,8 +184,8 @@ describeOnDevice('replicas, everything drawn together', (device) => {
             expect(together.logs[r]).toEqual(alone.logs[0]);
           }
         } finally {
-          measured.clear();
-          made.clear();
+          tuned.clear();
+          used.clear();
         }
       }),
       { numRuns: drawnCases(20), seed: FAST_CHECK_SEED },

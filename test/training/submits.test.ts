@@ -75,7 +75,7 @@ describeOnDevice('how much of a training step is a submit', () => {
     await withStep({ model: 'vgg', batch: 256, card }, (step, submits, device) => {
       const { commands } = step.program;
       const largest = Math.max(...commands.map(({ cost }) => cost));
-      const flops = commands.reduce((sum, { work }) => sum + (work?.flops ?? 0), 0);
+      const flops = commands.reduce((sum, { info }) => sum + (info?.flops ?? 0), 0);
       if (card) expect(Math.round(flops / 1e9)).toBe(59);
       for (const [gflops, bound] of [
         [null, 2e9],

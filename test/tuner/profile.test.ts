@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { lenet } from '../../experiments/lenet.ts';
-import { choiceKey } from '../../src/gpu/choices.ts';
+import { choiceKey } from '../../src/gpu/kernel-selection.ts';
 import { timeProgram } from '../../src/gpu/timing.ts';
 import {
   ArgumentError,
@@ -116,16 +116,16 @@ describeOnDevice('the profile of a training step', (device) => {
     try {
       const [problem] = (await weightGrad())[0]!;
       const key = choiceKey('conv2dWeightGrad', problem!.sizes);
-      device.choices.measured.set(key, 'matmul');
+      device.choices.tuned.set(key, 'matmul');
       const product = await weightGrad();
       expect(product.map(operators)).toContainEqual(['conv2dWeightGrad', 'matmul']);
       expect(new Set(product.map(([first]) => first!.variant))).toEqual(new Set(['matmul']));
-      device.choices.measured.set(key, 'naive');
+      device.choices.tuned.set(key, 'naive');
       const reference = await weightGrad();
       expect(reference.map(operators)).toEqual([['conv2dWeightGrad', 'reduceSum'], ['conv2dWeightGrad']]);
       expect(new Set(reference.map(([first]) => first!.variant))).toEqual(new Set(['naive']));
     } finally {
-      device.choices.measured.clear();
+      device.choices.tuned.clear();
       loader.dispose();
     }
   });

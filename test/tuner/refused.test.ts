@@ -34,7 +34,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
       expect(products!.variant).not.toBe('workgroup');
       expect(Object.keys(products!.ms)).not.toContain('workgroup');
       expect(sums!.rejected).toEqual([]);
-      expect(device.choices.measured.get(products!.key)).toBe(products!.variant);
+      expect(device.choices.tuned.get(products!.key)).toBe(products!.variant);
       await expectUsable(device);
       // Known by now without asking the adapter again.
       const [again] = await tuneProblems(device, [matmul], { seconds });
@@ -73,7 +73,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
     ]);
     expect(results.map(({ operator }) => operator)).toEqual(['reduceSum']);
     expect(seen).toEqual(['reduceSum 2/2']);
-    expect([...device.choices.measured.keys()]).toEqual([results[0]!.key]);
+    expect([...device.choices.tuned.keys()]).toEqual([results[0]!.key]);
     await expectUsable(device);
   });
 
@@ -88,7 +88,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
       expect(error).toBeInstanceOf(ShaderError);
       expect(error.message).toContain(DRIVER_SAYS);
       expect(seen).toEqual(['reduceSum']);
-      expect([...device.choices.measured.keys()]).toHaveLength(1);
+      expect([...device.choices.tuned.keys()]).toHaveLength(1);
       await expectUsable(device);
     } finally {
       rmSync(folder, { recursive: true, force: true });

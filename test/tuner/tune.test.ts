@@ -6,17 +6,17 @@ import { lenet } from '../../experiments/lenet.ts';
 import { ArgumentError, FileError, OutOfMemoryError } from '../../src/base/errors.ts';
 import { tunables } from '../../src/kernels/tunables.ts';
 import { loadTuning, openDevice, problemsOf, type Sequential, tune } from '../../src/node.ts';
-import { type Problem, withBench } from '../../src/tuner/bench.ts';
+import { type Problem, withVariantBenchmark } from '../../src/tuner/bench.ts';
 import { choicesHash, TuningCache, type TuningIdentity } from '../../src/tuner/cache.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
-import { type Bench, clockResolution, toleranceOf, tuneOperator } from '../../src/tuner/tune.ts';
+import { clockResolution, toleranceOf, tuneOperator, type VariantBenchmark } from '../../src/tuner/tune.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { tellLimits } from '../support/limits.ts';
 
 /** Kernels that take so many milliseconds, all of which compute 1, 2, 3 unless `wrong` says otherwise. */
 function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
   const timed: string[] = [];
-  const bench: Bench = {
+  const bench: VariantBenchmark = {
     variants: Object.keys(speeds),
     tolerance: 0.01,
     result: async (variant) => Float32Array.from(wrong[variant] ?? [1, 2, 3]),
@@ -263,7 +263,7 @@ describeOnDevice('on an adapter', () => {
       rulesMeasured: another.info.name === 'llvmpipe',
     });
     expect(readdirSync(folder).map((name) => join(folder, name))).toEqual([path]);
-    expect(Object.fromEntries(another.choices.measured)).toEqual(
+    expect(Object.fromEntries(another.choices.tuned)).toEqual(
       Object.fromEntries(results.map(({ key, variant }) => [key, variant])),
     );
   });
@@ -278,7 +278,7 @@ describeOnDevice('on an adapter', () => {
     using device = await openDevice();
     using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
-    const { variants, rejected } = await withBench(device, problem, async (bench) => bench);
+    const { variants, rejected } = await withVariantBenchmark(device, problem, async (bench) => bench);
     expect(variants[0]).toBe('naive');
     expect(variants).toContain('workgroup');
     expect(rejected).toEqual([]);
@@ -288,7 +288,7 @@ describeOnDevice('on an adapter', () => {
     using device = await openDevice();
     using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2d', sizes: { ...partialSums, outChannels: 256 } }; // the filter is
-    const fails = () => expect(withBench(device, problem, async () => {})).rejects.toThrow(OutOfMemoryError);
+    const fails = () => expect(withVariantBenchmark(device, problem, async () => {})).rejects.toThrow(OutOfMemoryError);
     await fails();
     const { bytesAllocated } = device.counters;
     expect(bytesAllocated).toBeGreaterThan(0);

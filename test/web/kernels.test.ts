@@ -83,14 +83,14 @@ describeOnDevice('the kernels of a network under training', (device) => {
   test('measuring and comparing leave the bits of the training as they are, and what was chosen', async () => {
     const settings: Settings = { ...mlp, penalty: 'l2', replicas: 2 };
     const train = async (isMeasured: boolean) => {
-      device.choices.made.clear();
+      device.choices.used.clear();
       const session = await opened(settings, 3);
-      const made = [...device.choices.made];
+      const made = [...device.choices.used];
       if (isMeasured) {
         const table = await measureKernels(session, options);
         await compareWithReference(session, choicesOf(table, 'dense')[0]!, options);
-        expect([...device.choices.made]).toEqual(made);
-        expect([...device.choices.measured]).toEqual([]);
+        expect([...device.choices.used]).toEqual(made);
+        expect([...device.choices.tuned]).toEqual([]);
       }
       for (let i = 0; i < 3; i++) await session.takeStep();
       const weights = await session.model.parameters.read();

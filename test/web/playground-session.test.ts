@@ -275,11 +275,11 @@ describeOnDevice('playground session', (device) => {
   });
 
   test('every product is computed by the reference kernel: tiles would be idle', async () => {
-    device.choices.made.clear();
+    device.choices.used.clear();
     const session = open({ layers: [7, 3], batch: 30 });
     session.train(session.stepsPerEpoch); // with a last batch of 20
     await session.look();
-    const products = [...device.choices.made.values()].filter(({ operator }) => operator === 'matmul');
+    const products = [...device.choices.used.values()].filter(({ operator }) => operator === 'matmul');
     expect(products.length).toBeGreaterThanOrEqual(3 * (3 + 2) + 3 + 3);
     expect(products.filter(({ variant }) => variant !== 'naive')).toEqual([]);
     session.dispose();

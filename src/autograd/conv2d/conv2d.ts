@@ -1,9 +1,9 @@
 import { checkOptions } from '../../base/check.ts';
 import * as kernels from '../../kernels/conv2d/conv2d.ts';
-import { activated, activationGrad } from '../../kernels/epilogue.ts';
+import { activationGrad, applyActivation } from '../../kernels/epilogue.ts';
 import { sumRows } from '../../kernels/reduce/reduce.ts';
 import { output } from '../../kernels/run.ts';
-import { type ActivationOptions, activationNames, fusedOf } from '../arguments.ts';
+import { type ActivationOptions, activationNames, parseActivation } from '../arguments.ts';
 import type { Backward } from '../node.ts';
 import { recordOperator } from '../record-operator.ts';
 import { isTaped } from '../tape.ts';
@@ -25,28 +25,32 @@ export function conv2d(
   options: kernels.ConvOptions & ActivationOptions = {},
 ): Tensor {
   checkOptions('conv2d', options, { ...activationNames, strides: true, padding: true, dilation: true });
-  const activation = fusedOf('conv2d', options);
+  const activation = parseActivation('conv2d', options);
   const input = arrayOf('conv2d', 'the input', x);
   const weights = arrayOf('conv2d', 'the filter', filter);
   const { strides, padding, dilation } = options;
   const geometry = kernels.convGeometry(input, weights, options);
   const offset = bias === null ? null : arrayOf('conv2d', 'the bias', bias);
   const inputs = bias ? [x, filter, bias] : [x, filter];
-  const run = activated(activation, isTaped(inputs), (activation) =>
+  const run = applyActivation(activation, isTaped(inputs), (activation) =>
     kernels.conv2d(input, weights, { strides, padding, dilation, bias: offset, activation }),
   );
-  const backward: Backward = (dy, { wants, into }) => {
+  const backward: Backward = (dy, { needsGrad, into }) => {
     const dz = activationGrad(activation, run, dy);
-    const db = bias && wants(2) ? output(weights.device, [bias.size], weights.models, into(2)) : null;
-    const dfilter = wants(1) ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db }) : null;
-    if (db && !wants(1)) sumRows(dz, db.size, { into: db });
+    const db = bias && needsGrad(2) ? output(weights.device, [bias.size], weights.replicas, into(2)) : null;
+    const dfilter = needsGrad(1)
+      ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db })
+      : null;
+    if (db && !needsGrad(1)) sumRows(dz, db.size, { into: db });
     // Unlike a dense layer's, this kernel does not take the gradient of a ReLU below along: on lavapipe that won nothing (341 ms a
     // step of the small VGG either way), and the kernels took 1.2 to 3 times as long to compile.
-    const dx = wants(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
+    const dx = needsGrad(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
     if (dz !== dy) dz.dispose();
     return [dx, dfilter, db];
   };
-  const result = recordOperator(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
-  result.rectified = activation?.name === 'relu';
+  const result = recordOperator(run.y, inputs, backward, {
+    saved: run.derivativeInput === run.y ? [] : [run.derivativeInput],
+  });
+  result.isReluOutput = activation?.name === 'relu';
   return result;
 }

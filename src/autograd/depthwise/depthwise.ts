@@ -26,10 +26,10 @@ export function depthwiseConv2d(
   const offset = bias === null ? null : arrayOf(operator, 'the bias', bias);
   const geometry = kernels.depthwiseGeometry(input, weights, options);
   const y = kernels.depthwiseConv2d(input, weights, offset, geometry);
-  return recordOperator(y, bias ? [x, filter, bias] : [x, filter], (dy, { wants, into }) => {
-    const dfilter = wants(1) ? kernels.depthwiseWeightGrad(input, dy, geometry, { into: into(1) }) : null;
-    const db = bias && wants(2) ? sumRows(dy, bias.size, { into: into(2) }) : null;
-    const dx = wants(0) ? kernels.depthwiseInputGrad(dy, weights, geometry, { into: into(0) }) : null;
+  return recordOperator(y, bias ? [x, filter, bias] : [x, filter], (dy, { needsGrad, into }) => {
+    const dfilter = needsGrad(1) ? kernels.depthwiseWeightGrad(input, dy, geometry, { into: into(1) }) : null;
+    const db = bias && needsGrad(2) ? sumRows(dy, bias.size, { into: into(2) }) : null;
+    const dx = needsGrad(0) ? kernels.depthwiseInputGrad(dy, weights, geometry, { into: into(0) }) : null;
     return [dx, dfilter, db];
   });
 }

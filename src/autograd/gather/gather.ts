@@ -15,8 +15,8 @@ import { arrayOf, Tensor } from '../tensor.ts';
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const input = arrayOf('gather', 'the input', x);
   const which = arrayOf('gather', 'the indices', indices);
-  return recordOperator(kernels.gatherRows(input, which, axis), [x, indices], (dy, { wants, into }) => [
-    wants(0) ? kernels.gatherRowsGrad(dy, which, axis, input.shape, into(0)) : null,
+  return recordOperator(kernels.gatherRows(input, which, axis), [x, indices], (dy, { needsGrad, into }) => [
+    needsGrad(0) ? kernels.gatherRowsGrad(dy, which, axis, input.shape, into(0)) : null,
     null,
   ]);
 }

@@ -2,8 +2,8 @@ import { checkF32, checkOptions, formatValue, type OptionNames } from '../../bas
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { sameShape, showShape } from '../../kernels/array.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
-import { checkDType, checkSameShape, commonModels } from '../../kernels/run.ts';
-import { composed } from '../composed.ts';
+import { checkDType, checkSameShape, commonReplicas } from '../../kernels/run.ts';
+import { compose } from '../compose.ts';
 import { oneHot } from '../gather/gather.ts';
 import { abs, add, clip, div, log, mul, neg, softplus, square, sub } from '../pointwise/pointwise.ts';
 import { mean, sum } from '../reduce/reduce.ts';
@@ -23,7 +23,7 @@ function checkPair(name: string, output: Tensor, target: Tensor): void {
   checkDType(name, 'the output', y, 'f32');
   checkDType(name, 'the target', t, 'f32');
   checkSameShape(name, y, t);
-  commonModels(name, [y, t]);
+  commonReplicas(name, [y, t]);
 }
 
 /**
@@ -81,7 +81,7 @@ function average(name: string, values: Tensor, weight: Tensor | null | undefined
   const samples = values.shape.slice(0, 1);
   const weights = arrayOf(name, 'sampleWeight', weight);
   checkDType(name, 'sampleWeight', weights, 'f32');
-  commonModels(name, [values.array, weights]);
+  commonReplicas(name, [values.array, weights]);
   if (!sameShape(weights.shape, samples)) {
     throw new ShapeError(
       `${name}: sampleWeight must have one weight a sample, shape ${showShape(samples)}, but has ${showShape(weight.shape)}`,
@@ -94,14 +94,14 @@ function average(name: string, values: Tensor, weight: Tensor | null | undefined
 export function meanSquaredError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('meanSquaredError', options, lossNames);
   checkPair('meanSquaredError', output, target);
-  return composed(output.device, () => average('meanSquaredError', square(sub(output, target)), options.sampleWeight));
+  return compose(output.device, () => average('meanSquaredError', square(sub(output, target)), options.sampleWeight));
 }
 
 /** Mean of |target - output| over all elements. @throws ShapeError, ArgumentError */
 export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkOptions('meanAbsoluteError', options, lossNames);
   checkPair('meanAbsoluteError', output, target);
-  return composed(output.device, () => average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight));
+  return compose(output.device, () => average('meanAbsoluteError', abs(sub(output, target)), options.sampleWeight));
 }
 
 /**
@@ -113,7 +113,7 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
   checkOptions('huber', options, { ...lossNames, delta: true });
   const delta = checkDelta('huber', options.delta ?? 1);
   checkPair('huber', output, target);
-  return composed(output.device, () => {
+  return compose(output.device, () => {
     const error = abs(sub(output, target));
     const near = clip(error, { max: delta });
     // With q = min(e, delta) both branches are q^2 / 2 + delta (e - q).
@@ -135,7 +135,7 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
   checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('binaryCrossentropy', output, target);
-  return composed(output.device, () => {
+  return compose(output.device, () => {
     const one = scalar(output, 1);
     const t = smooth(target, labelSmoothing, 2);
     if (fromLogits) {
@@ -157,7 +157,7 @@ export function categoricalCrossentropy(output: Tensor, target: Tensor, options:
   checkOptions(name, options, crossentropyNames);
   const { fromLogits, labelSmoothing, sampleWeight } = crossentropyOptions(name, options);
   checkPair('categoricalCrossentropy', output, target);
-  return composed(output.device, () => {
+  return compose(output.device, () => {
     const t = smooth(target, labelSmoothing, target.shape.at(-1) ?? 1);
     const logs = fromLogits
       ? logSoftmax(output)
@@ -182,9 +182,9 @@ export function sparseCategoricalCrossentropy(
   const [probabilities, classes] = [arrayOf(name, 'the output', output), arrayOf(name, 'labels', labels)];
   checkDType(name, 'the output', probabilities, 'f32');
   if (classes.dtype === 'f32') checkDType(name, 'labels', classes, 'u32');
-  commonModels(name, [probabilities, classes]);
+  commonReplicas(name, [probabilities, classes]);
   const { fromLogits, sampleWeight } = options;
-  return composed(output.device, () => {
+  return compose(output.device, () => {
     const logits = fromLogits ? output : log(clip(output, { min: EPSILON, max: 1 - EPSILON }));
     if (sampleWeight == null) return softmaxCrossEntropy(logits, labels);
     const target = oneHot(labels, logits.shape.at(-1) ?? 0);

@@ -1,11 +1,11 @@
 import { checkOptions } from '../../base/check.ts';
 import { type DeviceArray, sameShape, sizeOf } from '../../kernels/array.ts';
-import { activated, activationGrad } from '../../kernels/epilogue.ts';
+import { activationGrad, applyActivation } from '../../kernels/epilogue.ts';
 import * as kernels from '../../kernels/matmul/matmul.ts';
 import { biasAdd as biasAddKernel } from '../../kernels/pointwise/pointwise.ts';
 import { sumAxes, sumRows } from '../../kernels/reduce/reduce.ts';
 import { checkRank, output } from '../../kernels/run.ts';
-import { type ActivationOptions, activationNames, fusedOf } from '../arguments.ts';
+import { type ActivationOptions, activationNames, parseActivation } from '../arguments.ts';
 import type { Backward } from '../node.ts';
 import { recordOperator } from '../record-operator.ts';
 import { isTaped } from '../tape.ts';
@@ -26,18 +26,18 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   const left = arrayOf('matmul', 'the left matrix', a);
   const right = arrayOf('matmul', 'the right matrix', b);
   const c = kernels.matmul(left, right, { transposeA, transposeB });
-  return recordOperator(c, [a, b], (dc, { wants, into }) => {
+  return recordOperator(c, [a, b], (dc, { needsGrad, into }) => {
     const times = (x: DeviceArray, y: DeviceArray, tx: boolean, ty: boolean, i: number) =>
-      productOf(i === 0 ? left : right, x, y, tx, ty, into(i));
+      gradientProduct(i === 0 ? left : right, x, y, tx, ty, into(i));
     // For a transposed argument the product is transposed too: (dc b^T)^T = b dc^T.
     const da = () => (transposeA ? times(right, dc, transposeB, true, 0) : times(dc, right, false, !transposeB, 0));
     const db = () => (transposeB ? times(dc, left, true, transposeA, 1) : times(left, dc, !transposeA, false, 1));
-    return [wants(0) ? da() : null, wants(1) ? db() : null];
+    return [needsGrad(0) ? da() : null, needsGrad(1) ? db() : null];
   });
 }
 
 /** The gradient x y for an argument, summed over the batch axes that the argument has not, or with size 1. */
-function productOf(
+function gradientProduct(
   argument: DeviceArray,
   x: DeviceArray,
   y: DeviceArray,
@@ -48,7 +48,7 @@ function productOf(
   const batched = (array: DeviceArray) => array.shape.length > 2;
   if (argument.shape.length === 2 && transposeA && !transposeB && batched(x) && sameBatch(x, y)) {
     // x_1^T y_1 + x_2^T y_2 + .. is one product of the matrices stacked: no sum afterwards.
-    const [tallX, tallY] = [x, y].map((array) => array.reshaped([rowsOf(array), array.shape.at(-1)!]));
+    const [tallX, tallY] = [x, y].map((array) => array.reshape([rowsOf(array), array.shape.at(-1)!]));
     const product = kernels.matmul(tallX!, tallY!, { transposeA, into });
     tallX!.dispose();
     tallY!.dispose();
@@ -77,35 +77,37 @@ const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ActivationOptions = {}): Tensor {
   checkOptions('linear', options, activationNames);
-  const activation = fusedOf('linear', options);
+  const activation = parseActivation('linear', options);
   const input = arrayOf('linear', 'the input', x);
   const w = arrayOf('linear', 'the weight', weight);
   checkRank('linear', 'the weight', w, 2, 'inputs, units');
   const offset = bias === null ? null : arrayOf('linear', 'the bias', bias);
   const inputs = bias ? [x, weight, bias] : [x, weight];
-  const run = activated(activation, isTaped(inputs), (activation) =>
+  const run = applyActivation(activation, isTaped(inputs), (activation) =>
     kernels.matmul(input, w, { bias: offset, activation, operator: 'linear' }),
   );
-  const backward: Backward = (dy, { wants, into }) => {
+  const backward: Backward = (dy, { needsGrad, into }) => {
     const dz = activationGrad(activation, run, dy);
-    const db = bias && wants(2) ? output(w.device, [bias.size], w.models, into(2)) : null;
+    const db = bias && needsGrad(2) ? output(w.device, [bias.size], w.replicas, into(2)) : null;
     let dw: DeviceArray | null = null;
-    if (wants(1)) {
-      const [rows, drows] = [input, dz].map((array) => array.reshaped([rowsOf(array), array.shape.at(-1)!]));
+    if (needsGrad(1)) {
+      const [rows, drows] = [input, dz].map((array) => array.reshape([rowsOf(array), array.shape.at(-1)!]));
       dw = kernels.matmul(rows!, drows!, { transposeA: true, into: into(1), columnSums: db });
       rows!.dispose();
       drows!.dispose();
     } else if (db) {
       sumRows(dz, db.size, { into: db });
     }
-    const through = x.rectified ? input : null;
-    const dx = wants(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0), through }) : null;
-    if (dx) dx.throughRelu = through;
+    const through = x.isReluOutput ? input : null;
+    const dx = needsGrad(0) ? kernels.matmul(dz, w, { transposeB: true, into: into(0), reluMask: through }) : null;
+    if (dx) dx.appliedReluMask = through;
     if (dz !== dy) dz.dispose();
     return [dx, dw, db];
   };
-  const result = recordOperator(run.y, inputs, backward, { saved: run.slopeInput === run.y ? [] : [run.slopeInput] });
-  result.rectified = activation?.name === 'relu';
+  const result = recordOperator(run.y, inputs, backward, {
+    saved: run.derivativeInput === run.y ? [] : [run.derivativeInput],
+  });
+  result.isReluOutput = activation?.name === 'relu';
   return result;
 }
 
@@ -117,8 +119,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   const y = biasAddKernel(arrayOf('biasAdd', 'the input', x), arrayOf('biasAdd', 'the bias', bias));
-  return recordOperator(y, [x, bias], (dy, { wants, into }) => [
-    wants(0) ? dy : null,
-    wants(1) ? sumRows(dy, bias.size, { into: into(1) }) : null,
+  return recordOperator(y, [x, bias], (dy, { needsGrad, into }) => [
+    needsGrad(0) ? dy : null,
+    needsGrad(1) ? sumRows(dy, bias.size, { into: into(1) }) : null,
   ]);
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, formatValue, readable } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import * as kernels from '../../kernels/norm/batch-norm.ts';
@@ -44,7 +44,7 @@ function activationOf(operator: string, activation: kernels.NormActivation | und
 }
 
 /** What both operators take, and their backward passes share. */
-interface Normalised {
+interface NormalizationCall {
   x: Tensor;
   scale: DeviceArray;
   offset: DeviceArray;
@@ -53,12 +53,12 @@ interface Normalised {
   activation: kernels.NormActivation | null;
 }
 
-function forward({ x, scale, offset, statistics, epsilon, activation }: Normalised): DeviceArray {
+function forward({ x, scale, offset, statistics, epsilon, activation }: NormalizationCall): DeviceArray {
   return kernels.batchNorm(x.array, scale, offset, statistics, epsilon, activation);
 }
 
 function parameterGrads(
-  { x, scale, offset, statistics, epsilon, activation }: Normalised,
+  { x, scale, offset, statistics, epsilon, activation }: NormalizationCall,
   dy: DeviceArray,
   { into }: GradRequest,
 ): { dscale: DeviceArray; doffset: DeviceArray } {
@@ -72,14 +72,14 @@ function parameterGrads(
 
 /** The gradient for x, and for what is below the ReLU that x came out of. */
 function inputGrad(
-  { x, statistics, epsilon, activation, ...line }: Normalised,
+  { x, statistics, epsilon, activation, ...line }: NormalizationCall,
   dy: DeviceArray,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   { into }: GradRequest,
 ): DeviceArray {
-  const options = { into: into(0), rectified: x.rectified, activation };
+  const options = { into: into(0), rectified: x.isReluOutput, activation };
   const dx = kernels.batchNormInputGrad(x.array, dy, line, statistics, epsilon, sums, options);
-  if (x.rectified) dx.throughRelu = x.array;
+  if (x.isReluOutput) dx.appliedReluMask = x.array;
   return dx;
 }
 
@@ -98,7 +98,7 @@ function inputGrad(
 export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
   const operator = 'batchNorm';
   checkOptions(operator, options, { epsilon: true, momentum: true, running: true, activation: true });
-  const running = readable(operator, () => {
+  const running = tryRead(operator, () => {
     const { mean, variance } = options.running ?? {};
     return options.running && { mean, variance };
   }) as BatchNormOptions['running'];
@@ -121,10 +121,10 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
   const made = { x, scale: factor, offset: shift, statistics: batch, epsilon, activation };
   const backward: Backward = (dy, request) => {
     const sums = parameterGrads(made, dy, request);
-    return [request.wants(0) ? inputGrad(made, dy, sums, request) : null, sums.dscale, sums.doffset];
+    return [request.needsGrad(0) ? inputGrad(made, dy, sums, request) : null, sums.dscale, sums.doffset];
   };
   const y = recordOperator(forward(made), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
-  y.rectified = activation === 'relu';
+  y.isReluOutput = activation === 'relu';
   return y;
 }
 
@@ -159,12 +159,12 @@ export function batchNormInference(
   kernels.checkBatchNorm(operator, input, { ...perChannel, 'the variance': fixed.variance });
   const made = { x, scale: factor, offset: shift, statistics: fixed, epsilon, activation };
   const backward: Backward = (dy, request) => {
-    const dx = request.wants(0) ? inputGrad(made, dy, null, request) : null;
-    if (!request.wants(1) && !request.wants(2)) return [dx, null, null];
+    const dx = request.needsGrad(0) ? inputGrad(made, dy, null, request) : null;
+    if (!request.needsGrad(1) && !request.needsGrad(2)) return [dx, null, null];
     const { dscale, doffset } = parameterGrads(made, dy, request);
     return [dx, dscale, doffset];
   };
   const y = recordOperator(forward(made), [x, scale, offset], backward);
-  y.rectified = activation === 'relu';
+  y.isReluOutput = activation === 'relu';
   return y;
 }

@@ -18,5 +18,5 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   if (!TYPES.includes(dtype))
     throw new ArgumentError(`cast: the type must be f32, u32 or i32, but is ${formatValue(dtype)}`);
   if (array.dtype !== dtype) return new Tensor(kernels.cast(array, dtype));
-  return recordOperator(array.reshaped(array.shape), [x], (dy) => [dy.reshaped(array.shape)]);
+  return recordOperator(array.reshape(array.shape), [x], (dy) => [dy.reshape(array.shape)]);
 }

@@ -12,7 +12,7 @@ import {
   type UnaryRow,
   unaryTable,
 } from '../../kernels/pointwise/pointwise-table.ts';
-import { checkDType, commonModels } from '../../kernels/run.ts';
+import { checkDType, commonReplicas } from '../../kernels/run.ts';
 import { checkFits } from '../arguments.ts';
 import type { Backward } from '../node.ts';
 import { recordOperator } from '../record-operator.ts';
@@ -41,9 +41,9 @@ export type Operand = Tensor | number;
  * A number beside a tensor, as a scalar tensor of its type, which nobody else has. Anything else stays, for the operator to refuse.
  * @throws ArgumentError
  */
-function tensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
+function toTensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const scalar = (value: number, { array }: Tensor) => {
-    const { device, dtype, models } = array;
+    const { device, dtype, replicas: models } = array;
     checkFits(operator, value, dtype);
     return new Tensor(fill(device, [], value, { models, dtype }));
   };
@@ -53,30 +53,30 @@ function tensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
 }
 
 /** The arrays that `tensors` made of numbers. */
-const madeOf = (given: readonly Operand[], [a, b]: readonly [Tensor, Tensor]): DeviceArray[] =>
+const createdArrays = (given: readonly Operand[], [a, b]: readonly [Tensor, Tensor]): DeviceArray[] =>
   [a, b].filter((one, i) => one !== given[i]).map(({ array }) => array);
 
 /** Applies a row of the table with NumPy's broadcasting; gradients are summed back to the operands' shapes. */
 function binary(name: BinaryName, x1: Operand, x2: Operand): Tensor {
-  const [a, b] = tensors(name, x1, x2);
+  const [a, b] = toTensors(name, x1, x2);
   const left = arrayOf(name, 'the left tensor', a);
   const right = arrayOf(name, 'the right tensor', b);
   const y = kernels.binary(name, left, right);
   const { derivatives } = binaryTable[name];
-  const backward: Backward = (dy, { wants }) => {
+  const backward: Backward = (dy, { needsGrad }) => {
     const grad = (which: 0 | 1) =>
       derivatives[which] === '1.0'
         ? kernels.sumTo(dy, (which === 0 ? left : right).shape)
         : kernels.binaryGrad(name, which, { a: left, b: right, y, dy });
-    return [wants(0) ? grad(0) : null, wants(1) ? grad(1) : null];
+    return [needsGrad(0) ? grad(0) : null, needsGrad(1) ? grad(1) : null];
   };
-  return recordOperator(y, [a, b], backward, { saved: madeOf([x1, x2], [a, b]) });
+  return recordOperator(y, [a, b], backward, { saved: createdArrays([x1, x2], [a, b]) });
 }
 
 function comparison(name: ComparisonName, x: Operand, y: Operand): Tensor {
-  const [a, b] = tensors(name, x, y);
+  const [a, b] = toTensors(name, x, y);
   const result = kernels.compare(name, arrayOf(name, 'the left tensor', a), arrayOf(name, 'the right tensor', b));
-  for (const array of madeOf([x, y], [a, b])) array.dispose();
+  for (const array of createdArrays([x, y], [a, b])) array.dispose();
   return new Tensor(result);
 }
 
@@ -212,9 +212,9 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   ];
   checkDType('where', 'the left tensor', left, 'f32');
   checkDType('where', 'the right tensor', right, 'f32');
-  commonModels('where', [mask, left, right]);
+  commonReplicas('where', [mask, left, right]);
   const shape = kernels.broadcastShape('where', kernels.broadcastShape('where', left.shape, right.shape), mask.shape);
-  const [m, l, r] = [mask, left, right].map((array) => kernels.repeated('where', array, shape)) as [
+  const [m, l, r] = [mask, left, right].map((array) => kernels.repeatTo('where', array, shape)) as [
     typeof mask,
     typeof mask,
     typeof mask,
@@ -222,12 +222,12 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   const y = kernels.where(m, l, r);
   if (l !== left) l.dispose();
   if (r !== right) r.dispose();
-  const backward: Backward = (dy, { wants }) => {
-    const zeros = fill(y.device, shape, 0, { models: y.models });
+  const backward: Backward = (dy, { needsGrad }) => {
+    const zeros = fill(y.device, shape, 0, { models: y.replicas });
     return [
       null,
-      wants(1) ? kernels.sumTo(kernels.where(m, dy, zeros), left.shape) : null,
-      wants(2) ? kernels.sumTo(kernels.where(m, zeros, dy), right.shape) : null,
+      needsGrad(1) ? kernels.sumTo(kernels.where(m, dy, zeros), left.shape) : null,
+      needsGrad(2) ? kernels.sumTo(kernels.where(m, zeros, dy), right.shape) : null,
     ];
   };
   return recordOperator(y, [condition, a, b], backward, { saved: m === mask ? [] : [m] });

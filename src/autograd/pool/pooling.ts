@@ -17,8 +17,8 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
   const input = arrayOf('maxPool2d', 'the input', x);
   const pool = kernels.maxPool2d(input, options);
   const backward: Backward = (dy, { into }) => {
-    const dx = kernels.maxPool2dGrad(dy, pool, { into: into(0), rectified: x.rectified });
-    if (x.rectified) dx.throughRelu = input;
+    const dx = kernels.maxPool2dGrad(dy, pool, { into: into(0), inputIsRelu: x.isReluOutput });
+    if (x.isReluOutput) dx.appliedReluMask = input;
     return [dx];
   };
   return recordOperator(pool.y, [x], backward, { saved: [pool.argmax] });

@@ -34,7 +34,7 @@ export function randomAffine(
     input,
     affine,
     sampling,
-    checkDraw(operator, draw, input.models),
+    checkDraw(operator, draw, input.replicas),
   );
   const { shape } = input;
   return recordOperator(y, [x], (dy, { into }) => [kernels.randomAffineGrad(dy, sample, shape, into(0))], {
@@ -56,7 +56,7 @@ export function randomContrast(
   draw: kernels.AugmentDraw,
 ): Tensor {
   const input = arrayOf(operator, 'the input', x);
-  const { y, sample } = pixels.randomContrast(operator, input, contrast, checkDraw(operator, draw, input.models));
+  const { y, sample } = pixels.randomContrast(operator, input, contrast, checkDraw(operator, draw, input.replicas));
   const { valueRange } = contrast;
   return recordOperator(y, [x], (dy, { into }) => [pixels.randomContrastGrad(input, dy, sample, valueRange, into(0))], {
     saved: [sample.draws, sample.means],
@@ -71,6 +71,6 @@ export function randomContrast(
  */
 export function randomErasing(operator: string, x: Tensor, erasing: pixels.Erasing, draw: kernels.AugmentDraw): Tensor {
   const input = arrayOf(operator, 'the input', x);
-  const { y, draws } = pixels.randomErasing(operator, input, erasing, checkDraw(operator, draw, input.models));
+  const { y, draws } = pixels.randomErasing(operator, input, erasing, checkDraw(operator, draw, input.replicas));
   return recordOperator(y, [x], (dy, { into }) => [pixels.eraseGrad(dy, draws, into(0))], { saved: [draws] });
 }

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, formatValue, listOf } from '../../base/check.ts';
+import { checkF32, checkOptions, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { readSeeds, type Seeds } from '../../base/random.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
@@ -23,7 +23,7 @@ export interface DropoutOptions {
  * @throws ArgumentError unless each is a number from 0 up and below 1 that 32-bit floats hold
  */
 export function readDropoutRate(subject: string, rate: number | readonly number[]): number | readonly number[] {
-  const list = listOf(subject, rate);
+  const list = readList(subject, rate);
   const isRate = (one: unknown) => typeof one === 'number' && one >= 0 && one < 1;
   if (list?.length === 0 || !(list ?? [rate]).every(isRate)) {
     throw new ArgumentError(
@@ -56,17 +56,17 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   checkStep('dropout', step);
   const draw = { rate, seed, layer, step };
   const input = arrayOf('dropout', 'the input', x);
-  if (typeof rate !== 'number') checkCount('dropout', 'rates', rate.length, input.models);
-  if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.models);
+  if (typeof rate !== 'number') checkCount('dropout', 'rates', rate.length, input.replicas);
+  if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.replicas);
   const y = kernels.dropout(input, draw);
   const result = recordOperator(y, [x], (dy, { into }) => {
     // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
-    const through = x.rectified && dy.throughRelu === y;
+    const through = x.isReluOutput && dy.appliedReluMask === y;
     const dx = kernels.dropout(dy, draw, { into: into(0), dropped: through });
-    if (through) dx.throughRelu = input;
+    if (through) dx.appliedReluMask = input;
     return [dx];
   });
-  result.rectified = x.rectified;
+  result.isReluOutput = x.isReluOutput;
   return result;
 }
 

@@ -113,7 +113,7 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
  * @throws ShapeError for a maximum of nothing, ArgumentError
  */
 export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
-  return place('argmax', 1, x, options);
+  return argExtreme('argmax', 1, x, options);
 }
 
 /**
@@ -123,10 +123,10 @@ export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean }
  * @throws ShapeError, ArgumentError
  */
 export function argmin(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
-  return place('argmin', -1, x, options);
+  return argExtreme('argmin', -1, x, options);
 }
 
-function place(
+function argExtreme(
   operator: 'argmax' | 'argmin',
   sign: 1 | -1,
   x: Tensor,
@@ -136,5 +136,5 @@ function place(
   checkOptions(operator, options, names);
   if (options.axis !== undefined) checkAxis(operator, options.axis, array.shape);
   const { input, axes, shape } = reduction(operator, x, options, true);
-  return new Tensor(kernels.placeOfExtreme(operator, input, axes, shape, sign));
+  return new Tensor(kernels.argExtreme(operator, input, axes, shape, sign));
 }

@@ -1,16 +1,16 @@
-import { formatValue, listOf } from '../../base/check.ts';
+import { formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, sameShape, showShape } from '../../kernels/array.ts';
 import { checkAxis } from '../../kernels/axes.ts';
 import * as kernels from '../../kernels/shape/concat.ts';
-import { moveWindow } from '../../kernels/view.ts';
-import { composed } from '../composed.ts';
+import { padOrSlice } from '../../kernels/view.ts';
+import { compose } from '../compose.ts';
 import { recordOperator } from '../record-operator.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 import { expandDims, slice } from './shape.ts';
 
 function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
-  const all = listOf(operator, tensors) as Tensor[] | null;
+  const all = readList(operator, tensors) as Tensor[] | null;
   if (!all || all.length === 0) {
     throw new ArgumentError(`${operator}: needs a list of at least one tensor, but is given ${formatValue(tensors)}`);
   }
@@ -26,11 +26,11 @@ function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const arrays = arraysOf('concat', tensors);
   const { y, begins, axis: d } = kernels.concat(arrays, axis);
-  return recordOperator(y, [...tensors], (dy, { wants, into }) =>
+  return recordOperator(y, [...tensors], (dy, { needsGrad, into }) =>
     arrays.map((array, i) => {
-      if (!wants(i)) return null;
+      if (!needsGrad(i)) return null;
       const before = array.shape.map((_, k) => (k === d ? -begins[i]! : 0));
-      return moveWindow('concat', dy, before, array.shape, { into: into(i) });
+      return padOrSlice('concat', dy, before, array.shape, { into: into(i) });
     }),
   );
 }
@@ -43,7 +43,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     throw new ShapeError(`stack: shapes differ (${arrays.map((array) => showShape(array.shape)).join(', ')})`);
   }
   const place = checkAxis('stack', axis, shape, shape.length + 1);
-  return composed(arrays[0]!.device, () =>
+  return compose(arrays[0]!.device, () =>
     concat(
       tensors.map((t) => expandDims(t, place)),
       place,
@@ -59,7 +59,7 @@ export function split(x: Tensor, sections: number | readonly number[], axis = 0)
   const { shape } = arrayOf('split', 'the input', x);
   const d = checkAxis('split', axis, shape);
   const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
-  const listed = listOf('split', sections);
+  const listed = readList('split', sections);
   const legal = listed ? listed.every(isCount) : isCount(sections) && sections !== 0;
   if (!legal)
     throw new ArgumentError(`split: sections must be a count or a list of sizes, but is ${formatValue(sections)}`);

@@ -1,4 +1,4 @@
-import { formatValue, listOf } from '../../base/check.ts';
+import { formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { recordOperator } from '../record-operator.ts';
@@ -11,16 +11,16 @@ import { arrayOf, type Tensor } from '../tensor.ts';
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const array = arrayOf('reshape', 'the input', x);
-  if (!listOf('reshape', shape)?.every((n) => Number.isInteger(n) && (n as number) >= -1)) {
+  if (!readList('reshape', shape)?.every((n) => Number.isInteger(n) && (n as number) >= -1)) {
     throw new ArgumentError(
       `reshape: a shape is a list of integers from 0 up, one of which may be -1, but ${formatValue(shape)} was given`,
     );
   }
-  return recordOperator(array.reshaped(completed(array, shape)), [x], (dy) => [dy.reshaped(x.shape)]);
+  return recordOperator(array.reshape(inferShape(array, shape)), [x], (dy) => [dy.reshape(x.shape)]);
 }
 
 /** The shape with the size that -1 stands for. @throws ArgumentError for several of them, ShapeError where no size fits */
-function completed(x: DeviceArray, shape: Shape): Shape {
+function inferShape(x: DeviceArray, shape: Shape): Shape {
   const unknown = shape.filter((n) => n === -1).length;
   if (unknown === 0) return shape;
   if (unknown > 1) {

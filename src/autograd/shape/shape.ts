@@ -1,4 +1,4 @@
-import { checkOptions, formatValue, listOf, readable } from '../../base/check.ts';
+import { checkOptions, formatValue, readList, tryRead } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, showShape } from '../../kernels/array.ts';
 import { type Axes, checkAxes, checkAxis } from '../../kernels/axes.ts';
@@ -15,7 +15,7 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
   const input = arrayOf('transpose', 'the input', x);
   const rank = input.shape.length;
   const reversed = Array.from({ length: rank }, (_, d) => rank - 1 - d);
-  const list = axes === undefined ? reversed : listOf('transpose', axes);
+  const list = axes === undefined ? reversed : readList('transpose', axes);
   if (!list) {
     throw new ArgumentError(`transpose: axes must be a list of integers, but is ${formatValue(axes)}`);
   }
@@ -26,12 +26,12 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
     );
   }
   return recordOperator(kernels.transpose('transpose', input, order), [x], (dy, { into }) => [
-    kernels.transpose('transpose', dy, kernels.inverse(order), into(0)),
+    kernels.transpose('transpose', dy, kernels.invertOrder(order), into(0)),
   ]);
 }
 
 const view = (x: Tensor, array: DeviceArray, shape: readonly number[]) =>
-  recordOperator(array.reshaped(shape), [x], (dy) => [dy.reshaped(array.shape)]);
+  recordOperator(array.reshape(shape), [x], (dy) => [dy.reshape(array.shape)]);
 
 /** A new axis of size 1 at `axis` of the result; no copy. `dx = dy` without it. @throws ShapeError, ArgumentError */
 export function expandDims(x: Tensor, axis: number): Tensor {
@@ -67,8 +67,8 @@ function checkEach(
   input: DeviceArray,
   legal: (one: unknown) => boolean,
 ) {
-  const all = listOf(operator, list);
-  if (all?.length !== input.shape.length || !readable(operator, () => all.every(legal))) {
+  const all = readList(operator, list);
+  if (all?.length !== input.shape.length || !tryRead(operator, () => all.every(legal))) {
     throw new ArgumentError(
       `${operator}: ${rule}, but ${formatValue(list)} was given (input ${showShape(input.shape)})`,
     );
@@ -99,8 +99,8 @@ export function pad(
   checkFits('pad', value, input.dtype);
   const shape = input.shape.map((n, d) => n + paddings[d]![0] + paddings[d]![1]);
   const before = paddings.map(([n]) => n);
-  return recordOperator(kernels.moveWindow('pad', input, before, shape, { fill: value }), [x], (dy, { into }) => [
-    kernels.moveWindow(
+  return recordOperator(kernels.padOrSlice('pad', input, before, shape, { fill: value }), [x], (dy, { into }) => [
+    kernels.padOrSlice(
       'pad',
       dy,
       before.map((n) => -n),
@@ -127,13 +127,13 @@ export function slice(x: Tensor, begin: readonly number[], size: readonly number
     );
   }
   const back = [...begin];
-  const y = kernels.moveWindow(
+  const y = kernels.padOrSlice(
     'slice',
     input,
     back.map((n) => -n),
     shape,
   );
   return recordOperator(y, [x], (dy, { into }) => [
-    kernels.moveWindow('slice', dy, back, input.shape, { into: into(0) }),
+    kernels.padOrSlice('slice', dy, back, input.shape, { into: into(0) }),
   ]);
 }

@@ -71,7 +71,7 @@ export function softmaxCrossEntropyWithHits(
     arrayOf(operator, 'labels', labels),
   );
   const loss = recordOperator(result.loss, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
-    unit: () => [dlogits.reshaped(dlogits.shape)], // the tape's own handle: backward may be asked for again
+    backwardOfOne: () => [dlogits.reshape(dlogits.shape)], // the tape's own handle: backward may be asked for again
     saved: [dlogits],
   });
   return { loss, hits: new Tensor(rowHit) };

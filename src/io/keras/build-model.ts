@@ -1,4 +1,4 @@
-import { formatValue, readable } from '../../base/check.ts';
+import { formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError, DataError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { input, type Layer } from '../../nn/index.ts';
@@ -199,7 +199,7 @@ function inputShapeOf({ name, inputShape }: KerasModel, given: Shape | null): Sh
     throw new DataError(`model ${name}: nothing says what shape samples have; give it: { inputShape: [...] }`);
   }
   const own: OpenShape = inputShape ?? given!;
-  const sizes = readable('inputShape', () => own.map((size, d) => size ?? given?.[d] ?? null));
+  const sizes = tryRead('inputShape', () => own.map((size, d) => size ?? given?.[d] ?? null));
   const fits = given === null || (given.length === own.length && given.every((size, d) => size === sizes[d]));
   const open = showShape(own.map((size) => size ?? ('?' as never)));
   if (!fits) throw new ArgumentError(`model ${name}: takes samples of ${open}, which ${showShape(given!)} is not`);

@@ -1,7 +1,7 @@
 import { ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../array.ts';
 import { checkDType, checkRank } from '../run.ts';
-import { type Padding, type Pair, pair, slide } from '../window.ts';
+import { checkPair, type Padding, type Pair, slideWindow } from '../window.ts';
 
 /**
  * How a filter moves over an image.
@@ -46,9 +46,9 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
       `${operator}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
     );
   }
-  const strides = pair(operator, 'strides', options.strides ?? 1);
-  const dilation = pair(operator, 'dilation', options.dilation ?? 1);
-  const { size, pad } = slide(operator, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
+  const strides = checkPair(operator, 'strides', options.strides ?? 1);
+  const dilation = checkPair(operator, 'dilation', options.dilation ?? 1);
+  const { size, pad } = slideWindow(operator, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
   return { batch, input: [h, w], inChannels, output: size, outChannels, kernel: [kh, kw], strides, pad, dilation };
 }
 
@@ -74,7 +74,7 @@ export function geometryParams(g: ConvGeometry): number[] {
 }
 
 /** The convolution that takes dy to dx, the full correlation with the turned filter. For strides of 1. */
-export function turned(g: ConvGeometry): ConvGeometry {
+export function inputGradGeometry(g: ConvGeometry): ConvGeometry {
   const pad = (axis: 0 | 1) => (g.kernel[axis] - 1) * g.dilation[axis] - g.pad[axis];
   return {
     ...g,

@@ -1,4 +1,4 @@
-import type { ProblemSizes } from '../../gpu/choices.ts';
+import type { ProblemSizes } from '../../gpu/kernel-selection.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
 /** What the choice of a convolution's kernels depends on. */

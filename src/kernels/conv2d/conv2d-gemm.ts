@@ -3,10 +3,10 @@ import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_gemm.wgsl
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
-import { inSlices, roomForSlices } from '../matmul/add-slices.ts';
-import { cutRows, FOLD, isLong } from '../reduce/long-sums.ts';
+import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
+import { FOLD, isLong, planRowSlices } from '../reduce/long-sums.ts';
 import { runKernel } from '../run.ts';
-import { type ConvGeometry, convFlops, geometryParams, turned } from './conv-geometry.ts';
+import { type ConvGeometry, convFlops, geometryParams, inputGradGeometry } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
 
 // The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
@@ -20,14 +20,15 @@ const STORE_ROUNDS = 8;
 
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
 
-export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+export const supportsForward = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   g.outChannels % CHANNELS === 0 &&
   steps(g) <= FOLD ** 2 && // what two levels add up well
   tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  supportsForward(device, inputGradGeometry(g));
+export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   g.inChannels % 4 === 0 &&
@@ -73,8 +74,8 @@ function correlate(
     withEpilogue({ name: 'conv2d_gemm', code: forwardCode, constants }, epilogue.activation),
     [...geometryParams(g), ...epilogueFlags(epilogue), STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
     [x, x, filter, epilogueArray(epilogue, filter), y],
-    [tiles(g), Math.ceil(g.outChannels / columns), y.models],
-    { flops: convFlops(g, y.models) },
+    [tiles(g), Math.ceil(g.outChannels / columns), y.replicas],
+    { flops: convFlops(g, y.replicas) },
   );
 }
 
@@ -84,9 +85,15 @@ function correlate(
  * is a correlation without strides with these. So no product with the zeros between dy's pixels is computed.
  */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  const weights = packFilter(filter, g, true, { places: g.outChannels, width: 4 }, { places: g.inChannels, width: 4 });
+  const weights = packFilter(
+    filter,
+    g,
+    true,
+    { paddedChannels: g.outChannels, width: 4 },
+    { paddedChannels: g.inChannels, width: 4 },
+  );
   if (g.strides[0] === 1 && g.strides[1] === 1) {
-    forward(dy, weights, turned(g), dx, {});
+    forward(dy, weights, inputGradGeometry(g), dx, {});
   } else {
     for (const high of classesOf(g, 0)) {
       for (const wide of classesOf(g, 1))
@@ -151,11 +158,21 @@ const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry,
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const lanes = x.device.subgroupLanes!;
   const blocks = gradBlocks(g, lanes);
-  const { slices, slice, params, LONG } = cutRows(g, {
-    ...{ each: PIXELS, align: PIXELS, wanted: Math.ceil(WORKGROUPS / blocks), room: roomForSlices(x.device, dw.size) },
-    short: true, // a second level makes the compiler's spills 5% more, which slices do not cost
+  const {
+    slices,
+    sliceLength: slice,
+    params,
+    LONG,
+  } = planRowSlices(g, {
+    ...{
+      pixelsPerAddition: PIXELS,
+      align: PIXELS,
+      wanted: Math.ceil(WORKGROUPS / blocks),
+      maxSlices: sliceCapacity(x.device, dw.size),
+    },
+    preferShort: true, // a second level makes the compiler's spills 5% more, which slices do not cost
   });
-  inSlices(dw, slices, g, {}, (to, { first, count }, place) =>
+  reduceInSlices(dw, slices, g, {}, (to, { first, count }, place) =>
     runKernel(
       x.device,
       { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },

@@ -6,17 +6,17 @@ import { type ConvGeometry, convFlops } from './conv-geometry.ts';
 
 // Convolutions by filters of one pixel, without strides, are matrix products of the pixels with the filter: nothing is gathered.
 
-const serves = (_device: Device, g: ConvGeometry): boolean =>
+const supports = (_device: Device, g: ConvGeometry): boolean =>
   [...g.kernel, ...g.strides].every((n) => n === 1) && convFlops(g, 1) > 0;
-export const servesForward = serves;
-export const servesInputGrad = serves;
-export const servesWeightGrad = serves;
+export const supportsForward = supports;
+export const supportsInputGrad = supports;
+export const supportsWeightGrad = supports;
 
 /** Runs `body` on the arrays as matrices: all axes but the last are rows. */
 function onMatrices(arrays: readonly DeviceArray[], body: (...matrices: DeviceArray[]) => void): void {
   const matrices = arrays.map((array) => {
     const columns = array.shape.at(-1)!;
-    return array.reshaped([array.size / columns, columns]);
+    return array.reshape([array.size / columns, columns]);
   });
   body(...matrices);
   for (const matrix of matrices) matrix.dispose();

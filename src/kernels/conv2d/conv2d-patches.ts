@@ -2,7 +2,7 @@ import patchesCode from '../../../shaders/conv2d/conv2d_patches.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, sizeOf } from '../array.ts';
 import { matmul } from '../matmul/matmul.ts';
-import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
+import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, filterShape, geometryParams, outputShape } from './conv-geometry.ts';
 
 // The weight gradient as a product of what each window sees with dy. What windows see is written down first: for filters of few input
@@ -17,13 +17,13 @@ const aligned = (size: number): number => [1, 2, 4, 8, 16, 32].find((models) => 
 /** Of several models so many at a time, a multiple of this. */
 const models = (g: ConvGeometry) => Math.max(aligned(sizeOf(outputShape(g))), aligned(sizeOf(filterShape(g))));
 
-export const servesForward = (): boolean => false;
-export const servesInputGrad = (): boolean => false;
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  convFlops(g, 1) > 0 && roomFor(device, pixelsOf(g) * tapsOf(g)) >= models(g);
+export const supportsForward = (): boolean => false;
+export const supportsInputGrad = (): boolean => false;
+export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  convFlops(g, 1) > 0 && arrayCapacity(device, pixelsOf(g) * tapsOf(g)) >= models(g);
 
 /** Some models of an array as a matrix of so many columns. The caller disposes it. */
-function rowsOf(array: DeviceArray, { first, count }: Part, columns: number): DeviceArray {
+function rowsOf(array: DeviceArray, { first, count }: IndexRange, columns: number): DeviceArray {
   const { device, size, storage } = array;
   const view = storage.view(4 * first * size, 4 * count * size);
   return new DeviceArray(device, [size / columns, columns], 'f32', count, view);
@@ -31,15 +31,15 @@ function rowsOf(array: DeviceArray, { first, count }: Part, columns: number): De
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const { device } = x;
-  const room = roomFor(device, pixelsOf(g) * tapsOf(g));
-  for (const some of parts(dw.models, room - (room % models(g)))) {
-    const patches = DeviceArray.empty(device, [pixelsOf(g), tapsOf(g)], { models: some.count });
+  const room = arrayCapacity(device, pixelsOf(g) * tapsOf(g));
+  for (const some of chunkRanges(dw.replicas, room - (room % models(g)))) {
+    const patches = DeviceArray.empty(device, [pixelsOf(g), tapsOf(g)], { replicas: some.count });
     runKernel(
       device,
       { name: 'conv2d_patches', code: patchesCode },
       [...geometryParams(g), some.first],
       [x, patches],
-      elementwise(pixelsOf(g) * g.kernel[0], some.count),
+      elementwiseWorkgroups(pixelsOf(g) * g.kernel[0], some.count),
       { bytes: 8 * some.count * patches.size },
     );
     const [drows, into] = [rowsOf(dy, some, g.outChannels), rowsOf(dw, some, g.outChannels)];

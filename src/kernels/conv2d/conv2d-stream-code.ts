@@ -13,14 +13,14 @@ export interface StreamSizes {
   /** Whether the last tile of a row begins before its neighbour ends. */
   overlap: boolean;
   /** Whether some tiles start in the middle of a vec4 of x. */
-  loose: boolean;
+  unaligned: boolean;
   /** Pixels that the first and the last window reach outside their row. */
   padLeft: number;
   padRight: number;
 }
 
 /** `n` pieces of text, one after another. */
-export const each = (n: number, piece: (i: number) => string, between = '\n') =>
+export const repeatText = (n: number, piece: (i: number) => string, between = '\n') =>
   Array.from({ length: n }, (_, i) => piece(i)).join(between);
 
 /** The largest divisor of `n` up to `most`. */
@@ -30,18 +30,18 @@ export function divisor(n: number, most: number): number {
 }
 
 /** Weights a round of the loop that fetches them brings: few, since a driver takes long over each. */
-export const weightsARound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
+export const weightsPerRound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
 
 /**
  * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
  * `row1`, ... are its values, zero outside the row.
  */
-function loadRow({ inChannels: c, kernel, tile, loose, padLeft, padRight }: StreamSizes): string {
+function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: StreamSizes): string {
   const pixels = tile + kernel[1] - 1;
   const whole = c % 4 === 0;
   const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`, of which these values do not belong to the window:
   const skipped = 4 * lead - padLeft * c;
-  const loads = Math.ceil((pixels * c + skipped + (loose ? 2 : 0)) / 32);
+  const loads = Math.ceil((pixels * c + skipped + (unaligned ? 2 : 0)) / 32);
   const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
   const mine = (i: number) => {
     const load = `x[start + ${8 * i}u + lane % 8u]`;
@@ -50,17 +50,17 @@ function loadRow({ inChannels: c, kernel, tile, loose, padLeft, padRight }: Stre
   };
   const value = (i: number) => `all${i >> 2}.${'xyzw'[i & 3]}`;
   const row = (i: number) => {
-    if (loose) return `select(${value(i)}, ${value(i + 2)}, odd)`;
+    if (unaligned) return `select(${value(i)}, ${value(i + 2)}, odd)`;
     const pixel = Math.floor(i / c);
     return !whole && edge(pixel) ? `select(0.0, ${value(i + skipped)}, inside${pixel})` : value(i + skipped);
   };
   return [
     `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for what is inside
-    loose ? `let odd = at * ${c}u % 4u != 0u;` : '',
-    each(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
-    each(loads, (i) => `let mine${i} = ${mine(i)};`),
-    each(8 * loads, (i) => `let all${i} = subgroupBroadcast(mine${i >> 3}, ${i & 7}u);`),
-    each(pixels * c, (i) => `let row${i} = ${row(i)};`),
+    unaligned ? `let odd = at * ${c}u % 4u != 0u;` : '',
+    repeatText(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
+    repeatText(loads, (i) => `let mine${i} = ${mine(i)};`),
+    repeatText(8 * loads, (i) => `let all${i} = subgroupBroadcast(mine${i >> 3}, ${i & 7}u);`),
+    repeatText(pixels * c, (i) => `let row${i} = ${row(i)};`),
   ].join('\n');
 }
 
@@ -90,7 +90,7 @@ export interface RowSums {
   cells: number;
   /** Weights at hand: w0, w1, ... */
   weights: number;
-  weightsARound: number;
+  weightsPerRound: number;
   /** Defined once. */
   setUp: string;
   /** Adds the row of x that starts at pixel `at` to the sums: `sum${r * cells + i}` for row r of those of y. */
@@ -98,7 +98,7 @@ export interface RowSums {
   /** Makes `out0`, `out1`, ..., the columns, of the sums of a row of y: `sum0`, `sum1`, ... */
   outputs: string;
   /** Whether it may be asked to add to what y holds: input channels beyond those of the text take dispatches of their own. */
-  adds?: boolean;
+  accumulates?: boolean;
 }
 
 /**
@@ -107,7 +107,7 @@ export interface RowSums {
  * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from the quad `first_quad` on, and
  * adds to what y holds if asked: more channels than fit take several dispatches.
  */
-export function streamingText(sums: RowSums): string {
+export function streamingSource(sums: RowSums): string {
   const {
     head,
     kernelHeight: kh,
@@ -115,17 +115,17 @@ export function streamingText(sums: RowSums): string {
     overlap,
     cells,
     weights,
-    weightsARound: brought,
+    weightsPerRound: brought,
     setUp,
     addRow,
     outputs,
-    adds,
+    accumulates: adds,
   } = sums;
   const own = (i: number) => (overlap ? `if (${ownColumn(tile, i)})` : '');
   const store = `if (v >= ${kh - 1}u && co < p.out_c) {
         ${outputs}
         let y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
-        ${each(
+        ${repeatText(
           tile,
           (i) => `${own(i)} {
           ${adds ? `if (p.adds != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
@@ -134,8 +134,8 @@ export function streamingText(sums: RowSums): string {
         }`,
         )}
       }
-      ${each((kh - 1) * cells, (i) => `sum${i} = sum${i + cells};`, ' ')}
-      ${each(cells, (i) => `sum${(kh - 1) * cells + i} = 0.0;`, ' ')}`;
+      ${repeatText((kh - 1) * cells, (i) => `sum${i} = sum${i + cells};`, ' ')}
+      ${repeatText(cells, (i) => `sum${(kh - 1) * cells + i} = 0.0;`, ' ')}`;
   return `${head}
 enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
@@ -161,11 +161,11 @@ ${place(tile)}  var b = 0.0;
   let model = p.first_model + group.z;
   if (p.has_bias != 0u) { b = bias[model * p.out_c + column]; }
 
-  ${each(weights, (i) => `var w${i} = 0.0;`, ' ')}
+  ${repeatText(weights, (i) => `var w${i} = 0.0;`, ' ')}
   var w_at = p.first_weight + group.z * p.model_weights + column;
   for (var round = 0u; round < p.weight_rounds; round++) {
-    ${each(weights - brought, (i) => `w${i} = w${i + brought};`, ' ')}
-    ${each(brought, (i) => `w${weights - brought + i} = w[w_at + ${i}u * p.out_c];`)}
+    ${repeatText(weights - brought, (i) => `w${i} = w${i + brought};`, ' ')}
+    ${repeatText(brought, (i) => `w${weights - brought + i} = w[w_at + ${i}u * p.out_c];`)}
     w_at += ${brought}u * p.out_c;
   }
   ${setUp}
@@ -173,7 +173,7 @@ ${place(tile)}  var b = 0.0;
   for (var n = first; n < last; n++) {
     let image = model * p.batch + n;
     // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
-    ${each(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
+    ${repeatText(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
       let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
       ${addRow}
@@ -205,15 +205,15 @@ export function forwardCode(sizes: StreamSizes): string {
   // Long sums in parts, so that there are enough independent ones to keep the arithmetic busy.
   const part = divisor(reach, 16);
   const product = (ky: number, t: number, first: number) =>
-    each(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
+    repeatText(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
   const products = (first: number) =>
-    each(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
-  return streamingText({
+    repeatText(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
+  return streamingSource({
     head: `// conv2d, stride 1, an output channel of ${tile} columns an invocation: y = act(sum x * w + bias). See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: tile, weights: kh * reach },
-    ...{ weightsARound: weightsARound(sizes), setUp: '' },
-    addRow: `${loadRow(sizes)}\n${each(reach / part, (i) => products(i * part))}`,
-    outputs: each(tile, (i) => `var out${i} = sum${i};`, ' '),
+    ...{ weightsPerRound: weightsPerRound(sizes), setUp: '' },
+    addRow: `${loadRow(sizes)}\n${repeatText(reach / part, (i) => products(i * part))}`,
+    outputs: repeatText(tile, (i) => `var out${i} = sum${i};`, ' '),
   });
 }
 
@@ -238,7 +238,8 @@ export function weightGradCode(sizes: StreamSizes): string {
     const value = `dy[dy_at + ${t}u * p.out_c]`;
     return overlap ? `select(0.0, ${value}, ${ownColumn(tile, t)})` : value;
   };
-  const product = (ky: number, k: number) => each(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
+  const product = (ky: number, k: number) =>
+    repeatText(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
   return `// Gradient of conv2d for its filter, stride 1, over ${tile} columns an invocation: dw = sum x * dy. See ${FILE}.
 enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
@@ -260,23 +261,23 @@ fn main(
 ) {
   let p = params;
 ${place(tile)}
-  ${each(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
+  ${repeatText(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
   var column_sum = 0.0;
   for (var n = first; n < last; n++) {
     let image = (p.first_model + group.z) * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
-    ${each(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
+    ${repeatText(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
     for (var v = 0u; v < p.rows; v++) {
-      ${each((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
+      ${repeatText((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
       let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
-      ${each(tile, (t) => `d${t} = ${mine(t)};`)}
-      column_sum += select(0.0, ${each(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
+      ${repeatText(tile, (t) => `d${t} = ${mine(t)};`)}
+      column_sum += select(0.0, ${repeatText(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
       let row_inside = v >= p.pad_h;
       let at = (image * p.in_h + p.first_row + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
       ${loadRow(sizes)}
       // A row of dy above the first or below the last is none; what is read there may be NaN, so zeros would not do.
-      ${each(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
-      ${each(kh * reach, (i) => `sum${i} += select(0.0, ${product(Math.floor(i / reach), i % reach)}, met${Math.floor(i / reach)});`)}
+      ${repeatText(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
+      ${repeatText(kh * reach, (i) => `sum${i} += select(0.0, ${product(Math.floor(i / reach), i % reach)}, met${Math.floor(i / reach)});`)}
     }
   }
 
@@ -285,8 +286,8 @@ ${place(tile)}
   if (p.has_column_sums != 0u) { partial[slice_at + p.filter_size] = column_sum; }
   var partial_at = slice_at + p.first_tap * p.out_c;
   for (var round = 0u; round < p.store_rounds; round++) {
-    ${each(kh, (ky) => `partial[partial_at + ${ky * reach}u * p.out_c] = sum${ky * reach};`)}
-    ${each(kh, (ky) => each(reach - 1, (k) => `sum${ky * reach + k} = sum${ky * reach + k + 1};`, ' '))}
+    ${repeatText(kh, (ky) => `partial[partial_at + ${ky * reach}u * p.out_c] = sum${ky * reach};`)}
+    ${repeatText(kh, (ky) => repeatText(reach - 1, (k) => `sum${ky * reach + k} = sum${ky * reach + k + 1};`, ' '))}
     partial_at += p.out_c;
   }
 }
@@ -294,13 +295,13 @@ ${place(tile)}
 }
 
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
-export function sampleTexts(): string[] {
+export function sampleSources(): string[] {
   const sizes: StreamSizes = {
     inChannels: 3,
     kernel: [3, 3],
     tile: 4,
     overlap: true,
-    loose: false,
+    unaligned: false,
     padLeft: 1,
     padRight: 1,
   };

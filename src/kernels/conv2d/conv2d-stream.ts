@@ -1,11 +1,11 @@
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, sizeOf } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
-import { inSlices, roomForSlices } from '../matmul/add-slices.ts';
-import { LONGEST } from '../reduce/long-sums.ts';
-import { type Part, runKernel } from '../run.ts';
-import { type ConvGeometry, convFlops, filterShape, turned } from './conv-geometry.ts';
-import { forwardCode, type StreamSizes, weightGradCode, weightsARound } from './conv2d-stream-code.ts';
+import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
+import { MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
+import { type IndexRange, runKernel } from '../run.ts';
+import { type ConvGeometry, convFlops, filterShape, inputGradGeometry } from './conv-geometry.ts';
+import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-code.ts';
 import { packFilter } from './pack-filter.ts';
 
 // The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
@@ -25,7 +25,7 @@ const WORKGROUPS = 64;
 const MOST_TEXTS = 512;
 /** The texts made so far, but for the oldest of too many: writing one takes longer than all else in a call. */
 const texts = new Map<string, string>();
-export function textFor<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
+export function cachedSource<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
   const key = `${name} ${JSON.stringify(sizes)}`;
   const text = texts.get(key) ?? write(sizes);
   texts.set(key, text);
@@ -60,27 +60,27 @@ function tilesFor(g: ConvGeometry, height: number): StreamSizes | null {
   // As few tiles as can be, and of those the shortest, so that the last overlaps its neighbour least.
   for (let tiles = Math.ceil(width / longest); tiles <= width; tiles++) {
     for (let tile = Math.ceil(width / tiles); tile <= longest; tile++) {
-      const loose = !aligned(4, tile, width - tile);
-      if (loose && (padLeft + padRight > 0 || !aligned(2, tile, width - tile))) continue; // see the text
-      return { inChannels, kernel, tile, overlap: width % tile !== 0, loose, padLeft, padRight };
+      const unaligned = !aligned(4, tile, width - tile);
+      if (unaligned && (padLeft + padRight > 0 || !aligned(2, tile, width - tile))) continue; // see the text
+      return { inChannels, kernel, tile, overlap: width % tile !== 0, unaligned, padLeft, padRight };
     }
   }
   return null;
 }
 
 /** Whether the adapter runs these texts, and a dispatch holds the tiles of a row: workgroups along x are no fewer. */
-export const servesTiles = (device: Device, g: ConvGeometry, sizes: { tile: number } | null): boolean =>
+export const supportsTiles = (device: Device, g: ConvGeometry, sizes: { tile: number } | null): boolean =>
   device.subgroupLanes !== null &&
   sizes !== null &&
   Math.ceil(g.output[1] / sizes.tile) <= device.limits.maxComputeWorkgroupsPerDimension;
 
-const serves = (device: Device, g: ConvGeometry) => servesTiles(device, g, sizesFor(g));
-export const servesForward = serves;
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
-  g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
-export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
+const supports = (device: Device, g: ConvGeometry) => supportsTiles(device, g, sizesFor(g));
+export const supportsForward = supports;
+export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  g.strides[0] === 1 && g.strides[1] === 1 && supports(device, inputGradGeometry(g));
+export function supportsWeightGrad(device: Device, g: ConvGeometry): boolean {
   const sizes = gradSizesFor(g);
-  if (!sizes || !servesTiles(device, g, sizes) || rowsAdded(g) > LONGEST) return false;
+  if (!sizes || !supportsTiles(device, g, sizes) || rowsAdded(g) > MAX_SUM_LENGTH) return false;
   return Math.ceil(g.output[1] / sizes.tile) <= mostSlices(device, g); // each tile of a row makes sums of its own
 }
 
@@ -88,7 +88,7 @@ export function servesWeightGrad(device: Device, g: ConvGeometry): boolean {
 const rowsAdded = (g: ConvGeometry) => g.output[0] + g.kernel[0] - 1;
 
 /** The same with the sums of dy's columns and without: the filter's gradient does not depend on them. */
-const mostSlices = (device: Device, g: ConvGeometry) => roomForSlices(device, sizeOf(filterShape(g)) + g.outChannels);
+const mostSlices = (device: Device, g: ConvGeometry) => sliceCapacity(device, sizeOf(filterShape(g)) + g.outChannels);
 
 /**
  * Slices of the images, of `longest` at most but no more than `most` with all tiles, and workgroups along x and y. With several
@@ -117,10 +117,10 @@ export function forward(
 ): void {
   const sizes = sizesFor(g)!;
   const weights = g.kernel[0] * g.kernel[1] * g.inChannels;
-  const text = { name: 'conv2d_stream', code: textFor('forward', forwardCode, sizes) };
+  const text = { name: 'conv2d_stream', code: cachedSource('forward', forwardCode, sizes) };
   runStreaming(text, x, filter, g, y, epilogue, {
     tile: sizes.tile,
-    weightRounds: weights / weightsARound(sizes),
+    weightRounds: weights / weightsPerRound(sizes),
     modelWeights: weights * g.outChannels,
   });
 }
@@ -135,7 +135,7 @@ export interface Streaming {
   /** Which part of the input channels it takes, of parts of this many; all at once by default. */
   part?: { index: number; channels: number };
   /** Those that `weights` holds; all by default. */
-  models?: Part;
+  models?: IndexRange;
 }
 
 /** Dispatches a `streamingText`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
@@ -149,7 +149,7 @@ export function runStreaming(
   streaming: Streaming,
 ): void {
   const { tile, weightRounds, modelWeights } = streaming;
-  const { part = { index: 0, channels: g.inChannels }, models = { first: 0, count: y.models } } = streaming;
+  const { part = { index: 0, channels: g.inChannels }, models = { first: 0, count: y.replicas } } = streaming;
   const lanes = x.device.subgroupLanes!;
   const { slice, slices, blocks } = cut(g, tile, lanes, { models: models.count });
   const parts = g.inChannels / part.channels;
@@ -172,9 +172,9 @@ export function runStreaming(
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  const [row, column] = [g.outChannels, g.inChannels].map((places) => ({ places, width: 4 }));
+  const [row, column] = [g.outChannels, g.inChannels].map((paddedChannels) => ({ paddedChannels, width: 4 }));
   const weights = packFilter(filter, g, true, row!, column!);
-  forward(dy, weights, turned(g), dx, {});
+  forward(dy, weights, inputGradGeometry(g), dx, {});
   weights.dispose();
 }
 
@@ -186,9 +186,9 @@ export function weightGrad(
   columnSums?: DeviceArray,
 ): void {
   const { device } = x;
-  const longest = Math.floor(LONGEST / rowsAdded(g));
+  const longest = Math.floor(MAX_SUM_LENGTH / rowsAdded(g));
   const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { longest, most: mostSlices(device, g) });
-  inSlices(dw, grid.slices, g, { columnSums }, (to, models, place) =>
+  reduceInSlices(dw, grid.slices, g, { columnSums }, (to, models, place) =>
     sumSlices(x, dy, g, to, { ...grid, models, place, hasColumnSums: !!columnSums }),
   );
 }
@@ -199,7 +199,7 @@ function sumSlices(
   dy: DeviceArray,
   g: ConvGeometry,
   partial: DeviceArray,
-  grid: ReturnType<typeof cut> & { models: Part; place: number; hasColumnSums: boolean },
+  grid: ReturnType<typeof cut> & { models: IndexRange; place: number; hasColumnSums: boolean },
 ): void {
   const { slice, slices, blocks, models, place, hasColumnSums } = grid;
   const lanes = x.device.subgroupLanes!;
@@ -217,7 +217,7 @@ function sumSlices(
       x.device,
       {
         name: 'conv2d_weight_grad_stream',
-        code: textFor('weight gradient', weightGradCode, { ...sizes, kernel }),
+        code: cachedSource('weight gradient', weightGradCode, { ...sizes, kernel }),
         constants: { LANES: lanes },
       },
       [

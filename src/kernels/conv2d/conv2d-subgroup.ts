@@ -4,10 +4,10 @@ import padChannelsCode from '../../../shaders/conv2d/pad_channels.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
-import { type ChannelAxis, inSlices, roomForSlices } from '../matmul/add-slices.ts';
-import { cutRows, FOLD, isLong } from '../reduce/long-sums.ts';
-import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
-import { type ConvGeometry, convFlops, turned } from './conv-geometry.ts';
+import { type ChannelAxis, reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
+import { FOLD, isLong, planRowSlices } from '../reduce/long-sums.ts';
+import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
+import { type ConvGeometry, convFlops, inputGradGeometry } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
 
 // The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
@@ -21,7 +21,7 @@ function grouping(channels: number): { groups: number; width: number } {
 /** The same for an axis of the filter. */
 function axis(channels: number): ChannelAxis {
   const { groups, width } = grouping(channels);
-  return { places: 4 * groups, width };
+  return { paddedChannels: 4 * groups, width };
 }
 
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
@@ -40,16 +40,16 @@ const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSiz
 const steps = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * grouping(g.inChannels).groups;
 
 /** Of all kernels. */
-const serves = (device: Device, g: ConvGeometry): boolean =>
+const supports = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   undilated(g) &&
   g.strides[1] === 1 &&
-  roomFor(device, forwardScratch(g)) > 0;
-export const servesForward = (device: Device, g: ConvGeometry): boolean =>
-  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && serves(device, g); // what two levels add up well
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
-  g.strides[0] === 1 && servesForward(device, turned(g));
+  arrayCapacity(device, forwardScratch(g)) > 0;
+export const supportsForward = (device: Device, g: ConvGeometry): boolean =>
+  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && supports(device, g); // what two levels add up well
+export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  g.strides[0] === 1 && supportsForward(device, inputGradGeometry(g));
 
 /** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
 function tileFor(width: number): number {
@@ -61,16 +61,16 @@ function tileFor(width: number): number {
  * Some models of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
  * vec4. The caller disposes a copy.
  */
-function padChannels(x: DeviceArray, models: Part): { array: DeviceArray; first: number } {
+function padChannels(x: DeviceArray, models: IndexRange): { array: DeviceArray; first: number } {
   const channels = x.shape.at(-1)!;
   if (channels % 4 === 0) return { array: x, first: models.first };
   const { groups, width } = grouping(channels);
   const ofModel = x.size / channels;
   const rows = models.count * ofModel;
-  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { models: models.count });
+  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { replicas: models.count });
   const source = { name: 'pad_channels', code: padChannelsCode };
   const params = [rows, channels, groups, width, models.first * ofModel];
-  runKernel(x.device, source, params, [x, array], elementwise(rows * groups));
+  runKernel(x.device, source, params, [x, array], elementwiseWorkgroups(rows * groups));
   return { array, first: 0 };
 }
 
@@ -80,7 +80,7 @@ function reachesOutside(input: number, output: number, kernel: number, stride: n
 }
 
 export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
-  for (const models of parts(y.models, roomFor(y.device, forwardScratch(g)))) {
+  for (const models of chunkRanges(y.replicas, arrayCapacity(y.device, forwardScratch(g)))) {
     const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels), models);
     correlate(x, weights, g, y, options, models);
     weights.dispose();
@@ -89,9 +89,9 @@ export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y:
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  for (const models of parts(dx.models, roomFor(dx.device, forwardScratch(turned(g))))) {
+  for (const models of chunkRanges(dx.replicas, arrayCapacity(dx.device, forwardScratch(inputGradGeometry(g))))) {
     const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), models);
-    correlate(dy, weights, turned(g), dx, {}, models);
+    correlate(dy, weights, inputGradGeometry(g), dx, {}, models);
     weights.dispose();
   }
 }
@@ -103,7 +103,7 @@ function correlate(
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  models: Part,
+  models: IndexRange,
 ): void {
   const input = padChannels(x, models);
   const tile = tileFor(g.output[1]);
@@ -127,7 +127,7 @@ function correlate(
       ...[input.first, models.first],
     ],
     [input.array, weights, epilogueArray(epilogue, weights), y],
-    elementwise((lanes * to.groups) / (pairs ? 2 : 1), models.count),
+    elementwiseWorkgroups((lanes * to.groups) / (pairs ? 2 : 1), models.count),
     { flops: convFlops(g, models.count) },
   );
   if (input.array !== x) input.array.dispose();
@@ -142,9 +142,9 @@ function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks
   return { blocks, groups: blocks * Math.ceil(grouping(outChannels).groups / 2) };
 }
 
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  serves(device, g) &&
-  roomFor(device, paddedSizes(g).y) > 0 &&
+export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
+  supports(device, g) &&
+  arrayCapacity(device, paddedSizes(g).y) > 0 &&
   gradGroups(g).groups <= device.limits.maxComputeWorkgroupsPerDimension;
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
@@ -154,8 +154,13 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const padded = paddedSizes(g);
   const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
-  const room = roomForSlices(device, padded.filter);
-  const { slices, slice, params, LONG } = cutRows(g, { each: 1, align: tile, wanted: SLICES, room });
+  const room = sliceCapacity(device, padded.filter);
+  const {
+    slices,
+    sliceLength: slice,
+    params,
+    LONG,
+  } = planRowSlices(g, { pixelsPerAddition: 1, align: tile, wanted: SLICES, maxSlices: room });
   const reaches =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
@@ -164,7 +169,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG },
   };
   const layout = { rows: axis(g.inChannels), columns: axis(g.outChannels), scratch: Math.max(padded.x, padded.y) };
-  inSlices(dw, slices, g, layout, (partial, models) => {
+  reduceInSlices(dw, slices, g, layout, (partial, models) => {
     const [input, grad] = [padChannels(x, models), padChannels(dy, models)];
     runKernel(
       device,

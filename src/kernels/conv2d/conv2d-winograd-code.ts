@@ -1,4 +1,4 @@
-import { divisor, each, streamingText } from './conv2d-stream-code.ts';
+import { divisor, repeatText, streamingSource } from './conv2d-stream-code.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
 // The text of the streaming convolution by Winograd's algorithm, and of the kernel that takes a filter to the transform's points.
@@ -25,8 +25,9 @@ export interface WinogradSizes {
 const algorithm = ({ tile, kernel }: WinogradSizes) => winograd(tile, kernel[1]);
 
 /** Weights of an output channel at the transform's points. */
-export const weightsHeld = ({ kernel: [kh, kw], tile, channels }: WinogradSizes) => kh * (tile + kw - 1) * channels;
-export const weightsARound = (sizes: WinogradSizes) => divisor(weightsHeld(sizes), 32);
+export const weightsPerInvocation = ({ kernel: [kh, kw], tile, channels }: WinogradSizes) =>
+  kh * (tile + kw - 1) * channels;
+export const weightsPerRound = (sizes: WinogradSizes) => divisor(weightsPerInvocation(sizes), 32);
 
 /** A sum of products with constants: nothing where a constant is 0, no product where it is 1. */
 function combination(factors: readonly number[], value: (i: number) => string): string {
@@ -54,7 +55,7 @@ function ownFactors(sizes: WinogradSizes): string {
     Array.from({ length: groups }, (_, g) => float(input[point]![g * held + i]!)).reduceRight(
       (others, mine, g) => `select(${others}, ${mine}, lane_group == ${g}u)`,
     );
-  const factors = each(points, (k) => each(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
+  const factors = repeatText(points, (k) => repeatText(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
   return `let lane_group = lane % 8u / ${lanes}u;\nlet quad = lane % ${lanes}u + p.first_quad;\n${groups > 1 ? factors : ''}`;
 }
 
@@ -68,8 +69,8 @@ function loadPoints(sizes: WinogradSizes): string {
     const value = `x[(${pixel('at', i)}) * p.quads + quad]`;
     return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
   };
-  const point = (k: number) => `let t${k} = ${each(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
-  return `${each(held, load)}\n${groups > 1 ? each(points, point) : inPairs(input, (i) => `mine${i}`)}`;
+  const point = (k: number) => `let t${k} = ${repeatText(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
+  return `${repeatText(held, load)}\n${groups > 1 ? repeatText(points, point) : inPairs(input, (i) => `mine${i}`)}`;
 }
 
 /** The same where all lanes share their factors: of the points a and -a, the even powers are summed once, and the odd ones. */
@@ -84,7 +85,7 @@ function inPairs(input: readonly number[][], value: (i: number) => string): stri
     let odd${a} = ${half(a, 1)};
     let t${a} = even${a} + odd${a};
     let t${a + 1} = even${a} - odd${a};`;
-  return `let t0 = ${half(0, 0)};\n${each(last / 2 - 0.5, (i) => pair(2 * i + 1))}\nlet t${last} = ${half(last, 1)};`;
+  return `let t0 = ${half(0, 0)};\n${repeatText(last / 2 - 0.5, (i) => pair(2 * i + 1))}\nlet t${last} = ${half(last, 1)};`;
 }
 
 /** The columns of a tile, from the sums at the points. */
@@ -118,24 +119,24 @@ export function forwardCode(sizes: WinogradSizes): string {
   const { lanes, groups } = sharing(sizes);
   const sample = (point: number, ci: number) => {
     const lane = (g: number) => `${g * lanes + Math.floor(ci / 4)}u`;
-    return each(groups, (g) => `subgroupBroadcast(t${point}.${'xyzw'[ci % 4]}, ${lane(g)})`, ' + ');
+    return repeatText(groups, (g) => `subgroupBroadcast(t${point}.${'xyzw'[ci % 4]}, ${lane(g)})`, ' + ');
   };
   const row = (r: number, point: number) => {
     const firstWeight = ((kh - 1 - r) * points + point) * channels;
-    return `sum${r * points + point} += ${each(channels, (ci) => `u${ci} * w${firstWeight + ci}`, ' + ')};`;
+    return `sum${r * points + point} += ${repeatText(channels, (ci) => `u${ci} * w${firstWeight + ci}`, ' + ')};`;
   };
   const atPoint = (point: number) => `{
-      ${each(channels, (ci) => `let u${ci} = ${sample(point, ci)};`)}
-      ${each(kh, (r) => row(r, point))}
+      ${repeatText(channels, (ci) => `let u${ci} = ${sample(point, ci)};`)}
+      ${repeatText(kh, (r) => row(r, point))}
       }`;
-  return streamingText({
+  return streamingSource({
     head: `// conv2d, stride 1, by Winograd's algorithm: y = act(sum x * w + bias), ${tile} columns at once. See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: points },
-    ...{ weights: weightsHeld(sizes), weightsARound: weightsARound(sizes) },
+    ...{ weights: weightsPerInvocation(sizes), weightsPerRound: weightsPerRound(sizes) },
     setUp: ownFactors(sizes),
-    addRow: `${loadPoints(sizes)}\n${each(points, atPoint)}`,
+    addRow: `${loadPoints(sizes)}\n${repeatText(points, atPoint)}`,
     outputs: outputs(algorithm(sizes)),
-    adds: sizes.parts > 1,
+    accumulates: sizes.parts > 1,
   });
 }
 
@@ -165,17 +166,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ky = i / channels;
   let row = ((p.first_model + group.z) * p.kernel_h + select(ky, p.kernel_h - 1u - ky, TURN)) * ${taps}u * channels;
   let w_at = row + select(ci * p.out_c + co, co * p.in_c + ci, TURN);
-  ${each(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, TURN) * channels];`)}
+  ${repeatText(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, TURN) * channels];`)}
   let part = (group.z * (p.in_c / p.part_c) + ci / p.part_c) * p.kernel_h + ky;
   let u_at = (part * ${points}u * p.part_c + ci % p.part_c) * p.out_c + co;
   let step = p.part_c * p.out_c;
-  ${each(points, (i) => `u[u_at + ${i}u * step] = ${combination(filter[i]!, (k) => `w${k}`)};`)}
+  ${repeatText(points, (i) => `u[u_at + ${i}u * step] = ${combination(filter[i]!, (k) => `w${k}`)};`)}
 }
 `;
 }
 
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
-export function sampleTexts(): string[] {
+export function sampleSources(): string[] {
   const sizes = { kernel: [3, 3], tile: 4, overlap: true, padLeft: 1, padded: true, parts: 2 } as const;
   return [16, 32].map((channels) => forwardCode({ ...sizes, channels })).concat(filterCode({ outputs: 4, taps: 3 }));
 }

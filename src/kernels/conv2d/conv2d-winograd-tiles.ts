@@ -4,8 +4,8 @@ import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
 import { matmul } from '../matmul/matmul.ts';
-import { elementwise, f32, laned, lanesOf, parts, runKernel } from '../run.ts';
-import { type ConvGeometry, turned } from './conv-geometry.ts';
+import { chunkRanges, elementwiseWorkgroups, f32Bits, runKernel, vectorized, vectorWidthFor } from '../run.ts';
+import { type ConvGeometry, inputGradGeometry } from './conv-geometry.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm in both directions. With its three matrices, for a tile of the output and the window of x under it
@@ -62,10 +62,11 @@ function planFor(g: ConvGeometry): Plan | null {
 
 const fits = (device: Device, plan: Plan | null) =>
   plan !== null && 4 * Math.max(...Object.values(plan.values)) <= device.largestArray;
-export const servesForward = (device: Device, g: ConvGeometry): boolean =>
+export const supportsForward = (device: Device, g: ConvGeometry): boolean =>
   g.outChannels % 4 === 0 && fits(device, planFor(g));
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean => servesForward(device, turned(g));
-export const servesWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
+export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  supportsForward(device, inputGradGeometry(g));
+export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
 
 /** Multiply-adds of a model, padding included. */
 const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry) =>
@@ -75,7 +76,7 @@ const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry
  * Whether it is faster than kernels that take `each` as long for a multiply-add as the streaming one of Winograd's algorithm, as measured
  * on lavapipe: by the products, the values taken to the points, and the sums there, stored and taken back to their pixels.
  */
-export function forwardPays(g: ConvGeometry, each: number): boolean {
+export function isForwardProfitable(g: ConvGeometry, each: number): boolean {
   const plan = planFor(g);
   if (!plan) return false;
   const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.y];
@@ -83,7 +84,7 @@ export function forwardPays(g: ConvGeometry, each: number): boolean {
 }
 
 /** The same for the filter's gradient, beside conv2d_weight_grad_gemm. */
-export function weightGradPays(g: ConvGeometry): boolean {
+export function isWeightGradProfitable(g: ConvGeometry): boolean {
   const plan = planFor(g);
   if (!plan) return false;
   const [x, dy] = [g.batch * plan.values.x, g.batch * plan.values.y];
@@ -112,16 +113,16 @@ const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) =
 
 /** A matrix's columns, as the kernels have them: each filled up to `length`. */
 const columnsOf = (m: Matrix, length: 4 | 8) =>
-  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32(m[i]?.[a] ?? 0))).flat();
+  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32Bits(m[i]?.[a] ?? 0))).flat();
 
 /** y = rows x columns' for every window of x. */
 function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
   const { images, part, size, tiles, step, pad, models, firstModels, adds = false } = windows;
-  const lanes = lanesOf(windows.channels);
+  const lanes = vectorWidthFor(windows.channels);
   const channels = windows.channels / lanes;
   runKernel(
     x.device,
-    laned('winograd_tiles', tilesCode, lanes),
+    vectorized('winograd_tiles', tilesCode, lanes),
     [
       ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
       ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
@@ -129,16 +130,16 @@ function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Mat
       ...[...columnsOf(rows!, 8), ...columnsOf(columns!, 8)],
     ],
     [x, y],
-    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
+    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, models),
   );
 }
 
 /** Of images and of models as many at once as scratch holds of these values: no model's bits depend on the number of models. */
 function cut(device: Device, batch: number, models: number, values: { image: number; model: number }) {
   const room = Math.min(SCRATCH, device.largestArray) / 4;
-  const images = parts(batch, Math.max(1, Math.floor(room / values.image)));
+  const images = chunkRanges(batch, Math.max(1, Math.floor(room / values.image)));
   const ofModel = images[0]!.count * values.image + values.model;
-  return { images, groups: parts(models, Math.max(1, Math.floor(room / ofModel))) };
+  return { images, groups: chunkRanges(models, Math.max(1, Math.floor(room / ofModel))) };
 }
 
 /** All of an image, as one window: how filters are taken to the points and back. */
@@ -160,9 +161,10 @@ function correlate(
   const toWindows = along.map(({ input }) => input);
   const toWeights = along.map((axis) => axis.filter.map((row) => (turn ? [...row].reverse() : row)));
   const toPixels = along.map(({ output }) => output);
-  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
+  const { images, groups } = cut(x.device, batch, x.replicas, { image: values.x + values.y, model: values.filter });
   for (const { first, count: models } of groups) {
-    const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+    const atPoints = (...shape: [number, number]) =>
+      DeviceArray.empty(x.device, [points, ...shape], { replicas: models });
     const weights = turn ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
     const channels = inChannels * outChannels;
     transform(filter, weights, toWeights, { ...whole(g.kernel), channels, models, firstModels: [first, 0] });
@@ -200,7 +202,7 @@ function putOut(
       ...[...columnsOf(rows!, 4), ...columnsOf(columns!, 4)],
     ],
     [sums, epilogueArray(epilogue, sums), y],
-    elementwise(part.count * tiles[0] * tiles[1] * channels, models),
+    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, models),
   );
 }
 
@@ -216,7 +218,7 @@ export function forward(
 
 /** dx is the full correlation of dy with the turned filter: the forward pass on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  correlate(dy, filter, turned(g), dx, {}, true);
+  correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
@@ -226,11 +228,12 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const toWindows = along.map(({ input }) => input);
   const toGrads = along.map(({ output }) => transposed(output));
   const toFilter = along.map(({ filter }) => transposed(filter));
-  const { images, groups } = cut(x.device, batch, x.models, { image: values.x + values.y, model: values.filter });
+  const { images, groups } = cut(x.device, batch, x.replicas, { image: values.x + values.y, model: values.filter });
   for (const { first, count: models } of groups) {
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
-      const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { models });
+      const atPoints = (...shape: [number, number]) =>
+        DeviceArray.empty(x.device, [points, ...shape], { replicas: models });
       const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
       const sums = atPoints(inChannels, outChannels);
       const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };

@@ -2,11 +2,17 @@ import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import type { Epilogue } from '../epilogue.ts';
 import { FOLD } from '../reduce/long-sums.ts';
-import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
-import { type ConvGeometry, turned } from './conv-geometry.ts';
-import { runStreaming, servesTiles, textFor } from './conv2d-stream.ts';
-import { filterCode, forwardCode, type WinogradSizes, weightsARound, weightsHeld } from './conv2d-winograd-code.ts';
-import { MOST_POINTS } from './winograd.ts';
+import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
+import { type ConvGeometry, inputGradGeometry } from './conv-geometry.ts';
+import { cachedSource, runStreaming, supportsTiles } from './conv2d-stream.ts';
+import {
+  filterCode,
+  forwardCode,
+  type WinogradSizes,
+  weightsPerInvocation,
+  weightsPerRound,
+} from './conv2d-winograd-code.ts';
+import { MAX_POINTS } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
 
@@ -26,7 +32,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
   // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.
   for (let tile = LONGEST_TILE; tile >= 2 && taps >= 3; tile--) {
     const points = tile + taps - 1;
-    if (tile > width || points > MOST_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
+    if (tile > width || points > MAX_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
     const padded = pad[1] > 0 || width - 1 + taps > g.input[1];
     const sizes: WinogradSizes = {
       channels,
@@ -37,7 +43,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
       padLeft: pad[1],
       padded,
     };
-    if (weightsHeld(sizes) <= HELD) return sizes;
+    if (weightsPerInvocation(sizes) <= HELD) return sizes;
   }
   return null;
 }
@@ -46,7 +52,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
  * Whether it is the fastest way, as measured on lavapipe: where it saves enough of the multiplications, those for rows and columns
  * that are not stored counted, and rows are long enough for what surrounds them.
  */
-export function pays(g: ConvGeometry): boolean {
+export function isProfitable(g: ConvGeometry): boolean {
   const sizes = sizesFor(g);
   if (!sizes) return false;
   const { tile, kernel, channels } = sizes;
@@ -60,15 +66,15 @@ export function pays(g: ConvGeometry): boolean {
 const filterSize = (g: ConvGeometry, { tile }: WinogradSizes) =>
   g.kernel[0] * (tile + g.kernel[1] - 1) * g.inChannels * g.outChannels;
 
-function serves(device: Device, g: ConvGeometry): boolean {
+function supports(device: Device, g: ConvGeometry): boolean {
   const sizes = sizesFor(g);
-  return sizes !== null && servesTiles(device, g, sizes) && roomFor(device, filterSize(g, sizes)) > 0;
+  return sizes !== null && supportsTiles(device, g, sizes) && arrayCapacity(device, filterSize(g, sizes)) > 0;
 }
-export const servesForward = serves;
-export const servesInputGrad = (device: Device, g: ConvGeometry): boolean =>
-  g.strides[0] === 1 && g.strides[1] === 1 && serves(device, turned(g));
+export const supportsForward = supports;
+export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
+  g.strides[0] === 1 && g.strides[1] === 1 && supports(device, inputGradGeometry(g));
 /** Its sums would be loaded and stored for each product: slower than the other ways. */
-export const servesWeightGrad = (): boolean => false;
+export const supportsWeightGrad = (): boolean => false;
 
 /** The filters of some models at the transform's points, turned for the input gradient. The caller disposes them. */
 function atPoints(
@@ -76,16 +82,16 @@ function atPoints(
   g: ConvGeometry,
   sizes: WinogradSizes,
   turn: boolean,
-  { first, count }: Part,
+  { first, count }: IndexRange,
 ): DeviceArray {
   const algorithm = { outputs: sizes.tile, taps: g.kernel[1] };
-  const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { models: count });
+  const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { replicas: count });
   runKernel(
     filter.device,
-    { name: 'winograd_filter', code: textFor('filter', filterCode, algorithm), constants: { TURN: turn ? 1 : 0 } },
+    { name: 'winograd_filter', code: cachedSource('filter', filterCode, algorithm), constants: { TURN: turn ? 1 : 0 } },
     [g.kernel[0], g.inChannels, g.outChannels, sizes.channels, first],
     [filter, weights],
-    elementwise(g.kernel[0] * g.inChannels * g.outChannels, count),
+    elementwiseWorkgroups(g.kernel[0] * g.inChannels * g.outChannels, count),
   );
   return weights;
 }
@@ -100,14 +106,14 @@ function correlate(
   turn: boolean,
 ): void {
   const sizes = sizesFor(g)!;
-  const text = { name: 'conv2d_winograd', code: textFor('winograd', forwardCode, sizes) };
+  const text = { name: 'conv2d_winograd', code: cachedSource('winograd', forwardCode, sizes) };
   // The filter takes up to three times its room at the points: as many models at once as an array holds of it.
-  for (const models of parts(y.models, roomFor(y.device, filterSize(g, sizes)))) {
+  for (const models of chunkRanges(y.replicas, arrayCapacity(y.device, filterSize(g, sizes)))) {
     const weights = atPoints(filter, g, sizes, turn, models);
     for (let index = 0; index < g.inChannels / sizes.channels; index++) {
       runStreaming(text, x, weights, g, y, epilogue, {
         tile: sizes.tile,
-        weightRounds: weightsHeld(sizes) / weightsARound(sizes),
+        weightRounds: weightsPerInvocation(sizes) / weightsPerRound(sizes),
         modelWeights: weights.size,
         part: { index, channels: sizes.channels },
         models,
@@ -129,5 +135,5 @@ export function forward(
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  correlate(dy, filter, turned(g), dx, {}, true);
+  correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }

@@ -2,9 +2,9 @@ import code from '../../../shaders/conv2d/conv2d_workgroup.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
-import { inSlices } from '../matmul/add-slices.ts';
+import { reduceInSlices } from '../matmul/add-slices.ts';
 import { FOLD, isLong } from '../reduce/long-sums.ts';
-import { roomFor, runKernel } from '../run.ts';
+import { arrayCapacity, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
 
 // The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
@@ -23,15 +23,15 @@ function sizes(operation: number, g: ConvGeometry): [m: number, n: number, k: nu
 /** 256 invocations of 4 x 4; narrow where a square tile would be mostly empty. Both fit in 16 KiB of workgroup memory. */
 const tileFor = (n: number) => (n <= 16 ? { ROWS: 256, COLUMNS: 16, DEPTH: 8 } : { ROWS: 64, COLUMNS: 64, DEPTH: 16 });
 
-function serves(operation: number) {
+function supports(operation: number) {
   return (device: Device, g: ConvGeometry): boolean => {
     const [m, n, k] = sizes(operation, g);
     return m * n * k > 0 && Math.ceil(m / tileFor(n).ROWS) <= device.limits.maxComputeWorkgroupsPerDimension;
   };
 }
-export const servesForward = serves(FORWARD);
-export const servesInputGrad = serves(INPUT_GRAD);
-export const servesWeightGrad = serves(WEIGHT_GRAD);
+export const supportsForward = supports(FORWARD);
+export const supportsInputGrad = supports(INPUT_GRAD);
+export const supportsWeightGrad = supports(WEIGHT_GRAD);
 
 /** Workgroups that fill a large card, and the least of a sum worth a workgroup of its own. */
 const WORKGROUPS = 512;
@@ -50,12 +50,12 @@ function run(
   const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
   // Only the weight gradient's sum is long. The slices do not depend on the number of models, nor may the results.
   const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
-  const wanted = Math.min(enough, roomFor(c.device, c.size));
+  const wanted = Math.min(enough, arrayCapacity(c.device, c.size));
   const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
   const slices = Math.ceil(k / slice);
   const constants = { OPERATION: operation, ...tile, LONG: isLong(slice), LONGER: slice > FOLD ** 2 ? 1 : 0 };
   const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
-  inSlices(c, slices, g, {}, (to, { first, count }, place) =>
+  reduceInSlices(c, slices, g, {}, (to, { first, count }, place) =>
     runKernel(
       c.device,
       source,

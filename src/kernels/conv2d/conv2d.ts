@@ -6,9 +6,9 @@ import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, sameShape, showShape } from '../array.ts';
 import { familyOf, withVariant } from '../choice.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
-import { LONGEST, withLongSums } from '../reduce/long-sums.ts';
+import { MAX_SUM_LENGTH, withLongSums } from '../reduce/long-sums.ts';
 import { sumRows } from '../reduce/reduce.ts';
-import { checkDType, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
+import { checkDType, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 import {
   type ConvGeometry,
   type ConvOptions,
@@ -16,9 +16,9 @@ import {
   convGeometry,
   filterShape,
   geometryParams,
+  inputGradGeometry,
   inputShape,
   outputShape,
-  turned,
 } from './conv-geometry.ts';
 import { sizesOf } from './conv-sizes.ts';
 import * as gemm from './conv2d-gemm.ts';
@@ -33,7 +33,7 @@ import * as workgroup from './conv2d-workgroup.ts';
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The tuned implementations. */
-const tuned = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles, patches };
+const optimized = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles, patches };
 
 /** Every implementation, the reference first. */
 export const conv2dVariants = [
@@ -56,13 +56,13 @@ interface RunOptions {
 }
 
 /** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
-export function conv2dServes(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
+export function conv2dSupports(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
   if (variant === 'naive') return { forward: true, inputGrad: true, weightGrad: true };
-  const { servesForward, servesInputGrad, servesWeightGrad } = tuned[variant];
+  const { supportsForward, supportsInputGrad, supportsWeightGrad } = optimized[variant];
   return {
-    forward: servesForward(device, g),
-    inputGrad: servesInputGrad(device, g),
-    weightGrad: servesWeightGrad(device, g),
+    forward: supportsForward(device, g),
+    inputGrad: supportsInputGrad(device, g),
+    weightGrad: supportsWeightGrad(device, g),
   };
 }
 
@@ -73,8 +73,8 @@ type Kernel = keyof typeof KERNELS;
 /**
  * Tuned implementations in the order of preference, on software adapters as measured on lavapipe. The first that serves is taken.
  */
-export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof tuned)[] {
-  const pointwise = conv2dServes('matmul', device, g)[kernel];
+export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof optimized)[] {
+  const pointwise = conv2dSupports('matmul', device, g)[kernel];
   if (device.info.isSoftware) return onProcessor(kernel, pointwise, g);
   // Not measured on a GPU; but there the product works as the convolution does, without finding its pixels.
   const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
@@ -83,9 +83,9 @@ export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry)
 }
 
 /** On a processor. The tiles of matrix products want channels to fill them. */
-function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof tuned)[] {
-  if (pointwise && productPays(kernel, g)) return ['matmul'];
-  const sizes = kernel === 'inputGrad' ? turned(g) : g; // it runs as a forward convolution
+function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof optimized)[] {
+  if (pointwise && isMatmulProfitable(kernel, g)) return ['matmul'];
+  const sizes = kernel === 'inputGrad' ? inputGradGeometry(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
   // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
   const filled = sizes.outChannels > 4;
@@ -99,12 +99,13 @@ function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyo
 
 /** Winograd's algorithm, where it is faster on lavapipe. */
 function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
-  if (kernel === 'weightGrad') return g.inChannels >= 32 && winogradTiles.weightGradPays(g) ? ['winogradTiles'] : [];
+  if (kernel === 'weightGrad')
+    return g.inChannels >= 32 && winogradTiles.isWeightGradProfitable(g) ? ['winogradTiles'] : [];
   // Beside the implicit product, which takes a third longer.
-  const rows = winograd.pays(g);
+  const rows = winograd.isProfitable(g);
   const wide = g.inChannels >= 32 && g.outChannels >= 16;
   return [
-    ...(wide && winogradTiles.forwardPays(g, rows ? 1 : 4 / 3) ? (['winogradTiles'] as const) : []),
+    ...(wide && winogradTiles.isForwardProfitable(g, rows ? 1 : 4 / 3) ? (['winogradTiles'] as const) : []),
     ...(rows ? (['winograd'] as const) : []),
   ];
 }
@@ -114,7 +115,7 @@ function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTil
  * fast; the forward pass where the implicit product has no kernel, 2 times; the input gradient of many channels, 1.1 to 1.6
  * times. With few channels the others win, up to 2 times.
  */
-function productPays(kernel: Kernel, { inChannels, outChannels }: ConvGeometry): boolean {
+function isMatmulProfitable(kernel: Kernel, { inChannels, outChannels }: ConvGeometry): boolean {
   if (kernel === 'forward') return inChannels >= 16 && outChannels % 4 !== 0;
   return kernel === 'weightGrad' || Math.min(inChannels, outChannels) >= 96;
 }
@@ -127,22 +128,23 @@ function withChosen(
   kernel: Kernel,
   device: Device,
   g: ConvGeometry,
-  asked: Conv2dVariant | undefined,
-  body: (implementation: (typeof tuned)[keyof typeof tuned] | null) => void,
+  requested: Conv2dVariant | undefined,
+  body: (implementation: (typeof optimized)[keyof typeof optimized] | null) => void,
 ): void {
   const options = {
     variants: conv2dVariants,
     preferred: preferredConv2d(kernel, device, g),
-    serves: (one: Conv2dVariant) => conv2dServes(one, device, g)[kernel],
-    asked,
+    supports: (one: Conv2dVariant) => conv2dSupports(one, device, g)[kernel],
+    requested,
   };
   withVariant(device, KERNELS[kernel], sizesOf(g), options, (variant) =>
-    body(variant === 'naive' ? null : tuned[variant]),
+    body(variant === 'naive' ? null : optimized[variant]),
   );
 }
 
 /** A kernel of the reference, for sums of so many terms. */
-const reference = (name: string, code: string, terms: number) => withLongSums(laned(name, code, 1), terms, LONGEST);
+const reference = (name: string, code: string, terms: number) =>
+  withLongSums(vectorized(name, code, 1), terms, MAX_SUM_LENGTH);
 
 /**
  * 2-D convolution (cross-correlation, as in every deep-learning library), bias and activation fused into the store. Compute-bound.
@@ -159,7 +161,7 @@ export function conv2d(
   const g = convGeometry(x, filter, options);
   const { bias } = options;
   if (bias) checkDType('conv2d', 'the bias', bias, 'f32');
-  const models = commonModels('conv2d', [x, filter, bias]);
+  const models = commonReplicas('conv2d', [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
     throw new ShapeError(
@@ -177,7 +179,7 @@ export function conv2d(
       withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
       [...geometryParams(g), ...epilogueFlags(options)],
       [x, filter, epilogueArray(options, filter), y],
-      elementwise(y.size, models),
+      elementwiseWorkgroups(y.size, models),
       { flops: convFlops(g, models) },
     );
   });
@@ -191,7 +193,7 @@ export function conv2dInputGrad(
   g: ConvGeometry,
   options: RunOptions = {},
 ): DeviceArray {
-  const models = commonModels('conv2d', [dy, filter]);
+  const models = commonReplicas('conv2d', [dy, filter]);
   const dx = output(dy.device, inputShape(g), models, options.into);
   withChosen('inputGrad', dy.device, g, options.variant, (kernel) => {
     if (kernel && 'inputGrad' in kernel) {
@@ -203,7 +205,7 @@ export function conv2dInputGrad(
       reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
       geometryParams(g),
       [dy, filter, dx],
-      elementwise(dx.size, models),
+      elementwiseWorkgroups(dx.size, models),
       { flops: convFlops(g, models) },
     );
   });
@@ -220,7 +222,7 @@ export function conv2dWeightGrad(
   g: ConvGeometry,
   options: RunOptions & { columnSums?: DeviceArray | null } = {},
 ): DeviceArray {
-  const models = commonModels('conv2d', [x, dy]);
+  const models = commonReplicas('conv2d', [x, dy]);
   const dw = output(x.device, filterShape(g), models, options.into);
   const columnSums = options.columnSums ?? undefined;
   withChosen('weightGrad', x.device, g, options.variant, (kernel) => {
@@ -238,7 +240,7 @@ export function conv2dWeightGrad(
       reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
       geometryParams(g),
       [x, dy, dw],
-      elementwise(dw.size, models),
+      elementwiseWorkgroups(dw.size, models),
       { flops: convFlops(g, models) },
     );
   });

@@ -1,7 +1,7 @@
 import packFilterCode from '../../../shaders/conv2d/pack_filter.wgsl';
 import { DeviceArray } from '../array.ts';
 import type { ChannelAxis } from '../matmul/add-slices.ts';
-import { elementwise, type Part, runKernel } from '../run.ts';
+import { elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
 /** The filters of some models with their channel axes laid out anew; `flip` turns them for the input gradient. The caller disposes them. */
@@ -11,16 +11,18 @@ export function packFilter(
   flip: boolean,
   row: ChannelAxis,
   column: ChannelAxis,
-  { first, count }: Part = { first: 0, count: filter.models },
+  { first, count }: IndexRange = { first: 0, count: filter.replicas },
 ): DeviceArray {
   const taps = g.kernel[0] * g.kernel[1];
-  const packed = DeviceArray.empty(filter.device, [...g.kernel, row.places, column.places], { models: count });
+  const packed = DeviceArray.empty(filter.device, [...g.kernel, row.paddedChannels, column.paddedChannels], {
+    replicas: count,
+  });
   runKernel(
     filter.device,
     { name: 'pack_filter', code: packFilterCode, constants: { FLIP: flip ? 1 : 0 } },
-    [taps, g.inChannels, g.outChannels, row.places, column.places, row.width, column.width, first],
+    [taps, g.inChannels, g.outChannels, row.paddedChannels, column.paddedChannels, row.width, column.width, first],
     [filter, packed],
-    elementwise(taps * row.places * Math.ceil(column.places / 4), packed.models),
+    elementwiseWorkgroups(taps * row.paddedChannels * Math.ceil(column.paddedChannels / 4), packed.replicas),
   );
   return packed;
 }

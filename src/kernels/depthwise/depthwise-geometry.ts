@@ -1,10 +1,10 @@
 import { ShapeError } from '../../base/errors.ts';
-import type { ProblemSizes } from '../../gpu/choices.ts';
+import type { ProblemSizes } from '../../gpu/kernel-selection.ts';
 import { type DeviceArray, showShape, sizeOf } from '../array.ts';
 import { type ConvGeometry, type ConvOptions, outputShape } from '../conv2d/conv-geometry.ts';
 import { geometryOf, sizesOf } from '../conv2d/conv-sizes.ts';
 import { checkDType, checkRank } from '../run.ts';
-import { pair, slide } from '../window.ts';
+import { checkPair, slideWindow } from '../window.ts';
 
 /** All sizes of a depthwise convolution; `outChannels` is `inChannels * multiplier`. */
 export interface DepthwiseGeometry extends ConvGeometry {
@@ -27,9 +27,9 @@ export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: 
       `${OPERATOR}: input has ${inChannels} channels but the filter expects ${filterIn} (${shapes})`,
     );
   }
-  const strides = pair(OPERATOR, 'strides', options.strides ?? 1);
-  const dilation = pair(OPERATOR, 'dilation', options.dilation ?? 1);
-  const { size, pad } = slide(OPERATOR, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
+  const strides = checkPair(OPERATOR, 'strides', options.strides ?? 1);
+  const dilation = checkPair(OPERATOR, 'dilation', options.dilation ?? 1);
+  const { size, pad } = slideWindow(OPERATOR, [h, w], [kh, kw], strides, dilation, options.padding ?? 'valid', shapes);
   const outChannels = inChannels * multiplier;
   const kernel: [number, number] = [kh, kw];
   return { batch, input: [h, w], inChannels, output: size, outChannels, kernel, strides, pad, dilation, multiplier };

@@ -250,7 +250,7 @@ export function weightGradCode(sizes: StripSizes): string {
 }
 
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
-export function sampleTexts(): string[] {
+export function sampleSources(): string[] {
   const sizes: StripSizes = {
     ...{ lanes: 1, kernel: [3, 3], strides: [2, 2], dilation: [1, 1], multiplier: 1, tile: 4, workgroup: [8, 8] },
     edges: { read: [0, 1], own: [3] },

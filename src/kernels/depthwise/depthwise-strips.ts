@@ -1,8 +1,8 @@
 import type { Device, Workgroups } from '../../gpu/device.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { DeviceArray } from '../array.ts';
-import { textFor } from '../conv2d/conv2d-stream.ts';
-import { parts, runKernel } from '../run.ts';
+import { cachedSource } from '../conv2d/conv2d-stream.ts';
+import { chunkRanges, runKernel } from '../run.ts';
 import { type DepthwiseGeometry, depthwiseFlops } from './depthwise-geometry.ts';
 import {
   extentOf,
@@ -52,7 +52,7 @@ const GPU: Layout = { workgroup: [8, 8], invocations: 2 ** 17, sums: 2 ** 15 };
  * Whether the strips have a kernel for a geometry. The sizes are those of one model.
  * @param lanes four need channels in fours with one filter each
  */
-export function serves(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): boolean {
+export function supports(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): boolean {
   const { batch, inChannels, outChannels, multiplier } = g;
   if (batch * inChannels * outChannels === 0 || g.kernel[0] * g.kernel[1] > MAX_TAPS) return false;
   if (lanes === 4 && (multiplier !== 1 || inChannels % 4 !== 0)) return false;
@@ -158,7 +158,7 @@ function paramsOf(g: DepthwiseGeometry, plan: Plan, firstModel: number, hasBias:
 }
 
 function sourceOf(name: string, write: (sizes: StripSizes) => string, { sizes }: Plan): KernelSource {
-  return { name: `${name}_strips${sizes.lanes === 4 ? '_vec4' : ''}`, code: textFor(name, write, sizes) };
+  return { name: `${name}_strips${sizes.lanes === 4 ? '_vec4' : ''}`, code: cachedSource(name, write, sizes) };
 }
 
 /** Models and slices lie along one axis of the grid: as many models at once as it holds. */
@@ -173,7 +173,7 @@ function dispatch(
 ): void {
   const [x, y, slices] = plan.workgroups;
   const atOnce = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
-  for (const { first, count } of parts(models, atOnce)) {
+  for (const { first, count } of chunkRanges(models, atOnce)) {
     const params = paramsOf(g, plan, first, hasBias);
     const work = { flops: depthwiseFlops(g, count) };
     runKernel(device, source, params, bindings, [x, y, slices * count], work);
@@ -191,7 +191,7 @@ export function forward(
 ): void {
   const plan = planFor('forward', lanes, x.device, g);
   const source = sourceOf('depthwise_conv2d', forwardCode, plan);
-  dispatch(x.device, source, g, plan, y.models, [x, filter, bias ?? filter, y], bias !== null);
+  dispatch(x.device, source, g, plan, y.replicas, [x, filter, bias ?? filter, y], bias !== null);
 }
 
 /** dy [N,OH,OW,C], filter [KH,KW,C,1] -> dx [N,H,W,C]. Memory-bound. */
@@ -204,15 +204,15 @@ export function inputGrad(
 ): void {
   const plan = planFor('inputGrad', lanes, dy.device, g);
   const source = sourceOf('depthwise_conv2d_input_grad', inputGradCode, plan);
-  dispatch(dy.device, source, g, plan, dx.models, [dy, filter, dx]);
+  dispatch(dy.device, source, g, plan, dx.replicas, [dy, filter, dx]);
 }
 
 /** The first pass of the gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> [slices, KH*KW*C*M]. Memory-bound. */
 export function weightGradParts(lanes: StripLanes, x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
-  const { device, models } = x;
+  const { device, replicas: models } = x;
   const plan = planFor('weightGrad', lanes, device, g);
   const slices = plan.slices * plan.blocks * plan.stripGroups;
-  const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { models });
+  const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { replicas: models });
   const source = sourceOf('depthwise_conv2d_weight_grad', weightGradCode, plan);
   dispatch(device, source, g, plan, models, [x, dy, part]);
   return part;

@@ -6,9 +6,9 @@ import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, sameShape, showShape, sizeOf } from '../array.ts';
 import { withVariant } from '../choice.ts';
 import { inputShape, outputShape } from '../conv2d/conv-geometry.ts';
-import { LONGEST, withLongSums } from '../reduce/long-sums.ts';
+import { MAX_SUM_LENGTH, withLongSums } from '../reduce/long-sums.ts';
 import { sumRows } from '../reduce/reduce.ts';
-import { checkDType, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
+import { checkDType, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 import { type DepthwiseGeometry, depthwiseFlops, depthwiseSizes, OPERATOR } from './depthwise-geometry.ts';
 import * as strips from './depthwise-strips.ts';
 
@@ -35,12 +35,12 @@ export interface DepthwiseRun {
 }
 
 /** Whether a variant has a kernel for this adapter and shape. The reference always has. */
-export const depthwiseServes = (
+export const depthwiseSupports = (
   kernel: DepthwiseKernel,
   variant: DepthwiseVariant,
   device: Device,
   g: DepthwiseGeometry,
-): boolean => variant === 'naive' || strips.serves(kernel, LANES[variant], device, g);
+): boolean => variant === 'naive' || strips.supports(kernel, LANES[variant], device, g);
 
 /**
  * Results of one model from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
@@ -66,14 +66,14 @@ function withChosen(
   kernel: DepthwiseKernel,
   device: Device,
   g: DepthwiseGeometry,
-  asked: DepthwiseVariant | undefined,
+  requested: DepthwiseVariant | undefined,
   body: (lanes: 1 | 4 | null) => void,
 ): void {
   const options = {
     variants: depthwiseVariants,
     preferred: preferredDepthwise(device, g),
-    serves: (one: DepthwiseVariant) => depthwiseServes(kernel, one, device, g),
-    asked,
+    supports: (one: DepthwiseVariant) => depthwiseSupports(kernel, one, device, g),
+    requested,
   };
   withVariant(device, KERNELS[kernel], depthwiseSizes(g), options, (variant) =>
     body(variant === 'naive' ? null : LANES[variant]),
@@ -88,7 +88,7 @@ const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChan
 
 /** A kernel of the reference, for sums of so many terms. */
 const reference = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
-  withLongSums(laned(name, code, lanesOf(g)), terms, LONGEST);
+  withLongSums(vectorized(name, code, lanesOf(g)), terms, MAX_SUM_LENGTH);
 
 /** In the order of the shaders' `Params`. */
 function geometryParams(g: DepthwiseGeometry): number[] {
@@ -115,7 +115,7 @@ export function depthwiseConv2d(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   if (bias) checkDType(OPERATOR, 'the bias', bias, 'f32');
-  const models = commonModels(OPERATOR, [x, filter, bias]);
+  const models = commonReplicas(OPERATOR, [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
     throw new ShapeError(
@@ -130,7 +130,7 @@ export function depthwiseConv2d(
     }
     const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
     const params = [...geometryParams(g), bias ? 1 : 0];
-    const workgroups = elementwise(y.size / lanesOf(g), models);
+    const workgroups = elementwiseWorkgroups(y.size / lanesOf(g), models);
     const work = { flops: depthwiseFlops(g, models) };
     runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
   });
@@ -144,7 +144,7 @@ export function depthwiseInputGrad(
   g: DepthwiseGeometry,
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
-  const dx = output(dy.device, inputShape(g), dy.models, into);
+  const dx = output(dy.device, inputShape(g), dy.replicas, into);
   withChosen('inputGrad', dy.device, g, variant, (lanes) => {
     if (lanes) {
       strips.inputGrad(lanes, dy, filter, g, dx);
@@ -152,15 +152,15 @@ export function depthwiseInputGrad(
     }
     const terms = g.kernel[0] * g.kernel[1] * g.multiplier;
     const source = reference('depthwise_conv2d_input_grad', inputGradCode, g, terms);
-    const workgroups = elementwise(dx.size / lanesOf(g), dx.models);
-    const work = { flops: depthwiseFlops(g, dx.models) };
+    const workgroups = elementwiseWorkgroups(dx.size / lanesOf(g), dx.replicas);
+    const work = { flops: depthwiseFlops(g, dx.replicas) };
     runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, work);
   });
   return dx;
 }
 
 /** Of filters whose partial sums, one for 512 pixels, are an eighth of dy at most. */
-const MOST_TAPS = LONGEST / 8;
+const MOST_TAPS = MAX_SUM_LENGTH / 8;
 
 /**
  * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
@@ -173,10 +173,10 @@ export function depthwiseWeightGrad(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   const shape = [...g.kernel, g.inChannels, g.multiplier];
-  const dw = output(x.device, shape, x.models, into);
+  const dw = output(x.device, shape, x.replicas, into);
   withChosen('weightGrad', x.device, g, variant, (lanes) => {
     const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
-    const flat = dw.reshaped([dw.size]);
+    const flat = dw.reshape([dw.size]);
     sumRows(part, dw.size, { into: flat });
     flat.dispose();
     part.dispose();
@@ -187,19 +187,19 @@ export function depthwiseWeightGrad(
 /** Slices of output rows, or of parts of them where they are long -> [slices, KH*KW*C*M]. */
 function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
   const taps = g.kernel[0] * g.kernel[1];
-  const columns = Math.max(1, Math.min(g.output[1], LONGEST)); // of a part
+  const columns = Math.max(1, Math.min(g.output[1], MAX_SUM_LENGTH)); // of a part
   const rowParts = Math.ceil(g.output[1] / columns);
   const pieces = g.batch * g.output[0] * rowParts;
   // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
   // many of it would be more than dy.
-  const short = taps <= MOST_TAPS ? Math.floor(LONGEST / columns) : pieces;
+  const short = taps <= MOST_TAPS ? Math.floor(MAX_SUM_LENGTH / columns) : pieces;
   const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
   const slices = Math.max(1, Math.ceil(pieces / slice)); // one even of nothing: a sum over nothing is 0
-  const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { models: x.models });
+  const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { replicas: x.replicas });
   const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, slice * columns);
   const source = { name, code, constants: { ...constants, PARTS: rowParts > 1 ? 1 : 0 } };
   const params = [...geometryParams(g), slice, slices, columns, rowParts];
-  const workgroups = elementwise(part.size / lanesOf(g), part.models);
-  runKernel(x.device, source, params, [x, dy, part], workgroups, { flops: depthwiseFlops(g, x.models) });
+  const workgroups = elementwiseWorkgroups(part.size / lanesOf(g), part.replicas);
+  runKernel(x.device, source, params, [x, dy, part], workgroups, { flops: depthwiseFlops(g, x.replicas) });
   return part;
 }

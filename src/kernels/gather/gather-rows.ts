@@ -8,7 +8,15 @@ import { DeviceArray, type Shape, showShape, sizeOf } from '../array.ts';
 import { checkAxis } from '../axes.ts';
 import { fill } from '../pointwise/pointwise.ts';
 import { withLongSums } from '../reduce/long-sums.ts';
-import { commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from '../run.ts';
+import {
+  commonReplicas,
+  elementwiseWorkgroups,
+  f32Bits,
+  output,
+  runKernel,
+  vectorized,
+  vectorWidthFor,
+} from '../run.ts';
 import { sortPositions } from './sort.ts';
 
 function checkIndices(operator: string, argument: string, array: DeviceArray): void {
@@ -27,13 +35,13 @@ function checkIndices(operator: string, argument: string, array: DeviceArray): v
 export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): DeviceArray {
   checkIndices('gather', 'the indices', indices);
   const d = checkAxis('gather', axis, x.shape);
-  const models = commonModels('gather', [x, indices]);
+  const models = commonReplicas('gather', [x, indices]);
   const shape = [...x.shape.slice(0, d), ...indices.shape, ...x.shape.slice(d + 1)];
   const y = output(x.device, shape, models, undefined, x.dtype);
-  const fill = x.dtype === 'f32' ? f32(Number.NaN) : 0;
+  const fill = x.dtype === 'f32' ? f32Bits(Number.NaN) : 0;
   const params = [y.size, x.size, x.shape[d]!, indices.size, sizeOf(x.shape.slice(d + 1)), fill];
   const source = { name: 'gather_rows', code: gatherRowsCode };
-  runKernel(x.device, source, params, [x, indices, y], elementwise(y.size, models), {
+  runKernel(x.device, source, params, [x, indices, y], elementwiseWorkgroups(y.size, models), {
     bytes: 4 * models * (2 * y.size + indices.size),
   });
   return y;
@@ -63,16 +71,16 @@ export function gatherRowsGrad(
   into?: DeviceArray,
 ): DeviceArray {
   const d = checkAxis('gather', axis, shape);
-  const { device, models } = dy;
+  const { device, replicas: models } = dy;
   const [rows, count] = [shape[d]!, indices.size];
-  const lanes = lanesOf(sizeOf(shape.slice(d + 1)));
+  const lanes = vectorWidthFor(sizeOf(shape.slice(d + 1)));
   const channels = sizeOf(shape.slice(d + 1)) / lanes;
   const elements = sizeOf(shape) / lanes;
   if (count > 0 && count <= FEW.indices && elements * count <= FEW.comparisons) {
     const dx = output(device, shape, models, into);
-    const source = withLongSums(laned('gather_rows_grad_few', fewCode, lanes), count);
+    const source = withLongSums(vectorized('gather_rows_grad_few', fewCode, lanes), count);
     const params = [elements, dy.size / lanes, rows, count, channels];
-    runKernel(device, source, params, [dy, indices, dx], elementwise(elements, models));
+    runKernel(device, source, params, [dy, indices, dx], elementwiseWorkgroups(elements, models));
     return dx;
   }
   const dx = fill(device, shape, 0, { models, into });
@@ -81,15 +89,15 @@ export function gatherRowsGrad(
   const chunk = Math.max(MIN_CHUNK, Math.ceil(Math.sqrt(count)));
   const chunks = Math.ceil(count / chunk);
   const order = sortPositions(indices, rows);
-  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { models });
+  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { replicas: models });
   const size = outer * chunks * channels;
   const run = (name: string, code: string, terms: number, params: number[], bindings: DeviceArray[]) =>
     runKernel(
       device,
-      withLongSums(laned(name, code, lanes), terms),
+      withLongSums(vectorized(name, code, lanes), terms),
       [size, elements, ...params, channels, chunk, chunks],
       bindings,
-      elementwise(size, models),
+      elementwiseWorkgroups(size, models),
     );
   run('gather_rows_grad', gradCode, chunk, [dy.size / lanes, rows, count], [dy, indices, order, dx, carried]);
   if (chunks > 1) run('gather_rows_grad_join', joinCode, chunks, [rows, count], [indices, order, carried, dx]);
@@ -105,9 +113,9 @@ export function gatherRowsGrad(
  */
 export function oneHot(labels: DeviceArray, classes: number, first = 0): DeviceArray {
   checkIndices('oneHot', 'labels', labels);
-  const y = output(labels.device, [...labels.shape, classes], labels.models);
-  const size = y.models * y.size;
+  const y = output(labels.device, [...labels.shape, classes], labels.replicas);
+  const size = y.replicas * y.size;
   const params = [size, classes, first];
-  runKernel(y.device, { name: 'one_hot', code: oneHotCode }, params, [labels, y], elementwise(size));
+  runKernel(y.device, { name: 'one_hot', code: oneHotCode }, params, [labels, y], elementwiseWorkgroups(size));
   return y;
 }

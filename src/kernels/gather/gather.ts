@@ -8,7 +8,15 @@ import stateCode from '../../../shaders/optimizers/step_state.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import type { StepState } from '../optimizers/step-state.ts';
-import { commonModels, elementwise, f32, laned, lanesOf, runKernel, strided } from '../run.ts';
+import {
+  commonReplicas,
+  elementwiseWorkgroups,
+  f32Bits,
+  gridStrideWorkgroups,
+  runKernel,
+  vectorized,
+  vectorWidthFor,
+} from '../run.ts';
 
 /** Samples on the GPU, split where one buffer would pass the adapter's limit: images as bytes, or 32-bit words. */
 export interface StoredSamples {
@@ -56,11 +64,11 @@ export function gatherImages(
     runKernel(
       x.device,
       source,
-      [size, images.stride, batch, order.size, first, count, f32(transform.scale), f32(transform.offset)],
+      [size, images.stride, batch, order.size, first, count, f32Bits(transform.scale), f32Bits(transform.offset)],
       [state.buffer, words, order, labels, x, y],
-      [held(x.device, batch), 1, x.models],
+      [held(x.device, batch), 1, x.replicas],
       // Of all images only a batch's are read.
-      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
+      { bytes: 4 * x.replicas * (batch * images.stride + 3 * batch + x.size) },
     );
   }
 }
@@ -80,8 +88,8 @@ function gatherByChannels(
       { name: 'gather_images_channels', code: stateCode + channelsCode },
       [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
       [state.buffer, words, order, labels, x, y, table],
-      [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.models],
-      { bytes: 4 * x.models * (batch * images.stride + 3 * batch + x.size) },
+      [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.replicas],
+      { bytes: 4 * x.replicas * (batch * images.stride + 3 * batch + x.size) },
     );
   }
 }
@@ -105,16 +113,16 @@ export function channelTable(scale: readonly number[], offset: readonly number[]
 /** Fills y [B, ...] with the samples that `order` [total] names from `state.batchStart` on, bit for bit. Memory-bound. */
 export function gatherSamples(samples: StoredSamples, order: DeviceArray, state: StepState, y: DeviceArray): void {
   const batch = y.shape[0]!;
-  const lanes = lanesOf(samples.stride);
+  const lanes = vectorWidthFor(samples.stride);
   const size = samples.stride / lanes;
   for (const { words, first, count } of samples.chunks) {
     runKernel(
       y.device,
-      laned('gather_samples', stateCode + samplesCode, lanes),
+      vectorized('gather_samples', stateCode + samplesCode, lanes),
       [size, batch, order.size, first, count],
       [state.buffer, words, order, y],
-      [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.models],
-      { bytes: 4 * y.models * (2 * y.size + batch) },
+      [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.replicas],
+      { bytes: 4 * y.replicas * (2 * y.size + batch) },
     );
   }
 }
@@ -126,8 +134,8 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
     { name: 'gather_labels', code: stateCode + labelsCode },
     [y.size, order.size],
     [state.buffer, labels, order, y],
-    elementwise(y.size, y.models),
-    { bytes: 12 * y.models * y.size },
+    elementwiseWorkgroups(y.size, y.replicas),
+    { bytes: 12 * y.replicas * y.size },
   );
 }
 
@@ -137,13 +145,13 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
  */
 export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
   const [capacity] = result.shape as [number];
-  const models = commonModels('storeBatch', [y, result]);
+  const models = commonReplicas('storeBatch', [y, result]);
   runKernel(
     y.device,
     { name: 'store_batch', code: stateCode + storeBatchCode },
     [y.size, result.size / capacity, capacity],
     [state.buffer, y, result],
-    strided(y.size, models),
+    gridStrideWorkgroups(y.size, models),
     { bytes: 8 * models * y.size },
   );
 }

@@ -3,7 +3,7 @@ import countCode from '../../../shaders/gather/sort_count.wgsl';
 import paramsCode from '../../../shaders/gather/sort_params.wgsl';
 import placeCode from '../../../shaders/gather/sort_place.wgsl';
 import { DeviceArray } from '../array.ts';
-import { elementwise, runKernel } from '../run.ts';
+import { elementwiseWorkgroups, runKernel } from '../run.ts';
 
 /** Bits of a key that a pass sorts by, at most: each position is read once for each of the 2^5 values of its digit. */
 const DIGIT_BITS = 5;
@@ -18,7 +18,7 @@ const MIN_STRIP = 64;
  * moves the positions. There are no atomics, and what is sorted stably is unique. Takes about 2^6 loads a key and digit. Memory-bound.
  */
 export function sortPositions(keys: DeviceArray, largest: number): DeviceArray {
-  const { device, models } = keys;
+  const { device, replicas: models } = keys;
   const count = keys.size;
   const bits = 32 - Math.clz32(largest);
   const passes = Math.max(1, Math.ceil(bits / DIGIT_BITS));
@@ -26,13 +26,13 @@ export function sortPositions(keys: DeviceArray, largest: number): DeviceArray {
   const digits = 2 ** digitBits;
   const strip = Math.max(MIN_STRIP, Math.ceil(Math.sqrt(count) / 4));
   const strips = Math.ceil(count / strip);
-  const counts = DeviceArray.empty(device, [digits * strips], { dtype: 'u32', models });
+  const counts = DeviceArray.empty(device, [digits * strips], { dtype: 'u32', replicas: models });
   let order: DeviceArray | null = null;
   for (let pass = 0; pass < passes; pass++) {
     const params = [count, strip, strips, digits, pass * digitBits, largest, order ? 0 : 1];
-    const grid = elementwise(digits * strips, models);
+    const grid = elementwiseWorkgroups(digits * strips, models);
     const before = order ?? keys; // a binding must hold something
-    const sorted = DeviceArray.empty(device, [count], { dtype: 'u32', models });
+    const sorted = DeviceArray.empty(device, [count], { dtype: 'u32', replicas: models });
     runKernel(device, source('sort_count', countCode), params, [keys, before, counts], grid);
     runKernel(device, { name: 'exclusive_sums', code: exclusiveSumsCode }, [counts.size], [counts], [1, 1, models]);
     runKernel(device, source('sort_place', placeCode), params, [keys, before, counts, sorted], grid);

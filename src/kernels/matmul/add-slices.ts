@@ -2,15 +2,15 @@ import code from '../../../shaders/matmul/add_slices.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import type { ConvGeometry } from '../conv2d/conv-geometry.ts';
-import { elementwise, type Part, parts, roomFor, runKernel } from '../run.ts';
+import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 
 /** How an axis of channels is laid out: `places` in groups of four, each filled up to `width` with channels. */
 export interface ChannelAxis {
-  places: number;
+  paddedChannels: number;
   width: number;
 }
 
-const plain = (channels: number): ChannelAxis => ({ places: channels, width: 4 });
+const plain = (channels: number): ChannelAxis => ({ paddedChannels: channels, width: 4 });
 
 /** What a slice of a weight gradient's partial sums is, where it is not laid out as the gradient. */
 interface SliceLayout {
@@ -22,13 +22,13 @@ interface SliceLayout {
 
 /** Values of one model's slice: for the filter, and at all. */
 function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
-  const ofFilter = g.kernel[0] * g.kernel[1] * rows.places * columns.places;
+  const ofFilter = g.kernel[0] * g.kernel[1] * rows.paddedChannels * columns.paddedChannels;
   return { ofFilter, step: ofFilter + (columnSums ? g.outChannels : 0) };
 }
 
 /** Slices of so many values of one model that there is room for: in an array, and along an axis of a dispatch. */
-export const roomForSlices = (device: Device, values: number): number =>
-  Math.min(roomFor(device, values), device.limits.maxComputeWorkgroupsPerDimension);
+export const sliceCapacity = (device: Device, values: number): number =>
+  Math.min(arrayCapacity(device, values), device.limits.maxComputeWorkgroupsPerDimension);
 
 /**
  * A weight gradient as partial sums, which `compute` writes for some of the models, and which are added up in their order. A single
@@ -37,25 +37,25 @@ export const roomForSlices = (device: Device, values: number): number =>
  * @param options.scratch values of one model's largest other array that `compute` makes
  * @param compute gets an array of [models, slices, a slice], and the place in it of the first of these models
  */
-export function inSlices(
+export function reduceInSlices(
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
   options: Partial<SliceLayout> & { scratch?: number },
-  compute: (to: DeviceArray, models: Part, place: number) => void,
+  compute: (to: DeviceArray, models: IndexRange, place: number) => void,
 ): void {
   const { device } = dw;
   const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, scratch = 0 } = options;
   // Some kernels have slices and models along one axis of their grid.
   const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   if (slices === 1 && !options.rows && !columnSums) {
-    for (const models of parts(dw.models, dispatched)) compute(dw, models, models.first);
+    for (const models of chunkRanges(dw.replicas, dispatched)) compute(dw, models, models.first);
     return;
   }
   const layout = { rows, columns, columnSums };
   const size = slices * sizesOf(g, layout).step;
-  for (const models of parts(dw.models, Math.min(dispatched, roomFor(device, Math.max(size, scratch))))) {
-    const partial = DeviceArray.empty(device, [size], { models: models.count });
+  for (const models of chunkRanges(dw.replicas, Math.min(dispatched, arrayCapacity(device, Math.max(size, scratch))))) {
+    const partial = DeviceArray.empty(device, [size], { replicas: models.count });
     compute(partial, models, 0);
     addSlices(partial, dw, slices, g, layout, models.first);
     partial.dispose();
@@ -79,9 +79,13 @@ function addSlices(
       { name: 'add_slices', code },
       [slices, ...params, first, step, firstModel],
       [partial, to],
-      elementwise(to.size, partial.models),
+      elementwiseWorkgroups(to.size, partial.replicas),
     );
   const taps = g.kernel[0] * g.kernel[1];
-  add(dw, [taps, g.inChannels, g.outChannels, rows.places, columns.places, rows.width, columns.width], 0);
+  add(
+    dw,
+    [taps, g.inChannels, g.outChannels, rows.paddedChannels, columns.paddedChannels, rows.width, columns.width],
+    0,
+  );
   if (columnSums) add(columnSums, [1, 1, g.outChannels, 1, g.outChannels, 4, 4], ofFilter);
 }

@@ -8,9 +8,9 @@ import type { Device } from '../../gpu/device.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { DeviceArray } from '../array.ts';
 import { withVariant } from '../choice.ts';
-import { epilogueArray, epilogueFlags, type Fused, type ProductEpilogue, withEpilogue } from '../epilogue.ts';
+import { epilogueArray, epilogueFlags, type FusedActivation, type ProductEpilogue, withEpilogue } from '../epilogue.ts';
 import { FOLD, isLong } from '../reduce/long-sums.ts';
-import { elementwise, parts, roomFor, runKernel } from '../run.ts';
+import { arrayCapacity, chunkRanges, elementwiseWorkgroups, runKernel } from '../run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
 export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
@@ -24,7 +24,7 @@ export interface MatmulSizes {
 }
 
 /** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
-export function matmulServes(variant: MatmulVariant, device: Device, { m, n, k }: MatmulSizes): boolean {
+export function matmulSupports(variant: MatmulVariant, device: Device, { m, n, k }: MatmulSizes): boolean {
   if (variant === 'naive') return true;
   return m * n * k > 0 && (variant === 'workgroup' || device.subgroupLanes !== null);
 }
@@ -42,7 +42,7 @@ const isLongRow = ({ info }: Device, k: number) => !info.isSoftware && k > 1024;
 export function withMatmulVariant(
   device: Device,
   sizes: Pick<MatmulRun, 'm' | 'n' | 'k' | 'transposeA' | 'transposeB' | 'batch'>,
-  asked: MatmulVariant | undefined,
+  requested: MatmulVariant | undefined,
   body: (variant: MatmulVariant) => void,
 ): void {
   const { m, n, k, batch } = sizes;
@@ -54,8 +54,8 @@ export function withMatmulVariant(
     {
       variants: matmulVariants,
       preferred: m > 1 || isLongRow(device, k) ? ['subgroup', 'workgroup'] : [],
-      serves: (variant) => matmulServes(variant, device, sizes),
-      asked,
+      supports: (variant) => matmulSupports(variant, device, sizes),
+      requested,
     },
     body,
   );
@@ -65,7 +65,7 @@ export function withMatmulVariant(
  * Whether a matrix that does not lie along k should be transposed before the product, which reads every value of it `uses` / 32
  * times: beyond what a core's cache holds, walking down its columns misses the cache at every step.
  */
-export function worthTurning(variant: MatmulVariant, elements: number, uses: number): boolean {
+export function shouldTranspose(variant: MatmulVariant, elements: number, uses: number): boolean {
   return variant === 'subgroup' && elements > 2 ** 21 && uses >= 512;
 }
 
@@ -102,7 +102,7 @@ export function runMatmul(
   const source = sourceOf(variant, a.device, run, {
     length,
     columnSums: sums !== undefined,
-    through: slices === 1 && !!epilogue.through,
+    through: slices === 1 && !!epilogue.reluMask,
     activation: slices === 1 ? epilogue.activation : null, // else where the slices are added up
   });
   const wide = variant === 'subgroup';
@@ -111,12 +111,12 @@ export function runMatmul(
   const flags = epilogueFlags(epilogue);
   const most = a.device.limits.maxComputeWorkgroupsPerDimension;
   // As many models at once as an array holds the slices of.
-  for (const group of parts(run.models, roomFor(a.device, slices * ofModel))) {
-    const to = slices > 1 ? DeviceArray.empty(a.device, [slices * ofModel], { models: group.count }) : c;
+  for (const group of chunkRanges(run.models, arrayCapacity(a.device, slices * ofModel))) {
+    const to = slices > 1 ? DeviceArray.empty(a.device, [slices * ofModel], { replicas: group.count }) : c;
     const [before, products] = [group.first * batch, group.count * batch];
     // A grid for all of it, or several where a dimension of it has more tiles or products than a dispatch holds.
-    const grids = parts(products, Math.floor(most / slices)).flatMap((z) =>
-      parts(m, most * tile[0]).flatMap((y) => parts(n, most * tile[1]).map((x) => ({ x, y, z }))),
+    const grids = chunkRanges(products, Math.floor(most / slices)).flatMap((z) =>
+      chunkRanges(m, most * tile[0]).flatMap((y) => chunkRanges(n, most * tile[1]).map((x) => ({ x, y, z }))),
     );
     for (const { x, y, z } of grids) {
       runKernel(
@@ -138,7 +138,7 @@ export function runMatmul(
       withEpilogue({ name: 'matmul_slices', code: slicesCode }, epilogue.activation),
       [size, slices, n, ...flags, ofModel, group.first * ofModel],
       [to, epilogueArray(epilogue, to), c],
-      elementwise(size),
+      elementwiseWorkgroups(size),
     );
     to.dispose();
   }
@@ -159,7 +159,7 @@ function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-  slice: { length: number; columnSums: boolean; through: boolean; activation?: Fused | null | undefined },
+  slice: { length: number; columnSums: boolean; through: boolean; activation?: FusedActivation | null | undefined },
 ): KernelSource {
   const { length, columnSums, through, activation } = slice;
   if (variant === 'naive') return withEpilogue({ name: 'matmul', code: matmulCode }, activation);
@@ -191,7 +191,7 @@ const LONGEST_SLICE = FOLD ** 2;
 function cut(device: Device, tiles: number, size: number, k: number): { slices: number; length: number } {
   const [enough, shortest] = device.info.isSoftware ? [4, 192] : [128, 128];
   const useful = Math.min(Math.floor(enough / tiles), Math.floor(k / shortest));
-  const wanted = Math.max(1, Math.min(Math.max(useful, Math.ceil(k / LONGEST_SLICE)), roomFor(device, size)));
+  const wanted = Math.max(1, Math.min(Math.max(useful, Math.ceil(k / LONGEST_SLICE)), arrayCapacity(device, size)));
   const length = Math.max(4, 4 * Math.ceil(k / wanted / 4));
   return { slices: Math.max(1, Math.ceil(k / length)), length };
 }

@@ -2,9 +2,9 @@ import { ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, showShape, sizeOf } from '../array.ts';
 import type { ProductEpilogue } from '../epilogue.ts';
 import { sumRows } from '../reduce/reduce.ts';
-import { checkDType, commonModels, output } from '../run.ts';
+import { checkDType, commonReplicas, output } from '../run.ts';
 import { broadcastTo, transpose } from '../view.ts';
-import { type MatmulVariant, runMatmul, withMatmulVariant, worthTurning } from './matmul-variants.ts';
+import { type MatmulVariant, runMatmul, shouldTranspose, withMatmulVariant } from './matmul-variants.ts';
 
 export interface MatmulOptions extends ProductEpilogue {
   transposeA?: boolean;
@@ -18,7 +18,7 @@ export interface MatmulOptions extends ProductEpilogue {
   operator?: string;
 }
 
-export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-variants.ts';
+export { type MatmulVariant, matmulSupports, matmulVariants } from './matmul-variants.ts';
 
 /**
  * Matrix products a b (either side transposed on demand), bias and activation fused into the store. Axes before the last two
@@ -29,11 +29,11 @@ export { type MatmulVariant, matmulServes, matmulVariants } from './matmul-varia
  * @throws ShapeError, ArgumentError
  */
 export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = {}): DeviceArray {
-  const { transposeA = false, transposeB = false, bias, activation, through, operator = 'matmul' } = options;
+  const { transposeA = false, transposeB = false, bias, activation, reluMask, operator = 'matmul' } = options;
   checkDType(operator, 'the left matrix', a, 'f32');
   checkDType(operator, 'the right matrix', b, 'f32');
   if (bias) checkDType(operator, 'the bias', bias, 'f32');
-  const models = commonModels(operator, [a, b, bias]);
+  const models = commonReplicas(operator, [a, b, bias]);
   const [aRows, aColumns] = matrixOf(operator, 'the left matrix', a);
   const [bRows, bColumns] = matrixOf(operator, 'the right matrix', b);
   const [rows, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -52,13 +52,13 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
     batch = 1;
   }
   withMatmulVariant(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant, (variant) => {
-    const turnA = transposeA && batch === 1 && worthTurning(variant, k * m, n);
-    const turnB = !transposeB && batch === 1 && worthTurning(variant, k * n, m);
-    const left = turnA ? turned(operator, a) : spreadBatch(operator, a, batch, batchShape);
-    const right = turnB ? turned(operator, b) : spreadBatch(operator, b, batch, batchShape);
+    const turnA = transposeA && batch === 1 && shouldTranspose(variant, k * m, n);
+    const turnB = !transposeB && batch === 1 && shouldTranspose(variant, k * n, m);
+    const left = turnA ? copyTransposed(operator, a) : broadcastBatch(operator, a, batch, batchShape);
+    const right = turnB ? copyTransposed(operator, b) : broadcastBatch(operator, b, batch, batchShape);
     const summed = runMatmul(variant, left, right, c, {
       ...{ m, n, k, models, batch },
-      epilogue: { bias, activation, through },
+      epilogue: { bias, activation, reluMask },
       transposeA: transposeA && !turnA,
       transposeB: transposeB || turnB,
       aShare: batchOf(left) === 1 ? batch : 1,
@@ -95,13 +95,13 @@ export function commonBatch(operator: string, a: DeviceArray, b: DeviceArray, sh
 }
 
 /** Each matrix transposed, in memory. */
-function turned(operator: string, x: DeviceArray): DeviceArray {
+function copyTransposed(operator: string, x: DeviceArray): DeviceArray {
   const axes = x.shape.map((_, d) => d);
   return transpose(operator, x, [...axes.slice(0, -2), ...axes.slice(-2).reverse()]);
 }
 
 /** x itself where each product has its own matrix or all have one; else x repeated to the whole batch. */
-function spreadBatch(operator: string, x: DeviceArray, batch: number, batchShape: readonly number[]): DeviceArray {
+function broadcastBatch(operator: string, x: DeviceArray, batch: number, batchShape: readonly number[]): DeviceArray {
   const own = batchOf(x);
   if (own === batch || own === 1 || batch === 1) return x;
   return broadcastTo(operator, x, [...batchShape, ...x.shape.slice(-2)]);

@@ -14,12 +14,12 @@ import {
   checkDType,
   checkRank,
   checkSameShape,
-  commonModels,
-  elementwise,
-  f32,
+  commonReplicas,
+  elementwiseWorkgroups,
+  f32Bits,
+  gridStrideWorkgroups,
   output,
   runKernel,
-  strided,
 } from '../run.ts';
 
 /** Words of a model's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/metrics/running_totals.wgsl). */
@@ -35,26 +35,26 @@ export function readTotals(words: Uint32Array<ArrayBuffer>): { samples: number; 
 /** A batch joins the running totals: its mean loss [] times its rows, its rows and how many are hits. rowHit [N], totals u32 [TOTALS_WORDS]. */
 export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
   const source = { name: 'accumulate_metrics', code: totalsCode + accumulateMetricsCode };
-  runKernel(loss.device, source, [rowHit.size], [loss, totals, rowHit], [1, 1, loss.models]);
+  runKernel(loss.device, source, [rowHit.size], [loss, totals, rowHit], [1, 1, loss.replicas]);
 }
 
 /** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals u32 [TOTALS_WORDS]. */
 export function accumulateLoss(loss: DeviceArray, rows: number, totals: DeviceArray): void {
   const source = { name: 'accumulate_loss', code: totalsCode + accumulateLossCode };
-  runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.models]);
+  runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.replicas]);
 }
 
 /** 1 for each row whose first largest output is its label's, else 0: output [N,C], labels u32 [N] -> [N]. Memory-bound. */
 export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
   checkRank('hits', 'the output', y, 2, 'batch, classes');
-  const hit = output(y.device, labels.shape, commonModels('hits', [y, labels]));
-  const rows = hit.models * hit.size;
+  const hit = output(y.device, labels.shape, commonReplicas('hits', [y, labels]));
+  const rows = hit.replicas * hit.size;
   runKernel(
     y.device,
     withFloatBits({ name: 'hits', code: hitsCode }),
     [rows, y.shape[1]!],
     [y, labels, hit],
-    elementwise(rows),
+    elementwiseWorkgroups(rows),
   );
   return hit;
 }
@@ -62,10 +62,10 @@ export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
 /** 1 for each row whose output is above `threshold` just where its target is 1: output and target [N,1] -> [N]. Memory-bound. */
 export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: number): DeviceArray {
   checkSameShape('hits', y, target);
-  const hit = output(y.device, [y.shape[0]!], commonModels('hits', [y, target]));
-  const rows = hit.models * hit.size;
+  const hit = output(y.device, [y.shape[0]!], commonReplicas('hits', [y, target]));
+  const rows = hit.replicas * hit.size;
   const source = withFloatBits({ name: 'binary_hits', code: binaryHitsCode });
-  runKernel(y.device, source, [rows, f32(threshold)], [y, target, hit], elementwise(rows));
+  runKernel(y.device, source, [rows, f32Bits(threshold)], [y, target, hit], elementwiseWorkgroups(rows));
   return hit;
 }
 
@@ -76,10 +76,10 @@ export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: numbe
 export function classesOf(values: DeviceArray, threshold: number): DeviceArray {
   checkRank('classesOf', 'the values', values, 2, 'batch, classes');
   const [rows, columns] = [values.shape[0]!, values.shape[1]!];
-  const classes = output(values.device, [rows], values.models, undefined, 'u32');
-  const params = [values.models * rows, columns, f32(threshold)];
+  const classes = output(values.device, [rows], values.replicas, undefined, 'u32');
+  const params = [values.replicas * rows, columns, f32Bits(threshold)];
   const source = withFloatBits({ name: 'classes_of', code: classesOfCode });
-  runKernel(values.device, source, params, [values, classes], elementwise(values.models * rows));
+  runKernel(values.device, source, params, [values, classes], elementwiseWorkgroups(values.replicas * rows));
   return classes;
 }
 
@@ -92,10 +92,10 @@ export function countConfusion(
 ): void {
   checkSameShape('confusion', actual, predicted);
   checkDType('confusion', 'the counts', counts, 'u32');
-  const models = commonModels('confusion', [actual, predicted, counts]);
+  const models = commonReplicas('confusion', [actual, predicted, counts]);
   const source = { name: 'confusion', code: confusionCode };
   const params = [actual.size, classes, first, counts.size];
-  runKernel(counts.device, source, params, [actual, predicted, counts], elementwise(actual.size, models));
+  runKernel(counts.device, source, params, [actual, predicted, counts], elementwiseWorkgroups(actual.size, models));
 }
 
 /** Adds to `counts[at]` how many rows have their label among the k largest outputs: [N,C], labels u32 [N]. Memory-bound. */
@@ -107,10 +107,10 @@ export function countTopK(
 ): void {
   checkRank('topK', 'the output', y, 2, 'batch, classes');
   checkDType('topK', 'the counts', counts, 'u32');
-  const models = commonModels('topK', [y, labels, counts]);
+  const models = commonReplicas('topK', [y, labels, counts]);
   const source = withFloatBits({ name: 'top_k', code: topKCode });
   const params = [labels.size, y.shape[1]!, k, at, counts.size];
-  runKernel(counts.device, source, params, [y, labels, counts], elementwise(labels.size, models));
+  runKernel(counts.device, source, params, [y, labels, counts], elementwiseWorkgroups(labels.size, models));
 }
 
 /** Rows of a label that an invocation of `countLabels` counts. */
@@ -131,12 +131,12 @@ export function countLabels(
 ): void {
   checkSameShape('countLabels', y, target);
   checkDType('countLabels', 'the counts', counts, 'u32');
-  const models = commonModels('countLabels', [y, target, counts]);
+  const models = commonReplicas('countLabels', [y, target, counts]);
   const labels = y.shape.at(-1)!;
   const rows = y.size / labels;
   const source = withFloatBits({ name: 'count_labels', code: countLabelsCode });
-  const params = [rows, labels, f32(threshold), first, counts.size];
-  const grid = elementwise(Math.ceil(rows / LABEL_STRIP) * labels, models);
+  const params = [rows, labels, f32Bits(threshold), first, counts.size];
+  const grid = elementwiseWorkgroups(Math.ceil(rows / LABEL_STRIP) * labels, models);
   runKernel(counts.device, source, params, [y, target, counts], grid);
 }
 
@@ -151,10 +151,10 @@ export function countOutside(
 ): void {
   checkDType('countOutside', 'the targets', targets, 'f32');
   checkDType('countOutside', 'the counts', counts, 'u32');
-  const models = commonModels('countOutside', [targets, counts]);
+  const models = commonReplicas('countOutside', [targets, counts]);
   const source = { name: 'count_outside', code: countOutsideCode };
-  const params = [targets.size, first, counts.size, f32(least), f32(most)];
-  runKernel(counts.device, source, params, [targets, counts], strided(targets.size, models));
+  const params = [targets.size, first, counts.size, f32Bits(least), f32Bits(most)];
+  runKernel(counts.device, source, params, [targets, counts], gridStrideWorkgroups(targets.size, models));
 }
 
 /** What `countOutside` noted: how many there were, the smallest and the largest. */

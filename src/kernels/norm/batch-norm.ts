@@ -14,8 +14,24 @@ import { withVariant } from '../choice.ts';
 import { withFloatBits } from '../float-bits.ts';
 import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
 import { sumRows } from '../reduce/reduce.ts';
-import { checkDType, commonModels, elementwise, f32, laned, lanesOf, output, runKernel } from '../run.ts';
-import { teamCodes, teamed, teamGroups, teamMembers, teamsForColumns, workgroupCut } from '../team.ts';
+import {
+  checkDType,
+  commonReplicas,
+  elementwiseWorkgroups,
+  f32Bits,
+  output,
+  runKernel,
+  vectorized,
+  vectorWidthFor,
+} from '../run.ts';
+import {
+  cooperativeGroupsForColumns,
+  cooperativeShaders,
+  cooperativeSize,
+  cooperativeSource,
+  cooperativeWorkgroups,
+  planWorkgroupSlices,
+} from '../team.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
@@ -38,7 +54,7 @@ export type BatchNormVariant = (typeof batchNormVariants)[number];
 
 export const batchNormShaders: readonly string[] = [
   ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
-  ...[longSumCode, ...teamCodes],
+  ...[longSumCode, ...cooperativeShaders],
 ];
 
 /** Activations that may follow in the same store. Their gradient needs no output: what is normalised is computed again from x. */
@@ -90,7 +106,7 @@ const MOST_COMBINED = 32;
 function columns(x: DeviceArray) {
   const channels = x.shape.at(-1)!;
   const rows = channels === 0 ? 0 : x.size / channels;
-  return { rows, channels, lanes: lanesOf(channels) };
+  return { rows, channels, lanes: vectorWidthFor(channels) };
 }
 
 /** The parts of a mean: see `Statistics`. */
@@ -98,13 +114,16 @@ const partsOf = ({ mean }: Statistics, channels: number) => mean.size / channels
 
 /** A kernel by a workgroup for `width` channels and a slice of rows. */
 const byWorkgroup = (name: string, code: string, slice: number, width: number) =>
-  withLongSums(teamed('workgroup', name, laned(name, code, 1).code), (slice * width) / teamMembers('workgroup'));
+  withLongSums(
+    cooperativeSource('workgroup', name, vectorized(name, code, 1).code),
+    (slice * width) / cooperativeSize('workgroup'),
+  );
 
 /** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one model alone. */
 function cut(variant: BatchNormVariant, operator: Operator, { rows, channels }: { rows: number; channels: number }) {
   if (variant === 'workgroup') {
     const most = operator === 'batchNormMoments' ? MOST_COMBINED : undefined;
-    return { variant, ...workgroupCut({ outer: 1, rows, channels }, most) };
+    return { variant, ...planWorkgroupSlices({ outer: 1, rows, channels }, most) };
   }
   const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
   return { variant, width: 1, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
@@ -117,16 +136,16 @@ function withChosen<T>(
   device: Device,
   operator: Operator,
   sizes: { rows: number; channels: number },
-  asked: BatchNormVariant | undefined,
+  requested: BatchNormVariant | undefined,
   body: (chosen: ReturnType<typeof cut>) => T,
 ): T {
   const { rows, channels } = sizes;
-  const workgroup = teamsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
+  const workgroup = cooperativeGroupsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
   const options = {
     variants: batchNormVariants,
     preferred: workgroup ? (['workgroup'] as const) : [],
-    serves: (candidate: BatchNormVariant) => candidate === 'naive' || rows * channels > 0,
-    asked,
+    supports: (candidate: BatchNormVariant) => candidate === 'naive' || rows * channels > 0,
+    requested,
   };
   return withVariant<BatchNormVariant, T>(device, operator, sizes, options, (variant) =>
     body(cut(variant, operator, sizes)),
@@ -146,7 +165,7 @@ export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Rec
       );
     }
   }
-  commonModels(operator, [x, ...Object.values(perChannel)]);
+  commonReplicas(operator, [x, ...Object.values(perChannel)]);
 }
 
 /**
@@ -167,28 +186,28 @@ export function batchStatistics(
   }
   return withChosen(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
     const { variant, width, slice, slices } = chosen;
-    const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { models: x.models });
+    const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { replicas: x.replicas });
     const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
     const bindings = [x, partMean, partSquare];
     if (variant === 'naive') {
-      const moments = laned('batch_norm_moments', momentsCode, lanes);
+      const moments = vectorized('batch_norm_moments', momentsCode, lanes);
       const params = [rows, channels / lanes, slice, slices];
-      runKernel(x.device, moments, params, bindings, elementwise(partMean.size / lanes, x.models));
+      runKernel(x.device, moments, params, bindings, elementwiseWorkgroups(partMean.size / lanes, x.replicas));
     } else {
       const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
-      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
+      const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
       runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
     }
-    const variance = output(x.device, [channels], x.models, options.variance);
+    const variance = output(x.device, [channels], x.replicas, options.variance);
     const batch = { mean: array([2, channels]), variance };
     const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
     runKernel(
       x.device,
-      withLongSums(laned('batch_norm_combine', combineCode, lanes), slices),
-      [rows, channels / lanes, slice, slices, f32(1 - kept.momentum)],
+      withLongSums(vectorized('batch_norm_combine', combineCode, lanes), slices),
+      [rows, channels / lanes, slice, slices, f32Bits(1 - kept.momentum)],
       [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
-      elementwise(channels / lanes, x.models),
-      { bytes: 4 * x.models * channels * (2 * slices + 8) }, // of x one row
+      elementwiseWorkgroups(channels / lanes, x.replicas),
+      { bytes: 4 * x.replicas * channels * (2 * slices + 8) }, // of x one row
     );
     for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
     return batch;
@@ -213,12 +232,12 @@ export function batchNorm(
   epsilon: number,
   activation: NormActivation | null = null,
 ): DeviceArray {
-  const y = output(x.device, x.shape, x.models);
+  const y = output(x.device, x.shape, x.replicas);
   const { channels, lanes } = columns(x);
-  const source = withActivation(laned('batch_norm', normCode, lanes), activation);
-  const params = [x.size / lanes, channels / lanes, f32(epsilon), partsOf(statistics, channels)];
+  const source = withActivation(vectorized('batch_norm', normCode, lanes), activation);
+  const params = [x.size / lanes, channels / lanes, f32Bits(epsilon), partsOf(statistics, channels)];
   const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
-  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.models));
+  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.replicas));
   return y;
 }
 
@@ -247,10 +266,10 @@ export function batchNormParameterGrads(
     const { variant, width, slice, slices } = chosen;
     const whole = slices === 1; // then the sums are the gradients
     const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
-      output(x.device, [channels], x.models, home),
+      output(x.device, [channels], x.replicas, home),
     );
     const part = (total: DeviceArray) =>
-      whole ? total : DeviceArray.empty(x.device, [slices, channels], { models: x.models });
+      whole ? total : DeviceArray.empty(x.device, [slices, channels], { replicas: x.replicas });
     const [partDy, partDot] = [part(doffset!), part(dscale!)];
     const { following } = options;
     const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
@@ -258,13 +277,13 @@ export function batchNormParameterGrads(
     const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
     const parts = partsOf(statistics, channels);
     if (variant === 'naive') {
-      const source = activating(laned('batch_norm_grad_sums', gradSumsCode, lanes));
-      const params = [rows, channels / lanes, slice, slices, f32(epsilon), parts];
-      runKernel(x.device, source, params, bindings, elementwise((slices * channels) / lanes, x.models));
+      const source = activating(vectorized('batch_norm_grad_sums', gradSumsCode, lanes));
+      const params = [rows, channels / lanes, slice, slices, f32Bits(epsilon), parts];
+      runKernel(x.device, source, params, bindings, elementwiseWorkgroups((slices * channels) / lanes, x.replicas));
     } else {
       const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
-      const groups = teamGroups(variant, slices * Math.ceil(channels / width), x.models);
-      runKernel(x.device, source, [rows, channels, slice, slices, f32(epsilon), parts, width], bindings, groups);
+      const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
+      runKernel(x.device, source, [rows, channels, slice, slices, f32Bits(epsilon), parts, width], bindings, groups);
     }
     if (!whole) {
       sumRows(partDy, channels, { into: doffset });
@@ -287,24 +306,24 @@ export function batchNormInputGrad(
   statistics: Statistics,
   epsilon: number,
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
-  options: { into?: DeviceArray; rectified?: boolean; activation?: NormActivation | null } = {},
+  options: { into?: DeviceArray; inputIsRelu?: boolean; activation?: NormActivation | null } = {},
 ): DeviceArray {
-  const { into, rectified = false, activation = null } = options;
+  const { into, inputIsRelu: rectified = false, activation = null } = options;
   const { rows, channels, lanes } = columns(x);
-  const dx = output(x.device, x.shape, x.models, into);
+  const dx = output(x.device, x.shape, x.replicas, into);
   const { mean, variance } = statistics;
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
-  const coefficients = DeviceArray.empty(x.device, [5, channels], { models: x.models });
+  const coefficients = DeviceArray.empty(x.device, [5, channels], { replicas: x.replicas });
   runKernel(
     x.device,
-    laned('batch_norm_coefficients', coefficientsCode, lanes),
-    [channels / lanes, f32(epsilon), f32(1 / rows), sums ? 1 : 0, partsOf(statistics, channels)],
+    vectorized('batch_norm_coefficients', coefficientsCode, lanes),
+    [channels / lanes, f32Bits(epsilon), f32Bits(1 / rows), sums ? 1 : 0, partsOf(statistics, channels)],
     [scale, offset, mean, variance, doffset, dscale, coefficients],
-    elementwise(channels / lanes, x.models),
+    elementwiseWorkgroups(channels / lanes, x.replicas),
   );
-  const source = withActivation(laned('batch_norm_grad', gradCode, lanes), activation);
+  const source = withActivation(vectorized('batch_norm_grad', gradCode, lanes), activation);
   const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, rectified ? 1 : 0];
-  runKernel(x.device, source, params, [x, dy, coefficients, dx], byRows(x.size / lanes, channels / lanes, x.models));
+  runKernel(x.device, source, params, [x, dy, coefficients, dx], byRows(x.size / lanes, channels / lanes, x.replicas));
   coefficients.dispose();
   return dx;
 }

@@ -1,6 +1,6 @@
 import foldCode from '../../../shaders/norm/fold_batch_norm.wgsl';
 import type { DeviceArray } from '../array.ts';
-import { f32, laned, lanesOf, output, runKernel, strided } from '../run.ts';
+import { f32Bits, gridStrideWorkgroups, output, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 
 /** A batch normalisation by given statistics: all arrays f32 [C]. */
 export interface FixedNormalization {
@@ -22,16 +22,16 @@ export function foldBatchNorm(
   bias: DeviceArray | null,
   { scale, offset, mean, variance, epsilon }: FixedNormalization,
 ): { filter: DeviceArray; bias: DeviceArray } {
-  const { device, models } = filter;
+  const { device, replicas: models } = filter;
   const folded = output(device, filter.shape, models);
   const foldedBias = output(device, scale.shape, models);
-  const lanes = lanesOf(scale.size);
+  const lanes = vectorWidthFor(scale.size);
   runKernel(
     device,
-    laned('fold_batch_norm', foldCode, lanes),
-    [filter.size / lanes, scale.size / lanes, f32(epsilon), bias ? 1 : 0],
+    vectorized('fold_batch_norm', foldCode, lanes),
+    [filter.size / lanes, scale.size / lanes, f32Bits(epsilon), bias ? 1 : 0],
     [filter, bias ?? mean, scale, offset, mean, variance, folded, foldedBias],
-    strided(filter.size / lanes, models),
+    gridStrideWorkgroups(filter.size / lanes, models),
   );
   return { filter: folded, bias: foldedBias };
 }

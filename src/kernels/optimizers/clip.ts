@@ -6,14 +6,14 @@ import squareBlocksCode from '../../../shaders/optimizers/square_blocks.wgsl';
 import { DeviceArray } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
 import { withLongSums } from '../reduce/long-sums.ts';
-import { elementwise, f32, laned, runKernel, strided } from '../run.ts';
+import { elementwiseWorkgroups, f32Bits, gridStrideWorkgroups, runKernel, vectorized } from '../run.ts';
 import { BLOCK } from './blocks.ts';
 
 /** Clips each element to -limit .. limit, in place. Memory-bound. */
 export function clipByValue(gradient: DeviceArray, limit: number): void {
-  const n = gradient.models * gradient.size;
+  const n = gradient.replicas * gradient.size;
   const source = withFloatBits({ name: 'clip_value', code: clipValueCode });
-  runKernel(gradient.device, source, [n, f32(limit)], [gradient], strided(n), { bytes: 8 * n });
+  runKernel(gradient.device, source, [n, f32Bits(limit)], [gradient], gridStrideWorkgroups(n), { bytes: 8 * n });
 }
 
 /** In `NormTables.segment`: the gradients of this block are not looked at. */
@@ -36,22 +36,22 @@ export interface NormTables {
  */
 export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
   const { device } = gradient;
-  const { models } = tables.blocks;
+  const { replicas: models } = tables.blocks;
   const blocks = tables.blocks.shape[0]!;
   const count = tables.segments.shape[0]!;
-  const square = DeviceArray.empty(device, [blocks], { models });
-  const scale = DeviceArray.empty(device, [count], { models });
+  const square = DeviceArray.empty(device, [blocks], { replicas: models });
+  const scale = DeviceArray.empty(device, [count], { replicas: models });
   runKernel(
     device,
     { name: 'square_blocks', code: blockQuadCode + squareBlocksCode },
     [blocks],
     [gradient, tables.blocks, tables.segment, square],
-    elementwise(blocks, models),
+    elementwiseWorkgroups(blocks, models),
   );
   runKernel(
     device,
-    withFloatBits(withLongSums(laned('clip_scale', clipScaleCode, 1), blocks / 64)),
-    [blocks, count, f32(limit), f32(global ? Number.NaN : 0)],
+    withFloatBits(withLongSums(vectorized('clip_scale', clipScaleCode, 1), blocks / 64)),
+    [blocks, count, f32Bits(limit), f32Bits(global ? Number.NaN : 0)],
     [square, tables.segments, scale],
     [count, 1, models],
   );
@@ -60,7 +60,7 @@ export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: num
     { name: 'scale_blocks', code: scaleBlocksCode },
     [blocks, count],
     [tables.blocks, tables.segment, scale, gradient],
-    elementwise(BLOCK * blocks, models),
+    elementwiseWorkgroups(BLOCK * blocks, models),
     { bytes: 8 * gradient.size },
   );
   square.dispose();

@@ -10,7 +10,7 @@ import ownCode from '../../../shaders/optimizers/update_own.wgsl';
 import sharedCode from '../../../shaders/optimizers/update_shared.wgsl';
 import type { DeviceArray } from '../array.ts';
 import { floatBits } from '../float-bits.ts';
-import { f32, runKernel, strided } from '../run.ts';
+import { f32Bits, gridStrideWorkgroups, runKernel } from '../run.ts';
 import type { StepState } from './step-state.ts';
 
 /** Coefficients (l1, l2) of each block of the flat buffers: f32 [models, blocks, 2], or [1, blocks, 2] for all models. */
@@ -27,7 +27,7 @@ export interface Update {
   /** Those whose gradient is to be added. */
   penalties?: PenaltyTable | null;
   /** The model of each element, u32, where models have rates or penalties of their own. */
-  owner?: DeviceArray | null;
+  replicaOfElement?: DeviceArray | null;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface Update {
 export function updateKernel(
   name: string,
   code: string,
-  { weight, gradient, penalties, owner }: Update,
+  { weight, gradient, penalties, replicaOfElement: owner }: Update,
   arrays: readonly DeviceArray[],
   state: StepState | null,
   params: readonly number[],
@@ -60,7 +60,7 @@ export function updateKernel(
       ...arrays,
       ...(owner ? [owner] : []),
     ],
-    strided(Math.ceil(n / 4)),
+    gridStrideWorkgroups(Math.ceil(n / 4)),
     { bytes: (bytes + (owner ? 4 : 0)) * n },
   );
 }
@@ -88,7 +88,7 @@ export function adam(
   options: { beta1: number; beta2: number; epsilon: number; decay?: number },
 ): void {
   const { beta1, beta2, epsilon, decay = 0 } = options;
-  const params = [f32(1 - beta1), f32(1 - beta2), f32(epsilon), f32(decay)];
+  const params = [f32Bits(1 - beta1), f32Bits(1 - beta2), f32Bits(epsilon), f32Bits(decay)];
   step('adam', adamCode, update, [moments.m, moments.v], state, params);
 }
 
@@ -103,7 +103,7 @@ export function sgd(
     step('sgd', sgdCode, update, [], state, []);
     return;
   }
-  const params = [f32(options.momentum), options.nesterov ? 1 : 0];
+  const params = [f32Bits(options.momentum), options.nesterov ? 1 : 0];
   step('sgd_momentum', sgdMomentumCode, update, [velocity], state, params);
 }
 
@@ -121,11 +121,11 @@ export function rmsprop(
   state: StepState,
   options: { rho: number; epsilon: number; momentum: number; centered: boolean },
 ): void {
-  const params = [f32(1 - options.rho), f32(options.epsilon)];
+  const params = [f32Bits(1 - options.rho), f32Bits(options.epsilon)];
   if (!average || !velocity) {
     step('rmsprop', rmspropCode, update, [square], state, params);
     return;
   }
-  params.push(f32(options.momentum), options.centered ? 1 : 0);
+  params.push(f32Bits(options.momentum), options.centered ? 1 : 0);
   step('rmsprop_momentum', rmspropMomentumCode, update, [square, average, velocity], state, params);
 }

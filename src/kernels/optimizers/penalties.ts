@@ -3,7 +3,7 @@ import penaltyBlocksCode from '../../../shaders/optimizers/penalty_blocks.wgsl';
 import penaltyGradientCode from '../../../shaders/optimizers/penalty_gradient.wgsl';
 import { DeviceArray } from '../array.ts';
 import { sumAll } from '../reduce/reduce.ts';
-import { elementwise, runKernel } from '../run.ts';
+import { elementwiseWorkgroups, runKernel } from '../run.ts';
 import { type Update, updateKernel } from './optimizer.ts';
 
 /**
@@ -15,8 +15,8 @@ export function penaltyValue(
   table: DeviceArray,
   { first, blocks }: { first: number; blocks: number },
 ): DeviceArray {
-  const { device, models } = table;
-  const partial = DeviceArray.empty(device, [blocks], { models });
+  const { device, replicas: models } = table;
+  const partial = DeviceArray.empty(device, [blocks], { replicas: models });
   const source = { name: 'penalty_blocks', code: blockQuadCode + penaltyBlocksCode };
   const work = { bytes: 4 * flat.size };
   runKernel(
@@ -24,7 +24,7 @@ export function penaltyValue(
     source,
     [blocks, first, table.shape[0]!],
     [flat, table, partial],
-    elementwise(blocks, models),
+    elementwiseWorkgroups(blocks, models),
     work,
   );
   const total = sumAll('penalty', partial);
@@ -33,7 +33,7 @@ export function penaltyValue(
 }
 
 /** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers. Memory-bound. */
-export function addPenaltyGradient({ weight, gradient, penalties, owner }: Update): void {
+export function addPenaltyGradient({ weight, gradient, penalties, replicaOfElement: owner }: Update): void {
   if (!penalties) return;
   const arrays = { weight, gradient: weight, penalties, owner }; // the weights are read, the gradients written
   updateKernel('penalty_gradient', penaltyGradientCode, arrays, [gradient], null, [], 12);

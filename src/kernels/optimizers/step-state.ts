@@ -47,7 +47,7 @@ export class StepState {
     if (this.waiting === SLOTS) this.device.flush();
     const at = this.waiting++ * this.size;
     this.fill(new DataView(this.words, at, this.size), values);
-    this.device.copyLate(this.queued, at, this.buffer, this.size, this.send);
+    this.device.copyAfterWrite(this.queued, at, this.buffer, this.size, this.send);
   }
 
   private fill(view: DataView, { batchStart, step = 0, rates = [] }: StepValues): void {

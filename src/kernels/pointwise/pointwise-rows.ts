@@ -8,7 +8,7 @@ import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { type DeviceArray, type DType, type Shape, sameShape, showShape } from '../array.ts';
 import { sumAxes } from '../reduce/reduce.ts';
-import { checkDType, commonModels, f32, output, runKernel, strided } from '../run.ts';
+import { checkDType, commonReplicas, f32Bits, gridStrideWorkgroups, output, runKernel } from '../run.ts';
 import { broadcastTo } from '../view.ts';
 import { pointwiseFunctions } from './pointwise-functions.ts';
 import {
@@ -28,8 +28,8 @@ import {
 /** The two options of a row, 0 where it has fewer. */
 export type RowOptions = readonly [p: number, q: number];
 
-const all = (x: DeviceArray) => x.models * x.size;
-const quadwise = (x: DeviceArray) => strided(Math.ceil(all(x) / 4));
+const all = (x: DeviceArray) => x.replicas * x.size;
+const quadwise = (x: DeviceArray) => gridStrideWorkgroups(Math.ceil(all(x) / 4));
 /** One operation an element, whatever the function. */
 const work = (x: DeviceArray) => ({ flops: all(x) });
 
@@ -53,9 +53,9 @@ function gradSource(name: string, template: string, slope: string, { masks }: Un
 
 /** Dispatches f(x) -> f32. */
 function apply(operator: string, expression: string, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
-  const y = output(x.device, x.shape, x.models);
+  const y = output(x.device, x.shape, x.replicas);
   const kernel = source(operator, unaryCode, expression, x.dtype);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y], quadwise(x), work(x));
+  runKernel(x.device, kernel, [all(x), f32Bits(p), f32Bits(q)], [x, y], quadwise(x), work(x));
   return y;
 }
 
@@ -81,9 +81,9 @@ export function unaryGrad(
   [p, q]: RowOptions,
   into?: DeviceArray,
 ): DeviceArray {
-  const dx = output(x.device, x.shape, x.models, into);
+  const dx = output(x.device, x.shape, x.replicas, into);
   const kernel = gradSource(name, unaryGradCode, unaryTable[name].derivative, unaryTable[name]);
-  runKernel(x.device, kernel, [all(x), f32(p), f32(q)], [x, y, dy, dx], quadwise(x), work(x));
+  runKernel(x.device, kernel, [all(x), f32Bits(p), f32Bits(q)], [x, y, dy, dx], quadwise(x), work(x));
   return dx;
 }
 
@@ -103,7 +103,7 @@ export function broadcastShape(operator: string, a: Shape, b: Shape): Shape {
 }
 
 /** x repeated to `shape`, or x itself; the caller disposes a copy. */
-export function repeated(operator: string, x: DeviceArray, shape: Shape): DeviceArray {
+export function repeatTo(operator: string, x: DeviceArray, shape: Shape): DeviceArray {
   return sameShape(x.shape, shape) ? x : broadcastTo(operator, x, shape);
 }
 
@@ -123,7 +123,7 @@ function periodOf(x: DeviceArray, shape: Shape): number | null {
   if (sameShape(x.shape, shape)) return 0;
   const core = x.shape.slice(x.shape.findIndex((n) => n !== 1));
   const simply = x.size === 1 || sameShape(core, shape.slice(shape.length - core.length));
-  return simply && x.models === 1 ? x.size : null;
+  return simply && x.replicas === 1 ? x.size : null;
 }
 
 /** Runs `body` with both operands as the kernels take them: where they lie if they simply repeat, else copied out. */
@@ -134,7 +134,7 @@ function withOperands(
   body: (operands: DeviceArray[], periods: number[]) => void,
 ): void {
   const periods = arrays.map((x) => periodOf(x, shape));
-  const operands = arrays.map((x, i) => (periods[i] === null ? repeated(operator, x, shape) : x));
+  const operands = arrays.map((x, i) => (periods[i] === null ? repeatTo(operator, x, shape) : x));
   body(
     operands,
     periods.map((period) => period ?? 0),
@@ -146,7 +146,7 @@ function withOperands(
 
 /** Dispatches f(a, b) -> f32 with both operands, of one type, repeated to the common shape. */
 function combine(operator: string, expression: string, a: DeviceArray, b: DeviceArray): DeviceArray {
-  const models = commonModels(operator, [a, b]);
+  const models = commonReplicas(operator, [a, b]);
   const shape = broadcastShape(operator, a.shape, b.shape);
   const y = output(a.device, shape, models);
   const kernel = source(operator, operandsCode + binaryCode, expression, a.dtype);
@@ -184,7 +184,7 @@ export function binaryGrad(
   which: 0 | 1,
   { a, b, y, dy }: { a: DeviceArray; b: DeviceArray; y: DeviceArray; dy: DeviceArray },
 ): DeviceArray {
-  const full = output(y.device, y.shape, y.models);
+  const full = output(y.device, y.shape, y.replicas);
   const { derivatives } = binaryTable[name];
   const kernel = gradSource(name, operandsCode + binaryGradCode, derivatives[which], binaryTable[name]);
   withOperands(name, [a, b], y.shape, (operands, periods) =>
@@ -197,8 +197,14 @@ export function binaryGrad(
 
 /** a where the condition is not 0, else b; all three of one shape. Memory-bound. */
 export function where(condition: DeviceArray, a: DeviceArray, b: DeviceArray): DeviceArray {
-  const y = output(a.device, a.shape, a.models);
+  const y = output(a.device, a.shape, a.replicas);
   const bits = condition.dtype === 'f32' ? 0x7fffffff : 0xffffffff;
-  runKernel(a.device, { name: 'where', code: whereCode }, [all(y), bits], [condition, a, b, y], strided(all(y)));
+  runKernel(
+    a.device,
+    { name: 'where', code: whereCode },
+    [all(y), bits],
+    [condition, a, b, y],
+    gridStrideWorkgroups(all(y)),
+  );
   return y;
 }

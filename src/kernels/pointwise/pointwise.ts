@@ -8,18 +8,26 @@ import { ShapeError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, type DType, type Shape, showShape } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
-import { checkDType, checkSameShape, commonModels, f32, output, runKernel, strided } from '../run.ts';
+import {
+  checkDType,
+  checkSameShape,
+  commonReplicas,
+  f32Bits,
+  gridStrideWorkgroups,
+  output,
+  runKernel,
+} from '../run.ts';
 
-const all = (a: DeviceArray) => a.models * a.size;
+const all = (a: DeviceArray) => a.replicas * a.size;
 /** Workgroups of kernels that handle four elements an invocation. */
-const quadwise = (n: number) => strided(Math.ceil(n / 4));
+const quadwise = (n: number) => gridStrideWorkgroups(Math.ceil(n / 4));
 
 /** a + b of one shape. Memory-bound. @throws ShapeError */
 export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
   checkDType('add', 'the left tensor', a, 'f32');
   checkDType('add', 'the right tensor', b, 'f32');
   checkSameShape('add', a, b);
-  const models = commonModels('add', [a, b]);
+  const models = commonReplicas('add', [a, b]);
   const y = output(a.device, a.shape, models);
   runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)), { flops: all(y) });
   return y;
@@ -45,7 +53,7 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
       `biasAdd: the bias must have the size of the input's last axis (input ${showShape(x.shape)}, bias ${showShape(bias.shape)})`,
     );
   }
-  const models = commonModels('biasAdd', [x, bias]);
+  const models = commonReplicas('biasAdd', [x, bias]);
   const y = output(x.device, x.shape, models);
   const rows = channels === 0 ? 0 : x.size / channels;
   runKernel(
@@ -53,7 +61,7 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
     { name: 'bias_add', code: biasAddCode },
     [rows, channels],
     [x, bias, y],
-    strided(x.size, models),
+    gridStrideWorkgroups(x.size, models),
     { flops: all(y) },
   );
   return y;
@@ -61,8 +69,8 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
 
 /** Gradient of a ReLU from its output y: dy where y > 0; dy itself when it went through this ReLU already. Memory-bound. */
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
-  if (dy.throughRelu === y && !into) return dy;
-  const dx = output(y.device, y.shape, y.models, into);
+  if (dy.appliedReluMask === y && !into) return dy;
+  const dx = output(y.device, y.shape, y.replicas, into);
   runKernel(
     y.device,
     withFloatBits({ name: 'relu_grad', code: reluGradCode }, 'vec4f'),
@@ -84,20 +92,20 @@ export function fill(
   options: { models?: number; into?: DeviceArray; dtype?: DType } = {},
 ): DeviceArray {
   const y = output(device, shape, options.models ?? 1, options.into, options.dtype);
-  const bits = y.dtype === 'f32' ? f32(value) : value;
-  runKernel(device, { name: 'fill', code: fillCode }, [all(y), bits], [y], strided(all(y)));
+  const bits = y.dtype === 'f32' ? f32Bits(value) : value;
+  runKernel(device, { name: 'fill', code: fillCode }, [all(y), bits], [y], gridStrideWorkgroups(all(y)));
   return y;
 }
 
 /** x[r, i] * factor[r] for a scalar factor. Memory-bound. */
 export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArray): DeviceArray {
-  const y = output(x.device, x.shape, x.models, into);
+  const y = output(x.device, x.shape, x.replicas, into);
   runKernel(
     x.device,
     { name: 'scale_rows', code: scaleRowsCode },
     [x.size],
     [x, factor, y],
-    strided(x.size, x.models),
+    gridStrideWorkgroups(x.size, x.replicas),
     { flops: all(y) },
   );
   return y;

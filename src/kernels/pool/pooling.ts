@@ -8,8 +8,17 @@ import { DeviceArray, type Shape, showShape } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
 import { withLongSums } from '../reduce/long-sums.ts';
 import { reduceMiddle } from '../reduce/reduce-variants.ts';
-import { checkDType, checkRank, elementwise, type Lanes, laned, lanesOf, output, runKernel } from '../run.ts';
-import { type Padding, type Pair, pair, slide } from '../window.ts';
+import {
+  checkDType,
+  checkRank,
+  elementwiseWorkgroups,
+  output,
+  runKernel,
+  type VectorWidth,
+  vectorized,
+  vectorWidthFor,
+} from '../run.ts';
+import { checkPair, type Padding, type Pair, slideWindow } from '../window.ts';
 
 // Pooling has no variant with workgroup memory or subgroups, and wants none: windows side by side share no value, so nothing is
 // loaded twice, and of overlapping ones a cache holds the few rows that neighbours share. Neighbouring invocations take neighbouring
@@ -36,7 +45,7 @@ export interface MaxPool {
   /** For each output element, where in its image the maximum stood. */
   argmax: DeviceArray;
   params: number[];
-  lanes: Lanes;
+  lanes: VectorWidth;
   inputShape: Shape;
   /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
   disjoint: boolean;
@@ -52,13 +61,13 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   checkDType(operator, 'the input', x, 'f32');
   checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
   const [batch, h, w, channels] = x.shape as [number, number, number, number];
-  const pool = pair(operator, 'poolSize', options.poolSize);
-  const strides = pair(operator, 'strides', options.strides ?? pool);
+  const pool = checkPair(operator, 'poolSize', options.poolSize);
+  const strides = checkPair(operator, 'strides', options.strides ?? pool);
   const shapes = `input ${showShape(x.shape)}`;
-  const { size, pad } = slide(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
-  const lanes = lanesOf(channels);
-  const params = [batch * x.models, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
-  const columns = (batch * x.models * size[1] * channels) / lanes;
+  const { size, pad } = slideWindow(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
+  const lanes = vectorWidthFor(channels);
+  const params = [batch * x.replicas, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
+  const columns = (batch * x.replicas * size[1] * channels) / lanes;
   // A comparison or an addition an element of each window; the gradient does about as many.
   const flops = columns * lanes * size[0] * pool[0] * pool[1];
   // Windows that may hold one pixel.
@@ -74,15 +83,15 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
  */
 export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
   const { shape, params, columns, lanes, pool, strides, pad, overlap, flops } = plan('maxPool2d', x, options);
-  const y = output(x.device, shape, x.models);
-  const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', models: x.models });
+  const y = output(x.device, shape, x.replicas);
+  const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', replicas: x.replicas });
   const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
   const twoByTwo = pool[0] === 2 && pool[1] === 2 && inside(0) && inside(1);
   const source = {
-    ...withFloatBits(laned('max_pool2d', maxPoolCode, lanes), 'Value'),
+    ...withFloatBits(vectorized('max_pool2d', maxPoolCode, lanes), 'Value'),
     constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 },
   };
-  runKernel(x.device, source, params, [x, y, argmax], elementwise(columns), { flops });
+  runKernel(x.device, source, params, [x, y, argmax], elementwiseWorkgroups(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
   return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, overlap, flops };
 }
@@ -94,32 +103,32 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
 export function maxPool2dGrad(
   dy: DeviceArray,
   { y, argmax, params, lanes, inputShape, disjoint, pool, overlap, flops }: MaxPool,
-  { into, rectified = false }: { into?: DeviceArray; rectified?: boolean } = {},
+  { into, inputIsRelu: rectified = false }: { into?: DeviceArray; inputIsRelu?: boolean } = {},
 ): DeviceArray {
-  const dx = output(dy.device, inputShape, dy.models, into);
+  const dx = output(dy.device, inputShape, dy.replicas, into);
   const [batch, h, w, channels] = inputShape as [number, number, number, number];
   const bindings = [dy, argmax, y, dx];
   const flags = [rectified ? 1 : 0];
   // Without a ReLU below, y is bound but not read.
-  const work = { flops, bytes: 4 * dy.models * ((rectified ? 3 : 2) * dy.size + dx.size) };
+  const work = { flops, bytes: 4 * dy.replicas * ((rectified ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
     const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;
     runKernel(
       dy.device,
       {
-        ...withFloatBits(laned('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), 'Value'),
+        ...withFloatBits(vectorized('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), 'Value'),
         constants: { TWO_BY_TWO: even ? 1 : 0 },
       },
       [...params.slice(0, 8), ...cells, ...flags],
       bindings,
-      elementwise((batch * dy.models * cells[1] * channels) / lanes),
+      elementwiseWorkgroups((batch * dy.replicas * cells[1] * channels) / lanes),
       work,
     );
   } else {
-    const columns = (batch * dy.models * w * channels) / lanes;
-    const source = withFloatBits(withLongSums(laned('max_pool2d_grad', maxPoolGradCode, lanes), overlap), 'Value');
-    runKernel(dy.device, source, [...params, ...flags], bindings, elementwise(columns), work);
+    const columns = (batch * dy.replicas * w * channels) / lanes;
+    const source = withFloatBits(withLongSums(vectorized('max_pool2d_grad', maxPoolGradCode, lanes), overlap), 'Value');
+    runKernel(dy.device, source, [...params, ...flags], bindings, elementwiseWorkgroups(columns), work);
   }
   return dx;
 }
@@ -128,7 +137,7 @@ export function maxPool2dGrad(
 export interface AvgPool {
   y: DeviceArray;
   params: number[];
-  lanes: Lanes;
+  lanes: VectorWidth;
   inputShape: Shape;
   /** Windows that may hold one pixel. */
   overlap: number;
@@ -144,19 +153,19 @@ export interface AvgPool {
  */
 export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
   const { shape, params, columns, lanes, pool, overlap, flops } = plan('avgPool2d', x, options);
-  const y = output(x.device, shape, x.models);
-  const source = withLongSums(laned('avg_pool2d', avgPoolCode, lanes), pool[0] * pool[1]);
-  runKernel(x.device, source, params, [x, y], elementwise(columns), { flops });
+  const y = output(x.device, shape, x.replicas);
+  const source = withLongSums(vectorized('avg_pool2d', avgPoolCode, lanes), pool[0] * pool[1]);
+  runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(columns), { flops });
   return { y, params, lanes, inputShape: x.shape, overlap, flops };
 }
 
 /** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
 export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
   const { params, lanes, inputShape, overlap, flops } = pool;
-  const dx = output(dy.device, inputShape, dy.models, into);
+  const dx = output(dy.device, inputShape, dy.replicas, into);
   const [batch, , w, channels] = inputShape as [number, number, number, number];
-  const source = withLongSums(laned('avg_pool2d_grad', avgPoolGradCode, lanes), overlap);
-  const workgroups = elementwise((batch * dy.models * w * channels) / lanes);
+  const source = withLongSums(vectorized('avg_pool2d_grad', avgPoolGradCode, lanes), overlap);
+  const workgroups = elementwiseWorkgroups((batch * dy.replicas * w * channels) / lanes);
   runKernel(dy.device, source, params, [dy, dx], workgroups, { flops });
   return dx;
 }
@@ -175,8 +184,8 @@ export function globalAveragePool2d(x: DeviceArray): AvgPool {
     throw new ShapeError(`${operator}: an image without pixels has no mean (input ${showShape(x.shape)})`);
   }
   const { params, lanes, overlap, flops } = plan(operator, x, { poolSize: [h, w] });
-  const y = output(x.device, [batch, channels], x.models);
-  const layout = { outer: x.models * batch, rows: h * w, channels };
+  const y = output(x.device, [batch, channels], x.replicas);
+  const layout = { outer: x.replicas * batch, rows: h * w, channels };
   reduceMiddle('reduceSum', x, layout, y, { factor: 1 / (h * w) });
   return { y, params, lanes, inputShape: x.shape, overlap, flops };
 }

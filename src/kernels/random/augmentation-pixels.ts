@@ -10,7 +10,7 @@ import type { KernelSource } from '../../gpu/pipelines.ts';
 import type { DeviceArray } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
 import { reduceMiddle } from '../reduce/reduce-variants.ts';
-import { elementwise, f32, output, runKernel } from '../run.ts';
+import { elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
 import {
   type AugmentDraw,
   checkImages,
@@ -40,8 +40,8 @@ export interface ContrastSample {
 /** Means of x [N, pixels, C] over the pixels: [N, C]. */
 function imageMeans(x: DeviceArray): DeviceArray {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const means = output(x.device, [batch, channels], x.models);
-  const layout = { outer: batch * x.models, rows: height * width, channels };
+  const means = output(x.device, [batch, channels], x.replicas);
+  const layout = { outer: batch * x.replicas, rows: height * width, channels };
   reduceMiddle('reduceSum', x, layout, means, { factor: 1 / (height * width) });
   return means;
 }
@@ -54,7 +54,7 @@ function runContrast(
 ): DeviceArray {
   const { dy, into } = options;
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const y = output(x.device, x.shape, x.models, into);
+  const y = output(x.device, x.shape, x.replicas, into);
   const [low, high] = valueRange ?? [0, 0];
   const source = dy
     ? { name: 'contrast_mask', code: contrastCode + contrastMaskCode }
@@ -62,9 +62,9 @@ function runContrast(
   runKernel(
     x.device,
     withFloatBits(source),
-    [batch * x.models, height * width, channels, f32(low), f32(high), valueRange ? 1 : 0],
+    [batch * x.replicas, height * width, channels, f32Bits(low), f32Bits(high), valueRange ? 1 : 0],
     [draws, x, means, y, ...(dy ? [dy] : [])],
-    elementwise(batch * x.models * height * width),
+    elementwiseWorkgroups(batch * x.replicas * height * width),
   );
   return y;
 }
@@ -84,7 +84,7 @@ export function randomContrast(
 ): { y: DeviceArray; sample: ContrastSample } {
   const [batch, height, width] = checkImages(operator, x);
   const y = spanOf(factor, 2 ** 22);
-  const draws = drawImages(x.device, { batch, models: x.models }, { kind: 'contrast', y, height, width }, draw);
+  const draws = drawImages(x.device, { batch, models: x.replicas }, { kind: 'contrast', y, height, width }, draw);
   const sample = { draws, means: imageMeans(x) };
   return { y: runContrast(x, sample, valueRange), sample };
 }
@@ -132,7 +132,7 @@ export function randomErasing(
   const [batch, height, width, channels] = checkImages(operator, x);
   const side = spanOf(scale, 2 ** 30);
   const spans = { kind: 'erasing' as const, y: side, x: side, p: spanOf(factor, 2 ** 31), height, width };
-  const draws = drawImages(x.device, { batch, models: x.models }, spans, draw);
+  const draws = drawImages(x.device, { batch, models: x.replicas }, spans, draw);
   if (fillValue !== null) {
     const fills = Array.from({ length: channels }, (_, c) =>
       typeof fillValue === 'number' ? fillValue : fillValue[c]!,
@@ -140,15 +140,15 @@ export function randomErasing(
     const clipped = fills.map((value) => Math.min(Math.max(value, valueRange[0]), valueRange[1]));
     return { y: erase(x, draws, clipped), draws };
   }
-  const y = output(x.device, x.shape, x.models);
+  const y = output(x.device, x.shape, x.replicas);
   runErase(
     x,
     y,
     draws,
     { name: 'erase_noise', code: stateCode + philoxCode + eraseCode + eraseNoiseCode },
     {
-      words: [draw.layer, purposeOf('erasing', draw), f32(valueRange[0]), f32(valueRange[1])],
-      bindings: [stateOf(x.device, draw.step), keysOf(x.device, draw.seed, x.models)],
+      words: [draw.layer, purposeOf('erasing', draw), f32Bits(valueRange[0]), f32Bits(valueRange[1])],
+      bindings: [stateOf(x.device, draw.step), keysOf(x.device, draw.seed, x.replicas)],
     },
   );
   return { y, draws };
@@ -156,7 +156,7 @@ export function randomErasing(
 
 /** x with these values of the channels in the rectangles of `draws`. */
 function erase(x: DeviceArray, draws: DeviceArray, fills: readonly number[], into?: DeviceArray): DeviceArray {
-  const y = output(x.device, x.shape, x.models, into);
+  const y = output(x.device, x.shape, x.replicas, into);
   runErase(
     x,
     y,
@@ -164,7 +164,7 @@ function erase(x: DeviceArray, draws: DeviceArray, fills: readonly number[], int
     { name: 'erase', code: eraseCode + eraseConstantCode },
     {
       words: [0, 0, 0, 0],
-      bindings: [x.device.uniform(Uint32Array.from(fills, f32))],
+      bindings: [x.device.uniform(Uint32Array.from(fills, f32Bits))],
     },
   );
   return y;
@@ -178,8 +178,8 @@ function runErase(
   { words, bindings }: { words: readonly number[]; bindings: readonly (GPUBuffer | GPUBufferBinding)[] },
 ): void {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
-  const sizes = [batch * x.models, batch, height, width, channels];
-  const groups = elementwise(batch * x.models * height * width);
+  const sizes = [batch * x.replicas, batch, height, width, channels];
+  const groups = elementwiseWorkgroups(batch * x.replicas * height * width);
   runKernel(x.device, source, [...sizes, ...words], [draws, x, y, ...bindings], groups);
 }
 

@@ -9,7 +9,7 @@ import { keyOf, PURPOSES, type Seeds, seedOf } from '../../base/random.ts';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, showShape } from '../array.ts';
 import { StepState } from '../optimizers/step-state.ts';
-import { checkDType, checkRank, elementwise, f32, output, parts, runKernel } from '../run.ts';
+import { checkDType, checkRank, chunkRanges, elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
 
 /** What decides what a random layer of images draws. */
 export interface AugmentDraw {
@@ -92,7 +92,7 @@ export function drawImages(
   { kind, y, x = NONE, linked = false, p = NONE, height, width }: Spans,
   draw: AugmentDraw,
 ): DeviceArray {
-  const draws = DeviceArray.empty(device, [batch, 8], { dtype: 'i32', models });
+  const draws = DeviceArray.empty(device, [batch, 8], { dtype: 'i32', replicas: models });
   const words = [
     ...[batch * models, batch, KINDS.indexOf(kind), draw.layer, purposeOf('augmentation', draw)],
     ...[height, width, y.low, y.span, x.low, x.span, linked ? 1 : 0, p.low, p.span],
@@ -102,7 +102,7 @@ export function drawImages(
     { name: 'augment_draws', code: stateCode + philoxCode + drawsCode },
     words,
     [stateOf(device, draw.step), keysOf(device, draw.seed, models), draws],
-    elementwise(batch * models),
+    elementwiseWorkgroups(batch * models),
   );
   return draws;
 }
@@ -169,7 +169,7 @@ export interface AffineSample {
 
 const affineWords = (shape: readonly number[], models: number, { height, width, sampling }: AffineSample) => {
   const [batch, h, w, channels] = shape as [number, number, number, number];
-  return [batch * models, h, w, channels, height, width, f32(sampling.fillValue)];
+  return [batch * models, h, w, channels, height, width, f32Bits(sampling.fillValue)];
 };
 
 const affineSource = (name: string, code: string, { fillMode, interpolation }: Sampling) => ({
@@ -197,15 +197,15 @@ export function randomAffine(
       `${operator}: cannot take windows of ${showShape([height, width])} out of ${showShape(x.shape)}`,
     );
   }
-  const y = output(x.device, [batch, height, width, channels], x.models);
-  const maps = drawImages(x.device, { batch, models: x.models }, affineSpans(affine, h, w), draw);
+  const y = output(x.device, [batch, height, width, channels], x.replicas);
+  const maps = drawImages(x.device, { batch, models: x.replicas }, affineSpans(affine, h, w), draw);
   const sample = { maps, sampling, height, width };
   runKernel(
     x.device,
     affineSource('affine_sample', affineSampleCode, sampling),
-    [...affineWords(x.shape, x.models, sample), 0, 0],
+    [...affineWords(x.shape, x.replicas, sample), 0, 0],
     [maps, x, y],
-    elementwise(batch * x.models * height * width),
+    elementwiseWorkgroups(batch * x.replicas * height * width),
   );
   return { y, sample };
 }
@@ -220,12 +220,12 @@ export function randomAffineGrad(
   shape: readonly number[],
   into?: DeviceArray,
 ): DeviceArray {
-  const dx = output(dy.device, shape, dy.models, into);
+  const dx = output(dy.device, shape, dy.replicas, into);
   const [batch, , , channels] = shape as [number, number, number, number];
   const source = affineSource('affine_sample_grad', affineSampleGradCode, sample.sampling);
-  for (const { first, count } of parts(sample.height * sample.width, RUN)) {
-    const words = [...affineWords(shape, dy.models, sample), first, count];
-    runKernel(dy.device, source, words, [sample.maps, dy, dx], elementwise(batch * dy.models * channels));
+  for (const { first, count } of chunkRanges(sample.height * sample.width, RUN)) {
+    const words = [...affineWords(shape, dy.replicas, sample), first, count];
+    runKernel(dy.device, source, words, [sample.maps, dy, dx], elementwiseWorkgroups(batch * dy.replicas * channels));
   }
   return dx;
 }

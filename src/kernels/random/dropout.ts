@@ -6,7 +6,7 @@ import philoxCode from '../../../shaders/random/philox.wgsl';
 import { keyOf, PURPOSES, type Seeds, seedOf } from '../../base/random.ts';
 import type { DeviceArray } from '../array.ts';
 import { StepState } from '../optimizers/step-state.ts';
-import { checkDType, f32, output, runKernel, strided } from '../run.ts';
+import { checkDType, f32Bits, gridStrideWorkgroups, output, runKernel } from '../run.ts';
 
 /** What decides which elements are dropped. */
 export interface DropoutDraw {
@@ -31,12 +31,12 @@ export function dropout(
   { into, dropped = false }: { into?: DeviceArray; dropped?: boolean } = {},
 ): DeviceArray {
   checkDType('dropout', 'the input', x, 'f32');
-  const y = output(x.device, x.shape, x.models, into);
+  const y = output(x.device, x.shape, x.replicas, into);
   const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
-  const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32(1 / (1 - r))];
+  const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32Bits(1 / (1 - r))];
   const isShared = typeof rate === 'number' && typeof seed === 'number';
   const shared = isShared ? [...keyOf(seed), ...rateWords(rate)] : [0, 0, 0, 0];
-  const draws = Array.from({ length: isShared ? 0 : x.models }, (_, model) => [
+  const draws = Array.from({ length: isShared ? 0 : x.replicas }, (_, model) => [
     ...keyOf(seedOf(seed, model)),
     ...rateWords(typeof rate === 'number' ? rate : rate[model]!),
   ]);
@@ -48,7 +48,7 @@ export function dropout(
     },
     [x.size, layer, PURPOSES.dropout, ...shared],
     [state, x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],
-    strided(Math.ceil(x.size / 4), x.models),
+    gridStrideWorkgroups(Math.ceil(x.size / 4), x.replicas),
   );
   return y;
 }

@@ -10,12 +10,12 @@ import type { ConvGeometry } from '../conv2d/conv-geometry.ts';
 export { longSumCode };
 
 /** Additions to an accumulator of products, from which on a kernel takes the form that folds it into a second level. */
-export const LONGEST = 512;
+export const MAX_SUM_LENGTH = 512;
 /** Additions after which such a kernel folds. */
 export const FOLD = 256;
 
 /** As constants of a kernel: whether it needs the second level for so many additions. */
-export const isLong = (additions: number): 0 | 1 => (additions > LONGEST ? 1 : 0);
+export const isLong = (additions: number): 0 | 1 => (additions > MAX_SUM_LENGTH ? 1 : 0);
 
 /**
  * A kernel that adds up by `add_term` and defines `Value` (see `laned`), for sums of at most `terms` terms.
@@ -31,7 +31,7 @@ export const withLongSums = (source: KernelSource, terms: number, longest = 128)
 export interface RowSlices {
   slices: number;
   /** In parts. */
-  slice: number;
+  sliceLength: number;
   /** As the kernels have it: parts before the sums are folded, parts of a row, pixels of a part. */
   params: readonly number[];
   LONG: 0 | 1;
@@ -43,11 +43,11 @@ export interface RowSlices {
  * @param options.align pixels that a kernel takes at once: parts are multiples of them
  * @param options.short whether to keep slices so short that they need one level, if there is room
  */
-export function cutRows(
+export function planRowSlices(
   { batch, output }: ConvGeometry,
-  options: { each: number; align: number; wanted: number; room: number; short?: boolean },
+  options: { pixelsPerAddition: number; align: number; wanted: number; maxSlices: number; preferShort?: boolean },
 ): RowSlices {
-  const { each, align, wanted, room, short = false } = options;
+  const { pixelsPerAddition: each, align, wanted, maxSlices: room, preferShort: short = false } = options;
   const [height, width] = output;
   const longest = FOLD * each - ((FOLD * each) % align); // of a part
   const part = Math.min(longest, Math.ceil(width / align) * align);
@@ -55,10 +55,10 @@ export function cutRows(
   const parts = batch * height * rowParts;
   const fold = Math.max(1, Math.floor((FOLD * each) / part));
   const atMost = (count: number) => Math.ceil(parts / count);
-  const shorter = atMost(Math.floor((LONGEST * each) / part));
+  const shorter = atMost(Math.floor((MAX_SUM_LENGTH * each) / part));
   const least = short && shorter <= room ? shorter : atMost(fold * FOLD);
   const slice = Math.ceil(parts / Math.min(Math.max(wanted, least), room));
   const slices = Math.ceil(parts / slice);
   const LONG = rowParts > 1 ? 1 : isLong((slice * part) / each);
-  return { slices, slice, params: [fold, rowParts, part], LONG };
+  return { slices, sliceLength: slice, params: [fold, rowParts, part], LONG };
 }

@@ -1,6 +1,6 @@
 import momentsCode from '../../../shaders/reduce/moments.wgsl';
 import type { DeviceArray } from '../array.ts';
-import { checkDType, checkRank, checkSameShape, commonModels, runKernel } from '../run.ts';
+import { checkDType, checkRank, checkSameShape, commonReplicas, runKernel } from '../run.ts';
 import { withLongSums } from './long-sums.ts';
 
 /** Invocations that share a column (shaders/reduce/moments.wgsl). */
@@ -17,7 +17,7 @@ export function accumulateMoments(y: DeviceArray, target: DeviceArray, moments: 
   checkRank('moments', 'the output', y, 2, 'batch, columns');
   checkSameShape('moments', y, target);
   checkDType('moments', 'the moments', moments, 'u32');
-  const models = commonModels('moments', [y, target, moments]);
+  const models = commonReplicas('moments', [y, target, moments]);
   const [rows, columns] = [y.shape[0]!, y.shape[1]!];
   const source = withLongSums({ name: 'moments', code: momentsCode }, Math.ceil(rows / GROUP));
   const x = Math.min(columns, 32768);

@@ -5,16 +5,16 @@ import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { withVariant } from '../choice.ts';
 import { floatBits, withFloatBits } from '../float-bits.ts';
-import { elementwise, f32, laned, lanesOf, runKernel } from '../run.ts';
+import { elementwiseWorkgroups, f32Bits, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 import {
-  teamCodes,
-  teamed,
-  teamGroups,
-  teamMembers,
-  teamServes,
-  teamsFor,
-  teamsForColumns,
-  workgroupCut,
+  cooperativeGroupsFor,
+  cooperativeGroupsForColumns,
+  cooperativeShaders,
+  cooperativeSize,
+  cooperativeSource,
+  cooperativeSupports,
+  cooperativeWorkgroups,
+  planWorkgroupSlices,
 } from '../team.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 
@@ -41,18 +41,18 @@ export const reduceShaders: readonly string[] = [
   teamCode,
   floatBits('Value'),
   longSumCode,
-  ...teamCodes,
+  ...cooperativeShaders,
 ];
 
 /** The reduction's array where it is one long row: its quarters are the columns of vectors. */
 const quartered = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
 
 /** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
-export function reduceServes(variant: ReduceVariant, device: Device, { outer, rows, channels }: Rows): boolean {
+export function reduceSupports(variant: ReduceVariant, device: Device, { outer, rows, channels }: Rows): boolean {
   if (variant === 'naive') return true;
   if (outer * rows * channels === 0) return false;
-  if (variant === 'vector') return lanesOf(channels) > 1 || quartered({ rows, channels });
-  return teamServes(variant, device) && (variant === 'workgroup' || channels === 1);
+  if (variant === 'vector') return vectorWidthFor(channels) > 1 || quartered({ rows, channels });
+  return cooperativeSupports(variant, device) && (variant === 'workgroup' || channels === 1);
 }
 
 /** Rows from which a second pass, over the four results of the vectors of one row, is worth its dispatch. */
@@ -63,11 +63,14 @@ function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVaria
   const vector = channels > 1 || rows >= WORTH_QUARTERS ? (['vector'] as const) : [];
   // From so many columns on, an invocation each is enough.
   if (outer * channels >= 2 ** 17 && channels > 1) return [...vector];
-  return [...(channels === 1 ? teamsFor(device, rows) : teamsForColumns(device, rows, channels)), ...vector];
+  return [
+    ...(channels === 1 ? cooperativeGroupsFor(device, rows) : cooperativeGroupsForColumns(device, rows, channels)),
+    ...vector,
+  ];
 }
 
 /** The layout of one model: what it gets must not depend on how many there are. */
-const oneModel = ({ models }: DeviceArray, { outer, rows, channels }: Rows) => ({
+const oneModel = ({ replicas: models }: DeviceArray, { outer, rows, channels }: Rows) => ({
   outer: outer / models,
   rows,
   channels,
@@ -82,15 +85,15 @@ export function reduceMiddle(
   x: DeviceArray,
   layout: Rows,
   y: DeviceArray,
-  { factor, variant: asked }: { factor: number; variant?: ReduceVariant },
+  { factor, variant: requested }: { factor: number; variant?: ReduceVariant },
 ): void {
   const { device } = x;
   const one = oneModel(x, layout);
   const options = {
     variants: reduceVariants,
     preferred: preferred(device, one),
-    serves: (candidate: ReduceVariant) => reduceServes(candidate, device, one),
-    asked,
+    supports: (candidate: ReduceVariant) => reduceSupports(candidate, device, one),
+    requested,
   };
   withVariant<ReduceVariant, void>(device, reduction, { ...one }, options, (variant) =>
     runVariant(variant, reduction, x, layout, y, factor),
@@ -141,7 +144,7 @@ function cut(variant: ReduceVariant, { info }: Device, one: Rows): { slice: numb
   const { rows, channels } = one;
   const whole = { slice: rows, slices: 1 };
   if (variant === 'subgroup') return whole;
-  if (variant === 'workgroup') return workgroupCut(one);
+  if (variant === 'workgroup') return planWorkgroupSlices(one);
   if (rows <= 64 || (info.isSoftware && rows <= 1024 && rows * channels <= 32_768)) return whole;
   const slice = Math.ceil(Math.sqrt(rows));
   return { slice, slices: Math.ceil(rows / slice) };
@@ -161,22 +164,22 @@ function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
     const work = { flops: outer * rows * channels };
     const sums = reduction === 'reduceSum';
     if (variant === 'subgroup' || variant === 'workgroup') {
-      const { width } = variant === 'subgroup' ? { width: 1 } : workgroupCut({ outer, rows, channels });
-      const { code } = withFloatBits(laned(name, teamCode, 1));
+      const { width } = variant === 'subgroup' ? { width: 1 } : planWorkgroupSlices({ outer, rows, channels });
+      const { code } = withFloatBits(vectorized(name, teamCode, 1));
       const source = withLongSums(
-        teamed(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
-        sums ? (slice * width) / teamMembers(variant) : 0,
+        cooperativeSource(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
+        sums ? (slice * width) / cooperativeSize(variant) : 0,
       );
-      const groups = teamGroups(variant, outer * slices * Math.ceil(channels / width));
-      runKernel(device, source, [outer, rows, channels, slice, slices, f32(factor), width], [x, y], groups, work);
+      const groups = cooperativeWorkgroups(variant, outer * slices * Math.ceil(channels / width));
+      runKernel(device, source, [outer, rows, channels, slice, slices, f32Bits(factor), width], [x, y], groups, work);
       return;
     }
-    const lanes = variant === 'vector' ? lanesOf(channels) : 1;
+    const lanes = variant === 'vector' ? vectorWidthFor(channels) : 1;
     // Eight rows are one term, up to seven are left over.
     const source = sums
-      ? withLongSums(laned(name, rowsCode, lanes), slice / 8 + 7)
-      : withFloatBits(laned(name, extremeCode, lanes), 'Value');
-    const params = [outer, rows, channels / lanes, slice, slices, f32(factor)];
-    runKernel(device, source, params, [x, y], elementwise((outer * slices * channels) / lanes), work);
+      ? withLongSums(vectorized(name, rowsCode, lanes), slice / 8 + 7)
+      : withFloatBits(vectorized(name, extremeCode, lanes), 'Value');
+    const params = [outer, rows, channels / lanes, slice, slices, f32Bits(factor)];
+    runKernel(device, source, params, [x, y], elementwiseWorkgroups((outer * slices * channels) / lanes), work);
   };
 }

@@ -6,8 +6,8 @@ import spreadRowsCode from '../../../shaders/reduce/spread_rows.wgsl';
 import varianceGradCode from '../../../shaders/reduce/variance_grad.wgsl';
 import { DeviceArray, type Shape, sizeOf } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
-import { checkDType, elementwise, f32, output, runKernel } from '../run.ts';
-import { inverse, transpose } from '../view.ts';
+import { checkDType, elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
+import { invertOrder, transpose } from '../view.ts';
 import { type Rows, reduceMiddle } from './reduce-variants.ts';
 
 // Gradients and places of extremes have one kernel each: an invocation an element, or a metric that no step waits for. Sums and
@@ -23,8 +23,8 @@ export function sumRows(
   options: { scale?: number; into?: DeviceArray } = {},
 ): DeviceArray {
   const rows = channels === 0 ? 0 : x.size / channels;
-  const y = output(x.device, [channels], x.models, options.into);
-  reduceMiddle('reduceSum', x, { outer: x.models, rows, channels }, y, { factor: options.scale ?? 1 });
+  const y = output(x.device, [channels], x.replicas, options.into);
+  reduceMiddle('reduceSum', x, { outer: x.replicas, rows, channels }, y, { factor: options.scale ?? 1 });
   return y;
 }
 
@@ -37,26 +37,26 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepDims: bo
  * How x is reduced over `axes`: as it lies where they are neighbours (`order` null), else with its axes in `order`, the
  * reduced ones at the end.
  */
-function arrangement(x: DeviceArray, axes: readonly number[]): { layout: Rows; order: readonly number[] | null } {
+function reductionLayout(x: DeviceArray, axes: readonly number[]): { layout: Rows; order: readonly number[] | null } {
   const size = (list: readonly number[]) => sizeOf(list.map((d) => x.shape[d]!));
   const first = axes[0] ?? 0;
   const kept = x.shape.map((_, d) => d).filter((d) => !axes.includes(d));
   const rows = size(axes);
   if (axes.every((d, i) => d === first + i)) {
-    const outer = x.models * size(kept.filter((d) => d < first));
+    const outer = x.replicas * size(kept.filter((d) => d < first));
     return { layout: { outer, rows, channels: size(kept.filter((d) => d >= first)) }, order: null };
   }
-  return { layout: { outer: x.models * size(kept), rows, channels: 1 }, order: [...kept, ...axes] };
+  return { layout: { outer: x.replicas * size(kept), rows, channels: 1 }, order: [...kept, ...axes] };
 }
 
 /** Runs `body` on x in the arrangement for `axes`, a copy of x where axes must be moved. */
-function arranged<T>(
+function withReductionLayout<T>(
   operator: string,
   x: DeviceArray,
   axes: readonly number[],
   body: (x: DeviceArray, layout: Rows, order: readonly number[] | null) => T,
 ): T {
-  const { layout, order } = arrangement(x, axes);
+  const { layout, order } = reductionLayout(x, axes);
   if (!order) return body(x, layout, null);
   const moved = transpose(operator, x, order);
   const result = body(moved, layout, order);
@@ -65,7 +65,7 @@ function arranged<T>(
 }
 
 /** A gradient of x's shape, computed by `run` in the arrangement in which x was reduced. */
-function arrangedGrad(
+function gradInLayout(
   operator: string,
   x: DeviceArray,
   into: DeviceArray | undefined,
@@ -73,18 +73,22 @@ function arrangedGrad(
   run: (dx: DeviceArray) => void,
 ): DeviceArray {
   const shape = order ? order.map((d) => x.shape[d]!) : x.shape;
-  const dx = output(x.device, shape, x.models, order ? undefined : into);
+  const dx = output(x.device, shape, x.replicas, order ? undefined : into);
   run(dx);
   if (!order) return dx;
-  const back = transpose(operator, dx, inverse(order), into);
+  const back = transpose(operator, dx, invertOrder(order), into);
   dx.dispose();
   return back;
 }
 
 /** Parameters and workgroups of the kernels that go over all of x with one value a column. */
-function over(x: DeviceArray, { rows, channels }: Rows, ...more: number[]): [number[], ReturnType<typeof elementwise>] {
-  const size = x.models * x.size;
-  return [[size, rows * channels, channels, ...more], elementwise(size)];
+function broadcastDispatch(
+  x: DeviceArray,
+  { rows, channels }: Rows,
+  ...more: number[]
+): [number[], ReturnType<typeof elementwiseWorkgroups>] {
+  const size = x.replicas * x.size;
+  return [[size, rows * channels, channels, ...more], elementwiseWorkgroups(size)];
 }
 
 /** Sum of all elements times `scale` -> shape []. Memory-bound. */
@@ -108,8 +112,8 @@ export function sumAxes(
   into?: DeviceArray,
 ): DeviceArray {
   checkDType(operator, 'the input', x, 'f32');
-  return arranged(operator, x, axes, (from, layout) => {
-    const y = output(x.device, shape, x.models, into);
+  return withReductionLayout(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.replicas, into);
     reduceMiddle('reduceSum', from, layout, y, { factor: scale });
     return y;
   });
@@ -124,9 +128,9 @@ export function sumAxesGrad(
   scale: number,
   into?: DeviceArray,
 ): DeviceArray {
-  const { layout, order } = arrangement(x, axes);
-  return arrangedGrad(operator, x, into, order, (dx) => {
-    const [params, workgroups] = over(x, layout, f32(scale));
+  const { layout, order } = reductionLayout(x, axes);
+  return gradInLayout(operator, x, into, order, (dx) => {
+    const [params, workgroups] = broadcastDispatch(x, layout, f32Bits(scale));
     runKernel(x.device, { name: 'spread_rows', code: spreadRowsCode }, params, [dy, dx], workgroups);
   });
 }
@@ -140,8 +144,8 @@ export function extreme(
   sign: 1 | -1,
 ): DeviceArray {
   checkDType(operator, 'the input', x, 'f32');
-  return arranged(operator, x, axes, (from, layout) => {
-    const y = output(x.device, shape, x.models);
+  return withReductionLayout(operator, x, axes, (from, layout) => {
+    const y = output(x.device, shape, x.replicas);
     reduceMiddle('reduceExtreme', from, layout, y, { factor: sign });
     return y;
   });
@@ -156,11 +160,11 @@ export function extremeGrad(
   axes: readonly number[],
   into?: DeviceArray,
 ): DeviceArray {
-  return arranged(operator, x, axes, (from, layout, order) =>
-    arrangedGrad(operator, x, into, order, (dx) => {
-      const mask = output(x.device, from.shape, x.models);
-      const count = output(x.device, y.shape, x.models);
-      const [maskParams, workgroups] = over(x, layout);
+  return withReductionLayout(operator, x, axes, (from, layout, order) =>
+    gradInLayout(operator, x, into, order, (dx) => {
+      const mask = output(x.device, from.shape, x.replicas);
+      const count = output(x.device, y.shape, x.replicas);
+      const [maskParams, workgroups] = broadcastDispatch(x, layout);
       runKernel(
         x.device,
         withFloatBits({ name: 'extreme_mask', code: extremeMaskCode }),
@@ -169,7 +173,7 @@ export function extremeGrad(
         workgroups,
       );
       reduceMiddle('reduceSum', mask, layout, count, { factor: 1 });
-      const [params] = over(x, layout, f32(Number.NaN));
+      const [params] = broadcastDispatch(x, layout, f32Bits(Number.NaN));
       const source = { name: 'extreme_grad', code: extremeGradCode };
       runKernel(x.device, source, params, [mask, count, dy, dx], workgroups);
       mask.dispose();
@@ -185,7 +189,7 @@ const ONE_PASS = 1024;
  * Where along one axis (or, given all axes, in row-major order) the maximum (sign 1) or minimum (sign -1) stands: u32.
  * Memory-bound. @throws ArgumentError
  */
-export function placeOfExtreme(
+export function argExtreme(
   operator: string,
   x: DeviceArray,
   axes: readonly number[],
@@ -193,8 +197,8 @@ export function placeOfExtreme(
   sign: 1 | -1,
 ): DeviceArray {
   checkDType(operator, 'the input', x, 'f32');
-  return arranged(operator, x, axes, (from, { outer, rows, channels }) => {
-    const y = output(x.device, shape, x.models, undefined, 'u32');
+  return withReductionLayout(operator, x, axes, (from, { outer, rows, channels }) => {
+    const y = output(x.device, shape, x.replicas, undefined, 'u32');
     const source = withFloatBits({ name: 'argmax', code: argmaxCode });
     const pass = (slice: number, chosen: DeviceArray | null, to: DeviceArray) => {
       const choices = chosen ? chosen.size / (outer * channels) : 0;
@@ -202,9 +206,9 @@ export function placeOfExtreme(
       runKernel(
         x.device,
         source,
-        [outer, rows, channels, slice, slices, choices, f32(sign)],
+        [outer, rows, channels, slice, slices, choices, f32Bits(sign)],
         [from, chosen ?? from, to], // a binding must hold something
-        elementwise(outer * slices * channels),
+        elementwiseWorkgroups(outer * slices * channels),
         chosen ? { bytes: 8 * chosen.size } : undefined,
       );
     };
@@ -242,15 +246,15 @@ export function variance(
   ddof: number,
 ): { y: DeviceArray; mean: SplitMean } {
   checkDType('variance', 'the input', x, 'f32');
-  return arranged('variance', x, axes, (from, layout) => {
+  return withReductionLayout('variance', x, axes, (from, layout) => {
     const reduced = (values: DeviceArray, divisor: number) => {
-      const result = output(x.device, shape, x.models);
+      const result = output(x.device, shape, x.replicas);
       reduceMiddle('reduceSum', values, layout, result, { factor: 1 / divisor });
       return result;
     };
     const deviation = (values: DeviceArray, mean: DeviceArray, squared: boolean) => {
-      const result = output(x.device, from.shape, x.models);
-      const [params, workgroups] = over(x, layout, squared ? 1 : 0);
+      const result = output(x.device, from.shape, x.replicas);
+      const [params, workgroups] = broadcastDispatch(x, layout, squared ? 1 : 0);
       runKernel(x.device, { name: 'deviation', code: deviationCode }, params, [values, mean, result], workgroups);
       return result;
     };
@@ -274,9 +278,9 @@ export function varianceGrad(
   ddof: number,
   into?: DeviceArray,
 ): DeviceArray {
-  return arranged('variance', x, axes, (from, layout, order) =>
-    arrangedGrad('variance', x, into, order, (dx) => {
-      const [params, workgroups] = over(x, layout, f32(2 / (layout.rows - ddof)));
+  return withReductionLayout('variance', x, axes, (from, layout, order) =>
+    gradInLayout('variance', x, into, order, (dx) => {
+      const [params, workgroups] = broadcastDispatch(x, layout, f32Bits(2 / (layout.rows - ddof)));
       const source = { name: 'variance_grad', code: varianceGradCode };
       runKernel(x.device, source, params, [from, center, rest, dy, dx], workgroups);
     }),

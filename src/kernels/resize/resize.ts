@@ -1,11 +1,11 @@
 import resizeCode from '../../../shaders/resize/resize.wgsl';
 import resizeAxisCode from '../../../shaders/resize/resize_axis.wgsl';
 import resizeGradCode from '../../../shaders/resize/resize_grad.wgsl';
-import { formatValue, listOf } from '../../base/check.ts';
+import { formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from '../array.ts';
 import { withLongSums } from '../reduce/long-sums.ts';
-import { checkDType, checkRank, elementwise, laned, output, runKernel } from '../run.ts';
+import { checkDType, checkRank, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 
 const METHODS = ['bilinear', 'nearest'] as const;
 export type ResizeMethod = (typeof METHODS)[number];
@@ -28,7 +28,7 @@ export function resize(
   checkDType(operator, 'the input', x, 'f32');
   checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
   const isSize = (n: unknown) => Number.isInteger(n) && (n as number) > 0;
-  const sizes = listOf(operator, size);
+  const sizes = readList(operator, size);
   if (sizes?.length !== 2 || !sizes.every(isSize)) {
     throw new ArgumentError(
       `${operator}: size must be [height, width], both positive integers, but is ${formatValue(size)}`,
@@ -42,16 +42,16 @@ export function resize(
   if (h === 0 || w === 0 || h * toH > MAX_PLACES || w * toW > MAX_PLACES) {
     throw new ShapeError(`${operator}: cannot resize images of ${showShape(x.shape)} to ${showShape([toH, toW])}`);
   }
-  const y = output(x.device, [batch, toH, toW, channels], x.models);
-  const params = [batch * x.models, h, w, channels, toH, toW, method === 'nearest' ? 1 : 0];
+  const y = output(x.device, [batch, toH, toW, channels], x.replicas);
+  const params = [batch * x.replicas, h, w, channels, toH, toW, method === 'nearest' ? 1 : 0];
   const source = { name: 'resize', code: resizeAxisCode + resizeCode };
-  runKernel(x.device, source, params, [x, y], elementwise(batch * x.models * toW * channels));
+  runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(batch * x.replicas * toW * channels));
   return { y, params };
 }
 
 /** Gradient of `resize`: each pixel gathers from the places that took from it. Memory-bound. */
 export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Shape, into?: DeviceArray): DeviceArray {
-  const dx = output(dy.device, shape, dy.models, into);
+  const dx = output(dy.device, shape, dy.replicas, into);
   const [batch, height, width, channels, toHeight, toWidth] = params as [
     number,
     number,
@@ -62,7 +62,7 @@ export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Sh
   ];
   // Places that may have taken from one pixel, in either direction.
   const places = Math.max((2 * toHeight) / height, (2 * toWidth) / width);
-  const source = withLongSums(laned('resize_grad', resizeAxisCode + resizeGradCode, 1), places);
-  runKernel(dy.device, source, params, [dy, dx], elementwise(batch * width * channels));
+  const source = withLongSums(vectorized('resize_grad', resizeAxisCode + resizeGradCode, 1), places);
+  runKernel(dy.device, source, params, [dy, dx], elementwiseWorkgroups(batch * width * channels));
   return dx;
 }

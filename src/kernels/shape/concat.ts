@@ -2,7 +2,7 @@ import concatPartCode from '../../../shaders/shape/concat_part.wgsl';
 import { ShapeError } from '../../base/errors.ts';
 import { type DeviceArray, showShape, sizeOf } from '../array.ts';
 import { checkAxis } from '../axes.ts';
-import { checkDType, commonModels, elementwise, output, runKernel } from '../run.ts';
+import { checkDType, commonReplicas, elementwiseWorkgroups, output, runKernel } from '../run.ts';
 
 /**
  * Arrays one after another along an axis; their other sizes and their types agree. Memory-bound.
@@ -26,7 +26,7 @@ export function concat(
       );
     }
   }
-  const models = commonModels(operator, arrays);
+  const models = commonReplicas(operator, arrays);
   const total = arrays.reduce((sum, array) => sum + array.shape[d]!, 0);
   const y = output(first.device, first.shape.with(d, total), models, undefined, first.dtype);
   const inner = sizeOf(first.shape.slice(d + 1));
@@ -37,7 +37,7 @@ export function concat(
     const size = models * x.size;
     const params = [size, x.shape[d]! * inner, total * inner, begin * inner];
     const source = { name: 'concat_part', code: concatPartCode };
-    runKernel(x.device, source, params, [x, y], elementwise(size), { bytes: 8 * size }); // x, and as much of y
+    runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(size), { bytes: 8 * size }); // x, and as much of y
     begin += x.shape[d]!;
   }
   return { y, begins, axis: d };

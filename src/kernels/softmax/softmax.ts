@@ -17,8 +17,15 @@ import { withVariant } from '../choice.ts';
 import { floatBits } from '../float-bits.ts';
 import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
 import { sumAll } from '../reduce/reduce.ts';
-import { checkDType, checkRank, commonModels, elementwise, laned, output, runKernel } from '../run.ts';
-import { teamCodes, teamed, teamGroups, teamMembers, teamServes, teamsFor } from '../team.ts';
+import { checkDType, checkRank, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
+import {
+  cooperativeGroupsFor,
+  cooperativeShaders,
+  cooperativeSize,
+  cooperativeSource,
+  cooperativeSupports,
+  cooperativeWorkgroups,
+} from '../team.ts';
 
 /** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
 function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
@@ -29,7 +36,7 @@ function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, 
       `${operator}: the input needs at least one class along axis ${axis}, but has shape ${showShape(x.shape)}`,
     );
   }
-  return [(x.models * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
+  return [(x.replicas * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
 }
 
 // An invocation a row, or for rows of many classes a team of invocations.
@@ -46,28 +53,28 @@ export interface SoftmaxRun {
 
 export const softmaxShaders: readonly string[] = [
   ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
-  ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...teamCodes],
+  ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...cooperativeShaders],
   ...[logsCode, logOfSumCode, floatBits('f32'), longSumCode],
 ];
 
 /** Whether a variant has a kernel for this adapter. The reference always has. */
-export const softmaxServes = (variant: SoftmaxVariant, device: Device): boolean =>
-  variant === 'naive' || teamServes(variant, device);
+export const softmaxSupports = (variant: SoftmaxVariant, device: Device): boolean =>
+  variant === 'naive' || cooperativeSupports(variant, device);
 
 /** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one model. */
 function withChosen<T>(
   device: Device,
   operator: string,
   sizes: { rows: number; classes: number; inner: number },
-  asked: SoftmaxVariant | undefined,
+  requested: SoftmaxVariant | undefined,
   body: (variant: SoftmaxVariant) => T,
 ): T {
   const options = {
     variants: softmaxVariants,
     // Where classes do not lie side by side, neighbouring rows do, and an invocation a row reads them together.
-    preferred: sizes.inner === 1 ? teamsFor(device, sizes.classes) : [],
-    serves: (variant: SoftmaxVariant) => softmaxServes(variant, device),
-    asked,
+    preferred: sizes.inner === 1 ? cooperativeGroupsFor(device, sizes.classes) : [],
+    supports: (variant: SoftmaxVariant) => softmaxSupports(variant, device),
+    requested,
   };
   return withVariant(device, operator, sizes, options, body);
 }
@@ -88,9 +95,12 @@ function sourceOf(
   constants?: Record<string, number>,
 ): KernelSource {
   const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}\n${floatBits('f32')}`;
-  const source = laned(name, text, 1);
+  const source = vectorized(name, text, 1);
   if (variant === 'naive') return withLongSums(source, classes);
-  return withLongSums(teamed(variant, `${name}_team`, source.code, constants), classes / teamMembers(variant));
+  return withLongSums(
+    cooperativeSource(variant, `${name}_team`, source.code, constants),
+    classes / cooperativeSize(variant),
+  );
 }
 
 /** Runs an operator on `inputs`, whose rows lie along `axis`. */
@@ -98,15 +108,15 @@ function run(
   operator: keyof typeof SOURCES,
   inputs: readonly [DeviceArray, ...DeviceArray[]],
   axis: number,
-  { into, variant: asked }: SoftmaxRun,
+  { into, variant: requested }: SoftmaxRun,
 ): DeviceArray {
   const [x] = inputs;
   checkDType(operator, 'the input', x, 'f32');
   const [rows, classes, inner] = rowsOf(operator, x, axis);
-  const y = output(x.device, x.shape, x.models, into);
-  withChosen(x.device, operator, { rows: rows / x.models, classes, inner }, asked, (variant) => {
+  const y = output(x.device, x.shape, x.replicas, into);
+  withChosen(x.device, operator, { rows: rows / x.replicas, classes, inner }, requested, (variant) => {
     const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
-    const groups = variant === 'naive' ? elementwise(rows) : teamGroups(variant, rows);
+    const groups = variant === 'naive' ? elementwiseWorkgroups(rows) : cooperativeWorkgroups(variant, rows);
     runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
   });
   return y;
@@ -145,7 +155,7 @@ export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, op
 export function softmaxCrossEntropy(
   logits: DeviceArray,
   labels: DeviceArray,
-  { into, variant: asked }: SoftmaxRun = {},
+  { into, variant: requested }: SoftmaxRun = {},
 ): { loss: DeviceArray; rowHit: DeviceArray; dlogits: DeviceArray } {
   const operator = 'softmaxCrossEntropy';
   checkDType(operator, 'logits', logits, 'f32');
@@ -157,10 +167,10 @@ export function softmaxCrossEntropy(
       `${operator}: logits and labels must have the same, non-empty batch (logits ${showShape(logits.shape)}, labels ${showShape(labels.shape)})`,
     );
   }
-  const models = commonModels(operator, [logits, labels]);
+  const models = commonReplicas(operator, [logits, labels]);
   const { device } = logits;
   const [rows, classes] = logits.shape as [number, number];
-  return withChosen(device, operator, { rows, classes, inner: 1 }, asked, (variant) => {
+  return withChosen(device, operator, { rows, classes, inner: 1 }, requested, (variant) => {
     const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
     const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
     const part = output(device, groups === 1 ? [] : [groups], models);
@@ -172,7 +182,7 @@ export function softmaxCrossEntropy(
     if (variant === 'naive') {
       runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
     } else {
-      runKernel(device, source, [rows, classes], bindings, teamGroups(variant, rows, models));
+      runKernel(device, source, [rows, classes], bindings, cooperativeWorkgroups(variant, rows, models));
     }
     if (groups === 1) return { loss: part, rowHit, dlogits };
     const loss = sumAll(operator, part);

@@ -1,4 +1,4 @@
-import { checkSurplus, formatValue, listOf } from '../../base/check.ts';
+import { checkSurplus, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { type Graph, type Layer, SymbolicTensor, type Use } from '../layers/layer.ts';
@@ -10,7 +10,7 @@ import type { WeightSpec } from '../weights/weight.ts';
  */
 export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
   checkSurplus('input', surplus);
-  if (!listOf('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
+  if (!readList('input', shape)?.every((n) => Number.isInteger(n) && (n as number) > 0)) {
     throw new ArgumentError(
       `input: takes the shape of one sample such as [32, 32, 3], but was given ${formatValue(shape)}`,
     );
@@ -30,7 +30,7 @@ const joinAdvice = {
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
   for (const [what, end] of Object.entries({ inputs: from, outputs: to })) {
-    const list = listOf(kind, end);
+    const list = readList(kind, end);
     if (list?.every((one) => one instanceof SymbolicTensor)) {
       const alone = list.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
       throw new ArgumentError(

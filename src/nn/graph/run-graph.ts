@@ -1,4 +1,4 @@
-import { composed } from '../../autograd/composed.ts';
+import { compose } from '../../autograd/compose.ts';
 import { isTaped } from '../../autograd/tape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
 import { formatValue } from '../../base/check.ts';
@@ -22,7 +22,7 @@ export interface GraphPart {
  * @param part with `from`, x is that value; with `to`, the result is
  */
 export function runGraph(graph: Graph, x: Tensor, context: CallContext, part: GraphPart = {}): Tensor {
-  return composed(x.device, () => run(graph, x, context, part));
+  return compose(x.device, () => run(graph, x, context, part));
 }
 
 function run(graph: Graph, x: Tensor, { weights, training, random }: CallContext, part: GraphPart): Tensor {

@@ -1,4 +1,4 @@
-import { printableLine } from '../../base/printable.ts';
+import { toPrintableLine } from '../../base/printable.ts';
 import { sizeOf } from '../../kernels/array.ts';
 import type { Graph, PlannedLayer } from '../layers/layer.ts';
 import type { WeightSpec } from '../weights/weight.ts';
@@ -45,10 +45,10 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
   const branches = !isChain(graph);
   const header = ['Layer (type)', 'Output Shape', 'Param #', ...(branches ? ['Connected to'] : [])];
   const row = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
-    printableLine(`${name} (${layer.kind})`),
+    toPrintableLine(`${name} (${layer.kind})`),
     `(None${outputShape.map((n) => `, ${n}`).join('')})`,
     counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
-    ...(branches ? [printableLine(inbound.join(', '))] : []),
+    ...(branches ? [toPrintableLine(inbound.join(', '))] : []),
   ];
   const rows = graph.layers.map(row);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);
@@ -60,7 +60,7 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
   const width = widths.reduce((sum, n) => sum + n, 0);
   const { trainable, nonTrainable } = countParams(specs);
   return [
-    printableLine(`Model: "${name}"`),
+    toPrintableLine(`Model: "${name}"`),
     '─'.repeat(width),
     line(header),
     '═'.repeat(width),

@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkShape, checkSurplus, formatValue, listOf, readable } from '../../base/check.ts';
+import { checkF32, checkOptions, checkShape, checkSurplus, formatValue, readList, tryRead } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { RandomStream } from '../../base/random.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
@@ -33,7 +33,7 @@ const MOST_ELEMENTS = 2 ** 30;
 
 /** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
 function checkWeightShape(name: string, shape: Shape): void {
-  if (!listOf(name, shape)) {
+  if (!readList(name, shape)) {
     throw new ArgumentError(
       `${name}: takes the shape of a weight, but was given ${formatValue(shape)}; initializers without numbers, such as glorotUniform, are ` +
         'handed over without calling them',
@@ -52,7 +52,7 @@ const checking =
   (name: string, initializer: Initializer): Initializer =>
   (shape, random) => {
     checkWeightShape(name, shape);
-    if (typeof readable(name, () => random?.uniform) !== 'function') {
+    if (typeof tryRead(name, () => random?.uniform) !== 'function') {
       throw new ArgumentError(
         `${name}: takes a shape and a stream of random numbers, but was given ${formatValue(random)}`,
       );
@@ -246,7 +246,7 @@ const withNumbers = {
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
   Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
   (typeof initializer === 'function'
-    ? readable('initializerConfig', () => (initializer as Initializer).config)
+    ? tryRead('initializerConfig', () => (initializer as Initializer).config)
     : undefined);
 
 /**
@@ -257,10 +257,9 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
  */
 export function initializerOf(subject: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
-  const isNamed =
-    typeof value === 'object' && value !== null && readable(subject, () => typeof value.name === 'string');
+  const isNamed = typeof value === 'object' && value !== null && tryRead(subject, () => typeof value.name === 'string');
   if (isNamed && Object.hasOwn(withNumbers, value.name)) {
-    const { name, ...numbers } = readable(subject, () => ({ ...value }));
+    const { name, ...numbers } = tryRead(subject, () => ({ ...value }));
     return withNumbers[name](numbers as never);
   }
   if (typeof value !== 'string' || !Object.hasOwn(named, value)) {

@@ -2,7 +2,7 @@ import type { ActivationOptions } from '../../autograd/arguments.ts';
 import { conv2d } from '../../autograd/conv2d/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
 import { type Fusing, fusing } from './fusing.ts';
 import { imageShape, type Paddings, padsAlike } from './images.ts';
@@ -63,10 +63,10 @@ export class Conv2D extends Layer {
       ),
     );
     this.filters = positive(this.kind, 'filters', options.filters);
-    this.kernelSize = pair(this.kind, 'kernelSize', options.kernelSize);
-    this.strides = pair(this.kind, 'strides', options.strides ?? 1);
+    this.kernelSize = checkPair(this.kind, 'kernelSize', options.kernelSize);
+    this.strides = checkPair(this.kind, 'strides', options.strides ?? 1);
     this.padding = options.padding ?? 'valid';
-    this.dilation = pair(this.kind, 'dilationRate', options.dilationRate ?? 1);
+    this.dilation = checkPair(this.kind, 'dilationRate', options.dilationRate ?? 1);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);
   }
@@ -79,7 +79,7 @@ export class Conv2D extends Layer {
     const [h, w, channels] = imageShape(this.kind, inputShape);
     const kernel: Shape = [...this.kernelSize, channels, this.filters];
     const shapes = `input ${showShape(inputShape)}, filter ${showShape(kernel)}`;
-    const { size } = slide(this.kind, [h, w], this.kernelSize, this.strides, this.dilation, this.padding, shapes);
+    const { size } = slideWindow(this.kind, [h, w], this.kernelSize, this.strides, this.dilation, this.padding, shapes);
     return {
       outputShape: [...size, this.filters],
       weights: [

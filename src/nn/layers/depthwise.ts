@@ -2,7 +2,7 @@ import { depthwiseConv2d } from '../../autograd/depthwise/depthwise.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { checkFlag } from '../../base/check.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
@@ -70,11 +70,11 @@ export class DepthwiseConv2D extends Layer {
       ),
     );
     const { kind } = this;
-    this.kernelSize = pair(kind, 'kernelSize', options.kernelSize);
+    this.kernelSize = checkPair(kind, 'kernelSize', options.kernelSize);
     this.window = {
-      strides: pair(kind, 'strides', options.strides ?? 1),
+      strides: checkPair(kind, 'strides', options.strides ?? 1),
       padding: options.padding ?? 'valid',
-      dilation: pair(kind, 'dilationRate', options.dilationRate ?? 1),
+      dilation: checkPair(kind, 'dilationRate', options.dilationRate ?? 1),
     };
     this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
     this.activation = activationName(kind, options.activation);
@@ -95,7 +95,7 @@ export class DepthwiseConv2D extends Layer {
     const shape: Shape = [...this.kernelSize, channels, this.multiplier];
     const shapes = `input ${showShape(inputShape)}, filter ${showShape(shape)}`;
     const { strides, padding, dilation } = this.window;
-    const { size } = slide(this.kind, [h, w], this.kernelSize, strides, dilation, padding, shapes);
+    const { size } = slideWindow(this.kind, [h, w], this.kernelSize, strides, dilation, padding, shapes);
     const outputs = channels * this.multiplier;
     const bias = { name: 'bias', shape: [outputs], initializer: this.biasInitializer };
     return {

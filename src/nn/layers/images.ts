@@ -1,6 +1,6 @@
 import { ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { slide } from '../../kernels/window.ts';
+import { slideWindow } from '../../kernels/window.ts';
 
 /** Height, width and channels of a sample. @throws ShapeError for samples that are no images */
 export function imageShape(layer: string, inputShape: Shape): [height: number, width: number, channels: number] {
@@ -24,7 +24,7 @@ export function padsAlike(
   dilation: readonly [number, number],
 ): boolean {
   const padded: [number, number] = [top + h! + bottom, left + w! + right];
-  const valid = slide('padding', padded, kernel, strides, dilation, 'valid', showShape(padded));
-  const same = slide('padding', [h!, w!], kernel, strides, dilation, 'same', showShape([h!, w!]));
+  const valid = slideWindow('padding', padded, kernel, strides, dilation, 'valid', showShape(padded));
+  const same = slideWindow('padding', [h!, w!], kernel, strides, dilation, 'same', showShape([h!, w!]));
   return sameShape(valid.size, same.size) && sameShape(same.pad, [top, left]);
 }

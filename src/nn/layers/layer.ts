@@ -4,9 +4,9 @@ import {
   checkObject,
   checkPositiveShape,
   formatValue,
-  listOf,
   type OptionNames,
-  readable,
+  readList,
+  tryRead,
 } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Seeds } from '../../base/random.ts';
@@ -84,7 +84,7 @@ export class SymbolicTensor {
      */
     readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
   ) {
-    if (!listOf('SymbolicTensor', shape)) {
+    if (!readList('SymbolicTensor', shape)) {
       throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${formatValue(shape)}`);
     }
   }
@@ -143,7 +143,7 @@ export abstract class Layer {
    */
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
-    this.#options = readable('Layer', () => ({ ...options }));
+    this.#options = tryRead('Layer', () => ({ ...options }));
     const { name, inputShape, trainable = true } = checkCommon('Layer', options);
     this.name = name;
     this.named = name !== undefined;
@@ -212,7 +212,7 @@ export abstract class Layer {
    * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
-    const list = (inputs instanceof SymbolicTensor ? [inputs] : listOf(this.kind, inputs)) as SymbolicTensor[] | null;
+    const list = (inputs instanceof SymbolicTensor ? [inputs] : readList(this.kind, inputs)) as SymbolicTensor[] | null;
     if (!list || list.length === 0 || !list.every((one) => one instanceof SymbolicTensor)) {
       throw new ArgumentError(
         `${this.kind}: apply takes what input() or another layer's apply() returned, but was given ${formatValue(inputs)}`,
@@ -276,8 +276,8 @@ export abstract class Layer {
  * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
  */
 function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
-  const plan = readable(layer, () => (typeof given === 'object' && given !== null ? { ...given } : null));
-  const specs = listOf(layer, plan?.weights) as WeightSpec[] | null;
+  const plan = tryRead(layer, () => (typeof given === 'object' && given !== null ? { ...given } : null));
+  const specs = readList(layer, plan?.weights) as WeightSpec[] | null;
   if (!plan || !Array.isArray(plan.outputShape) || !specs) {
     throw new ArgumentError(
       `${layer}: a layer needs plan(inputShape), which returns { outputShape, weights: [{ name, shape, initializer }] }, but it gives ${formatValue(given)}`,
@@ -286,7 +286,7 @@ function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSp
   checkPositiveShape(`${layer}: the outputShape of its plan`, plan.outputShape);
   const seen = new Set<string>();
   const weights = specs.map((one) => {
-    const spec = readable(layer, () => (typeof one === 'object' && one !== null ? { ...one } : one));
+    const spec = tryRead(layer, () => (typeof one === 'object' && one !== null ? { ...one } : one));
     if (typeof spec?.name !== 'string' || spec.name === '') {
       throw new ArgumentError(`${layer}: each weight of its plan needs a name, but one is ${formatValue(spec)}`);
     }

@@ -5,7 +5,7 @@ import {
   checkText,
   formatValue,
   type OptionNames,
-  readable,
+  tryRead,
 } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
@@ -63,7 +63,7 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
 
 /** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
 export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
-  const { name, inputShape, trainable } = readable(kind, () => ({
+  const { name, inputShape, trainable } = tryRead(kind, () => ({
     name: options.name,
     inputShape: options.inputShape,
     trainable: options.trainable,

@@ -1,7 +1,7 @@
 import { avgPool2d, globalAveragePool2d, maxPool2d } from '../../autograd/pool/pooling.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
-import { type Padding, type Pair, pair, slide } from '../../kernels/window.ts';
+import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
@@ -38,8 +38,8 @@ abstract class Pooling2D extends Layer {
   /** @throws ArgumentError for impossible options */
   constructor(kind: string, options: Pooling2DOptions, surplus: readonly unknown[]) {
     super(checkLayerOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
-    const poolSize = pair(kind, 'poolSize', options.poolSize ?? 2);
-    const strides = pair(kind, 'strides', options.strides ?? poolSize);
+    const poolSize = checkPair(kind, 'poolSize', options.poolSize ?? 2);
+    const strides = checkPair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
   }
 
@@ -47,7 +47,15 @@ abstract class Pooling2D extends Layer {
   plan(inputShape: Shape) {
     const [h, w, channels] = imageShape(this.kind, inputShape);
     const { poolSize, strides, padding } = this.window;
-    const { size } = slide(this.kind, [h, w], poolSize, strides, [1, 1], padding, `input ${showShape(inputShape)}`);
+    const { size } = slideWindow(
+      this.kind,
+      [h, w],
+      poolSize,
+      strides,
+      [1, 1],
+      padding,
+      `input ${showShape(inputShape)}`,
+    );
     return { outputShape: [...size, channels], weights: [] };
   }
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, formatValue, listOf, type OptionNames } from '../../base/check.ts';
+import { checkF32, formatValue, type OptionNames, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import {
@@ -54,7 +54,7 @@ export type Factor = number | readonly [lower: number, upper: number];
  * @throws ArgumentError unless it is one or two numbers within the bounds
  */
 export function readFactor(subject: string, factor: Factor, [least, most]: readonly [number, number]): Range {
-  const given = listOf(subject, factor) ?? [factor];
+  const given = readList(subject, factor) ?? [factor];
   const isLegal = (n: unknown) => typeof n === 'number' && n >= least && n <= most;
   const isPair = Array.isArray(factor);
   // A number is a size, so that its sign does not count where both directions are allowed.

@@ -1,6 +1,6 @@
 import { randomContrast, randomErasing } from '../../autograd/random/augmentation.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, formatValue, listOf } from '../../base/check.ts';
+import { checkF32, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw, Range } from '../../kernels/random/augmentation.ts';
@@ -16,7 +16,7 @@ const SHARE = [0, 1] as const;
 
 /** @throws ArgumentError unless it is [low, high], the second above the first */
 function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
-  const given = listOf(kind, valueRange) as number[] | null;
+  const given = readList(kind, valueRange) as number[] | null;
   const [low, high] = given ?? [];
   if (given?.length !== 2 || !given.every(Number.isFinite) || low! >= high!) {
     throw new ArgumentError(
@@ -94,7 +94,7 @@ export class RandomErasing extends RandomImageLayer {
     const names = { ...randomNames, factor: true, scale: true, fillValue: true, valueRange: true };
     super('RandomErasing', checkLayerOptions('RandomErasing', options, names, surplus));
     const { factor = 1, scale = [0.02, 0.33], fillValue = null, valueRange = [0, 255] } = options;
-    const values = listOf('RandomErasing', fillValue) as number[] | null;
+    const values = readList('RandomErasing', fillValue) as number[] | null;
     const isLegal = values ? values.length > 0 && values.every(Number.isFinite) : Number.isFinite(fillValue ?? 0);
     if (!isLegal) {
       throw new ArgumentError(

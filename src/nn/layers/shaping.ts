@@ -3,7 +3,7 @@ import { resize } from '../../autograd/resize/resize.ts';
 import { reshape } from '../../autograd/shape/reshape.ts';
 import { pad, transpose } from '../../autograd/shape/shape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkFirst, formatValue, listOf } from '../../base/check.ts';
+import { checkF32, checkFirst, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { type Fusing, fusing } from './fusing.ts';
@@ -31,7 +31,7 @@ export class ZeroPadding2D extends Layer {
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
     const { padding = 1 } = options;
-    const both = (n: number | readonly [number, number]) => (listOf('ZeroPadding2D', n) ?? [n, n]) as number[];
+    const both = (n: number | readonly [number, number]) => (readList('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
@@ -149,7 +149,7 @@ export class Reshape extends Layer {
   ) {
     super(checkLayerOptions('Reshape', options, layerNames, surplus));
     checkFirst('Reshape', 'shape of one sample comes', targetShape, 'new Reshape([28, 28, 1], { inputShape })');
-    const sizes = listOf('Reshape', targetShape) as number[] | null;
+    const sizes = readList('Reshape', targetShape) as number[] | null;
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
     if (!legal || targetShape.filter((n) => n === -1).length > 1) {
       throw new ArgumentError(
@@ -192,7 +192,7 @@ export class Permute extends Layer {
   ) {
     super(checkLayerOptions('Permute', options, layerNames, surplus));
     checkFirst('Permute', 'axes come', dims, 'new Permute([2, 1], { inputShape })');
-    const axes = listOf('Permute', dims) ?? [];
+    const axes = readList('Permute', dims) ?? [];
     if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {
       throw new ArgumentError(`Permute: dims must name each axis from 1 on once, but is ${formatValue(dims)}`);
     }

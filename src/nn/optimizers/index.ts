@@ -1,4 +1,4 @@
-import { didYouMean, formatValue, readable } from '../../base/check.ts';
+import { didYouMean, formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { Adam, AdamW } from './adam.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -20,7 +20,7 @@ export type OptimizerName = keyof typeof named;
 
 /** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */
 export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
-  if (typeof optimizer === 'object' && readable('compile', () => typeof optimizer?.apply === 'function'))
+  if (typeof optimizer === 'object' && tryRead('compile', () => typeof optimizer?.apply === 'function'))
     return optimizer;
   if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
     const names = Object.keys(named);

@@ -1,7 +1,7 @@
-import { releaseSpent, type SpentGraph, takeSpent } from '../../autograd/spent.ts';
+import { type FinishedGraph, releaseFinished, takeFinished } from '../../autograd/finished-graphs.ts';
 import { recordingOf } from '../../autograd/step-recording.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { checkF32, checkSurplus, formatValue, listOf, type OptionNames, SMALLEST_F32 } from '../../base/check.ts';
+import { checkF32, checkSurplus, formatValue, type OptionNames, readList, SMALLEST_F32 } from '../../base/check.ts';
 import { ArgumentError, DisposedError, GpuError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, withScope } from '../../kernels/array.ts';
@@ -100,7 +100,7 @@ interface OwnLoop {
   /** The step whose number and rates `state` has. */
   written: number;
   /** Graphs of the step before, which can still be read. */
-  spent: readonly SpentGraph[];
+  spent: readonly FinishedGraph[];
 }
 
 /**
@@ -242,12 +242,12 @@ export abstract class FlatOptimizer implements Optimizer {
       const slots = this.slots.map((slot) => part(slot, run));
       const gradient = part(store.gradients, run);
       const owner = own ? part(store.owners, run) : null;
-      this.update({ weight, gradient, penalties: penalties?.of(run) ?? null, owner }, slots, state);
+      this.update({ weight, gradient, penalties: penalties?.of(run) ?? null, replicaOfElement: owner }, slots, state);
     }
   }
 
   private checkRates(rate: Rate | readonly Rate[], range: Range): readonly Rate[] {
-    const rates = (listOf(this.kind, rate) ?? [rate]) as Rate[];
+    const rates = (readList(this.kind, rate) ?? [rate]) as Rate[];
     if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
     return rates.map((one) => (typeof one === 'function' ? one : this.inRange('learningRate', one, range)));
   }
@@ -322,7 +322,7 @@ export abstract class FlatOptimizer implements Optimizer {
             `step: none of the parameters has a gradient; call loss.backward() before step(), on a loss that was computed from them`,
           );
         }
-        if (recording) recording.adds(this);
+        if (recording) recording.addOptimizer(this);
         else this.begin();
         layout.settleGradients();
         this.apply(layout, this.loop!.state);
@@ -372,7 +372,7 @@ export abstract class FlatOptimizer implements Optimizer {
   get nextStep(): number | StepState {
     const { layout, state } = this.own('call');
     const recording = recordingOf(layout.device);
-    if (recording) recording.reads(this);
+    if (recording) recording.addStepNumber(this);
     else if (layout.device.recording) return this.iterations + 1;
     else this.write(this.iterations + 1);
     return state;
@@ -409,8 +409,8 @@ export abstract class FlatOptimizer implements Optimizer {
   end(): void {
     const loop = this.loop!;
     const { device, weights } = loop.layout;
-    releaseSpent(loop.spent);
-    loop.spent = takeSpent(
+    releaseFinished(loop.spent);
+    loop.spent = takeFinished(
       device,
       weights.map(({ tensor }) => tensor),
     );
@@ -431,7 +431,7 @@ export abstract class FlatOptimizer implements Optimizer {
     this.loop = null;
     const { layout, state, spent } = loop;
     withParameters.get(layout.device)?.delete(this);
-    releaseSpent(spent);
+    releaseFinished(spent);
     state.dispose();
     if (layout instanceof TensorList) layout.dispose();
     else if (layout instanceof ParameterStore) layout.trainers.delete(this);

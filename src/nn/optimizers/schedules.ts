@@ -1,4 +1,4 @@
-import { checkF32, checkOptions, checkSurplus, formatValue, listOf } from '../../base/check.ts';
+import { checkF32, checkOptions, checkSurplus, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
 /** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
@@ -49,7 +49,9 @@ export function piecewiseConstantDecay(
 ): Schedule {
   const who = 'piecewiseConstantDecay';
   checkOptions(who, options, { boundaries: true, values: true }, surplus);
-  const [boundaries, values] = [options.boundaries, options.values].map((list) => listOf(who, list) as number[] | null);
+  const [boundaries, values] = [options.boundaries, options.values].map(
+    (list) => readList(who, list) as number[] | null,
+  );
   if (!boundaries || !values || values.length !== boundaries.length + 1) {
     throw new ArgumentError(
       `piecewiseConstantDecay: needs one value more than boundaries, but has values ${formatValue(options.values)} and boundaries ${formatValue(options.boundaries)}`,

@@ -1,6 +1,6 @@
-import { copyOf } from '../../autograd/copy-of.ts';
+import { copyArray } from '../../autograd/copy-array.ts';
 import { Tensor } from '../../autograd/tensor.ts';
-import { formatValue, listOf } from '../../base/check.ts';
+import { formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, DisposedError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
@@ -11,7 +11,7 @@ import { part } from '../weights/flat-range.ts';
 
 /** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
 function checkTensors(kind: string, given: unknown): Tensor[] {
-  const list = listOf(kind, given);
+  const list = readList(kind, given);
   const what = `${kind}: parameters`;
   if (!list) {
     throw new ArgumentError(`${what} must be model.parameters or a list of tensors, but is ${formatValue(given)}`);
@@ -95,14 +95,14 @@ export class TensorList extends FlatLayout<Listed> {
   /** Lets backward passes write the tensor's gradient to its place. */
   private settle(weight: Listed): void {
     const { tensor } = weight;
-    if (tensor.gradHome) return;
+    if (tensor.gradBuffer) return;
     const home = this.homeOf(weight).keep();
     const { grad } = tensor;
     this.homes.set(tensor, home);
-    if (grad) copyOf(grad.array, home);
+    if (grad) copyArray(grad.array, home);
     tensor.grad = null;
-    tensor.gradHome = home;
-    if (grad) tensor.grad = new Tensor(home.reshaped(home.shape));
+    tensor.gradBuffer = home;
+    if (grad) tensor.grad = new Tensor(home.reshape(home.shape));
   }
 
   get updates(): UpdateRange[] {
@@ -124,9 +124,9 @@ export class TensorList extends FlatLayout<Listed> {
   /** Gives the tensors their gradients back, which they lose. */
   dispose(): void {
     for (const [tensor, home] of this.homes) {
-      if (tensor.gradHome === home) {
+      if (tensor.gradBuffer === home) {
         if (tensor.grad?.array.storage.buffer === home.storage.buffer) tensor.grad = null;
-        tensor.gradHome = null;
+        tensor.gradBuffer = null;
       }
       home.dispose();
     }

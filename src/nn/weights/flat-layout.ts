@@ -1,4 +1,4 @@
-import { copyOf } from '../../autograd/copy-of.ts';
+import { copyArray } from '../../autograd/copy-array.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../../kernels/array.ts';
@@ -123,7 +123,7 @@ export abstract class FlatLayout<W extends Placed = Placed> {
       const { grad, models } = tensor;
       const home = this.homeOf({ offset, spec });
       if (!grad) fill(this.device, spec.shape, 0, { models, into: home });
-      else if (grad.array.storage.buffer !== home.storage.buffer) copyOf(grad.array, home);
+      else if (grad.array.storage.buffer !== home.storage.buffer) copyArray(grad.array, home);
       home.dispose();
     }
   }

@@ -1,5 +1,5 @@
 import { type Numbers, readNumbers, type ShapedNumbers, toNumber } from '../../autograd/host-data.ts';
-import { checkOptions, formatValue, nearName, readable } from '../../base/check.ts';
+import { checkOptions, formatValue, nearName, tryRead } from '../../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { InitialValues } from './weight.ts';
@@ -24,7 +24,7 @@ export function readInitialWeights(
   options: InitialWeightsOptions,
 ): Map<string, Float32Array> {
   const { partial = false } = checkOptions('setInitialWeights', options, { partial: true });
-  const given = readable('setInitialWeights', () => (values instanceof Map ? [...values] : []));
+  const given = tryRead('setInitialWeights', () => (values instanceof Map ? [...values] : []));
   if (!(values instanceof Map) || !given.every(([name]) => typeof name === 'string')) {
     throw new ArgumentError(
       `${title}: setInitialWeights takes a Map of { shape, data } by the names of weights, but was given ${formatValue(values)}`,

@@ -92,14 +92,14 @@ function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
       `${name}: the model it belongs to was built on another device, so it cannot be part of this one`,
     );
   }
-  if (from.models !== 1 && from.models !== to.models) {
+  if (from.replicas !== 1 && from.replicas !== to.replicas) {
     throw new ArgumentError(
-      `${name}: the model it belongs to has ${from.models} replicas, so it cannot be part of one of ${to.models}`,
+      `${name}: the model it belongs to has ${from.replicas} replicas, so it cannot be part of one of ${to.replicas}`,
     );
   }
   const bytes = 4 * to.size;
-  for (let model = 0; model < to.models; model++) {
-    const source = Math.min(model, from.models - 1);
+  for (let model = 0; model < to.replicas; model++) {
+    const source = Math.min(model, from.replicas - 1);
     to.device.copy(from.storage.view(source * bytes, bytes), to.storage.view(model * bytes, bytes));
   }
 }
@@ -167,7 +167,7 @@ export class ParameterStore extends FlatLayout<Weight> {
       };
       const array = view(trainable ? this.values : this.untrained);
       const leaf = new Tensor(array, trainable);
-      if (trainable) leaf.gradHome = this.homeOf({ offset, spec }).keep();
+      if (trainable) leaf.gradBuffer = this.homeOf({ offset, spec }).keep();
       return new Weight(spec.name, spec, leaf, new Tensor(array), trainable ? offset : null);
     });
     device.upload(this.values.storage, hostValues);

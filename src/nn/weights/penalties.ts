@@ -6,7 +6,7 @@ import { BLOCK } from '../../kernels/optimizers/blocks.ts';
 import type { PenaltyTable } from '../../kernels/optimizers/optimizer.ts';
 import { addPenaltyGradient, penaltyValue } from '../../kernels/optimizers/penalties.ts';
 import { add } from '../../kernels/pointwise/pointwise.ts';
-import { f32 } from '../../kernels/run.ts';
+import { f32Bits } from '../../kernels/run.ts';
 import { penaltyRate } from '../regularizers.ts';
 import { part, type Run } from './flat-range.ts';
 import type { WeightSpec } from './weight.ts';
@@ -68,8 +68,8 @@ export class Penalties {
     this.coefficients = DeviceArray.empty(device, [models, blocks, 2]).keep();
     device.upload(this.coefficients.storage, this.table);
     this.blocks = store.blockTable(({ regularizer = { l1: 0, l2: 0 } }, replica) => [
-      f32(penaltyRate(regularizer.l1, replica)),
-      f32(penaltyRate(regularizer.l2, replica)),
+      f32Bits(penaltyRate(regularizer.l1, replica)),
+      f32Bits(penaltyRate(regularizer.l2, replica)),
     ]);
   }
 
@@ -95,7 +95,12 @@ export class Penalties {
     const { store, own } = this;
     for (const run of this.runs) {
       const [weight, gradient] = [part(store.values, run), part(store.gradients, run)];
-      addPenaltyGradient({ weight, gradient, penalties: this.of(run), owner: own ? part(store.owners, run) : null });
+      addPenaltyGradient({
+        weight,
+        gradient,
+        penalties: this.of(run),
+        replicaOfElement: own ? part(store.owners, run) : null,
+      });
     }
   }
 

@@ -34,7 +34,7 @@ export class TrainingDraws implements StepNumber {
     const call = this.calls++;
     if (trainer) return { step: trainer.nextStep, call };
     if (!recording) return { step: ++this.iterations, call };
-    recording.reads(this);
+    recording.addStepNumber(this);
     this.state ??= new StepState(this.device);
     return { step: this.state, call };
   }

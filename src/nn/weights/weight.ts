@@ -80,7 +80,7 @@ export class Weight {
    * @internal
    */
   dispose(): void {
-    this.leaf.gradHome?.dispose();
+    this.leaf.gradBuffer?.dispose();
     this.leaf.dispose();
   }
 }

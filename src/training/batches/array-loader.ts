@@ -91,12 +91,12 @@ export class ArrayLoader implements BatchSource {
   }
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
-    const { models } = order;
-    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { models });
+    const { replicas: models } = order;
+    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { replicas: models });
     gatherSamples(this.samples, order, state, x);
     if (!this.targets) return { x: new Tensor(x), targets: null };
     const shape = [batch, ...(this.targetShape ?? [])];
-    const targets = DeviceArray.empty(this.device, shape, { models, dtype: this.labels ? 'u32' : 'f32' });
+    const targets = DeviceArray.empty(this.device, shape, { replicas: models, dtype: this.labels ? 'u32' : 'f32' });
     const [only, ...more] = this.targets.chunks;
     if (this.labels && more.length === 0) gatherLabels(only!.words, order, state, targets);
     else gatherSamples(this.targets, order, state, targets);

@@ -1,8 +1,8 @@
 import {
+  conversionHint,
+  describePosition,
   type HostNumbers,
-  howToMap,
   type Numbers,
-  placeOf,
   readNumbers,
   toFloats,
   toNumber,
@@ -112,10 +112,12 @@ export function readLabels(
   for (let i = 0; i < size; i++) {
     const label = toNumber(flat, i);
     if (label === null)
-      throw new DataError(`${subject}: the label of sample ${i} is ${formatValue(flat[i])}, ${howToMap(flat[i])}`);
+      throw new DataError(
+        `${subject}: the label of sample ${i} is ${formatValue(flat[i])}, ${conversionHint(flat[i])}`,
+      );
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
       throw new DataError(
-        `${subject}: label ${label} of ${placeOf(i, [1])} is none of the ${classes} classes 0 to ${classes - 1}`,
+        `${subject}: label ${label} of ${describePosition(i, [1])} is none of the ${classes} classes 0 to ${classes - 1}`,
       );
     }
     labels[i] = label;

@@ -136,7 +136,7 @@ export class PreparedData {
   }
 
   feed(
-    objective: { settle(subject: string, encoding: TargetEncoding): void },
+    objective: { setTargetEncoding(subject: string, encoding: TargetEncoding): void },
     step: Step,
     { batchSize, bound }: { batchSize: number | null; bound: PassLimit },
   ): Batches & { setOrders?(orders: readonly Uint32Array[]): void } {
@@ -144,11 +144,12 @@ export class PreparedData {
     const { features } = this;
     if (features) return new SourceBatches(features.source, batchSize!, step, model.replicas);
     if (source) return new SourceBatches(source, batchSize!, step, model.replicas, range);
-    const again = typeof stream === 'function';
-    const begin = again ? stream : () => stream!;
-    const settle = (asked: string, encoding: TargetEncoding) => objective.settle(asked, encoding);
-    const goesOn = !again && !bound.once && bound.count !== undefined;
-    return new StreamBatches(subject, model, begin, settle, step, bound, goesOn);
+    const canRestart = typeof stream === 'function';
+    const openStream = canRestart ? stream : () => stream!;
+    const setTargetEncoding = (caller: string, encoding: TargetEncoding) =>
+      objective.setTargetEncoding(caller, encoding);
+    const continuesAcrossEpochs = !canRestart && !bound.once && bound.count !== undefined;
+    return new StreamBatches(subject, model, openStream, setTargetEncoding, step, bound, continuesAcrossEpochs);
   }
 
   dispose(): void {

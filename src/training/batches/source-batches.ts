@@ -1,6 +1,6 @@
 import { type Numbers, readNumbers, toFloats } from '../../autograd/host-data.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import { formatValue, readable } from '../../base/check.ts';
+import { formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import type { Program } from '../../gpu/recorder.ts';
@@ -118,7 +118,7 @@ export class SourceBatches implements Batches {
   ) {
     this.samples = range.end - range.first;
     this.state = new StepState(data.device, replicas);
-    this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32', models: replicas }).keep();
+    this.order = DeviceArray.empty(data.device, [this.samples], { dtype: 'u32', replicas: replicas }).keep();
   }
 
   get device(): Device {
@@ -251,7 +251,7 @@ export interface HostBatch {
 export function readBatch(subject: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
   checkNoSampleWeight(subject, data);
   const { inputShape, outputShape, training } = model;
-  const given = readable(subject, () => ({ x: data.x, y: data.y }));
+  const given = tryRead(subject, () => ({ x: data.x, y: data.y }));
   const { values: x, size: samples } = readSamples(`${subject}: x`, inputShape, given.x);
   const targets = readNumbers(`${subject}: y`, given.y);
   const goal = { outputShape, loss: training.loss };

@@ -1,5 +1,5 @@
 import { Tensor } from '../../autograd/tensor.ts';
-import { formatValue, readable } from '../../base/check.ts';
+import { formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError, DataError } from '../../base/errors.ts';
 import type { Program } from '../../gpu/recorder.ts';
 import { DeviceArray } from '../../kernels/array.ts';
@@ -207,10 +207,13 @@ export class StreamBatches implements Batches {
     this.slots.delete(samples);
     if (!slot) {
       const { replicas: models } = model;
-      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { models }).keep();
+      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { replicas: models }).keep();
       const values = encoding === 'values';
       const shape = values ? [samples, ...model.outputShape] : [samples];
-      const targets = DeviceArray.empty(model.device, shape, { dtype: values ? 'f32' : 'u32', models }).keep();
+      const targets = DeviceArray.empty(model.device, shape, {
+        dtype: values ? 'f32' : 'u32',
+        replicas: models,
+      }).keep();
       try {
         const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
         slot = { program, x, targets };
@@ -273,12 +276,12 @@ function iteratorOf(subject: string, stream: BatchStream): AsyncIterator<Arrays>
     if (Symbol.asyncIterator in stream)
       return checkIterator(
         subject,
-        readable(subject, () => stream[Symbol.asyncIterator]()),
+        tryRead(subject, () => stream[Symbol.asyncIterator]()),
       );
     if (Symbol.iterator in stream)
       return checkIterator(
         subject,
-        readable(subject, () => stream[Symbol.iterator]()),
+        tryRead(subject, () => stream[Symbol.iterator]()),
       );
   }
   throw new ArgumentError(
@@ -288,7 +291,7 @@ function iteratorOf(subject: string, stream: BatchStream): AsyncIterator<Arrays>
 
 /** @throws ArgumentError unless batches can be taken from it, and it can be closed if it has a `return` */
 function checkIterator<T extends AsyncIterator<Arrays> | Iterator<Arrays>>(subject: string, iterator: T): T {
-  const { next, return: close } = readable(subject, () => ({ next: iterator.next, return: iterator.return }));
+  const { next, return: close } = tryRead(subject, () => ({ next: iterator.next, return: iterator.return }));
   if (typeof next === 'function' && (close === undefined || close === null || typeof close === 'function'))
     return iterator;
   throw new ArgumentError(

@@ -1,5 +1,5 @@
 import type { Numbers } from '../../autograd/host-data.ts';
-import { formatValue, readable } from '../../base/check.ts';
+import { formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { BatchSource } from './batch-source.ts';
 
@@ -25,7 +25,7 @@ export type BatchStream = AsyncIterable<Arrays> | Iterable<Arrays>;
 export type TrainingData = BatchSource | Arrays | BatchStream | (() => BatchStream);
 
 export const isSource = (data: unknown, subject = 'data'): data is BatchSource =>
-  readable(subject, () => typeof (data as BatchSource | null)?.batch === 'function');
+  tryRead(subject, () => typeof (data as BatchSource | null)?.batch === 'function');
 
 const isIterable = (data: unknown): data is BatchStream =>
   typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
@@ -42,7 +42,7 @@ export function checkCombinedData(subject: string, data: unknown): void {
   if (isSource(data, subject) || typeof data !== 'object' || data === null || 'x' in data) return;
   const numbers = Array.isArray(data) || ArrayBuffer.isView(data) || ('shape' in data && !('images' in data));
   if (!numbers) return;
-  const first = readable(subject, () => (Array.isArray(data) ? data[0] : null));
+  const first = tryRead(subject, () => (Array.isArray(data) ? data[0] : null));
   const batches = typeof first === 'object' && first !== null && 'x' in first;
   throw new ArgumentError(
     batches

@@ -1,4 +1,4 @@
-import { formatValue, listOf, nearName, readable } from '../../base/check.ts';
+import { formatValue, nearName, readList, tryRead } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Optimizer } from '../../nn/optimizers/index.ts';
 import type { CallbackState, SafePoint, TrainingState } from '../state/training-state.ts';
@@ -112,7 +112,7 @@ const HOOKS = [
 /** @throws ArgumentError for a callback that has other things but no hook, or a method that is called nearly as one, which nobody would call */
 function checkHookNames(callback: Callback): void {
   const known: readonly string[] = HOOKS;
-  const names = readable('fit: callbacks', () => {
+  const names = tryRead('fit: callbacks', () => {
     const own = [callback, Object.getPrototypeOf(callback)].filter((one) => one && one !== Object.prototype);
     return own.flatMap((one) => Object.getOwnPropertyNames(one));
   });
@@ -127,7 +127,7 @@ function checkHookNames(callback: Callback): void {
 
 /** @throws ArgumentError unless all are objects whose hooks are functions */
 export function checkCallbacks(callbacks: readonly Callback[]): void {
-  const all = listOf('fit: callbacks', callbacks);
+  const all = readList('fit: callbacks', callbacks);
   if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${formatValue(callbacks)}`);
   const at = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
   if (at >= 0) {
@@ -135,15 +135,15 @@ export function checkCallbacks(callbacks: readonly Callback[]): void {
     throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${at} is ${given}`);
   }
   for (const callback of all as Callback[]) {
-    readable('fit: callbacks', () => callback.everySteps);
+    tryRead('fit: callbacks', () => callback.everySteps);
     for (const name of HOOKS) {
-      const hook = readable('fit: callbacks', () => callback[name]);
+      const hook = tryRead('fit: callbacks', () => callback[name]);
       if (hook === undefined || hook === null || typeof hook === 'function') continue;
       throw new ArgumentError(`fit: a callback's ${name} must be a function, but is ${formatValue(hook)}`);
     }
     checkHookNames(callback);
-    const adds = readable('fit: callbacks', () => callback.adds);
-    if (adds === undefined || listOf('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
+    const adds = tryRead('fit: callbacks', () => callback.adds);
+    if (adds === undefined || readList('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
     throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${formatValue(adds)}`);
   }
 }

@@ -91,13 +91,13 @@ export class ProgressCallbacks {
 }
 
 function batchLogs(
-  { epoch, epochs, ...moment }: EpochProgress,
-  { samples, figures, replicas }: { samples: number; figures: Metrics; replicas: readonly Metrics[] },
+  { epoch, epochs, ...progress }: EpochProgress,
+  { samples, metrics, replicas }: { samples: number; metrics: Metrics; replicas: readonly Metrics[] },
 ): BatchLogs {
-  const seconds = moment.seconds();
-  const samplesTotal = moment.samplesTotal ?? samples;
+  const seconds = progress.seconds();
+  const samplesTotal = progress.samplesTotal ?? samples;
   const samplesLeft = (epochs - epoch + 1) * samplesTotal - samples;
   const secondsLeft = samples > 0 ? (samplesLeft * seconds) / samples : 0;
   const samplesPerSecond = (replicas.length * samples) / seconds;
-  return { epoch, epochs, samples, samplesTotal, ...figures, samplesPerSecond, secondsLeft };
+  return { epoch, epochs, samples, samplesTotal, ...metrics, samplesPerSecond, secondsLeft };
 }

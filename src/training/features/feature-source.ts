@@ -84,12 +84,12 @@ export class FeatureSource implements BatchSource {
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
     const { device, sampleShape, stored } = this;
-    const { models } = order;
+    const { replicas: models } = order;
     const { rows, dtype, shape } = this.targets!;
-    const x = DeviceArray.empty(device, [batch, ...sampleShape], { models });
+    const x = DeviceArray.empty(device, [batch, ...sampleShape], { replicas: models });
     if (stored) gatherSamples(stored, order, state, x);
     else this.sent.set(batch, { x: x.keep(), values: new Float32Array(models * x.size) });
-    const targets = DeviceArray.empty(device, [batch, ...shape], { models, dtype });
+    const targets = DeviceArray.empty(device, [batch, ...shape], { replicas: models, dtype });
     gatherSamples(rows, order, state, targets);
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }

@@ -1,4 +1,4 @@
-import { checkNumbers, checkSurplus, formatValue, listOf } from '../../base/check.ts';
+import { checkNumbers, checkSurplus, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
 /** Precision, recall and their harmonic mean F1. Where nothing was counted that could be right they are 0, as in scikit-learn. */
@@ -22,7 +22,7 @@ export class ConfusionMatrix {
     ...surplus: never[]
   ) {
     checkSurplus('ConfusionMatrix', surplus);
-    const rows = listOf('ConfusionMatrix', counts)?.map((row) => listOf('ConfusionMatrix', row));
+    const rows = readList('ConfusionMatrix', counts)?.map((row) => readList('ConfusionMatrix', row));
     const isCount = (n: unknown) => Number.isInteger(n) && (n as number) >= 0;
     if (!rows?.every((row) => row?.length === rows.length && row.every(isCount))) {
       throw new ArgumentError(

@@ -1,5 +1,5 @@
 import type { Tensor } from '../../autograd/tensor.ts';
-import { didYouMean, formatValue, listOf } from '../../base/check.ts';
+import { didYouMean, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { DeviceArray, Shape } from '../../kernels/array.ts';
 import { showShape } from '../../kernels/array.ts';
@@ -48,7 +48,7 @@ export const isValueMetric = (metric: Metric): metric is ValueMetricName | Custo
 
 /** The metrics that `compile` was given, each once. @throws ArgumentError for what is none, and for two functions of one name */
 export function readMetrics(given: readonly (MetricName | MetricFunction | CustomMetric)[]): readonly Metric[] {
-  const list = listOf('compile', given);
+  const list = readList('compile', given);
   if (!list) throw new ArgumentError(`compile: metrics must be a list, but is ${formatValue(given)}`);
   const metrics = list.map((metric) => {
     if (metric instanceof CustomMetric) return metric;

@@ -5,7 +5,7 @@ import { checkSurplus, formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError, TilegradError } from '../../base/errors.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { accumulateMoments, type Moments } from '../../kernels/reduce/moments.ts';
-import { checkDType, commonModels } from '../../kernels/run.ts';
+import { checkDType, commonReplicas } from '../../kernels/run.ts';
 import type { EpochTotals, RunningTotals } from './totals.ts';
 
 /** `(output, target) => values`, both f32 of the output's shape: see `CustomMetric`. */
@@ -66,7 +66,7 @@ export class CustomMetric {
         `${subject}: must return a tensor, one value for the batch or for each sample, but returned ${formatValue(values)}`,
       );
     }
-    commonModels(subject, [output.array, values.array]);
+    commonReplicas(subject, [output.array, values.array]);
     checkDType(subject, 'what it returns', values.array, 'f32');
     const samples = output.shape[0]!;
     if (values.shape.length > 0 && (values.shape[0] !== samples || values.size === 0)) {

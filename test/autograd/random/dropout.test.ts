@@ -4,7 +4,7 @@ import { philox } from '../../../src/base/random.ts';
 import { DeviceArray } from '../../../src/kernels/array.ts';
 import { StepState } from '../../../src/kernels/optimizers/step-state.ts';
 import * as kernels from '../../../src/kernels/random/dropout.ts';
-import { elementwise, runKernel } from '../../../src/kernels/run.ts';
+import { elementwiseWorkgroups, runKernel } from '../../../src/kernels/run.ts';
 import * as tg from '../../../src/node.ts';
 import { dropout, kept } from '../../reference/dropout.ts';
 import { ndarray } from '../../reference/ndarray.ts';
@@ -37,7 +37,13 @@ describeOnDevice('dropout', (device) => {
         let counter = vec4u(given[at], given[at + 1u], given[at + 2u], given[at + 3u]);
         drawn[i] = philox(counter, vec2u(given[at + 4u], given[at + 5u]));
       }`;
-    runKernel(device, { name: 'philox_test', code }, [COUNT, 0, 0, 0], [given.array, drawn], elementwise(COUNT));
+    runKernel(
+      device,
+      { name: 'philox_test', code },
+      [COUNT, 0, 0, 0],
+      [given.array, drawn],
+      elementwiseWorkgroups(COUNT),
+    );
     const bits = await new tg.Tensor(drawn).data();
     const expected = Array.from({ length: COUNT }, (_, i) => {
       const [a, b, c, d, e, f] = words.slice(6 * i, 6 * i + 6) as [number, number, number, number, number, number];
@@ -178,7 +184,7 @@ describeOnDevice('dropout', (device) => {
       program.run();
       const expected = Array.from({ length: n }, (_, i) => (kept(i, { ...draw, step }) ? 2 : 0));
       for (const array of [y, dx]) {
-        const shared = new tg.Tensor(array.reshaped([n]));
+        const shared = new tg.Tensor(array.reshape([n]));
         expectSameBits(await shared.data(), expected, `step ${step}`);
         shared.dispose();
       }

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fusedOf } from '../../../src/autograd/arguments.ts';
+import { parseActivation } from '../../../src/autograd/arguments.ts';
 import type { DeviceArray } from '../../../src/kernels/array.ts';
 import {
   conv2d,
   conv2dInputGrad,
-  conv2dServes,
+  conv2dSupports,
   conv2dVariants,
   conv2dWeightGrad,
   convGeometry,
@@ -185,17 +185,20 @@ describeOnDevice('kernel variants', (device) => {
               const [x, filter, bias] = [upload(inputs[0]), upload(inputs[1]), inputs[2] && upload(inputs[2])];
               const dz = upload(dy);
               const geometry = convGeometry(x, filter, attrs);
-              const serves = conv2dServes(variant, device, geometry);
+              const supports = conv2dSupports(variant, device, geometry);
               const results: DeviceArray[] = [];
               const check = (result: DeviceArray, reference: NdArray) => {
                 results.push(result);
                 expected.push(reference);
               };
-              if (serves.forward)
-                check(conv2d(x, filter, { ...attrs, bias, activation: fusedOf('conv2d', epilogue), variant }), y);
-              if (serves.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
-              if (serves.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
-              fc.pre(results.length > 0); // another case, where the variant serves none of the three
+              if (supports.forward)
+                check(
+                  conv2d(x, filter, { ...attrs, bias, activation: parseActivation('conv2d', epilogue), variant }),
+                  y,
+                );
+              if (supports.inputGrad) check(conv2dInputGrad(dz, filter, geometry, { variant }), grads[0]!);
+              if (supports.weightGrad) check(conv2dWeightGrad(x, dz, geometry, { variant }), grads[1]!);
+              fc.pre(results.length > 0); // another case, where the variant supports none of the three
               return results;
             },
             () => expected,
@@ -243,19 +246,19 @@ describeOnDevice('kernel variants', (device) => {
         const run = () => {
           const [x, w, dy] = [xs, ws, dys].map(together).map(uploadModels) as [DeviceArray, DeviceArray, DeviceArray];
           const geometry = convGeometry(x, w, attrs);
-          const serves = conv2dServes(variant, device, geometry);
+          const supports = conv2dSupports(variant, device, geometry);
           const outputs: DeviceArray[] = [];
           const check = (output: DeviceArray, expected: NdArray[]) => {
             outputs.push(output);
             results.push(expected);
           };
-          if (serves.forward) check(conv2d(x, w, { ...attrs, variant }), ys);
-          if (serves.inputGrad)
+          if (supports.forward) check(conv2d(x, w, { ...attrs, variant }), ys);
+          if (supports.inputGrad)
             check(
               conv2dInputGrad(dy, w, geometry, { variant }),
               grads.map(([dx]) => dx!),
             );
-          if (serves.weightGrad) {
+          if (supports.weightGrad) {
             const columnSums = tensor(device, Array(models * filter[3]!).fill(9), [filter[3]!], { models }).array;
             check(
               conv2dWeightGrad(x, dy, geometry, { variant, columnSums }),

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { MOST_POINTS, winograd } from '../../../src/kernels/conv2d/winograd.ts';
+import { MAX_POINTS, winograd } from '../../../src/kernels/conv2d/winograd.ts';
 import { random } from '../../support/random.ts';
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 
 for (let taps = 2; taps <= 7; taps++) {
-  for (let outputs = 1; outputs + taps - 1 <= MOST_POINTS; outputs++) {
+  for (let outputs = 1; outputs + taps - 1 <= MAX_POINTS; outputs++) {
     if ((outputs + taps) % 2 === 0) continue; // an odd number of points
     test(`F(${outputs}, ${taps}) filters`, () => {
       const { input, filter, output, points } = winograd(outputs, taps);

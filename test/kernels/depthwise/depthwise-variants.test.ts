@@ -8,7 +8,7 @@ import {
   depthwiseConv2d,
   depthwiseGeometry,
   depthwiseInputGrad,
-  depthwiseServes,
+  depthwiseSupports,
   depthwiseVariants,
   depthwiseWeightGrad,
   preferredDepthwise,
@@ -103,7 +103,7 @@ async function run(
       inputGrad: () => depthwiseInputGrad(d, b, g, { variant }),
       weightGrad: () => depthwiseWeightGrad(a, d, g, { variant }),
     };
-    found.push(...kernels.filter((kernel) => depthwiseServes(kernel, variant, device, g)));
+    found.push(...kernels.filter((kernel) => depthwiseSupports(kernel, variant, device, g)));
     return found.map((kernel) => new Tensor(compute[kernel]()));
   });
   const values: Partial<Record<DepthwiseKernel, Float32Array>> = {};
@@ -118,7 +118,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
   test('the choice goes by sizes of one model: what is small is not worth compiling a text for', () => {
     const sizes = (shape: number[], kernel: number, multiplier: number, models: number) =>
       scope(device, () => {
-        device.choices.made.clear();
+        device.choices.used.clear();
         const [batch, height, width, channels] = shape as [number, number, number, number];
         const zeros = (...dimensions: number[]) => {
           const count = models * dimensions.reduce((a, b) => a * b);
@@ -134,7 +134,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         });
         program.dispose();
         return ['depthwiseConv2d', 'depthwiseInputGrad', 'depthwiseWeightGrad'].map((operator) => {
-          return [...device.choices.made.values()].find((made) => made.operator === operator)?.variant;
+          return [...device.choices.used.values()].find((made) => made.operator === operator)?.variant;
         });
       });
     const all = (variant: string) => [variant, variant, variant];
@@ -165,7 +165,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
       expect(await result.data()).toEqual(await expected.data());
     }
     using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 3 });
-    expect(depthwiseServes('forward', variant, device, g)).toBe(false);
+    expect(depthwiseSupports('forward', variant, device, g)).toBe(false);
     for (const array of [x, filter]) array.dispose();
   });
 

@@ -59,9 +59,9 @@ describeOnDevice('gathering a batch', (device) => {
     state.write({ batchStart });
     const order = tensor(device, orders.flat(), [COUNT], { dtype: 'u32', models });
     const stored = tensor(device, labels, [COUNT], { dtype: 'u32' });
-    const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { models }));
-    const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
-    const alone = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
+    const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { replicas: models }));
+    const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', replicas: models }));
+    const alone = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', replicas: models }));
     const both = { x: x.array, y: y.array };
     gatherImages(images, stored.array, order.array, state, both, { scale: 1 / 255, offset: 0 });
     gatherLabels(stored.array, order.array, state, alone.array);
@@ -102,7 +102,7 @@ describeOnDevice('gathering a batch', (device) => {
       const state = new StepState(device);
       state.write({ batchStart });
       const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
-      const y = new Tensor(DeviceArray.empty(device, [batch, size], { dtype: 'u32', models }));
+      const y = new Tensor(DeviceArray.empty(device, [batch, size], { dtype: 'u32', replicas: models }));
       gatherSamples(samples, order.array, state, y.array);
       const expected = Array.from({ length: models * batch * size }, (_, at) => {
         const [model, row, i] = [Math.floor(at / (batch * size)), Math.floor(at / size) % batch, at % size];
@@ -167,9 +167,9 @@ describeOnDevice('gathering a batch', (device) => {
     state.write({ batchStart: 3 });
     const orders = Array.from({ length: models * COUNT }, (_, i) => (i * 5) % COUNT);
     const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
-    const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { models }));
+    const x = new Tensor(DeviceArray.empty(device, [batch, ...shape], { replicas: models }));
     const stored = tensor(device, labels, [COUNT], { dtype: 'u32' });
-    const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', models }));
+    const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', replicas: models }));
     const both = { x: x.array, y: y.array };
     gatherImages(images, stored.array, order.array, state, both, { table: table.array });
     const expected = Array.from({ length: models * batch * 27 }, (_, at) => {

@@ -3,7 +3,7 @@ import type { DeviceArray } from '../../../src/kernels/array.ts';
 import {
   conv2d,
   conv2dInputGrad,
-  conv2dServes,
+  conv2dSupports,
   conv2dVariants,
   conv2dWeightGrad,
   convGeometry,
@@ -12,11 +12,11 @@ import {
   depthwiseConv2d,
   depthwiseGeometry,
   depthwiseInputGrad,
-  depthwiseServes,
+  depthwiseSupports,
   depthwiseVariants,
   depthwiseWeightGrad,
 } from '../../../src/kernels/depthwise/depthwise.ts';
-import { matmul, matmulServes, matmulVariants } from '../../../src/kernels/matmul/matmul.ts';
+import { matmul, matmulSupports, matmulVariants } from '../../../src/kernels/matmul/matmul.ts';
 import { linear, scope, sum, Tensor, tensor } from '../../../src/node.ts';
 import { conv2d as conv2dReference } from '../../reference/conv2d.ts';
 import { depthwiseConv2d as depthwiseReference } from '../../reference/depthwise.ts';
@@ -74,8 +74,8 @@ describeOnDevice('long sums of products', (device) => {
   const lengths = [255, 256, 257, 511, 513, 1023, 1024, 1028, 2049, 2052, 4099, 65_537];
 
   for (const variant of matmulVariants) {
-    const serves = (m: number, n: number, k: number) => matmulServes(variant, device, { m, n, k });
-    test.skipIf(device && !serves(1, 1, 1))(`matmul, long sums of equal terms: ${variant}`, async () => {
+    const supports = (m: number, n: number, k: number) => matmulSupports(variant, device, { m, n, k });
+    test.skipIf(device && !supports(1, 1, 1))(`matmul, long sums of equal terms: ${variant}`, async () => {
       for (const [m, k, n] of [
         [1, 1e6, 1],
         [1, 1e7, 1],
@@ -95,7 +95,7 @@ describeOnDevice('long sums of products', (device) => {
       });
     });
 
-    test.skipIf(device && !serves(1, 1, 1))(
+    test.skipIf(device && !supports(1, 1, 1))(
       `matmul, no term lost where a part of a sum begins: ${variant}`,
       async () => {
         for (const [i, k] of lengths.entries()) {
@@ -157,7 +157,7 @@ describeOnDevice('long sums of products', (device) => {
         alone.dispose();
       }
     };
-    for (const variant of matmulVariants.filter((one) => matmulServes(one, device, { m: 4, n: 4, k: 4 }))) {
+    for (const variant of matmulVariants.filter((one) => matmulSupports(one, device, { m: 4, n: 4, k: 4 }))) {
       for (const k of [5003, 70_000]) {
         await expectSame(
           [
@@ -174,7 +174,7 @@ describeOnDevice('long sums of products', (device) => {
       [2, 4, 1100, 4],
     ];
     const g = convGeometry(full(x, 0), full([3, 3, 4, 4], 0), { padding: 'same' });
-    for (const variant of conv2dVariants.filter((one) => conv2dServes(one, device, g).weightGrad)) {
+    for (const variant of conv2dVariants.filter((one) => conv2dSupports(one, device, g).weightGrad)) {
       await expectSame([x, dy], (a, b) => conv2dWeightGrad(a, b, g, { variant }), `weight gradient ${variant}`);
     }
     const d = depthwiseGeometry(full(x, 0), full([3, 3, 4, 1], 0), { padding: 'same' });
@@ -243,11 +243,11 @@ describeOnDevice('long sums of products', (device) => {
         checked += await expectSums(() => {
           const [x, w] = [full(input, 1), full(filter, 1)];
           const g = convGeometry(x, w, attrs);
-          const serves = conv2dServes(variant, device, g);
+          const supports = conv2dSupports(variant, device, g);
           const output = [g.batch, ...g.output, g.outChannels];
           return kernels.flatMap((kernel) => {
             const n = terms[kernel];
-            if (n === undefined || n > longestFor(variant) || !serves[kernel]) return [];
+            if (n === undefined || n > longestFor(variant) || !supports[kernel]) return [];
             const what = `${variant} ${kernel} [${input}] [${filter}]`;
             if (kernel === 'forward')
               return [{ result: conv2d(full(input, TERM), w, { ...attrs, variant }), terms: n, at, what }];
@@ -279,7 +279,7 @@ describeOnDevice('long sums of products', (device) => {
         return shapes.flatMap(({ input, filter }) => {
           const x = full(input, 1);
           const g = convGeometry(x, full(filter, 1), {});
-          if (!conv2dServes(variant, device, g).weightGrad) return [];
+          if (!conv2dSupports(variant, device, g).weightGrad) return [];
           const dy = full([g.batch, ...g.output, g.outChannels], TERM);
           const result = conv2dWeightGrad(x, dy, g, { variant });
           return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `${variant} [${input}] [${filter}]` }];
@@ -321,7 +321,7 @@ describeOnDevice('long sums of products', (device) => {
           checked += await expectExact(() => {
             const [a, b, d] = [upload(x), upload(w), upload(dy)];
             const g = convGeometry(a, b, attrs);
-            if (!conv2dServes(variant, device, g)[kernel]) return [];
+            if (!conv2dSupports(variant, device, g)[kernel]) return [];
             const run = {
               forward: () => conv2d(a, b, { ...attrs, variant }),
               inputGrad: () => conv2dInputGrad(d, b, g, { variant }),
@@ -346,7 +346,7 @@ describeOnDevice('long sums of products', (device) => {
         checked += await expectSums(() => {
           const [x, w] = [full(input, TERM), full(filter, 1)];
           const g = depthwiseGeometry(x, w);
-          if (!depthwiseServes('forward', variant, device, g)) return [];
+          if (!depthwiseSupports('forward', variant, device, g)) return [];
           return [{ result: depthwiseConv2d(x, w, null, g, { variant }), terms: 1e6, what: `forward [${input}]` }];
         });
       }
@@ -362,7 +362,7 @@ describeOnDevice('long sums of products', (device) => {
         checked += await expectSums(() => {
           const [x, w] = [full(input, 1), full([...filter, channels, 1], 1)];
           const g = depthwiseGeometry(x, w);
-          if (!depthwiseServes('weightGrad', variant, device, g)) return [];
+          if (!depthwiseSupports('weightGrad', variant, device, g)) return [];
           const dy = full([g.batch, ...g.output, channels], TERM);
           const result = depthwiseWeightGrad(x, dy, g, { variant });
           return [{ result, terms: g.batch * g.output[0] * g.output[1], what: `weight gradient [${input}]` }];
@@ -372,7 +372,7 @@ describeOnDevice('long sums of products', (device) => {
     checked += await expectSums(() => {
       const [x, w, dy] = [full([1, 1, 1, 1], 1), full([1, 1, 1, 1e6], 1), full([1, 1, 1, 1e6], TERM)];
       const g = depthwiseGeometry(x, w);
-      if (!depthwiseServes('inputGrad', variant, device, g)) return [];
+      if (!depthwiseSupports('inputGrad', variant, device, g)) return [];
       return [{ result: depthwiseInputGrad(dy, w, g, { variant }), terms: 1e6, what: 'input gradient' }];
     });
     expect(checked).toBeGreaterThan(5);
@@ -407,7 +407,7 @@ describeOnDevice('long sums of products', (device) => {
             weightGrad: { run: () => depthwiseWeightGrad(a, d, g, { variant }), expected: dw! },
           };
           return kernels.flatMap((kernel) => {
-            if (!depthwiseServes(kernel, variant, device, g)) return [];
+            if (!depthwiseSupports(kernel, variant, device, g)) return [];
             const { run, expected } = all[kernel];
             return [{ result: run(), expected, what: `${variant} ${kernel} [${input}]` }];
           });

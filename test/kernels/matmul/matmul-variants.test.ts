@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DeviceArray } from '../../../src/kernels/array.ts';
-import { matmul, matmulServes, matmulVariants } from '../../../src/kernels/matmul/matmul.ts';
+import { matmul, matmulSupports, matmulVariants } from '../../../src/kernels/matmul/matmul.ts';
 import { scope, Tensor, tensor } from '../../../src/node.ts';
 import { matmul as matmulReference } from '../../reference/matmul.ts';
 import { map, type NdArray } from '../../reference/ndarray.ts';
@@ -60,7 +60,7 @@ describeOnDevice('kernel variants', (device) => {
         await fc.assert(
           fc.asyncProperty(matmulCases, async ({ m, n, k, transposes, models, epilogue, nan, seed, ...more }) => {
             const [transposeA, transposeB] = transposes;
-            expect(matmulServes(variant, device, { m, n, k })).toBe(true);
+            expect(matmulSupports(variant, device, { m, n, k })).toBe(true);
             const draw = (shape: number[], s: number) => drawLike([models, ...shape], s, 'integer');
             const a = draw(transposeA ? [k, m] : [m, k], seed);
             const b = draw(transposeB ? [n, k] : [k, n], seed + 1);
@@ -81,7 +81,7 @@ describeOnDevice('kernel variants', (device) => {
             const c = scope(device, () => {
               const through = epilogue === 'through' ? upload(below) : null;
               return new Tensor(
-                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, through }),
+                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, reluMask: through }),
               );
             });
             expect(c.shape).toEqual([m, n]);

@@ -5,8 +5,8 @@ import { BLOCK } from '../../../src/kernels/optimizers/blocks.ts';
 import { clipByNorm } from '../../../src/kernels/optimizers/clip.ts';
 import { penaltyValue } from '../../../src/kernels/optimizers/penalties.ts';
 import { fill } from '../../../src/kernels/pointwise/pointwise.ts';
-import { reduceMiddle, reduceServes, reduceVariants } from '../../../src/kernels/reduce/reduce-variants.ts';
-import { f32 } from '../../../src/kernels/run.ts';
+import { reduceMiddle, reduceSupports, reduceVariants } from '../../../src/kernels/reduce/reduce-variants.ts';
+import { f32Bits } from '../../../src/kernels/run.ts';
 import * as softmaxKernels from '../../../src/kernels/softmax/softmax.ts';
 import {
   add,
@@ -72,7 +72,7 @@ describeOnDevice('long sums of equal terms', (device) => {
       [1, 300_000, 33],
     ] as const) {
       test(`sum of ${rows} rows, ${outer} x ${channels}: ${variant}`, async () => {
-        if (!reduceServes(variant, device, { outer, rows, channels })) return;
+        if (!reduceSupports(variant, device, { outer, rows, channels })) return;
         const y = full([outer, channels], 0);
         reduceMiddle('reduceSum', full([outer, rows, channels]), { outer, rows, channels }, y, { factor: 1, variant });
         for (const total of await values(y)) expectRight(variant, total, rows * TERM);
@@ -203,7 +203,7 @@ describeOnDevice('long sums of equal terms', (device) => {
 
   for (const variant of softmaxKernels.softmaxVariants) {
     test(`softmax of ten million classes, its logarithm, their gradients and cross-entropy: ${variant}`, async () => {
-      if (!softmaxKernels.softmaxServes(variant, device)) return;
+      if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const run = { variant };
       const x = full([1, N]);
       const [y, logs] = [softmaxKernels.softmax(x, 1, run), softmaxKernels.logSoftmax(x, 1, run)];
@@ -280,7 +280,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     const table = (l1: number, l2: number) => {
       const entries = new Uint32Array(4 * blocks);
       for (let i = 0; i < blocks; i++) {
-        entries.set([i * BLOCK, Math.min(BLOCK, N - i * BLOCK), f32(l1), f32(l2)], 4 * i);
+        entries.set([i * BLOCK, Math.min(BLOCK, N - i * BLOCK), f32Bits(l1), f32Bits(l2)], 4 * i);
       }
       const t = tensor(device, entries, [blocks, 4], { dtype: 'u32' });
       owned.push(t);

@@ -1,5 +1,5 @@
 import { RandomStream } from '../../../src/base/random.ts';
-import { choiceKey } from '../../../src/gpu/choices.ts';
+import { choiceKey } from '../../../src/gpu/kernel-selection.ts';
 import {
   Adam,
   abs,
@@ -63,7 +63,7 @@ export class Network {
         { m: rows, n: inputs, k: units, transposeA: 0, transposeB: 1 }, // dz w^T
         { m: inputs, n: units, k: rows, transposeA: 1, transposeB: 0 }, // x^T dz
       ]) {
-        this.device.choices.measured.set(choiceKey('matmul', { ...product, batch: 1 }), 'naive');
+        this.device.choices.tuned.set(choiceKey('matmul', { ...product, batch: 1 }), 'naive');
       }
     }
   }

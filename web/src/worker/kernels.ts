@@ -1,5 +1,5 @@
-import { withForced } from '../../../src/gpu/choices.ts';
 import type { Command } from '../../../src/gpu/command.ts';
+import { withForcedVariant } from '../../../src/gpu/kernel-selection.ts';
 import {
   type Ceilings,
   type Choice,
@@ -189,7 +189,7 @@ async function withCopy<T>(
     const [from, to] = [model.parameters.buffers, copy.parameters.buffers];
     for (const [i, { storage }] of from.entries()) device.copy(storage, to[i]!.storage);
     const record = () => recordTrainingStep('kernels', copy, train, { batchSize });
-    step = forced ? withForced(device.choices, forced, record) : record();
+    step = forced ? withForcedVariant(device.choices, forced, record) : record();
     return await body(step, copy);
   } finally {
     step?.dispose();

@@ -21,5 +21,5 @@ export function boundArrays({ pipeline, bindings }: Command): { array: Storage; 
  * is more.
  */
 export function bytesMoved(command: Command): number {
-  return command.work?.bytes ?? boundArrays(command).reduce((sum, { array }) => sum + array.bytes, 0);
+  return command.info?.bytes ?? boundArrays(command).reduce((sum, { array }) => sum + array.bytes, 0);
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { patiently } from '../../src/gpu/patience.ts';
+import { waitSleeping } from '../../src/gpu/wait.ts';
 
 const after = <T>(ms: number, value: T) => new Promise<T>((resolve) => setTimeout(resolve, ms, value));
 
 test('gives what the promise gives, or throws what it throws', async () => {
-  expect(await patiently(Promise.resolve(3))).toBe(3);
-  expect(await patiently(after(5, 'later'))).toBe('later');
-  await expect(patiently(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+  expect(await waitSleeping(Promise.resolve(3))).toBe(3);
+  expect(await waitSleeping(after(5, 'later'))).toBe('later');
+  await expect(waitSleeping(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
 });
 
 test('the event loop turns on while it waits, but seldom', async () => {
@@ -17,7 +17,7 @@ test('the event loop turns on while it waits, but seldom', async () => {
   };
   const timer = setInterval(() => ticks++, 10);
   setImmediate(turn);
-  await patiently(after(300, null));
+  await waitSleeping(after(300, null));
   waiting = false;
   clearInterval(timer);
   expect(ticks).toBeGreaterThan(3);
@@ -26,5 +26,5 @@ test('the event loop turns on while it waits, but seldom', async () => {
 });
 
 test('several waits at a time all end', async () => {
-  expect(await Promise.all([30, 10, 20].map((ms) => patiently(after(ms, ms))))).toEqual([30, 10, 20]);
+  expect(await Promise.all([30, 10, 20].map((ms) => waitSleeping(after(ms, ms))))).toEqual([30, 10, 20]);
 });

@@ -27,22 +27,22 @@ export function choiceKey(operator: string, sizes: ProblemSizes): string {
  * Recorded programs keep the kernels they were recorded with.
  * @inline
  */
-export class Choices {
+export class KernelSelection {
   /** Variants by `choiceKey`, as the tuner found them. */
-  readonly measured = new Map<string, string>();
+  readonly tuned = new Map<string, string>();
   /** Every choice made on this device, by `choiceKey`. With the seed and the adapter it decides all bits. */
-  readonly made = new Map<string, Choice>();
+  readonly used = new Map<string, Choice>();
 }
 
 /**
  * Runs `body` with a variant in the place of the one that would be chosen: programs that it records keep it. Afterwards all is as it was.
  * A variant that does not serve the adapter is not taken.
  */
-export function withForced<T>(choices: Choices, { operator, sizes, variant }: Choice, body: () => T): T {
-  const before = [choices.measured, choices.made].map(
+export function withForcedVariant<T>(choices: KernelSelection, { operator, sizes, variant }: Choice, body: () => T): T {
+  const before = [choices.tuned, choices.used].map(
     (map) => [map, [...map]] as [Map<string, unknown>, [string, unknown][]],
   );
-  choices.measured.set(choiceKey(operator, sizes), variant);
+  choices.tuned.set(choiceKey(operator, sizes), variant);
   try {
     return body();
   } finally {
