@@ -33,32 +33,32 @@ export const OFFICIAL_ADDRESS = 'https://storage.googleapis.com/tensorflow/keras
 const pythonFloat = (value: number) => (Number.isInteger(value) ? `${value}.0` : String(value));
 
 /** The name of Keras's file. */
-export const officialName = ({ alpha, rows, includeTop }: Checkpoint): string =>
+export const kerasFileName = ({ alpha, rows, includeTop }: Checkpoint): string =>
   `mobilenet_v2_weights_tf_dim_ordering_tf_kernels_${pythonFloat(alpha)}_${rows}${includeTop ? '' : '_no_top'}.h5`;
 
-const TRUNK = '-no-top.safetensors';
+const TRUNK_SUFFIX = '-no-top.safetensors';
 
 /** The names of safetensors files that hold the same together: the network without its head, and the head. */
-export function safetensorsNames({ alpha, rows, includeTop }: Checkpoint): string[] {
-  const trunk = `mobilenet-v2-${pythonFloat(alpha)}-${rows}${TRUNK}`;
-  return includeTop ? [trunk, headBeside(trunk)!] : [trunk];
+export function safetensorsFileNames({ alpha, rows, includeTop }: Checkpoint): string[] {
+  const trunk = `mobilenet-v2-${pythonFloat(alpha)}-${rows}${TRUNK_SUFFIX}`;
+  return includeTop ? [trunk, headFileFor(trunk)!] : [trunk];
 }
 
 /** The file with the head that belongs to a file of a network without one, by its name; null for any other file. */
-export const headBeside = (path: string): string | null =>
-  path.endsWith(TRUNK) ? `${path.slice(0, -TRUNK.length)}-top.safetensors` : null;
+export const headFileFor = (path: string): string | null =>
+  path.endsWith(TRUNK_SUFFIX) ? `${path.slice(0, -TRUNK_SUFFIX.length)}-top.safetensors` : null;
 
 /**
  * Sizes and checksums by name, as far as others have recorded them: Keras publishes none. Three public repositories agree on the
  * sha256 of 1.0_224_no_top; that of 0.35_224_no_top is from one.
  */
-export const RECORDED: Readonly<Record<string, { size: number; checksum?: string }>> = {
-  [officialName({ alpha: 1, rows: 224, includeTop: false })]: {
+export const KNOWN_FILES: Readonly<Record<string, { size: number; checksum?: string }>> = {
+  [kerasFileName({ alpha: 1, rows: 224, includeTop: false })]: {
     size: 9_406_464,
     checksum: 'sha256:f8aff69536bd77a692c594f559c798c19bf7f3f36668fc9fa00b21c6aab4797c',
   },
-  [officialName({ alpha: 1, rows: 224, includeTop: true })]: { size: 14_536_120 },
-  [officialName({ alpha: 0.35, rows: 224, includeTop: false })]: {
+  [kerasFileName({ alpha: 1, rows: 224, includeTop: true })]: { size: 14_536_120 },
+  [kerasFileName({ alpha: 0.35, rows: 224, includeTop: false })]: {
     size: 2_019_640,
     checksum: 'sha256:df1c3db1d0d9193719c4c70f707c56f7021f999f825bdc57454c275cf6def19f',
   },
@@ -74,20 +74,20 @@ export function checkpointOf(
   rows?: number,
 ): Checkpoint {
   const { alpha, inputShape, includeTop, classes } = network;
-  const none = "mobileNetV2: there are no 'imagenet' weights for";
+  const noWeights = "mobileNetV2: there are no 'imagenet' weights for";
   if (!(ALPHAS as readonly number[]).includes(alpha)) {
     throw new ArgumentError(
-      `${none} alpha ${formatValue(alpha)}; alpha must be one of ${ALPHAS.join(', ')}, or leave out weights`,
+      `${noWeights} alpha ${formatValue(alpha)}; alpha must be one of ${ALPHAS.join(', ')}, or leave out weights`,
     );
   }
   if (inputShape[2] !== 3) {
     throw new ArgumentError(
-      `${none} images of ${formatValue(inputShape[2])} channels; inputShape must end in 3 (red, green, blue)`,
+      `${noWeights} images of ${formatValue(inputShape[2])} channels; inputShape must end in 3 (red, green, blue)`,
     );
   }
   if (includeTop && classes !== IMAGENET_CLASSES) {
     throw new ArgumentError(
-      `${none} a head of ${formatValue(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
+      `${noWeights} a head of ${formatValue(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
     );
   }
   return { alpha, rows: rowsOf(inputShape, rows), includeTop };

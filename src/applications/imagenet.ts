@@ -8,11 +8,11 @@ import {
   ALPHAS,
   type Checkpoint,
   checkpointOf,
+  KNOWN_FILES,
+  kerasFileName,
   OFFICIAL_ADDRESS,
-  officialName,
-  RECORDED,
   ROWS,
-  safetensorsNames,
+  safetensorsFileNames,
 } from './checkpoints.ts';
 import { mobileNetV2 } from './mobilenet-v2-layers.ts';
 import { assignPretrained, causeOf } from './pretrained.ts';
@@ -34,12 +34,12 @@ export function fetchCheckpoint(
   subject: string,
   advice?: string,
 ): Promise<FetchResult> {
-  const name = officialName(checkpoint);
+  const name = kerasFileName(checkpoint);
   const check = async (path: string) => {
     const { alpha, includeTop } = checkpoint;
     await assignPretrained(mobileNetV2({ alpha, includeTop }), [{ name, bytes: readBytes(path) }]);
   };
-  const set = { name: SUBFOLDER, files: [{ name, ...RECORDED[name], check, advice }], urls: [OFFICIAL_ADDRESS] };
+  const set = { name: SUBFOLDER, files: [{ name, ...KNOWN_FILES[name], check, advice }], urls: [OFFICIAL_ADDRESS] };
   return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, subject);
 }
 
@@ -63,14 +63,14 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
   const folder = options.dir === undefined ? process.env.TILEGRAD_WEIGHTS : undefined;
   if (folder) {
     checkFolder(resolve(folder));
-    const found = lookIn(resolve(folder), checkpoint);
+    const found = findFiles(resolve(folder), checkpoint);
     if (found) return found;
-    notes.push(`TILEGRAD_WEIGHTS is ${folder}, which has no ${namesOf(checkpoint).join(', and no ')}.`);
-    notes.push(...otherRows(resolve(folder), checkpoint));
+    notes.push(`TILEGRAD_WEIGHTS is ${folder}, which has no ${describeNames(checkpoint).join(', and no ')}.`);
+    notes.push(...adviseOtherRows(resolve(folder), checkpoint));
   }
   const place = folder ? resolve(folder) : join(resolve(options.dir ?? cacheDir()), SUBFOLDER);
   try {
-    const advice = otherWay(checkpoint, `put it at ${join(place, officialName(checkpoint))}`);
+    const advice = manualAdvice(checkpoint, `put it at ${join(place, kerasFileName(checkpoint))}`);
     return (await fetchCheckpoint(checkpoint, options, 'mobileNetV2: download', advice)).files;
   } catch (error) {
     if (!(error instanceof DataError || error instanceof FileError)) throw error;
@@ -81,25 +81,28 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
     ];
     if (error instanceof DataError) throw new DataError(message.join('\n'), causeOf(error));
     const elsewhere = 'put it into a folder, and set the environment variable TILEGRAD_WEIGHTS to that folder';
-    throw new FileError([...message, otherWay(checkpoint, elsewhere)].join('\n'), causeOf(error));
+    throw new FileError([...message, manualAdvice(checkpoint, elsewhere)].join('\n'), causeOf(error));
   }
 }
 
 /** How else to get a checkpoint's file. */
-function otherWay({ alpha, rows, includeTop }: Checkpoint, place: string): string {
-  const name = officialName({ alpha, rows, includeTop });
-  const bytes = RECORDED[name] ? ` (${(RECORDED[name].size / 1e6).toFixed(1)} MB)` : '';
+function manualAdvice({ alpha, rows, includeTop }: Checkpoint, destination: string): string {
+  const name = kerasFileName({ alpha, rows, includeTop });
+  const bytes = KNOWN_FILES[name] ? ` (${(KNOWN_FILES[name].size / 1e6).toFixed(1)} MB)` : '';
   const which = [
     alpha === 1 ? [] : `--alpha ${alpha}`,
     rows === 224 ? [] : `--rows ${rows}`,
     includeTop ? '--top' : [],
   ].flat();
   const command = ['npx tilegrad data fetch mobilenet-v2', ...which].join(' ');
-  return `Fetch ${OFFICIAL_ADDRESS}${name}${bytes} in another way, such as a browser or \`${command}\` on another machine, and ${place}.`;
+  return `Fetch ${OFFICIAL_ADDRESS}${name}${bytes} in another way, such as a browser or \`${command}\` on another machine, and ${destination}.`;
 }
 
 /** What a checkpoint may be called, as messages say it. */
-const namesOf = (checkpoint: Checkpoint) => [officialName(checkpoint), safetensorsNames(checkpoint).join(' with ')];
+const describeNames = (checkpoint: Checkpoint) => [
+  kerasFileName(checkpoint),
+  safetensorsFileNames(checkpoint).join(' with '),
+];
 
 /** @throws FileError unless it is a folder that can be read */
 function checkFolder(folder: string): void {
@@ -110,15 +113,17 @@ function checkFolder(folder: string): void {
 }
 
 /** The files of a checkpoint in a folder, or where downloads into it go; null where it is not there whole. */
-function lookIn(folder: string, checkpoint: Checkpoint): string[] | null {
+function findFiles(folder: string, checkpoint: Checkpoint): string[] | null {
   const candidates = [folder, join(folder, SUBFOLDER)].flatMap((place) =>
-    [[officialName(checkpoint)], safetensorsNames(checkpoint)].map((names) => names.map((name) => join(place, name))),
+    [[kerasFileName(checkpoint)], safetensorsFileNames(checkpoint)].map((names) =>
+      names.map((name) => join(place, name)),
+    ),
   );
   return candidates.find((paths) => paths.every((path) => existsSync(path))) ?? null;
 }
 
 /** Where weights are looked for, and which are there. */
-export interface WeightsPlace {
+export interface WeightsFolder {
   kind: 'cache' | 'TILEGRAD_WEIGHTS';
   path: string;
   weights: Checkpoint[];
@@ -127,24 +132,24 @@ export interface WeightsPlace {
 }
 
 /** Which checkpoints are on this machine, by the names of their files alone: in the cache, or in `dir`, and where `TILEGRAD_WEIGHTS` says. */
-export async function weightsStatus({ dir }: { dir?: string }): Promise<WeightsPlace[]> {
-  const isThere = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, officialName(checkpoint)));
+export async function weightsStatus({ dir }: { dir?: string }): Promise<WeightsFolder[]> {
+  const isThere = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, kerasFileName(checkpoint)));
   const cache = dir === undefined ? findCacheDir(() => {}) : resolve(dir);
-  const places: WeightsPlace[] = [];
+  const folders: WeightsFolder[] = [];
   if (cache !== null) {
     const path = join(cache, SUBFOLDER);
-    places.push({ kind: 'cache', path, weights: CHECKPOINTS.filter((one) => isThere(one, path)), problem: null });
+    folders.push({ kind: 'cache', path, weights: CHECKPOINTS.filter((one) => isThere(one, path)), problem: null });
   }
   const { TILEGRAD_WEIGHTS } = process.env;
-  if (!TILEGRAD_WEIGHTS) return places;
+  if (!TILEGRAD_WEIGHTS) return folders;
   const path = resolve(TILEGRAD_WEIGHTS);
   const place = { kind: 'TILEGRAD_WEIGHTS', path } as const;
   try {
     checkFolder(path);
-    return [...places, { ...place, weights: CHECKPOINTS.filter((one) => lookIn(path, one)), problem: null }];
+    return [...folders, { ...place, weights: CHECKPOINTS.filter((one) => findFiles(path, one)), problem: null }];
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
-    return [...places, { ...place, weights: [], problem: error.message.slice(error.message.lastIndexOf(': ') + 2) }];
+    return [...folders, { ...place, weights: [], problem: error.message.slice(error.message.lastIndexOf(': ') + 2) }];
   }
 }
 
@@ -153,8 +158,8 @@ const CHECKPOINTS: readonly Checkpoint[] = ALPHAS.flatMap((alpha) =>
 );
 
 /** Advice where a folder has the same network from images of another size. */
-function otherRows(folder: string, checkpoint: Checkpoint): string[] {
-  const others = ROWS.filter((rows) => rows !== checkpoint.rows && lookIn(folder, { ...checkpoint, rows }));
+function adviseOtherRows(folder: string, checkpoint: Checkpoint): string[] {
+  const others = ROWS.filter((rows) => rows !== checkpoint.rows && findFiles(folder, { ...checkpoint, rows }));
   if (others.length === 0) return [];
   return [
     `It has the weights of images of ${others.join(', ')} rows, which are another checkpoint: with { rows: ${others.at(-1)} } they are taken.`,

@@ -62,21 +62,27 @@ export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[
     throw new ArgumentError(`mobileNetV2: alpha must be a positive number, but is ${formatValue(alpha)}`);
   }
   const image = input(inputShape);
-  const first = { filters: divisible(32 * alpha), kernelSize: 3, strides: 2, padding: 'same' as const, useBias: false };
-  let x = normalised(new Conv2D({ ...first, name: 'Conv1' }).apply(image), 'bn_Conv1', 'Conv1_relu');
+  const first = {
+    filters: roundToMultipleOf8(32 * alpha),
+    kernelSize: 3,
+    strides: 2,
+    padding: 'same' as const,
+    useBias: false,
+  };
+  let x = normalize(new Conv2D({ ...first, name: 'Conv1' }).apply(image), 'bn_Conv1', 'Conv1_relu');
   let id = 0;
   for (const { filters, stride, blocks } of STAGES) {
     for (let i = 0; i < blocks; i++) {
       x = invertedResidual(x, {
-        filters: divisible(Math.trunc(filters * alpha)),
+        filters: roundToMultipleOf8(Math.trunc(filters * alpha)),
         stride: i === 0 ? stride : 1,
         id: id++,
       });
     }
   }
-  const filters = alpha > 1 ? divisible(1280 * alpha) : 1280;
+  const filters = alpha > 1 ? roundToMultipleOf8(1280 * alpha) : 1280;
   x = new Conv2D({ filters, kernelSize: 1, useBias: false, name: 'Conv_1' }).apply(x);
-  x = normalised(x, 'Conv_1_bn', 'out_relu');
+  x = normalize(x, 'Conv_1_bn', 'out_relu');
   if (includeTop) {
     x = new GlobalAveragePooling2D({ name: 'global_average_pooling2d' }).apply(x);
     x = new Dense({ units: classes, activation: 'softmax', name: 'predictions' }).apply(x);
@@ -85,12 +91,12 @@ export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[
 }
 
 /** The nearest multiple of eight, but no less than nine tenths of `n`: filters in numbers that hardware likes. */
-function divisible(n: number): number {
+function roundToMultipleOf8(n: number): number {
   const nearest = Math.max(8, Math.floor((n + 4) / 8) * 8);
   return nearest < 0.9 * n ? nearest + 8 : nearest;
 }
 
-function normalised(x: SymbolicTensor, name: string, relu?: string): SymbolicTensor {
+function normalize(x: SymbolicTensor, name: string, relu?: string): SymbolicTensor {
   const y = new BatchNormalization({ epsilon: 1e-3, momentum: 0.999, name }).apply(x);
   return relu ? new ReLU({ maxValue: 6, name: relu }).apply(y) : y;
 }
@@ -101,14 +107,14 @@ function invertedResidual(
   { filters, stride, id }: { filters: number; stride: number; id: number },
 ): SymbolicTensor {
   const prefix = id === 0 ? 'expanded_conv_' : `block_${id}_`;
-  const named = (what: string) => prefix + what;
-  const pointwise = (filters: number, what: string) =>
-    new Conv2D({ filters, kernelSize: 1, padding: 'same', useBias: false, name: named(what) });
+  const named = (subject: string) => prefix + subject;
+  const pointwise = (filters: number, subject: string) =>
+    new Conv2D({ filters, kernelSize: 1, padding: 'same', useBias: false, name: named(subject) });
   const [height, width, channels] = x.shape as [number, number, number];
   let y = x;
   if (id > 0) {
     y = pointwise(6 * channels, 'expand').apply(y);
-    y = normalised(y, named('expand_BN'), named('expand_relu'));
+    y = normalize(y, named('expand_BN'), named('expand_relu'));
   }
   if (stride === 2) {
     // As much as 'same' would add. Keras has a layer of its own for it, so there is one here: layers count alike.
@@ -119,7 +125,7 @@ function invertedResidual(
   y = new DepthwiseConv2D({ kernelSize: 3, strides: stride, padding, useBias: false, name: named('depthwise') }).apply(
     y,
   );
-  y = normalised(y, named('depthwise_BN'), named('depthwise_relu'));
-  y = normalised(pointwise(filters, 'project').apply(y), named('project_BN'));
+  y = normalize(y, named('depthwise_BN'), named('depthwise_relu'));
+  y = normalize(pointwise(filters, 'project').apply(y), named('project_BN'));
   return channels === filters && stride === 1 ? new Add({ name: named('add') }).apply([x, y]) : y;
 }

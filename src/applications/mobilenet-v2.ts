@@ -20,7 +20,7 @@ type Options = MobileNetV2Options & {
   weights?: PretrainedMobileNetV2Options['weights'] | null | undefined;
 };
 
-export const networkNames: OptionNames<MobileNetV2Options> = {
+export const networkOptionNames: OptionNames<MobileNetV2Options> = {
   inputShape: true,
   alpha: true,
   includeTop: true,
@@ -59,13 +59,13 @@ export function mobileNetV2(
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
-  checkOptions('mobileNetV2', options, { ...networkNames, weights: true }, surplus, networkHints);
+  checkOptions('mobileNetV2', options, { ...networkOptionNames, weights: true }, surplus, networkHints);
   const { weights, ...network } = options;
   if (weights === undefined || weights === null) return untrained(network);
-  return withBytes(network, weights);
+  return loadFromBytes(network, weights);
 }
 
-async function withBytes(
+async function loadFromBytes(
   network: MobileNetV2Options,
   weights: PretrainedMobileNetV2Options['weights'],
 ): Promise<Model> {

@@ -4,9 +4,9 @@ import { ArgumentError, FileError } from '../base/errors.ts';
 import type { FetchOptions } from '../data/fetch.ts';
 import { readBytes } from '../io/files.ts';
 import type { Model } from '../training/model.ts';
-import { type CheckpointRows, checkpointOf, headBeside } from './checkpoints.ts';
+import { type CheckpointRows, checkpointOf, headFileFor } from './checkpoints.ts';
 import { findCheckpoint } from './imagenet.ts';
-import { networkHints, networkNames } from './mobilenet-v2.ts';
+import { networkHints, networkOptionNames } from './mobilenet-v2.ts';
 import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
 import {
   assignPretrained,
@@ -69,16 +69,16 @@ export function mobileNetV2(
 export function mobileNetV2(options: PretrainedMobileNetV2Options, ...surplus: never[]): Promise<Model>;
 export function mobileNetV2(options: Options, ...surplus: never[]): Model | Promise<Model>;
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
-  const names = { ...networkNames, weights: true, rows: true, download: true };
+  const names = { ...networkOptionNames, weights: true, rows: true, download: true };
   checkOptions('mobileNetV2', options, names, surplus, networkHints);
   const { weights, rows, download, ...network } = options;
-  if (weights !== 'imagenet') checkImagenetOnly({ rows, download }, weights);
+  if (weights !== 'imagenet') checkImagenetOptions({ rows, download }, weights);
   if (weights === undefined || weights === null) return untrained(network);
-  return pretrained(network, weights, { rows, download });
+  return loadPretrained(network, weights, { rows, download });
 }
 
 /** @throws ArgumentError for options that say nothing of other weights */
-function checkImagenetOnly(options: Pick<Options, 'rows' | 'download'>, weights: unknown): void {
+function checkImagenetOptions(options: Pick<Options, 'rows' | 'download'>, weights: unknown): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const advice = isNearlyImagenet(weights) ? "did you mean 'imagenet'?" : `leave ${name} out`;
@@ -88,13 +88,13 @@ function checkImagenetOnly(options: Pick<Options, 'rows' | 'download'>, weights:
   }
 }
 
-async function pretrained(
+async function loadPretrained(
   network: MobileNetV2Options,
   weights: Weights,
   { rows, download }: Pick<Options, 'rows' | 'download'>,
 ): Promise<Model> {
   const { alpha = 1, includeTop = true, classes = 1000 } = network;
-  if (weights !== 'imagenet') return pretrainedNetwork(network, filesOf(weights, includeTop));
+  if (weights !== 'imagenet') return pretrainedNetwork(network, readFiles(weights, includeTop));
   const model = untrained(network);
   const checkpoint = checkpointOf({ alpha, includeTop, classes, inputShape: model.inputShape }, rows);
   const paths = await findCheckpoint(checkpoint, download);
@@ -103,7 +103,7 @@ async function pretrained(
 }
 
 /** The files that `weights` names or is. @throws ArgumentError, FileError */
-function filesOf(weights: Weights, includeTop: boolean): WeightFile[] {
+function readFiles(weights: Weights, includeTop: boolean): WeightFile[] {
   const list = readList('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every((one) => typeof one === 'string' || isBytes(one))) {
     throw new ArgumentError(
@@ -114,7 +114,7 @@ function filesOf(weights: Weights, includeTop: boolean): WeightFile[] {
     if (typeof one === 'string') return readFile(one);
     return { name: list.length > 1 ? `weights[${i}]` : 'weights', bytes: bytesOf(one) };
   });
-  const head = includeTop && list.length === 1 && typeof list[0] === 'string' ? headBeside(list[0]) : null;
+  const head = includeTop && list.length === 1 && typeof list[0] === 'string' ? headFileFor(list[0]) : null;
   return head && existsSync(head) ? [...files, readFile(head)] : files;
 }
 

@@ -41,7 +41,7 @@ export async function assignPretrained(model: Model, files: readonly WeightFile[
   const tensors = new Map<string, NdArray>();
   for (const { name, bytes } of files) {
     for (const [stored, array] of decodeSafetensors(bytes, name).tensors) {
-      const weight = ownName(stored, names);
+      const weight = currentName(stored, names);
       if (tensors.has(weight))
         throw new DataError(`${name}: ${stored} is in another of the files, too; give one of them`);
       tensors.set(weight, array);
@@ -63,7 +63,8 @@ export async function pretrainedNetwork(network: MobileNetV2Options, files: read
     if (!(error instanceof DataError)) throw error;
     const { alpha = 1, includeTop = true, classes = 1000 } = network;
     const head = includeTop ? `with a head of ${classes} classes` : 'without a head (includeTop: false)';
-    const hint = includeTop && (await fits(mobileNetV2({ ...network, includeTop: false }), files)) ? HEAD_HINT : '';
+    const hint =
+      includeTop && (await canAssign(mobileNetV2({ ...network, includeTop: false }), files)) ? HEAD_HINT : '';
     throw new DataError(`${error.message}. The model is mobileNetV2 of alpha ${alpha}, ${head}${hint}`, causeOf(error));
   }
 }
@@ -72,7 +73,7 @@ const HEAD_HINT =
   '. The file has no head: take includeTop: false, or give the file with the head (of Keras the one without _no_top in its name; of ' +
   'safetensors, which hold it alone, both files in a list)';
 
-const fits = (model: Model, files: readonly WeightFile[]): Promise<boolean> =>
+const canAssign = (model: Model, files: readonly WeightFile[]): Promise<boolean> =>
   assignPretrained(model, files).then(
     () => true,
     () => false,
@@ -86,7 +87,7 @@ const isKeras = ({ name, bytes }: WeightFile): boolean =>
   isHdf5(bytes) || isZip(bytes) || /\.(h5|hdf5|keras)$/i.test(name);
 
 /** Keras 2 calls the kernels of depthwise layers `depthwise_kernel`, this library and Keras 3 `kernel`. */
-function ownName(stored: string, names: ReadonlySet<string>): string {
+function currentName(stored: string, names: ReadonlySet<string>): string {
   const other = stored.replace(/\/depthwise_kernel$/, '/kernel');
   return !names.has(stored) && names.has(other) ? other : stored;
 }

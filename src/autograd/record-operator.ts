@@ -8,7 +8,7 @@ export function recordOperator(
   output: DeviceArray,
   inputs: readonly Tensor[],
   backwardPass: Backward,
-  { backwardOfOne, saved = [] }: Pick<Node, 'unit' | 'saved'> = {},
+  { backwardOfOne, saved = [] }: Pick<Node, 'backwardOfOne' | 'saved'> = {},
 ): Tensor {
   const onTape = isTaped(inputs);
   if (!onTape) for (const array of saved) array.dispose();

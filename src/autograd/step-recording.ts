@@ -21,7 +21,7 @@ export interface StepNumber {
 
 /** An optimizer, as a recorded step has it: what the host does at each run. */
 export interface RecordedOptimizer extends StepNumber {
-  readonly frozen: string;
+  readonly frozenKey: string;
   /** @throws what `begin` would */
   check(): void;
   begin(): void;

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import type { WeightsPlace } from '../applications/imagenet.ts';
+import type { WeightsFolder } from '../applications/imagenet.ts';
 import { UsageError } from '../base/errors.ts';
 import type { DatasetName } from '../data/types.ts';
 import { count } from '../report/format.ts';
@@ -28,7 +28,7 @@ export interface DataTools {
   /** Weights of MobileNetV2 as Keras publishes them. */
   fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<Fetched>;
   /** Which of them are in the cache, or in `dir`, and in the folder of `TILEGRAD_WEIGHTS`. */
-  weightsStatus(options: { dir?: string }): Promise<WeightsPlace[]>;
+  weightsStatus(options: { dir?: string }): Promise<WeightsFolder[]>;
 }
 
 interface FetchOptions {
@@ -102,7 +102,7 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
   );
 }
 
-function placeText({ kind, path, weights, problem }: WeightsPlace): string {
+function placeText({ kind, path, weights, problem }: WeightsFolder): string {
   const which = weights.map(
     ({ alpha, rows, includeTop }) => `alpha ${alpha}, ${rows} rows, ${includeTop ? 'with' : 'without'} head`,
   );

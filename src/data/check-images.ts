@@ -28,9 +28,9 @@ export function checkImageSet<Pixels extends PixelArray>(subject: string, set: I
   if (bad >= 0) {
     throw new DataError(`${subject}: label ${labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
   }
-  const twice = classes.find((name, i) => classes.indexOf(name) !== i);
-  if (twice !== undefined)
-    throw new DataError(`${subject}: two classes are called ${formatValue(twice)}; give each its own name`);
+  const duplicate = classes.find((name, i) => classes.indexOf(name) !== i);
+  if (duplicate !== undefined)
+    throw new DataError(`${subject}: two classes are called ${formatValue(duplicate)}; give each its own name`);
   return checked;
 }
 

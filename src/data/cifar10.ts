@@ -41,7 +41,7 @@ export function countCifar10Records(byteLength: number, file: string): number {
  * @returns images [n, 32, 32, 3] and labels [n]
  * @throws {DataError} when `bytes` is not whole records, or a label is above 9 (with its record, counted from 0).
  */
-export function decodeCifar10(bytes: Uint8Array, file: string, into?: ImageBytes, at = 0): ImageBytes {
+export function decodeCifar10(bytes: Uint8Array, file: string, into?: ImageBytes, firstImage = 0): ImageBytes {
   const n = countCifar10Records(bytes.length, file);
   const { images, labels } = into ?? {
     images: new Uint8Array(n * CIFAR10_IMAGE_BYTES),
@@ -51,9 +51,9 @@ export function decodeCifar10(bytes: Uint8Array, file: string, into?: ImageBytes
     const record = i * CIFAR10_RECORD_BYTES;
     const label = bytes[record]!;
     if (label >= CLASSES) throw new DataError(`${file}: record ${i} has label ${label}; CIFAR-10 labels are 0 to 9`);
-    labels[at + i] = label;
+    labels[firstImage + i] = label;
     const red = record + 1;
-    let out = (at + i) * CIFAR10_IMAGE_BYTES;
+    let out = (firstImage + i) * CIFAR10_IMAGE_BYTES;
     for (let p = red; p < red + PLANE; p++) {
       images[out++] = bytes[p]!;
       images[out++] = bytes[p + PLANE]!;

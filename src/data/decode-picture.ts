@@ -39,15 +39,15 @@ export async function decodePicture(
   { form, maxPixels }: DecodeOptions,
 ): Promise<Rgba> {
   const bytes = await readPicture(subject, path);
-  const broken = (why: string, cause?: unknown) => new DataError(`${subject}: ${path} ${why}`, { cause });
-  if (bytes.length === 0) throw broken('is empty; remove it, or put the picture in its place');
+  const pictureError = (why: string, cause?: unknown) => new DataError(`${subject}: ${path} ${why}`, { cause });
+  if (bytes.length === 0) throw pictureError('is empty; remove it, or put the picture in its place');
   if (!isPicture(bytes))
-    throw broken('is no PNG, JPEG, WebP or GIF picture, whatever its name says; remove or convert it');
+    throw pictureError('is no PNG, JPEG, WebP or GIF picture, whatever its name says; remove or convert it');
   try {
     const picture = sharp(bytes, { limitInputPixels: false, failOn: 'error' });
     const { width, height, autoOrient } = await picture.metadata();
     if (width * height > maxPixels) {
-      throw broken(
+      throw pictureError(
         `has ${width} x ${height} pixels, more than ${maxPixels}; scale it down, or give a larger maxPixels`,
       );
     }
@@ -59,7 +59,7 @@ export async function decodePicture(
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const reason = (cause as Error).message.split('\n', 1)[0];
-    throw broken(`is damaged or cut short (${reason}); remove it, or put the whole picture in its place`, cause);
+    throw pictureError(`is damaged or cut short (${reason}); remove it, or put the whole picture in its place`, cause);
   }
 }
 

@@ -8,7 +8,7 @@ import { writeFileAtomic } from '../base/atomic-file.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { AbortedError, DataError, FileError } from '../base/errors.ts';
 import { checkRegular } from '../base/regular-file.ts';
-import { forgetVersion, isOtherVersion, noteVersion, removePart, resumeHeaders } from './part-version.ts';
+import { isOtherVersion, removePart, removeVersion, resumeHeaders, storeVersion } from './part-version.ts';
 
 /** A file as its publisher describes it. */
 export interface DownloadSource {
@@ -51,7 +51,7 @@ export interface DownloadOptions {
 }
 
 /** Milliseconds: timers that are to wait longer fire at once. */
-const LONGEST_WAIT = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What went wrong with one address; `permanent` means that asking it again is pointless. */
 class AddressError extends Error {
@@ -78,14 +78,14 @@ export async function downloadFile(
 ): Promise<'downloaded' | 'reused'> {
   const { signal, maxFailures = 5, retryDelay = 1000 } = options;
   throwIfAborted(signal, source);
-  const file = { ...source, checksum: source.checksum ?? (await keptSum(path)) };
-  if (await isRight(path, file, signal)) {
-    if (file.checksum === undefined) await keepSum(path, signal);
+  const file = { ...source, checksum: source.checksum ?? (await readStoredChecksum(path)) };
+  if (await isComplete(path, file, signal)) {
+    if (file.checksum === undefined) await storeChecksum(path, signal);
     return 'reused';
   }
   const part = `${path}.part`;
-  let most = (await sizeOf(part)) ?? 0;
-  await prepareFolder(dirname(path), (file.size ?? most) - most, file);
+  let mostReceived = (await sizeOf(part)) ?? 0;
+  await prepareFolder(dirname(path), (file.size ?? mostReceived) - mostReceived, file);
   for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
 
   const addresses = [...urls];
@@ -94,13 +94,13 @@ export async function downloadFile(
   for (let turn = 0; addresses.length > 0 && failures < maxFailures; turn++) {
     const url = addresses[turn % addresses.length]!;
     try {
-      const resumed = await complete(url, part, file, options);
-      await keepIfRight(part, path, file, resumed, signal);
-      if (source.checksum === undefined) await keepSum(path, signal);
+      const resumed = await completePart(url, part, file, options);
+      await renameIfValid(part, path, file, resumed, signal);
+      if (source.checksum === undefined) await storeChecksum(path, signal);
       return 'downloaded';
     } catch (error) {
       // Another download into this folder has renamed the part that both were at.
-      if (isGone(error) && (await isRight(path, file, signal))) return 'reused';
+      if (isGone(error) && (await isComplete(path, file, signal))) return 'reused';
       if (error instanceof FileError || error instanceof AbortedError) throw error;
       throwIfAborted(signal, file);
       problems.set(url, (error as Error).message);
@@ -112,10 +112,10 @@ export async function downloadFile(
     }
     // Only bytes beyond the best so far count as progress, else a server that always cuts at one place is asked forever.
     const size = (await sizeOf(part)) ?? 0;
-    failures = size > most ? 1 : failures + 1;
-    most = Math.max(most, size);
+    failures = size > mostReceived ? 1 : failures + 1;
+    mostReceived = Math.max(mostReceived, size);
     if (failures < maxFailures) {
-      const wait = Math.min(retryDelay * 2 ** (failures - 1), LONGEST_WAIT);
+      const wait = Math.min(retryDelay * 2 ** (failures - 1), MAX_TIMER_MS);
       await sleep(wait, undefined, { signal }).catch(() => throwIfAborted(signal, file));
     }
   }
@@ -134,7 +134,12 @@ export async function downloadFile(
 }
 
 /** Brings `part` to its full size from one address. Returns whether it started from bytes of an earlier attempt. */
-async function complete(url: string, part: string, file: DownloadSource, options: DownloadOptions): Promise<boolean> {
+async function completePart(
+  url: string,
+  part: string,
+  file: DownloadSource,
+  options: DownloadOptions,
+): Promise<boolean> {
   let start = (await sizeOf(part)) ?? 0;
   if (file.size !== undefined && start > file.size) {
     await removePart(part);
@@ -143,7 +148,7 @@ async function complete(url: string, part: string, file: DownloadSource, options
   if (start === file.size) return true;
   const { stallTimeout = 30_000, signal } = options;
   const stall = new AbortController();
-  const timer = setTimeout(() => stall.abort(), Math.min(stallTimeout, LONGEST_WAIT));
+  const timer = setTimeout(() => stall.abort(), Math.min(stallTimeout, MAX_TIMER_MS));
   try {
     const response = await fetch(url, {
       // Without `identity` a server may compress the transfer, and sizes and ranges would not be those of the file.
@@ -153,7 +158,7 @@ async function complete(url: string, part: string, file: DownloadSource, options
     const range = await rangeOf(response, start, part, file);
     start = range.start;
     // Where the checksum is known, another server may complete the part, which has names of its own.
-    if (start === 0 && file.checksum === undefined) await asFileError(part, () => noteVersion(part, response));
+    if (start === 0 && file.checksum === undefined) await asFileError(part, () => storeVersion(part, response));
     const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
     try {
       await receive(response, output, range, file, () => timer.refresh(), options);
@@ -237,11 +242,11 @@ async function receive(
 }
 
 /** Renames a full-sized `part` to `path` when its checksum is right, or the file's own check passes; removes it when not. */
-async function keepIfRight(part: string, path: string, file: DownloadSource, resumed: boolean, signal?: AbortSignal) {
+async function renameIfValid(part: string, path: string, file: DownloadSource, resumed: boolean, signal?: AbortSignal) {
   const problem = await problemOf(part, path, file, signal);
   if (problem === null) {
     await asFileError(path, () => rename(part, path));
-    await forgetVersion(part);
+    await removeVersion(part);
     return;
   }
   await removePart(part);
@@ -254,8 +259,8 @@ async function problemOf(part: string, path: string, file: DownloadSource, signa
   if (file.checksum !== undefined) {
     const found = await checksumOf(part, file.checksum, signal);
     if (found === file.checksum) return null;
-    const kept = await keptSum(path);
-    const whence = kept === file.checksum ? `, which ${sumPath(path)} keeps from the first download` : '';
+    const kept = await readStoredChecksum(path);
+    const whence = kept === file.checksum ? `, which ${checksumPath(path)} keeps from the first download` : '';
     return `wrong checksum ${found}, expected ${file.checksum}${whence}`;
   }
   try {
@@ -268,25 +273,25 @@ async function problemOf(part: string, path: string, file: DownloadSource, signa
 }
 
 /** Whether a file is there whole. */
-async function isRight(path: string, file: DownloadSource, signal?: AbortSignal): Promise<boolean> {
+async function isComplete(path: string, file: DownloadSource, signal?: AbortSignal): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null || (file.size !== undefined && size !== file.size)) return false;
   return (await problemOf(path, path, file, signal)) === null;
 }
 
 /** Beside a file of which no checksum is published: the one that it had when it came, as `sha256sum -c` reads it. */
-const sumPath = (path: string) => `${path}.sha256`;
+const checksumPath = (path: string) => `${path}.sha256`;
 
-async function keptSum(path: string): Promise<string | undefined> {
-  const text = await readFile(sumPath(path), 'utf8').catch(() => '');
+async function readStoredChecksum(path: string): Promise<string | undefined> {
+  const text = await readFile(checksumPath(path), 'utf8').catch(() => '');
   const sum = /^[0-9a-f]{64}(?= )/.exec(text)?.[0];
   return sum && `sha256:${sum}`;
 }
 
-async function keepSum(path: string, signal?: AbortSignal): Promise<void> {
+async function storeChecksum(path: string, signal?: AbortSignal): Promise<void> {
   const sum = await checksumOf(path, 'sha256:', signal);
   try {
-    writeFileAtomic(sumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
+    writeFileAtomic(checksumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
   } catch {
     // A folder in which nothing can be written, such as one for all users: the file's own check decides again the next time.
   }

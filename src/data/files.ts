@@ -70,7 +70,7 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
     source: {
       kind: location.kind,
       path: location.path,
-      description: describe(info, location, loaded, search.notes),
+      description: describeSource(info, location, loaded, search.notes),
     },
   };
 }
@@ -94,7 +94,7 @@ async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLi
     for (const { part, path, file, records } of wanted) {
       const count = Math.min(records, size - at);
       if (count === 0) break;
-      const bytes = path ? await read(path) : archive!.get(part)!;
+      const bytes = path ? await readBytes(path) : archive!.get(part)!;
       archive?.delete(part);
       if (bytes.length !== records * CIFAR10_RECORD_BYTES) throw new DataError(`${file} changed while it was read`);
       decodeCifar10(bytes.subarray(0, count * CIFAR10_RECORD_BYTES), file, set, at);
@@ -144,7 +144,7 @@ function imageSet(info: DatasetInfo, images: Uint8Array, labels: Uint8Array): Im
   return { images, labels, size: labels.length, shape: [...info.shape], classes: [...info.classes] };
 }
 
-function describe(info: DatasetInfo, location: DatasetLocation, loaded: Loaded, notes: string[]): string {
+function describeSource(info: DatasetInfo, location: DatasetLocation, loaded: Loaded, notes: string[]): string {
   const number = (n: number) => n.toLocaleString('en-US');
   const of = (n: number, official: number) => (n === official ? number(n) : `${number(n)} of ${number(official)}`);
   const where = location.kind === 'sample' ? 'bundled sample' : `${location.kind} ${location.path}`;
@@ -164,7 +164,7 @@ async function readIdx(
   rank: number,
   check: (header: { dims: number[] }) => void = () => {},
 ): Promise<Uint8Array> {
-  const bytes = await read(path);
+  const bytes = await readBytes(path);
   // By content, not by name: browsers like to unpack a .gz and keep its name.
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   return gunzipSized(bytes, path, idxHeaderBytes(rank), (head) => {
@@ -174,10 +174,10 @@ async function readIdx(
   });
 }
 
-async function read(path: string): Promise<Uint8Array> {
+async function readBytes(path: string): Promise<Uint8Array> {
   try {
     checkRegular('read', path);
-    return plain(await readFile(path));
+    return toUint8Array(await readFile(path));
   } catch (error) {
     if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
@@ -185,7 +185,7 @@ async function read(path: string): Promise<Uint8Array> {
 }
 
 /** The same bytes without Buffer's own `slice`, which would not copy. */
-function plain(buffer: Buffer): Uint8Array {
+function toUint8Array(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 

@@ -56,9 +56,9 @@ export interface FolderImages extends ImageSet {
 }
 
 /** Pictures decoded at once: as many as Node has threads for it, so that memory holds no more. */
-const AT_ONCE = Math.min(4, availableParallelism());
+const CONCURRENCY = Math.min(4, availableParallelism());
 /** Broken pictures after which the others are not looked at. */
-const MOST_BROKEN = 10;
+const MAX_BROKEN = 10;
 
 /**
  * Loads pictures, PNG, JPEG, WebP or GIF, from a folder that has a folder for each class. Their order is that of the names, on every
@@ -73,21 +73,21 @@ const MOST_BROKEN = 10;
  *   sharp
  */
 export async function imageFolder(dir: string, options: ImageFolderOptions = {}): Promise<FolderImages> {
-  const what = 'imageFolder';
-  const { form, decoding, listing, maxBytes, signal, onProgress } = checkImageFolderOptions(what, dir, options);
-  const { default: sharp } = await importPackage('sharp', what, () => import('sharp'));
-  const { classes, files, skipped } = await listPictures(dir, { what, ...listing });
-  const load = async ({ path }: { path: string }) => decodePicture(what, sharp, path, decoding);
+  const subject = 'imageFolder';
+  const { form, decoding, listing, maxBytes, signal, onProgress } = checkImageFolderOptions(subject, dir, options);
+  const { default: sharp } = await importPackage('sharp', subject, () => import('sharp'));
+  const { classes, files, skipped } = await listPictures(dir, { subject, ...listing });
+  const load = async ({ path }: { path: string }) => decodePicture(subject, sharp, path, decoding);
   const first = form.size ? null : await load(files[0]!);
   const [height, width] = form.size ?? [first!.height, first!.width];
   const length = height * width * form.channels;
-  const images = emptyImages(what, files.length, [height, width, form.channels], maxBytes);
+  const images = emptyImages(subject, files.length, [height, width, form.channels], maxBytes);
   const fill = async (i: number) => {
     const { data, ...picture } = (i === 0 ? first : null) ?? (await load(files[i]!));
-    checkSameSize(what, files, i, picture, { height, width });
+    checkSameSize(subject, files, i, picture, { height, width });
     writeChannels(data, form, images, i * length);
   };
-  await decodeAll(what, files, fill, signal, onProgress);
+  await decodeAll(subject, files, fill, signal, onProgress);
   const labels = emptyLabels(classes.length, classes.length === 0 ? 0 : files.length);
   if (classes.length > 0) for (const [i, { label }] of files.entries()) labels[i] = label;
   const shape: ImageSet['shape'] = [height, width, form.channels];
@@ -190,7 +190,7 @@ async function decodeAll(
   let [next, done] = [0, 0];
   let failure: { error: unknown } | null = null;
   const work = async () => {
-    while (next < files.length && broken.length < MOST_BROKEN && !failure && !signal?.aborted) {
+    while (next < files.length && broken.length < MAX_BROKEN && !failure && !signal?.aborted) {
       const i = next++;
       try {
         await fill(i);
@@ -201,12 +201,12 @@ async function decodeAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
   if (failure) throw (failure as { error: unknown }).error;
   if (signal?.aborted) throw new AbortedError(`${subject}: stopped on request`);
   if (broken.length === 0) return;
   broken.sort((a, b) => a.i - b.i);
-  const [first, ...more] = broken.slice(0, MOST_BROKEN);
+  const [first, ...more] = broken.slice(0, MAX_BROKEN);
   if (more.length === 0) throw first!.error;
   const others = listNames(more.map(({ i }) => files[i]!.path));
   throw new DataError(`${first!.error.message}. Others cannot be taken either: ${others}`, { cause: first!.error });

@@ -34,30 +34,30 @@ export interface ImagesFromOptions extends PictureOptions {
  *   labels that are no classes, and a picture whose pixels cannot be read
  */
 export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFromOptions = {}): ImageSet {
-  const what = 'imagesFrom';
-  const list = readList(what, pictures) as PictureSource[] | null;
+  const subject = 'imagesFrom';
+  const list = readList(subject, pictures) as PictureSource[] | null;
   if (!list) {
     throw new ArgumentError(
-      `${what}: takes a list of pictures, such as [imageData], but was given ${formatValue(pictures)}`,
+      `${subject}: takes a list of pictures, such as [imageData], but was given ${formatValue(pictures)}`,
     );
   }
-  if (list.length === 0) throw new DataError(`${what}: there are no pictures in the list; give at least one`);
-  checkOptions(what, options, { ...PICTURE_OPTIONS, labels: true, classNames: true }, [], PICTURE_HINTS);
-  const form = checkPictureOptions(what, options);
-  const { labels, classes } = readLabels(what, options, list.length);
-  const sizes = list.map((picture, i) => tryRead(what, () => readSize(`${what}: picture ${i}`, picture)));
+  if (list.length === 0) throw new DataError(`${subject}: there are no pictures in the list; give at least one`);
+  checkOptions(subject, options, { ...PICTURE_OPTIONS, labels: true, classNames: true }, [], PICTURE_HINTS);
+  const form = checkPictureOptions(subject, options);
+  const { labels, classes } = readLabels(subject, options, list.length);
+  const sizes = list.map((picture, i) => tryRead(subject, () => readSize(`${subject}: picture ${i}`, picture)));
   const size = form.size ?? sizes[0]!;
-  const other = sizes.findIndex(([height, width]) => !form.size && (height !== size[0] || width !== size[1]));
-  if (other >= 0) {
+  const mismatch = sizes.findIndex(([height, width]) => !form.size && (height !== size[0] || width !== size[1]));
+  if (mismatch >= 0) {
     throw new DataError(
-      `${what}: picture 0 is ${size.join(' x ')} (height x width), but picture ${other} is ${sizes[other]!.join(' x ')}; ` +
+      `${subject}: picture 0 is ${size.join(' x ')} (height x width), but picture ${mismatch} is ${sizes[mismatch]!.join(' x ')}; ` +
         'give size: [height, width] to resize all',
     );
   }
   const length = size[0] * size[1] * form.channels;
   const images = new Uint8Array(list.length * length);
   for (const [i, picture] of list.entries()) {
-    const rgba = tryRead(what, () => readPixels(`${what}: picture ${i}`, picture, sizes[i]!));
+    const rgba = tryRead(subject, () => readPixels(`${subject}: picture ${i}`, picture, sizes[i]!));
     writeChannels(fitPicture(rgba, form).data, form, images, i * length);
   }
   return { images, labels, size: list.length, shape: [size[0], size[1], form.channels], classes };
@@ -78,7 +78,7 @@ function readSize(subject: string, picture: PictureSource): [height: number, wid
 /** @throws ArgumentError for data that are no RGBA bytes; DataError where the pixels cannot be read */
 function readPixels(subject: string, picture: PictureSource, [height, width]: readonly [number, number]): Rgba {
   const { data } = picture;
-  if (data === undefined) return drawn(subject, picture, height, width);
+  if (data === undefined) return drawPixels(subject, picture, height, width);
   if (!(ArrayBuffer.isView(data) && (data instanceof Uint8ClampedArray || data instanceof Uint8Array))) {
     throw new ArgumentError(`${subject}: data must be RGBA bytes, a Uint8ClampedArray, but is ${formatValue(data)}`);
   }
@@ -102,7 +102,7 @@ interface Canvas {
 }
 
 /** The pixels of a picture that has to be drawn first. */
-function drawn(subject: string, picture: PictureSource, height: number, width: number): Rgba {
+function drawPixels(subject: string, picture: PictureSource, height: number, width: number): Rgba {
   const { OffscreenCanvas } = globalThis as { OffscreenCanvas?: new (width: number, height: number) => Canvas };
   if (!OffscreenCanvas) {
     throw new DataError(
@@ -151,9 +151,9 @@ function readLabels(
     throw new ArgumentError(`${subject}: labels that are numbers need classNames, the names in their order`);
   }
   const classes = (names as string[] | undefined) ?? [...new Set(given as string[])].sort();
-  const twice = classes.find((name, i) => classes.indexOf(name) !== i);
-  if (twice !== undefined)
-    throw new DataError(`${subject}: two classes are called ${formatValue(twice)}; give each its own name`);
+  const duplicate = classes.find((name, i) => classes.indexOf(name) !== i);
+  if (duplicate !== undefined)
+    throw new DataError(`${subject}: two classes are called ${formatValue(duplicate)}; give each its own name`);
   const indices = emptyLabels(classes.length, size);
   for (const [i, label] of given.entries()) {
     const index = typeof label === 'string' ? classes.indexOf(label) : (label as number);

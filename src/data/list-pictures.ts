@@ -98,7 +98,7 @@ class Walk {
 }
 
 export interface ListOptions {
-  what: string;
+  subject: string;
   labeled: boolean;
   classNames: readonly string[] | null;
   followLinks: boolean;
@@ -112,32 +112,34 @@ export interface ListOptions {
  */
 export async function listPictures(
   dir: string,
-  { what, labeled, classNames, followLinks }: ListOptions,
+  { subject, labeled, classNames, followLinks }: ListOptions,
 ): Promise<PictureFiles> {
-  const walk = new Walk(what, followLinks);
+  const walk = new Walk(subject, followLinks);
   const noPictures = (folder: string, next: string) => {
     const { length } = walk.skipped;
     const others =
       length === 0 ? '' : ` among ${length} files (${listNames(walk.skipped.map((path) => relative(dir, path)))})`;
-    return new DataError(`${what}: ${folder} has no pictures${others}; ${next}`);
+    return new DataError(`${subject}: ${folder} has no pictures${others}; ${next}`);
   };
   if (!labeled) {
     const files = await walk.pictures(dir);
     if (files.length === 0) throw noPictures(dir, 'PNG, JPEG, WebP and GIF are read');
     return { classes: [], files: files.map((path) => ({ path, label: 0 })), skipped: walk.skipped };
   }
-  const folders = (await entriesOf(what, dir, followLinks)).filter(({ isFolder }) => isFolder).map(({ name }) => name);
+  const folders = (await entriesOf(subject, dir, followLinks))
+    .filter(({ isFolder }) => isFolder)
+    .map(({ name }) => name);
   const [stray] = await walk.pictures(dir, false);
   if (stray) {
     throw new DataError(
-      `${what}: ${stray} is in no class's folder; put each picture into the folder of its class, or give labels: null`,
+      `${subject}: ${stray} is in no class's folder; put each picture into the folder of its class, or give labels: null`,
     );
   }
   if (folders.length === 0) {
     throw noPictures(dir, 'it must have a folder for each class, with PNG, JPEG, WebP or GIF files in it');
   }
-  const wanted = classNames ? classNames.map((name) => folderOf(what, dir, name, folders)) : folders;
-  checkCase(what, dir, wanted);
+  const wanted = classNames ? classNames.map((name) => folderOf(subject, dir, name, folders)) : folders;
+  checkCase(subject, dir, wanted);
   const above = [walk.realPath(dir)];
   const byClass: string[][] = [];
   for (const folder of wanted) byClass.push(await walk.pictures(join(dir, folder), true, above));
@@ -151,7 +153,7 @@ export async function listPictures(
       'put some in, remove the folder, or name the classes to take by classNames',
     );
   }
-  if (!classNames) checkNoSplit(what, dir, wanted, byClass);
+  if (!classNames) checkNoSplit(subject, dir, wanted, byClass);
   return {
     classes: wanted.map(normal),
     files: byClass.flatMap((files, label) => files.map((path) => ({ path, label }))),

@@ -69,7 +69,7 @@ export class ImageLoader implements BatchSource {
     const { images, labels, size, shape, classes } = checkImageSet('ImageLoader', set);
     checkImageLoaderOptions(options);
     if (size === 0) throw new DataError('ImageLoader: the set has 0 images; there must be at least one');
-    const scaling = scalingOf(options, images, shape[2]);
+    const scaling = readScaling(options, images, shape[2]);
     this.size = size;
     this.sampleShape = shape;
     const isLabeled = classes.length > 0;
@@ -139,20 +139,20 @@ function upload(
 }
 
 /** What happens to pixels: numbers for all channels, or lists of one for each. @throws ArgumentError */
-function scalingOf(options: ImageLoaderOptions, images: PixelArray, channels: number): Scaling {
+function readScaling(options: ImageLoaderOptions, images: PixelArray, channels: number): Scaling {
   const { scale = isFloats(images) ? 1 : 1 / 255, offset = 0 } = options;
   const read = { scale, offset };
-  for (const [what, value] of Object.entries(read)) {
+  for (const [subject, value] of Object.entries(read)) {
     const list = typeof value === 'number' ? [value] : readList('ImageLoader', value);
     if (!list?.every((number) => Number.isFinite(number))) {
       throw new ArgumentError(
-        `ImageLoader: ${what} must be finite, a number or one for each channel, but is ${formatValue(value)}`,
+        `ImageLoader: ${subject} must be finite, a number or one for each channel, but is ${formatValue(value)}`,
       );
     }
-    for (const number of list) checkF32(`ImageLoader: ${what}`, number as number);
+    for (const number of list) checkF32(`ImageLoader: ${subject}`, number as number);
     if (typeof value !== 'number' && list.length !== channels) {
       throw new ArgumentError(
-        `ImageLoader: ${what} has ${list.length} numbers, but the images have ${channels} channels`,
+        `ImageLoader: ${subject} has ${list.length} numbers, but the images have ${channels} channels`,
       );
     }
   }
@@ -160,7 +160,7 @@ function scalingOf(options: ImageLoaderOptions, images: PixelArray, channels: nu
 }
 
 /** The number of each channel. */
-const ofChannels = (value: number | readonly number[], channels: number): readonly number[] =>
+const perChannel = (value: number | readonly number[], channels: number): readonly number[] =>
   typeof value === 'number' ? Array<number>(channels).fill(value) : value;
 
 /** One number for all channels, or a table of those of each. @throws ArgumentError if a byte would become infinite */
@@ -170,7 +170,7 @@ function byteTransform(
   channels: number,
   made: { dispose(): void }[],
 ): ByteTransform {
-  const [scales, offsets] = [ofChannels(scale, channels), ofChannels(offset, channels)];
+  const [scales, offsets] = [perChannel(scale, channels), perChannel(offset, channels)];
   const most = scales.findIndex(
     (s, c) => ![255 * s, 255 * s + offsets[c]!].every((v) => Number.isFinite(Math.fround(v))),
   );

@@ -25,7 +25,7 @@ export interface DatasetLocation {
 export interface LocateResult {
   location: DatasetLocation | null;
   /** Every path that was looked at, in order. */
-  looked: string[];
+  searchedPaths: string[];
   /** For people: settings that were passed over and why. */
   notes: string[];
 }
@@ -48,31 +48,31 @@ export interface LocateOptions {
 export async function locateDataset(name: DatasetName, options: LocateOptions = {}): Promise<LocateResult> {
   checkOptions('datasetStatus', options, { dir: true });
   const info = datasetInfo(name);
-  const result: LocateResult = { location: null, looked: [], notes: [] };
+  const result: LocateResult = { location: null, searchedPaths: [], notes: [] };
   if (options.dir !== undefined) {
     checkText('loadDataset: dir', options.dir);
     const root = resolve(options.dir);
-    result.location = await lookIn(root, info, result);
+    result.location = await searchFolder(root, info, result);
     if (!(await kindOf(root))) result.notes.push(`${root} does not exist`);
     return result.location ? { ...result, notes: [] } : result;
   }
   const env = process.env.TILEGRAD_DATA;
   if (env) {
-    result.location = await lookIn(resolve(env), info, result);
+    result.location = await searchFolder(resolve(env), info, result);
     if (result.location) return { ...result, notes: [] };
     result.notes.push(`TILEGRAD_DATA is ${env}, which does not hold ${name}`);
   }
-  result.location = (await lookInCache(info, result)) ?? (await lookForSample(info, result));
+  result.location = (await searchCache(info, result)) ?? (await findSample(info, result));
   return result;
 }
 
 /** Nobody named the cache folder, so one that is missing or cannot be read is only noted: there may be a sample. */
-async function lookInCache(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
+async function searchCache(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
   const note = (message: string) => result.notes.push(message);
   const cache = findCacheDir(note);
   if (cache === null) return null;
   try {
-    return await lookIn(cache, info, result);
+    return await searchFolder(cache, info, result);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     note(error.message);
@@ -86,13 +86,13 @@ export async function datasetStatus(name: DatasetName, options: LocateOptions = 
 }
 
 /** The error for a data set that is nowhere: what was looked for, where, and what to do. */
-export function notFound(info: DatasetInfo, { looked, notes }: LocateResult, dir?: string): DataError {
+export function notFound(info: DatasetInfo, { searchedPaths, notes }: LocateResult, dir?: string): DataError {
   const suffix = info.layout === 'idx' ? ' (plain or .gz)' : '';
   const archive = info.archive ? `, or the archive ${info.archive}` : '';
   return new DataError(
     [
       `${info.name} was not found${dir === undefined ? '' : ` in ${dir}`}. Looked at:`,
-      ...looked.map((path) => `  ${path}`),
+      ...searchedPaths.map((path) => `  ${path}`),
       `Expected there: ${info.parts.join(', ')}${suffix}${archive}.`,
       ...notes.map((note) => `Note: ${note}.`),
       dir === undefined
@@ -102,26 +102,26 @@ export function notFound(info: DatasetInfo, { looked, notes }: LocateResult, dir
   );
 }
 
-async function lookIn(root: string, info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
-  result.looked.push(root);
+async function searchFolder(root: string, info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
+  result.searchedPaths.push(root);
   const rootKind = await kindOf(root);
   if (!rootKind) return null;
   if (rootKind === 'file') {
-    if (info.archive && /\.(tar\.gz|tgz)$/i.test(root)) return archiveAt(root, 'archive');
+    if (info.archive && /\.(tar\.gz|tgz)$/i.test(root)) return archiveLocation(root, 'archive');
     result.notes.push(`${root} is a file; expected a folder${info.archive ? ' or a .tar.gz archive' : ''}`);
     return null;
   }
   let unfinished: DatasetLocation | null = null;
   for (const sub of info.folders) {
     const folder = join(root, sub);
-    if (sub) result.looked.push(folder);
-    const found = await folderAt(folder, info, 'folder');
+    if (sub) result.searchedPaths.push(folder);
+    const found = await folderLocation(folder, info, 'folder');
     if (found && found.missing.length === 0) return found;
     unfinished ??= found;
     if (!info.archive) continue;
     const archive = join(folder, info.archive);
-    result.looked.push(archive);
-    if ((await kindOf(archive)) === 'file') return archiveAt(archive, 'archive');
+    result.searchedPaths.push(archive);
+    if ((await kindOf(archive)) === 'file') return archiveLocation(archive, 'archive');
     // The download page lists three versions next to each other; say so if it was the wrong one.
     for (const other of ['cifar-10-python.tar.gz', 'cifar-10-batches-py', 'cifar-10-matlab.tar.gz']) {
       if (await kindOf(join(folder, other))) {
@@ -132,22 +132,22 @@ async function lookIn(root: string, info: DatasetInfo, result: LocateResult): Pr
   return unfinished;
 }
 
-async function lookForSample(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
+async function findSample(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
   const samples = sampleDir();
   if (!info.sample || !samples) return null;
   const path = join(samples, info.sample);
-  result.looked.push(path);
+  result.searchedPaths.push(path);
   const kind = await kindOf(path);
-  if (kind === 'file') return archiveAt(path, 'sample');
-  return kind === 'folder' ? folderAt(path, info, 'sample') : null;
+  if (kind === 'file') return archiveLocation(path, 'sample');
+  return kind === 'folder' ? folderLocation(path, info, 'sample') : null;
 }
 
-function archiveAt(path: string, kind: DatasetLocation['kind']): DatasetLocation {
+function archiveLocation(path: string, kind: DatasetLocation['kind']): DatasetLocation {
   return { kind, path, parts: null, missing: [] };
 }
 
 /** The parts in one folder (not below it), or null when it holds none. */
-async function folderAt(
+async function folderLocation(
   path: string,
   info: DatasetInfo,
   kind: DatasetLocation['kind'],

@@ -23,16 +23,16 @@ export async function isOtherVersion(part: string, { headers }: Response): Promi
 }
 
 /** Notes which version a part that begins with this response will be of. */
-export async function noteVersion(part: string, { headers }: Response): Promise<void> {
+export async function storeVersion(part: string, { headers }: Response): Promise<void> {
   const etag = etagOf(headers);
   if (etag) writeFileAtomic(etagPath(part), etag);
-  else await forgetVersion(part);
+  else await removeVersion(part);
 }
 
-export const forgetVersion = (part: string): Promise<void> => rm(etagPath(part), { force: true });
+export const removeVersion = (part: string): Promise<void> => rm(etagPath(part), { force: true });
 
 /** Removes a part. */
 export async function removePart(part: string): Promise<void> {
   await rm(part, { force: true });
-  await forgetVersion(part);
+  await removeVersion(part);
 }

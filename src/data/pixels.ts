@@ -37,13 +37,13 @@ export function writeChannels(
   rgba: Uint8Array | Uint8ClampedArray,
   { channels, background }: Pick<PictureForm, 'channels' | 'background'>,
   into: Uint8Array,
-  at: number,
+  offset: number,
 ): void {
   if (channels === 4) {
-    into.set(rgba, at);
+    into.set(rgba, offset);
     return;
   }
-  for (let i = 0, to = at; i < rgba.length; i += 4, to += channels) {
+  for (let i = 0, to = offset; i < rgba.length; i += 4, to += channels) {
     const alpha = rgba[i + 3]!;
     const over = (c: number) =>
       alpha === 255 ? rgba[i + c]! : Math.round((alpha * rgba[i + c]! + (255 - alpha) * background[c]!) / 255);

@@ -137,7 +137,7 @@ const isFiniteList = (list: unknown[] | null): boolean =>
   list !== null && list.length > 0 && list.every(Number.isFinite);
 
 /** Numbers that one array of the host holds for sure: 4 GiB of them. */
-const LARGEST_ROWS = 2 ** 30;
+const MAX_ROW_ELEMENTS = 2 ** 30;
 
 /**
  * Labels as one-hot rows [N, classes], on the host; Keras's `to_categorical`.
@@ -168,7 +168,7 @@ export function toCategorical(labels: Numbers, classes?: number): Float32Array<A
     count = classes ?? Math.max(count, label + 1);
     return label;
   });
-  if (all.length * count > LARGEST_ROWS) {
+  if (all.length * count > MAX_ROW_ELEMENTS) {
     throw new ArgumentError(
       `toCategorical: ${all.length} rows of ${count} classes are too many numbers; number the classes from 0 without gaps`,
     );

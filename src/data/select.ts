@@ -9,8 +9,8 @@ import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 function pickRows<Rows extends PixelArray | LabelArray>(rows: Rows, indices: ArrayLike<number>, width: number): Rows {
   const picked = emptyLike(rows, indices.length * width);
   for (let i = 0; i < indices.length; i++) {
-    const at = indices[i]! * width;
-    picked.set(rows.subarray(at, at + width), i * width);
+    const offset = indices[i]! * width;
+    picked.set(rows.subarray(offset, offset + width), i * width);
   }
   return picked;
 }
@@ -78,21 +78,23 @@ export function chooseClasses<Pixels extends PixelArray>(
   if (!wantedClasses || wantedClasses.length === 0) {
     throw new ArgumentError(`chooseClasses: takes a list of classes, but was given ${formatValue(classes)}`);
   }
-  const old = wantedClasses.map((wanted) => {
+  const oldLabels = wantedClasses.map((wanted) => {
     const label = typeof wanted === 'number' ? wanted : set.classes.indexOf(wanted);
     if (Number.isInteger(label) && label >= 0 && label < set.classes.length) return label;
     throw new ArgumentError(
       `chooseClasses: there is no class ${formatValue(wanted)}; there are ${set.classes.join(', ')}`,
     );
   });
-  const twice = old.find((label, i) => old.indexOf(label) !== i);
-  if (twice !== undefined) throw new ArgumentError(`chooseClasses: class ${set.classes[twice]} was given twice`);
-  const indices = Array.from({ length: set.size }, (_, i) => i).filter((i) => old.includes(set.labels[i]!));
+  const duplicate = oldLabels.find((label, i) => oldLabels.indexOf(label) !== i);
+  if (duplicate !== undefined)
+    throw new ArgumentError(`chooseClasses: class ${set.classes[duplicate]} was given twice`);
+  const indices = Array.from({ length: set.size }, (_, i) => i).filter((i) => oldLabels.includes(set.labels[i]!));
   const chosen = pickImages(set, indices);
-  const labels = chosen.labels.map((label) => old.indexOf(label));
-  const empty = old.findIndex((_, label) => !labels.includes(label));
-  if (empty >= 0) throw new DataError(`chooseClasses: the data has no image of class ${set.classes[old[empty]!]}`);
-  return { ...chosen, labels, classes: old.map((label) => set.classes[label]!) };
+  const labels = chosen.labels.map((label) => oldLabels.indexOf(label));
+  const empty = oldLabels.findIndex((_, label) => !labels.includes(label));
+  if (empty >= 0)
+    throw new DataError(`chooseClasses: the data has no image of class ${set.classes[oldLabels[empty]!]}`);
+  return { ...chosen, labels, classes: oldLabels.map((label) => set.classes[label]!) };
 }
 
 /**
@@ -117,7 +119,7 @@ export function choosePerClass<Pixels extends PixelArray>(
       ? Array.from({ length: set.size }, (_, i) => i)
       : Array.from(new RandomStream(options.seed, 'split', 0).permutation(set.size));
   const indices = order.filter((i) => taken[set.labels[i]!]!++ < count);
-  const short = taken.findIndex((there) => there < count);
+  const short = taken.findIndex((available) => available < count);
   if (short >= 0) {
     throw new DataError(
       `choosePerClass: class ${set.classes[short]} has ${taken[short]} images, fewer than the ${count} asked for`,

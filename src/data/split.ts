@@ -56,14 +56,14 @@ export function splitIndices(
   const size = labels.length;
   const count = testCount(testSize, size);
   const name = (label: number) => classes[label] ?? String(label);
-  const left = stratify ? quotas(labels, count, name) : null;
+  const remaining = stratify ? testQuotas(labels, count, name) : null;
   const test: number[] = [];
   const train: number[] = [];
   for (const i of new RandomStream(seed, 'split', 0).permutation(size)) {
     const label = labels[i]!;
-    const goes = left ? left.get(label)! > 0 : test.length < count;
-    if (goes) left?.set(label, left.get(label)! - 1);
-    (goes ? test : train).push(i);
+    const isTest = remaining ? remaining.get(label)! > 0 : test.length < count;
+    if (isTest) remaining?.set(label, remaining.get(label)! - 1);
+    (isTest ? test : train).push(i);
   }
   const trained = new Set(train.map((i) => labels[i]!));
   const missing = test.find((i) => !trained.has(labels[i]!));
@@ -113,10 +113,10 @@ function testCount(testSize: number, size: number): number {
  * How many of each class the test part gets: their share rounded down, then one more each, the largest remainders first, until
  * there are `count`; one of each class always stays. @throws DataError where there are too few samples for that
  */
-function quotas(labels: ArrayLike<number>, count: number, name: (label: number) => string): Map<number, number> {
-  const there = new Map<number, number>();
-  for (const label of Array.from(labels)) there.set(label, (there.get(label) ?? 0) + 1);
-  const shares = [...there]
+function testQuotas(labels: ArrayLike<number>, count: number, name: (label: number) => string): Map<number, number> {
+  const classSizes = new Map<number, number>();
+  for (const label of Array.from(labels)) classSizes.set(label, (classSizes.get(label) ?? 0) + 1);
+  const shares = [...classSizes]
     .sort(([a], [b]) => a - b)
     .map(([label, n]) => ({ label, n, share: (n * count) / labels.length }));
   const small = shares.find(({ n }) => n < 2);
@@ -131,15 +131,15 @@ function quotas(labels: ArrayLike<number>, count: number, name: (label: number) 
       `trainTestSplit: a test part of ${count} leaves ${labels.length - count} samples, too few for one of each of ${shares.length} classes`,
     );
   }
-  const left = new Map(shares.map(({ label, n, share }) => [label, Math.min(Math.floor(share), n - 1)]));
-  let missing = count - [...left.values()].reduce((sum, taken) => sum + taken, 0);
+  const counts = new Map(shares.map(({ label, n, share }) => [label, Math.min(Math.floor(share), n - 1)]));
+  let missing = count - [...counts.values()].reduce((sum, taken) => sum + taken, 0);
   const byRemainder = [...shares].sort((a, b) => (b.share % 1) - (a.share % 1) || a.label - b.label);
   while (missing > 0) {
     for (const { label, n } of byRemainder) {
-      if (missing === 0 || left.get(label)! >= n - 1) continue;
-      left.set(label, left.get(label)! + 1);
+      if (missing === 0 || counts.get(label)! >= n - 1) continue;
+      counts.set(label, counts.get(label)! + 1);
       missing--;
     }
   }
-  return left;
+  return counts;
 }

@@ -2,11 +2,11 @@ import { createGunzip } from 'node:zlib';
 import { DataError } from '../base/errors.ts';
 
 /** No file or archive of images may unpack to more bytes: the largest official one unpacks to 184 MB. */
-export const MOST_UNPACKED = 2 ** 30;
+export const MAX_UNPACKED_BYTES = 2 ** 30;
 /** Deflate packs no tighter (zlib's own documentation), so that what a header promises beyond this is not there. */
-const BEST_RATIO = 1032;
+const MAX_DEFLATE_RATIO = 1032;
 
-const number = (n: number) => n.toLocaleString('en-US');
+const formatNumber = (n: number) => n.toLocaleString('en-US');
 
 /**
  * Unpacks a gzip file that says in its first bytes how long it is, in one streaming pass: what is beyond that is never held.
@@ -24,16 +24,16 @@ export async function gunzipSized(
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
   gunzip.end(packed);
   let unpacked: Uint8Array = new Uint8Array(0);
-  let at = 0;
+  let offset = 0;
   const add = (chunk: Uint8Array) => {
-    if (at + chunk.length > unpacked.length) {
+    if (offset + chunk.length > unpacked.length) {
       throw new DataError(
-        `${file} unpacks to more than the ${number(unpacked.length)} bytes that its header promises: it is damaged, or made to ` +
+        `${file} unpacks to more than the ${formatNumber(unpacked.length)} bytes that its header promises: it is damaged, or made to ` +
           'fill the memory; fetch it again',
       );
     }
-    unpacked.set(chunk, at);
-    at += chunk.length;
+    unpacked.set(chunk, offset);
+    offset += chunk.length;
   };
   let head: Uint8Array = new Uint8Array(0);
   let isSized = false;
@@ -55,19 +55,19 @@ export async function gunzipSized(
       cause: error,
     });
   }
-  return isSized ? unpacked.subarray(0, at) : new Uint8Array(head);
+  return isSized ? unpacked.subarray(0, offset) : new Uint8Array(head);
 }
 
 /** @throws {DataError} for a length that the packed bytes cannot have, or that is beyond the bound */
 function checkLength(length: number, packed: number, file: string): number {
-  if (length > MOST_UNPACKED) {
+  if (length > MAX_UNPACKED_BYTES) {
     throw new DataError(
-      `${file}: its header promises ${number(length)} bytes, but at most ${number(MOST_UNPACKED)} are read`,
+      `${file}: its header promises ${formatNumber(length)} bytes, but at most ${formatNumber(MAX_UNPACKED_BYTES)} are read`,
     );
   }
-  if (length > BEST_RATIO * packed) {
+  if (length > MAX_DEFLATE_RATIO * packed) {
     throw new DataError(
-      `${file}: its header promises ${number(length)} bytes, which its ${number(packed)} packed bytes cannot hold; it is damaged`,
+      `${file}: its header promises ${formatNumber(length)} bytes, which its ${formatNumber(packed)} packed bytes cannot hold; it is damaged`,
     );
   }
   return length;

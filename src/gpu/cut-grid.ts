@@ -54,7 +54,7 @@ export function cutDispatch(
     return {
       words: Uint32Array.of(...first, 0, ...whole, 0),
       workgroups: count,
-      work: { ...info, flops: share * flops, bytes: share * bytes },
+      info: { ...info, flops: share * flops, bytes: share * bytes },
     };
   });
 }

@@ -241,7 +241,7 @@ export function assignTensors(model: Model, file: Safetensors, options: LoadWeig
       model.device.upload(weight.tensor.array.storage, data.subarray(from * size, (from + 1) * size), 4 * r * size);
     }
   }
-  model.parameters.fresh = false;
+  model.parameters.hasInitialValues = false;
   return pairs.map(({ wanted }) => wanted.name);
 }
 

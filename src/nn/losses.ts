@@ -41,9 +41,9 @@ export interface Loss {
   /** What was chosen otherwise than by default, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
   /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  wants(model: {
+  inputFor(model: {
     /** The activation that its output comes from, if a cross-entropy undoes it; else null. */
-    endsIn: FinalActivation | null;
+    finalActivation: FinalActivation | null;
   }): LossInput;
   /** Computes the loss of a batch from what `wants` asked for. */
   call(
@@ -80,12 +80,12 @@ export class SparseCategoricalCrossentropy implements Loss {
   }
 
   get settings() {
-    return chosen({ fromLogits: this.fromLogits });
+    return nonDefaults({ fromLogits: this.fromLogits });
   }
 
-  wants(model: { endsIn: FinalActivation | null }): LossInput {
+  inputFor(model: { finalActivation: FinalActivation | null }): LossInput {
     checkLogits(this, model);
-    return this.fromLogits || model.endsIn === 'softmax' ? 'logits' : 'output';
+    return this.fromLogits || model.finalActivation === 'softmax' ? 'logits' : 'output';
   }
 
   call(y: Tensor, labels: Tensor, { input, weight }: LossContext) {
@@ -96,17 +96,17 @@ export class SparseCategoricalCrossentropy implements Loss {
 }
 
 /** The options that are neither off nor zero, which cross-entropies have as defaults. */
-const chosen = (options: Record<string, number | boolean>): Record<string, number | boolean> =>
+const nonDefaults = (options: Record<string, number | boolean>): Record<string, number | boolean> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value));
 
 /** @throws ArgumentError for a loss that expects logits of a model that gives probabilities */
 function checkLogits(
   { name, fromLogits }: { name: string; fromLogits: boolean },
-  { endsIn }: { endsIn: FinalActivation | null },
+  { finalActivation }: { finalActivation: FinalActivation | null },
 ): void {
-  if (fromLogits && endsIn) {
+  if (fromLogits && finalActivation) {
     throw new ArgumentError(
-      `compile: ${name} was told to expect logits, but the model ends in a ${endsIn}: leave out fromLogits, or the ${endsIn}`,
+      `compile: ${name} was told to expect logits, but the model ends in a ${finalActivation}: leave out fromLogits, or the ${finalActivation}`,
     );
   }
 }
@@ -117,7 +117,7 @@ abstract class ValuesLoss implements Loss {
   readonly targets = 'values';
 
   /** @internal */
-  wants(_model: { endsIn: FinalActivation | null }): LossInput {
+  inputFor(_model: { finalActivation: FinalActivation | null }): LossInput {
     return 'output';
   }
 
@@ -149,15 +149,15 @@ abstract class Crossentropy extends ValuesLoss {
 
   /** `fromLogits` and `labelSmoothing`, where they are not the defaults. */
   get settings() {
-    return chosen({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
+    return nonDefaults({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
   }
 
   protected abstract readonly activation: FinalActivation;
 
   /** @internal */
-  override wants(model: { endsIn: FinalActivation | null }): LossInput {
+  override inputFor(model: { finalActivation: FinalActivation | null }): LossInput {
     checkLogits(this, model);
-    return this.fromLogits || model.endsIn === this.activation ? 'logits' : 'output';
+    return this.fromLogits || model.finalActivation === this.activation ? 'logits' : 'output';
   }
 
   protected options({ input, weight }: LossContext): losses.CrossentropyOptions {
@@ -297,7 +297,7 @@ export class CustomLoss implements Loss {
     this.targets = targets === 'labels' ? 'labels' : 'values';
   }
 
-  wants(): LossInput {
+  inputFor(): LossInput {
     return 'output';
   }
 
@@ -317,7 +317,7 @@ export class CustomLoss implements Loss {
   }
 }
 
-const named = {
+const lossFactories = {
   sparseCategoricalCrossentropy: () => new SparseCategoricalCrossentropy(),
   categoricalCrossentropy: () => new CategoricalCrossentropy(),
   binaryCrossentropy: () => new BinaryCrossentropy(),
@@ -327,7 +327,7 @@ const named = {
 } satisfies Record<LossName, () => Loss>;
 
 /** Names that other libraries have for the same. */
-const MEANT: Readonly<Record<string, LossName>> = { mse: 'meanSquaredError', mae: 'meanAbsoluteError' };
+const SYNONYMS: Readonly<Record<string, LossName>> = { mse: 'meanSquaredError', mae: 'meanAbsoluteError' };
 
 /**
  * A loss by Keras's name (those that want targets get the labels as one-hot rows), as an object, or as a function of output
@@ -342,13 +342,14 @@ export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor)
     }
     return new CustomLoss(loss);
   }
-  const isLoss = () => typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).wants === 'function';
+  const isLoss = () =>
+    typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).inputFor === 'function';
   if (typeof loss === 'object' && tryRead('compile', isLoss)) return loss;
-  if (typeof loss !== 'string' || !Object.hasOwn(named, loss)) {
-    const names = Object.keys(named);
+  if (typeof loss !== 'string' || !Object.hasOwn(lossFactories, loss)) {
+    const names = Object.keys(lossFactories);
     throw new ArgumentError(
-      `compile: loss must be a function, an object or one of ${names.join(', ')}, but is ${formatValue(loss)}${didYouMean(loss, names, MEANT)}`,
+      `compile: loss must be a function, an object or one of ${names.join(', ')}, but is ${formatValue(loss)}${didYouMean(loss, names, SYNONYMS)}`,
     );
   }
-  return named[loss]();
+  return lossFactories[loss]();
 }

@@ -22,7 +22,7 @@ export const penaltyRate = (rate: PenaltyRate, replica: number): number =>
 /** rate * sum |w|; its gradient is rate * sign(w), 0 at 0. Keras's default is 0.01. @throws ArgumentError for a rate below zero */
 export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   checkSurplus('l1', surplus);
-  return penalty('l1', { l1: rate });
+  return makeRegularizer('l1', { l1: rate });
 }
 
 /**
@@ -32,7 +32,7 @@ export function l1(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
  */
 export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
   checkSurplus('l2', surplus);
-  return penalty('l2', { l2: rate });
+  return makeRegularizer('l2', { l2: rate });
 }
 
 /**
@@ -43,10 +43,10 @@ export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
  */
 export function l1l2(rates: { l1?: PenaltyRate; l2?: PenaltyRate }, ...surplus: never[]): Regularizer {
   checkSurplus('l1l2', surplus);
-  return penalty('l1l2', rates);
+  return makeRegularizer('l1l2', rates);
 }
 
-function penalty(subject: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
+function makeRegularizer(subject: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate }): Regularizer {
   checkOptions(subject, rates, { l1: true, l2: true });
   const both = { l1: rates.l1 ?? 0, l2: rates.l2 ?? 0 };
   for (const [name, rate] of Object.entries(both)) {
@@ -61,12 +61,12 @@ function penalty(subject: string, rates: { l1?: PenaltyRate; l2?: PenaltyRate })
   return both;
 }
 
-const named = { l1: l1(), l2: l2() };
+const namedRegularizers = { l1: l1(), l2: l2() };
 /**
  * Names of the penalties, each with Keras's rate of 0.01.
  * @useDeclaredType
  */
-export type RegularizerName = keyof typeof named;
+export type RegularizerName = keyof typeof namedRegularizers;
 
 /**
  * A penalty by name, with Keras's rate of 0.01, or as an object; undefined where there is none.
@@ -76,11 +76,11 @@ export type RegularizerName = keyof typeof named;
  */
 export function regularizerOf(subject: string, value?: RegularizerName | Regularizer | null): Regularizer | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'object') return penalty(subject, value);
-  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
+  if (typeof value === 'object') return makeRegularizer(subject, value);
+  if (typeof value !== 'string' || !Object.hasOwn(namedRegularizers, value)) {
     throw new ArgumentError(
       `${subject}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${formatValue(value)}`,
     );
   }
-  return named[value];
+  return namedRegularizers[value];
 }

@@ -140,7 +140,7 @@ export function takeReplicas(together: Model, model: Model, options: { first: nu
     const to = model.weights[i]!.tensor.array.storage;
     device.copy(tensor.array.storage.view(first * bytes, replicas * bytes), to.view(0, replicas * bytes));
   }
-  model.parameters.fresh = false;
+  model.parameters.hasInitialValues = false;
   return model;
 }
 

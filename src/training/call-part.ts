@@ -1,5 +1,5 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { type GraphPart, runGraph } from '../nn/graph/run-graph.ts';
+import { type GraphRange, runGraph } from '../nn/graph/run-graph.ts';
 import type { CallOptions } from '../nn/layers/layer.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -10,7 +10,7 @@ import type { Trainable } from './trainable.ts';
 export function callSubgraph(
   { graph, weights: own }: Trainable,
   x: Tensor,
-  part: GraphPart,
+  part: GraphRange,
   {
     training = false,
     seed = 0,

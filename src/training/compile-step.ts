@@ -174,7 +174,7 @@ class Recorded {
       });
       this.made = result;
       this.result = this.offTape(result);
-      this.frozen = [...this.recording.steps].map(({ frozen }) => frozen);
+      this.frozen = [...this.recording.steps].map(({ frozenKey }) => frozenKey);
     } catch (error) {
       this.recording.undo();
       for (const input of this.inputs) input.dispose();
@@ -185,7 +185,7 @@ class Recorded {
   /** Whether it is what would be recorded now: whether the same parameters are trained, and gradients as it left them. @throws DisposedError, ArgumentError as `step` */
   get isCurrent(): boolean {
     const { isCurrent, steps } = this.recording;
-    return [...steps].every(({ frozen }, i) => frozen === this.frozen[i]) && isCurrent;
+    return [...steps].every(({ frozenKey }, i) => frozenKey === this.frozen[i]) && isCurrent;
   }
 
   /** @throws before anything is sent or counted */

@@ -45,17 +45,19 @@ export interface Compiled {
 /** See `Model.compile`. @throws ArgumentError */
 export function compile(
   options: CompileOptions,
-  model: { endsIn: FinalActivation | null; outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
+  model: { finalActivation: FinalActivation | null; outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
 ): Compiled {
-  const { endsIn, outputShape } = model;
+  const { finalActivation, outputShape } = model;
   checkOptions('compile', options, { optimizer: true, loss: true, metrics: true });
   const optimizer = optimizerOf(options.optimizer);
   const loss = lossOf(options.loss);
-  const input = loss.wants({ endsIn });
+  const input = loss.inputFor({ finalActivation });
   checkUnits(loss, model);
   const metrics = readMetrics(options.metrics ?? []);
   // These throw where they do not suit.
-  new MetricCounts(metrics, outputShape, { byLabel: hasIndependentLabels('values', { endsIn, outputShape, loss }) });
+  new MetricCounts(metrics, outputShape, {
+    byLabel: hasIndependentLabels('values', { finalActivation, outputShape, loss }),
+  });
   new ValueMetrics(metrics.filter(isValueMetric), outputShape);
   return { optimizer, loss, input, metrics };
 }
@@ -87,7 +89,7 @@ function constantSoftmax(layers: readonly PlannedLayer[]): string | undefined {
     if ('plannedLayers' in layer) {
       const inner = constantSoftmax(layer.plannedLayers as readonly PlannedLayer[]);
       if (inner !== undefined) return `${name}/${inner}`;
-    } else if (layer.endsIn === 'softmax' && outputShape.at(-1) === 1) return name;
+    } else if (layer.finalActivation === 'softmax' && outputShape.at(-1) === 1) return name;
   }
   return undefined;
 }

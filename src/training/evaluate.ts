@@ -114,7 +114,7 @@ async function measure<T>(
     const { confusion = false, steps } = options;
     checkSteps(subject, 'steps', steps, !prepared.source);
     // Frozen weights have no penalty; arrays and streams are new data each time.
-    const key = [subject, prepared.source, batchSize, confusion, parameters, training, parameters.frozen];
+    const key = [subject, prepared.source, batchSize, confusion, parameters, training, parameters.frozenKey];
     const bound: PassLimit = { name: 'steps', count: steps, once: true };
     evaluator = programs.acquire(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, bound }));
     const result = await run(evaluator);
@@ -165,8 +165,11 @@ export async function confusionMatrix(
   checkCombinedData('confusionMatrix', data);
   checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
-  const { endsIn, outputShape, training } = model;
-  if (outputShape.length !== 1 && !hasIndependentLabels('values', { endsIn, outputShape, loss: training.loss })) {
+  const { finalActivation, outputShape, training } = model;
+  if (
+    outputShape.length !== 1 &&
+    !hasIndependentLabels('values', { finalActivation, outputShape, loss: training.loss })
+  ) {
     throw new ArgumentError(
       `confusionMatrix: needs a model that ends in [classes] or [1], but it ends in [${outputShape.join(',')}]`,
     );

@@ -130,7 +130,7 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       ['optimizer', optimizer],
       ...remembering.map((callback) => [callbackName(callback), callback] as const),
     ]);
-    const { frozen } = model.parameters;
+    const { frozenKey } = model.parameters;
     model.stopTraining = false;
 
     const monitored = [...objective.names, ...(evaluator?.objective.names ?? []).map(valName), 'learningRate'];
@@ -160,7 +160,7 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       if (signal?.aborted) throw interruption();
       const { epoch } = position;
       if (course.beginEpoch()) for (const callback of callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
-      checkFrozen(model, frozen);
+      checkFrozen(model, frozenKey);
       if (feed.samples !== null && (options.shuffle ?? true)) {
         const { samples } = feed;
         const order = (_: unknown, r: number) =>
@@ -181,7 +181,7 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
       }
       await throttle.afterPass();
       await progress.finish();
-      checkFrozen(model, frozen);
+      checkFrozen(model, frozenKey);
       const { samples, replicas: figures } = await objective.read();
       if (cut) throw interruption();
       const epochSeconds = seconds();
@@ -224,7 +224,7 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
   // The loss of an epoch is taken before its last step, which may have spoiled the weights.
   if (!failed.hasError) {
     await failed.try(async () => {
-      broken = await model.parameters.brokenReplicas();
+      broken = await model.parameters.nonFiniteReplicas();
     });
   }
   history.diverged = divergedReplicas(history.replicas, broken);
@@ -236,8 +236,8 @@ export async function fit(model: Trainable, data: TrainingData, options: FitOpti
 
 /** @throws ArgumentError where `trainable` of a layer is another than as training began, which a recorded step does not see */
 function checkFrozen({ parameters }: Trainable, frozen: string): void {
-  if (parameters.frozen === frozen) return;
-  const now = parameters.frozen;
+  if (parameters.frozenKey === frozen) return;
+  const now = parameters.frozenKey;
   const layers = parameters.weights
     .filter((_, i) => now[i] !== frozen[i])
     .map(({ name }) => name.replace(/\/[^/]*$/, ''));

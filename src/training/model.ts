@@ -8,14 +8,14 @@ import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { snakeCase, traceGraph } from '../nn/graph/graph.ts';
 import type { GraphConfig } from '../nn/graph/graph-config.ts';
-import { otherLayers } from '../nn/graph/other-layers.ts';
+import { suggestLayers } from '../nn/graph/other-layers.ts';
 import { runGraph } from '../nn/graph/run-graph.ts';
 import { countParams, summaryTable } from '../nn/graph/summary.ts';
 import { activate } from '../nn/layers/activation.ts';
 import {
   type CallContext,
   type CallOptions,
-  callNames,
+  callOptionNames,
   type FinalActivation,
   type Graph,
   Layer,
@@ -23,8 +23,8 @@ import {
   SymbolicTensor,
   type Use,
 } from '../nn/layers/layer.ts';
-import { checkCommon } from '../nn/layers/options.ts';
-import { type Beginning, beginningOf, carriedBy, carry } from '../nn/weights/carried-weights.ts';
+import { checkCommonOptions } from '../nn/layers/options.ts';
+import { asCopyOf, type CarriedWeight, carriedWeightsOf, carryWeights } from '../nn/weights/carried-weights.ts';
 import {
   type InitialWeightsOptions,
   readInitialWeights,
@@ -116,7 +116,7 @@ export class Model extends Layer {
       throw new ArgumentError(`${subject}: give input and output by name: new Model({ inputs, outputs })`);
     }
     checkOptions(subject, options, { inputs: true, outputs: true, name: true }, surplus);
-    checkCommon(subject, { name: options.name });
+    checkCommonOptions(subject, { name: options.name });
     super({ name: options.name, inputShape: tryRead(subject, () => options.inputs?.shape) });
     this.graph = traceGraph(subject, options.inputs, options.outputs);
   }
@@ -148,7 +148,7 @@ export class Model extends Layer {
   getLayer(name: string): Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
-    throw new ArgumentError(`getLayer: ${this.title} has no layer ${formatValue(name)}; ${otherLayers(this, name)}`);
+    throw new ArgumentError(`getLayer: ${this.title} has no layer ${formatValue(name)}; ${suggestLayers(this, name)}`);
   }
 
   /** Shape of one sample of the output, without the batch. */
@@ -230,14 +230,14 @@ export class Model extends Layer {
     return this.graph.layers.flatMap(({ layer, name, weights }) => {
       const specs = layer instanceof Model ? layer.weightSpecs() : weights; // it may have been built since it was applied
       const earlier =
-        layer instanceof Model ? layer.store?.weights.map(beginningOf) : this.store ? [] : carriedBy(layer);
+        layer instanceof Model ? layer.store?.weights.map(asCopyOf) : this.store ? [] : carriedWeightsOf(layer);
       return specs.map((spec, i) => {
         const own = this.initialWeights.get(`${name}/${spec.name}`);
         const { copyOf = spec.copyOf, initialValues = spec.initialValues } = earlier?.[i] ?? {};
         return {
           ...spec,
           name: `${name}/${spec.name}`,
-          owner: spec.owner ?? layer,
+          owner: spec.layer ?? layer,
           copyOf: own ? undefined : copyOf,
           initialValues: own ?? initialValues,
         };
@@ -246,13 +246,13 @@ export class Model extends Layer {
   }
 
   /** Lets the layers, through the models in it, begin with these weights in the next model that they are part of. */
-  private carry(beginnings: readonly Beginning[]): void {
+  private carry(beginnings: readonly CarriedWeight[]): void {
     let first = 0;
     for (const { layer, weights } of this.graph.layers) {
       const own = beginnings.slice(first, first + weights.length);
       first += weights.length;
       if (layer instanceof Model) layer.carry(own);
-      else carry(layer, own);
+      else carryWeights(layer, own);
     }
   }
 
@@ -324,7 +324,7 @@ export class Model extends Layer {
       readWeight(`${this.title}: setWeights: number ${i}, ${weight.name},`, shapeOfAll(weight, replicas), list[i]!),
     );
     for (const [i, { tensor }] of weights.entries()) tensor.assign(read[i]!);
-    parameters.fresh = false;
+    parameters.hasInitialValues = false;
     return this;
   }
 
@@ -357,7 +357,7 @@ export class Model extends Layer {
     const count = replicas ?? replicasOfSeeds('build', seed) ?? 1;
     checkReplicas('build', count);
     this.store = new ParameterStore(device, this.weightSpecs(), readSeeds('build', seed, count), count);
-    this.carry(this.weights.map(beginningOf));
+    this.carry(this.weights.map(asCopyOf));
     device.caches.add(this.programs);
     return this;
   }
@@ -382,17 +382,17 @@ export class Model extends Layer {
         `${this.title}: its training has begun with one replica; compile it again, and ${replicas} begin with its weights`,
       );
     }
-    const { device, fresh, weights } = parameters;
+    const { device, hasInitialValues, weights } = parameters;
     const seeds = readSeeds('replicate', parameters.seeds, replicas);
     // What began as a copy is one of what it began as, whatever became of the model that it was copied from.
     const specs = weights.map((weight) => (weight.spec.copyOf ? { ...weight.spec, copyOf: weight } : weight.spec));
     const store = new ParameterStore(device, specs, seeds, replicas);
-    if (!fresh) store.copyFrom(parameters);
+    if (!hasInitialValues) store.copyFrom(parameters);
     this.forgetPrograms();
     this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken
     parameters.dispose();
     this.store = store;
-    this.carry(this.weights.map(beginningOf));
+    this.carry(this.weights.map(asCopyOf));
     return this;
   }
 
@@ -420,8 +420,8 @@ export class Model extends Layer {
     return this.compiled;
   }
 
-  override get endsIn(): FinalActivation | null {
-    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.endsIn;
+  override get finalActivation(): FinalActivation | null {
+    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.finalActivation;
   }
 
   /** @internal */
@@ -439,10 +439,10 @@ export class Model extends Layer {
    * @throws ShapeError when x does not fit; ArgumentError before `build`
    */
   call(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
-    const { endsIn } = this;
-    if (!endsIn) return this.callLogits(x, options);
+    const { finalActivation } = this;
+    if (!finalActivation) return this.callLogits(x, options);
     const { device } = arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
-    return compose(device, () => activate(endsIn, this.callLogits(x, options)));
+    return compose(device, () => activate(finalActivation, this.callLogits(x, options)));
   }
 
   /** The same without a softmax or sigmoid at the end. */
@@ -460,13 +460,13 @@ export class Model extends Layer {
   }
 
   private ownContext(options: CallOptions): CallContext {
-    const { training = false, seed = 0, step } = checkOptions('call', options, callNames);
-    const { draws, trainers } = this.parameters;
-    const drawn = training && step === undefined ? draws.next([...trainers].at(-1)) : { step: step ?? 0, call: 0 };
+    const { training = false, seed = 0, step } = checkOptions('call', options, callOptionNames);
+    const { draws, optimizers } = this.parameters;
+    const drawn = training && step === undefined ? draws.next([...optimizers].at(-1)) : { step: step ?? 0, call: 0 };
     return {
       weights: this.weights.map(({ tensor }) => tensor),
       training,
-      random: { seed, layer: drawn.call * this.places, step: drawn.step },
+      random: { seed, layer: drawn.call * this.layerIndexCount, step: drawn.step },
     };
   }
 
@@ -479,8 +479,8 @@ export class Model extends Layer {
     return this.call === call && this.callLogits === callLogits && this.callMany === callMany ? this.graph : null;
   }
 
-  override get places(): number {
-    return this.graph.uses.reduce((sum, { layer }) => sum + this.graph.layers[layer]!.layer.places, 0);
+  override get layerIndexCount(): number {
+    return this.graph.uses.reduce((sum, { layer }) => sum + this.graph.layers[layer]!.layer.layerIndexCount, 0);
   }
 
   /**

@@ -54,9 +54,13 @@ export class Objective {
       from?: number;
     },
   ) {
-    const { endsIn, outputShape, training } = model;
+    const { finalActivation, outputShape, training } = model;
     // Targets of a stream are not known yet.
-    const byLabel = hasIndependentLabels(options.encoding ?? 'values', { endsIn, outputShape, loss: training.loss });
+    const byLabel = hasIndependentLabels(options.encoding ?? 'values', {
+      finalActivation,
+      outputShape,
+      loss: training.loss,
+    });
     this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
     this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
     this.encoding = options.encoding;
@@ -162,15 +166,15 @@ export class Objective {
 
   /** The model's output for x that is its value number `from`. */
   private rest(x: Tensor, from: number, options: CallOptions): Tensor {
-    const { endsIn, training } = this.model;
+    const { finalActivation, training } = this.model;
     const logits = callSubgraph(this.model, x, { from }, options);
-    return endsIn && training.input !== 'logits' ? activate(endsIn, logits) : logits;
+    return finalActivation && training.input !== 'logits' ? activate(finalActivation, logits) : logits;
   }
 
   /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */
   count({ hits, output, target, targets }: BatchResult, total: Tensor): void {
     const { byLabel } = this;
-    const threshold = this.model.training.input === 'logits' && this.model.endsIn === 'sigmoid' ? 0 : 0.5;
+    const threshold = this.model.training.input === 'logits' && this.model.finalActivation === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
     this.targetCheck?.count(targets, this.totals.counts);
     this.countValues(output, target);
@@ -190,10 +194,10 @@ export class Objective {
   private countValues(output: Tensor, target: Tensor): void {
     const { values, totals, model } = this;
     if (values.names.length === 0) return;
-    const { endsIn, outputShape, training } = model;
+    const { finalActivation, outputShape, training } = model;
     scope(model.device, () =>
       noGrad(() => {
-        const y = training.input === 'logits' && endsIn ? activate(endsIn, output) : output;
+        const y = training.input === 'logits' && finalActivation ? activate(finalActivation, output) : output;
         const t = this.encoding === 'labels' ? new Tensor(oneHot(target.array, outputShape[0]!)) : target;
         values.add(y, t, totals);
       }),

@@ -98,7 +98,7 @@ export class SingleBatchSteps {
     const { model, turn } = this;
     const subject = `${kind}OnBatch`;
     // A layer frozen since is no longer part of the step.
-    const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozen]));
+    const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozenKey]));
     let held = this.recorded.get(kind);
     if (held?.key !== key) {
       const old = held;

@@ -16,7 +16,7 @@ export interface Trainable {
   readonly replicas: number;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  readonly endsIn: FinalActivation | null;
+  readonly finalActivation: FinalActivation | null;
   readonly graph: Graph;
   readonly nested: Graph | null;
   readonly parameters: ParameterStore;

@@ -17,7 +17,7 @@ import type { Trainable } from './trainable.ts';
  */
 export function checkTrainable(subject: string, model: Trainable): void {
   const { weights } = model;
-  if (weights.some(({ spec }) => spec.owner?.trainable ?? true)) return;
+  if (weights.some(({ spec }) => spec.layer?.trainable ?? true)) return;
   throw new ArgumentError(
     weights.length === 0
       ? `${subject}: ${model.title} has no weights, so there is nothing to train; evaluate and predict need no training`
@@ -36,9 +36,9 @@ export function createTrainingStep(model: Trainable, objective: Objective, seed:
       const result = objective.apply(x, targets!, { training: true, seed, step: state() });
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       objective.count(result, total); // before the backward pass, which releases the output
-      if (parameters.trainableRuns.length === 0) return; // averages alone move, see `checkTrainable`
+      if (parameters.trainableRanges.length === 0) return; // averages alone move, see `checkTrainable`
       backward(result.loss, undefined, { releaseAll: true });
-      parameters.settleGradients();
+      parameters.collectGrads();
       optimizer.apply(parameters, state());
       parameters.zeroGrad(); // a loop of one's own that follows begins without them
     });
@@ -52,7 +52,7 @@ function valuesOf(model: Trainable, step: number): StepValues {
 
 /** The next step of the model's optimiser, which is about to be taken. */
 export function advanceOptimizer(model: Trainable): StepValues {
-  model.parameters.fresh = false;
+  model.parameters.hasInitialValues = false;
   model.parameters.zeroGrad(); // the step writes its own in their place
   return valuesOf(model, ++model.training.optimizer.iterations);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { officialName } from '../../src/applications/checkpoints.ts';
+import { kerasFileName } from '../../src/applications/checkpoints.ts';
 import { weightsStatus } from '../../src/applications/imagenet.ts';
 import type { DownloadProgress } from '../../src/data/download.ts';
 import {
@@ -53,7 +53,9 @@ const imagenet = (baseUrl: string, options: Partial<PretrainedMobileNetV2Options
 const NOBODY = await closedAddress();
 
 test("mobileNetV2: 'imagenet' names Keras's files as Keras does", () => {
-  const names = ([1, 0.35, 1.4] as const).map((alpha) => officialName({ alpha, rows: 224, includeTop: alpha === 1.4 }));
+  const names = ([1, 0.35, 1.4] as const).map((alpha) =>
+    kerasFileName({ alpha, rows: 224, includeTop: alpha === 1.4 }),
+  );
   expect(names).toEqual([
     'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5',
     'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5',

@@ -180,7 +180,7 @@ test('branches, shared layers, models within models and frozen layers come back'
   const inner = back.getLayer('sequential') as Model;
   expect(inner).toBeInstanceOf(Sequential);
   expect(inner.getLayer('dense').trainable).toBe(false);
-  expect(back.endsIn).toBe('softmax');
+  expect(back.finalActivation).toBe('softmax');
 });
 
 test.each<[name: string, initializer: Initializer]>([

@@ -110,16 +110,16 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
 
   test('the softmax is left out of the cross-entropies over classes, the sigmoid out of that over each output', () => {
     for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
-      expect(new Loss().wants({ endsIn: 'softmax' })).toBe('logits');
-      expect(new Loss().wants({ endsIn: null })).toBe('output');
-      expect(new Loss({ fromLogits: true }).wants({ endsIn: null })).toBe('logits');
+      expect(new Loss().inputFor({ finalActivation: 'softmax' })).toBe('logits');
+      expect(new Loss().inputFor({ finalActivation: null })).toBe('output');
+      expect(new Loss({ fromLogits: true }).inputFor({ finalActivation: null })).toBe('logits');
     }
-    expect(new BinaryCrossentropy().wants({ endsIn: 'sigmoid' })).toBe('logits');
+    expect(new BinaryCrossentropy().inputFor({ finalActivation: 'sigmoid' })).toBe('logits');
     for (const loss of [new CustomLoss(squares), new BinaryCrossentropy(), new MeanSquaredError()]) {
-      expect(loss.wants({ endsIn: 'softmax' })).toBe('output');
+      expect(loss.inputFor({ finalActivation: 'softmax' })).toBe('output');
     }
     for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
-      expect(new Loss().wants({ endsIn: 'sigmoid' })).toBe('output');
+      expect(new Loss().inputFor({ finalActivation: 'sigmoid' })).toBe('output');
     }
   });
 
@@ -160,7 +160,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
     const target = tensor(device, [1, 0, 0, 0, 0, 1], [2, 3]);
     const made = scope(device, () => {
-      const result = loss.call(y, target, { input: loss.wants({ endsIn: null }), weight: null });
+      const result = loss.call(y, target, { input: loss.inputFor({ finalActivation: null }), weight: null });
       result.loss.backward();
       return { ...result, gradient: y.grad! };
     });
@@ -177,12 +177,12 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['fromLogits', () => new SparseCategoricalCrossentropy({ fromLogits: 'yes' as unknown as boolean }), 'fromLogits'],
     [
       'probabilities as logits',
-      () => new BinaryCrossentropy({ fromLogits: true }).wants({ endsIn: 'softmax' }),
+      () => new BinaryCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
       'expect logits',
     ],
     [
       'a softmax as logits',
-      () => new CategoricalCrossentropy({ fromLogits: true }).wants({ endsIn: 'softmax' }),
+      () => new CategoricalCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
       'expect logits',
     ],
   ])('refused: %s', (_what, call, says) => {

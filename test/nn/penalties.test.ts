@@ -48,7 +48,7 @@ async function flatPenalties(
   for (const [k, { tensor }] of store.weights.entries()) {
     device.upload(tensor.array.storage, Float32Array.from(weights[k]!.w));
   }
-  if (store.penalties!.own) store.tellOwners();
+  if (store.penalties!.perReplica) store.uploadReplicaOfElement();
   const loss = tensor(device, new Float32Array(replicas), [], { models: replicas });
   const total = store.penalties!.addTo(loss);
   store.penalties!.addGradients();

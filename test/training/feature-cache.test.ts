@@ -76,7 +76,7 @@ describeOnDevice('cacheFeatures', (device) => {
       fit: { replicas: 3 },
       prepare: ({ parameters }) => {
         // as after weights were loaded: all replicas begin with them
-        parameters.fresh = false;
+        parameters.hasInitialValues = false;
       },
     },
     'three replicas with weights of their own': { fit: { replicas: 3, validationSplit: 0.3 } },

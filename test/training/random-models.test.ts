@@ -94,7 +94,7 @@ async function results(device: Device, model: Model, images: Float32Array, train
   const found: Record<string, ArrayLike<number>> = { output: await y.data() };
   if (x.grad) found.dx = await x.grad.data();
   for (const [i, { name, tensor, spec }] of model.weights.entries()) {
-    if (training && tensor.grad && spec.owner?.trainable) found[`gradient of ${i} ${name}`] = await tensor.grad.data();
+    if (training && tensor.grad && spec.layer?.trainable) found[`gradient of ${i} ${name}`] = await tensor.grad.data();
     found[`${i} ${name}`] = await tensor.data();
   }
   for (const one of [x, dy, y]) one.dispose();

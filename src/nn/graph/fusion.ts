@@ -4,7 +4,7 @@ import type { Activation, ReLU } from '../layers/activation.ts';
 import type { BatchNormalization } from '../layers/batch-normalization.ts';
 import type { Conv2D } from '../layers/conv2d.ts';
 import type { DepthwiseConv2D } from '../layers/depthwise.ts';
-import { type Fusing, fusing } from '../layers/fusing.ts';
+import { type FusionRole, fusionRole } from '../layers/fusing.ts';
 import type { CallContext, Layer } from '../layers/layer.ts';
 import type { ZeroPadding2D } from '../layers/shaping.ts';
 
@@ -16,7 +16,7 @@ import type { ZeroPadding2D } from '../layers/shaping.ts';
 //   convolution by weights that have the normalisation in them
 
 /** The layers of a fusion, by what they are in it. */
-interface FusionRoles extends Record<Fusing['role'], Layer> {
+interface LayersByRole extends Record<FusionRole['role'], Layer> {
   padding: ZeroPadding2D;
   convolution: Conv2D | DepthwiseConv2D;
   normalization: BatchNormalization;
@@ -24,7 +24,7 @@ interface FusionRoles extends Record<Fusing['role'], Layer> {
 }
 
 /** Layers that a fusion has at most. */
-export const LONGEST_FUSION = 4;
+export const MAX_FUSED_LAYERS = 4;
 
 /** What several layers gave, the first `layers` of a chain. */
 export interface FusedCall {
@@ -38,22 +38,22 @@ export interface FusedCall {
  * @param contextOf the context of layer i of the chain
  */
 export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: number) => CallContext): FusedCall | null {
-  const paddings = inRole(chain[0], 'padding')?.paddings;
-  const padded = paddings && inRole(chain[1], 'convolution')?.padsAlike(x.shape, paddings) ? 1 : 0;
-  const convolution = inRole(chain[padded], 'convolution');
+  const paddings = asRole(chain[0], 'padding')?.paddings;
+  const padded = paddings && asRole(chain[1], 'convolution')?.matchesSamePadding(x.shape, paddings) ? 1 : 0;
+  const convolution = asRole(chain[padded], 'convolution');
   const padding = padded ? 'same' : undefined;
-  const at = padded + (convolution ? 1 : 0);
-  const normalization = inRole(chain[at], 'normalization');
-  const activation = inRole(chain[at + 1], 'activation')?.fusedName ?? undefined;
+  const index = padded + (convolution ? 1 : 0);
+  const normalization = asRole(chain[index], 'normalization');
+  const activation = asRole(chain[index + 1], 'activation')?.fusedName ?? undefined;
   if (!convolution) {
     if (!normalization || !activation) return null;
     return { value: normalization.normalize(x, contextOf(0), activation), layers: 2 };
   }
-  const folded = normalization && fold(convolution, normalization, x, contextOf(padded), contextOf(at));
+  const folded = normalization && foldNormalization(convolution, normalization, x, contextOf(padded), contextOf(index));
   if (folded) {
     const value = convolution.convolve(x, folded, { activation, padding });
     for (const weight of folded) weight.dispose();
-    return { value, layers: at + (activation ? 2 : 1) };
+    return { value, layers: index + (activation ? 2 : 1) };
   }
   return padded ? { value: convolution.callPadded(x, contextOf(padded), 'same'), layers: 2 } : null;
 }
@@ -62,31 +62,32 @@ export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: num
  * From this epsilon on, a variance of 0 makes finite weights. Below, they would be infinite, and their products add up to NaN where
  * normalizing a finite sum gives an infinity.
  */
-const LEAST_EPSILON = 1e-30;
+const MIN_FOLD_EPSILON = 1e-30;
 
 /**
  * Kernel and bias with the normalisation in them; null where gradients go through, or something lies between. What is not finite in a
  * kernel, or a gamma, may come out as NaN where the layers one by one give an infinity.
  */
-function fold(
-  convolution: FusionRoles['convolution'],
-  normalization: FusionRoles['normalization'],
+function foldNormalization(
+  convolution: LayersByRole['convolution'],
+  normalization: LayersByRole['normalization'],
   x: Tensor,
   { weights }: CallContext,
   context: CallContext,
 ): [kernel: Tensor, bias: Tensor] | null {
   if (!convolution.isLinear || isTaped([x, ...weights, ...context.weights])) return null;
-  const fixed = normalization.fixed(x, context);
-  if (!fixed || fixed.epsilon < LEAST_EPSILON) return null;
+  const fixed = normalization.fixedNormalization(x, context);
+  if (!fixed || fixed.epsilon < MIN_FOLD_EPSILON) return null;
   const [kernel, bias] = weights as [Tensor, Tensor?];
   const folded = normalization.fold(kernel.array, bias?.array ?? null, fixed);
   return [new Tensor(folded.filter), new Tensor(folded.bias)];
 }
 
 /** The layer in that role, unless it has none, or somebody gave it another `call` or `callMany`. */
-function inRole<R extends keyof FusionRoles>(layer: Layer | undefined, role: R): FusionRoles[R] | null {
-  const { role: own, Class } = (layer as Partial<Record<typeof fusing, Fusing>> | undefined)?.[fusing] ?? {};
-  if (own !== role || !Class) return null;
+function asRole<R extends keyof LayersByRole>(layer: Layer | undefined, role: R): LayersByRole[R] | null {
+  const { role: layerRole, Class } =
+    (layer as Partial<Record<typeof fusionRole, FusionRole>> | undefined)?.[fusionRole] ?? {};
+  if (layerRole !== role || !Class) return null;
   const { call, callMany } = Class.prototype;
-  return layer!.call === call && layer!.callMany === callMany ? (layer as FusionRoles[R]) : null;
+  return layer!.call === call && layer!.callMany === callMany ? (layer as LayersByRole[R]) : null;
 }

@@ -18,7 +18,7 @@ export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
   return new SymbolicTensor(shape);
 }
 
-const joinAdvice = {
+const JOIN_ADVICE = {
   inputs: 'bring all of it in as one array, and take it apart with Lambda layers that slice',
   outputs: 'join them with a Concatenate layer, or make a model for each',
 };
@@ -29,12 +29,12 @@ const joinAdvice = {
  *   shapes that ask for different weights
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
-  for (const [what, end] of Object.entries({ inputs: from, outputs: to })) {
+  for (const [subject, end] of Object.entries({ inputs: from, outputs: to })) {
     const list = readList(kind, end);
     if (list?.every((one) => one instanceof SymbolicTensor)) {
-      const alone = list.length === 1 ? 'give it without the list' : joinAdvice[what as keyof typeof joinAdvice];
+      const alone = list.length === 1 ? 'give it without the list' : JOIN_ADVICE[subject as keyof typeof JOIN_ADVICE];
       throw new ArgumentError(
-        `${kind}: a model has one input and one output, but ${what} is a list of ${list.length}; ${alone}`,
+        `${kind}: a model has one input and one output, but ${subject} is a list of ${list.length}; ${alone}`,
       );
     }
     if (!(end instanceof SymbolicTensor)) {
@@ -43,15 +43,15 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
       );
     }
   }
-  const made = ancestors(kind, from, to);
-  if (from === to || made[0] !== from) {
+  const values = ancestors(kind, from, to);
+  if (from === to || values[0] !== from) {
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
   }
   const layers: { layer: Layer; at: SymbolicTensor }[] = [];
   // Looked up rather than searched for: a model may have tens of thousands of layers.
   const indexOf = new Map<Layer, number>();
-  const numberOf = new Map(made.map((value, i) => [value, i]));
-  const uses = made.slice(1).map((value): Use => {
+  const numberOf = new Map(values.map((value, i) => [value, i]));
+  const uses = values.slice(1).map((value): Use => {
     const { layer, inputs, weights } = value.source!;
     const index = indexOf.get(layer) ?? layers.push({ layer, at: value }) - 1;
     indexOf.set(layer, index);
@@ -71,7 +71,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
       weights: at.source!.weights,
     })),
     uses,
-    shapes: made.map(({ shape }) => shape),
+    shapes: values.map(({ shape }) => shape),
     inputShape: from.shape,
     outputShape: to.shape,
   };
@@ -80,15 +80,15 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
 /** `from`, and all that `to` is made of from there on, in the order in which it was made. */
 function ancestors(kind: string, from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
   const seen = new Set([to]);
-  const open = [to];
-  for (let value = open.pop(); value; value = open.pop()) {
+  const pending = [to];
+  for (let value = pending.pop(); value; value = pending.pop()) {
     if (value === from) continue; // a model may begin in the middle of a larger one
     if (!value.source)
       throw new ArgumentError(`${kind}: the output also needs another input than the one that was given`);
     for (const input of value.source.inputs) {
       if (!seen.has(input)) {
         seen.add(input);
-        open.push(input);
+        pending.push(input);
       }
     }
   }

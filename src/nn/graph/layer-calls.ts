@@ -14,7 +14,7 @@ export interface LayerCall {
   firstWeight: number;
   weightCount: number;
   /** Its number among the model's layers, by which random layers draw. */
-  place: number;
+  layerIndex: number;
   /** Whether the layer leaves out the softmax or sigmoid that it ends in: at the end of a model. */
   isLogits: boolean;
   /** What follows those logits, at the end of a model inside another. */
@@ -23,19 +23,19 @@ export interface LayerCall {
   shape: Shape;
 }
 
-const known = new WeakMap<Graph, readonly LayerCall[]>();
+const callsByGraph = new WeakMap<Graph, readonly LayerCall[]>();
 
 /** A layer's name in messages, with its class where the name does not say it: `dense_1`, or `scale (Scale)`. */
 const title = ({ name, kind, named }: Layer) => (named ? `${name} (${kind})` : (name ?? kind));
 
 /** The calls of all layers of a model in their order, through the models inside it. */
 export function layerCalls(graph: Graph): readonly LayerCall[] {
-  let calls = known.get(graph);
+  let calls = callsByGraph.get(graph);
   if (!calls) {
-    const made: LayerCall[] = [];
-    addCalls(made, graph, { input: 0, firstWeight: 0, place: 0, titles: '' });
-    calls = made;
-    known.set(graph, calls);
+    const added: LayerCall[] = [];
+    addCalls(added, graph, { input: 0, firstWeight: 0, layerIndex: 0, titles: '' });
+    calls = added;
+    callsByGraph.set(graph, calls);
   }
   return calls;
 }
@@ -44,42 +44,42 @@ export function layerCalls(graph: Graph): readonly LayerCall[] {
 function addCalls(
   calls: LayerCall[],
   { layers, uses, shapes }: Graph,
-  within: { input: number; firstWeight: number; place: number; titles: string },
+  start: { input: number; firstWeight: number; layerIndex: number; titles: string },
 ): number {
   const firstWeights: number[] = [];
-  let firstWeight = within.firstWeight;
+  let firstWeight = start.firstWeight;
   for (const { weights } of layers) {
     firstWeights.push(firstWeight);
     firstWeight += weights.length;
   }
-  const values = [within.input];
-  let { place } = within;
+  const values = [start.input];
+  let { layerIndex } = start;
   for (const [i, { layer: index, inputs }] of uses.entries()) {
     const { layer, weights } = layers[index]!;
     const isLast = i === uses.length - 1;
-    const given = inputs.map((value) => values[value]!);
-    const titles = within.titles + title(layer);
+    const givenValues = inputs.map((value) => values[value]!);
+    const titles = start.titles + title(layer);
     const { nested } = layer;
     if (nested) {
-      const inner = { input: given[0]!, firstWeight: firstWeights[index]!, place, titles: `${titles}: ` };
+      const inner = { input: givenValues[0]!, firstWeight: firstWeights[index]!, layerIndex, titles: `${titles}: ` };
       values.push(addCalls(calls, nested, inner));
       // At the end of a model, the activation is left to whoever calls that one.
-      if (!isLast) calls.at(-1)!.activation = layer.endsIn;
+      if (!isLast) calls.at(-1)!.activation = layer.finalActivation;
     } else {
       calls.push({
         layer,
         title: titles,
-        inputs: given,
+        inputs: givenValues,
         firstWeight: firstWeights[index]!,
         weightCount: weights.length,
-        place,
-        isLogits: isLast && layer.endsIn !== null,
+        layerIndex,
+        isLogits: isLast && layer.finalActivation !== null,
         activation: null,
         shape: shapes[i + 1]!,
       });
       values.push(calls.length);
     }
-    place += layer.places;
+    layerIndex += layer.layerIndexCount;
   }
   return values.at(-1)!;
 }

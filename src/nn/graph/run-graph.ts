@@ -7,11 +7,11 @@ import { withOrigin } from '../../gpu/origin.ts';
 import { type DeviceArray, type Shape, sameShape, showShape, withScope } from '../../kernels/array.ts';
 import { activate } from '../layers/activation.ts';
 import type { CallContext, Graph, Layer } from '../layers/layer.ts';
-import { callFused, LONGEST_FUSION } from './fusion.ts';
+import { callFused, MAX_FUSED_LAYERS } from './fusion.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
 
 /** The part of a model between two of its values, by their numbers (see `LayerCall`); left out, its input and its output. */
-export interface GraphPart {
+export interface GraphRange {
   from?: number;
   to?: number;
 }
@@ -19,41 +19,41 @@ export interface GraphPart {
 /**
  * A model's output for x [N, ...inputShape], layer by layer; before its last softmax or sigmoid, where it ends in one.
  * @param context the weights of all layers, one after another; its layer number is that of the first
- * @param part with `from`, x is that value; with `to`, the result is
+ * @param range with `from`, x is that value; with `to`, the result is
  */
-export function runGraph(graph: Graph, x: Tensor, context: CallContext, part: GraphPart = {}): Tensor {
-  return compose(x.device, () => run(graph, x, context, part));
+export function runGraph(graph: Graph, x: Tensor, context: CallContext, range: GraphRange = {}): Tensor {
+  return compose(x.device, () => runCalls(graph, x, context, range));
 }
 
-function run(graph: Graph, x: Tensor, { weights, training, random }: CallContext, part: GraphPart): Tensor {
+function runCalls(graph: Graph, x: Tensor, { weights, training, random }: CallContext, range: GraphRange): Tensor {
   const calls = layerCalls(graph);
-  const { from = 0, to = calls.length } = part;
+  const { from = 0, to = calls.length } = range;
   const values = new Map([[from, x]]);
-  const needed = new UseCount(calls.slice(from, to), from, x);
+  const lifetimes = new ValueLifetimes(calls.slice(from, to), from, x);
   const contextOf = (i: number): CallContext => {
-    const { firstWeight, weightCount, place } = calls[i]!;
+    const { firstWeight, weightCount, layerIndex } = calls[i]!;
     return {
       weights: weights.slice(firstWeight, firstWeight + weightCount),
       training,
-      random: { ...random, layer: random.layer + place },
+      random: { ...random, layer: random.layer + layerIndex },
     };
   };
-  const chains = chainsOf(calls, to);
+  const chains = fusibleChains(calls, to);
   for (let i = from; i < to; i++) {
-    const begun = i;
+    const first = i;
     const call = calls[i]!;
     const given = call.inputs.map((value) => values.get(value)!);
     const context = contextOf(i);
-    const value = withoutLeftovers([...given, ...context.weights], () =>
+    const value = releaseIntermediates([...given, ...context.weights], () =>
       withOrigin(x.device, { layer: call.title }, () => {
-        const fused = namingErrors(call.title, () => callFused(chains[begun]!, given[0]!, (k) => contextOf(begun + k)));
+        const fused = prefixErrors(call.title, () => callFused(chains[first]!, given[0]!, (k) => contextOf(first + k)));
         if (!fused) return runCall(call, given, context);
         i += fused.layers - 1; // nobody else reads what lies between
         return fused.value;
       }),
     );
     values.set(i + 1, value);
-    needed.release(values, i + 1, call.inputs);
+    lifetimes.release(values, i + 1, call.inputs);
   }
   return values.get(to)!;
 }
@@ -63,7 +63,7 @@ function runCall(
   given: Tensor[],
   context: CallContext,
 ): Tensor {
-  const value = namingErrors(title, () =>
+  const value = prefixErrors(title, () =>
     isLogits ? layer.callLogits(given[0]!, context) : layer.callMany(given, context),
   );
   checkResult(title, value, [given[0]!, ...context.weights], shape);
@@ -74,7 +74,7 @@ function runCall(
  * A layer's result; where no backward pass is to come, what the layer made on the way is released at once, so that a frozen part needs
  * no more memory for being longer.
  */
-function withoutLeftovers(inputs: readonly Tensor[], run: () => Tensor): Tensor {
+function releaseIntermediates(inputs: readonly Tensor[], run: () => Tensor): Tensor {
   const { device } = inputs[0]!;
   if (isTaped(inputs)) return run();
   // A layer may have brought a tensor of its own that wants a gradient: then all stays until the backward pass.
@@ -82,23 +82,23 @@ function withoutLeftovers(inputs: readonly Tensor[], run: () => Tensor): Tensor 
 }
 
 /** For each call up to value `to` the layers from there on of which each is the only one that reads what the one before gives. */
-function chainsOf(calls: readonly LayerCall[], to: number): Layer[][] {
+function fusibleChains(calls: readonly LayerCall[], to: number): Layer[][] {
   const readers = Array<number>(calls.length + 1).fill(0);
   for (const { inputs } of calls) for (const value of inputs) readers[value]!++;
   const chains: Layer[][] = [];
   for (let i = to - 1; i >= 0; i--) {
     const { layer, isLogits, activation } = calls[i]!;
     const next = calls[i + 1];
-    const goesOn = i + 1 < to && next?.inputs.length === 1 && next.inputs[0] === i + 1 && readers[i + 1] === 1;
+    const continues = i + 1 < to && next?.inputs.length === 1 && next.inputs[0] === i + 1 && readers[i + 1] === 1;
     // A softmax or sigmoid at the end of a model is left to whoever calls it.
     if (isLogits || activation !== null) chains[i] = [];
-    else chains[i] = [layer, ...(goesOn ? chains[i + 1]!.slice(0, LONGEST_FUSION - 1) : [])];
+    else chains[i] = [layer, ...(continues ? chains[i + 1]!.slice(0, MAX_FUSED_LAYERS - 1) : [])];
   }
   return chains;
 }
 
 /** Runs a layer's call; what an operator in it refuses is told with the layer's name, or one would look for it elsewhere. */
-function namingErrors<T>(title: string, call: () => T): T {
+function prefixErrors<T>(title: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
@@ -112,22 +112,22 @@ function namingErrors<T>(title: string, call: () => T): T {
 /** @throws ArgumentError, ShapeError unless a layer returned what it planned: otherwise the next one would be blamed */
 function checkResult(title: string, value: Tensor, from: readonly Tensor[], shape: Shape): void {
   const x = from[0]!;
-  const what = `${title}: call must return`;
-  if (!(value instanceof Tensor)) throw new ArgumentError(`${what} a tensor, but returned ${formatValue(value)}`);
+  const subject = `${title}: call must return`;
+  if (!(value instanceof Tensor)) throw new ArgumentError(`${subject} a tensor, but returned ${formatValue(value)}`);
   if (value.array.disposed) {
     throw new ArgumentError(
-      `${what} a tensor that can still be used, but the one of ${showShape(value.shape)} was disposed`,
+      `${subject} a tensor that can still be used, but the one of ${showShape(value.shape)} was disposed`,
     );
   }
-  if (value.dtype !== 'f32') throw new ArgumentError(`${what} numbers of type f32, but returned ${value.dtype}`);
-  if (value.device !== x.device) throw new ArgumentError(`${what} a tensor on the model's device`);
+  if (value.dtype !== 'f32') throw new ArgumentError(`${subject} numbers of type f32, but returned ${value.dtype}`);
+  if (value.device !== x.device) throw new ArgumentError(`${subject} a tensor on the model's device`);
   if (!from.some(({ models }) => models === value.models)) {
-    throw new ShapeError(`${what} values of each of ${x.models} replicas, but returned those of ${value.models}`);
+    throw new ShapeError(`${subject} values of each of ${x.models} replicas, but returned those of ${value.models}`);
   }
   const planned = [x.shape[0]!, ...shape];
   if (!sameShape(value.shape, planned)) {
     throw new ShapeError(
-      `${what} ${showShape(planned)}, since its plan gave outputShape ${showShape(shape)}, but returned ${showShape(value.shape)}; ` +
+      `${subject} ${showShape(planned)}, since its plan gave outputShape ${showShape(shape)}, but returned ${showShape(value.shape)}; ` +
         'mend its plan or its call',
     );
   }
@@ -137,11 +137,11 @@ function checkResult(title: string, value: Tensor, from: readonly Tensor[], shap
  * Releases values that no later layer reads and no backward pass needs, so that inference, and training above a frozen part,
  * needs memory for the widest place of a model and not for its whole length.
  */
-class UseCount {
+class ValueLifetimes {
   /** By value: how many uses of it are to come. */
-  private readonly left = new Map<number, number>();
+  private readonly remainingUses = new Map<number, number>();
   /** By tensor, which several values may share: how many uses are to come, and whether a tape may still read it. */
-  private readonly held = new Map<Tensor, { left: number; isTaped: boolean }>();
+  private readonly tensors = new Map<Tensor, { left: number; isTaped: boolean }>();
 
   /** @param x value number `from`, which the first of `calls` is given */
   constructor(
@@ -149,27 +149,27 @@ class UseCount {
     from: number,
     private readonly x: Tensor,
   ) {
-    const count = (value: number) => this.left.set(value, (this.left.get(value) ?? 0) + 1);
+    const count = (value: number) => this.remainingUses.set(value, (this.remainingUses.get(value) ?? 0) + 1);
     for (const { inputs } of calls) for (const value of inputs) count(value);
     count(from + calls.length); // the output is wanted
-    this.hold(x, from);
+    this.addUses(x, from);
   }
 
-  private hold(tensor: Tensor, value: number): void {
-    const held = this.held.get(tensor) ?? { left: 0, isTaped: false };
-    this.held.set(tensor, { ...held, left: held.left + (this.left.get(value) ?? 0) });
+  private addUses(tensor: Tensor, value: number): void {
+    const use = this.tensors.get(tensor) ?? { left: 0, isTaped: false };
+    this.tensors.set(tensor, { ...use, left: use.left + (this.remainingUses.get(value) ?? 0) });
   }
 
   /** After `newest` was made from `inputs`. */
   release(values: ReadonlyMap<number, Tensor>, newest: number, inputs: readonly number[]): void {
-    const made = values.get(newest)!;
-    this.hold(made, newest);
+    const newValue = values.get(newest)!;
+    this.addUses(newValue, newest);
     for (const value of inputs) {
       const tensor = values.get(value)!;
-      const held = this.held.get(tensor)!;
-      held.left--;
-      if (made.requiresGrad) held.isTaped = true;
-      if (held.left === 0 && !held.isTaped && tensor !== this.x) tensor.dispose();
+      const use = this.tensors.get(tensor)!;
+      use.left--;
+      if (newValue.requiresGrad) use.isTaped = true;
+      if (use.left === 0 && !use.isTaped && tensor !== this.x) tensor.dispose();
     }
   }
 }

@@ -3,13 +3,13 @@ import { sizeOf } from '../../kernels/array.ts';
 import type { Graph, PlannedLayer } from '../layers/layer.ts';
 import type { WeightSpec } from '../weights/weight.ts';
 
-const counted = (n: number) => n.toLocaleString('en-US');
+const formatCount = (n: number) => n.toLocaleString('en-US');
 
 /** Values in weights: those that training changes now, and all others. */
 export function countParams(specs: readonly WeightSpec[]): { trainable: number; nonTrainable: number } {
   const count = { trainable: 0, nonTrainable: 0 };
-  for (const { shape, trainable = true, owner } of specs) {
-    count[trainable && owner?.trainable !== false ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
+  for (const { shape, trainable = true, layer } of specs) {
+    count[trainable && layer?.trainable !== false ? 'trainable' : 'nonTrainable'] += sizeOf(shape);
   }
   return count;
 }
@@ -28,8 +28,8 @@ function memorySize(bytes: number): string {
   return `${size.toFixed(2)} ${units[unit]}`;
 }
 
-const total = (what: string, params: number) =>
-  `${what} params: ${counted(params)} (${memorySize(params * BYTES_PER_PARAM)})`;
+const totalLine = (subject: string, params: number) =>
+  `${subject} params: ${formatCount(params)} (${memorySize(params * BYTES_PER_PARAM)})`;
 
 /** Whether every layer is fed by the one before, and by nothing else. */
 function isChain({ layers, uses }: Graph): boolean {
@@ -44,15 +44,15 @@ function isChain({ layers, uses }: Graph): boolean {
 export function summaryTable(name: string, graph: Graph, specs: readonly WeightSpec[], replicas: number): string {
   const branches = !isChain(graph);
   const header = ['Layer (type)', 'Output Shape', 'Param #', ...(branches ? ['Connected to'] : [])];
-  const row = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
+  const cellsOf = ({ layer, name, outputShape, weights, inbound }: PlannedLayer) => [
     toPrintableLine(`${name} (${layer.kind})`),
     `(None${outputShape.map((n) => `, ${n}`).join('')})`,
-    counted(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
+    formatCount(weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
     ...(branches ? [toPrintableLine(inbound.join(', '))] : []),
   ];
-  const rows = graph.layers.map(row);
+  const rows = graph.layers.map(cellsOf);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)) + 3);
-  const line = (row: string[]) =>
+  const formatRow = (row: string[]) =>
     row
       .map((cell, i) => cell.padEnd(widths[i]!))
       .join('')
@@ -62,13 +62,13 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
   return [
     toPrintableLine(`Model: "${name}"`),
     '─'.repeat(width),
-    line(header),
+    formatRow(header),
     '═'.repeat(width),
-    ...rows.map(line),
+    ...rows.map(formatRow),
     '─'.repeat(width),
-    total('Total', trainable + nonTrainable),
-    total('Trainable', trainable),
-    total('Non-trainable', nonTrainable),
+    totalLine('Total', trainable + nonTrainable),
+    totalLine('Trainable', trainable),
+    totalLine('Non-trainable', nonTrainable),
     ...(replicas > 1
       ? [
           `Replicas: ${replicas}, each with params of its own ` +

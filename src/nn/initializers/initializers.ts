@@ -17,19 +17,19 @@ export interface Initializer {
 /** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
 export interface InitializerConfig {
   /** The initializer's name, such as `constant`. */
-  name: keyof typeof withNumbers;
+  name: keyof typeof parameterized;
   [number: string]: unknown;
 }
 
 /** Tells an initialiser what it was made with. */
-const described = (initializer: Initializer, name: InitializerConfig['name'], numbers: object): Initializer =>
+const withConfig = (initializer: Initializer, name: InitializerConfig['name'], numbers: object): Initializer =>
   Object.assign(initializer, { config: { name, ...numbers } });
 
 /** `f` for each element in row-major order. */
-const each = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
+const generate = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
 /** Elements of a weight at most: 4 GiB of them, and no adapter binds a larger buffer. */
-const MOST_ELEMENTS = 2 ** 30;
+const MAX_ELEMENTS = 2 ** 30;
 
 /** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
 function checkWeightShape(name: string, shape: Shape): void {
@@ -40,7 +40,7 @@ function checkWeightShape(name: string, shape: Shape): void {
     );
   }
   checkShape(name, shape);
-  if (sizeOf(shape) > MOST_ELEMENTS) {
+  if (sizeOf(shape) > MAX_ELEMENTS) {
     throw new ArgumentError(
       `${name}: a weight has at most 2^30 elements, but one of shape ${showShape(shape)} was asked for`,
     );
@@ -48,7 +48,7 @@ function checkWeightShape(name: string, shape: Shape): void {
 }
 
 /** An initializer that checks what it is given. */
-const checking =
+const withChecks =
   (name: string, initializer: Initializer): Initializer =>
   (shape, random) => {
     checkWeightShape(name, shape);
@@ -71,13 +71,13 @@ function fans(shape: Shape): [fanIn: number, fanOut: number] {
 }
 
 /** Standard normal, by Box and Muller. */
-const normal = (random: RandomStream) =>
+const drawNormal = (random: RandomStream) =>
   Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
 
 /** Standard normal, drawn again until it is within two standard deviations. */
-function truncated(random: RandomStream): number {
+function drawTruncatedNormal(random: RandomStream): number {
   for (;;) {
-    const z = normal(random);
+    const z = drawNormal(random);
     if (Math.abs(z) <= 2) return z;
   }
 }
@@ -86,23 +86,23 @@ function truncated(random: RandomStream): number {
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
 type Fan = (fanIn: number, fanOut: number) => number;
-const average: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
-const incoming: Fan = (fanIn) => fanIn;
+const averageFan: Fan = (fanIn, fanOut) => (fanIn + fanOut) / 2;
+const inputFan: Fan = (fanIn) => fanIn;
 
 /** Keras's VarianceScaling: variance scale / fan, uniform or truncated normal. */
 const scaledUniform = (name: string, scale: number, fan: Fan): Initializer =>
-  checking(name, (shape, random) => {
+  withChecks(name, (shape, random) => {
     const limit = Math.sqrt((3 * scale) / Math.max(1, fan(...fans(shape))));
-    return each(shape, () => (2 * random.uniform() - 1) * limit);
+    return generate(shape, () => (2 * random.uniform() - 1) * limit);
   });
 const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
-  checking(name, (shape, random) => {
+  withChecks(name, (shape, random) => {
     const deviation = Math.sqrt(scale / Math.max(1, fan(...fans(shape)))) / TRUNCATED_DEVIATION;
-    return each(shape, () => truncated(random) * deviation);
+    return generate(shape, () => drawTruncatedNormal(random) * deviation);
   });
 
 /** The same value everywhere. */
-const filled =
+const constantInitializer =
   (name: string, value: number): Initializer =>
   (shape) => {
     checkWeightShape(name, shape);
@@ -110,24 +110,24 @@ const filled =
   };
 
 /** Zeros, Keras's default for biases. */
-export const zeros: Initializer = filled('zeros', 0);
+export const zeros: Initializer = constantInitializer('zeros', 0);
 /** Ones, such as batch normalisation's first scale. */
-export const ones: Initializer = filled('ones', 1);
+export const ones: Initializer = constantInitializer('ones', 1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
-export const glorotUniform = scaledUniform('glorotUniform', 1, average);
+export const glorotUniform = scaledUniform('glorotUniform', 1, averageFan);
 /** Normal of variance 2 / (fan in + fan out), truncated at two standard deviations of the normal it is cut from. */
-export const glorotNormal = scaledNormal('glorotNormal', 1, average);
+export const glorotNormal = scaledNormal('glorotNormal', 1, averageFan);
 /** Uniform in +-sqrt(6 / fan in), for layers followed by ReLU (He and others 2015). */
-export const heUniform = scaledUniform('heUniform', 2, incoming);
+export const heUniform = scaledUniform('heUniform', 2, inputFan);
 /** Normal of variance 2 / fan in, truncated as in `glorotNormal`. */
-export const heNormal = scaledNormal('heNormal', 2, incoming);
+export const heNormal = scaledNormal('heNormal', 2, inputFan);
 /** Uniform in +-sqrt(3 / fan in). */
-export const lecunUniform = scaledUniform('lecunUniform', 1, incoming);
+export const lecunUniform = scaledUniform('lecunUniform', 1, inputFan);
 /** Normal of variance 1 / fan in, truncated as in `glorotNormal`. */
-export const lecunNormal = scaledNormal('lecunNormal', 1, incoming);
+export const lecunNormal = scaledNormal('lecunNormal', 1, inputFan);
 
-function finite(subject: string, numbers: Record<string, number>): void {
+function checkFiniteNumbers(subject: string, numbers: Record<string, number>): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isFinite(value))
       throw new ArgumentError(`${subject}: ${name} must be a number, but is ${formatValue(value)}`);
@@ -138,8 +138,8 @@ function finite(subject: string, numbers: Record<string, number>): void {
 /** The same value everywhere. @throws ArgumentError unless it is a finite number */
 export function constant(value: number, ...surplus: never[]): Initializer {
   checkSurplus('constant', surplus);
-  finite('constant', { value });
-  return described(filled('constant', value), 'constant', { value });
+  checkFiniteNumbers('constant', { value });
+  return withConfig(constantInitializer('constant', value), 'constant', { value });
 }
 
 /**
@@ -151,9 +151,9 @@ export function constant(value: number, ...surplus: never[]): Initializer {
 export function randomNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
-  finite('randomNormal', { mean, stddev });
-  const draw = checking('randomNormal', (shape, random) => each(shape, () => mean + stddev * normal(random)));
-  return described(draw, 'randomNormal', { mean, stddev });
+  checkFiniteNumbers('randomNormal', { mean, stddev });
+  const draw = withChecks('randomNormal', (shape, random) => generate(shape, () => mean + stddev * drawNormal(random)));
+  return withConfig(draw, 'randomNormal', { mean, stddev });
 }
 
 /**
@@ -166,9 +166,11 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}, .
 export function truncatedNormal(options: { mean?: number; stddev?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('truncatedNormal', options, { mean: true, stddev: true }, surplus);
   const { mean = 0, stddev = 0.05 } = options;
-  finite('truncatedNormal', { mean, stddev });
-  const draw = checking('truncatedNormal', (shape, random) => each(shape, () => mean + stddev * truncated(random)));
-  return described(draw, 'truncatedNormal', { mean, stddev });
+  checkFiniteNumbers('truncatedNormal', { mean, stddev });
+  const draw = withChecks('truncatedNormal', (shape, random) =>
+    generate(shape, () => mean + stddev * drawTruncatedNormal(random)),
+  );
+  return withConfig(draw, 'truncatedNormal', { mean, stddev });
 }
 
 /**
@@ -180,11 +182,13 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
 export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true }, surplus);
   const { min = -0.05, max = 0.05 } = options;
-  finite('randomUniform', { min, max });
+  checkFiniteNumbers('randomUniform', { min, max });
   if (min > max)
     throw new ArgumentError(`randomUniform: min must be at most max, but min is ${min} and max ${max}; swap them`);
-  const draw = checking('randomUniform', (shape, random) => each(shape, () => min + (max - min) * random.uniform()));
-  return described(draw, 'randomUniform', { min, max });
+  const draw = withChecks('randomUniform', (shape, random) =>
+    generate(shape, () => min + (max - min) * random.uniform()),
+  );
+  return withConfig(draw, 'randomUniform', { min, max });
 }
 
 /**
@@ -196,21 +200,24 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
 export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('orthogonal', options, { gain: true }, surplus);
   const { gain = 1 } = options;
-  finite('orthogonal', { gain });
-  const draw = checking('orthogonal', (shape, random) => {
+  checkFiniteNumbers('orthogonal', { gain });
+  const draw = withChecks('orthogonal', (shape, random) => {
     if (shape.length < 2)
       throw new ShapeError(`orthogonal: needs a weight of two axes or more, not ${showShape(shape)}`);
     const columns = shape.at(-1)!;
     const rows = sizeOf(shape) / Math.max(1, columns);
     const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
-    const q = orthonormalColumns(long, short, () => normal(random));
-    const at = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
-    return Float32Array.from({ length: rows * columns }, (_, k) => gain * at(Math.floor(k / columns), k % columns));
+    const q = orthonormalColumns(long, short, () => drawNormal(random));
+    const element = (i: number, j: number) => (rows >= columns ? q[j]![i]! : q[i]![j]!);
+    return Float32Array.from(
+      { length: rows * columns },
+      (_, k) => gain * element(Math.floor(k / columns), k % columns),
+    );
   });
-  return described(draw, 'orthogonal', { gain });
+  return withConfig(draw, 'orthogonal', { gain });
 }
 
-const named = {
+const namedInitializers = {
   zeros,
   ones,
   glorotUniform,
@@ -228,10 +235,10 @@ const named = {
  * Names of the initializers, each with Keras's defaults.
  * @useDeclaredType
  */
-export type InitializerName = keyof typeof named;
+export type InitializerName = keyof typeof namedInitializers;
 
 /** Those that take numbers. */
-const withNumbers = {
+const parameterized = {
   constant: (options: { value: number }) => constant(checkOptions('constant', options, { value: true }).value),
   randomNormal,
   truncatedNormal,
@@ -244,7 +251,7 @@ const withNumbers = {
  * @internal
  */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
-  Object.entries(named).find(([, known]) => known === initializer)?.[0] ??
+  Object.entries(namedInitializers).find(([, known]) => known === initializer)?.[0] ??
   (typeof initializer === 'function'
     ? tryRead('initializerConfig', () => (initializer as Initializer).config)
     : undefined);
@@ -258,14 +265,14 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
 export function initializerOf(subject: string, value: InitializerName | Initializer | InitializerConfig): Initializer {
   if (typeof value === 'function') return value;
   const isNamed = typeof value === 'object' && value !== null && tryRead(subject, () => typeof value.name === 'string');
-  if (isNamed && Object.hasOwn(withNumbers, value.name)) {
+  if (isNamed && Object.hasOwn(parameterized, value.name)) {
     const { name, ...numbers } = tryRead(subject, () => ({ ...value }));
-    return withNumbers[name](numbers as never);
+    return parameterized[name](numbers as never);
   }
-  if (typeof value !== 'string' || !Object.hasOwn(named, value)) {
+  if (typeof value !== 'string' || !Object.hasOwn(namedInitializers, value)) {
     throw new ArgumentError(
-      `${subject}: must be a function or one of ${Object.keys(named).join(', ')}, but is ${formatValue(value)}`,
+      `${subject}: must be a function or one of ${Object.keys(namedInitializers).join(', ')}, but is ${formatValue(value)}`,
     );
   }
-  return named[value];
+  return namedInitializers[value];
 }

@@ -8,17 +8,17 @@ export function orthonormalColumns(rows: number, columns: number, draw: () => nu
   const q: Float64Array[] = [];
   while (q.length < columns) {
     const column = Float64Array.from({ length: rows }, draw);
-    const before = norm(column);
+    const normBefore = norm(column);
     for (let pass = 0; pass < 2; pass++) {
       for (const other of q) {
-        let along = 0;
-        for (let i = 0; i < rows; i++) along += other[i]! * column[i]!;
-        for (let i = 0; i < rows; i++) column[i]! -= along * other[i]!;
+        let projection = 0;
+        for (let i = 0; i < rows; i++) projection += other[i]! * column[i]!;
+        for (let i = 0; i < rows; i++) column[i]! -= projection * other[i]!;
       }
     }
     const length = norm(column);
     // A column that lies in the span of the others leaves only rounding errors: another is drawn.
-    if (length > 1e-8 * before) q.push(column.map((value) => value / length));
+    if (length > 1e-8 * normBefore) q.push(column.map((value) => value / length));
   }
   return q;
 }

@@ -16,14 +16,14 @@ import { checkF32, checkFirst, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
-import { type Fusing, fusing } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusing.ts';
 import { type FinalActivation, Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 const LEAKY_RELU_SLOPE = 0.2;
 
 /** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.2, where Keras's layer of that name has 0.3 and the operator PyTorch's 0.01). */
-const functions = {
+const activations = {
   linear: (x: Tensor) => x,
   relu,
   relu6,
@@ -40,34 +40,35 @@ const functions = {
  * Activations by Keras's names, with Keras's parameters: `leakyRelu` has the slope 0.2.
  * @useDeclaredType
  */
-export type ActivationName = keyof typeof functions;
+export type ActivationName = keyof typeof activations;
 
 /** An activation's name, `linear` when left out. @throws ArgumentError for an unknown one */
 export function activationName(layer: string, value: ActivationName | undefined): ActivationName {
   const name = value ?? 'linear';
-  if (typeof name !== 'string' || !Object.hasOwn(functions, name)) {
+  if (typeof name !== 'string' || !Object.hasOwn(activations, name)) {
     throw new ArgumentError(
-      `${layer}: activation must be one of ${Object.keys(functions).join(', ')}, but is ${formatValue(value)}`,
+      `${layer}: activation must be one of ${Object.keys(activations).join(', ')}, but is ${formatValue(value)}`,
     );
   }
   return name;
 }
 
 /** An activation by its name. */
-export const activate = (name: ActivationName, x: Tensor): Tensor => functions[name](x);
+export const activate = (name: ActivationName, x: Tensor): Tensor => activations[name](x);
 
 /** The name, if a cross-entropy undoes that activation. */
-export const finalActivation = (name: ActivationName): FinalActivation | null =>
+export const asFinalActivation = (name: ActivationName): FinalActivation | null =>
   name === 'softmax' || name === 'sigmoid' ? name : null;
 
 /** What of an activation a kernel does in its store: options of `linear` and `conv2d`. */
-export function fused(name: ActivationName): ActivationOptions {
+export function fusedOptions(name: ActivationName): ActivationOptions {
   if (name === 'leakyRelu') return { activation: name, negativeSlope: LEAKY_RELU_SLOPE };
   return fusedActivations.includes(name as 'relu') ? { activation: name as 'relu' } : {};
 }
 
 /** What is left to do after a kernel that fuses what it can. */
-export const afterFused = (name: ActivationName, y: Tensor): Tensor => (fused(name).activation ? y : activate(name, y));
+export const applyUnfused = (name: ActivationName, y: Tensor): Tensor =>
+  fusedOptions(name).activation ? y : activate(name, y);
 
 /** An activation as a layer of its own: `new Activation('tanh')`. */
 export class Activation extends Layer {
@@ -78,12 +79,12 @@ export class Activation extends Layer {
 
   /** @throws ArgumentError for an unknown name */
   constructor(activation: ActivationName, options: LayerOptions = {}, ...surplus: never[]) {
-    super(checkLayerOptions('Activation', options, layerNames, surplus));
+    super(checkLayerOptions('Activation', options, layerOptionNames, surplus));
     checkFirst('Activation', 'activation comes', activation, "new Activation('relu', { inputShape })");
     this.activation = activationName(this.kind, activation);
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'activation', Class: Activation };
   }
 
@@ -104,8 +105,8 @@ export class Activation extends Layer {
     return { activation: this.activation, ...super.getConfig() };
   }
 
-  override get endsIn(): FinalActivation | null {
-    return finalActivation(this.activation);
+  override get finalActivation(): FinalActivation | null {
+    return asFinalActivation(this.activation);
   }
 
   call(x: Tensor): Tensor {
@@ -130,21 +131,21 @@ export class ReLU extends Layer {
    * @throws ArgumentError unless both are numbers from 0 up
    */
   constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}, ...surplus: never[]) {
-    super(checkLayerOptions('ReLU', options, { ...layerNames, maxValue: true, negativeSlope: true }, surplus));
+    super(checkLayerOptions('ReLU', options, { ...layerOptionNames, maxValue: true, negativeSlope: true }, surplus));
     this.maxValue = options.maxValue ?? null;
     this.negativeSlope = options.negativeSlope ?? 0;
-    for (const [what, value] of [
+    for (const [subject, value] of [
       ['maxValue', this.maxValue ?? 0],
       ['negativeSlope', this.negativeSlope],
     ] as const) {
       if (!Number.isFinite(value) || value < 0) {
-        throw new ArgumentError(`ReLU: ${what} must be a number from 0 up, but is ${formatValue(value)}`);
+        throw new ArgumentError(`ReLU: ${subject} must be a number from 0 up, but is ${formatValue(value)}`);
       }
-      checkF32(`ReLU: ${what}`, value);
+      checkF32(`ReLU: ${subject}`, value);
     }
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'activation', Class: ReLU };
   }
 
@@ -181,7 +182,7 @@ export class LeakyReLU extends Layer {
    * @throws ArgumentError unless the slope is a number from 0 up
    */
   constructor(options: LayerOptions & { negativeSlope?: number } = {}, ...surplus: never[]) {
-    super(checkLayerOptions('LeakyReLU', options, { ...layerNames, negativeSlope: true }, surplus));
+    super(checkLayerOptions('LeakyReLU', options, { ...layerOptionNames, negativeSlope: true }, surplus));
     this.negativeSlope = options.negativeSlope ?? 0.3;
     if (!Number.isFinite(this.negativeSlope) || this.negativeSlope < 0) {
       throw new ArgumentError(

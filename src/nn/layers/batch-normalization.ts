@@ -11,9 +11,9 @@ import { type Initializer, type InitializerName, initializerOf } from '../initia
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import type { WeightSpec } from '../weights/weight.ts';
 import { activate } from './activation.ts';
-import { type Fusing, fusing } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusing.ts';
 import { type CallContext, Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Options of `BatchNormalization`. */
 export interface BatchNormalizationOptions extends LayerOptions {
@@ -56,7 +56,7 @@ export class BatchNormalization extends Layer {
   private readonly momentum: number;
   private readonly epsilon: number;
   private readonly axis: number;
-  private readonly specs: readonly (Omit<WeightSpec, 'shape'> & { there: boolean })[];
+  private readonly specs: readonly (Omit<WeightSpec, 'shape'> & { isUsed: boolean })[];
 
   /** @throws ArgumentError for impossible options */
   constructor(options: BatchNormalizationOptions = {}, ...surplus: never[]) {
@@ -65,7 +65,7 @@ export class BatchNormalization extends Layer {
         'BatchNormalization',
         options,
         {
-          ...layerNames,
+          ...layerOptionNames,
           momentum: true,
           epsilon: true,
           axis: true,
@@ -83,41 +83,41 @@ export class BatchNormalization extends Layer {
     );
     this.momentum = options.momentum ?? 0.99;
     this.epsilon = options.epsilon ?? 1e-3;
-    for (const what of ['momentum', 'epsilon'] as const) {
-      const value = this[what];
+    for (const subject of ['momentum', 'epsilon'] as const) {
+      const value = this[subject];
       if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
-        throw new ArgumentError(`${this.kind}: ${what} must be a number from 0 to 1, but is ${formatValue(value)}`);
+        throw new ArgumentError(`${this.kind}: ${subject} must be a number from 0 to 1, but is ${formatValue(value)}`);
       }
-      checkF32(`${this.kind}: ${what}`, value);
+      checkF32(`${this.kind}: ${subject}`, value);
     }
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis)) {
       throw new ArgumentError(`${this.kind}: axis must be an integer, but is ${formatValue(options.axis)}`);
     }
-    const spec = (name: string, option: keyof BatchNormalizationOptions, normal: InitializerName) => ({
+    const spec = (name: string, option: keyof BatchNormalizationOptions, defaultName: InitializerName) => ({
       name,
       initializer: initializerOf(
         `${this.kind}: ${option}`,
-        (options[option] as InitializerName | Initializer | undefined) ?? normal,
+        (options[option] as InitializerName | Initializer | undefined) ?? defaultName,
       ),
     });
     this.specs = [
       {
         ...spec('gamma', 'gammaInitializer', 'ones'),
         regularizer: regularizerOf(`${this.kind}: gammaRegularizer`, options.gammaRegularizer),
-        there: checkFlag(this.kind, 'scale', options.scale ?? true),
+        isUsed: checkFlag(this.kind, 'scale', options.scale ?? true),
       },
       {
         ...spec('beta', 'betaInitializer', 'zeros'),
         regularizer: regularizerOf(`${this.kind}: betaRegularizer`, options.betaRegularizer),
-        there: checkFlag(this.kind, 'center', options.center ?? true),
+        isUsed: checkFlag(this.kind, 'center', options.center ?? true),
       },
-      { ...spec('moving_mean', 'movingMeanInitializer', 'zeros'), trainable: false, there: true },
-      { ...spec('moving_variance', 'movingVarianceInitializer', 'ones'), trainable: false, there: true },
+      { ...spec('moving_mean', 'movingMeanInitializer', 'zeros'), trainable: false, isUsed: true },
+      { ...spec('moving_variance', 'movingVarianceInitializer', 'ones'), trainable: false, isUsed: true },
     ];
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'normalization', Class: BatchNormalization };
   }
 
@@ -134,7 +134,7 @@ export class BatchNormalization extends Layer {
 
   plan(inputShape: Shape) {
     const shape = [inputShape[this.channelAxis(inputShape) - 1]!];
-    const weights = this.specs.filter(({ there }) => there).map(({ there, ...spec }) => ({ ...spec, shape }));
+    const weights = this.specs.filter(({ isUsed }) => isUsed).map(({ isUsed, ...spec }) => ({ ...spec, shape }));
     return { outputShape: inputShape, weights };
   }
 
@@ -163,8 +163,8 @@ export class BatchNormalization extends Layer {
    * By what it normalizes if these are the moving statistics, and the channels are along the last axis of so many as x has; else null.
    * @internal
    */
-  fixed({ shape }: Tensor, context: CallContext): FixedNormalization | null {
-    if (this.usesBatch(context) || !this.hasChannelsLast(shape)) return null;
+  fixedNormalization({ shape }: Tensor, context: CallContext): FixedNormalization | null {
+    if (this.usesBatchStatistics(context) || !this.hasChannelsLast(shape)) return null;
     const [scale, offset, mean, variance] = this.parameters(context).map(({ array }) => array);
     return { scale: scale!, offset: offset!, mean: mean!, variance: variance!, epsilon: this.epsilon };
   }
@@ -173,8 +173,8 @@ export class BatchNormalization extends Layer {
    * The weights of the convolution before it with the normalization in them: see `foldBatchNorm`.
    * @internal
    */
-  fold(filter: DeviceArray, bias: DeviceArray | null, by: FixedNormalization) {
-    return foldBatchNorm(filter, bias, by);
+  fold(filter: DeviceArray, bias: DeviceArray | null, normalization: FixedNormalization) {
+    return foldBatchNorm(filter, bias, normalization);
   }
 
   /** Of a batch of that shape. */
@@ -183,15 +183,15 @@ export class BatchNormalization extends Layer {
   }
 
   /** Whether it uses the mean and variance of the batch. */
-  private usesBatch({ training }: CallContext): boolean {
+  private usesBatchStatistics({ training }: CallContext): boolean {
     return training && this.trainable;
   }
 
   /** Gamma, beta, moving mean and moving variance. */
   private parameters({ weights }: CallContext): [Tensor, Tensor, Tensor, Tensor] {
     const given = [...weights];
-    return this.specs.map(({ name, there }) =>
-      there ? given.shift() : constantOf(weights.at(-1)!, name === 'gamma' ? 1 : 0),
+    return this.specs.map(({ name, isUsed }) =>
+      isUsed ? given.shift() : constantLike(weights.at(-1)!, name === 'gamma' ? 1 : 0),
     ) as [Tensor, Tensor, Tensor, Tensor];
   }
 
@@ -199,12 +199,12 @@ export class BatchNormalization extends Layer {
   private normalizeLast(x: Tensor, context: CallContext, activation?: NormActivation): Tensor {
     const [gamma, beta, mean, variance] = this.parameters(context);
     const { epsilon, momentum } = this;
-    return this.usesBatch(context)
+    return this.usesBatchStatistics(context)
       ? batchNorm(x, gamma, beta, { epsilon, momentum, running: { mean, variance }, activation })
       : batchNormInference(x, gamma, beta, mean, variance, { epsilon, activation });
   }
 }
 
 /** For each channel the same value, which nothing trains; the first argument is a weight [C]. */
-const constantOf = ({ device, shape, models }: Tensor, value: number) =>
+const constantLike = ({ device, shape, models }: Tensor, value: number) =>
   new Tensor(fill(device, shape, value, { models }));

@@ -10,14 +10,14 @@ export type LayerConfig = Record<string, unknown>;
  * @param subject layer, for the message
  * @throws ArgumentError for a function, a number that is not finite and any other object than a plain one or a list
  */
-export function jsonOptions(subject: string, options: object): LayerConfig {
+export function toJsonOptions(subject: string, options: object): LayerConfig {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]) => [key, jsonValue(`${subject}: ${key}`, value)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, toJsonValue(`${subject}: ${key}`, value)]));
 }
 
-function jsonValue(subject: string, value: unknown): unknown {
+function toJsonValue(subject: string, value: unknown): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
-  if (Array.isArray(value)) return value.map((item) => jsonValue(subject, item));
+  if (Array.isArray(value)) return value.map((item) => toJsonValue(subject, item));
   if (typeof value === 'function') {
     const held = initializerConfig(value);
     if (held) return held;
@@ -26,7 +26,7 @@ function jsonValue(subject: string, value: unknown): unknown {
     );
   }
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
-    return jsonOptions(subject, value);
+    return toJsonOptions(subject, value);
   throw new ArgumentError(
     `${subject} is ${formatValue(value)}, which a file cannot hold; use saveWeights and make the model in code`,
   );

@@ -3,17 +3,17 @@ import { conv2d } from '../../autograd/conv2d/conv2d.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
-import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
-import { type Fusing, fusing } from './fusing.ts';
-import { imageShape, type Paddings, padsAlike } from './images.ts';
+import { type ActivationName, activationName, applyUnfused, asFinalActivation, fusedOptions } from './activation.ts';
+import { type FusionRole, fusionRole } from './fusing.ts';
+import { imageShape, matchesSamePadding, type Paddings } from './images.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import {
   checkLayerOptions,
+  checkPositiveInteger,
   type KernelOptions,
   type KernelSpecs,
-  kernelNames,
+  kernelOptionNames,
   kernelSpecs,
-  positive,
 } from './options.ts';
 
 /** Options of `Conv2D`. */
@@ -51,7 +51,7 @@ export class Conv2D extends Layer {
         'Conv2D',
         options,
         {
-          ...kernelNames,
+          ...kernelOptionNames,
           filters: true,
           kernelSize: true,
           strides: true,
@@ -62,7 +62,7 @@ export class Conv2D extends Layer {
         surplus,
       ),
     );
-    this.filters = positive(this.kind, 'filters', options.filters);
+    this.filters = checkPositiveInteger(this.kind, 'filters', options.filters);
     this.kernelSize = checkPair(this.kind, 'kernelSize', options.kernelSize);
     this.strides = checkPair(this.kind, 'strides', options.strides ?? 1);
     this.padding = options.padding ?? 'valid';
@@ -71,7 +71,7 @@ export class Conv2D extends Layer {
     this.activation = activationName(this.kind, options.activation);
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'convolution', Class: Conv2D };
   }
 
@@ -89,8 +89,8 @@ export class Conv2D extends Layer {
     };
   }
 
-  override get endsIn(): FinalActivation | null {
-    return finalActivation(this.activation);
+  override get finalActivation(): FinalActivation | null {
+    return asFinalActivation(this.activation);
   }
 
   /**
@@ -105,9 +105,9 @@ export class Conv2D extends Layer {
    * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
    * @internal
    */
-  padsAlike(shape: Shape, paddings: Paddings): boolean {
+  matchesSamePadding(shape: Shape, paddings: Paddings): boolean {
     const { strides, dilation } = this;
-    return this.padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
+    return this.padding === 'valid' && matchesSamePadding(shape, paddings, this.kernelSize, strides, dilation);
   }
 
   call(x: Tensor, context: CallContext): Tensor {
@@ -119,12 +119,12 @@ export class Conv2D extends Layer {
    * @internal
    */
   callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
-    return afterFused(this.activation, this.convolve(x, weights, { ...fused(this.activation), padding }));
+    return applyUnfused(this.activation, this.convolve(x, weights, { ...fusedOptions(this.activation), padding }));
   }
 
   /** The output before a softmax or sigmoid. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
-    return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
+    return this.finalActivation ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
   /**

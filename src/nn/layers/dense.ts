@@ -2,15 +2,15 @@ import { linear } from '../../autograd/matmul/matmul.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
-import { type ActivationName, activationName, afterFused, finalActivation, fused } from './activation.ts';
+import { type ActivationName, activationName, applyUnfused, asFinalActivation, fusedOptions } from './activation.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import {
   checkLayerOptions,
+  checkPositiveInteger,
   type KernelOptions,
   type KernelSpecs,
-  kernelNames,
+  kernelOptionNames,
   kernelSpecs,
-  positive,
 } from './options.ts';
 
 /** Options of `Dense`. */
@@ -36,8 +36,8 @@ export class Dense extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(options: DenseOptions, ...surplus: never[]) {
-    super(checkLayerOptions('Dense', options, { ...kernelNames, units: true, activation: true }, surplus));
-    this.units = positive(this.kind, 'units', options.units);
+    super(checkLayerOptions('Dense', options, { ...kernelOptionNames, units: true, activation: true }, surplus));
+    this.units = checkPositiveInteger(this.kind, 'units', options.units);
     this.specs = kernelSpecs(this.kind, options);
     this.activation = activationName(this.kind, options.activation);
   }
@@ -54,17 +54,17 @@ export class Dense extends Layer {
     };
   }
 
-  override get endsIn(): FinalActivation | null {
-    return finalActivation(this.activation);
+  override get finalActivation(): FinalActivation | null {
+    return asFinalActivation(this.activation);
   }
 
   call(x: Tensor, { weights: [kernel, bias] }: CallContext): Tensor {
-    return afterFused(this.activation, linear(x, kernel!, bias ?? null, fused(this.activation)));
+    return applyUnfused(this.activation, linear(x, kernel!, bias ?? null, fusedOptions(this.activation)));
   }
 
   /** The output before a softmax or sigmoid: what a cross-entropy wants, being exact where probabilities under- or overflow. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
-    if (!this.endsIn) return this.call(x, context);
+    if (!this.finalActivation) return this.call(x, context);
     const [kernel, bias] = context.weights;
     return linear(x, kernel!, bias ?? null);
   }

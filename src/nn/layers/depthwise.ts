@@ -5,11 +5,11 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
-import { type ActivationName, activate, activationName, finalActivation } from './activation.ts';
-import { type Fusing, fusing } from './fusing.ts';
-import { imageShape, type Paddings, padsAlike } from './images.ts';
+import { type ActivationName, activate, activationName, asFinalActivation } from './activation.ts';
+import { type FusionRole, fusionRole } from './fusing.ts';
+import { imageShape, matchesSamePadding, type Paddings } from './images.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames, positive } from './options.ts';
+import { checkLayerOptions, checkPositiveInteger, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Options of `DepthwiseConv2D`. */
 export interface DepthwiseConv2DOptions extends LayerOptions {
@@ -54,7 +54,7 @@ export class DepthwiseConv2D extends Layer {
         'DepthwiseConv2D',
         options,
         {
-          ...layerNames,
+          ...layerOptionNames,
           kernelSize: true,
           strides: true,
           padding: true,
@@ -76,7 +76,7 @@ export class DepthwiseConv2D extends Layer {
       padding: options.padding ?? 'valid',
       dilation: checkPair(kind, 'dilationRate', options.dilationRate ?? 1),
     };
-    this.multiplier = positive(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
+    this.multiplier = checkPositiveInteger(kind, 'depthMultiplier', options.depthMultiplier ?? 1);
     this.activation = activationName(kind, options.activation);
     this.useBias = checkFlag(kind, 'useBias', options.useBias ?? true);
     this.kernel = {
@@ -86,7 +86,7 @@ export class DepthwiseConv2D extends Layer {
     this.biasInitializer = initializerOf(`${kind}: biasInitializer`, options.biasInitializer ?? 'zeros');
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'convolution', Class: DepthwiseConv2D };
   }
 
@@ -104,8 +104,8 @@ export class DepthwiseConv2D extends Layer {
     };
   }
 
-  override get endsIn(): FinalActivation | null {
-    return finalActivation(this.activation);
+  override get finalActivation(): FinalActivation | null {
+    return asFinalActivation(this.activation);
   }
 
   /**
@@ -120,9 +120,9 @@ export class DepthwiseConv2D extends Layer {
    * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
    * @internal
    */
-  padsAlike(shape: Shape, paddings: Paddings): boolean {
+  matchesSamePadding(shape: Shape, paddings: Paddings): boolean {
     const { padding, strides, dilation } = this.window;
-    return padding === 'valid' && padsAlike(shape, paddings, this.kernelSize, strides, dilation);
+    return padding === 'valid' && matchesSamePadding(shape, paddings, this.kernelSize, strides, dilation);
   }
 
   call(x: Tensor, context: CallContext): Tensor {
@@ -139,7 +139,7 @@ export class DepthwiseConv2D extends Layer {
 
   /** The output before a softmax or sigmoid. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
-    return this.endsIn ? this.convolve(x, context.weights, {}) : this.call(x, context);
+    return this.finalActivation ? this.convolve(x, context.weights, {}) : this.call(x, context);
   }
 
   /**

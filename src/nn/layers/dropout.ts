@@ -3,7 +3,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkFirst } from '../../base/check.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { type CallContext, Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
  * Drops each value with probability `rate` in training and scales the others by 1 / (1 - rate); does nothing otherwise.
@@ -18,7 +18,7 @@ export class Dropout extends Layer {
 
   /** @throws ArgumentError unless rate is a number from 0 up and below 1, or a list of them */
   constructor(rate: number | readonly number[], options: LayerOptions = {}, ...surplus: never[]) {
-    super(checkLayerOptions('Dropout', options, layerNames, surplus));
+    super(checkLayerOptions('Dropout', options, layerOptionNames, surplus));
     checkFirst('Dropout', 'rate comes', rate, 'new Dropout(0.5, { inputShape })');
     this.rate = readDropoutRate('Dropout', rate);
     this.deterministic = [this.rate].flat().every((one) => one === 0);

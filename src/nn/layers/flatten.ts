@@ -2,7 +2,7 @@ import { reshape } from '../../autograd/shape/reshape.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, sizeOf } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Samples of any shape as one row each: [...] -> [product]. No copy. */
 export class Flatten extends Layer {
@@ -11,7 +11,7 @@ export class Flatten extends Layer {
 
   /** @throws ArgumentError for an option that there is not */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
-    super(checkLayerOptions('Flatten', options, layerNames, surplus));
+    super(checkLayerOptions('Flatten', options, layerOptionNames, surplus));
   }
 
   plan(inputShape: Shape) {

@@ -4,9 +4,9 @@ import type { Layer } from './layer.ts';
 // does not carry the kernels of those that are.
 
 /** What a layer is to a fusion, and the class whose `call` is meant by it. A symbol, as users' layers have members of any name. */
-export const fusing: unique symbol = Symbol('fusing');
+export const fusionRole: unique symbol = Symbol('fusing');
 
-export interface Fusing {
+export interface FusionRole {
   role: 'padding' | 'convolution' | 'normalization' | 'activation';
   Class: { prototype: Layer };
 }

@@ -16,7 +16,7 @@ export function imageShape(layer: string, inputShape: Shape): [height: number, w
 export type Paddings = readonly [readonly [number, number], readonly [number, number]];
 
 /** Whether a window sees the same of images [N,H,W,C] with padding 'same' as with those zeros around them and padding 'valid'. */
-export function padsAlike(
+export function matchesSamePadding(
   [, h, w]: Shape,
   [[top, bottom], [left, right]]: Paddings,
   kernel: readonly [number, number],

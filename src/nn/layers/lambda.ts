@@ -4,7 +4,7 @@ import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import type { LayerConfig } from './config.ts';
 import { Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Options of `Lambda`. */
 export interface LambdaOptions extends LayerOptions {
@@ -35,7 +35,9 @@ export class Lambda extends Layer {
     options: LambdaOptions = {},
     ...surplus: never[]
   ) {
-    super(checkLayerOptions('Lambda', options, { ...layerNames, outputShape: true, deterministic: true }, surplus));
+    super(
+      checkLayerOptions('Lambda', options, { ...layerOptionNames, outputShape: true, deterministic: true }, surplus),
+    );
     checkFirst('Lambda', 'function comes', f, 'new Lambda((x) => relu(x), { inputShape })');
     this.outputShape = options.outputShape;
     this.deterministic = checkFlag('Lambda', 'deterministic', options.deterministic ?? false);

@@ -15,8 +15,8 @@ import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import { initializerOf } from '../initializers/initializers.ts';
 import { regularizerOf } from '../regularizers.ts';
 import type { WeightSpec } from '../weights/weight.ts';
-import { jsonOptions, type LayerConfig } from './config.ts';
-import { checkCommon, type LayerOptions, layerNames } from './options.ts';
+import { type LayerConfig, toJsonOptions } from './config.ts';
+import { checkCommonOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
  * Activations that a cross-entropy undoes again: it is computed from what goes into them.
@@ -53,9 +53,9 @@ export interface CallOptions {
    */
   step?: number | StepState;
 }
-export const callNames: OptionNames<CallOptions> = { training: true, seed: true, step: true };
+export const callOptionNames: OptionNames<CallOptions> = { training: true, seed: true, step: true };
 
-let clock = 0;
+let symbolCount = 0;
 
 /**
  * A tensor that is not computed yet: what `input` and `layer.apply` return while a model is put together. It knows the shape
@@ -66,7 +66,7 @@ export class SymbolicTensor {
    * Order of creation: nothing comes from what was made after it.
    * @internal
    */
-  readonly serial = clock++;
+  readonly serial = symbolCount++;
 
   /** What messages call it, whatever a bundler makes of the class's name. */
   readonly [Symbol.toStringTag] = 'SymbolicTensor';
@@ -142,9 +142,9 @@ export abstract class Layer {
    * @throws ArgumentError unless it is an object, and for options of the wrong kind
    */
   constructor(options: LayerOptions = {}) {
-    checkObject('Layer', options, Object.keys(layerNames)); // the name of a class is no more the author's after bundling
+    checkObject('Layer', options, Object.keys(layerOptionNames)); // the name of a class is no more the author's after bundling
     this.#options = tryRead('Layer', () => ({ ...options }));
-    const { name, inputShape, trainable = true } = checkCommon('Layer', options);
+    const { name, inputShape, trainable = true } = checkCommonOptions('Layer', options);
     this.name = name;
     this.named = name !== undefined;
     this.inputShape = inputShape;
@@ -185,7 +185,7 @@ export abstract class Layer {
   }
 
   /** The activation that makes probabilities of logits, if the output is one: `callLogits` gives what a cross-entropy wants. */
-  get endsIn(): FinalActivation | null {
+  get finalActivation(): FinalActivation | null {
     return null;
   }
 
@@ -195,7 +195,7 @@ export abstract class Layer {
    * @throws ArgumentError for an option that a file cannot hold, such as a function
    */
   getConfig(): LayerConfig {
-    const { name, trainable: _, ...options } = jsonOptions(this.name ?? this.kind, this.#options);
+    const { name, trainable: _, ...options } = toJsonOptions(this.name ?? this.kind, this.#options);
     return { ...options, ...(this.trainable ? {} : { trainable: false }), ...(this.name ? { name: this.name } : {}) };
   }
 
@@ -203,7 +203,7 @@ export abstract class Layer {
    * How many layers it counts as when random layers are numbered: a model has as many as it is made of.
    * @internal
    */
-  get places(): number {
+  get layerIndexCount(): number {
     return 1;
   }
 

@@ -5,7 +5,7 @@ import { formatValue } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
@@ -42,7 +42,7 @@ abstract class Merge extends Layer {
 abstract class Elementwise extends Merge {
   /** @throws ArgumentError for an option that there is not */
   constructor(kind: string, options: LayerOptions, surplus: readonly unknown[]) {
-    super(checkLayerOptions(kind, options, layerNames, surplus));
+    super(checkLayerOptions(kind, options, layerOptionNames, surplus));
   }
 }
 
@@ -145,7 +145,7 @@ export class Concatenate extends Merge {
 
   /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
   constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
-    super(checkLayerOptions('Concatenate', options, { ...layerNames, axis: true }, surplus));
+    super(checkLayerOptions('Concatenate', options, { ...layerOptionNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis) || this.axis === 0) {
       throw new ArgumentError(
@@ -156,17 +156,16 @@ export class Concatenate extends Merge {
 
   protected override mergeShapes(shapes: readonly Shape[]): Shape {
     const first = shapes[0]!;
-    const place = this.axis < 0 ? this.axis + first.length : this.axis - 1;
-    const fits = (shape: Shape) =>
-      shape.length === first.length && shape.every((n, d) => d === place || n === first[d]);
-    if (place < 0 || place >= first.length || !shapes.every(fits)) {
+    const axis = this.axis < 0 ? this.axis + first.length : this.axis - 1;
+    const fits = (shape: Shape) => shape.length === first.length && shape.every((n, d) => d === axis || n === first[d]);
+    if (axis < 0 || axis >= first.length || !shapes.every(fits)) {
       throw new ShapeError(
         `Concatenate: samples of ${shapes.map(showShape).join(', ')} do not join along axis ${this.axis} (the batch is axis 0)`,
       );
     }
     return first.with(
-      place,
-      shapes.reduce((sum, shape) => sum + shape[place]!, 0),
+      axis,
+      shapes.reduce((sum, shape) => sum + shape[axis]!, 0),
     );
   }
 

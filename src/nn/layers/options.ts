@@ -21,7 +21,7 @@ export interface LayerOptions {
   /** See `Layer.trainable`. Default true. */
   trainable?: boolean;
 }
-export const layerNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
+export const layerOptionNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
 
 /** Options of layers with a kernel and perhaps a bias: `Dense` and `Conv2D`. */
 export interface KernelOptions extends LayerOptions {
@@ -34,8 +34,8 @@ export interface KernelOptions extends LayerOptions {
   /** A penalty on the kernel, in the loss and in its gradient. Default none. */
   kernelRegularizer?: RegularizerName | Regularizer | null;
 }
-export const kernelNames: OptionNames<KernelOptions> = {
-  ...layerNames,
+export const kernelOptionNames: OptionNames<KernelOptions> = {
+  ...layerOptionNames,
   useBias: true,
   kernelInitializer: true,
   biasInitializer: true,
@@ -62,7 +62,7 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
 }
 
 /** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
-export function checkCommon(kind: string, options: LayerOptions): LayerOptions {
+export function checkCommonOptions(kind: string, options: LayerOptions): LayerOptions {
   const { name, inputShape, trainable } = tryRead(kind, () => ({
     name: options.name,
     inputShape: options.inputShape,
@@ -85,14 +85,14 @@ export function checkLayerOptions<T extends LayerOptions>(
   surplus: readonly unknown[],
 ): T {
   checkOptions(kind, options, names, surplus);
-  checkCommon(kind, options);
+  checkCommonOptions(kind, options);
   return options;
 }
 
 /** @throws ArgumentError unless `value` is a positive integer. */
-export function positive(layer: string, what: string, value: number): number {
+export function checkPositiveInteger(layer: string, subject: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) {
-    throw new ArgumentError(`${layer}: ${what} must be a positive integer, but is ${formatValue(value)}`);
+    throw new ArgumentError(`${layer}: ${subject} must be a positive integer, but is ${formatValue(value)}`);
   }
   return value;
 }

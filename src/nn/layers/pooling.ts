@@ -4,7 +4,7 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { imageShape } from './images.ts';
 import { Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames } from './options.ts';
+import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
  * Options of the layers that take windows together.
@@ -37,7 +37,9 @@ abstract class Pooling2D extends Layer {
 
   /** @throws ArgumentError for impossible options */
   constructor(kind: string, options: Pooling2DOptions, surplus: readonly unknown[]) {
-    super(checkLayerOptions(kind, options, { ...layerNames, poolSize: true, strides: true, padding: true }, surplus));
+    super(
+      checkLayerOptions(kind, options, { ...layerOptionNames, poolSize: true, strides: true, padding: true }, surplus),
+    );
     const poolSize = checkPair(kind, 'poolSize', options.poolSize ?? 2);
     const strides = checkPair(kind, 'strides', options.strides ?? poolSize);
     this.window = { poolSize, strides, padding: options.padding ?? 'valid' };
@@ -95,7 +97,7 @@ export class GlobalAveragePooling2D extends Layer {
 
   /** @throws ArgumentError for an option that there is not */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
-    super(checkLayerOptions('GlobalAveragePooling2D', options, layerNames, surplus));
+    super(checkLayerOptions('GlobalAveragePooling2D', options, layerOptionNames, surplus));
   }
 
   plan(inputShape: Shape) {

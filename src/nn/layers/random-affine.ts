@@ -8,11 +8,11 @@ import {
   type Factor,
   RandomImageLayer,
   type RandomImageOptions,
-  randomNames,
+  randomImageOptionNames,
   readFactor,
   readSampling,
   type SamplingOptions,
-  samplingNames,
+  samplingOptionNames,
 } from './random-image.ts';
 
 // Random layers that move the pixels of images. Options, defaults and formulas are those of Keras 3
@@ -20,19 +20,19 @@ import {
 // Keras calls with its JAX backend.
 
 /** The symmetric bounds of factors. */
-const BOTH = [-1, 1] as const;
+const SIGNED_BOUNDS = [-1, 1] as const;
 /** Maps that meet pixels: nothing is blended, and nothing lies beyond the border. */
-const EXACT: Sampling = { interpolation: 'nearest', fillMode: 'constant', fillValue: 0 };
+const EXACT_SAMPLING: Sampling = { interpolation: 'nearest', fillMode: 'constant', fillValue: 0 };
 
 const isZero = (...ranges: (Range | null)[]) =>
   ranges.every((range) => !range || (range.low === 0 && range.high === 0));
 
-const MODES = ['horizontal', 'vertical', 'horizontalAndVertical'] as const;
+const FLIP_MODES = ['horizontal', 'vertical', 'horizontalAndVertical'] as const;
 /**
  * Directions in which `RandomFlip` mirrors images.
  * @useDeclaredType
  */
-export type FlipMode = (typeof MODES)[number];
+export type FlipMode = (typeof FLIP_MODES)[number];
 
 /** Options of `RandomFlip`. */
 export interface RandomFlipOptions extends RandomImageOptions {
@@ -51,11 +51,11 @@ export class RandomFlip extends RandomImageLayer {
 
   /** @throws ArgumentError for a mode that there is not */
   constructor(options: RandomFlipOptions = {}, ...surplus: never[]) {
-    super('RandomFlip', checkLayerOptions('RandomFlip', options, { ...randomNames, mode: true }, surplus));
+    super('RandomFlip', checkLayerOptions('RandomFlip', options, { ...randomImageOptionNames, mode: true }, surplus));
     this.mode = options.mode ?? 'horizontalAndVertical';
-    if (!MODES.includes(this.mode)) {
+    if (!FLIP_MODES.includes(this.mode)) {
       throw new ArgumentError(
-        `RandomFlip: mode must be one of ${MODES.join(', ')}, but is ${formatValue(options.mode)}`,
+        `RandomFlip: mode must be one of ${FLIP_MODES.join(', ')}, but is ${formatValue(options.mode)}`,
       );
     }
   }
@@ -63,7 +63,7 @@ export class RandomFlip extends RandomImageLayer {
   protected augment(x: Tensor, draw: AugmentDraw): Tensor {
     const { mode } = this;
     const affine: AffineDraw = { kind: 'flip', horizontal: mode !== 'vertical', vertical: mode !== 'horizontal' };
-    return randomAffine(this.kind, x, affine, EXACT, draw);
+    return randomAffine(this.kind, x, affine, EXACT_SAMPLING, draw);
   }
 }
 
@@ -89,12 +89,12 @@ export class RandomTranslation extends RandomImageLayer {
       checkLayerOptions(
         'RandomTranslation',
         options,
-        { ...samplingNames, heightFactor: true, widthFactor: true },
+        { ...samplingOptionNames, heightFactor: true, widthFactor: true },
         surplus,
       ),
     );
-    const rows = readFactor('RandomTranslation: heightFactor', options.heightFactor, BOTH);
-    const columns = readFactor('RandomTranslation: widthFactor', options.widthFactor, BOTH);
+    const rows = readFactor('RandomTranslation: heightFactor', options.heightFactor, SIGNED_BOUNDS);
+    const columns = readFactor('RandomTranslation: widthFactor', options.widthFactor, SIGNED_BOUNDS);
     this.affine = { kind: 'shift', rows, columns };
     this.sampling = readSampling('RandomTranslation', options);
     this.deterministic = isZero(rows, columns);
@@ -120,8 +120,11 @@ export class RandomRotation extends RandomImageLayer {
 
   /** @throws ArgumentError for a factor that is not within -1 and 1, and modes that there are not */
   constructor(options: RandomRotationOptions, ...surplus: never[]) {
-    super('RandomRotation', checkLayerOptions('RandomRotation', options, { ...samplingNames, factor: true }, surplus));
-    this.turns = readFactor('RandomRotation: factor', options.factor, BOTH);
+    super(
+      'RandomRotation',
+      checkLayerOptions('RandomRotation', options, { ...samplingOptionNames, factor: true }, surplus),
+    );
+    this.turns = readFactor('RandomRotation: factor', options.factor, SIGNED_BOUNDS);
     this.sampling = readSampling('RandomRotation', options);
     this.deterministic = isZero(this.turns);
   }
@@ -150,11 +153,16 @@ export class RandomZoom extends RandomImageLayer {
   constructor(options: RandomZoomOptions, ...surplus: never[]) {
     super(
       'RandomZoom',
-      checkLayerOptions('RandomZoom', options, { ...samplingNames, heightFactor: true, widthFactor: true }, surplus),
+      checkLayerOptions(
+        'RandomZoom',
+        options,
+        { ...samplingOptionNames, heightFactor: true, widthFactor: true },
+        surplus,
+      ),
     );
     const { heightFactor, widthFactor = null } = options;
-    const rows = readFactor('RandomZoom: heightFactor', heightFactor, BOTH);
-    const columns = widthFactor === null ? null : readFactor('RandomZoom: widthFactor', widthFactor, BOTH);
+    const rows = readFactor('RandomZoom: heightFactor', heightFactor, SIGNED_BOUNDS);
+    const columns = widthFactor === null ? null : readFactor('RandomZoom: widthFactor', widthFactor, SIGNED_BOUNDS);
     const plusOne = ({ low, high }: Range) => ({ low: 1 + low, high: 1 + high });
     this.affine = { kind: 'zoom', rows: plusOne(rows), columns: columns && plusOne(columns) };
     this.sampling = readSampling('RandomZoom', options);

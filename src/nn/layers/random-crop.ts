@@ -7,8 +7,8 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw } from '../../kernels/random/augmentation.ts';
 import { imageShape } from './images.ts';
 import type { CallContext } from './layer.ts';
-import { checkLayerOptions, positive } from './options.ts';
-import { RandomImageLayer, type RandomImageOptions, randomNames } from './random-image.ts';
+import { checkLayerOptions, checkPositiveInteger } from './options.ts';
+import { RandomImageLayer, type RandomImageOptions, randomImageOptionNames } from './random-image.ts';
 
 /** Options of `RandomCrop`. */
 export interface RandomCropOptions extends RandomImageOptions {
@@ -32,10 +32,10 @@ export class RandomCrop extends RandomImageLayer {
   constructor(options: RandomCropOptions, ...surplus: never[]) {
     super(
       'RandomCrop',
-      checkLayerOptions('RandomCrop', options, { ...randomNames, height: true, width: true }, surplus),
+      checkLayerOptions('RandomCrop', options, { ...randomImageOptionNames, height: true, width: true }, surplus),
     );
-    this.height = positive('RandomCrop', 'height', options.height);
-    this.width = positive('RandomCrop', 'width', options.width);
+    this.height = checkPositiveInteger('RandomCrop', 'height', options.height);
+    this.width = checkPositiveInteger('RandomCrop', 'width', options.width);
   }
 
   /**

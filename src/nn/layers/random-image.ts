@@ -14,7 +14,7 @@ import {
 } from '../../kernels/random/augmentation.ts';
 import { imageShape } from './images.ts';
 import { type CallContext, Layer } from './layer.ts';
-import { type LayerOptions, layerNames } from './options.ts';
+import { type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Options of all random layers of images. */
 export interface RandomImageOptions extends LayerOptions {
@@ -24,7 +24,7 @@ export interface RandomImageOptions extends LayerOptions {
    */
   seed?: number | null;
 }
-export const randomNames: OptionNames<RandomImageOptions> = { ...layerNames, seed: true };
+export const randomImageOptionNames: OptionNames<RandomImageOptions> = { ...layerOptionNames, seed: true };
 
 /** Options of layers that look between the pixels of an image and beyond its border. */
 export interface SamplingOptions extends RandomImageOptions {
@@ -38,8 +38,8 @@ export interface SamplingOptions extends RandomImageOptions {
   /** Of `fillMode: 'constant'`. Default 0. */
   fillValue?: number;
 }
-export const samplingNames: OptionNames<SamplingOptions> = {
-  ...randomNames,
+export const samplingOptionNames: OptionNames<SamplingOptions> = {
+  ...randomImageOptionNames,
   fillMode: true,
   interpolation: true,
   fillValue: true,
@@ -72,12 +72,12 @@ export function readFactor(subject: string, factor: Factor, [least, most]: reado
 /** @throws ArgumentError for a mode that there is not, or a value that is no number */
 export function readSampling(kind: string, options: SamplingOptions): Sampling {
   const { fillMode = 'reflect', interpolation = 'bilinear', fillValue = 0 } = options;
-  const known = <T extends string>(name: string, value: T, all: readonly T[]) => {
+  const checkOneOf = <T extends string>(name: string, value: T, all: readonly T[]) => {
     if (all.includes(value)) return;
     throw new ArgumentError(`${kind}: ${name} must be one of ${all.join(', ')}, but is ${formatValue(value)}`);
   };
-  known('fillMode', fillMode, FILL_MODES);
-  known('interpolation', interpolation, INTERPOLATIONS);
+  checkOneOf('fillMode', fillMode, FILL_MODES);
+  checkOneOf('interpolation', interpolation, INTERPOLATIONS);
   if (typeof fillValue !== 'number' || !Number.isFinite(fillValue)) {
     throw new ArgumentError(`${kind}: fillValue must be a number, but is ${formatValue(fillValue)}`);
   }

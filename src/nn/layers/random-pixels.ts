@@ -6,13 +6,19 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import type { AugmentDraw, Range } from '../../kernels/random/augmentation.ts';
 import type { Contrast, Erasing, ValueRange } from '../../kernels/random/augmentation-pixels.ts';
 import { checkLayerOptions } from './options.ts';
-import { type Factor, RandomImageLayer, type RandomImageOptions, randomNames, readFactor } from './random-image.ts';
+import {
+  type Factor,
+  RandomImageLayer,
+  type RandomImageOptions,
+  randomImageOptionNames,
+  readFactor,
+} from './random-image.ts';
 
 // Random layers that change the values of pixels where they are. Options, defaults and formulas are those of Keras 3
 // (keras/src/layers/preprocessing/image_preprocessing).
 
 /** The bounds of shares. */
-const SHARE = [0, 1] as const;
+const SHARE_BOUNDS = [0, 1] as const;
 
 /** @throws ArgumentError unless it is [low, high], the second above the first */
 function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
@@ -48,10 +54,15 @@ export class RandomContrast extends RandomImageLayer {
   constructor(options: RandomContrastOptions, ...surplus: never[]) {
     super(
       'RandomContrast',
-      checkLayerOptions('RandomContrast', options, { ...randomNames, factor: true, valueRange: true }, surplus),
+      checkLayerOptions(
+        'RandomContrast',
+        options,
+        { ...randomImageOptionNames, factor: true, valueRange: true },
+        surplus,
+      ),
     );
     const { factor, valueRange = [0, 255] } = options;
-    const { low, high } = readFactor('RandomContrast: factor', factor, SHARE);
+    const { low, high } = readFactor('RandomContrast: factor', factor, SHARE_BOUNDS);
     const lower = typeof factor === 'number' ? high : low;
     const drawn: Range = { low: 1 - lower, high: 1 + high };
     this.contrast = { factor: drawn, valueRange: readValueRange('RandomContrast', valueRange) };
@@ -91,7 +102,7 @@ export class RandomErasing extends RandomImageLayer {
 
   /** @throws ArgumentError for shares that are not within 0 and 1, values that are no numbers, and an impossible range */
   constructor(options: RandomErasingOptions = {}, ...surplus: never[]) {
-    const names = { ...randomNames, factor: true, scale: true, fillValue: true, valueRange: true };
+    const names = { ...randomImageOptionNames, factor: true, scale: true, fillValue: true, valueRange: true };
     super('RandomErasing', checkLayerOptions('RandomErasing', options, names, surplus));
     const { factor = 1, scale = [0.02, 0.33], fillValue = null, valueRange = [0, 255] } = options;
     const values = readList('RandomErasing', fillValue) as number[] | null;
@@ -103,8 +114,8 @@ export class RandomErasing extends RandomImageLayer {
     }
     for (const value of values ?? [fillValue as number | null]) checkF32('RandomErasing: fillValue', value ?? 0);
     this.erasing = {
-      factor: readFactor('RandomErasing: factor', factor, SHARE),
-      scale: readFactor('RandomErasing: scale', scale, SHARE),
+      factor: readFactor('RandomErasing: factor', factor, SHARE_BOUNDS),
+      scale: readFactor('RandomErasing: scale', scale, SHARE_BOUNDS),
       fillValue: values ?? fillValue,
       valueRange: readValueRange('RandomErasing', valueRange),
     };

@@ -6,10 +6,10 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkF32, checkFirst, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
-import { type Fusing, fusing } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusing.ts';
 import { imageShape } from './images.ts';
 import { Layer } from './layer.ts';
-import { checkLayerOptions, type LayerOptions, layerNames, positive } from './options.ts';
+import { checkLayerOptions, checkPositiveInteger, type LayerOptions, layerOptionNames } from './options.ts';
 
 /** Zeros before and after rows and columns: n, [rows, columns] or [[top, bottom], [left, right]]. */
 export type Padding2D =
@@ -29,7 +29,7 @@ export class ZeroPadding2D extends Layer {
    * @throws ArgumentError unless `padding` counts zeros
    */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
-    super(checkLayerOptions('ZeroPadding2D', options, { ...layerNames, padding: true }, surplus));
+    super(checkLayerOptions('ZeroPadding2D', options, { ...layerOptionNames, padding: true }, surplus));
     const { padding = 1 } = options;
     const both = (n: number | readonly [number, number]) => (readList('ZeroPadding2D', n) ?? [n, n]) as number[];
     const paddings = both(padding as number).map((n) => both(n as number));
@@ -42,7 +42,7 @@ export class ZeroPadding2D extends Layer {
     this.paddings = paddings as unknown as typeof this.paddings;
   }
 
-  get [fusing](): Fusing {
+  get [fusionRole](): FusionRole {
     return { role: 'padding', Class: ZeroPadding2D };
   }
 
@@ -80,11 +80,14 @@ export class Resizing extends Layer {
       checkLayerOptions(
         'Resizing',
         options,
-        { ...layerNames, height: true, width: true, interpolation: true },
+        { ...layerOptionNames, height: true, width: true, interpolation: true },
         surplus,
       ),
     );
-    this.size = [positive(this.kind, 'height', options.height), positive(this.kind, 'width', options.width)];
+    this.size = [
+      checkPositiveInteger(this.kind, 'height', options.height),
+      checkPositiveInteger(this.kind, 'width', options.width),
+    ];
     this.interpolation = options.interpolation ?? 'bilinear';
     if (this.interpolation !== 'bilinear' && this.interpolation !== 'nearest') {
       throw new ArgumentError(
@@ -115,14 +118,14 @@ export class Rescaling extends Layer {
    * @throws ArgumentError unless both are numbers
    */
   constructor(options: LayerOptions & { scale: number; offset?: number }, ...surplus: never[]) {
-    super(checkLayerOptions('Rescaling', options, { ...layerNames, scale: true, offset: true }, surplus));
+    super(checkLayerOptions('Rescaling', options, { ...layerOptionNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
-    for (const what of ['scale', 'offset'] as const) {
-      if (!Number.isFinite(this[what])) {
-        throw new ArgumentError(`Rescaling: ${what} must be a number, but is ${formatValue(this[what])}`);
+    for (const subject of ['scale', 'offset'] as const) {
+      if (!Number.isFinite(this[subject])) {
+        throw new ArgumentError(`Rescaling: ${subject} must be a number, but is ${formatValue(this[subject])}`);
       }
-      checkF32(`Rescaling: ${what}`, this[what]);
+      checkF32(`Rescaling: ${subject}`, this[subject]);
     }
   }
 
@@ -147,7 +150,7 @@ export class Reshape extends Layer {
     options: LayerOptions = {},
     ...surplus: never[]
   ) {
-    super(checkLayerOptions('Reshape', options, layerNames, surplus));
+    super(checkLayerOptions('Reshape', options, layerOptionNames, surplus));
     checkFirst('Reshape', 'shape of one sample comes', targetShape, 'new Reshape([28, 28, 1], { inputShape })');
     const sizes = readList('Reshape', targetShape) as number[] | null;
     const legal = sizes?.every((n) => n === -1 || (Number.isInteger(n) && n > 0));
@@ -190,7 +193,7 @@ export class Permute extends Layer {
     options: LayerOptions = {},
     ...surplus: never[]
   ) {
-    super(checkLayerOptions('Permute', options, layerNames, surplus));
+    super(checkLayerOptions('Permute', options, layerOptionNames, surplus));
     checkFirst('Permute', 'axes come', dims, 'new Permute([2, 1], { inputShape })');
     const axes = readList('Permute', dims) ?? [];
     if (axes.length === 0 || !axes.every((_, i) => axes.includes(i + 1))) {

@@ -3,13 +3,13 @@ import type { DeviceArray } from '../../kernels/array.ts';
 import { adam, type Update } from '../../kernels/optimizers/optimizer.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import {
+  BELOW_ONE,
   FlatOptimizer,
   NOT_NEGATIVE,
   type OptimizerOptions,
   optimizerHints,
-  optimizerNames,
+  optimizerOptionNames,
   POSITIVE,
-  SHARE,
 } from './optimizer.ts';
 
 /** Options of `Adam`. `learningRate` is 0.001 by default. */
@@ -21,7 +21,7 @@ export interface AdamOptions extends OptimizerOptions {
   /** Added to the root of the mean square. Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
   epsilon?: number;
 }
-const names: OptionNames<AdamOptions> = { ...optimizerNames, beta1: true, beta2: true, epsilon: true };
+const names: OptionNames<AdamOptions> = { ...optimizerOptionNames, beta1: true, beta2: true, epsilon: true };
 
 /** What Adam and AdamW have in common. */
 abstract class AdamFamily extends FlatOptimizer {
@@ -36,10 +36,10 @@ abstract class AdamFamily extends FlatOptimizer {
     private readonly decay: number,
   ) {
     super(kind, options, 0.001, 2);
-    this.beta1 = this.inRange('beta1', options.beta1 ?? 0.9, SHARE);
-    this.beta2 = this.inRange('beta2', options.beta2 ?? 0.999, SHARE);
-    this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
-    this.inRange('weightDecay', decay, NOT_NEGATIVE);
+    this.beta1 = this.checkNumber('beta1', options.beta1 ?? 0.9, BELOW_ONE);
+    this.beta2 = this.checkNumber('beta2', options.beta2 ?? 0.999, BELOW_ONE);
+    this.epsilon = this.checkNumber('epsilon', options.epsilon ?? 1e-7, POSITIVE);
+    this.checkNumber('weightDecay', decay, NOT_NEGATIVE);
   }
 
   protected override stepSize(rate: number, t: number): number {
@@ -73,7 +73,7 @@ export class Adam extends AdamFamily {
   /** @throws ArgumentError for a rate or epsilon that is not positive, or a beta outside [0, 1) */
   constructor(options: AdamOptions = {}, ...surplus: never[]) {
     super('Adam', checkOptions('Adam', options, names, surplus, optimizerHints), 0);
-    this.serve();
+    this.attachParameters();
   }
 }
 
@@ -94,6 +94,6 @@ export class AdamW extends AdamFamily {
   constructor(options: AdamWOptions = {}, ...surplus: never[]) {
     checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus, optimizerHints);
     super('AdamW', options, options.weightDecay ?? 0.004);
-    this.serve();
+    this.attachParameters();
   }
 }

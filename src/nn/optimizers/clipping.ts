@@ -4,7 +4,7 @@ import { DeviceArray, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/optimizers/blocks.ts';
 import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kernels/optimizers/clip.ts';
 import type { FlatLayout } from '../weights/flat-layout.ts';
-import { part } from '../weights/flat-range.ts';
+import { sliceFlat } from '../weights/flat-range.ts';
 
 /** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
 export interface ClipOptions {
@@ -15,7 +15,7 @@ export interface ClipOptions {
   /** Limits each element to this size. */
   clipValue?: number;
 }
-export const clipNames: OptionNames<ClipOptions> = { clipNorm: true, globalClipNorm: true, clipValue: true };
+export const clipOptionNames: OptionNames<ClipOptions> = { clipNorm: true, globalClipNorm: true, clipValue: true };
 
 /** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights do not count. */
 export class Clipping {
@@ -24,7 +24,7 @@ export class Clipping {
   private current: NormTables | null = null;
 
   /** Null where nothing is to be clipped. @throws ArgumentError for a limit that is not positive, or several */
-  static of(kind: string, options: ClipOptions): Clipping | null {
+  static create(kind: string, options: ClipOptions): Clipping | null {
     const { clipNorm, globalClipNorm, clipValue } = options;
     const given = Object.entries({ clipNorm, globalClipNorm, clipValue }).filter(([, limit]) => limit !== undefined);
     for (const [name, limit] of given) {
@@ -40,33 +40,33 @@ export class Clipping {
   }
 
   private constructor(
-    private readonly form: keyof ClipOptions,
+    private readonly mode: keyof ClipOptions,
     private readonly limit: number,
   ) {}
 
   get settings(): Readonly<Record<string, number>> {
-    return { [this.form]: this.limit };
+    return { [this.mode]: this.limit };
   }
 
   /** Lays down which weights are clipped: those that are trainable now. */
   build(store: FlatLayout): void {
-    if (this.form === 'clipValue') return;
-    if (!this.tables.has(store.frozen)) this.tables.set(store.frozen, this.tablesOf(store));
-    this.current = this.tables.get(store.frozen)!;
+    if (this.mode === 'clipValue') return;
+    if (!this.tables.has(store.frozenKey)) this.tables.set(store.frozenKey, this.createTables(store));
+    this.current = this.tables.get(store.frozenKey)!;
   }
 
-  private tablesOf(store: FlatLayout): NormTables | null {
+  private createTables(store: FlatLayout): NormTables | null {
     const blocks = store.blockTable();
     const count = blocks.shape[0]!;
     const segment = new Uint32Array(count).fill(NO_SEGMENT);
-    const segments: [first: number, count: number][] = this.form === 'globalClipNorm' ? [[0, count]] : [];
+    const segments: [first: number, count: number][] = this.mode === 'globalClipNorm' ? [[0, count]] : [];
     let next = 0;
     for (const { offset, trainable, spec } of store.weights) {
       if (offset === null) continue;
       const first = next;
       next += Math.ceil(sizeOf(spec.shape) / BLOCK);
       if (!trainable) continue;
-      if (this.form === 'clipNorm') segments.push([first, next - first]);
+      if (this.mode === 'clipNorm') segments.push([first, next - first]);
       segment.fill(segments.length - 1, first, next);
     }
     if (segments.length === 0) {
@@ -87,10 +87,10 @@ export class Clipping {
 
   /** Dispatches the clipping of the store's gradients, in place. */
   apply(store: FlatLayout): void {
-    if (this.form === 'clipValue') {
-      for (const run of store.trainableRuns) clipByValue(part(store.gradients, run), this.limit);
+    if (this.mode === 'clipValue') {
+      for (const run of store.trainableRanges) clipByValue(sliceFlat(store.gradients, run), this.limit);
     } else if (this.current) {
-      clipByNorm(store.gradients, this.current, this.limit, this.form === 'globalClipNorm');
+      clipByNorm(store.gradients, this.current, this.limit, this.mode === 'globalClipNorm');
     }
   }
 

@@ -11,22 +11,27 @@ export type { Optimizer, OptimizerOptions } from './optimizer.ts';
 export { RMSprop, type RMSpropOptions } from './rmsprop.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 
-const named = { sgd: () => new SGD(), adam: () => new Adam(), adamw: () => new AdamW(), rmsprop: () => new RMSprop() };
+const optimizerFactories = {
+  sgd: () => new SGD(),
+  adam: () => new Adam(),
+  adamw: () => new AdamW(),
+  rmsprop: () => new RMSprop(),
+};
 /**
  * Optimizers by Keras's names, each with its defaults.
  * @useDeclaredType
  */
-export type OptimizerName = keyof typeof named;
+export type OptimizerName = keyof typeof optimizerFactories;
 
 /** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */
 export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
   if (typeof optimizer === 'object' && tryRead('compile', () => typeof optimizer?.apply === 'function'))
     return optimizer;
-  if (typeof optimizer !== 'string' || !Object.hasOwn(named, optimizer)) {
-    const names = Object.keys(named);
+  if (typeof optimizer !== 'string' || !Object.hasOwn(optimizerFactories, optimizer)) {
+    const names = Object.keys(optimizerFactories);
     throw new ArgumentError(
       `compile: optimizer must be one such as new Adam() or one of ${names.join(', ')}, but is ${formatValue(optimizer)}${didYouMean(optimizer, names)}`,
     );
   }
-  return named[optimizer]();
+  return optimizerFactories[optimizer]();
 }

@@ -9,10 +9,10 @@ import type { Update } from '../../kernels/optimizers/optimizer.ts';
 import { type StepRates, StepState } from '../../kernels/optimizers/step-state.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
 import type { FlatLayout } from '../weights/flat-layout.ts';
-import { part } from '../weights/flat-range.ts';
+import { sliceFlat } from '../weights/flat-range.ts';
 import { ParameterStore } from '../weights/parameters.ts';
 import { checkUnused } from '../weights/training-lock.ts';
-import { type ClipOptions, Clipping, clipNames } from './clipping.ts';
+import { type ClipOptions, Clipping, clipOptionNames } from './clipping.ts';
 import type { Rate, Schedule } from './schedules.ts';
 import { TensorList } from './tensor-list.ts';
 
@@ -64,10 +64,10 @@ export interface Optimizer {
 }
 
 /** The rates of an optimiser, which `who` is about to change. @throws ArgumentError for a schedule, which that would end */
-export function settableRates(who: string, { fixedRates }: Optimizer): readonly number[] {
+export function settableRates(caller: string, { fixedRates }: Optimizer): readonly number[] {
   if (fixedRates) return fixedRates;
   throw new ArgumentError(
-    `${who}: the optimizer's learning rate is a schedule, which it would end; give the optimizer a number, or leave ${who} out`,
+    `${caller}: the optimizer's learning rate is a schedule, which it would end; give the optimizer a number, or leave ${caller} out`,
   );
 }
 
@@ -81,24 +81,28 @@ export interface OptimizerOptions extends ClipOptions {
    */
   parameters?: ParameterStore | readonly Tensor[];
 }
-export const optimizerNames: OptionNames<OptimizerOptions> = { ...clipNames, learningRate: true, parameters: true };
+export const optimizerOptionNames: OptionNames<OptimizerOptions> = {
+  ...clipOptionNames,
+  learningRate: true,
+  parameters: true,
+};
 /** Options that other libraries have for the same. */
 export const optimizerHints = { lr: 'here it is learningRate' };
 
 /** Optimizers with parameters of their own, by device: what has to be ready before a step is recorded. */
-const withParameters = new WeakMap<Device, Set<FlatOptimizer>>();
+const optimizersByDevice = new WeakMap<Device, Set<FlatOptimizer>>();
 
 /** To be called before a step is recorded, within which no table can be sent to the adapter. */
 export function prepareOptimizers(device: Device): void {
-  for (const optimizer of withParameters.get(device) ?? []) optimizer.prepare();
+  for (const optimizer of optimizersByDevice.get(device) ?? []) optimizer.prepare();
 }
 
 /** What a loop of one's own needs of an optimizer besides what `fit` needs. */
-interface OwnLoop {
+interface CustomLoop {
   layout: FlatLayout;
   state: StepState;
   /** The step whose number and rates `state` has. */
-  written: number;
+  uploadedStep: number;
   /** Graphs of the step before, which can still be read. */
   spent: readonly FinishedGraph[];
 }
@@ -116,7 +120,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** @internal */
   slots: readonly DeviceArray[] = [];
   private store: FlatLayout | null = null;
-  private loop: OwnLoop | null = null;
+  private loop: CustomLoop | null = null;
   readonly #options: OptimizerOptions;
 
   /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
@@ -130,7 +134,7 @@ export abstract class FlatOptimizer implements Optimizer {
     private readonly slotCount: number,
   ) {
     this.#options = { ...options };
-    this.clipping = Clipping.of(kind, options);
+    this.clipping = Clipping.create(kind, options);
     const { learningRate = defaultRate } = options;
     this.rates = this.checkRates(learningRate, POSITIVE);
   }
@@ -185,7 +189,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** @internal */
   ratesAt(t: number): StepRates[] {
     return this.rates.map((given) => {
-      const rate = typeof given === 'number' ? given : this.scheduled(given, t);
+      const rate = typeof given === 'number' ? given : this.scheduleRate(given, t);
       const stepSize = this.stepSize(rate, t);
       return {
         rate,
@@ -196,10 +200,10 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /** A schedule's rate at step `t`, from 1. One that has fallen below what 32-bit floats hold is 0; it cannot begin there. */
-  private scheduled(schedule: Schedule, t: number): number {
+  private scheduleRate(schedule: Schedule, t: number): number {
     const rate = schedule(t - 1);
     if (t > 1 && rate > 0 && rate < SMALLEST_F32) return 0;
-    return this.inRange(`the schedule's learning rate at step ${t - 1}`, rate, NOT_NEGATIVE);
+    return this.checkNumber(`the schedule's learning rate at step ${t - 1}`, rate, NOT_NEGATIVE);
   }
 
   /** What the kernel multiplies its direction with at step `t` (from 1), for a rate. */
@@ -219,7 +223,7 @@ export abstract class FlatOptimizer implements Optimizer {
     }
     this.checkReplicas(store.replicas);
     this.clipping?.build(store);
-    if (this.rates.length > 1 || store.penalties?.own) store.tellOwners();
+    if (this.rates.length > 1 || store.penalties?.perReplica) store.uploadReplicaOfElement();
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
@@ -237,19 +241,19 @@ export abstract class FlatOptimizer implements Optimizer {
       clipping.apply(store);
     }
     const penalties = clipping ? null : store.penalties;
-    const own = this.rates.length > 1 || (penalties?.own ?? false);
-    for (const { run, weight } of store.updates) {
-      const slots = this.slots.map((slot) => part(slot, run));
-      const gradient = part(store.gradients, run);
-      const owner = own ? part(store.owners, run) : null;
-      this.update({ weight, gradient, penalties: penalties?.of(run) ?? null, replicaOfElement: owner }, slots, state);
+    const perReplica = this.rates.length > 1 || (penalties?.perReplica ?? false);
+    for (const { range, weight } of store.updates) {
+      const slots = this.slots.map((slot) => sliceFlat(slot, range));
+      const gradient = sliceFlat(store.gradients, range);
+      const owner = perReplica ? sliceFlat(store.replicaOfElement, range) : null;
+      this.update({ weight, gradient, penalties: penalties?.of(range) ?? null, replicaOfElement: owner }, slots, state);
     }
   }
 
-  private checkRates(rate: Rate | readonly Rate[], range: Range): readonly Rate[] {
+  private checkRates(rate: Rate | readonly Rate[], range: NumberRange): readonly Rate[] {
     const rates = (readList(this.kind, rate) ?? [rate]) as Rate[];
     if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
-    return rates.map((one) => (typeof one === 'function' ? one : this.inRange('learningRate', one, range)));
+    return rates.map((one) => (typeof one === 'function' ? one : this.checkNumber('learningRate', one, range)));
   }
 
   /** @throws ArgumentError where a list of rates has not one for each replica */
@@ -264,7 +268,7 @@ export abstract class FlatOptimizer implements Optimizer {
   protected abstract update(range: Update, slots: DeviceArray[], state: StepState): void;
 
   /** To be called by the constructor of a class when it is done. @throws ArgumentError, DisposedError for what cannot be trained */
-  protected serve(): void {
+  protected attachParameters(): void {
     const { parameters } = this.#options;
     if (parameters === undefined) return;
     const isModel = parameters instanceof ParameterStore;
@@ -274,14 +278,14 @@ export abstract class FlatOptimizer implements Optimizer {
     const layout = isModel ? parameters : new TensorList(this.kind, parameters);
     this.build(layout);
     const { device } = layout;
-    this.loop = { layout, state: new StepState(device, layout.replicas), written: 0, spent: [] };
-    if (isModel) parameters.trainers.add(this);
-    const others = withParameters.get(device) ?? new Set();
-    withParameters.set(device, others.add(this));
+    this.loop = { layout, state: new StepState(device, layout.replicas), uploadedStep: 0, spent: [] };
+    if (isModel) parameters.optimizers.add(this);
+    const others = optimizersByDevice.get(device) ?? new Set();
+    optimizersByDevice.set(device, others.add(this));
   }
 
   /** @throws ArgumentError for an optimizer without parameters of its own, or one that `fit` is using; DisposedError */
-  private own(call: string): OwnLoop {
+  private requireLoop(call: string): CustomLoop {
     const { loop } = this;
     if (!loop && this.#options.parameters) {
       throw new DisposedError(
@@ -305,7 +309,7 @@ export abstract class FlatOptimizer implements Optimizer {
    */
   step(...surplus: never[]): void {
     checkSurplus('step', surplus);
-    const { layout } = this.own('step');
+    const { layout } = this.requireLoop('step');
     const { device } = layout;
     const recording = recordingOf(device);
     if (device.recording && !recording) {
@@ -324,7 +328,7 @@ export abstract class FlatOptimizer implements Optimizer {
         }
         if (recording) recording.addOptimizer(this);
         else this.begin();
-        layout.settleGradients();
+        layout.collectGrads();
         this.apply(layout, this.loop!.state);
       },
       () => [],
@@ -335,7 +339,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** Forgets the gradients of the parameters: the next `backward()` begins anew instead of adding to them. @throws ArgumentError, DisposedError */
   clearGrad(...surplus: never[]): void {
     checkSurplus('clearGrad', surplus);
-    this.own('clearGrad').layout.zeroGrad();
+    this.requireLoop('clearGrad').layout.zeroGrad();
   }
 
   /**
@@ -350,8 +354,8 @@ export abstract class FlatOptimizer implements Optimizer {
    * Of the parameters: which are frozen, as a word to compare by.
    * @internal
    */
-  get frozen(): string {
-    return this.own('step').layout.frozen;
+  get frozenKey(): string {
+    return this.requireLoop('step').layout.frozenKey;
   }
 
   /**
@@ -361,7 +365,7 @@ export abstract class FlatOptimizer implements Optimizer {
    * @throws ArgumentError if a schedule gives a rate that is none
    */
   check(): void {
-    this.own('step');
+    this.requireLoop('step');
     this.ratesAt(this.iterations + 1);
   }
 
@@ -370,7 +374,7 @@ export abstract class FlatOptimizer implements Optimizer {
    * @internal
    */
   get nextStep(): number | StepState {
-    const { layout, state } = this.own('call');
+    const { layout, state } = this.requireLoop('call');
     const recording = recordingOf(layout.device);
     if (recording) recording.addStepNumber(this);
     else if (layout.device.recording) return this.iterations + 1;
@@ -384,9 +388,9 @@ export abstract class FlatOptimizer implements Optimizer {
    */
   write(step: number): void {
     const { loop } = this;
-    if (loop!.written === step) return;
+    if (loop!.uploadedStep === step) return;
     loop!.state.write({ batchStart: 0, step, rates: this.ratesAt(step) });
-    loop!.written = step;
+    loop!.uploadedStep = step;
   }
 
   /**
@@ -394,12 +398,12 @@ export abstract class FlatOptimizer implements Optimizer {
    * @internal
    */
   begin(): void {
-    const { layout } = this.own('step');
+    const { layout } = this.requireLoop('step');
     this.prepare();
-    this.loop!.written = 0; // the rate may have been assigned since
+    this.loop!.uploadedStep = 0; // the rate may have been assigned since
     this.write(this.iterations + 1);
     this.iterations++;
-    layout.changed();
+    layout.markChanged();
   }
 
   /**
@@ -430,26 +434,26 @@ export abstract class FlatOptimizer implements Optimizer {
     if (!loop) return;
     this.loop = null;
     const { layout, state, spent } = loop;
-    withParameters.get(layout.device)?.delete(this);
+    optimizersByDevice.get(layout.device)?.delete(this);
     releaseFinished(spent);
     state.dispose();
     if (layout instanceof TensorList) layout.dispose();
-    else if (layout instanceof ParameterStore) layout.trainers.delete(this);
+    else if (layout instanceof ParameterStore) layout.optimizers.delete(this);
   }
 
   /** @throws ArgumentError unless `value` is a number of that range that 32-bit floats hold */
-  protected inRange(what: string, value: number, { fits, range }: Range): number {
-    if (!Number.isFinite(value) || !fits(value)) {
-      throw new ArgumentError(`${this.kind}: ${what} must be ${range}, but is ${formatValue(value)}`);
+  protected checkNumber(subject: string, value: number, { accepts, description }: NumberRange): number {
+    if (!Number.isFinite(value) || !accepts(value)) {
+      throw new ArgumentError(`${this.kind}: ${subject} must be ${description}, but is ${formatValue(value)}`);
     }
-    return checkF32(`${this.kind}: ${what}`, value);
+    return checkF32(`${this.kind}: ${subject}`, value);
   }
 }
 
-export interface Range {
-  fits(x: number): boolean;
-  range: string;
+export interface NumberRange {
+  accepts(x: number): boolean;
+  description: string;
 }
-export const POSITIVE: Range = { fits: (x) => x > 0, range: 'positive' };
-export const NOT_NEGATIVE: Range = { fits: (x) => x >= 0, range: 'zero or more' };
-export const SHARE: Range = { fits: (x) => x >= 0 && x < 1, range: 'in [0, 1)' };
+export const POSITIVE: NumberRange = { accepts: (x) => x > 0, description: 'positive' };
+export const NOT_NEGATIVE: NumberRange = { accepts: (x) => x >= 0, description: 'zero or more' };
+export const BELOW_ONE: NumberRange = { accepts: (x) => x >= 0 && x < 1, description: 'in [0, 1)' };

@@ -2,7 +2,14 @@ import { checkFlag, checkOptions } from '../../base/check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { rmsprop, type Update } from '../../kernels/optimizers/optimizer.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
-import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, POSITIVE, SHARE } from './optimizer.ts';
+import {
+  BELOW_ONE,
+  FlatOptimizer,
+  type OptimizerOptions,
+  optimizerHints,
+  optimizerOptionNames,
+  POSITIVE,
+} from './optimizer.ts';
 
 /** Options of `RMSprop`. `learningRate` is 0.001 by default. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -37,16 +44,16 @@ export class RMSprop extends FlatOptimizer {
     checkOptions(
       'RMSprop',
       options,
-      { ...optimizerNames, rho: true, momentum: true, epsilon: true, centered: true },
+      { ...optimizerOptionNames, rho: true, momentum: true, epsilon: true, centered: true },
       surplus,
       optimizerHints,
     );
     super('RMSprop', options, 0.001, options.momentum || options.centered ? 3 : 1);
-    this.rho = this.inRange('rho', options.rho ?? 0.9, SHARE);
-    this.momentum = this.inRange('momentum', options.momentum ?? 0, SHARE);
-    this.epsilon = this.inRange('epsilon', options.epsilon ?? 1e-7, POSITIVE);
+    this.rho = this.checkNumber('rho', options.rho ?? 0.9, BELOW_ONE);
+    this.momentum = this.checkNumber('momentum', options.momentum ?? 0, BELOW_ONE);
+    this.epsilon = this.checkNumber('epsilon', options.epsilon ?? 1e-7, POSITIVE);
     this.centered = checkFlag('RMSprop', 'centered', options.centered ?? false);
-    this.serve();
+    this.attachParameters();
   }
 
   /** @internal */

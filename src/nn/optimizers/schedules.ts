@@ -9,22 +9,27 @@ export type Rate = number | Schedule;
 
 const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'function' ? rate : () => rate);
 
-function check(subject: string, numbers: Record<string, number>, fits: (x: number) => boolean, range: string): void {
+function checkNumbers(
+  subject: string,
+  numbers: Record<string, number>,
+  fits: (x: number) => boolean,
+  range: string,
+): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (typeof value !== 'number' || !Number.isFinite(value) || !fits(value)) {
       throw new ArgumentError(`${subject}: ${name} must be ${range}, but is ${formatValue(value)}`);
     }
   }
 }
-const notNegative = (subject: string, numbers: Record<string, number>) =>
-  check(subject, numbers, (x) => x >= 0, 'zero or more');
+const checkNotNegative = (subject: string, numbers: Record<string, number>) =>
+  checkNumbers(subject, numbers, (x) => x >= 0, 'zero or more');
 /** Rates, which an optimizer's kernel is to get. */
 const checkRates = (subject: string, rates: Record<string, number>) => {
-  notNegative(subject, rates);
+  checkNotNegative(subject, rates);
   for (const [name, rate] of Object.entries(rates)) checkF32(`${subject}: ${name}`, rate);
 };
-const positive = (subject: string, numbers: Record<string, number>) =>
-  check(subject, numbers, (x) => x > 0, 'positive');
+const checkPositive = (subject: string, numbers: Record<string, number>) =>
+  checkNumbers(subject, numbers, (x) => x > 0, 'positive');
 
 /** The same rate for ever. @throws ArgumentError for a rate below zero */
 export function constant(rate: number, ...surplus: never[]): Schedule {
@@ -98,8 +103,8 @@ export function exponentialDecay(
   );
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
   checkRates('exponentialDecay', { initialLearningRate });
-  notNegative('exponentialDecay', { decayRate });
-  positive('exponentialDecay', { decaySteps });
+  checkNotNegative('exponentialDecay', { decayRate });
+  checkPositive('exponentialDecay', { decaySteps });
   return (step) => {
     const exponent = step / decaySteps;
     return initialLearningRate * decayRate ** (staircase ? Math.floor(exponent) : exponent);
@@ -141,18 +146,18 @@ export function cosineDecay(
   );
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
   checkRates('cosineDecay', { initialLearningRate });
-  notNegative('cosineDecay', { alpha, warmupSteps });
-  positive('cosineDecay', { decaySteps });
-  const fall = (from: number) => (step: number) => {
+  checkNotNegative('cosineDecay', { alpha, warmupSteps });
+  checkPositive('cosineDecay', { decaySteps });
+  const cosineFall = (from: number) => (step: number) => {
     const cosine = 0.5 * (1 + Math.cos((Math.PI * Math.min(step, decaySteps)) / decaySteps));
     return from * ((1 - alpha) * cosine + alpha);
   };
-  if (warmupTarget === undefined) return fall(initialLearningRate);
+  if (warmupTarget === undefined) return cosineFall(initialLearningRate);
   checkRates('cosineDecay', { warmupTarget });
-  return rise(initialLearningRate, warmupTarget, warmupSteps, fall(warmupTarget));
+  return linearRise(initialLearningRate, warmupTarget, warmupSteps, cosineFall(warmupTarget));
 }
 
-const rise =
+const linearRise =
   (from: number, to: number, steps: number, then: Schedule): Schedule =>
   (step) =>
     step < steps ? from + ((to - from) * step) / steps : then(step - steps);
@@ -175,9 +180,9 @@ export function warmUp(
 ): Schedule {
   checkOptions('warmUp', options, { steps: true, target: true, initialLearningRate: true }, surplus);
   const { steps, initialLearningRate = 0, target } = options;
-  notNegative('warmUp', { steps });
+  checkNotNegative('warmUp', { steps });
   checkRates('warmUp', { initialLearningRate });
   if (typeof target !== 'function') checkRates('warmUp', { target });
   const after = scheduleOf(target);
-  return rise(initialLearningRate, after(0), steps, after);
+  return linearRise(initialLearningRate, after(0), steps, after);
 }

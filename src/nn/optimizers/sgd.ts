@@ -2,9 +2,15 @@ import { checkFlag, checkOptions } from '../../base/check.ts';
 import type { DeviceArray } from '../../kernels/array.ts';
 import { sgd, type Update } from '../../kernels/optimizers/optimizer.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
-import { FlatOptimizer, type OptimizerOptions, optimizerHints, optimizerNames, type Range } from './optimizer.ts';
+import {
+  FlatOptimizer,
+  type NumberRange,
+  type OptimizerOptions,
+  optimizerHints,
+  optimizerOptionNames,
+} from './optimizer.ts';
 
-const ZERO_TO_ONE: Range = { fits: (x) => x >= 0 && x <= 1, range: 'in [0, 1]' };
+const ZERO_TO_ONE: NumberRange = { accepts: (x) => x >= 0 && x <= 1, description: 'in [0, 1]' };
 
 /** Options of `SGD`. `learningRate` is 0.01 by default. */
 export interface SGDOptions extends OptimizerOptions {
@@ -31,11 +37,11 @@ export class SGD extends FlatOptimizer {
 
   /** @throws ArgumentError for a rate that is not positive, or a momentum outside [0, 1] */
   constructor(options: SGDOptions = {}, ...surplus: never[]) {
-    checkOptions('SGD', options, { ...optimizerNames, momentum: true, nesterov: true }, surplus, optimizerHints);
+    checkOptions('SGD', options, { ...optimizerOptionNames, momentum: true, nesterov: true }, surplus, optimizerHints);
     super('SGD', options, 0.01, options.momentum ? 1 : 0);
-    this.momentum = this.inRange('momentum', options.momentum ?? 0, ZERO_TO_ONE);
+    this.momentum = this.checkNumber('momentum', options.momentum ?? 0, ZERO_TO_ONE);
     this.nesterov = checkFlag('SGD', 'nesterov', options.nesterov ?? false);
-    this.serve();
+    this.attachParameters();
   }
 
   /** @internal */

@@ -6,34 +6,34 @@ import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/optimizers/blocks.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
-import { FlatLayout, type Placed, type UpdateRange } from '../weights/flat-layout.ts';
-import { part } from '../weights/flat-range.ts';
+import { FlatLayout, type FlatWeight, type UpdateRange } from '../weights/flat-layout.ts';
+import { sliceFlat } from '../weights/flat-range.ts';
 
 /** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
 function checkTensors(kind: string, given: unknown): Tensor[] {
   const list = readList(kind, given);
-  const what = `${kind}: parameters`;
+  const subject = `${kind}: parameters`;
   if (!list) {
-    throw new ArgumentError(`${what} must be model.parameters or a list of tensors, but is ${formatValue(given)}`);
+    throw new ArgumentError(`${subject} must be model.parameters or a list of tensors, but is ${formatValue(given)}`);
   }
-  if (list.length === 0) throw new ArgumentError(`${what} is an empty list, so there is nothing to train`);
+  if (list.length === 0) throw new ArgumentError(`${subject} is an empty list, so there is nothing to train`);
   const tensors = list.map((one, i) => {
     if (!(one instanceof Tensor)) {
       throw new ArgumentError(
-        `${what}[${i}] must be a tensor, but is ${formatValue(one)}; the weights of a model are given whole, as parameters: model.parameters`,
+        `${subject}[${i}] must be a tensor, but is ${formatValue(one)}; the weights of a model are given whole, as parameters: model.parameters`,
       );
     }
     const { array, shape } = one;
     if (array.disposed)
-      throw new DisposedError(`${what}[${i}], a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
+      throw new DisposedError(`${subject}[${i}], a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
     if (!one.requiresGrad) {
       throw new ArgumentError(
-        `${what}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; make it with tensor(device, data, shape, { requiresGrad: true })`,
+        `${subject}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; make it with tensor(device, data, shape, { requiresGrad: true })`,
       );
     }
     if (one.node) {
       throw new ArgumentError(
-        `${what}[${i}], a tensor of shape ${showShape(shape)}, was computed from others; only leaves can be trained`,
+        `${subject}[${i}], a tensor of shape ${showShape(shape)}, was computed from others; only leaves can be trained`,
       );
     }
     return one;
@@ -42,17 +42,17 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
   for (const [i, one] of tensors.entries()) {
     if (tensors.indexOf(one) !== i) {
       throw new ArgumentError(
-        `${what}[${i}] is the tensor that parameters[${tensors.indexOf(one)}] is; give each once`,
+        `${subject}[${i}] is the tensor that parameters[${tensors.indexOf(one)}] is; give each once`,
       );
     }
     if (one.device !== first.device) {
       throw new ArgumentError(
-        `${what}[${i}] is on another device than parameters[0]; make an optimizer for each device`,
+        `${subject}[${i}] is on another device than parameters[0]; make an optimizer for each device`,
       );
     }
     if (one.models !== first.models) {
       throw new ArgumentError(
-        `${what}[${i}] holds ${one.models} models, but parameters[0] ${first.models}; make an optimizer for each`,
+        `${subject}[${i}] holds ${one.models} models, but parameters[0] ${first.models}; make an optimizer for each`,
       );
     }
   }
@@ -60,20 +60,20 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
 }
 
 /** A tensor with its place among the gradients. */
-interface Listed extends Placed {
+interface ListedTensor extends FlatWeight {
   readonly offset: number;
   readonly spec: { readonly shape: Shape };
 }
 
 /** Tensors that no model has, for an optimizer: their gradients lie in one buffer, their values where they are. */
-export class TensorList extends FlatLayout<Listed> {
+export class TensorList extends FlatLayout<ListedTensor> {
   readonly device: Device;
   readonly replicas: number;
   readonly gradients: DeviceArray;
-  readonly weights: readonly Listed[];
+  readonly weights: readonly ListedTensor[];
   readonly penalties = null;
   /** The homes made here, by tensor: one that has a home already keeps it. */
-  private readonly homes = new Map<Tensor, DeviceArray>();
+  private readonly gradBuffers = new Map<Tensor, DeviceArray>();
 
   /** @throws ArgumentError, DisposedError for what cannot be trained together */
   constructor(kind: string, given: readonly Tensor[]) {
@@ -89,20 +89,20 @@ export class TensorList extends FlatLayout<Listed> {
       return { tensor, offset, trainable: true, spec: { shape: tensor.shape } };
     });
     this.gradients = fill(device, [Math.max(next, BLOCK)], 0).keep();
-    for (const weight of this.weights) this.settle(weight);
+    for (const weight of this.weights) this.assignGradBuffer(weight);
   }
 
   /** Lets backward passes write the tensor's gradient to its place. */
-  private settle(weight: Listed): void {
+  private assignGradBuffer(weight: ListedTensor): void {
     const { tensor } = weight;
     if (tensor.gradBuffer) return;
-    const home = this.homeOf(weight).keep();
+    const view = this.gradientView(weight).keep();
     const { grad } = tensor;
-    this.homes.set(tensor, home);
-    if (grad) copyArray(grad.array, home);
+    this.gradBuffers.set(tensor, view);
+    if (grad) copyArray(grad.array, view);
     tensor.grad = null;
-    tensor.gradBuffer = home;
-    if (grad) tensor.grad = new Tensor(home.reshape(home.shape));
+    tensor.gradBuffer = view;
+    if (grad) tensor.grad = new Tensor(view.reshape(view.shape));
   }
 
   get updates(): UpdateRange[] {
@@ -113,7 +113,7 @@ export class TensorList extends FlatLayout<Listed> {
         );
       }
       const size = this.replicas * sizeOf(shape);
-      return { run: { offset, size, firstBlock: 0, blocks: 0 }, weight: part(array, { offset: 0, size }) };
+      return { range: { offset, size, firstBlock: 0, blocks: 0 }, weight: sliceFlat(array, { offset: 0, size }) };
     });
   }
 
@@ -123,14 +123,14 @@ export class TensorList extends FlatLayout<Listed> {
 
   /** Gives the tensors their gradients back, which they lose. */
   dispose(): void {
-    for (const [tensor, home] of this.homes) {
-      if (tensor.gradBuffer === home) {
-        if (tensor.grad?.array.storage.buffer === home.storage.buffer) tensor.grad = null;
+    for (const [tensor, buffer] of this.gradBuffers) {
+      if (tensor.gradBuffer === buffer) {
+        if (tensor.grad?.array.storage.buffer === buffer.storage.buffer) tensor.grad = null;
         tensor.gradBuffer = null;
       }
-      home.dispose();
+      buffer.dispose();
     }
-    this.homes.clear();
+    this.gradBuffers.clear();
     this.gradients.dispose();
     this.disposeLayout();
   }

@@ -4,25 +4,25 @@ import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, type Shape, sizeOf } from '../../kernels/array.ts';
 import { BLOCK } from '../../kernels/optimizers/blocks.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
-import type { Run } from './flat-range.ts';
+import type { FlatRange } from './flat-range.ts';
 import type { Penalties } from './penalties.ts';
 
 const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 
 /** A weight with a place in the flat buffers. */
-export interface Placed {
+export interface FlatWeight {
   /** Where its elements begin in the flat buffers; null for what is never trained. */
   readonly offset: number | null;
   /** Whether training changes it now. */
   readonly trainable: boolean;
-  readonly spec: { readonly shape: Shape; readonly owner?: { readonly trainable: boolean } | undefined };
+  readonly spec: { readonly shape: Shape; readonly layer?: { readonly trainable: boolean } | undefined };
   /** What gets the gradients, in the place that its `gradHome` is. */
   readonly tensor: Tensor;
 }
 
 /** A range of the weights that an optimizer updates in one dispatch. */
 export interface UpdateRange {
-  run: Run;
+  range: FlatRange;
   /** Its elements, f32 [run.size]. */
   weight: DeviceArray;
 }
@@ -31,38 +31,38 @@ export interface UpdateRange {
  * The layout of flat buffers: one element for each of the weights, all replicas of a weight one after another, each weight at a multiple
  * of BLOCK. Gradients lie so, and what an optimizer remembers.
  */
-export abstract class FlatLayout<W extends Placed = Placed> {
+export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   abstract readonly device: Device;
   abstract readonly replicas: number;
   abstract readonly gradients: DeviceArray;
   abstract readonly weights: readonly W[];
   /** Null where no weight has a penalty. */
   abstract readonly penalties: Penalties | null;
-  private owner: DeviceArray | null = null;
+  private elementReplicas: DeviceArray | null = null;
 
   /** Whose weights are frozen now, as a word to compare by: also of layers that have only averages, which training moves. */
-  get frozen(): string {
-    return this.weights.map(({ spec }) => ((spec.owner?.trainable ?? true) ? '1' : '0')).join('');
+  get frozenKey(): string {
+    return this.weights.map(({ spec }) => ((spec.layer?.trainable ?? true) ? '1' : '0')).join('');
   }
 
   /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
-  get trainableRuns(): Run[] {
-    const runs: Run[] = [];
+  get trainableRanges(): FlatRange[] {
+    const ranges: FlatRange[] = [];
     let block = 0;
     for (const { offset, trainable, spec } of this.weights) {
       if (offset === null) continue;
       const blocks = blocksOf(spec.shape);
       const size = Math.ceil((this.replicas * sizeOf(spec.shape)) / BLOCK) * BLOCK;
-      const last = runs.at(-1);
+      const last = ranges.at(-1);
       if (trainable && last && last.offset + last.size === offset) {
         last.size += size;
         last.blocks += blocks;
       } else if (trainable) {
-        runs.push({ offset, size, firstBlock: block, blocks });
+        ranges.push({ offset, size, firstBlock: block, blocks });
       }
       block += blocks;
     }
-    return runs;
+    return ranges;
   }
 
   /**
@@ -88,21 +88,21 @@ export abstract class FlatLayout<W extends Placed = Placed> {
   }
 
   /** u32 of the flat buffers' size: the replica each element belongs to, after `tellOwners`. */
-  get owners(): DeviceArray {
-    return this.owner!;
+  get replicaOfElement(): DeviceArray {
+    return this.elementReplicas!;
   }
 
   /** Sends the table of owners to the GPU, which cannot be done while a step is recorded. */
-  tellOwners(): void {
-    if (this.owner) return;
+  uploadReplicaOfElement(): void {
+    if (this.elementReplicas) return;
     const table = new Uint32Array(this.gradients.size);
     for (const { offset, spec } of this.weights) {
       if (offset === null) continue;
       const size = sizeOf(spec.shape);
       for (let r = 0; r < this.replicas; r++) table.fill(r, offset + r * size, offset + (r + 1) * size);
     }
-    this.owner = DeviceArray.empty(this.device, [table.length], { dtype: 'u32' }).keep();
-    this.device.upload(this.owner.storage, table);
+    this.elementReplicas = DeviceArray.empty(this.device, [table.length], { dtype: 'u32' }).keep();
+    this.device.upload(this.elementReplicas.storage, table);
   }
 
   /** What is trained now. */
@@ -117,19 +117,19 @@ export abstract class FlatLayout<W extends Placed = Placed> {
    * Makes the flat gradients those that the weights have: zeros for one that no backward pass reached since it was cleared, and a copy
    * of one that lies elsewhere, because its owner put it there.
    */
-  settleGradients(): void {
+  collectGrads(): void {
     for (const { trainable, offset, spec, tensor } of this.weights) {
       if (!trainable || offset === null) continue;
       const { grad, models } = tensor;
-      const home = this.homeOf({ offset, spec });
-      if (!grad) fill(this.device, spec.shape, 0, { models, into: home });
-      else if (grad.array.storage.buffer !== home.storage.buffer) copyArray(grad.array, home);
-      home.dispose();
+      const into = this.gradientView({ offset, spec });
+      if (!grad) fill(this.device, spec.shape, 0, { models, into: into });
+      else if (grad.array.storage.buffer !== into.storage.buffer) copyArray(grad.array, into);
+      into.dispose();
     }
   }
 
   /** A weight's place in the flat gradients. */
-  protected homeOf({ offset, spec }: { offset: number | null; spec: { readonly shape: Shape } }): DeviceArray {
+  protected gradientView({ offset, spec }: { offset: number | null; spec: { readonly shape: Shape } }): DeviceArray {
     const { device, replicas } = this;
     const storage = this.gradients.storage.view(4 * offset!, 4 * replicas * sizeOf(spec.shape));
     return new DeviceArray(device, spec.shape, 'f32', replicas, storage);
@@ -139,11 +139,11 @@ export abstract class FlatLayout<W extends Placed = Placed> {
   abstract zeroGrad(): void;
 
   /** Notes that the weights were given other values. */
-  changed(): void {
+  markChanged(): void {
     for (const { trainable, tensor } of this.weights) if (trainable) tensor.array.version++;
   }
 
   protected disposeLayout(): void {
-    this.owner?.dispose();
+    this.elementReplicas?.dispose();
   }
 }

@@ -78,9 +78,9 @@ export function readWeight(subject: string, shape: Shape, numbers: Numbers): Flo
   }
   const values =
     flat instanceof Float32Array ? flat : Float32Array.from(flat, (_, i) => toNumber(flat, i) ?? Number.NaN);
-  const broken = values.findIndex((value) => !Number.isFinite(value));
-  if (broken < 0) return values;
+  const nonFinite = values.findIndex((value) => !Number.isFinite(value));
+  if (nonFinite < 0) return values;
   throw new DataError(
-    `${subject}: value ${broken} is ${formatValue(flat[broken])}, but weights must be finite numbers of 32 bits; give other values`,
+    `${subject}: value ${nonFinite} is ${formatValue(flat[nonFinite])}, but weights must be finite numbers of 32 bits; give other values`,
   );
 }

@@ -7,22 +7,22 @@ import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../../ker
 import { BLOCK } from '../../kernels/optimizers/blocks.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
 import { FlatLayout, type UpdateRange } from './flat-layout.ts';
-import { part } from './flat-range.ts';
+import { sliceFlat } from './flat-range.ts';
 import { Penalties } from './penalties.ts';
-import { type Trainer, TrainingDraws } from './training-draws.ts';
+import { type AttachedOptimizer, TrainingDraws } from './training-draws.ts';
 import { Weight, type WeightSpec } from './weight.ts';
 
 /** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
-const MOST_REPLICAS = 65_535;
+const MAX_REPLICAS = 65_535;
 
 /** @throws ArgumentError unless there can be so many replicas */
 export function checkReplicas(subject: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${subject}: replicas must be a positive integer, but is ${formatValue(replicas)}`);
   }
-  if (replicas > MOST_REPLICAS) {
+  if (replicas > MAX_REPLICAS) {
     throw new ArgumentError(
-      `${subject}: there can be ${MOST_REPLICAS} replicas at most, but ${formatValue(replicas)} were asked for`,
+      `${subject}: there can be ${MAX_REPLICAS} replicas at most, but ${formatValue(replicas)} were asked for`,
     );
   }
 }
@@ -36,7 +36,7 @@ function checkFits(device: Device, size: number): void {
 }
 
 /** @throws DisposedError, ShapeError for the weights of another model that cannot be copied */
-function checkCopied(name: string, shape: Shape, from: Tensor): void {
+function checkCopySource(name: string, shape: Shape, from: Tensor): void {
   if (from.array.disposed) {
     throw new DisposedError(
       `${name}: its layer is part of a model that was disposed; make the layer anew, or dispose of that model later`,
@@ -50,9 +50,13 @@ function checkCopied(name: string, shape: Shape, from: Tensor): void {
 }
 
 /** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
-function firstValues({ name, shape, initializer, copyOf, ...spec }: WeightSpec, random: RandomStream, replica: number) {
+function computeInitialValues(
+  { name, shape, initializer, copyOf, ...spec }: WeightSpec,
+  random: RandomStream,
+  replica: number,
+) {
   if (copyOf) {
-    checkCopied(name, shape, copyOf.tensor);
+    checkCopySource(name, shape, copyOf.tensor);
     return new Float32Array(sizeOf(shape));
   }
   const initialValues = Array.isArray(spec.initialValues) ? spec.initialValues[replica] : spec.initialValues;
@@ -86,7 +90,7 @@ function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number
 }
 
 /** Each replica begins with the only one there is, or with its own. @throws ArgumentError when they are on different devices, or of other replicas */
-function copyInto(name: string, from: DeviceArray, to: DeviceArray): void {
+function copyReplicas(name: string, from: DeviceArray, to: DeviceArray): void {
   if (from.device !== to.device) {
     throw new ArgumentError(
       `${name}: the model it belongs to was built on another device, so it cannot be part of this one`,
@@ -117,13 +121,13 @@ export class ParameterStore extends FlatLayout<Weight> {
   /** Null where no weight has a penalty. */
   readonly penalties: Penalties | null;
   /** Optimizers that were made for these weights: they end with them, and random layers draw by the next step of the last one. */
-  readonly trainers = new Set<Trainer>();
+  readonly optimizers = new Set<AttachedOptimizer>();
   /** What random layers draw by in loops of one's own. */
   readonly draws: TrainingDraws;
-  private untouched = true;
+  private isUnassigned = true;
   /** Copies of the weights that nobody has disposed yet. */
   readonly copies = new Set<{ dispose(): void }>();
-  private readonly untrained: DeviceArray;
+  private readonly nonTrainable: DeviceArray;
 
   /**
    * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
@@ -142,61 +146,63 @@ export class ParameterStore extends FlatLayout<Weight> {
       specs.filter((spec) => (spec.trainable ?? true) === trainable).reduce((sum, spec) => sum + padded(spec), 0) ||
       BLOCK;
     for (const size of [total(true), total(false)]) checkFits(device, size);
-    const [hostValues, hostUntrained] = [new Float32Array(total(true)), new Float32Array(total(false))];
+    const [hostValues, hostNonTrainable] = [new Float32Array(total(true)), new Float32Array(total(false))];
     const names = listNames(
       specs.map(({ name }) => name),
       2,
     );
     this.values = DeviceArray.empty(device, [hostValues.length]).keep(`weights ${names}`);
     this.gradients = DeviceArray.empty(device, [hostValues.length]).keep(`gradients of ${names}`);
-    this.untrained = DeviceArray.empty(device, [hostUntrained.length]).keep(`weights without gradients of ${names}`);
-    let [at, untrainedAt] = [0, 0];
+    this.nonTrainable = DeviceArray.empty(device, [hostNonTrainable.length]).keep(
+      `weights without gradients of ${names}`,
+    );
+    let [trainableOffset, nonTrainableOffset] = [0, 0];
     this.weights = specs.map((spec, i) => {
       const trainable = spec.trainable ?? true;
-      const offset = trainable ? at : untrainedAt;
-      if (trainable) at += padded(spec);
-      else untrainedAt += padded(spec);
+      const offset = trainable ? trainableOffset : nonTrainableOffset;
+      if (trainable) trainableOffset += padded(spec);
+      else nonTrainableOffset += padded(spec);
       const size = sizeOf(spec.shape);
       for (let r = 0; r < replicas; r++) {
-        const initial = firstValues(spec, new RandomStream(seedOf(seeds, r), 'initializer', i), r);
-        (trainable ? hostValues : hostUntrained).set(initial, offset + r * size);
+        const initial = computeInitialValues(spec, new RandomStream(seedOf(seeds, r), 'initializer', i), r);
+        (trainable ? hostValues : hostNonTrainable).set(initial, offset + r * size);
       }
       const view = (flat: DeviceArray) => {
         const storage = flat.storage.view(4 * offset, 4 * replicas * size);
         return new DeviceArray(device, spec.shape, 'f32', replicas, storage).keep();
       };
-      const array = view(trainable ? this.values : this.untrained);
+      const array = view(trainable ? this.values : this.nonTrainable);
       const leaf = new Tensor(array, trainable);
-      if (trainable) leaf.gradBuffer = this.homeOf({ offset, spec }).keep();
+      if (trainable) leaf.gradBuffer = this.gradientView({ offset, spec }).keep();
       return new Weight(spec.name, spec, leaf, new Tensor(array), trainable ? offset : null);
     });
     device.upload(this.values.storage, hostValues);
-    device.upload(this.untrained.storage, hostUntrained);
+    device.upload(this.nonTrainable.storage, hostNonTrainable);
     fill(device, this.gradients.shape, 0, { into: this.gradients });
     for (const { name, spec, tensor } of this.weights)
-      if (spec.copyOf) copyInto(name, spec.copyOf.tensor.array, tensor.array);
+      if (spec.copyOf) copyReplicas(name, spec.copyOf.tensor.array, tensor.array);
     this.penalties = Penalties.of(this);
   }
 
   /** Whether the weights are as the seed gave them: neither trained, loaded nor assigned. */
-  get fresh(): boolean {
-    return this.untouched && this.weights.every(({ tensor }) => tensor.array.version === 0);
+  get hasInitialValues(): boolean {
+    return this.isUnassigned && this.weights.every(({ tensor }) => tensor.array.version === 0);
   }
 
-  set fresh(fresh: boolean) {
-    this.untouched = fresh;
+  set hasInitialValues(hasInitialValues: boolean) {
+    this.isUnassigned = hasInitialValues;
   }
 
   /** Every replica begins with the weights of another store of the same model, which has one. */
   copyFrom(other: ParameterStore): void {
     for (const [i, { name, tensor }] of this.weights.entries()) {
-      copyInto(name, other.weights[i]!.tensor.array, tensor.array);
+      copyReplicas(name, other.weights[i]!.tensor.array, tensor.array);
     }
-    this.fresh = other.fresh;
+    this.hasInitialValues = other.hasInitialValues;
   }
 
   get updates(): UpdateRange[] {
-    return this.trainableRuns.map((run) => ({ run, weight: part(this.values, run) }));
+    return this.trainableRanges.map((range) => ({ range, weight: sliceFlat(this.values, range) }));
   }
 
   override zeroGrad(): void {
@@ -205,43 +211,43 @@ export class ParameterStore extends FlatLayout<Weight> {
 
   /** Everything that makes up the weights, trained or not. */
   get buffers(): readonly DeviceArray[] {
-    return [this.values, this.untrained];
+    return [this.values, this.nonTrainable];
   }
 
   /** The values of each weight, of one replica after another. Waits for the GPU. */
   async read(): Promise<Float32Array<ArrayBuffer>[]> {
     const { device } = this;
-    const places = this.weights.map(({ offset, tensor: { array } }) => {
-      const flat = offset === null ? this.untrained : this.values;
+    const locations = this.weights.map(({ offset, tensor: { array } }) => {
+      const flat = offset === null ? this.nonTrainable : this.values;
       return { flat, begin: array.storage.offset - flat.storage.offset, bytes: array.storage.bytes };
     });
-    const flats = [...new Set(places.map(({ flat }) => flat))];
+    const flats = [...new Set(locations.map(({ flat }) => flat))];
     const all = await Promise.all(flats.map(({ storage }) => device.read(storage)));
-    return places.map(({ flat, begin, bytes }) => {
+    return locations.map(({ flat, begin, bytes }) => {
       return new Float32Array(all[flats.indexOf(flat)]!.slice(begin, begin + bytes));
     });
   }
 
   /** Replicas with a weight that is NaN or infinite. Waits for the GPU. */
-  async brokenReplicas(): Promise<Set<number>> {
-    const broken = new Set<number>();
+  async nonFiniteReplicas(): Promise<Set<number>> {
+    const found = new Set<number>();
     for (const values of await this.read()) {
       const size = values.length / this.replicas;
       for (let r = 0; r < this.replicas; r++) {
-        if (!values.subarray(r * size, (r + 1) * size).every(Number.isFinite)) broken.add(r);
+        if (!values.subarray(r * size, (r + 1) * size).every(Number.isFinite)) found.add(r);
       }
     }
-    return broken;
+    return found;
   }
 
   dispose(): void {
-    for (const trainer of this.trainers) trainer.dispose();
+    for (const trainer of this.optimizers) trainer.dispose();
     this.draws.dispose();
     for (const copy of this.copies) copy.dispose();
     for (const weight of this.weights) weight.dispose();
     this.values.dispose();
     this.gradients.dispose();
-    this.untrained.dispose();
+    this.nonTrainable.dispose();
     this.disposeLayout();
     this.penalties?.dispose();
   }

@@ -8,7 +8,7 @@ import { addPenaltyGradient, penaltyValue } from '../../kernels/optimizers/penal
 import { add } from '../../kernels/pointwise/pointwise.ts';
 import { f32Bits } from '../../kernels/run.ts';
 import { penaltyRate } from '../regularizers.ts';
-import { part, type Run } from './flat-range.ts';
+import { type FlatRange, sliceFlat } from './flat-range.ts';
 import type { WeightSpec } from './weight.ts';
 
 /** The flat buffers whose weights have penalties: see `ParameterStore`. */
@@ -18,9 +18,9 @@ interface PenalizedStore {
   /** Values and gradients of all weights, and the replica that each element belongs to. */
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
-  readonly owners: DeviceArray;
+  readonly replicaOfElement: DeviceArray;
   readonly weights: readonly { readonly offset: number | null; readonly spec: WeightSpec }[];
-  readonly trainableRuns: Run[];
+  readonly trainableRanges: FlatRange[];
   blockTable(entry: (spec: WeightSpec, replica: number) => readonly [number, number]): DeviceArray;
 }
 
@@ -34,14 +34,14 @@ export class Penalties {
   /** Null for a model without any. */
   static of(store: PenalizedStore): Penalties | null {
     const specs = store.weights.flatMap(({ offset, spec }) => (offset === null ? [] : [spec]));
-    const some = (rate: number | readonly number[] = 0) =>
+    const isPositive = (rate: number | readonly number[] = 0) =>
       typeof rate === 'number' ? rate > 0 : rate.some((r) => r > 0);
-    const penalised = specs.some(({ regularizer }) => some(regularizer?.l1) || some(regularizer?.l2));
-    return penalised ? new Penalties(store, specs) : null;
+    const isPenalized = specs.some(({ regularizer }) => isPositive(regularizer?.l1) || isPositive(regularizer?.l2));
+    return isPenalized ? new Penalties(store, specs) : null;
   }
 
   /** Whether replicas differ in their penalties. */
-  readonly own: boolean;
+  readonly perReplica: boolean;
   /** For each block of the flat buffers, of each replica where they differ. */
   private readonly table: Float32Array<ArrayBuffer>;
   private readonly coefficients: DeviceArray;
@@ -52,8 +52,8 @@ export class Penalties {
     private readonly specs: readonly WeightSpec[],
   ) {
     const { device, replicas, values, weights } = store;
-    this.own = replicas > 1 && specs.some(({ regularizer: r }) => Array.isArray(r?.l1) || Array.isArray(r?.l2));
-    const models = this.own ? replicas : 1;
+    this.perReplica = replicas > 1 && specs.some(({ regularizer: r }) => Array.isArray(r?.l1) || Array.isArray(r?.l2));
+    const models = this.perReplica ? replicas : 1;
     const blocks = values.size / BLOCK;
     this.table = new Float32Array(2 * models * blocks);
     for (let model = 0; model < models; model++) {
@@ -78,38 +78,38 @@ export class Penalties {
    * @throws ArgumentError for a list of rates that has not one for each replica
    */
   addTo(loss: Tensor): Tensor {
-    for (const { name, regularizer } of this.specs) checkLists(name, regularizer, this.store.replicas);
-    return this.runs.reduce((total, { firstBlock, blocks }) => {
+    for (const { name, regularizer } of this.specs) checkRateCounts(name, regularizer, this.store.replicas);
+    return this.penalizedRanges.reduce((total, { firstBlock, blocks }) => {
       const value = penaltyValue(this.store.values, this.blocks, { first: firstBlock, blocks });
       return new Tensor(add(total.array, value));
     }, loss);
   }
 
   /** The coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
-  of(run: Run): PenaltyTable | null {
-    return this.concerns(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
+  of(run: FlatRange): PenaltyTable | null {
+    return this.hasPenalty(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
   }
 
   /** Adds to the gradients that a backward pass left in the store. */
   addGradients(): void {
-    const { store, own } = this;
-    for (const run of this.runs) {
-      const [weight, gradient] = [part(store.values, run), part(store.gradients, run)];
+    const { store, perReplica } = this;
+    for (const run of this.penalizedRanges) {
+      const [weight, gradient] = [sliceFlat(store.values, run), sliceFlat(store.gradients, run)];
       addPenaltyGradient({
         weight,
         gradient,
         penalties: this.of(run),
-        replicaOfElement: own ? part(store.owners, run) : null,
+        replicaOfElement: perReplica ? sliceFlat(store.replicaOfElement, run) : null,
       });
     }
   }
 
   /** The ranges that are trained now and have a penalty somewhere. */
-  private get runs(): Run[] {
-    return this.store.trainableRuns.filter((run) => this.concerns(run));
+  private get penalizedRanges(): FlatRange[] {
+    return this.store.trainableRanges.filter((run) => this.hasPenalty(run));
   }
 
-  private concerns({ offset, size }: Run): boolean {
+  private hasPenalty({ offset, size }: FlatRange): boolean {
     const blocks = this.store.values.size / BLOCK;
     const models = this.table.length / 2 / blocks;
     for (let model = 0; model < models; model++) {
@@ -126,7 +126,7 @@ export class Penalties {
 }
 
 /** @throws ArgumentError */
-function checkLists(name: string, regularizer: WeightSpec['regularizer'], replicas: number): void {
+function checkRateCounts(name: string, regularizer: WeightSpec['regularizer'], replicas: number): void {
   for (const list of [regularizer?.l1, regularizer?.l2]) {
     if (!Array.isArray(list) || list.length === replicas) continue;
     throw new ArgumentError(

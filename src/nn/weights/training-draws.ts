@@ -4,7 +4,7 @@ import type { Device } from '../../gpu/device.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
 
 /** An optimizer that was made for a model's weights. */
-export interface Trainer {
+export interface AttachedOptimizer {
   readonly nextStep: number | StepState;
   readonly iterations: number;
   dispose(): void;
@@ -20,19 +20,19 @@ export class TrainingDraws implements StepNumber {
   /** Carries the number of the call into recorded steps. */
   private state: StepState | null = null;
   /** The step or the recording that calls are counted in, so that several in one do not draw alike. */
-  private within: unknown = null;
-  private calls = 0;
+  private countedIn: unknown = null;
+  private callsInStep = 0;
 
   constructor(private readonly device: Device) {}
 
   /** For the next call: the number of the step, and which call within that step it is, from 0. */
-  next(trainer: Trainer | undefined): { step: number | StepState; call: number } {
+  next(optimizer: AttachedOptimizer | undefined): { step: number | StepState; call: number } {
     const recording = recordingOf(this.device);
-    const within = recording ?? trainer?.iterations ?? null;
-    if (within === null || within !== this.within) this.calls = 0;
-    this.within = within;
-    const call = this.calls++;
-    if (trainer) return { step: trainer.nextStep, call };
+    const current = recording ?? optimizer?.iterations ?? null;
+    if (current === null || current !== this.countedIn) this.callsInStep = 0;
+    this.countedIn = current;
+    const call = this.callsInStep++;
+    if (optimizer) return { step: optimizer.nextStep, call };
     if (!recording) return { step: ++this.iterations, call };
     recording.addStepNumber(this);
     this.state ??= new StepState(this.device);

@@ -14,8 +14,8 @@ export function checkNotTraining(call: string, model: object): void {
 }
 
 /** @throws ArgumentError if another training uses `part`, an optimizer or a callback called `name` */
-export function checkUnused(call: string, name: string, part: object): void {
-  const trainer = locked.get(part);
+export function checkUnused(call: string, name: string, participant: object): void {
+  const trainer = locked.get(participant);
   if (trainer === undefined) return;
   throw new ArgumentError(
     `${call}: this ${name} is in use by a training (${trainer}) that is under way; make one for each training`,
@@ -26,10 +26,14 @@ export function checkUnused(call: string, name: string, part: object): void {
  * Notes that `call` trains a model with these parts, by their names, until the returned function is called.
  * @throws ArgumentError if the model is being trained, or a part is in use
  */
-export function lockTraining(call: string, model: object, parts: readonly (readonly [string, object])[]): () => void {
+export function lockTraining(
+  call: string,
+  model: object,
+  participants: readonly (readonly [string, object])[],
+): () => void {
   checkNotTraining(call, model);
-  for (const [name, part] of parts) checkUnused(call, name, part);
-  const all = [model, ...parts.map(([, part]) => part)];
+  for (const [name, participant] of participants) checkUnused(call, name, participant);
+  const all = [model, ...participants.map(([, participant]) => participant)];
   for (const one of all) locked.set(one, call);
   return () => {
     for (const one of all) locked.delete(one);

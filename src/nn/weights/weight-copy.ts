@@ -62,7 +62,7 @@ export class WeightCopy {
   /** Gives the model back what was kept. @throws DisposedError */
   restore(): void {
     this.copy(({ weights, held }) => [held.storage, weights]);
-    this.store.fresh = false;
+    this.store.hasInitialValues = false;
   }
 
   private copy(way: (pair: { weights: Storage; held: DeviceArray }) => [from: Storage, to: Storage]): void {

@@ -19,7 +19,7 @@ export interface WeightSpec {
    * The layer it belongs to, which may be frozen; the model fills it in.
    * @internal
    */
-  owner?: { readonly trainable: boolean };
+  layer?: { readonly trainable: boolean };
   /**
    * The weight of another model on the same device that it begins as a copy of.
    * @internal
@@ -59,7 +59,7 @@ export class Weight {
 
   /** Whether training changes it: not if its kind is never trained, nor while its layer has `trainable = false`. */
   get trainable(): boolean {
-    return this.offset !== null && (this.spec.owner?.trainable ?? true);
+    return this.offset !== null && (this.spec.layer?.trainable ?? true);
   }
 
   /** The values; without gradient while not trainable, so that no gradient kernel runs for them. */

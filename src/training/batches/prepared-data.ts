@@ -110,9 +110,9 @@ export class PreparedData {
       );
     }
     const { labels } = this;
-    const { endsIn, outputShape, training } = model;
-    const byLabel = hasIndependentLabels(encoding ?? 'values', { endsIn, outputShape, loss: training.loss });
-    const rowsAreClasses = ((training.loss.classifies ?? false) || endsIn === 'softmax') && !byLabel;
+    const { finalActivation, outputShape, training } = model;
+    const byLabel = hasIndependentLabels(encoding ?? 'values', { finalActivation, outputShape, loss: training.loss });
+    const rowsAreClasses = ((training.loss.classifies ?? false) || finalActivation === 'softmax') && !byLabel;
     const rows = rowsAreClasses ? source.oneHotClasses : null;
     checkSplit(subject, labels ?? source.labels ?? rows ?? null, at);
     const part = (first: number, end: number, owned: ArrayLoader | null) =>

@@ -26,10 +26,10 @@ export interface TargetSpec {
  */
 export function hasIndependentLabels(
   encoding: TargetEncoding | null,
-  { endsIn, outputShape, loss }: TargetSpec & { endsIn: FinalActivation | null },
+  { finalActivation, outputShape, loss }: TargetSpec & { finalActivation: FinalActivation | null },
 ): boolean {
-  if (encoding !== 'values' || endsIn === 'softmax' || sameShape(outputShape, [1])) return false;
-  return loss.independentLabels ?? endsIn === 'sigmoid';
+  if (encoding !== 'values' || finalActivation === 'softmax' || sameShape(outputShape, [1])) return false;
+  return loss.independentLabels ?? finalActivation === 'sigmoid';
 }
 
 /** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */

@@ -9,7 +9,7 @@ function whyItChanges(
   weights: readonly Weight[],
 ): string | null {
   const own = weights.slice(firstWeight, firstWeight + weightCount);
-  if (own.some(({ spec }) => spec.owner?.trainable ?? true)) {
+  if (own.some(({ spec }) => spec.layer?.trainable ?? true)) {
     return `${title} is trainable; freeze layers from the first on (layer.trainable = false)`;
   }
   if (layer.deterministic) return null;
