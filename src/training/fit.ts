@@ -9,7 +9,7 @@ import { checkCombinedData, type TrainingData } from './batches/training-data.ts
 import { type Callback, callbackName, checkCallbacks } from './callbacks/callback.ts';
 import { CallbackList } from './callbacks/callback-list.ts';
 import { divergedReplicas, type EpochLogs, type History } from './callbacks/logs.ts';
-import { ProgressCallbacks, StepCallbacks } from './callbacks/progress-reports.ts';
+import { ProgressCallbacks, StepCallbacks } from './callbacks/progress-callbacks.ts';
 import { Evaluator } from './evaluate.ts';
 import { type CacheFeaturesOptions, FeatureCache, readAdapterBytes } from './features/feature-cache.ts';
 import { FirstError } from './first-error.ts';

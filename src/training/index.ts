@@ -22,7 +22,7 @@ export { CustomMetric, type MetricFunction, type ValueMetricName } from './metri
 export { type Callback, type FitOptions, Model, type ModelOptions, type TrainInfo } from './model.ts';
 export { type LayerClass, modelConfig, modelFromConfig } from './model-config.ts';
 export type { ClassWeight } from './objective.ts';
-export type { TrainOnBatchOptions } from './on-batch.ts';
 export type { PredictOptions } from './predict.ts';
 export { Sequential } from './sequential.ts';
+export type { TrainOnBatchOptions } from './single-batch-steps.ts';
 export type { CallbackState, SafePoint, StateValue, TrainingState } from './state/training-state.ts';

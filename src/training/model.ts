@@ -43,9 +43,9 @@ import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
 import { type FitOptions as FitOptionsOf, fit } from './fit.ts';
 import type { Metrics } from './objective.ts';
-import { SingleBatchSteps, type TrainOnBatchOptions } from './on-batch.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { ProgramCache } from './program-cache.ts';
+import { SingleBatchSteps, type TrainOnBatchOptions } from './single-batch-steps.ts';
 
 /** What is about to be trained. */
 export interface TrainInfo extends TrainInfoOf<Model> {}

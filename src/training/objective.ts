@@ -9,7 +9,7 @@ import { activate } from '../nn/layers/activation.ts';
 import type { CallOptions } from '../nn/layers/layer.ts';
 import { TargetCheck } from './batches/target-check.ts';
 import { hasIndependentLabels, type TargetEncoding, toClassTargets, toLossTargets } from './batches/targets.ts';
-import { callSubgraph } from './call-part.ts';
+import { callSubgraph } from './call-subgraph.ts';
 import type { ConfusionMatrix } from './metrics/confusion-matrix.ts';
 import { LabelCounts } from './metrics/label-counts.ts';
 import { isValueMetric, MetricCounts } from './metrics/metrics.ts';

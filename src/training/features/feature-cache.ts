@@ -7,7 +7,7 @@ import { type LayerCall, layerCalls } from '../../nn/graph/layer-calls.ts';
 import type { Weight } from '../../nn/weights/weight.ts';
 import type { PreparedData } from '../batches/prepared-data.ts';
 import { SourceBatches } from '../batches/source-batches.ts';
-import { callSubgraph } from '../call-part.ts';
+import { callSubgraph } from '../call-subgraph.ts';
 import type { FeatureLogs } from '../callbacks/logs.ts';
 import { Throttle } from '../throttle.ts';
 import type { Trainable } from '../trainable.ts';
