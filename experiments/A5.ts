@@ -1,4 +1,4 @@
-import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import {
   bars,
   compare,
@@ -44,7 +44,7 @@ export const A5: Experiment = {
 
   async run(lab) {
     const trained = await trainModels(lab, modelNames);
-    const seconds = await lab.part('inference-times', () => inferenceTimes(lab));
+    const seconds = await lab.cached('inference-times', () => inferenceTimes(lab));
     return [
       section(
         'Results',
@@ -116,7 +116,7 @@ export const A5: Experiment = {
 const titles = { accuracy: 'training accuracy', valAccuracy: 'test accuracy', loss: 'training loss' };
 
 /** Seconds in which a model of each kind computes its output for the whole test set. */
-async function inferenceTimes(lab: Lab): Promise<Partial<Record<ModelName, number>>> {
+async function inferenceTimes(lab: ExperimentContext): Promise<Partial<Record<ModelName, number>>> {
   const { test } = lab.loaders('cifar10');
   const times: Partial<Record<ModelName, number>> = {};
   for (const name of modelNames) {

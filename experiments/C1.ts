@@ -1,5 +1,5 @@
 import { SearchError } from '../src/base/errors.ts';
-import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
 import {
   Adam,
   BatchNormalization,
@@ -177,14 +177,14 @@ function bestOf(record: SearchRecord): Trial {
 
 /** The best values of a search, trained from scratch, as the coursework does. */
 function trainBest(
-  lab: Lab<SearchSettings>,
+  lab: ExperimentContext<SearchSettings>,
   record: SearchRecord,
   {
     train,
     validation,
     test,
     seed,
-  }: Record<'train' | 'validation' | 'test', ReturnType<Lab['loader']>> & { seed: number },
+  }: Record<'train' | 'validation' | 'test', ReturnType<ExperimentContext['loader']>> & { seed: number },
 ): Promise<Training<Measured>> {
   const { values } = bestOf(record);
   return lab.train<Measured>(`c1-best-seed-${seed}`, {

@@ -1,4 +1,4 @@
-import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import type { LabelArray } from '../src/data/types.ts';
 import { firstImages, SGD } from '../src/index.ts';
 import {
@@ -29,7 +29,7 @@ import {
 const network = squaredErrorNetwork(() => new SGD({ learningRate: 0.1 }));
 
 /** The same models for D0 and D1. */
-export const trainFiveEpochs = (lab: Lab) => trainOnMnist(lab, 'd-sgd-0.1-5-epochs', network);
+export const trainFiveEpochs = (lab: ExperimentContext) => trainOnMnist(lab, 'd-sgd-0.1-5-epochs', network);
 
 /** What the seed prints of its one model. */
 const published = {
@@ -54,7 +54,7 @@ export const D0: Experiment = {
 
   async run(lab) {
     const { train, test } = lab.images('mnist');
-    const untrained = await lab.part('d-untrained', () => measureUntrained(lab), { depends: network });
+    const untrained = await lab.cached('d-untrained', () => measureUntrained(lab), { depends: network });
     const ten = await trainFiveEpochs(lab);
     const [first] = ten.measured;
     const [height, width, channels] = test.shape;
@@ -103,7 +103,7 @@ export const D0: Experiment = {
 };
 
 /** Test loss and accuracy of each model as it is built, and the first one's outputs for the first test image. */
-async function measureUntrained({ device, images, loader, loaders, seed, settings, signal }: Lab) {
+async function measureUntrained({ device, images, loader, loaders, seed, settings, signal }: ExperimentContext) {
   const { test } = loaders('mnist');
   const model = network.createModel().build(device, { seed, replicas: settings.replicas }).compile(network.compile());
   try {

@@ -1,4 +1,4 @@
-import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import { compare, curves, measuredRow, modelBlocks, paragraph, section, table } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
 import type { BlockInput, ComparisonInput } from '../src/report/content.ts';
@@ -165,7 +165,7 @@ export const E3: Experiment<CnnSettings> = {
 };
 
 async function trainCase(
-  lab: Lab<CnnSettings>,
+  lab: ExperimentContext<CnnSettings>,
   data: Dataset,
   name: Architecture,
   activation: Activation,

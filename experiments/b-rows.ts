@@ -1,4 +1,4 @@
-import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import type { BlockInput, Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
@@ -40,7 +40,7 @@ export function vggRow({ names, replicas = 1, single = [], why, ...about }: VggR
 
 /** What a row of coursework B shows of its trainings. */
 export function variationSections(
-  lab: Lab,
+  lab: ExperimentContext,
   id: string,
   trained: readonly Training<Confusion>[],
   { why = {}, remarks = [] }: { why?: Partial<Record<string, string>>; remarks?: BlockInput[] } = {},

@@ -1,4 +1,4 @@
-import type { Lab, Network, Settings } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Network, Settings } from '../src/cli/experiment.ts';
 import type { ImageSet, LabelArray } from '../src/data/types.ts';
 import {
   Adam,
@@ -80,7 +80,7 @@ export const largest = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((best, value, i, all) => (value > all[best]! ? i : best), 0);
 
 /** Trains as many models as the row's settings say on MNIST, from scratch. Rows that ask for the same share it. */
-export function trainOnMnist(lab: Lab, name: string, network: Network): Promise<Training<Answers>> {
+export function trainOnMnist(lab: ExperimentContext, name: string, network: Network): Promise<Training<Answers>> {
   const { train, test } = lab.loaders('mnist');
   return lab.train(name, {
     ...network,

@@ -1,4 +1,4 @@
-import type { Lab, Reduced, Settings } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Reduced, Settings } from '../src/cli/experiment.ts';
 import { curves } from '../src/report/blocks.ts';
 import type { BlockInput } from '../src/report/content.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
@@ -51,7 +51,7 @@ export interface Trial {
 
 /** Trains one of the five as often as the settings say. */
 function trials(
-  lab: Lab<CnnSettings>,
+  lab: ExperimentContext<CnnSettings>,
   { train, validation, test }: Dataset,
   name: Architecture,
 ): Promise<Training<Trial>> {
@@ -73,7 +73,7 @@ function trials(
 
 /** The trainings of all five. */
 export async function allTrials(
-  lab: Lab<CnnSettings>,
+  lab: ExperimentContext<CnnSettings>,
   data: Dataset,
 ): Promise<{ name: Architecture; training: Training<Trial> }[]> {
   return trainEach(lab, names, async (name) => ({ name, training: await trials(lab, data, name) }));

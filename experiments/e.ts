@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Lab, Network, Reduced, Settings } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Network, Reduced, Settings } from '../src/cli/experiment.ts';
 import {
   Adam,
   Conv2D,
@@ -46,7 +46,7 @@ export function loadDataset(folder: string): { train: ImageSet; test: ImageSet }
 }
 
 /** What the rows work on: images in host memory, on the device with pixels of -1..1, and what a report says about them. */
-export function dataset(lab: Lab) {
+export function dataset(lab: ExperimentContext) {
   const { train: all, test: allTests } = lab.images('fashion-mnist');
   saveDataset(lab.folder, { train: chooseClasses(all, classes), test: chooseClasses(allTests, classes) });
   const { train: labelled, test } = loadDataset(lab.folder);

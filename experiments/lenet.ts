@@ -1,4 +1,4 @@
-import type { Lab, Network, Settings } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Network, Settings } from '../src/cli/experiment.ts';
 import {
   Adam,
   Conv2D,
@@ -78,7 +78,7 @@ export const settings = {
 export type GiniIndices = (number | null)[];
 
 /** The coursework's train_model: Adam, cross-entropy, the test set as validation data, logs for TensorBoard. */
-export function trainModel(lab: Lab, name: ModelName): Promise<Training<GiniIndices>> {
+export function trainModel(lab: ExperimentContext, name: ModelName): Promise<Training<GiniIndices>> {
   const { train, test } = lab.images('cifar10');
   const { network } = models[name];
   return lab.train<GiniIndices>(name, {
@@ -101,5 +101,5 @@ const sixteenClasses = (set: ImageSet): ImageSet => ({
 });
 
 /** Several of them. */
-export const trainModels = <N extends ModelName>(lab: Lab, names: readonly N[]) =>
+export const trainModels = <N extends ModelName>(lab: ExperimentContext, names: readonly N[]) =>
   trainEach(lab, names, async (name) => ({ name, label: models[name].label, training: await trainModel(lab, name) }));

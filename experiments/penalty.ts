@@ -1,4 +1,4 @@
-import type { Experiment, Lab } from '../src/cli/experiment.ts';
+import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import type { Section } from '../src/report/content.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
@@ -30,7 +30,7 @@ export function penaltyExperiment(id: string, penalty: string, published: readon
 }
 
 async function compareWithPublished(
-  lab: Lab,
+  lab: ExperimentContext,
   id: string,
   penalty: string,
   published: readonly Published[],

@@ -1,8 +1,12 @@
-import type { Lab, TrainSpec } from '../src/cli/experiment.ts';
+import type { ExperimentContext, TrainSpec } from '../src/cli/experiment.ts';
 import type { Training } from '../src/report/training.ts';
 
 /** Trainings that do not need each other's results: one after the other, or all at once where workers do them. In the order of `items`. */
-export async function trainEach<T, R>(lab: Lab, items: readonly T[], train: (item: T) => Promise<R>): Promise<R[]> {
+export async function trainEach<T, R>(
+  lab: ExperimentContext,
+  items: readonly T[],
+  train: (item: T) => Promise<R>,
+): Promise<R[]> {
   if (lab.atOnce) return Promise.all(items.map(train));
   const trained: R[] = [];
   for (const item of items) trained.push(await train(item));
@@ -15,7 +19,7 @@ export async function trainEach<T, R>(lab: Lab, items: readonly T[], train: (ite
  * @returns all of them as one, each model with as many epochs as it took
  */
 export async function trainSeeds<M>(
-  lab: Lab,
+  lab: ExperimentContext,
   name: string,
   spec: TrainSpec<M> | ((seed: number) => TrainSpec<M>),
 ): Promise<Training<M>> {

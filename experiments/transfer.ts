@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lab, Settings } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Settings } from '../src/cli/experiment.ts';
 import { Dense, Dropout, FileError, Flatten, type Layer, Rescaling, Resizing, Sequential } from '../src/index.ts';
 import type { Training } from '../src/report/training.ts';
 import { trainSeeds } from './seeds.ts';
@@ -48,11 +48,11 @@ const dense = (units: number) => new Dense({ units, activation: 'relu' });
 const last = () => new Dense({ units: 10, activation: 'softmax' });
 
 /** B9: the extractor is frozen. */
-const frozenNetwork = ({ weightFiles }: Lab, pixels: typeof scaledPixels) =>
+const frozenNetwork = ({ weightFiles }: ExperimentContext, pixels: typeof scaledPixels) =>
   network(weightFiles, pixels, [new Flatten(), dense(256), dense(64), last()], 'none');
 
 /** B10: dropout in the head, whose weights have the same names. */
-const fineTunedNetwork = ({ weightFiles }: Lab) =>
+const fineTunedNetwork = ({ weightFiles }: ExperimentContext) =>
   network(
     weightFiles,
     scaledPixels,
@@ -78,17 +78,17 @@ export const fineTuneSettings = {
 export type FineTuneSettings = Settings & { headEpochs: number };
 
 /** Where B9 keeps the weights that B10 begins with. */
-const weightsPath = (lab: Lab, seed: number) =>
+const weightsPath = (lab: ExperimentContext, seed: number) =>
   join(lab.folder, 'weights', `transfer-${lab.scale}-seed-${seed}.safetensors`);
 
 /** What B9 and B10 share: the last 2/9 of the training images for validation, figures of the test images, logs for TensorBoard. */
-function specOf(lab: Lab) {
+function specOf(lab: ExperimentContext) {
   const { train, test } = lab.loaders('cifar10');
   return { compile, data: train, validationSplit: VALIDATION_SPLIT, testData: test, tensorBoard: true };
 }
 
 /** B9's training: what the frozen extractor gives is computed once for each image. Its weights are kept for B10. */
-export function trainTransfer(lab: Lab, epochs: number): Promise<Training<Confusion>> {
+export function trainTransfer(lab: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
   const { test } = lab.loaders('cifar10');
   return trainSeeds(lab, trainingName(lab, 'transfer'), {
     ...specOf(lab),
@@ -104,7 +104,7 @@ export function trainTransfer(lab: Lab, epochs: number): Promise<Training<Confus
 }
 
 /** The same with pixels that were divided by 255 before the network's own preprocessing, which takes them for 0..255: all but black. */
-export function trainTransferScaledTwice(lab: Lab, epochs: number): Promise<Training<Confusion>> {
+export function trainTransferScaledTwice(lab: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
   const { test } = lab.loaders('cifar10');
   const name = `${trainingName(lab, 'transfer-scaled-twice')}-seed-${lab.seed}`;
   return lab.train(name, {
@@ -117,7 +117,7 @@ export function trainTransferScaledTwice(lab: Lab, epochs: number): Promise<Trai
 }
 
 /** B10's training goes on from B9's of the same seed, `head`. */
-export function trainFineTuned(lab: Lab, head: Lab): Promise<Training<Confusion>> {
+export function trainFineTuned(lab: ExperimentContext, head: ExperimentContext): Promise<Training<Confusion>> {
   const { test } = lab.loaders('cifar10');
   return trainSeeds(lab, trainingName(lab, 'fine-tuned'), (seed) => ({
     ...specOf(lab),

@@ -1,4 +1,4 @@
-import type { Lab, Network } from '../src/cli/experiment.ts';
+import type { ExperimentContext, Network } from '../src/cli/experiment.ts';
 import {
   Conv2D,
   Dense,
@@ -104,10 +104,11 @@ export const earlyStopping = () => [new EarlyStopping({ monitor: 'valAccuracy', 
 export const VALIDATION_SPLIT = 2 / 9;
 
 /** One that `--short` cuts is another training. */
-export const trainingName = (lab: Lab, name: string): string => (lab.scale === 'short' ? `${name}-short` : name);
+export const trainingName = (lab: ExperimentContext, name: string): string =>
+  lab.scale === 'short' ? `${name}-short` : name;
 
 /** A variation, trained once for each seed. @param replicas how many; left out, the row's setting */
-export function trainVgg(lab: Lab, name: VggName, replicas?: number): Promise<Training<Confusion>> {
+export function trainVgg(lab: ExperimentContext, name: VggName, replicas?: number): Promise<Training<Confusion>> {
   const own = lab.variation(name);
   const { train, test } = own.loaders('cifar10');
   return trainSeeds(own, trainingName(own, name), {

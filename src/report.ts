@@ -3,9 +3,10 @@
  * @module tilegrad/report
  */
 
+export { defineExperiment, type ExperimentOptions } from './cli/define-experiment.ts';
 export type {
   Experiment,
-  Lab as ExperimentContext,
+  ExperimentContext,
   Network,
   Scale,
   SearchSpec,
@@ -13,5 +14,4 @@ export type {
   TrainedReplica,
   TrainSpec,
 } from './cli/experiment.ts';
-export { defineExperiment, type ExperimentOptions } from './cli/own-experiment.ts';
 export * from './report/index.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { main } from '../src/cli/cli.ts';
-import type { Parts } from '../src/cli/parts.ts';
+import type { LazyModules } from '../src/cli/lazy-modules.ts';
 import { FakeIo } from './cli/fakes.ts';
 import { plain } from './data/pictures.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
@@ -125,7 +125,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 async function tilegradHelp(words: string[]): Promise<string> {
   const io = new FakeIo();
   const command = words.slice(0, words.findIndex((word) => word.startsWith('-')) >>> 0);
-  await main(['node', 'tilegrad', ...command, '--help'], {} as Parts, io);
+  await main(['node', 'tilegrad', ...command, '--help'], {} as LazyModules, io);
   return io.out;
 }
 

@@ -5,22 +5,22 @@ import type { WeightsOptions } from './data.ts';
 import { scales } from './experiment.ts';
 import { checkDrawing } from './installed.ts';
 import { type Io, nodeIo } from './io.ts';
+import type { LazyModules } from './lazy-modules.ts';
 import {
-  mostBatch,
-  mostEpochs,
-  mostRuns,
-  oneOf,
-  oneOfNumbers,
+  integerParser,
+  MAX_BATCH_SIZE,
+  MAX_EPOCHS,
+  MAX_REPLICAS,
+  numberChoiceParser,
   parseLearningRate,
   parseSeed,
-  path,
-  paths,
-  positiveNumber,
-  queueAddress,
+  pathParser,
+  pathsParser,
+  positiveNumberParser,
+  queueAddressParser,
   type RunOptions,
-  wholeNumber,
+  wordParser,
 } from './options.ts';
-import type { Parts } from './parts.ts';
 import { reportError } from './report-error.ts';
 import type { SearchCommandOptions } from './search.ts';
 import type { TuneCommandOptions } from './tune.ts';
@@ -80,11 +80,11 @@ type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'
  *
  * @param argv As `process.argv`: the command's own arguments begin at the third.
  */
-export async function main(argv: readonly string[], parts: Parts, io: Io = nodeIo()): Promise<number> {
+export async function main(argv: readonly string[], modules: LazyModules, io: Io = nodeIo()): Promise<number> {
   const words = argv.slice(2);
   const asked = { json: words.includes('--json'), debug: words.includes('--debug') || isSet(io.env.TILEGRAD_DEBUG) };
   const outcome = { exitCode: 0 };
-  const program = createProgram(parts, io, outcome);
+  const program = createProgram(modules, io, outcome);
   try {
     await program.parseAsync(words, { from: 'user' });
     return outcome.exitCode;
@@ -102,7 +102,7 @@ function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== '0';
 }
 
-function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Command {
+function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number }): Command {
   const program = new Command('tilegrad')
     .description('Trains neural networks on kernels written by hand in WGSL, through WebGPU.')
     .version(versions().tilegrad, '-V, --version', 'print the version')
@@ -124,7 +124,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--no-driver', 'do not look for an adapter, and install no driver')
     .action(async (options: { driver: boolean }) => {
       const { setup } = await import('./setup.ts');
-      await setup(options, io, parts.setup);
+      await setup(options, io, modules.setup);
     });
 
   program
@@ -133,7 +133,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the result as JSON')
     .action(async (options: { json?: boolean }) => {
       const { doctor } = await import('./doctor.ts');
-      outcome.exitCode = await doctor(options, io, parts.engine);
+      outcome.exitCode = await doctor(options, io, modules.engine);
     });
 
   program
@@ -142,7 +142,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option('--json', 'print the list as JSON')
     .action(async (options: { json?: boolean }) => {
       const { list } = await import('./list.ts');
-      list(await parts.catalogue(), options, io);
+      list(await modules.catalogue(), options, io);
     });
 
   program
@@ -155,34 +155,38 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option(
       '--scale <scale>',
       'full: as published; short: a coursework in about half an hour; smoke: seconds (default: full with the full data set, short with the bundled sample)',
-      oneOf('--scale', scales),
+      wordParser('--scale', scales),
     )
-    .option('--resume [run]', 'go on with a run: its folder, or the newest that is not finished', path('--resume'))
+    .option(
+      '--resume [run]',
+      'go on with a run: its folder, or the newest that is not finished',
+      pathParser('--resume'),
+    )
     .option(
       '--data <dir>',
       'folder that holds the data set (default: TILEGRAD_DATA, the cache, then the bundled sample)',
-      path('--data'),
+      pathParser('--data'),
     )
-    .option('--epochs <n>', 'passes over the training images', wholeNumber('--epochs', 1, mostEpochs))
-    .option('--batch <n>', 'images a training step', wholeNumber('--batch', 1, mostBatch))
+    .option('--epochs <n>', 'passes over the training images', integerParser('--epochs', 1, MAX_EPOCHS))
+    .option('--batch <n>', 'images a training step', integerParser('--batch', 1, MAX_BATCH_SIZE))
     .option('--lr <rate>', 'learning rate', parseLearningRate)
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
     .option(
       '--runs <n>',
-      `models a training, with seeds that follow each other; at most ${mostRuns}`,
-      wholeNumber('--runs', 1, mostRuns),
+      `models a training, with seeds that follow each other; at most ${MAX_REPLICAS}`,
+      integerParser('--runs', 1, MAX_REPLICAS),
     )
-    .option('--replicas <n>', 'the same as --runs', wholeNumber('--replicas', 1, mostRuns))
-    .option('--limit <n>', 'train on the first n images only; the test set stays whole', wholeNumber('--limit', 1))
+    .option('--replicas <n>', 'the same as --runs', integerParser('--replicas', 1, MAX_REPLICAS))
+    .option('--limit <n>', 'train on the first n images only; the test set stays whole', integerParser('--limit', 1))
     .option(
       '--short <names>',
       'at the full scale, cut these variations of a row to the short one: names with commas between them; `tilegrad list` shows them',
     )
-    .option('--out <dir>', 'where to make the folder of results', path('--out'), 'runs')
+    .option('--out <dir>', 'where to make the folder of results', pathParser('--out'), 'runs')
     .option(
       '--workers <url>',
       'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
-      queueAddress('--workers'),
+      queueAddressParser('--workers'),
     )
     .option('--accept-changes', "with --resume, go on though the file of one's own experiment has changed")
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
@@ -194,12 +198,14 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
         throw new UsageError(`--runs ${runs} and --replicas ${replicas} mean the same; give one of them`);
       }
       await checkDrawing();
-      const { choose } = await import('./choice.ts');
-      const { chooseFile, isFile } = await import('./experiment-module.ts');
-      const choice = isFile(id) ? await chooseFile(id, await parts.catalogue()) : choose(id, await parts.catalogue());
+      const { findTarget } = await import('./run-target.ts');
+      const { loadTarget, isFile } = await import('./experiment-module.ts');
+      const choice = isFile(id)
+        ? await loadTarget(id, await modules.catalogue())
+        : findTarget(id, await modules.catalogue());
       const { run } = await import('./run.ts');
       const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
-      outcome.exitCode = await run(choice, asked, io, await parts.engine());
+      outcome.exitCode = await run(choice, asked, io, await modules.engine());
     });
 
   program
@@ -210,26 +216,26 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .argument(
       '<file>',
       'module (.mjs) that exports buildModel(hp), data, and perhaps searcher, options and fit',
-      path('search'),
+      pathParser('search'),
     )
-    .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', path('--resume'))
+    .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', pathParser('--resume'))
     .option(
       '--seed <n>',
       "seed of the search (default: that of the module's options, or 0; with --resume its own)",
       parseSeed,
     )
-    .option('--out <dir>', 'where to make the folder of the search', path('--out'), 'runs')
+    .option('--out <dir>', 'where to make the folder of the search', pathParser('--out'), 'runs')
     .option(
       '--workers <url>',
       'have the trials trained by the workers of a queue, redis://HOST: see `tilegrad worker`',
-      queueAddress('--workers'),
+      queueAddressParser('--workers'),
     )
     .option('--json', 'print the search as JSON, and progress on stderr')
     .addHelpText('after', SEARCH_HELP)
     .action(async (file: string, options: SearchCommandOptions) => {
       await checkDrawing();
       const { search } = await import('./search.ts');
-      await search(file, options, io, await parts.engine());
+      await search(file, options, io, await modules.engine());
     });
 
   program
@@ -241,23 +247,23 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .argument(
       '<url>',
       'the queue: redis://HOST, or rediss://HOST for TLS; its password may be in TILEGRAD_REDIS_PASSWORD',
-      queueAddress('worker'),
+      queueAddressParser('worker'),
     )
     .option(
       '--search <file>',
       'module of a search, as for `tilegrad search`, whose trials it trains too; may be given several times',
-      paths('--search'),
+      pathsParser('--search'),
     )
-    .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', path('--data'))
+    .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', pathParser('--data'))
     .option('--name <name>', 'what results call this worker (default: host and process)')
     .option(
       '--stall <seconds>',
       'when its jobs are given to others, after so long without a sign of it (default: 30)',
-      positiveNumber('--stall'),
+      positiveNumberParser('--stall'),
     )
     .action(async (url: string, options: WorkerOptions) => {
       const { worker } = await import('./worker.ts');
-      await worker(url, options, io, parts);
+      await worker(url, options, io, modules);
     });
 
   program
@@ -268,14 +274,18 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .option(
       '--batch <n>',
       "images a training step (default: each experiment's own)",
-      wholeNumber('--batch', 1, mostBatch),
+      integerParser('--batch', 1, MAX_BATCH_SIZE),
     )
-    .option('--budget <seconds>', 'stop after so long; the longest computations come first', positiveNumber('--budget'))
+    .option(
+      '--budget <seconds>',
+      'stop after so long; the longest computations come first',
+      positiveNumberParser('--budget'),
+    )
     .option('--json', 'print the results as JSON, and progress on stderr')
     .action(async (names: string[], { all, ...options }: TuneCommandOptions & { all?: boolean }) => {
-      const { chooseExperiments, tuneExperiments } = await import('./tune.ts');
-      const experiments = chooseExperiments((await parts.catalogue()).experiments, all ? [] : names);
-      await tuneExperiments(experiments, options, io, await parts.engine());
+      const { findExperiments, tuneExperiments } = await import('./tune.ts');
+      const experiments = findExperiments((await modules.catalogue()).experiments, all ? [] : names);
+      await tuneExperiments(experiments, options, io, await modules.engine());
     });
 
   program
@@ -284,7 +294,7 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
     .argument(
       '<run>',
       'folder of a run or a search, such as `tilegrad run` and `tilegrad search` leave',
-      path('report'),
+      pathParser('report'),
     )
     .option('--json', 'print the report as JSON')
     .action(async (run: string, options: { json?: boolean }) => {
@@ -295,8 +305,8 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('compare')
     .description('put runs side by side: a table, and a report with their curves in one plot')
-    .argument('<runs...>', 'folders of two or more runs', paths('compare'))
-    .option('--out <dir>', 'where to make the folder of the report', path('--out'), 'runs')
+    .argument('<runs...>', 'folders of two or more runs', pathsParser('compare'))
+    .option('--out <dir>', 'where to make the folder of the report', pathParser('--out'), 'runs')
     .option('--json', 'print the report as JSON')
     .action(async (runs: string[], options: { out: string; json?: boolean }) => {
       const { compare } = await import('./compare.ts');
@@ -306,8 +316,8 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   program
     .command('results')
     .description('keep the figures of runs, and write the document of all that are kept')
-    .argument('[runs...]', 'folders of runs; none: write the document again', paths('results'))
-    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', path('--docs'), 'docs')
+    .argument('[runs...]', 'folders of runs; none: write the document again', pathsParser('results'))
+    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', pathParser('--docs'), 'docs')
     .option('--json', 'print the results as JSON')
     .action(async (runs: string[], options: { docs: string; json?: boolean }) => {
       const { results } = await import('./results.ts');
@@ -318,11 +328,11 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
   data
     .command('list')
     .description('list the data sets and where they are on this machine')
-    .option('--data <dir>', 'folder to look in first', path('--data'))
+    .option('--data <dir>', 'folder to look in first', pathParser('--data'))
     .option('--json', 'print the list as JSON')
     .action(async (options: { data?: string; json?: boolean }) => {
       const { dataList } = await import('./data.ts');
-      await dataList(await parts.data(), options, io);
+      await dataList(await modules.data(), options, io);
     });
   data
     .command('fetch')
@@ -331,22 +341,22 @@ function createProgram(parts: Parts, io: Io, outcome: { exitCode: number }): Com
         'was stopped. Weights in the folder that the environment variable TILEGRAD_WEIGHTS names are found without a download',
     )
     .argument('<name>', 'name of the data set; `tilegrad data list` shows all; or mobilenet-v2, its ImageNet weights')
-    .option('--data <dir>', 'folder to put it in (default: the cache)', path('--data'))
+    .option('--data <dir>', 'folder to put it in (default: the cache)', pathParser('--data'))
     .option(
       '--alpha <alpha>',
       `of mobilenet-v2, factor on its filters: ${ALPHAS.join(', ')} (default: 1)`,
-      oneOfNumbers('--alpha', ALPHAS),
+      numberChoiceParser('--alpha', ALPHAS),
     )
     .option(
       '--rows <n>',
       `of mobilenet-v2, rows of its images: ${ROWS.join(', ')} (default: 224)`,
-      oneOfNumbers('--rows', ROWS),
+      numberChoiceParser('--rows', ROWS),
     )
     .option('--top', 'of mobilenet-v2, with its head of 1,000 classes')
     .option('--json', 'print the result as JSON, and progress on stderr')
     .action(async (name: string, options: { data?: string; json?: boolean } & WeightsOptions) => {
       const { dataFetch } = await import('./data.ts');
-      await dataFetch(await parts.data(), name, options, io);
+      await dataFetch(await modules.data(), name, options, io);
     });
   return program;
 }

@@ -5,7 +5,7 @@ import { compareReports } from '../report/compare.ts';
 import { checkReport, readReport, writeReport } from '../report/report-files.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import { resultsText } from '../report/text.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
 
 /** `tilegrad compare`: a report that puts runs side by side, in a folder of its own. */
 export async function compare(
@@ -19,7 +19,7 @@ export async function compare(
     );
   }
   const read = paths.map((path) => readReport(path));
-  for (const { note } of read) if (note) line(io.stderr, `Note: ${toPrintableLine(note)}`);
+  for (const { note } of read) if (note) writeLine(io.stderr, `Note: ${toPrintableLine(note)}`);
   checkWritable(options.out);
   const names = read.map(({ folder }) => basename(resolve(folder)));
   const runs = read.map(({ folder, report }, i) => {
@@ -30,9 +30,9 @@ export async function compare(
   const folder = createRunFolder(options.out, 'compare', new Date());
   const files = await writeReport(folder, report);
   if (options.json) {
-    json(io.stdout, { folder, files, report });
+    writeJson(io.stdout, { folder, files, report });
     return;
   }
-  line(io.stdout, resultsText(report));
-  line(io.stdout, `\nWrote report.html, report.json and the figures in ${toPrintableLine(folder)}`);
+  writeLine(io.stdout, resultsText(report));
+  writeLine(io.stdout, `\nWrote report.html, report.json and the figures in ${toPrintableLine(folder)}`);
 }

@@ -5,8 +5,8 @@ import type { DatasetName } from '../data/types.ts';
 import { count } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { type Io, json, line } from './io.ts';
-import { chooseName } from './options.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
+import { findName } from './options.ts';
 
 /** What is fetched beside data sets. */
 export const NETWORK = 'mobilenet-v2';
@@ -23,7 +23,7 @@ export interface WeightsOptions {
 /** What the `data` commands need of src/data. */
 export interface DataTools {
   datasets: Readonly<Record<DatasetName, DatasetSummary>>;
-  datasetStatus(name: DatasetName, options: { dir?: string }): Promise<Whereabouts | null>;
+  datasetStatus(name: DatasetName, options: { dir?: string }): Promise<DatasetLocation | null>;
   fetchDataset(name: DatasetName, options: FetchOptions): Promise<Fetched>;
   /** Weights of MobileNetV2 as Keras publishes them. */
   fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<Fetched>;
@@ -53,7 +53,7 @@ interface DatasetSummary {
   files: readonly { size: number }[];
 }
 
-interface Whereabouts {
+interface DatasetLocation {
   kind: 'folder' | 'archive' | 'sample';
   path: string;
   /** Files that should be there and are not. */
@@ -82,7 +82,7 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
   );
   const places = await tools.weightsStatus({ dir: options.data });
   if (options.json) {
-    json(io.stdout, [...entries, { name: NETWORK, title: WEIGHTS, found: places }]);
+    writeJson(io.stdout, [...entries, { name: NETWORK, title: WEIGHTS, found: places }]);
     return;
   }
   const rows = entries.map((entry) => [
@@ -90,19 +90,22 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
     entry.title,
     `${count(entry.train)} + ${count(entry.test)}`,
     megabytes(entry.downloadBytes),
-    whereaboutsText(entry.found),
+    locationText(entry.found),
   ]);
-  line(io.stdout, table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, [2, 3]));
-  for (const entry of entries) line(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
-  line(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
-  for (const place of places) line(io.stdout, `${WEIGHTS} in ${placeText(place)}`);
-  line(
+  writeLine(
+    io.stdout,
+    table(['name', 'data set', 'training + test images', 'download', 'on this machine'], rows, [2, 3]),
+  );
+  for (const entry of entries) writeLine(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
+  writeLine(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
+  for (const place of places) writeLine(io.stdout, `${WEIGHTS} in ${weightsText(place)}`);
+  writeLine(
     io.stdout,
     `Get the ${WEIGHTS.replace(/^The /, '')}: \`npx tilegrad data fetch ${NETWORK}\`; its --help shows which there are.`,
   );
 }
 
-function placeText({ kind, path, weights, problem }: WeightsFolder): string {
+function weightsText({ kind, path, weights, problem }: WeightsFolder): string {
   const which = weights.map(
     ({ alpha, rows, includeTop }) => `alpha ${alpha}, ${rows} rows, ${includeTop ? 'with' : 'without'} head`,
   );
@@ -110,7 +113,7 @@ function placeText({ kind, path, weights, problem }: WeightsFolder): string {
   return `${place}: ${problem ?? (which.join('; ') || 'none')}`;
 }
 
-function whereaboutsText(found: Whereabouts | null): string {
+function locationText(found: DatasetLocation | null): string {
   if (found === null) return 'not here';
   if (found.kind === 'sample') return 'only the bundled sample';
   if (found.missing.length > 0) return `incomplete: ${found.path}\nmissing ${found.missing.join('\nmissing ')}`;
@@ -125,7 +128,7 @@ export async function dataFetch(
   io: Io,
 ): Promise<void> {
   const known = [...(Object.keys(tools.datasets) as DatasetName[]), NETWORK] as const;
-  const name = chooseName('data set', given, known, 'See `npx tilegrad data list`.');
+  const name = findName('data set', given, known, 'See `npx tilegrad data list`.');
   const [option] = Object.keys(which);
   if (name !== NETWORK && option !== undefined) {
     throw new UsageError(
@@ -143,12 +146,12 @@ export async function dataFetch(
     const result = await (name === NETWORK ? tools.fetchWeights(which, download) : tools.fetchDataset(name, download));
     bars.stop();
     if (asJson) {
-      json(io.stdout, { name, ...result });
+      writeJson(io.stdout, { name, ...result });
       return;
     }
     const did = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
     const what = name === NETWORK ? `${WEIGHTS} are` : `${tools.datasets[name].title} is`;
-    line(io.stdout, `${what} in ${result.path} (files: ${did})`);
+    writeLine(io.stdout, `${what} in ${result.path} (files: ${did})`);
   } finally {
     bars.stop();
     interrupt.dispose();
@@ -171,7 +174,7 @@ export class FileBars {
       this.stop();
       this.#file = file;
       if (!this.#io.stderr.isTTY) {
-        line(this.#io.stderr, `${file}, ${payload.size}`);
+        writeLine(this.#io.stderr, `${file}, ${payload.size}`);
         return;
       }
       this.#bar = new cliProgress.SingleBar(

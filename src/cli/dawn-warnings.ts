@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
 import { createFolders } from '../base/create-folders.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
-import { type Io, line } from './io.ts';
+import { type Io, writeLine } from './io.ts';
 
 /** What Dawn reduces the limits of dynamic buffers to if the adapter has larger ones: its `kMaxDynamic...BuffersPerPipelineLayout`. */
 const DAWN_LIMIT = 16;
@@ -13,7 +13,7 @@ const DAWN_LIMIT = 16;
  * artificially reduced ..."); null on other adapters. Dawn writes them to stderr itself, and no toggle or requested limit keeps it
  * from doing so.
  */
-export function warningsExplained({ limits }: Pick<AdapterInfo, 'limits'>): string | null {
+export function dawnWarningsText({ limits }: Pick<AdapterInfo, 'limits'>): string | null {
   const { maxDynamicUniformBuffersPerPipelineLayout: uniform, maxDynamicStorageBuffersPerPipelineLayout: storage } =
     limits;
   if (uniform !== DAWN_LIMIT && storage !== DAWN_LIMIT) return null;
@@ -24,15 +24,15 @@ export function warningsExplained({ limits }: Pick<AdapterInfo, 'limits'>): stri
 }
 
 /** Explains them on stderr, once for each cache folder. */
-export function explainWarnings(info: Pick<AdapterInfo, 'limits'>, io: Io): void {
-  const text = warningsExplained(info);
+export function explainDawnWarnings(info: Pick<AdapterInfo, 'limits'>, io: Io): void {
+  const text = dawnWarningsText(info);
   if (text === null) return;
   const cache = findCacheDir(
     () => {},
     () => cacheDir(io.env),
   );
   if (cache !== null && !isFirst(cache)) return;
-  line(io.stderr, `Note: ${text}. This note comes once.`);
+  writeLine(io.stderr, `Note: ${text}. This note comes once.`);
 }
 
 function isFirst(cache: string): boolean {

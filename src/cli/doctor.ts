@@ -9,9 +9,9 @@ import { adapterText, duration, tuningText } from '../report/format.ts';
 import type { EpochLogs } from '../training/callbacks/logs.ts';
 import type { Tuning } from '../tuner/load.ts';
 import { adapterAdvice, type Machine } from './advice.ts';
-import { warningsExplained } from './dawn-warnings.ts';
+import { dawnWarningsText } from './dawn-warnings.ts';
 import type { EngineDevice, EngineTuner } from './engine.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
 import { probeAdvice, probeLines } from './probe-text.ts';
 import { describeError } from './report-error.ts';
 import { runtimeGpu, runtimeName } from './runtime.ts';
@@ -54,12 +54,12 @@ export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: No
   const [first, last] = [losses[0] ?? Number.NaN, losses.at(-1) ?? Number.NaN];
   const finite = losses.length > 1 && losses.every(Number.isFinite);
   const ok = finite && last < first;
-  const course = `the loss went from ${first.toFixed(4)} to ${last.toFixed(4)} in ${losses.length} steps`;
+  const lossText = `the loss went from ${first.toFixed(4)} to ${last.toFixed(4)} in ${losses.length} steps`;
   const detail = ok
-    ? course
+    ? lossText
     : finite
-      ? `${course}: it should have gone down`
-      : `${course}: it should be a finite number`;
+      ? `${lossText}: it should have gone down`
+      : `${lossText}: it should be a finite number`;
   return { check: { name: 'training', ok, detail }, training: { losses, compileSeconds, stepSeconds } };
 }
 
@@ -98,7 +98,7 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     diagnosis.probe = device.probe;
     advice.push(...probeAdvice(device.probe));
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
-    const explained = warningsExplained(device.info);
+    const explained = dawnWarningsText(device.info);
     if (explained) advice.push(`Nothing to worry about: ${explained}`);
     const {
       hash: _,
@@ -109,12 +109,12 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     const { check, training } = judgeTraining(await engine.trainSmallNetwork(device));
     checks.push(check);
     diagnosis.training = training;
-    if (!check.ok) advice.push(brokenDriver);
+    if (!check.ok) advice.push(BROKEN_DRIVER_ADVICE);
   } catch (error) {
     const name = device === undefined ? 'adapter' : 'training';
     checks.push({ name, ok: false, detail: describeError(error).message });
     if (error instanceof AdapterError) advice.push(...adapterAdvice(machine));
-    else if (name === 'training') advice.push(brokenDriver);
+    else if (name === 'training') advice.push(BROKEN_DRIVER_ADVICE);
     else if (!(error instanceof TilegradError)) {
       advice.push(`Run \`${installLine(['webgpu'])}\` again: the package webgpu did not load.`);
     }
@@ -125,7 +125,7 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
   return diagnosis;
 }
 
-const brokenDriver =
+const BROKEN_DRIVER_ADVICE =
   'The adapter was found but does not train. Update its driver; if that does not help, report the output of `npx tilegrad doctor --json`.';
 
 /** `tilegrad doctor`: exit 0 when a real training step works on this machine, else 1. */
@@ -135,13 +135,13 @@ export async function doctor(
   loadEngine: () => Promise<DoctorEngine>,
 ): Promise<number> {
   const diagnosis = await diagnose(loadEngine, thisMachine());
-  if (options.json) json(io.stdout, diagnosis);
-  else line(io.stdout, diagnosisText(diagnosis));
+  if (options.json) writeJson(io.stdout, diagnosis);
+  else writeLine(io.stdout, diagnosisText(diagnosis));
   return diagnosis.ok ? 0 : 1;
 }
 
 /** The limits that decide what fits and which kernels can run; the others are about drawing. */
-const computeLimits = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
+const COMPUTE_LIMITS = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
 
 /** The diagnosis for people. */
 export function diagnosisText(diagnosis: Diagnosis): string {
@@ -160,7 +160,7 @@ export function diagnosisText(diagnosis: Diagnosis): string {
       `features   ${adapter.features.join(', ') || 'none'}`,
       'limits     (of compute; --json has all)',
       ...Object.entries(adapter.limits)
-        .filter(([name]) => computeLimits.test(name))
+        .filter(([name]) => COMPUTE_LIMITS.test(name))
         .map(([name, value]) => `  ${name.padEnd(36)} ${value}`),
     );
   }

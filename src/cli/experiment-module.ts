@@ -4,10 +4,10 @@ import { dirname, relative, resolve } from 'node:path';
 import { formatValue } from '../base/check.ts';
 import { ArgumentError, UsageError } from '../base/errors.ts';
 import type { Section } from '../report/content.ts';
-import type { Choice } from './choice.ts';
+import { defineExperiment, type ExperimentOptions } from './define-experiment.ts';
 import type { Catalogue, Experiment } from './experiment.ts';
 import { inModule } from './module-error.ts';
-import { defineExperiment, type ExperimentOptions } from './own-experiment.ts';
+import type { RunTarget } from './run-target.ts';
 import { importUserModule } from './user-module.ts';
 
 // Experiments of one's own, which `tilegrad run FILE` runs: see `defineExperiment`.
@@ -19,7 +19,7 @@ export const isFile = (name: string): boolean => /[\\/]/.test(name) || /\.[cm]?[
  * The experiment that a file exports as its default.
  * @throws UsageError for a file that is not there or cannot be loaded, that exports no experiment, or one with an id that is taken
  */
-export async function chooseFile(file: string, { experiments, courseworks }: Catalogue): Promise<Choice> {
+export async function loadTarget(file: string, { experiments, courseworks }: Catalogue): Promise<RunTarget> {
   const exported = await importUserModule('run', file);
   const experiment = readExperiment(file, exported);
   const { id, title, question } = experiment;
@@ -28,7 +28,7 @@ export async function chooseFile(file: string, { experiments, courseworks }: Cat
     throw new UsageError(
       `${file}: its id ${id} is that of an experiment of tilegrad's, ${taken.title}; choose another`,
     );
-  return { id, title, question, rows: [experiment], file: resolve(file), code: codeHash(resolve(file)) };
+  return { id, title, question, experiments: [experiment], file: resolve(file), code: codeHash(resolve(file)) };
 }
 
 /** The default export of a module, checked; what it throws is told with its line. @throws UsageError */
@@ -72,15 +72,15 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
 export function codeHash(file: string): string {
   const hash = createHash('sha256');
   const seen = new Set<string>();
-  const add = (path: string): void => {
+  const addFile = (path: string): void => {
     if (seen.has(path) || !existsSync(path) || !statSync(path).isFile()) return;
     seen.add(path);
     const text = readFileSync(path, 'utf8');
     hash.update(`${relative(dirname(file), path).replaceAll('\\', '/')}\0${text.length}\0${text}`);
     for (const [, specifier] of text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g)) {
-      add(resolve(dirname(path), specifier!));
+      addFile(resolve(dirname(path), specifier!));
     }
   };
-  add(file);
+  addFile(file);
   return hash.digest('hex').slice(0, 16);
 }

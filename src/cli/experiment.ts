@@ -123,7 +123,7 @@ export interface Experiment<S extends Settings = Settings> {
   /** Whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
   /** Trains and measures what it is about. @returns the sections of its report */
-  run(lab: Lab<S>): Promise<Section[]>;
+  run(lab: ExperimentContext<S>): Promise<Section[]>;
 }
 
 /** Rows that belong together: `tilegrad run A`. */
@@ -215,7 +215,7 @@ export interface TrainedReplica {
 }
 
 /** What a row is given to work with. */
-export interface Lab<S extends Settings = Settings> {
+export interface ExperimentContext<S extends Settings = Settings> {
   /** The scale that was asked for. */
   readonly scale: Scale;
   /** The settings of that scale. */
@@ -259,9 +259,14 @@ export interface Lab<S extends Settings = Settings> {
    * Any other computation, done once; `compute` returns plain JSON.
    * @param options.depends what else it goes by than its own text: plain JSON
    */
+  cached<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
+  /** @deprecated Use `cached`. */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
-  variation(name: string): Lab<S>;
+  variation(name: string): ExperimentContext<S>;
   /** Adds a line to what was reduced or changed. */
   note(text: string): void;
 }
+
+/** @deprecated Use `ExperimentContext`. */
+export type Lab<S extends Settings = Settings> = ExperimentContext<S>;

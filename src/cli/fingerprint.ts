@@ -6,7 +6,8 @@ import type { TrainSpec } from './experiment.ts';
 
 // What decides a result, as text that can be hashed: two computations of one hash give the same bits on one adapter.
 
-export const hashOf = (value: unknown): string => createHash('sha256').update(stable(value)).digest('hex').slice(0, 16);
+export const hashOf = (value: unknown): string =>
+  createHash('sha256').update(stableJson(value)).digest('hex').slice(0, 16);
 
 /** Of every image and label of a set. Kept by the set: it is asked for by every training. */
 export function fingerprintOf(set: ImageSet): string {
@@ -21,7 +22,7 @@ export function fingerprintOf(set: ImageSet): string {
 const fingerprints = new WeakMap<ImageSet, string>();
 
 /** JSON with the keys in order; functions by their text, typed arrays by their numbers. */
-function stable(value: unknown): string {
+function stableJson(value: unknown): string {
   return JSON.stringify(value, (_key, one: unknown) => {
     if (typeof one === 'function') return codeOf(one);
     if (typeof one === 'number' && !Number.isFinite(one)) return String(one);
@@ -42,7 +43,7 @@ const codeOf = (f: unknown) =>
   );
 
 /** Steps at which schedules are looked at: a function's text does not hold the numbers it was made with. */
-const STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];
+const SAMPLED_STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];
 
 /** Optimiser, loss, metrics and layers of a network, as data. */
 export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile']>): unknown {
@@ -56,7 +57,7 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
     optimizer:
       typeof optimizer === 'string'
         ? optimizer
-        : { ...optimizer, rates: STEPS.map((step) => optimizer.ratesAt?.(step)) },
+        : { ...optimizer, rates: SAMPLED_STEPS.map((step) => optimizer.ratesAt?.(step)) },
     loss: typeof loss === 'object' ? { kind: loss.constructor.name, ...loss, call: loss.call } : loss,
     metrics,
   };

@@ -1,7 +1,7 @@
 import type { Io } from './io.ts';
 
 /** `npm start` and `npx` pass on a Ctrl-C that the terminal has sent already, so one press can arrive twice. */
-const echoMilliseconds = 300;
+const ECHO_MS = 300;
 
 /**
  * A signal that the first Ctrl-C aborts, so that work can end in order; a second one exits at once with 130, the
@@ -21,7 +21,7 @@ export function listenForInterrupt(
       firstAt = now;
       onPress(true);
       abort.abort();
-    } else if (now - firstAt > echoMilliseconds) {
+    } else if (now - firstAt > ECHO_MS) {
       onPress(false);
       io.exit(130);
     }

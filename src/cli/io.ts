@@ -37,11 +37,11 @@ export function nodeIo(): Io {
 }
 
 /** Writes a line, or several: text that may come from anywhere, made `printable`. */
-export function line(stream: OutputStream, text = ''): void {
+export function writeLine(stream: OutputStream, text = ''): void {
   stream.write(`${toPrintable(text)}\n`);
 }
 
 /** Writes a value as JSON: what `--json` puts on stdout, and nothing else. */
-export function json(stream: OutputStream, value: unknown): void {
+export function writeJson(stream: OutputStream, value: unknown): void {
   stream.write(`${toPrintableJson(JSON.stringify(value, null, 2))}\n`);
 }

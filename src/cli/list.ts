@@ -1,13 +1,13 @@
 import { table } from '../report/tables.ts';
-import { rowsOfCoursework } from './choice.ts';
 import type { Catalogue } from './experiment.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
+import { experimentsOf } from './run-target.ts';
 
 /** `tilegrad list`: every row and coursework that `run` knows. */
 export function list({ experiments, courseworks }: Catalogue, options: { json?: boolean }, io: Io): void {
   if (options.json) {
-    json(io.stdout, {
-      courseworks: courseworks.map((one) => ({ ...one, rows: rowsOfCoursework(one, experiments).map(({ id }) => id) })),
+    writeJson(io.stdout, {
+      courseworks: courseworks.map((one) => ({ ...one, rows: experimentsOf(one, experiments).map(({ id }) => id) })),
       experiments: experiments.map(({ id, title, question, published, datasets, scales, variations }) => ({
         ...{ id, title, question, published, datasets, scales, variations },
       })),
@@ -21,18 +21,18 @@ export function list({ experiments, courseworks }: Catalogue, options: { json?: 
     published,
     String(scales.full.replicas),
   ]);
-  line(io.stdout, table(['id', 'experiment', 'data set', 'published', 'models'], rows, [4]));
+  writeLine(io.stdout, table(['id', 'experiment', 'data set', 'published', 'models'], rows, [4]));
   for (const one of courseworks) {
-    line(
+    writeLine(
       io.stdout,
-      `${one.id}: ${rowsOfCoursework(one, experiments)
+      `${one.id}: ${experimentsOf(one, experiments)
         .map(({ id }) => id)
         .join(', ')}: ${one.title}`,
     );
   }
   for (const { id, variations = [] } of experiments) {
     if (variations.length < 2) continue;
-    line(io.stdout, `Variations of ${id}, which \`run ${id} --short NAMES\` may cut: ${variations.join(', ')}`);
+    writeLine(io.stdout, `Variations of ${id}, which \`run ${id} --short NAMES\` may cut: ${variations.join(', ')}`);
   }
-  line(io.stdout, 'Run one with `npx tilegrad run ID`, a coursework with its letter.');
+  writeLine(io.stdout, 'Run one with `npx tilegrad run ID`, a coursework with its letter.');
 }

@@ -1,5 +1,5 @@
 import { main } from './cli.ts';
-import { parts } from './parts.ts';
+import { lazyModules } from './lazy-modules.ts';
 
 // What cannot be said must not end a training with a stack trace: a reader that closes the pipe early, such as `head`, wanted no
 // more, and a full disk is told, once, by the exit code too.
@@ -30,6 +30,6 @@ process.once('beforeExit', () => {
 
 // The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive,
 // and a process that does not end by itself would show that something was not disposed.
-const exitCode = await main(process.argv, parts);
+const exitCode = await main(process.argv, lazyModules);
 hasEnded = true;
 process.exitCode = exitCode || Number(isCut);

@@ -28,32 +28,32 @@ export interface RunOptions {
 }
 
 /** Seeds are keys of a counter-based generator of 32 bits. */
-export const largestSeed = 2 ** 32 - 1;
+export const MAX_SEED = 2 ** 32 - 1;
 
 /** Epochs of a training: run.json holds each, and is written after each. */
-export const mostEpochs = 100_000;
+export const MAX_EPOCHS = 100_000;
 
 /** Images a training step: more than any data set has. */
-export const mostBatch = 65_536;
+export const MAX_BATCH_SIZE = 65_536;
 
 /** Models of a training: all are on the device at once. More than anyone compares is a slip of the fingers. */
-export const mostRuns = 1000;
+export const MAX_REPLICAS = 1000;
 
 /**
  * A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one
  * (`1e3`, `0x10`).
  */
-export function wholeNumber(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function integerParser(option: string, min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+    if (value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
     throw new UsageError(`${option} takes a whole number ${range}, but was given "${text}"`);
   };
 }
 
 /** A parser for commander that takes numbers above zero, with or without exponent. */
-export function positiveNumber(option: string): (text: string) => number {
+export function positiveNumberParser(option: string): (text: string) => number {
   return (text) => {
     const value = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
     if (value > 0 && Number.isFinite(value)) return value;
@@ -63,13 +63,13 @@ export function positiveNumber(option: string): (text: string) => number {
 
 /** Parses `--lr`. @throws UsageError for a rate that kernels, which calculate with 32-bit floats, would take for 0 or infinity */
 export function parseLearningRate(text: string): number {
-  const rate = positiveNumber('--lr')(text);
+  const rate = positiveNumberParser('--lr')(text);
   if (isF32(rate)) return rate;
   throw new UsageError(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${text}"`);
 }
 
 /** A parser for commander that takes one of some words. */
-export function oneOf<T extends string>(option: string, words: readonly T[]): (text: string) => T {
+export function wordParser<T extends string>(option: string, words: readonly T[]): (text: string) => T {
   return (text) => {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
@@ -78,7 +78,7 @@ export function oneOf<T extends string>(option: string, words: readonly T[]): (t
 }
 
 /** A parser for commander that takes one of some numbers, `1.0` for 1 too. */
-export function oneOfNumbers(option: string, numbers: readonly number[]): (text: string) => number {
+export function numberChoiceParser(option: string, numbers: readonly number[]): (text: string) => number {
   return (text) => {
     const found = numbers.find((number) => /^[\d.]+$/.test(text) && number === Number(text));
     if (found !== undefined) return found;
@@ -86,10 +86,10 @@ export function oneOfNumbers(option: string, numbers: readonly number[]): (text:
   };
 }
 
-export const parseSeed = wholeNumber('--seed', 0, largestSeed);
+export const parseSeed = integerParser('--seed', 0, MAX_SEED);
 
 /** The known name that `given` means (capitals do not matter), or a UsageError that lists what there is. */
-export function chooseName<T extends string>(kind: string, given: string, known: readonly T[], hint: string): T {
+export function findName<T extends string>(kind: string, given: string, known: readonly T[], hint: string): T {
   const found = known.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;
   const near = nearName(given, known);
@@ -100,23 +100,23 @@ export function chooseName<T extends string>(kind: string, given: string, known:
 
 /**
  * A parser for commander that takes a path. An empty one, as of a variable that is not set, would mean the folder one is in.
- * @param what the option or argument, as messages name it
+ * @param argument the option or argument, as messages name it
  */
-export function path(what: string): (text: string) => string {
+export function pathParser(argument: string): (text: string) => string {
   return (text) => {
     if (text.trim() !== '') return text;
-    const orNot = what.startsWith('--') ? ', or leave the option out' : '';
-    throw new UsageError(`${what} takes a path, but was given "${text}"; name a folder${orNot}`);
+    const orNot = argument.startsWith('--') ? ', or leave the option out' : '';
+    throw new UsageError(`${argument} takes a path, but was given "${text}"; name a folder${orNot}`);
   };
 }
 
 /** The same for an argument of several paths. */
-export const paths =
+export const pathsParser =
   (what: string) =>
-  (text: string, before: readonly string[] = []): string[] => [...before, path(what)(text)];
+  (text: string, before: readonly string[] = []): string[] => [...before, pathParser(what)(text)];
 
 /** A parser for the address of a queue; what is wrong with one is said without its password. */
-export const queueAddress =
+export const queueAddressParser =
   (what: string) =>
   (text: string): string => {
     try {

@@ -5,7 +5,7 @@ import { chromeTrace } from '../report/trace.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Engine, EngineDevice, EngineLoader, EngineModel } from './engine.ts';
 import type { Network, Settings } from './experiment.ts';
-import { line, type OutputStream } from './io.ts';
+import { type OutputStream, writeLine } from './io.ts';
 
 /** Profiles a training step of a network, and leaves `profile.json` and a trace for chrome://tracing in the run's folder. */
 export async function profileNetwork(
@@ -14,7 +14,7 @@ export async function profileNetwork(
   place: { engine: Engine; device: EngineDevice; folder: string; settings: Settings; text: OutputStream },
 ): Promise<Profile> {
   const { engine, device, folder, settings, text } = place;
-  line(text, '\nProfiling a training step');
+  writeLine(text, '\nProfiling a training step');
   const model = network.createModel() as EngineModel;
   let data: EngineLoader | undefined;
   try {

@@ -2,7 +2,7 @@ import cliProgress from 'cli-progress';
 import { clock, count, duration } from '../report/format.ts';
 import type { BatchLogs, EpochLogs, FeatureLogs } from '../training/callbacks/logs.ts';
 import type { Callback } from '../training/model.ts';
-import { line, type OutputStream } from './io.ts';
+import { type OutputStream, writeLine } from './io.ts';
 
 /** The line Keras prints at the end of an epoch. */
 export function epochLine(logs: EpochLogs, epochs: number): string {
@@ -40,7 +40,7 @@ export class Progress implements Callback {
   onFeatures({ samples, samplesTotal, seconds }: FeatureLogs): void {
     if (samples === samplesTotal) {
       this.stop();
-      line(this.#lines, `Features of ${count(samplesTotal)} samples  ${duration(seconds)}`);
+      writeLine(this.#lines, `Features of ${count(samplesTotal)} samples  ${duration(seconds)}`);
     } else if (this.#terminal.isTTY) {
       this.#show('Features {bar} {percentage}%  {value} of {total} samples', { samples, samplesTotal }, {});
     }
@@ -79,7 +79,7 @@ export class Progress implements Callback {
 
   onEpochEnd(logs: EpochLogs): void {
     this.stop();
-    line(this.#lines, epochLine(logs, this.#epochs));
+    writeLine(this.#lines, epochLine(logs, this.#epochs));
   }
 
   /** The lines of a training among others, without a bar: that would need the figures of each batch. @param before begins each line */
@@ -87,7 +87,7 @@ export class Progress implements Callback {
     return {
       adds: [],
       onTrainBegin: (info) => this.onTrainBegin(info),
-      onEpochEnd: (logs) => line(this.#lines, `${before}${epochLine(logs, this.#epochs)}`),
+      onEpochEnd: (logs) => writeLine(this.#lines, `${before}${epochLine(logs, this.#epochs)}`),
     };
   }
 

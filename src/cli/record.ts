@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Dataset } from '../data/types.ts';
-import type { RowRecord, RunRecord, RunRequest, TrainingEntry } from '../report/run-record.ts';
+import type { ExperimentRecord, RunRecord, RunRequest, TrainingEntry } from '../report/run-record.ts';
 import type { Tuning } from '../tuner/load.ts';
 import type { EngineDevice } from './engine.ts';
 import { fingerprintOf, hashOf } from './fingerprint.ts';
@@ -43,7 +43,7 @@ export function newRecord(run: {
   title: string;
   question: readonly string[];
   request: RunRequest;
-  rows: RowRecord[];
+  rows: ExperimentRecord[];
   /** Those of earlier sessions. */
   trainings: readonly TrainingEntry[];
   datasets: Iterable<Dataset>;

@@ -19,10 +19,10 @@ import {
   trialDescription,
 } from '../search/trial.ts';
 import type { TrainingData } from '../training/index.ts';
+import { MAX_QUEUED_JOBS, versionCapability, WEIGHTS_ATTACHMENT } from './experiment-job.ts';
 import { hashOf } from './fingerprint.ts';
 import type { Io, OutputStream } from './io.ts';
 import { Progress } from './progress.ts';
-import { MOST_JOBS, versionCapability, WEIGHTS } from './row-job.ts';
 import { loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
 
 // The trials of a search as jobs: a job names a search that a worker knows, by name and the hash of its file, and a trial's numbers.
@@ -32,7 +32,7 @@ const dataText = z.strictObject({ data: z.string(), validationData: z.string().n
 type DataText = z.infer<typeof dataText>;
 
 const trialJob = z.strictObject({ search: z.string(), description: trialDescription, on: dataText });
-const TRIAL_KIND = { name: 'trial', result: trial };
+const TRIAL_JOB_KIND = { name: 'trial', result: trial };
 
 /** A search that this process has the module of. */
 export interface RegisteredSearch {
@@ -41,7 +41,7 @@ export interface RegisteredSearch {
 }
 
 /** The name of the need for a search. */
-const needOf = (name: string) => `search ${name.slice(0, 80)}`;
+const needName = (name: string) => `search ${name.slice(0, 80)}`;
 
 /** Loads the module of a search; its file's content tells whether another machine has the same. @throws UsageError */
 export async function registerSearch(file: string): Promise<RegisteredSearch> {
@@ -50,7 +50,7 @@ export async function registerSearch(file: string): Promise<RegisteredSearch> {
   return { module, capability: { id, text: `${basename(file)} with checksum ${id.slice(0, 12)}` } };
 }
 
-async function describe(data: TrainingData, { validationData }: SearchFitOptions): Promise<DataText> {
+async function describeTrialData(data: TrainingData, { validationData }: SearchFitOptions): Promise<DataText> {
   return {
     data: await describeData(data),
     validationData: validationData === undefined ? null : await describeData(validationData),
@@ -59,7 +59,7 @@ async function describe(data: TrainingData, { validationData }: SearchFitOptions
 
 /** Hands trials to the workers of a queue. */
 export class RemoteTrials implements TrialRunner {
-  readonly concurrency = MOST_JOBS;
+  readonly concurrency = MAX_QUEUED_JOBS;
 
   private constructor(
     private readonly queue: JobQueue,
@@ -72,26 +72,26 @@ export class RemoteTrials implements TrialRunner {
     search: RegisteredSearch,
     { data, fit }: { data: TrainingData; fit: SearchFitOptions },
   ): Promise<RemoteTrials> {
-    return new RemoteTrials(queue, search, await describe(data, fit));
+    return new RemoteTrials(queue, search, await describeTrialData(data, fit));
   }
 
   async run(description: TrialDescription, { weights, signal }: TrialRunOptions): Promise<TrialResult> {
     const { queue, on } = this;
     const { module, capability } = this.search;
-    const files: Record<string, Uint8Array> = weights ? { [WEIGHTS]: weights } : {};
+    const files: Record<string, Uint8Array> = weights ? { [WEIGHTS_ATTACHMENT]: weights } : {};
     const start = weights ? createHash('sha256').update(weights).digest('hex') : null;
     const key = `${description.number}-${hashOf([capability.id, description, on, start])}`;
     const needs = {
       tilegrad: versionCapability('tilegrad')!,
       webgpu: versionCapability('webgpu')!,
-      [needOf(module.name)]: capability,
+      [needName(module.name)]: capability,
     };
     try {
       const job = { search: module.name, description, on };
-      const finished = await queue.run(TRIAL_KIND, key, job, { needs, files, signal });
+      const finished = await queue.run(TRIAL_JOB_KIND, key, job, { needs, files, signal });
       return {
         trial: { ...finished.value, worker: finished.worker.name },
-        weights: finished.fileNames.includes(WEIGHTS) ? await finished.file(WEIGHTS) : null,
+        weights: finished.fileNames.includes(WEIGHTS_ATTACHMENT) ? await finished.file(WEIGHTS_ATTACHMENT) : null,
       };
     } catch (error) {
       // Such as one that costs every worker its memory: the search goes on without it.
@@ -131,7 +131,7 @@ export function searchCapability(
   searches: ReadonlyMap<string, RegisteredSearch>,
 ): Capability | string | null {
   if (!what.startsWith('search ')) return null;
-  const found = [...searches].find(([name]) => needOf(name) === what);
+  const found = [...searches].find(([name]) => needName(name) === what);
   return found?.[1].capability ?? 'it was started without its module; add --search FILE.mjs';
 }
 
@@ -140,10 +140,10 @@ export function trialHandler({ searches, device, io }: TrialTools): Handler {
   const prepared = new Map<string, Promise<{ data: TrainingData; fit: SearchFitOptions; on: DataText }>>();
   const prepare = async (module: SearchModule) => {
     const { data, fit } = await prepareSearch(module, device);
-    return { data, fit, on: await describe(data, fit) };
+    return { data, fit, on: await describeTrialData(data, fit) };
   };
   return handler({
-    ...{ kind: TRIAL_KIND.name, payload: trialJob, result: trial },
+    ...{ kind: TRIAL_JOB_KIND.name, payload: trialJob, result: trial },
     async run({ search, description, on }, { fileNames, file, signal, print }) {
       const found = searches.get(search);
       if (!found) throw new CannotDo(`it has no search ${search}`);
@@ -166,9 +166,9 @@ export function trialHandler({ searches, device, io }: TrialTools): Handler {
         const result = await runTrial({
           ...{ buildModel: found.module.buildModel, data, device, description, signal, backup: null },
           fit: { ...fit, callbacks: (trial) => [...(fit.callbacks?.(trial) ?? []), progress] },
-          weights: fileNames.includes(WEIGHTS) ? await file(WEIGHTS) : null,
+          weights: fileNames.includes(WEIGHTS_ATTACHMENT) ? await file(WEIGHTS_ATTACHMENT) : null,
         });
-        const files: Record<string, Uint8Array> = result.weights ? { [WEIGHTS]: result.weights } : {};
+        const files: Record<string, Uint8Array> = result.weights ? { [WEIGHTS_ATTACHMENT]: result.weights } : {};
         return { value: result.trial, files };
       } catch (error) {
         throw error instanceof DeviceLostError ? new WorkerBroken(error) : error;

@@ -1,8 +1,8 @@
 import { FileError, TilegradError } from '../base/errors.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
 
 /** An error of the system (a file, a folder, a disk) that no command foresaw is not a bug: it becomes a FileError. */
-function asTyped(error: unknown): unknown {
+function toTypedError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TilegradError) return error;
   const { syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined) return error;
@@ -19,7 +19,7 @@ export function describeError(error: unknown): { code: string; message: string }
   };
 }
 
-const indented = (text: string) => text.replaceAll('\n', '\n  ');
+const indent = (text: string) => text.replaceAll('\n', '\n  ');
 
 /**
  * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the
@@ -27,17 +27,17 @@ const indented = (text: string) => text.replaceAll('\n', '\n  ');
  * `{"error": {code, message}}`.
  */
 export function reportError(thrown: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
-  const error = asTyped(thrown);
+  const error = toTypedError(thrown);
   const { code, message } = describeError(error);
   const unexpected = !(error instanceof TilegradError);
   // Lines of the message are indented, so that none that came from a file or a path can pass for another error.
-  line(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indented(message)}`);
+  writeLine(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indent(message)}`);
   if (options.debug && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-      line(io.stderr, indented(cause.stack ?? ''));
+      writeLine(io.stderr, indent(cause.stack ?? ''));
   } else if (unexpected) {
-    line(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
+    writeLine(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
   }
-  if (options.json) json(io.stdout, { error: { code, message } });
+  if (options.json) writeJson(io.stdout, { error: { code, message } });
   return error instanceof TilegradError ? error.exitCode : 1;
 }

@@ -6,36 +6,36 @@ import { UsageError } from '../base/errors.ts';
 import { toPrintableLine } from '../base/printable.ts';
 import { onFile } from '../io/files.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
-import { type RowResult, resultOf, resultsDocument, rowResult } from '../report/results.ts';
+import { type ExperimentResult, experimentResult, resultOf, resultsDocument } from '../report/results.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 import { divergenceText } from '../report/training.ts';
 import { scales } from './experiment.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
 
 /** The results that are kept in a folder, in the order of their files. @throws FileError, DataError */
-export function readResults(folder: string): RowResult[] {
+export function readResults(folder: string): ExperimentResult[] {
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
   const names = isFolder ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
-  return names.sort().map((name) => readJson(join(folder, name), rowResult, 'result', 1));
+  return names.sort().map((name) => readJson(join(folder, name), experimentResult, 'result', 1));
 }
 
 /** Whether a result stands for less than another: by its scale, and at the same scale if only it was reduced. */
-function isLesser(one: RowResult, other: RowResult | undefined): boolean {
+function isLessComplete(one: ExperimentResult, other: ExperimentResult | undefined): boolean {
   if (!other) return false;
   const steps = scales.indexOf(one.scale) - scales.indexOf(other.scale);
   return steps > 0 || (steps === 0 && one.reduced.length > 0 && other.reduced.length === 0);
 }
 
-const scaleText = ({ scale, reduced }: RowResult): string =>
+const scaleText = ({ scale, reduced }: ExperimentResult): string =>
   `of scale ${scale}${reduced.length > 0 ? `, reduced or changed (${reduced.join('; ')})` : ''}`;
 
 /** Adds results to those kept in a folder of documents. @returns all, by row */
-function keep(taken: readonly RowResult[], docs: string): Map<string, RowResult> {
+function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<string, ExperimentResult> {
   const folder = join(docs, 'results');
   const kept = new Map(readResults(folder).map((result) => [result.id, result]));
   for (const result of taken) {
     const before = kept.get(result.id);
-    if (before && isLesser(result, before)) {
+    if (before && isLessComplete(result, before)) {
       throw new UsageError(
         `${join(folder, `${result.id}.json`)} is ${scaleText(before)}, and the run ${scaleText(result)}: delete that file first, ` +
           'if the lesser one is to take its place',
@@ -56,18 +56,18 @@ function keep(taken: readonly RowResult[], docs: string): Map<string, RowResult>
  * @throws UsageError where a lesser result would take the place of a fuller one that is kept; FileError, DataError
  */
 export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
-  const found = new Map<string, RowResult>();
+  const found = new Map<string, ExperimentResult>();
   for (const path of runs) {
     const record = readRunRecord(path);
     const diverged = record.trainings.flatMap((entry) => divergenceText(entry) ?? []);
     if (diverged.length > 0) {
-      line(io.stderr, `Note: ${toPrintableLine(path)} is left out: ${diverged.map(toPrintableLine).join('; ')}`);
+      writeLine(io.stderr, `Note: ${toPrintableLine(path)} is left out: ${diverged.map(toPrintableLine).join('; ')}`);
       continue;
     }
     for (const row of record.rows) {
       const result = resultOf(record, row);
-      if (!result) line(io.stderr, `Note: ${row.id} of ${toPrintableLine(path)} is ${row.status}; left out`);
-      else if (!isLesser(result, found.get(row.id))) found.set(row.id, result);
+      if (!result) writeLine(io.stderr, `Note: ${row.id} of ${toPrintableLine(path)} is ${row.status}; left out`);
+      else if (!isLessComplete(result, found.get(row.id))) found.set(row.id, result);
     }
   }
   const taken = [...found.values()];
@@ -75,16 +75,16 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     createFolders(resolve(options.docs));
     return takeShortLock(join(options.docs, '.results-lock.tmp'));
   });
-  let kept: Map<string, RowResult>;
+  let kept: Map<string, ExperimentResult>;
   try {
-    kept = keep(taken, options.docs);
+    kept = mergeResults(taken, options.docs);
   } finally {
     lock.release();
   }
   const path = join(options.docs, 'RESULTS.md');
-  if (options.json) json(io.stdout, { path, results: [...kept.values()] });
+  if (options.json) writeJson(io.stdout, { path, results: [...kept.values()] });
   else
-    line(
+    writeLine(
       io.stdout,
       `Wrote ${toPrintableLine(path)} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
     );

@@ -5,13 +5,13 @@ import { onFile } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
 import { hasReport, readRunRecord } from '../report/report-files.ts';
 import type { RunRecord, RunRequest } from '../report/run-record.ts';
-import type { Choice } from './choice.ts';
 import type { RunOptions } from './options.ts';
 import { whyLocked } from './run-lock.ts';
+import type { RunTarget } from './run-target.ts';
 import { nameOf, repeatCommand, resumeCommand } from './settings.ts';
 
 /** A run to go on with. */
-export interface Resumed {
+export interface ResumedRun {
   folder: string;
   record: RunRecord;
 }
@@ -24,11 +24,11 @@ export interface Resumed {
  * FileError or DataError for the record of a folder given
  */
 export function findRun(
-  { id, file }: Pick<Choice, 'id' | 'file'>,
+  { id, file }: Pick<RunTarget, 'id' | 'file'>,
   resume: string | true,
   out: string,
   note: (message: string) => void,
-): Resumed {
+): ResumedRun {
   if (resume !== true) {
     const record = readRunRecord(resume);
     if (record.id !== id) {
@@ -40,35 +40,36 @@ export function findRun(
     if (locked !== null) throw new UsageError(`--resume ${resume}: ${locked}`);
     return { folder: resume, record };
   }
-  const passedOver: string[] = [];
-  for (const folder of foldersIn(out, id)) {
-    const found = unfinished(folder, id);
-    if (typeof found === 'string') passedOver.push(`${folder} was passed over: ${found}`);
+  const skipped: string[] = [];
+  for (const folder of runFolders(out, id)) {
+    const found = readResumable(folder, id);
+    if (typeof found === 'string') skipped.push(`${folder} was passed over: ${found}`);
     else if (found) {
-      for (const why of passedOver) note(`--resume: ${why}`);
+      for (const why of skipped) note(`--resume: ${why}`);
       return { folder, record: found };
     }
   }
   throw new UsageError(
     [
       `--resume: there is no unfinished run of ${id} in ${out}. Name its folder, or start one with \`npx tilegrad run ${nameOf({ id, file })}\`.`,
-      ...passedOver,
+      ...skipped,
     ].join('\n  '),
   );
 }
 
 /** What are runs of that id by their names, the newest first. @throws FileError */
-function foldersIn(out: string, id: string): string[] {
-  const names = onFile('read', out, () => (existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : []));
-  return names
-    .filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
+function runFolders(out: string, id: string): string[] {
+  const OPTION_NAMES = onFile('read', out, () =>
+    existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : [],
+  );
+  return OPTION_NAMES.filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
     .sort()
     .reverse()
     .map((name) => join(out, name));
 }
 
 /** The record of a run that can be gone on with, null for a finished one or another, or why it cannot be told or not be gone on with. */
-function unfinished(folder: string, id: string): RunRecord | string | null {
+function readResumable(folder: string, id: string): RunRecord | string | null {
   try {
     const record = readRunRecord(folder);
     if (record.id !== id || (record.status === 'finished' && hasReport(folder))) return null;
@@ -92,7 +93,7 @@ const names: [keyof RunRequest & keyof RunOptions, string][] = [
 ];
 
 /** @throws UsageError for an option that says something else than the run was begun with */
-export function checkOptions({ folder, record }: Resumed, options: RunOptions): void {
+export function checkOptions({ folder, record }: ResumedRun, options: RunOptions): void {
   for (const [key, name] of names) {
     if (options[key] === undefined || options[key] === record.request[key]) continue;
     throw new UsageError(
@@ -106,8 +107,8 @@ export function checkOptions({ folder, record }: Resumed, options: RunOptions): 
  * @throws DataError when the images, the adapter, tilegrad or the kernels chosen are not those the run was begun with: its figures
  * would be of two kinds
  */
-export function checkSame(
-  { folder, record }: Resumed,
+export function checkUnchanged(
+  { folder, record }: ResumedRun,
   now: Pick<RunRecord, 'data' | 'weights' | 'adapter' | 'tuning' | 'versions' | 'code'> & { file?: string | undefined },
   acceptChanges = false,
 ): void {

@@ -88,10 +88,13 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
   return { file, buildModel: build, searcher, options, data, fit, name } as SearchModule;
 }
 
-/** The searcher of a module. @param own what the command decides. @throws ArgumentError, DataError, FileError */
-export function createSearcher(module: SearchModule, own: Partial<SearchOptions> & { directory: string }): Searcher {
+/** The searcher of a module. @param overrides what the command decides. @throws ArgumentError, DataError, FileError */
+export function createSearcher(
+  module: SearchModule,
+  overrides: Partial<SearchOptions> & { directory: string },
+): Searcher {
   const { buildModel, searcher, options, name } = module;
-  const all = { ...options, ...own, buildModel, name };
+  const all = { ...options, ...overrides, buildModel, name };
   return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
 }
 
@@ -108,13 +111,13 @@ export async function prepareSearch(
     );
   }
   return {
-    data: makesData(data) ? await inModule(file, 'data', () => data(device)) : (data as TrainingData),
-    fit: withLocatedCallbacks(file, checkFit(module, options)),
+    data: isDataFunction(data) ? await inModule(file, 'data', () => data(device)) : (data as TrainingData),
+    fit: withErrorLocation(file, checkFit(module, options)),
   };
 }
 
 /** Whether it is a function of the device: one without arguments begins a stream, as for `fit`, unless it is async. */
-const makesData = (data: SearchModule['data']): data is (device: Device) => TrainingData | Promise<TrainingData> =>
+const isDataFunction = (data: SearchModule['data']): data is (device: Device) => TrainingData | Promise<TrainingData> =>
   typeof data === 'function' && (data.length > 0 || Object.prototype.toString.call(data) === '[object AsyncFunction]');
 
 /** @throws ArgumentError, before a folder is made for the search */
@@ -126,7 +129,7 @@ function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptio
 }
 
 /** What the function that makes callbacks throws is told with its line. */
-function withLocatedCallbacks(file: string, fit: SearchFitOptions): SearchFitOptions {
+function withErrorLocation(file: string, fit: SearchFitOptions): SearchFitOptions {
   const { callbacks } = fit;
   if (typeof callbacks !== 'function') return fit;
   return { ...fit, callbacks: (trial) => inModule(file, 'callbacks', () => callbacks(trial)) };

@@ -10,10 +10,10 @@ import type { SearchRecord } from '../search/record.ts';
 import { SearchStore } from '../search/store.ts';
 import { bestTrials } from '../search/summary.ts';
 import type { TrialDescription } from '../search/trial.ts';
-import { explainWarnings } from './dawn-warnings.ts';
+import { explainDawnWarnings } from './dawn-warnings.ts';
 import type { Engine } from './engine.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { type Io, json, line } from './io.ts';
+import { type Io, writeJson, writeLine } from './io.ts';
 import { Progress } from './progress.ts';
 import { RemoteTrials, registerSearch } from './remote-trials.ts';
 import { createSearcher, loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
@@ -43,7 +43,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   const progress = new Progress(text, io.stderr);
   const interrupt = listenForInterrupt(io, (isFirst) => {
     progress.stop();
-    if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
+    if (isFirst) writeLine(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
   });
   let device: Device | undefined;
   let queue: JobQueue | undefined;
@@ -53,33 +53,33 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   try {
     if (options.workers !== undefined) {
       const { openQueue } = await import('../jobs/queue.ts');
-      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => line(io.stderr, message) });
+      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => writeLine(io.stderr, message) });
     }
     device = (await engine.openDevice()) as Device;
-    explainWarnings(device.info, io);
-    await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
-    line(text, `Adapter: ${adapterText(device.info)}`);
+    explainDawnWarnings(device.info, io);
+    await engine.loadTuning(device, (message) => writeLine(io.stderr, `Note: ${message}`));
+    writeLine(text, `Adapter: ${adapterText(device.info)}`);
     const prepared = await prepareSearch(module, device);
     const runner = queue && (await RemoteTrials.create(queue, await registerSearch(file), prepared));
-    if (queue) line(text, `Workers: those of the queue at ${queue.address}`);
+    if (queue) writeLine(text, `Workers: those of the queue at ${queue.address}`);
     directory = resumed ?? createRunFolder(options.out, `search-${fileName(module.name)}`, new Date());
     const seed = options.seed ?? (resumed === null ? undefined : new SearchStore(resumed).read()?.seed);
     if (seed !== (module.options.seed ?? 0) && seed !== options.seed)
-      line(text, `Seed:    ${seed}, as it was begun with`);
+      writeLine(text, `Seed:    ${seed}, as it was begun with`);
     const searcher = createSearcher(module, {
       ...(seed === undefined ? {} : { seed }),
       ...{ directory, device },
       ...(runner ? { runner } : {}),
-      onTrialBegin: (trial) => line(text, beginText(trial)),
+      onTrialBegin: (trial) => writeLine(text, beginText(trial)),
       onTrialEnd: ({ number, seconds }) => {
         progress.stop();
-        line(
+        writeLine(
           text,
           `${searcher.trialSummary(number)}\n|-Seconds: ${duration(seconds.total)}, ${duration(seconds.setUp)} until the first step was done\n${progressText(searcher.record, module.options as { maxTrials?: number })}\n`,
         );
       },
     });
-    line(text, `Search:  ${directory}\n\n${searcher.searchSpaceSummary()}\n`);
+    writeLine(text, `Search:  ${directory}\n\n${searcher.searchSpaceSummary()}\n`);
     const fit = {
       ...prepared.fit,
       signal: interrupt.signal,
@@ -96,9 +96,9 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     progress.stop();
     await report('finished');
     report = undefined;
-    line(text, searcher.resultsSummary());
-    if (options.json) json(io.stdout, { directory, best: bestOf(record, directory), ...record });
-    else line(text, bestText(record, directory));
+    writeLine(text, searcher.resultsSummary());
+    if (options.json) writeJson(io.stdout, { directory, best: bestOf(record, directory), ...record });
+    else writeLine(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
     // What was found until then; an error of the report must not hide the one that ended the search.

@@ -5,12 +5,12 @@ import type { Dataset } from '../data/types.ts';
 import { count } from '../report/format.ts';
 import type { RunRequest } from '../report/run-record.ts';
 import { settingName } from '../report/run-report.ts';
-import type { Choice } from './choice.ts';
 import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
-import { largestSeed, type RunOptions } from './options.ts';
+import { MAX_SEED, type RunOptions } from './options.ts';
+import type { RunTarget } from './run-target.ts';
 
 /** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
-export function requestOf({ id, file }: Pick<Choice, 'id' | 'file'>, options: RunOptions, scale: Scale): RunRequest {
+export function requestOf({ id, file }: Pick<RunTarget, 'id' | 'file'>, options: RunOptions, scale: Scale): RunRequest {
   const { seed = 1, epochs, batchSize, learningRate, replicas, limit, short } = options;
   const data = options.data === undefined ? undefined : resolve(options.data);
   return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, short, data, file });
@@ -20,7 +20,7 @@ export function requestOf({ id, file }: Pick<Choice, 'id' | 'file'>, options: Ru
 export const shortNames = ({ short }: Pick<RunRequest, 'short'>): string[] => short?.split(',') ?? [];
 
 /** @throws UsageError for a name that is no variation of any of the rows, or at another scale than the full one */
-export function checkShort(request: RunRequest, rows: readonly Experiment[]): void {
+export function checkShort(request: RunRequest, experiments: readonly Experiment[]): void {
   const names = shortNames(request);
   if (names.length === 0) return;
   if (request.scale !== 'full') {
@@ -28,7 +28,7 @@ export function checkShort(request: RunRequest, rows: readonly Experiment[]): vo
       `--short ${request.short}: it is for runs at the full scale, but this one is of scale ${request.scale}; leave the option out`,
     );
   }
-  const known = [...new Set(rows.flatMap(({ variations = [] }) => variations))];
+  const known = [...new Set(experiments.flatMap(({ variations = [] }) => variations))];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
   const among = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';
@@ -46,14 +46,14 @@ export function settingsFor(experiment: Experiment, request: RunRequest): Settin
   const { id, scales } = experiment;
   const { epochs, batchSize, learningRate, replicas, limit, seed } = request;
   const { cut: _, ...reduced }: Reduced<Settings> = request.scale === 'full' ? {} : (scales[request.scale] ?? {});
-  const own: Settings = { ...scales.full, ...reduced };
-  if (learningRate !== undefined && own.learningRate === undefined) {
+  const atScale: Settings = { ...scales.full, ...reduced };
+  if (learningRate !== undefined && atScale.learningRate === undefined) {
     throw new UsageError(`--lr: the learning rates of ${id} are part of what it is about; leave the option out`);
   }
-  const settings: Settings = { ...own, ...withoutUndefined({ epochs, batchSize, learningRate, replicas, limit }) };
-  if (seed + settings.replicas - 1 > largestSeed) {
+  const settings: Settings = { ...atScale, ...withoutUndefined({ epochs, batchSize, learningRate, replicas, limit }) };
+  if (seed + settings.replicas - 1 > MAX_SEED) {
     throw new UsageError(
-      `--seed ${seed} with --runs ${settings.replicas} goes past the largest seed, ${largestSeed}; use a smaller seed`,
+      `--seed ${seed} with --runs ${settings.replicas} goes past the largest seed, ${MAX_SEED}; use a smaller seed`,
     );
   }
   return settings;
@@ -110,11 +110,11 @@ export function repeatCommand({ id, file, scale, seed, data, ...rest }: RunReque
   };
   const words = [
     ...['npx', 'tilegrad', 'run', nameOf({ id, file })],
-    ...(data === undefined ? [] : ['--data', quoted(data)]),
+    ...(data === undefined ? [] : ['--data', quoteForShell(data)]),
     ...['--scale', scale, '--seed', seed],
     ...Object.entries(names).flatMap(([key, name]) => {
       const value = rest[key as keyof typeof rest];
-      return value === undefined ? [] : [name, typeof value === 'string' ? quoted(value) : value];
+      return value === undefined ? [] : [name, typeof value === 'string' ? quoteForShell(value) : value];
     }),
   ];
   return words.join(' ');
@@ -122,14 +122,14 @@ export function repeatCommand({ id, file, scale, seed, data, ...rest }: RunReque
 
 /** The command that goes on with a run. */
 export const resumeCommand = (run: Pick<RunRequest, 'id' | 'file'>, folder: string) =>
-  `npx tilegrad run ${nameOf(run)} --resume ${quoted(folder)}`;
+  `npx tilegrad run ${nameOf(run)} --resume ${quoteForShell(folder)}`;
 
 /** How the command line names an experiment: by its file, or by its id if it comes with tilegrad. */
 export const nameOf = ({ id, file }: Pick<RunRequest, 'id' | 'file'>): string =>
-  file === undefined ? id : quoted(file);
+  file === undefined ? id : quoteForShell(file);
 
 /** A word as a shell takes it. */
-const quoted = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+const quoteForShell = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;

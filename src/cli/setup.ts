@@ -1,7 +1,7 @@
 import { MissingPackageError } from '../base/errors.ts';
 import { installLine, type PackageName } from '../base/import-package.ts';
 import { type InstalledUse, installedUses } from './installed.ts';
-import { type Io, line } from './io.ts';
+import { type Io, writeLine } from './io.ts';
 import { versions } from './versions.ts';
 
 export interface SetupTools {
@@ -20,16 +20,16 @@ export async function setup(
   versionOf?: (name: PackageName) => string | null,
 ): Promise<void> {
   const { tilegrad, node, platform } = versions();
-  line(io.stdout, `tilegrad ${tilegrad}, Node ${node}, ${platform}`);
+  writeLine(io.stdout, `tilegrad ${tilegrad}, Node ${node}, ${platform}`);
   const uses = installedUses(versionOf);
-  for (const one of uses) line(io.stdout, useText(one));
+  for (const one of uses) writeLine(io.stdout, useText(one));
   if (uses.some(({ versions }) => versions.webgpu === null)) {
     throw new MissingPackageError(
       `training in Node needs the npm package webgpu; run \`${installLine(['webgpu'])}\`, then \`npx tilegrad setup\` again`,
     );
   }
   const adapter = options.driver ? (await loadTools()).ensureAdapter() : 'adapter not checked (--no-driver)';
-  line(io.stdout, `ready      ${adapter}`);
+  writeLine(io.stdout, `ready      ${adapter}`);
 }
 
 function useText({ use, versions, install }: InstalledUse): string {

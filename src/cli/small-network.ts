@@ -2,15 +2,15 @@ import type { ImageSet } from '../data/types.ts';
 import { Adam, Conv2D, Dense, type Device, Flatten, ImageLoader, MaxPooling2D, Sequential } from '../index.ts';
 import type { EpochLogs } from '../training/callbacks/logs.ts';
 
-const steps = 12;
-const size = 64;
+const STEPS = 12;
+const SAMPLES = 64;
 
 /** Images of two classes that any network which trains at all tells apart: the left or the right half is bright. */
-function halves(): ImageSet {
+function brightHalves(): ImageSet {
   const [height, width] = [12, 12];
-  const images = new Uint8Array(size * height * width);
-  const labels = new Uint8Array(size);
-  for (let image = 0; image < size; image++) {
+  const images = new Uint8Array(SAMPLES * height * width);
+  const labels = new Uint8Array(SAMPLES);
+  for (let image = 0; image < SAMPLES; image++) {
     labels[image] = image % 2;
     for (let pixel = 0; pixel < height * width; pixel++) {
       const isRight = pixel % width >= width / 2;
@@ -18,7 +18,7 @@ function halves(): ImageSet {
       images[image * height * width + pixel] = (bright ? 160 : 20) + ((image * 37 + pixel * 11) % 64);
     }
   }
-  return { images, labels, size, shape: [height, width, 1], classes: ['left', 'right'] };
+  return { images, labels, size: SAMPLES, shape: [height, width, 1], classes: ['left', 'right'] };
 }
 
 /**
@@ -26,7 +26,7 @@ function halves(): ImageSet {
  * is one training step.
  */
 export async function trainSmallNetwork(device: Device): Promise<EpochLogs[]> {
-  const loader = new ImageLoader(device, halves());
+  const loader = new ImageLoader(device, brightHalves());
   const model = new Sequential([
     new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [12, 12, 1] }),
     new MaxPooling2D({ poolSize: 2 }),
@@ -41,7 +41,7 @@ export async function trainSmallNetwork(device: Device): Promise<EpochLogs[]> {
       loss: 'sparseCategoricalCrossentropy',
       metrics: ['accuracy'],
     });
-    const { epochs } = await model.fit(loader, { epochs: steps, batchSize: size, seed: 1 });
+    const { epochs } = await model.fit(loader, { epochs: STEPS, batchSize: SAMPLES, seed: 1 });
     return epochs;
   } finally {
     model.dispose();

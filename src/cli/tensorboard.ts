@@ -7,26 +7,26 @@ import type { Callback, Model, TrainInfo } from '../training/model.ts';
  * Curves and histograms of the weights for `tensorboard --logdir RUN/logs`, a folder a model, as if each were trained alone.
  * Those of an attempt that begins anew go.
  */
-export async function tensorBoards(
+export async function createTensorBoards(
   runFolder: string,
   { name, seeds }: TrainingEntry,
-  goesOn: boolean,
+  isResumed: boolean,
 ): Promise<Callback[]> {
   const { TensorBoard } = await import('../io/tensorboard.ts');
   const folder = (seed: number) => join(runFolder, 'logs', seeds.length > 1 ? `${name}-seed-${seed}` : name);
   return seeds.map((seed, r): Callback => {
     const logDir = folder(seed);
-    if (!goesOn) rmSync(logDir, { recursive: true, force: true });
+    if (!isResumed) rmSync(logDir, { recursive: true, force: true });
     const board = new TensorBoard({ logDir, histogramFreq: 1 });
     return {
-      onTrainBegin: (info: TrainInfo) => board.onTrainBegin({ model: oneOf(info.model, r) }),
+      onTrainBegin: (info: TrainInfo) => board.onTrainBegin({ model: replicaView(info.model, r) }),
       onEpochEnd: (_, replicas) => board.onEpochEnd(replicas[r]!),
     };
   });
 }
 
 /** A model whose weights show those of one replica. */
-function oneOf(model: Model, replica: number): Model {
+function replicaView(model: Model, replica: number): Model {
   if (model.replicas === 1) return model;
   const weights = model.weights.map((weight) => ({
     name: weight.name,

@@ -7,10 +7,12 @@ import type { EpochLogs } from '../training/callbacks/logs.ts';
 import type { Callback, Model } from '../training/model.ts';
 import type { CallbackState } from '../training/state/training-state.ts';
 import type { TrainedReplica, TrainSpec } from './experiment.ts';
-import { tensorBoards } from './tensorboard.ts';
+import { toPlainJson } from './plain-json.ts';
+import { secondsSince } from './seconds-since.ts';
+import { createTensorBoards } from './tensorboard.ts';
 
 /** Where a training happens. */
-export interface TrainingPlace {
+export interface TrainingContext {
   device: Device;
   /** The run's folder. */
   folder: string;
@@ -22,10 +24,6 @@ export interface TrainingPlace {
   onChange(): void;
 }
 
-const since = (start: number) => (performance.now() - start) / 1000;
-/** As JSON holds it: what is not finite becomes null. */
-const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T;
-
 /**
  * Trains the models of an entry, all at once; its histories and figures grow as it goes.
  * @returns what `measure` took of each, and what earlier sessions took. @throws AbortedError after Ctrl-C, with the entry as far as it got
@@ -33,31 +31,31 @@ const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T
 export async function trainModels<M>(
   entry: TrainingEntry,
   spec: TrainSpec<M>,
-  place: TrainingPlace,
+  context: TrainingContext,
 ): Promise<{ measured: M[]; secondsBefore: number }> {
   const { seeds, timings } = entry;
-  const { signal } = place;
+  const { signal } = context;
   const begun = performance.now();
   const model = await spec.createModel();
   try {
-    model.build(place.device, { seed: seeds[0]!, replicas: seeds.length });
+    model.build(context.device, { seed: seeds[0]!, replicas: seeds.length });
     model.compile(spec.compile());
-    timings.buildSeconds = since(begun);
-    const secondsBefore = await fit(model, entry, spec, place);
+    timings.buildSeconds = secondsSince(begun);
+    const secondsBefore = await fit(model, entry, spec, context);
     const test = spec.testData ?? spec.validationData;
     if (test !== undefined) {
       const evaluateBegun = performance.now();
       const batchSize = Math.min(entry.batchSize, samplesOf(test));
       const figures = await model.evaluateReplicas(test, { batchSize, signal });
-      entry.evaluations = plain(figures.map((one) => ({ ...one }))) as typeof entry.evaluations;
-      timings.evaluateSeconds = since(evaluateBegun);
-      place.onChange();
+      entry.evaluations = toPlainJson(figures.map((one) => ({ ...one }))) as typeof entry.evaluations;
+      timings.evaluateSeconds = secondsSince(evaluateBegun);
+      context.onChange();
     }
     const diverged = divergedSeeds(entry);
     if (diverged.length > 0) entry.diverged = diverged;
     const measured: M[] = [];
     if (spec.measure) {
-      for (const replica of replicasOf(model, seeds, signal)) measured.push(plain(await spec.measure(replica)));
+      for (const replica of replicasOf(model, seeds, signal)) measured.push(toPlainJson(await spec.measure(replica)));
     }
     return { measured, secondsBefore };
   } finally {
@@ -69,12 +67,12 @@ async function fit<M>(
   model: Model,
   entry: TrainingEntry,
   spec: TrainSpec<M>,
-  { folder, backup, signal, progress, onChange }: TrainingPlace,
+  { folder, backup, signal, progress, onChange }: TrainingContext,
 ): Promise<number> {
   const { seeds, epochs, batchSize, timings } = entry;
   const { BackupAndRestore } = await import('../io/backup.ts');
-  const goesOn = existsSync(backup);
-  const note = new Note(entry, onChange);
+  const isResumed = existsSync(backup);
+  const recorder = new EpochRecorder(entry, onChange);
   const { validationData, validationSplit, shuffle = true } = spec;
   const history = await model.fit(spec.data, {
     ...{ epochs, batchSize, seed: seeds[0]!, shuffle, signal },
@@ -83,20 +81,20 @@ async function fit<M>(
     ...(spec.cacheFeatures ? { cacheFeatures: true } : {}),
     callbacks: [
       progress,
-      note,
+      recorder,
       ...(spec.callbacks?.() ?? []),
-      ...(spec.tensorBoard ? await tensorBoards(folder, entry, goesOn) : []),
+      ...(spec.tensorBoard ? await createTensorBoards(folder, entry, isResumed) : []),
       // It goes when the whole training is kept, not when fit ends: figures on the test data are still to come.
       new BackupAndRestore({ path: backup, deleteCheckpoint: false }),
     ],
   });
   timings.fitSeconds = history.seconds; // of all sessions
   if (history.interrupted) throw new AbortedError('training: stopped on request');
-  return note.secondsBefore;
+  return recorder.secondsBefore;
 }
 
 /** Writes the epochs into the entry, and remembers them where a training is taken up again. */
-class Note implements Callback {
+class EpochRecorder implements Callback {
   /** What earlier sessions took. */
   secondsBefore = 0;
   private readonly begun = performance.now();
@@ -110,13 +108,14 @@ class Note implements Callback {
 
   onEpochEnd(_: EpochLogs, replicas: readonly EpochLogs[]): void {
     const { histories, timings } = this.entry;
-    for (const [r, logs] of replicas.entries()) histories[r]!.push(plain({ ...logs }) as (typeof histories)[0][0]);
-    timings.fitSeconds = this.secondsBefore + since(this.begun);
+    for (const [r, logs] of replicas.entries())
+      histories[r]!.push(toPlainJson({ ...logs }) as (typeof histories)[0][0]);
+    timings.fitSeconds = this.secondsBefore + secondsSince(this.begun);
     this.onChange();
   }
 
   state() {
-    return plain({ histories: this.entry.histories, seconds: this.secondsBefore + since(this.begun) });
+    return toPlainJson({ histories: this.entry.histories, seconds: this.secondsBefore + secondsSince(this.begun) });
   }
 
   restore({ histories, seconds }: CallbackState): void {
@@ -130,7 +129,7 @@ export const samplesOf = (data: unknown): number => (data as { size?: number }).
 
 /** The models of a training one by one. */
 function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal): TrainedReplica[] {
-  const own = (all: Float32Array, index: number) => {
+  const sliceOfReplica = (all: Float32Array, index: number) => {
     const size = all.length / seeds.length;
     return all.slice(index * size, (index + 1) * size);
   };
@@ -140,11 +139,11 @@ function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal)
     model,
     index,
     seed,
-    weights: async (i) => own((await model.weights[i]!.tensor.data()) as Float32Array, index),
+    weights: async (i) => sliceOfReplica((await model.weights[i]!.tensor.data()) as Float32Array, index),
     async predict(data) {
       const known = outputs.get(data) ?? model.predict(data, { signal });
       outputs.set(data, known);
-      return own(await known, index);
+      return sliceOfReplica(await known, index);
     },
     async confusion(data) {
       const { confusionMatrix } = await import('../training/evaluate.ts');

@@ -4,12 +4,12 @@ import { adapterText } from '../report/format.ts';
 import { table } from '../report/tables.ts';
 import type { Problem } from '../tuner/bench.ts';
 import type { NotTuned, Tuned } from '../tuner/session.ts';
-import { explainWarnings } from './dawn-warnings.ts';
+import { explainDawnWarnings } from './dawn-warnings.ts';
 import type { Engine, EngineDevice, EngineModel } from './engine.ts';
 import type { Experiment } from './experiment.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { type Io, json, line, type OutputStream } from './io.ts';
-import { chooseName } from './options.ts';
+import { type Io, type OutputStream, writeJson, writeLine } from './io.ts';
+import { findName } from './options.ts';
 
 export interface TuneCommandOptions {
   batch?: number;
@@ -19,14 +19,14 @@ export interface TuneCommandOptions {
 }
 
 /** Networks that are known by a name of their own, and the experiment that has them. */
-const NETWORKS: Readonly<Record<string, string>> = { lenet: 'A1' };
+const NAMED_NETWORKS: Readonly<Record<string, string>> = { lenet: 'A1' };
 
 /** The experiments that names on the command line mean; all of them for none. */
-export function chooseExperiments(experiments: readonly Experiment[], names: readonly string[]): readonly Experiment[] {
+export function findExperiments(experiments: readonly Experiment[], names: readonly string[]): readonly Experiment[] {
   if (names.length === 0) return experiments;
-  const known = [...experiments.map(({ id }) => id), ...Object.keys(NETWORKS)];
-  const chosen = names.map((name) => chooseName('experiment', name, known, 'See `npx tilegrad list`.'));
-  return experiments.filter(({ id }) => chosen.some((name) => (NETWORKS[name] ?? name) === id));
+  const known = [...experiments.map(({ id }) => id), ...Object.keys(NAMED_NETWORKS)];
+  const chosen = names.map((name) => findName('experiment', name, known, 'See `npx tilegrad list`.'));
+  return experiments.filter(({ id }) => chosen.some((name) => (NAMED_NETWORKS[name] ?? name) === id));
 }
 
 /**
@@ -49,14 +49,14 @@ export async function tuneExperiments(
   const progress = new TuneProgress(io.stderr);
   const interrupt = listenForInterrupt(io, (isFirst) => {
     progress.stop();
-    if (isFirst) line(io.stderr, 'Stopping after the current kernel; press Ctrl-C again to exit at once.');
+    if (isFirst) writeLine(io.stderr, 'Stopping after the current kernel; press Ctrl-C again to exit at once.');
   });
   let device: EngineDevice | undefined;
   try {
     device = await engine.openDevice();
-    explainWarnings(device.info, io);
-    const { path } = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
-    line(text, `Adapter: ${adapterText(device.info)}`);
+    explainDawnWarnings(device.info, io);
+    const { path } = await engine.loadTuning(device, (message) => writeLine(io.stderr, `Note: ${message}`));
+    writeLine(text, `Adapter: ${adapterText(device.info)}`);
     const problems = experiments.flatMap((experiment) => problemsOfExperiment(experiment, options, device!, engine));
     const failed: NotTuned[] = [];
     const tuned = await engine.tune(device, problems, {
@@ -67,16 +67,16 @@ export async function tuneExperiments(
     });
     progress.stop();
     const interrupted = interrupt.signal.aborted;
-    if (!options.json && tuned.length > 0) line(text, tuneTable(tuned));
+    if (!options.json && tuned.length > 0) writeLine(text, tuneTable(tuned));
     for (const { operator, shapes, reason } of failed) {
-      line(io.stderr, `Note: ${operator} ${shapes} was not measured, and keeps its kernel by rule: ${reason}`);
+      writeLine(io.stderr, `Note: ${operator} ${shapes} was not measured, and keeps its kernel by rule: ${reason}`);
     }
     if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
-    if (options.json) json(io.stdout, { adapter: device.info, file: path, results: tuned, failed });
+    if (options.json) writeJson(io.stdout, { adapter: device.info, file: path, results: tuned, failed });
     if (tuned.length === 0 && failed.length > 0) {
       throw new AdapterError('tune: the adapter refused the reference kernels of all problems; see the notes above');
     }
-    line(text, tuned.length > 0 ? `Kept in ${path}` : nothingText(options));
+    writeLine(text, tuned.length > 0 ? `Kept in ${path}` : nothingTunedText(options));
   } finally {
     progress.stop();
     interrupt.dispose();
@@ -84,7 +84,7 @@ export async function tuneExperiments(
   }
 }
 
-const nothingText = ({ budget }: TuneCommandOptions): string =>
+const nothingTunedText = ({ budget }: TuneCommandOptions): string =>
   budget === undefined
     ? 'There was nothing to choose: each operator has one kernel here.'
     : `Nothing was measured in ${budget} s: give a larger --budget, unless each operator has one kernel here.`;
@@ -134,7 +134,7 @@ class TuneProgress {
   show({ operator, shapes, variant }: Tuned, done: number, total: number): void {
     const what = `${operator} ${shapes}: ${variant}`;
     if (!this.#terminal.isTTY) {
-      line(this.#terminal, `[${done}/${total}] ${what}`);
+      writeLine(this.#terminal, `[${done}/${total}] ${what}`);
       return;
     }
     if (this.#bar === undefined) {

@@ -17,15 +17,15 @@ export type WeightFile = NonNullable<RunRecord['weights']>[number];
  * @throws DataError, FileError saying what to fetch and where to put it; AbortedError after Ctrl-C
  */
 export async function findWeights(
-  rows: readonly Experiment[],
-  engine: Engine,
+  experiments: readonly Experiment[],
+  engine: Pick<Engine, 'findCheckpoint'>,
   io: Io,
 ): Promise<ReadonlyMap<Checkpoint, WeightFile[]>> {
   const found = new Map<Checkpoint, WeightFile[]>();
   const bars = new FileBars(io);
   const interrupt = listenForInterrupt(io, () => bars.stop());
   try {
-    for (const { checkpoint } of rows) {
+    for (const { checkpoint } of experiments) {
       if (!checkpoint || found.has(checkpoint)) continue;
       const paths = await engine.findCheckpoint(checkpoint, {
         signal: interrupt.signal,

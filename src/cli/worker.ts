@@ -3,14 +3,14 @@ import { TilegradError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Capability } from '../jobs/records.ts';
 import { adapterText } from '../report/format.ts';
-import { explainWarnings } from './dawn-warnings.ts';
+import { explainDawnWarnings } from './dawn-warnings.ts';
 import type { Experiment } from './experiment.ts';
+import { checkpointOf, dataCapability, versionCapability, weightsCapability } from './experiment-job.ts';
+import { experimentHandler } from './experiment-worker.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { type Io, line } from './io.ts';
-import type { Parts } from './parts.ts';
+import { type Io, writeLine } from './io.ts';
+import type { LazyModules } from './lazy-modules.ts';
 import { loadDatasets } from './plan.ts';
-import { checkpointOf, dataCapability, versionCapability, weightsCapability } from './row-job.ts';
-import { rowHandler } from './row-worker.ts';
 import { findWeights } from './weights.ts';
 
 export interface WorkerOptions {
@@ -24,37 +24,37 @@ export interface WorkerOptions {
 }
 
 /** Does jobs of a queue until Ctrl-C. @throws QueueError, ArgumentError, AdapterError */
-export async function worker(url: string, options: WorkerOptions, io: Io, parts: Parts): Promise<void> {
-  const say = (text: string) => line(io.stdout, text);
+export async function worker(url: string, options: WorkerOptions, io: Io, modules: LazyModules): Promise<void> {
+  const say = (text: string) => writeLine(io.stdout, text);
   const { serve } = await import('../jobs/serve.ts');
   const { parseAddress } = await import('../jobs/address.ts');
   const address = parseAddress(url, io.env);
-  const { experiments } = await parts.catalogue();
+  const { experiments } = await modules.catalogue();
   const { registerSearches, searchCapability, trialHandler } = await import('./remote-trials.ts');
   const searches = await registerSearches(options.search ?? []);
-  const engine = await parts.engine();
+  const engine = await modules.engine();
   const interrupt = listenForInterrupt(io, (isFirst) => {
-    if (isFirst) line(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
+    if (isFirst) writeLine(io.stderr, 'Stopping after the current step; press Ctrl-C again to exit at once.');
   });
   const device = await engine.openDevice().catch((error) => {
     interrupt.dispose();
     throw error;
   });
   try {
-    explainWarnings(device.info, io);
-    const tuning = await engine.loadTuning(device, (message) => line(io.stderr, `Note: ${message}`));
+    explainDawnWarnings(device.info, io);
+    const tuning = await engine.loadTuning(device, (message) => writeLine(io.stderr, `Note: ${message}`));
     const name = options.name ?? `${hostname()}-${process.pid}`;
     const kernels = tuning.measured > 0 ? `, kernels measured: ${tuning.measuredHash}` : '';
     const adapter = adapterText(device.info) + kernels;
-    const rows = rowHandler({ experiments, engine, device, tuning, io, name, adapter, data: options.data });
+    const rows = experimentHandler({ experiments, engine, device, tuning, io, name, adapter, data: options.data });
     const trials = trialHandler({ searches, device: device as Device, io });
     say(`Worker ${name}, at the queue ${address.text}`);
     say(`Adapter: ${adapter}`);
     const { done, failed } = await serve({
       ...(options.stall === undefined ? {} : { stallSeconds: options.stall }),
       ...{ url, env: io.env, name, adapter, signal: interrupt.signal, say, handlers: [rows, trials] },
-      capability: memoized(
-        async (what) => searchCapability(what, searches) ?? capabilityOf(what, experiments, options, io, parts),
+      capability: memoize(
+        async (what) => searchCapability(what, searches) ?? capabilityOf(what, experiments, options, io, modules),
       ),
     });
     say(`${done} jobs done, ${failed} failed`);
@@ -70,7 +70,7 @@ async function capabilityOf(
   experiments: readonly Experiment[],
   { data }: WorkerOptions,
   io: Io,
-  parts: Parts,
+  modules: LazyModules,
 ): Promise<Capability | string> {
   const version = versionCapability(what);
   if (version) return version;
@@ -78,7 +78,7 @@ async function capabilityOf(
     const dataset = /^data (.*)$/.exec(what)?.[1];
     const row = experiments.find(({ datasets }) => datasets.some((name) => name === dataset));
     if (row) {
-      const engine = await parts.engine();
+      const engine = await modules.engine();
       const [loaded] = (
         await loadDatasets([{ ...row, datasets: row.datasets.filter((name) => name === dataset) }], data, engine)
       ).values();
@@ -87,7 +87,7 @@ async function capabilityOf(
     const checkpoint = checkpointOf(what, experiments);
     if (checkpoint) {
       const rows = experiments.filter((one) => one.checkpoint === checkpoint).slice(0, 1);
-      return weightsCapability((await findWeights(rows, await parts.engine(), io)).get(checkpoint)!);
+      return weightsCapability((await findWeights(rows, await modules.engine(), io)).get(checkpoint)!);
     }
   } catch (error) {
     if (error instanceof TilegradError) return error.message;
@@ -96,7 +96,7 @@ async function capabilityOf(
   return 'this tilegrad does not know it';
 }
 
-function memoized<T>(compute: (what: string) => Promise<T>): (what: string) => Promise<T> {
+function memoize<T>(compute: (what: string) => Promise<T>): (what: string) => Promise<T> {
   const known = new Map<string, Promise<T>>();
   return (what) => {
     const value = known.get(what) ?? compute(what);

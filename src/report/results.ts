@@ -4,13 +4,13 @@ import { unique } from './arrays.ts';
 import { comparisonText, OFF_MARK, OFF_NOTE } from './comparison.ts';
 import { comparisonRow, provenance } from './content.ts';
 import { adapterText, duration, seedsText } from './format.ts';
-import { type RowRecord, type RunRecord, rowId } from './run-record.ts';
+import { type ExperimentRecord, experimentId, type RunRecord } from './run-record.ts';
 
 /** What is kept of a row to tell its result: a file each in `docs/results/`, of which `docs/RESULTS.md` is made. */
-export const rowResult = z.object({
+export const experimentResult = z.object({
   kind: z.literal('tilegrad-result'),
   schemaVersion: z.literal(1),
-  id: rowId,
+  id: experimentId,
   title: z.string(),
   scale: z.enum(['full', 'short', 'smoke']),
   /** What was cut or changed against the original; empty when nothing was. */
@@ -25,10 +25,10 @@ export const rowResult = z.object({
   data: z.array(z.string()),
 });
 
-export type RowResult = z.output<typeof rowResult>;
+export type ExperimentResult = z.output<typeof experimentResult>;
 
 /** A finished row of a run as a result; null for one that compares nothing or has not finished. */
-export function resultOf(record: RunRecord, row: RowRecord): RowResult | null {
+export function resultOf(record: RunRecord, row: ExperimentRecord): ExperimentResult | null {
   const figures = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
       block.type === 'comparison'
@@ -38,7 +38,7 @@ export function resultOf(record: RunRecord, row: RowRecord): RowResult | null {
   );
   if (row.status !== 'finished' || figures.length === 0) return null;
   const { name, vendor, driver, isSoftware } = record.adapter;
-  return rowResult.parse({
+  return experimentResult.parse({
     kind: 'tilegrad-result',
     schemaVersion: 1,
     ...{ id: row.id, title: row.title, scale: record.request.scale, reduced: row.reduced, figures },
@@ -54,10 +54,10 @@ const number = (id: string) => Number(/\d+$/.exec(id)?.[0] ?? 0);
 const cell = (text: string) => toPrintableLine(text.replaceAll('\n', ' ')).replaceAll('|', '\\|');
 const item = (text: string) => `- ${toPrintableLine(text)}`;
 const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
-const adapterName = ({ name, isSoftware }: RowResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
+const adapterName = ({ name, isSoftware }: ExperimentResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
 
 /** `docs/RESULTS.md`: every row with its published figures and ours. The same results give the same text. */
-export function resultsDocument(given: readonly RowResult[]): string {
+export function resultsDocument(given: readonly ExperimentResult[]): string {
   const results = [...given].sort((a, b) => letters(a.id).localeCompare(letters(b.id)) || number(a.id) - number(b.id));
   const courseworks = unique(results.map(({ id }) => letters(id)));
   const parts = [
@@ -78,7 +78,7 @@ export function resultsDocument(given: readonly RowResult[]): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function courseworkParts(coursework: string, results: readonly RowResult[]): string[] {
+function courseworkParts(coursework: string, results: readonly ExperimentResult[]): string[] {
   const head = ['row', 'figure', 'published', 'ours', 'difference', 'seeds', 'scale', 'adapter', 'time'];
   const lines = results.flatMap((result) => {
     const { id, title, figures, seeds, scale, adapter, seconds } = result;
@@ -104,12 +104,12 @@ function courseworkParts(coursework: string, results: readonly RowResult[]): str
 
 /** Why figures are what they are, a line a reason; one that is off without a reason is told so. */
 function reasonsOf(
-  { id, figures, scale, reduced }: RowResult,
-  which: (figure: RowResult['figures'][number]) => boolean,
+  { id, figures, scale, reduced }: ExperimentResult,
+  which: (figure: ExperimentResult['figures'][number]) => boolean,
 ): string[] {
   const told = figures.filter(which);
   const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
-  const reasonOf = (figure: RowResult['figures'][number]) =>
+  const reasonOf = (figure: ExperimentResult['figures'][number]) =>
     figure.why ?? (comparisonText(figure).isOff ? unexplained : null);
   const reasons = unique(told.map(reasonOf)).filter((reason) => reason !== null);
   return reasons.map((reason) => {
@@ -118,7 +118,7 @@ function reasonsOf(
   });
 }
 
-function machines(results: readonly RowResult[]): string {
+function machines(results: readonly ExperimentResult[]): string {
   const about = results.map(({ id, adapter, versions, startedAt, data }) => {
     const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
     return { id, text: `${adapterText(adapter)}; ${startedAt.slice(0, 10)}; ${named.join(', ')}; ${data.join('; ')}` };

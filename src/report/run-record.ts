@@ -10,7 +10,7 @@ const natural = z.number().int().nonnegative();
 const finding = z.enum(['ok', 'wrong', 'unknown']);
 
 /** Files are named after it. Those that come with tilegrad are such as A1; of others, letters, digits and hyphens. */
-export const rowId = z
+export const experimentId = z
   .string()
   .max(40)
   .regex(/^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$/, 'the id of an experiment, such as A1 or my-mlp');
@@ -34,8 +34,8 @@ const request = z.object({
 });
 
 /** One row of EXPERIMENTS.md as this run had it. */
-const row = z.object({
-  id: rowId,
+const experimentRecord = z.object({
+  id: experimentId,
   title: z.string(),
   question: z.array(z.string()),
   status: z.enum(['waiting', 'running', 'finished', 'interrupted', 'failed']),
@@ -130,7 +130,7 @@ const fields = z.object({
     choicesHash: z.string(),
   }),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),
-  rows: z.array(row).min(1),
+  rows: z.array(experimentRecord).min(1),
   /** What a coursework says of all its rows together. */
   summary: z.array(block).optional(),
   trainings: z.array(trainingEntry),
@@ -150,7 +150,7 @@ export const runRecord = fields.refine(
 
 /** As a program writes it: what has a default in a report may be left out. */
 export type RunRecord = z.input<typeof runRecord>;
-export type RowRecord = RunRecord['rows'][number];
+export type ExperimentRecord = RunRecord['rows'][number];
 export type RunRequest = RunRecord['request'];
 export type SearchEntry = NonNullable<RunRecord['searches']>[number];
 export type TrainingEntry = RunRecord['trainings'][number];

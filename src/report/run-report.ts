@@ -2,7 +2,7 @@ import { unique } from './arrays.ts';
 import { figureName, heading, modelBlocks, paragraph, section, trainingCurves } from './blocks.ts';
 import type { Block, BlockInput, ComparisonInput, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
-import type { RowRecord, RunRecord } from './run-record.ts';
+import type { ExperimentRecord, RunRecord } from './run-record.ts';
 import { searchBlocks } from './search.ts';
 import { divergenceText } from './training.ts';
 
@@ -29,7 +29,7 @@ export function reportOf(record: RunRecord): ReportContent {
 }
 
 /** The report of a row that is finished; else what there is: its error, the curves of its trainings, and what its searches found. */
-function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
+function sectionsOf(record: RunRecord, row: ExperimentRecord): Section[] {
   if (row.status === 'finished') return row.sections;
   const own = record.trainings.filter((one) => one.row === row.id);
   const error = row.error ? [paragraph(`The error: ${row.error.message}`)] : [];
@@ -56,7 +56,7 @@ function sectionsOf(record: RunRecord, row: RowRecord): Section[] {
 }
 
 /** A row of a coursework as one section; the names of its figures begin with its id. */
-function rowSection(record: RunRecord, row: RowRecord): Section {
+function rowSection(record: RunRecord, row: ExperimentRecord): Section {
   const own = row.reduced.filter((note) => !shared(record.rows).includes(note));
   const parts = sectionsOf(record, row).flatMap(({ title, blocks }) => [
     heading(title),
@@ -82,7 +82,7 @@ export function prefixed(block: BlockInput, row: string): BlockInput {
 }
 
 /** Every note of what was reduced once, with the ids of its rows where it is not of all. */
-function reducedOf(rows: readonly RowRecord[]): string[] {
+function reducedOf(rows: readonly ExperimentRecord[]): string[] {
   const ofAll = shared(rows);
   return unique(rows.flatMap(({ reduced }) => reduced)).map((note) =>
     ofAll.includes(note) ? note : `${idsText(rows, ({ reduced }) => reduced.includes(note))}: ${note}`,
@@ -90,7 +90,7 @@ function reducedOf(rows: readonly RowRecord[]): string[] {
 }
 
 /** The ids of the rows that `isMeant` chooses: three and more that follow each other as `B1 to B3`. */
-function idsText(rows: readonly RowRecord[], isMeant: (row: RowRecord) => boolean): string {
+function idsText(rows: readonly ExperimentRecord[], isMeant: (row: ExperimentRecord) => boolean): string {
   const stretches: string[][] = [];
   for (const [i, row] of rows.entries()) {
     if (!isMeant(row)) continue;
@@ -101,18 +101,18 @@ function idsText(rows: readonly RowRecord[], isMeant: (row: RowRecord) => boolea
 }
 
 /** What was reduced in every row. */
-const shared = (rows: readonly RowRecord[]): string[] =>
+const shared = (rows: readonly ExperimentRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
 /**
  * The rows, and the accuracies, or whatever else, that were published for them. A coursework with a summary of its own has that instead,
  * and beside it the rows only until all are finished.
  */
-function overview(rows: readonly RowRecord[], summary: readonly BlockInput[] = []): BlockInput[] {
+function overview(rows: readonly ExperimentRecord[], summary: readonly BlockInput[] = []): BlockInput[] {
   const compared = rows.flatMap((row) =>
     comparedFigures(row).map(({ why: _, ...one }) => ({ ...one, label: `${row.id} ${one.label}` })),
   );
-  const time = (row: RowRecord) => (row.status === 'finished' ? duration(row.seconds) : row.status);
+  const time = (row: ExperimentRecord) => (row.status === 'finished' ? duration(row.seconds) : row.status);
   const all: BlockInput = {
     type: 'table',
     head: ['row', 'what', 'time'],
@@ -130,7 +130,7 @@ function overview(rows: readonly RowRecord[], summary: readonly BlockInput[] = [
 }
 
 /** What a row compares: its accuracies; of a row without any, all it has. */
-function comparedFigures(row: RowRecord): ComparisonInput[] {
+function comparedFigures(row: ExperimentRecord): ComparisonInput[] {
   const all = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
       block.type === 'comparison'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { removeTemporaryFiles, writeFileAtomic, writeFilesAtomic } from '../../src/base/atomic-file.ts';
-import { PartStore } from '../../src/cli/part-store.ts';
+import { ResultCache } from '../../src/cli/result-cache.ts';
 import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
 import { writeAllAtomically, writeAtomically } from '../../src/report/run-folder.ts';
@@ -52,7 +52,7 @@ test.each<[what: string, folder: string, write: (folder: string) => void]>([
         ['figures/a.svg', ''],
       ]),
   ],
-  ['the parts of a run', 'parts', (folder) => new PartStore(folder).write('a', 'f00d', { value: 1, seconds: 1 })],
+  ['the parts of a run', 'parts', (folder) => new ResultCache(folder).write('a', 'f00d', { value: 1, seconds: 1 })],
   ["the tuner's cache", '', (folder) => new TuningCache(folder, identity, () => {}, {}).save([])],
   [
     'a backup, before the first is written',

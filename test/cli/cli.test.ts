@@ -96,11 +96,11 @@ describe('wrong usage ends with 2 and says what there is', () => {
       ['data', 'fetch', 'imagenet'],
       ['unknown data set "imagenet"', 'cifar10, mnist, fashion-mnist'],
     ],
-  ])('%j', async (words, parts) => {
+  ])('%j', async (words, phrases) => {
     const { code, out, err } = await tilegrad(words);
     expect(code).toBe(2);
     expect(out).toBe('');
-    for (const part of parts) expect(err).toContain(part);
+    for (const phrase of phrases) expect(err).toContain(phrase);
     expect(err.match(/error:/g)).toHaveLength(1);
   });
 
@@ -189,7 +189,7 @@ describe('errors', () => {
   const broken = { catalogue: () => Promise.reject(new DataError('train.bin is truncated')) };
 
   test('a known error prints its message, no stack, and ends with its exit code', async () => {
-    const { code, out, err } = await tilegrad(['list'], { parts: broken });
+    const { code, out, err } = await tilegrad(['list'], { modules: broken });
     expect(code).toBe(1);
     expect(out).toBe('');
     expect(err).toBe('error: train.bin is truncated\n');
@@ -200,7 +200,7 @@ describe('errors', () => {
     [['run', 'A1', '--epochs', 'x', '--json'], 2, 'USAGE'],
     [['list', '--json', '--nonsense'], 2, 'USAGE'],
   ])('with --json %j is one JSON value on stdout and a message on stderr', async (words, exitCode, errorCode) => {
-    const { code, out, err } = await tilegrad(words, { parts: broken });
+    const { code, out, err } = await tilegrad(words, { modules: broken });
     expect(code).toBe(exitCode);
     const { error } = JSON.parse(out);
     expect(Object.keys(error)).toEqual(['code', 'message']);
@@ -214,8 +214,8 @@ describe('errors', () => {
   ])(
     'an error of the system that nobody foresaw, %j, is a FileError and not called a bug',
     async (fields, message, says) => {
-      const parts = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
-      const { code, out, err } = await tilegrad(['list', '--json'], { parts });
+      const modules = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
+      const { code, out, err } = await tilegrad(['list', '--json'], { modules });
       expect(code).toBe(1);
       expect(err).toContain(`error: ${says}`);
       expect(err).not.toContain('bug');
@@ -224,15 +224,15 @@ describe('errors', () => {
   );
 
   test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
-    const parts = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };
-    const plain = await tilegrad(['list'], { parts });
+    const modules = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };
+    const plain = await tilegrad(['list'], { modules });
     expect(plain.code).toBe(1);
     expect(plain.err).toContain('x is not a function');
     expect(plain.err).not.toContain('    at ');
-    expect((await tilegrad(['list', '--debug'], { parts })).err).toContain('    at ');
+    expect((await tilegrad(['list', '--debug'], { modules })).err).toContain('    at ');
     const io = new FakeIo();
     io.env = { TILEGRAD_DEBUG: '1' };
-    expect((await tilegrad(['list'], { parts, io })).err).toContain('    at ');
+    expect((await tilegrad(['list'], { modules, io })).err).toContain('    at ');
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AdapterError, GpuError } from '../../src/base/errors.ts';
 import { adapterAdvice } from '../../src/cli/advice.ts';
 import type { Probe } from '../../src/gpu/probe.ts';
-import { adapter, fakeParts, probe, tilegrad } from './fakes.ts';
+import { adapter, fakeModules, probe, tilegrad } from './fakes.ts';
 
 const noAdapter = {
   openDevice: () => {
@@ -109,20 +109,20 @@ describe('doctor', () => {
   });
 
   test('a device that fails while training is disposed and reported', async () => {
-    const { parts, log } = fakeParts();
+    const { modules, log } = fakeModules();
     const engine = {
-      ...(await parts.engine()),
+      ...(await modules.engine()),
       trainSmallNetwork: () => Promise.reject(new GpuError('validation failed')),
     };
-    const { code, out } = await tilegrad(['doctor'], { parts: { engine: async () => engine } });
+    const { code, out } = await tilegrad(['doctor'], { modules: { engine: async () => engine } });
     expect(code).toBe(1);
     expect(out).toMatch(/FAILED +training +validation failed/);
     expect(log.disposed).toEqual(['device']);
   });
 
   test('a native module that does not load is a failed check, not a crash', async () => {
-    const parts = { engine: () => Promise.reject(new Error('cannot open shared object file')) };
-    const { code, out } = await tilegrad(['doctor'], { parts });
+    const modules = { engine: () => Promise.reject(new Error('cannot open shared object file')) };
+    const { code, out } = await tilegrad(['doctor'], { modules });
     expect(code).toBe(1);
     expect(out).toMatch(/FAILED +adapter +cannot open shared object file/);
     expect(out).toContain('npm install webgpu@0.6');

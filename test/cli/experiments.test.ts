@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { courseworks, experiments } from '../../experiments/index.ts';
-import { rowsOfCoursework } from '../../src/cli/choice.ts';
+import { experimentsOf } from '../../src/cli/run-target.ts';
 import { settingsFor } from '../../src/cli/settings.ts';
 
 test('the rows of coursework A take a learning rate', () => {
@@ -16,6 +16,6 @@ test('ids are unique, and every row belongs to a coursework', () => {
   const ids = [...experiments, ...courseworks].map(({ id }) => id.toLowerCase());
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids).toContain('a1');
-  const belonging = courseworks.flatMap((one) => rowsOfCoursework(one, experiments));
+  const belonging = courseworks.flatMap((one) => experimentsOf(one, experiments));
   expect(new Set(belonging)).toEqual(new Set(experiments));
 });

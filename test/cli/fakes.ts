@@ -6,7 +6,7 @@ import type { DoctorEngine } from '../../src/cli/doctor.ts';
 import type { Engine, EngineLoader, EngineModel } from '../../src/cli/engine.ts';
 import type { Catalogue, Coursework, Experiment, Network, TrainSpec } from '../../src/cli/experiment.ts';
 import type { Io } from '../../src/cli/io.ts';
-import type { Parts } from '../../src/cli/parts.ts';
+import type { LazyModules } from '../../src/cli/lazy-modules.ts';
 import type { Dataset, ImageSet } from '../../src/data/types.ts';
 import type { Probe } from '../../src/gpu/probe.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../../src/report/blocks.ts';
@@ -177,7 +177,7 @@ export function rowOf(network: Network, id: string, specs: Record<string, Partia
         const trained = await lab.train(name, { ...network, data: train, validationData: train, ...spec });
         blocks.push(compare([measuredRow(name, 0.5, testFigures(trained))]));
       }
-      const seeds = await lab.part(`seeds-of-${id.toLowerCase()}`, async () => ({
+      const seeds = await lab.cached(`seeds-of-${id.toLowerCase()}`, async () => ({
         seed: lab.seed,
         nothing: Number.NaN,
       }));
@@ -187,7 +187,7 @@ export function rowOf(network: Network, id: string, specs: Record<string, Partia
 }
 
 /** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */
-export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log } {
+export function fakeModules(options: FakeOptions = {}): { modules: LazyModules; log: Log } {
   const log: Log = {
     ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
     ...{ fineTimestamps: false, profiled: [], tunings: [], checkpoints: [] },
@@ -314,7 +314,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     compile: () => ({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' }) as const,
   };
   const experiments = options.experiments?.(network) ?? [lenetOf(network)];
-  const parts: Parts = {
+  const modules: LazyModules = {
     catalogue: async () => ({
       experiments,
       courseworks: [{ id: 'A', title: 'LeNet-5', question: ['And all of them?'], summary: options.summary }],
@@ -326,7 +326,7 @@ export function fakeParts(options: FakeOptions = {}): { parts: Parts; log: Log }
     data: async () => fakeData,
     setup: async () => ({ ensureAdapter: () => adapter.name }),
   };
-  return { parts, log };
+  return { modules, log };
 }
 
 const summary = { homepage: 'https://example.org', licence: 'free', train: 60000, test: 10000, files: [{ size: 5e6 }] };
@@ -369,10 +369,10 @@ export const fakeData: DataTools = {
 /** Runs `tilegrad` with these words. */
 export async function tilegrad(
   words: string[],
-  options: FakeOptions & { io?: FakeIo; parts?: Partial<Parts> } = {},
+  options: FakeOptions & { io?: FakeIo; modules?: Partial<LazyModules> } = {},
 ): Promise<{ code: number; out: string; err: string; log: Log; io: FakeIo }> {
   const io = options.io ?? new FakeIo();
-  const { parts, log } = fakeParts(options);
-  const code = await main(['node', 'tilegrad', ...words], { ...parts, ...options.parts }, io);
+  const { modules, log } = fakeModules(options);
+  const code = await main(['node', 'tilegrad', ...words], { ...modules, ...options.modules }, io);
   return { code, out: io.out, err: io.err, log, io };
 }

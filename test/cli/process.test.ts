@@ -176,7 +176,7 @@ describeOnDevice('on an adapter', () => {
     const { error } = JSON.parse(text);
     expect(error.code).toBe('ABORTED');
     expect(err).toContain(error.message);
-    const folder = /results kept in (.*)$/.exec(error.message)![1]!;
+    const folder = /results saved in (.*)$/.exec(error.message)![1]!;
     const record = runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
     expect(record.status).toBe('interrupted');
     expect(record.trainings[0]!.histories[0]!.length).toBeGreaterThan(0);

@@ -7,7 +7,7 @@ import { experiments } from '../../experiments/index.ts';
 import { readResults } from '../../src/cli/results.ts';
 import { compare, measuredRow, section } from '../../src/report/blocks.ts';
 import { resultsDocument } from '../../src/report/results.ts';
-import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
+import type { ExperimentRecord, RunRecord } from '../../src/report/run-record.ts';
 import { rowRecord, runRecordOf, trainingOf } from '../report/samples.ts';
 import { tilegrad } from './fakes.ts';
 
@@ -33,14 +33,14 @@ beforeEach(() => {
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
 /** A run's folder with a record of these rows. */
-function runOf(name: string, rows: RowRecord[], changes: Partial<RunRecord> = {}): string {
+function runOf(name: string, rows: ExperimentRecord[], changes: Partial<RunRecord> = {}): string {
   const folder = join(out, name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'run.json'), JSON.stringify(runRecordOf(rows, changes)));
   return folder;
 }
 
-const row = (id: string, ours: number[], changes: Partial<RowRecord> = {}) =>
+const row = (id: string, ours: number[], changes: Partial<ExperimentRecord> = {}) =>
   rowRecord({
     id,
     title: `what ${id} | is`,
@@ -159,7 +159,7 @@ describe('tilegrad results', () => {
       {},
       'data: has no entry',
     ],
-  ] as [string, RowRecord[], Partial<RunRecord>, string][])(
+  ] as [string, ExperimentRecord[], Partial<RunRecord>, string][])(
     '%s is told, and nothing is written',
     async (_what, rows, changes, says) => {
       const run = runOf('one', rows, changes);

@@ -92,7 +92,7 @@ describe('a coursework', () => {
     });
     const { code, log, out: text } = await run('A --resume', { kind: 'folder' });
     expect(code).toBe(0);
-    expect(text).toContain(`Going on in ${folder}`);
+    expect(text).toContain(`Resuming in ${folder}`);
     expect(log.fits.map(({ epochs, seed }) => [epochs, seed])).toEqual([[4, 4]]);
     expect(folders()).toHaveLength(2);
     const record = recordIn(folder);
@@ -184,8 +184,8 @@ describe('a coursework', () => {
     const first = await interrupted();
     await interrupted();
     await run('A1');
-    expect((await run('A --resume')).out).toContain(`Going on in ${folderAt(1)}`);
-    expect((await run('A --resume')).out).toContain(`Going on in ${first}`);
+    expect((await run('A --resume')).out).toContain(`Resuming in ${folderAt(1)}`);
+    expect((await run('A --resume')).out).toContain(`Resuming in ${first}`);
     const none = await run('A --resume');
     expect(none.code).toBe(2);
     expect(none.err).toContain(`no unfinished run of A in ${out}`);
@@ -198,7 +198,7 @@ describe('a coursework', () => {
     writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
     mkdirSync(join(out, '99990101-000000-A'));
     const { code, out: text, err } = await run('A --resume');
-    expect({ code, goesOn: text.includes(`Going on in ${first}`) }).toEqual({ code: 0, goesOn: true });
+    expect({ code, isResumed: text.includes(`Resuming in ${first}`) }).toEqual({ code: 0, isResumed: true });
     const said = [
       [damaged, 'run.json is not JSON, or cut short'],
       [running, `process ${process.pid} is at that run still`],
@@ -241,7 +241,7 @@ describe('a coursework', () => {
     rmSync(join(folder, 'report.html'));
     const { code, out: text, log } = await run('A1 --resume');
     expect({ code, fits: log.fits }).toEqual({ code: 0, fits: [] });
-    expect(text).toContain(`Going on in ${folder}`);
+    expect(text).toContain(`Resuming in ${folder}`);
     expect(readdirSync(folder)).toContain('report.html');
     expect((await run('A1 --resume')).code).toBe(2);
   });

@@ -243,7 +243,7 @@ describe('a run that is stopped', () => {
     expect(code).toBe(1);
     const { folder, files, record } = result();
     expect(err).toContain(
-      `interrupted after epoch 2 of baseline (\`npx tilegrad run A1 --resume ${folder}\` goes on); results kept in ${folder}`,
+      `interrupted after epoch 2 of baseline (\`npx tilegrad run A1 --resume ${folder}\` resumes it); results saved in ${folder}`,
     );
     expect(err).toContain('press Ctrl-C again');
     expect(files).toEqual(unfinished);
@@ -259,7 +259,7 @@ describe('a run that is stopped', () => {
     const io = new FakeIo();
     const spaced = join(out, 'my runs');
     const { err } = await tilegrad(['run', 'A1', '--out', spaced], { io, duringEpoch: () => io.pressCtrlC() });
-    expect(err).toContain(`(\`npx tilegrad run A1 --resume '${join(spaced, readdirSync(spaced)[0]!)}'\` goes on)`);
+    expect(err).toContain(`(\`npx tilegrad run A1 --resume '${join(spaced, readdirSync(spaced)[0]!)}'\` resumes it)`);
   });
 
   test('Ctrl-C in the first epoch leaves a record and a report without curves', async () => {
@@ -312,7 +312,7 @@ describe('a run that is stopped', () => {
     const { code, err, log } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
     expect(code).toBe(1);
     const { record, folder, files } = result();
-    expect(err).toBe(`What finished before the error is kept in ${folder}\nerror: the driver was reset\n`);
+    expect(err).toBe(`What finished before the error is saved in ${folder}\nerror: the driver was reset\n`);
     expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
     expect(record.trainings[0]!.histories[0]).toHaveLength(1);
     expect(files).toEqual(unfinished);

@@ -68,9 +68,9 @@ test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails
       },
     }),
   };
-  const unchecked = await tilegrad(['setup', '--no-driver'], { parts: failing });
+  const unchecked = await tilegrad(['setup', '--no-driver'], { modules: failing });
   expect([unchecked.code, unchecked.out.includes('not checked')]).toEqual([0, true]);
-  const failed = await tilegrad(['setup'], { parts: failing });
+  const failed = await tilegrad(['setup'], { modules: failing });
   expect([failed.code, failed.err]).toEqual([1, 'error: no adapter\n']);
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Network } from '../../src/cli/experiment.ts';
 import type { NotTuned, SessionOptions, Tuned } from '../../src/tuner/session.ts';
-import { FakeIo, fakeParts, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
+import { FakeIo, fakeModules, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
 
 describe('tune', () => {
   test('measures what the experiments need, shows it as it goes and in a table, and says where it is kept', async () => {
@@ -51,7 +51,7 @@ describe('tune', () => {
   };
   /** An engine of whose two problems the adapter refuses the second, or both. */
   const refusing = (tuned: Tuned[]) => async () => ({
-    ...(await fakeParts().parts.engine()),
+    ...(await fakeModules().modules.engine()),
     async tune(_device: unknown, _problems: unknown, { onTuned, onFailed }: SessionOptions) {
       for (const one of tuned) onTuned?.(one, { done: 1, total: 2 });
       onFailed?.(refused);
@@ -60,19 +60,19 @@ describe('tune', () => {
   });
 
   test('a problem whose reference the adapter refuses is told of, and the others are kept', async () => {
-    const parts = { engine: refusing([fakeTuned]) };
-    const { code, out, err } = await tilegrad(['tune', 'A1'], { parts });
+    const modules = { engine: refusing([fakeTuned]) };
+    const { code, out, err } = await tilegrad(['tune', 'A1'], { modules });
     expect(code).toBe(0);
     expect(out).toContain('Kept in /cache/tuning.json');
     expect(err).toContain(
       'Note: conv2d [2] -> [2] was not measured, and keeps its kernel by rule: shader conv2d.wgsl: refused',
     );
-    const { out: text } = await tilegrad(['tune', 'A1', '--json'], { parts });
+    const { out: text } = await tilegrad(['tune', 'A1', '--json'], { modules });
     expect(JSON.parse(text)).toMatchObject({ results: [fakeTuned], failed: [refused] });
   });
 
   test('if the adapter refuses all of them it ends with 1', async () => {
-    const { code, out, err } = await tilegrad(['tune', 'A1'], { parts: { engine: refusing([]) } });
+    const { code, out, err } = await tilegrad(['tune', 'A1'], { modules: { engine: refusing([]) } });
     expect(code).toBe(1);
     expect(err).toContain('the adapter refused the reference kernels of all problems');
     expect(out).not.toContain('nothing to choose');
@@ -82,8 +82,8 @@ describe('tune', () => {
     [[], 'There was nothing to choose: each operator has one kernel here.'],
     [['--budget', '1e-9'], 'Nothing was measured in 1e-9 s: give a larger --budget'],
   ])('with %j and nothing measured it says why', async (words, says) => {
-    const engine = async () => ({ ...(await fakeParts().parts.engine()), tune: async () => [] });
-    const { code, out } = await tilegrad(['tune', 'A1', ...words], { parts: { engine } });
+    const engine = async () => ({ ...(await fakeModules().modules.engine()), tune: async () => [] });
+    const { code, out } = await tilegrad(['tune', 'A1', ...words], { modules: { engine } });
     expect(code).toBe(0);
     expect(out).toContain(says);
     expect(out).not.toContain('Kept in');

@@ -5,7 +5,7 @@ import { comparisonOf, epochSeconds, labelOf, stepSeconds, variationOf, variatio
 import { variationsSummary } from '../../experiments/b-table.ts';
 import { merged } from '../../experiments/seeds.ts';
 import { networks } from '../../experiments/vgg.ts';
-import type { Lab, TrainSpec } from '../../src/cli/experiment.ts';
+import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** A training of some epochs of 100 samples, of which each took so many seconds. */
@@ -130,7 +130,7 @@ test.each([
         names.push(name);
         return { ...trained(name, [0.5], { seed: seed! }), measured: [[[1]]] };
       },
-    } as unknown as Lab;
+    } as unknown as ExperimentContext;
     await row.run(lab);
     const seeds = (count: number) => Array.from({ length: count }, (_, i) => 5 + i);
     expect(names).toEqual(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildModel } from '../../experiments/C1.ts';
 import { pooledAverages, pooledFilters, singleLayer, splitImages } from '../../experiments/c.ts';
-import type { Lab } from '../../src/cli/experiment.ts';
+import type { ExperimentContext } from '../../src/cli/experiment.ts';
 import type { ImageSet } from '../../src/index.ts';
 import { HyperParameters } from '../../src/search/hyperparameters.ts';
 import type { Trial } from '../../src/search/record.ts';
@@ -25,7 +25,7 @@ test('the penalty of C4 is on the kernel of its last layer alone', () => {
 });
 
 const labOf = (train: ImageSet, seed: number) =>
-  ({ images: () => ({ train, test: drawImages(2, { shape: train.shape }) }), seed }) as unknown as Lab;
+  ({ images: () => ({ train, test: drawImages(2, { shape: train.shape }) }), seed }) as unknown as ExperimentContext;
 
 test('none of the images for validation is trained on, and the seed alone draws them', () => {
   const all = drawImages(60, { shape: [4, 4, 1] });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { courseworks, experiments } from '../../experiments/index.ts';
-import { rowsOfCoursework } from '../../src/cli/choice.ts';
 import { main } from '../../src/cli/cli.ts';
-import { parts } from '../../src/cli/parts.ts';
+import { lazyModules } from '../../src/cli/lazy-modules.ts';
+import { experimentsOf } from '../../src/cli/run-target.ts';
 import { loadDataset } from '../../src/data/files.ts';
 import { comparisonText } from '../../src/report/comparison.ts';
 import type { Report } from '../../src/report/content.ts';
@@ -35,7 +35,7 @@ afterAll(() => {
 
 async function tilegrad(...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const io = new FakeIo();
-  const code = await main(['node', 'tilegrad', ...words, '--out', join(root, 'runs')], parts, io);
+  const code = await main(['node', 'tilegrad', ...words, '--out', join(root, 'runs')], lazyModules, io);
   return { code, out: io.out, err: io.err };
 }
 
@@ -53,13 +53,13 @@ function eventsIn(folder: string): { step: number; tag: string; numbers: number[
 }
 
 test('every row belongs to a coursework', () => {
-  const belonging = courseworks.flatMap((one) => rowsOfCoursework(one, experiments));
+  const belonging = courseworks.flatMap((one) => experimentsOf(one, experiments));
   expect(new Set(belonging)).toEqual(new Set(experiments));
 });
 
 describeOnDevice('on an adapter', () => {
   describe.each(courseworks.map(({ id }) => id))('coursework %s at scale smoke', (id) => {
-    const rows = rowsOfCoursework(courseworks.find((one) => one.id === id)!, experiments);
+    const rows = experimentsOf(courseworks.find((one) => one.id === id)!, experiments);
     let folder = '';
     let record: RunRecord;
     let report: Report;

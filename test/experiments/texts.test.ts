@@ -4,7 +4,7 @@ import { groupRows } from '../../experiments/D0.ts';
 import { errorsOfTenRuns } from '../../experiments/d-errors.ts';
 import { ratioRows } from '../../experiments/E3.ts';
 import { whyNotFastest } from '../../experiments/E4.ts';
-import type { Lab } from '../../src/cli/experiment.ts';
+import type { ExperimentContext } from '../../src/cli/experiment.ts';
 import { SGD } from '../../src/index.ts';
 import type { Training } from '../../src/report/training.ts';
 import { trainingOf } from '../report/samples.ts';
@@ -84,7 +84,10 @@ test.each([
       ...{ id: 'D4', title: 'Adam', question: [], range: [0.005, 0.045] },
       optimizer: () => new SGD({ learningRate: 0.1 }),
     });
-    const lab = { loaders: () => ({ train: null, test: null }), train: async () => ten } as unknown as Lab;
+    const lab = {
+      loaders: () => ({ train: null, test: null }),
+      train: async () => ten,
+    } as unknown as ExperimentContext;
     const compared = (await row.run(lab)).flatMap(({ blocks }) =>
       blocks.flatMap((block) => (block.type === 'comparison' ? block.rows : [])),
     );

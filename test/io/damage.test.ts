@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { PartStore } from '../../src/cli/part-store.ts';
+import { ResultCache } from '../../src/cli/result-cache.ts';
 import {
   BatchNormalization,
   DataError,
@@ -142,7 +142,7 @@ test('either mark of a checksum alone shows that there must be one', () => {
 
 test('parts of a run: none that is damaged is taken for what was computed, and one without a checksum is', () => {
   const root = folder();
-  const store = new PartStore(root);
+  const store = new ResultCache(root);
   const hash = '0123456789abcdef';
   const value = { accuracy: 0.5902, epochs: [1, 2, 3], text: 'é世' };
   store.write('baseline', hash, { value, seconds: 1.5 });

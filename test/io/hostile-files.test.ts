@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { PartStore } from '../../src/cli/part-store.ts';
+import { ResultCache } from '../../src/cli/result-cache.ts';
 import {
   DataError,
   decodeNpy,
@@ -230,7 +230,7 @@ test('parts of a run, and the cache of the tuner, that are nested too deep', () 
   mkdirSync(join(root, 'parts'));
   const part = { kind: 'tilegrad-part', schemaVersion: 1, name: 'a', hash: 'f00d', seconds: 1, value: 0 };
   writeFileSync(join(root, 'parts', 'a-f00d.json'), JSON.stringify(part).replace('"value":0', `"value":${deep}`));
-  expect(refusal(() => new PartStore(root).read('a', 'f00d', z.unknown())).message).toMatch(/nested more than 200/);
+  expect(refusal(() => new ResultCache(root).read('a', 'f00d', z.unknown())).message).toMatch(/nested more than 200/);
   const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad: '' };
   const { path } = new TuningCache(root, identity, () => {}, {});
   writeFileSync(path, deep);

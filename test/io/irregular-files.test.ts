@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { PartStore } from '../../src/cli/part-store.ts';
+import { ResultCache } from '../../src/cli/result-cache.ts';
 import { downloadFile } from '../../src/data/download.ts';
 import { LineFile } from '../../src/io/line-file.ts';
 import {
@@ -56,7 +56,7 @@ const reads: [what: string, read: () => unknown][] = [
   ['a kept result', () => readJson(fifo('A1.json'), z.unknown(), 'result', 1)],
   [
     'a part of a run',
-    () => new PartStore(join(fifo('parts', 'a-f00d.json'), '..', '..')).read('a', 'f00d', z.unknown()),
+    () => new ResultCache(join(fifo('parts', 'a-f00d.json'), '..', '..')).read('a', 'f00d', z.unknown()),
   ],
   ['a log', () => new LineFile(fifo('x')).read()],
   ['a backup', () => new BackupAndRestore({ path: fifo('x') }).onTrainBegin({ resume: async () => {} })],

@@ -3,7 +3,7 @@ import { compare, measuredRow, runCurves, section, trainingCurves } from '../../
 import { accuracyText, comparisonText } from '../../src/report/comparison.ts';
 import type { ComparisonRow } from '../../src/report/content.ts';
 import { checkReport } from '../../src/report/report-files.ts';
-import { type RowRecord, type RunRecord, runRecord } from '../../src/report/run-record.ts';
+import { type ExperimentRecord, type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { reportOf } from '../../src/report/run-report.ts';
 import { meanAndSd } from '../../src/report/statistics.ts';
 import { comparisonTable, table } from '../../src/report/tables.ts';
@@ -12,11 +12,11 @@ import { lastFigures, testFigures } from '../../src/report/training.ts';
 import { rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
 /** What `tilegrad run` prints at its end. */
-const resultsOf = (rows: RowRecord[], changes: Partial<RunRecord> = {}) =>
+const resultsOf = (rows: ExperimentRecord[], changes: Partial<RunRecord> = {}) =>
   resultsText(checkReport(reportOf(runRecordOf(rows, changes))));
 
 /** A row that compares these accuracies on training and test data, a number a model. */
-const compared = (train: number[], test: number[], changes: Partial<RowRecord> = {}) =>
+const compared = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
   rowRecord({
     sections: [
       section(

@@ -1,7 +1,7 @@
 import type { ReportContent } from '../../src/report/content.ts';
 import { imageFromFloats, imageFromWeights } from '../../src/report/figures/images.ts';
 import type { Figure } from '../../src/report/figures/schema.ts';
-import type { RowRecord, RunRecord } from '../../src/report/run-record.ts';
+import type { ExperimentRecord, RunRecord } from '../../src/report/run-record.ts';
 import type { Training } from '../../src/report/training.ts';
 
 /** A name that is markup, for whoever forgets to escape it. */
@@ -211,7 +211,7 @@ export function content(): ReportContent {
 }
 
 /** A row as `run.json` holds it. */
-export const rowRecord = (changes: Partial<RowRecord> = {}): RowRecord => ({
+export const rowRecord = (changes: Partial<ExperimentRecord> = {}): ExperimentRecord => ({
   id: 'A1',
   title: 'LeNet-5',
   question: ['How well does it do?'],
@@ -226,7 +226,7 @@ export const rowRecord = (changes: Partial<RowRecord> = {}): RowRecord => ({
 });
 
 /** A `run.json`. */
-export const runRecordOf = (rows: RowRecord[], changes: Partial<RunRecord> = {}): RunRecord => ({
+export const runRecordOf = (rows: ExperimentRecord[], changes: Partial<RunRecord> = {}): RunRecord => ({
   kind: 'tilegrad-run',
   schemaVersion: 2,
   id: rows.length === 1 ? rows[0]!.id : 'A',

@@ -13,7 +13,7 @@ import { runtimeGpu } from './runtime.ts';
 import type { SetupTools } from './setup.ts';
 
 /** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
-export interface Parts {
+export interface LazyModules {
   catalogue(): Promise<Catalogue>;
   engine(): Promise<Engine & DoctorEngine>;
   data(): Promise<DataTools>;
@@ -21,7 +21,7 @@ export interface Parts {
 }
 
 /** The real parts of the command line, each loaded when a command first asks for it. */
-export const parts: Parts = {
+export const lazyModules: LazyModules = {
   async catalogue() {
     const { courseworks, experiments } = await import('../../experiments/index.ts');
     return { courseworks, experiments };

@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DataError } from '../../src/base/errors.ts';
-import { readFiles, writeFiles } from '../../src/cli/row-job.ts';
-import { rowHandler } from '../../src/cli/row-worker.ts';
+import { readFiles, writeFiles } from '../../src/cli/experiment-job.ts';
+import { experimentHandler } from '../../src/cli/experiment-worker.ts';
 import { CannotDo, type JobContext } from '../../src/jobs/handler.ts';
-import { FakeIo, fakeParts, lenetOf } from './fakes.ts';
+import { FakeIo, fakeModules, lenetOf } from './fakes.ts';
 
 /** A worker of the fake engine, whose model trains nothing. */
-async function fakeWorker(options: Parameters<typeof fakeParts>[0] = {}) {
-  const { parts, log } = fakeParts(options);
-  const engine = await parts.engine();
+async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
+  const { modules, log } = fakeModules(options);
+  const engine = await modules.engine();
   const device = await engine.openDevice();
   const tuning = await engine.loadTuning(device, () => {});
-  const { experiments } = await parts.catalogue();
+  const { experiments } = await modules.catalogue();
   const io = new FakeIo();
-  const { run } = rowHandler({ experiments, engine, device, tuning, io, name: 'w', adapter: 'llvmpipe' });
+  const { run } = experimentHandler({ experiments, engine, device, tuning, io, name: 'w', adapter: 'llvmpipe' });
   const printed: string[] = [];
   const context: JobContext = {
     ...{ key: 'key', signal: new AbortController().signal, fileNames: [], files: {} },

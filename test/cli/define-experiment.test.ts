@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ArgumentError } from '../../src/base/errors.ts';
+import { defineExperiment } from '../../src/cli/define-experiment.ts';
 import { codeHash, isFile } from '../../src/cli/experiment-module.ts';
-import { defineExperiment } from '../../src/cli/own-experiment.ts';
 import { readReport, readRunRecord } from '../../src/report/report-files.ts';
 import { tilegrad } from './fakes.ts';
 

@@ -9,7 +9,7 @@ import type { Callback } from '../training/model.ts';
 import type { SearchSpec } from './experiment.ts';
 
 /** With what the trials of a search are trained. */
-export interface TrialPlace {
+export interface TrialContext {
   batchSize: number;
   device: Device;
   signal: AbortSignal;
@@ -17,14 +17,14 @@ export interface TrialPlace {
 }
 
 /** Where and with what a search of a row runs. */
-export interface SearchPlace extends TrialPlace {
+export interface SearchContext extends TrialContext {
   name: string;
   /** Its own, in which it is kept trial by trial. */
   folder: string;
   seed: number;
   /** What runs the trials; default this process. */
   runner?: TrialRunner | undefined;
-  say(text: string): void;
+  print(text: string): void;
   /** Called with what is there as it begins, after each trial, and as it ends. */
   onChange(status: SearchEntry['status'], record: SearchRecord): void;
 }
@@ -40,29 +40,29 @@ export const searchFolder = (runFolder: string, name: string, hash: string): str
  */
 export async function runSearch(
   spec: SearchSpec,
-  place: SearchPlace,
+  context: SearchContext,
 ): Promise<{ record: SearchRecord; secondsBefore: number }> {
-  const { name, folder, seed, device, runner, signal, say, onChange } = place;
+  const { name, folder, seed, device, runner, signal, print, onChange } = context;
   const search = spec.createSearch({
     ...{ buildModel: spec.buildModel, objective: spec.objective, directory: folder, name, seed, device },
     ...(runner ? { runner } : {}),
     onTrialBegin: ({ number, epochs, initialEpoch }) =>
-      say(`\nTrial ${number}, epochs ${initialEpoch + 1} to ${epochs}`),
+      print(`\nTrial ${number}, epochs ${initialEpoch + 1} to ${epochs}`),
     onTrialEnd: ({ number }, record) => {
-      say(search.trialSummary(number));
+      print(search.trialSummary(number));
       onChange('running', record);
     },
   });
-  const { record: begun } = search;
-  const { trials } = begun;
-  onChange('running', begun);
+  const { record: recordBefore } = search;
+  const { trials } = recordBefore;
+  onChange('running', recordBefore);
   if (trials.length > 0)
-    say(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
-  say(`\n${search.searchSpaceSummary()}`);
+    print(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
+  print(`\n${search.searchSpaceSummary()}`);
   try {
-    const record = await search.search(spec.data, { ...fitOptions(spec, place), signal });
+    const record = await search.search(spec.data, { ...fitOptions(spec, context), signal });
     onChange('finished', record);
-    say(`\n${search.resultsSummary()}`);
+    print(`\n${search.resultsSummary()}`);
     return { record, secondsBefore: trials.reduce((sum, { seconds }) => sum + seconds.total, 0) };
   } catch (error) {
     onChange(error instanceof AbortedError ? 'interrupted' : 'failed', search.record);
@@ -71,7 +71,7 @@ export async function runSearch(
 }
 
 /** How each trial is trained. */
-function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialPlace): SearchFitOptions {
+function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialContext): SearchFitOptions {
   const { validationData, validationSplit, shuffle, callbacks } = spec;
   return {
     batchSize,
@@ -83,22 +83,26 @@ function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialPlace): Sear
 }
 
 /** A trial that a worker is asked for. */
-export interface OneTrial {
+export interface RequestedTrial {
   description: TrialDescription;
   /** The weights that it begins with. */
   weights(): Promise<Uint8Array | null>;
   /** Takes those it ends with. */
-  keep(weights: Uint8Array | null): void;
+  onWeights(weights: Uint8Array | null): void;
 }
 
 /** Trains one trial of a row's search. @throws what `runTrial` throws */
-export async function runOneTrial(spec: SearchSpec, place: TrialPlace, one: OneTrial): Promise<Trial> {
+export async function runRequestedTrial(
+  spec: SearchSpec,
+  context: TrialContext,
+  requested: RequestedTrial,
+): Promise<Trial> {
   const { runTrial } = await import('../search/run-trial.ts');
-  const { device, signal } = place;
+  const { device, signal } = context;
   const { trial, weights } = await runTrial({
-    ...{ buildModel: spec.buildModel, data: spec.data, fit: fitOptions(spec, place), device, signal, backup: null },
-    ...{ description: one.description, weights: await one.weights() },
+    ...{ buildModel: spec.buildModel, data: spec.data, fit: fitOptions(spec, context), device, signal, backup: null },
+    ...{ description: requested.description, weights: await requested.weights() },
   });
-  one.keep(weights);
+  requested.onWeights(weights);
   return trial;
 }

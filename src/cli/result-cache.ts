@@ -6,7 +6,7 @@ import { ArgumentError, DataError, FileError } from '../base/errors.ts';
 import { readRegular } from '../base/regular-file.ts';
 import { writeAllAtomically } from '../report/run-folder.ts';
 
-const partFile = z.strictObject({
+const resultFile = z.strictObject({
   kind: z.literal('tilegrad-part'),
   schemaVersion: z.literal(1),
   name: z.string(),
@@ -18,7 +18,7 @@ const partFile = z.strictObject({
   crc32c: z.string().optional(),
 });
 
-export interface Part<T> {
+export interface CachedResult<T> {
   value: T;
   seconds: number;
 }
@@ -27,9 +27,9 @@ export interface Part<T> {
  * Finished parts of a run, a file each in `parts/`: a training, or another computation. A file is named after the part and the
  * hash of what decides its result, so that what was computed under other settings is never taken for it.
  */
-export class PartStore {
+export class ResultCache {
   private readonly folder: string;
-  private readonly asked = new Map<string, string>();
+  private readonly hashes = new Map<string, string>();
 
   constructor(runFolder: string) {
     this.folder = join(runFolder, 'parts');
@@ -40,13 +40,13 @@ export class PartStore {
     if (!/^[a-z0-9][a-z0-9.-]{0,60}$/.test(name)) {
       throw new ArgumentError(`"${name}" cannot name a part: use small letters, digits, hyphens and dots`);
     }
-    const earlier = this.asked.get(name);
+    const earlier = this.hashes.get(name);
     if (earlier !== undefined && earlier !== hash) {
       throw new ArgumentError(
         `two different computations of this run are called ${name}: give each a name of its own, or make them the same`,
       );
     }
-    this.asked.set(name, hash);
+    this.hashes.set(name, hash);
   }
 
   private path(name: string, hash: string): string {
@@ -64,7 +64,7 @@ export class PartStore {
    * What was kept; null where there is nothing.
    * @throws DataError for a file that is cut short, damaged, of another version or not what its name says; FileError
    */
-  read<T>(name: string, hash: string, schema: z.ZodType<T>): Part<T> | null {
+  read<T>(name: string, hash: string, schema: z.ZodType<T>): CachedResult<T> | null {
     const path = this.path(name, hash);
     if (!existsSync(path)) return null;
     const advice = `Delete it, and the run does this part again.`;
@@ -76,7 +76,7 @@ export class PartStore {
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
     const json = parseChecksummedJson(text, path, advice);
-    const whole = partFile.safeParse(json);
+    const whole = resultFile.safeParse(json);
     if (!whole.success || whole.data.name !== name || whole.data.hash !== hash) {
       throw new DataError(`${path} does not hold the part ${name} (${hash}). ${advice}`);
     }
@@ -91,7 +91,7 @@ export class PartStore {
   }
 
   /** Keeps a part: whole or not at all. @throws FileError */
-  write(name: string, hash: string, { value, seconds }: Part<unknown>): void {
+  write(name: string, hash: string, { value, seconds }: CachedResult<unknown>): void {
     const file = { kind: 'tilegrad-part', schemaVersion: 1, name, hash, seconds, value };
     writeAllAtomically(this.folder, [[`${name}-${hash}.json`, toChecksummedJson(file)]]);
   }

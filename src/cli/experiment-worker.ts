@@ -8,20 +8,29 @@ import { CannotDo, type Handler, handler, type JobContext, WorkerBroken } from '
 import type { Tuning } from '../tuner/load.ts';
 import type { Engine, EngineDevice } from './engine.ts';
 import type { Experiment } from './experiment.ts';
-import { type Io, line, type OutputStream } from './io.ts';
-import { type Elsewhere, Labs } from './lab.ts';
-import type { OneTrial } from './lab-search.ts';
-import { loadDatasets, placeOf, planRow } from './plan.ts';
+import { ExperimentContexts, type ResultExecutor } from './experiment-contexts.ts';
+import {
+  EXPERIMENT_JOB_KIND,
+  type ExperimentJob,
+  experimentJob,
+  experimentJobResult,
+  readFiles,
+  resultAttachment,
+  WEIGHTS_ATTACHMENT,
+  writeFiles,
+} from './experiment-job.ts';
+import type { RequestedTrial } from './experiment-search.ts';
+import { type Io, type OutputStream, writeLine } from './io.ts';
+import { loadDatasets, planExperiment, setupOf } from './plan.ts';
 import { Progress } from './progress.ts';
 import { newRecord } from './record.ts';
-import { partAttachment, ROW_KIND, type RowJob, readFiles, rowJob, rowResult, WEIGHTS, writeFiles } from './row-job.ts';
 import { findWeights, type WeightFile } from './weights.ts';
 
 /** A row that has not come to the part asked for after so long, with nothing else to do, never will. */
-const PATIENCE_MS = 120_000;
+const IDLE_TIMEOUT_MS = 120_000;
 
 /** What a worker has for rows. */
-export interface RowTools {
+export interface ExperimentWorkerTools {
   experiments: readonly Experiment[];
   engine: Engine;
   device: EngineDevice;
@@ -35,11 +44,11 @@ export interface RowTools {
 }
 
 /** Does parts of rows: runs the row with a lab that gives it what was computed before, computes the part asked for, and stops there. */
-export function rowHandler(tools: RowTools): Handler {
+export function experimentHandler(tools: ExperimentWorkerTools): Handler {
   const loaded = new Map<string, Dataset>();
   const weights = new Map<Checkpoint, WeightFile[]>();
   return handler({
-    ...{ kind: ROW_KIND.name, payload: rowJob, result: rowResult },
+    ...{ kind: EXPERIMENT_JOB_KIND.name, payload: experimentJob, result: experimentJobResult },
     async run(job, context) {
       const experiment = tools.experiments.find(({ id }) => id === job.row);
       if (!experiment) throw new CannotDo(`there is no experiment ${job.row} here`);
@@ -56,7 +65,7 @@ export function rowHandler(tools: RowTools): Handler {
       }
       const folder = mkdtempSync(join(tmpdir(), 'tilegrad-worker-'));
       try {
-        return await doRow(tools, experiment, job, context, folder, { loaded, weights });
+        return await computeResult(tools, experiment, job, context, folder, { loaded, weights });
       } catch (error) {
         throw error instanceof DeviceLostError ? new WorkerBroken(error) : error;
       } finally {
@@ -66,10 +75,10 @@ export function rowHandler(tools: RowTools): Handler {
   });
 }
 
-async function doRow(
-  tools: RowTools,
+async function computeResult(
+  tools: ExperimentWorkerTools,
   experiment: Experiment,
-  job: RowJob,
+  job: ExperimentJob,
   context: JobContext,
   folder: string,
   have: { loaded: ReadonlyMap<string, Dataset>; weights: ReadonlyMap<Checkpoint, WeightFile[]> },
@@ -80,10 +89,10 @@ async function doRow(
   const datasets = new Map(experiment.datasets.map((one) => [one, have.loaded.get(one)!]));
   const weightFiles = experiment.checkpoint ? have.weights.get(experiment.checkpoint)! : [];
   const paths = weightFiles.map(({ path }) => path);
-  const planned = planRow(experiment, request, datasets, paths);
+  const planned = planExperiment(experiment, request, datasets, paths);
   const { title, question } = experiment;
   const record = newRecord({
-    ...{ title, question, request, rows: [planned.row], trainings: [], datasets: datasets.values() },
+    ...{ title, question, request, rows: [planned.record], trainings: [], datasets: datasets.values() },
     ...{ weights: weightFiles, device, tuning, startedAt: new Date() },
   });
   // What a job prints is shown here, and kept with it.
@@ -93,21 +102,21 @@ async function doRow(
       for (const one of text.trim().split('\n')) context.print(one);
     },
   };
-  const asked = new AskedPart(job, context);
-  const labs = new Labs({
-    ...{ engine, device, folder, datasets, record, signal: context.signal, elsewhere: asked },
+  const asked = new RequestedResult(job, context);
+  const labs = new ExperimentContexts({
+    ...{ engine, device, folder, datasets, record, signal: context.signal, executor: asked },
     worker: `${name} (${adapter})`,
     progress: new Progress(lines, lines),
-    say: (text) => line(lines, text),
+    print: (text) => writeLine(lines, text),
     save: () => {},
   });
   try {
-    const lab = labs.lab(placeOf(planned, planned.row, request));
+    const lab = labs.create(setupOf(planned, planned.record, request));
     const ended = experiment.run(lab).then(() => {
       throw new CannotDo(`${job.row} ends here without ${job.name}: its code is another`);
     });
     const value = await Promise.race([asked.computed, ended]);
-    const weights: Record<string, Uint8Array> = asked.weights ? { [WEIGHTS]: asked.weights } : {};
+    const weights: Record<string, Uint8Array> = asked.weights ? { [WEIGHTS_ATTACHMENT]: asked.weights } : {};
     return { value, files: { ...readFiles(folder, undefined, given), ...weights } };
   } finally {
     asked.dispose();
@@ -116,10 +125,10 @@ async function doRow(
 }
 
 /** Gives a row what was computed before, computes the part that is asked for, and lets everything else wait for ever. */
-class AskedPart implements Elsewhere {
+class RequestedResult implements ResultExecutor {
   readonly computed: Promise<{ value: unknown; seconds: number }>;
   /** Of a trial. */
-  readonly trial: OneTrial | undefined;
+  readonly requestedTrial: RequestedTrial | undefined;
   /** Those that the trial ends with. */
   weights: Uint8Array | null = null;
   private resolve!: (value: { value: unknown; seconds: number }) => void;
@@ -128,7 +137,7 @@ class AskedPart implements Elsewhere {
   private hasBegun = false;
 
   constructor(
-    private readonly job: RowJob,
+    private readonly job: ExperimentJob,
     private readonly context: JobContext,
   ) {
     this.computed = new Promise((resolve, reject) => {
@@ -137,16 +146,16 @@ class AskedPart implements Elsewhere {
     });
     this.computed.catch(() => {}); // the row may have failed before
     if (!job.trial) return;
-    this.trial = {
+    this.requestedTrial = {
       description: job.trial,
-      weights: async () => (context.fileNames.includes(WEIGHTS) ? context.file(WEIGHTS) : null),
-      keep: (weights) => {
+      weights: async () => (context.fileNames.includes(WEIGHTS_ATTACHMENT) ? context.file(WEIGHTS_ATTACHMENT) : null),
+      onWeights: (weights) => {
         this.weights = weights;
       },
     };
   }
 
-  async part({ row, name, hash }: { row: string; name: string; hash: string }, compute: () => Promise<unknown>) {
+  async execute({ row, name, hash }: { row: string; name: string; hash: string }, compute: () => Promise<unknown>) {
     const { job, context } = this;
     if (name === job.name) {
       if (hash !== job.hash) {
@@ -159,19 +168,19 @@ class AskedPart implements Elsewhere {
       const value = await compute();
       this.resolve({ value, seconds: (performance.now() - begun) / 1000 });
     } else {
-      const attachment = partAttachment(name, hash);
+      const attachment = resultAttachment(name, hash);
       if (context.fileNames.includes(attachment)) {
         const value: unknown = JSON.parse(Buffer.from(await context.file(attachment)).toString());
         return { value, seconds: 0 };
       }
       this.timer ??= setTimeout(() => {
         if (!this.hasBegun) this.reject(new CannotDo(`${row} does not come to ${job.name} here: it waits for ${name}`));
-      }, PATIENCE_MS);
+      }, IDLE_TIMEOUT_MS);
     }
     return new Promise<never>(() => {});
   }
 
-  known(): void {}
+  onCached(): void {}
 
   isFetched(): boolean {
     return true; // says nothing of parts that are done already

@@ -4,8 +4,8 @@ import { ArgumentError } from '../base/errors.ts';
 import { datasets as known } from '../data/datasets.ts';
 import type { DatasetName } from '../data/types.ts';
 import type { Section } from '../report/content.ts';
-import { rowId } from '../report/run-record.ts';
-import type { Experiment, Lab, Network, Reduced, Settings } from './experiment.ts';
+import { experimentId } from '../report/run-record.ts';
+import type { Experiment, ExperimentContext, Network, Reduced, Settings } from './experiment.ts';
 
 /** An experiment of one's own. What is left out has a default, but for `id`, `title` and `run`. */
 export interface ExperimentOptions<S extends Settings = Settings> {
@@ -33,10 +33,10 @@ export interface ExperimentOptions<S extends Settings = Settings> {
   /** Whose steps `--profile` shows. */
   networks?: readonly Network[];
   /** Trains and measures what it is about. @returns the sections of the report: `section(title, ...parts)` makes them */
-  run(context: Lab<S>): Promise<Section[]>;
+  run(context: ExperimentContext<S>): Promise<Section[]>;
 }
 
-const NAMES = {
+const OPTION_NAMES = {
   id: true,
   title: true,
   question: true,
@@ -78,11 +78,11 @@ export function defineExperiment<S extends Settings = Settings>(
   ...surplus: never[]
 ): Experiment<S> {
   const what = 'defineExperiment';
-  checkOptions(what, options, NAMES, surplus);
+  checkOptions(what, options, OPTION_NAMES, surplus);
   return tryRead(what, () => {
     const { id, title, run, published = '', datasets = [], variations, networks } = options;
     checkText(`${what}: id`, id);
-    if (!rowId.safeParse(id).success) {
+    if (!experimentId.safeParse(id).success) {
       throw new ArgumentError(
         `${what}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${formatValue(id)}`,
       );
@@ -179,11 +179,11 @@ function checkSettings(what: string, settings: Record<string, unknown>): void {
 
 /**
  * A setting may have any name, but one that is nearly that of another is a slip of the pen, which would be ignored in silence.
- * @param own settings of the experiment's own, which smaller scales reduce
+ * @param ownNames settings of the experiment's own, which smaller scales reduce
  * @throws ArgumentError for such a name, and for a value that the run's record cannot hold
  */
-function checkNames(what: string, settings: object, own: readonly string[]): void {
-  const names = [...COUNTS, 'learningRate', 'cut', ...own];
+function checkNames(what: string, settings: object, ownNames: readonly string[]): void {
+  const names = [...COUNTS, 'learningRate', 'cut', ...ownNames];
   for (const [name, value] of Object.entries(settings)) {
     if (names.includes(name)) continue;
     const near = nearName(name, names);

@@ -7,40 +7,42 @@ import type { Dataset, DatasetName, ImageSet } from '../data/types.ts';
 import type { Device } from '../gpu/device.ts';
 import { seedsText } from '../report/format.ts';
 import { modelLayers } from '../report/model-layers.ts';
-import type { RowRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
+import type { ExperimentRecord, RunRecord, SearchEntry, TrainingEntry } from '../report/run-record.ts';
 import { divergenceText, type Training, training } from '../report/training.ts';
 import { type SearchRecord, searchRecord } from '../search/record.ts';
 import type { TrialRunner } from '../search/trial.ts';
 import type { Callback } from '../training/model.ts';
 import type { Engine, EngineDevice, EngineLoader } from './engine.ts';
-import type { Lab, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
+import type { ExperimentContext, Scale, SearchSpec, Settings, TrainSpec } from './experiment.ts';
+import { type RequestedTrial, runRequestedTrial, runSearch, searchFolder } from './experiment-search.ts';
 import { fingerprintOf, hashOf, networkKey } from './fingerprint.ts';
-import { type OneTrial, runOneTrial, runSearch, searchFolder } from './lab-search.ts';
-import { PartStore } from './part-store.ts';
+import { toPlainJson } from './plain-json.ts';
+import { ResultCache } from './result-cache.ts';
+import { secondsSince } from './seconds-since.ts';
 import { samplesOf, trainModels } from './training.ts';
 
 /** Where the parts of rows are computed, if not here. */
-export interface Elsewhere {
+export interface ResultExecutor {
   /**
    * The value of a part.
    * @param compute computes it here
    */
-  part(
+  execute(
     asked: { row: string; name: string; hash: string },
     compute: () => Promise<unknown>,
   ): Promise<{ value: unknown; seconds: number }>;
   /** Is told of a part that was kept in the run's folder. */
-  known(row: string, name: string, hash: string, value: unknown): void;
+  onCached(row: string, name: string, hash: string, value: unknown): void;
   /** Whether a part was computed elsewhere in this session. */
   isFetched(name: string): boolean;
   /** Of a coordinator: what runs the trials of a search, which itself runs here. */
-  trials?(asked: { row: string; name: string; hash: string }): TrialRunner;
+  createTrialRunner?(asked: { row: string; name: string; hash: string }): TrialRunner;
   /** Of a worker that is asked for one trial of a search. */
-  trial?: OneTrial | undefined;
+  requestedTrial?: RequestedTrial | undefined;
 }
 
 /** What the rows of a run share. */
-export interface Bench {
+export interface RunContext {
   engine: Engine;
   device: EngineDevice;
   folder: string;
@@ -49,18 +51,18 @@ export interface Bench {
   signal: AbortSignal;
   progress: Callback;
   /** Tells people something. */
-  say(text: string): void;
+  print(text: string): void;
   /** Brings `run.json` up to date. */
   save(): void;
   /** With `--workers`, and on a worker. */
-  elsewhere?: Elsewhere;
+  executor?: ResultExecutor;
   /** On a worker: its name and adapter, for the record. */
   worker?: string;
 }
 
 /** What a row has to itself. */
-export interface RowPlace {
-  row: RowRecord;
+export interface ExperimentSetup {
+  experimentRecord: ExperimentRecord;
   scale: Scale;
   settings: Settings;
   seed: number;
@@ -70,22 +72,19 @@ export interface RowPlace {
   short?: { names: readonly string[]; settings: Settings; notes: readonly string[] };
 }
 
-const since = (start: number) => (performance.now() - start) / 1000;
-const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value ?? null)) as T;
-
 /** The rooms of a run: its rows get a lab each, and share images on the device and finished parts. */
-export class Labs {
-  private readonly store: PartStore;
+export class ExperimentContexts {
+  private readonly cache: ResultCache;
   private readonly loaders = new Map<string, EngineLoader>();
   private readonly identities = new WeakMap<object, string>();
   /** Summaries of models that were printed: many rows train the same. */
-  private readonly shown = new Set<string>();
-  private readonly cut = new Map<string, ImageSet>();
+  private readonly printedSummaries = new Set<string>();
+  private readonly imageSubsets = new Map<string, ImageSet>();
   /** Names of the trainings that this session has put into the record. */
-  private readonly entered = new Set<string>();
+  private readonly recordedTrainings = new Set<string>();
 
-  constructor(private readonly bench: Bench) {
-    this.store = new PartStore(bench.folder);
+  constructor(private readonly run: RunContext) {
+    this.cache = new ResultCache(run.folder);
   }
 
   dispose(): void {
@@ -94,50 +93,58 @@ export class Labs {
   }
 
   /** What a row is given to work with. */
-  lab(place: RowPlace): Lab {
-    const { bench } = this;
-    const images = (name: DatasetName) => this.images(place, name);
+  create(setup: ExperimentSetup): ExperimentContext {
+    const { run } = this;
+    const images = (name: DatasetName) => this.images(setup, name);
     const note = (text: string) => {
-      if (!place.row.reduced.includes(text)) place.row.reduced.push(text);
+      if (!setup.experimentRecord.reduced.includes(text)) setup.experimentRecord.reduced.push(text);
     };
-    const loader: Lab['loader'] = (set, options = {}) => this.loader(set, options) as unknown as ImageLoader;
+    const cached: ExperimentContext['cached'] = (name, compute, options = {}) =>
+      this.cached(setup, name, compute, options.depends);
+    const loader: ExperimentContext['loader'] = (set, options = {}) =>
+      this.loader(set, options) as unknown as ImageLoader;
     return {
-      scale: place.scale,
-      settings: place.settings,
-      seed: place.seed,
-      device: bench.device as unknown as Device,
-      folder: bench.folder,
-      weightFiles: place.weightFiles,
-      signal: bench.signal,
-      atOnce: bench.elsewhere !== undefined,
+      scale: setup.scale,
+      settings: setup.settings,
+      seed: setup.seed,
+      device: run.device as unknown as Device,
+      folder: run.folder,
+      weightFiles: setup.weightFiles,
+      signal: run.signal,
+      atOnce: run.executor !== undefined,
       images,
       loaders: (name) => {
         const { train, test } = images(name);
         return { train: loader(train), test: loader(test) };
       },
       loader,
-      train: (name, spec) => this.train(place, name, spec),
-      search: (name, spec) => this.search(place, name, spec),
-      part: (name, compute, options = {}) => this.part(place, name, compute, options.depends),
+      train: (name, spec) => this.train(setup, name, spec),
+      search: (name, spec) => this.search(setup, name, spec),
+      cached,
+      part: cached,
       variation: (name) => {
-        const { short } = place;
-        if (!short?.names.includes(name)) return this.lab(place);
+        const { short } = setup;
+        if (!short?.names.includes(name)) return this.create(setup);
         note(`${name} at the short scale: ${short.notes.join(', ')}`);
-        return this.lab({ ...place, scale: 'short', settings: short.settings });
+        return this.create({ ...setup, scale: 'short', settings: short.settings });
       },
       note,
     };
   }
 
-  private images({ settings, datasets, row }: RowPlace, name: DatasetName): { train: ImageSet; test: ImageSet } {
-    const found = datasets.includes(name) ? this.bench.datasets.get(name) : undefined;
-    if (!found) throw new ArgumentError(`${row.id}: ${name} is none of its data sets, ${datasets.join(', ')}`);
-    const first = (part: 'train' | 'test', limit: number | undefined) => {
-      const set = found[part];
+  private images(
+    { settings, datasets, experimentRecord }: ExperimentSetup,
+    name: DatasetName,
+  ): { train: ImageSet; test: ImageSet } {
+    const found = datasets.includes(name) ? this.run.datasets.get(name) : undefined;
+    if (!found)
+      throw new ArgumentError(`${experimentRecord.id}: ${name} is none of its data sets, ${datasets.join(', ')}`);
+    const first = (split: 'train' | 'test', limit: number | undefined) => {
+      const set = found[split];
       if (limit === undefined || limit >= set.size) return set;
-      const key = `${name} ${part} ${limit}`;
-      const known = this.cut.get(key) ?? firstImages(set, limit);
-      this.cut.set(key, known);
+      const key = `${name} ${split} ${limit}`;
+      const known = this.imageSubsets.get(key) ?? firstImages(set, limit);
+      this.imageSubsets.set(key, known);
       return known;
     };
     return { train: first('train', settings.limit), test: first('test', settings.testLimit) };
@@ -147,7 +154,7 @@ export class Labs {
     const identity = hashOf([fingerprintOf(set), options]);
     const known = this.loaders.get(identity);
     if (known) return known;
-    const { engine, device } = this.bench;
+    const { engine, device } = this.run;
     const loader = engine.createLoader(device, set, options);
     this.loaders.set(identity, loader);
     this.identities.set(loader, identity);
@@ -160,23 +167,23 @@ export class Labs {
     const known = typeof data === 'object' && data !== null ? this.identities.get(data) : undefined;
     if (known === undefined && dataId === undefined) {
       throw new ArgumentError(
-        `training ${name}: its data comes from elsewhere than lab.loader; say what it is, with dataId, so that a run can go on`,
+        `training ${name}: its data does not come from context.loader; name it with dataId, so that the run can be resumed`,
       );
     }
     return known ?? `${dataId}`;
   }
 
-  private async train<M>(place: RowPlace, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
-    const { bench } = this;
-    const { settings } = place;
+  private async train<M>(setup: ExperimentSetup, name: string, spec: TrainSpec<M>): Promise<Training<M>> {
+    const { run } = this;
+    const { settings } = setup;
     const { epochs = settings.epochs, replicas = settings.replicas } = spec;
     // A row may train on some of the classes only, or on a part: that is known no sooner.
     const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
     const asked = spec.batchSize ?? settings.batchSize;
     const batchSize = Math.max(1, Math.min(asked, samples));
-    const seed = spec.seed ?? place.seed;
+    const seed = spec.seed ?? setup.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
-    place.row.seeds = [...new Set([...place.row.seeds, ...seeds])].sort((a, b) => a - b);
+    setup.experimentRecord.seeds = [...new Set([...setup.experimentRecord.seeds, ...seeds])].sort((a, b) => a - b);
     const model = await spec.createModel();
     const compiled = spec.compile();
     const { optimizer, loss } = compiled;
@@ -192,7 +199,7 @@ export class Labs {
       ...(spec.cacheFeatures ? { cacheFeatures: true } : {}),
     });
     const entry: TrainingEntry = {
-      ...{ name, row: place.row.id, status: 'running', kept: false },
+      ...{ name, row: setup.experimentRecord.id, status: 'running', kept: false },
       ...{ seeds, epochs, batchSize, histories: [], evaluations: [] },
       optimizer: typeof optimizer === 'string' ? optimizer : optimizer.name,
       loss: typeof loss === 'string' ? loss : typeof loss === 'function' ? loss.name || 'custom' : loss.name,
@@ -204,38 +211,43 @@ export class Labs {
         parameters: model.countParams(),
       },
       timings: { buildSeconds: 0, fitSeconds: 0, evaluateSeconds: 0 },
-      ...(bench.worker === undefined ? {} : { worker: bench.worker }),
+      ...(run.worker === undefined ? {} : { worker: run.worker }),
     };
-    const backup = join(bench.folder, 'backups', `${name}-${hash}.safetensors`);
+    const backup = join(run.folder, 'backups', `${name}-${hash}.safetensors`);
     let secondsBefore = 0;
     const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
-    return this.once(place, name, hash, training as unknown as z.ZodType<Training<M>>, {
-      kept: (value) => {
-        if (this.entered.has(name)) return; // by a row that shares it
+    return this.readOrCompute(setup, name, hash, training as unknown as z.ZodType<Training<M>>, {
+      onCached: (value) => {
+        if (this.recordedTrainings.has(name)) return; // by a row that shares it
         const { measured: _, ...rest } = value as Training;
-        this.enter({ ...rest, row: place.row.id, status: 'finished', kept: !bench.elsewhere?.isFetched(name) });
+        this.recordTraining({
+          ...rest,
+          row: setup.experimentRecord.id,
+          status: 'finished',
+          kept: !run.executor?.isFetched(name),
+        });
       },
-      before: () => secondsBefore,
-      written: () => removeBackup(backup),
+      secondsBefore: () => secondsBefore,
+      onWritten: () => removeBackup(backup),
       compute: async () => {
         const going = existsSync(backup) ? ', going on where it was stopped' : '';
         const batch = batchSize < asked ? `, batches of ${batchSize} (all samples) instead of ${asked}` : '';
-        bench.say(`\n${place.row.id}: training ${name}, ${who}${batch}${going}`);
-        if (!this.shown.has(entry.model.summary)) bench.say(`\n${entry.model.summary}\n`);
-        this.shown.add(entry.model.summary);
-        this.enter(entry);
+        run.print(`\n${setup.experimentRecord.id}: training ${name}, ${who}${batch}${going}`);
+        if (!this.printedSummaries.has(entry.model.summary)) run.print(`\n${entry.model.summary}\n`);
+        this.printedSummaries.add(entry.model.summary);
+        this.recordTraining(entry);
         try {
           const trained = await trainModels(entry, spec, {
-            device: bench.device as unknown as Device,
-            folder: bench.folder,
-            signal: bench.signal,
-            progress: bench.progress,
+            device: run.device as unknown as Device,
+            folder: run.folder,
+            signal: run.signal,
+            progress: run.progress,
             backup,
-            onChange: bench.save,
+            onChange: run.save,
           });
           entry.status = 'finished';
           const warning = divergenceText(entry);
-          if (warning) bench.say(`Warning: ${warning}`);
+          if (warning) run.print(`Warning: ${warning}`);
           const { row: _, status: __, kept: ___, ...rest } = entry;
           secondsBefore = trained.secondsBefore;
           return { ...rest, measured: trained.measured };
@@ -247,11 +259,11 @@ export class Labs {
     });
   }
 
-  private async search(place: RowPlace, name: string, spec: SearchSpec): Promise<SearchRecord> {
-    const { bench } = this;
-    const seed = spec.seed ?? place.seed;
-    place.row.seeds = [...new Set([...place.row.seeds, seed])].sort((a, b) => a - b);
-    const batchSize = spec.batchSize ?? place.settings.batchSize;
+  private async search(setup: ExperimentSetup, name: string, spec: SearchSpec): Promise<SearchRecord> {
+    const { run } = this;
+    const seed = spec.seed ?? setup.seed;
+    setup.experimentRecord.seeds = [...new Set([...setup.experimentRecord.seeds, seed])].sort((a, b) => a - b);
+    const batchSize = spec.batchSize ?? setup.settings.batchSize;
     const { objective, validationSplit, shuffle, buildModel, createSearch, callbacks, depends } = spec;
     const hash = hashOf({
       ...{
@@ -270,22 +282,24 @@ export class Labs {
       validation: this.identity(name, spec.validationData, spec.dataId),
     });
     let secondsBefore = 0;
-    const { device, signal, progress, elsewhere } = bench;
+    const { device, signal, progress, executor } = run;
     const fit = { batchSize, device: device as unknown as Device, signal, progress };
-    const runner = elsewhere?.trials?.({ row: place.row.id, name, hash });
-    return this.once(place, name, hash, searchRecord, {
-      isHere: runner !== undefined,
-      kept: (record) => this.enterSearch({ row: place.row.id, status: 'finished', kept: true, record }),
-      before: () => secondsBefore,
+    const runner = executor?.createTrialRunner?.({ row: setup.experimentRecord.id, name, hash });
+    return this.readOrCompute(setup, name, hash, searchRecord, {
+      isLocal: runner !== undefined,
+      onCached: (record) =>
+        this.recordSearch({ row: setup.experimentRecord.id, status: 'finished', kept: true, record }),
+      secondsBefore: () => secondsBefore,
       compute: async () => {
-        if (elsewhere?.trial) return (await runOneTrial(spec, fit, elsewhere.trial)) as unknown as SearchRecord;
-        bench.say(`\n${place.row.id}: search ${name}, seed ${seed}`);
+        if (executor?.requestedTrial)
+          return (await runRequestedTrial(spec, fit, executor.requestedTrial)) as unknown as SearchRecord;
+        run.print(`\n${setup.experimentRecord.id}: search ${name}, seed ${seed}`);
         const done = await runSearch(spec, {
-          ...{ name, seed, ...fit, runner, folder: searchFolder(bench.folder, name, hash) },
-          say: (text) => bench.say(text),
+          ...{ name, seed, ...fit, runner, folder: searchFolder(run.folder, name, hash) },
+          print: (text) => run.print(text),
           onChange: (status, record) => {
-            this.enterSearch({ row: place.row.id, status, kept: false, record });
-            bench.save();
+            this.recordSearch({ row: setup.experimentRecord.id, status, kept: false, record });
+            run.save();
           },
         });
         secondsBefore = done.secondsBefore;
@@ -295,84 +309,85 @@ export class Labs {
   }
 
   /** Puts a search into the record, in place of what an earlier session or trial left of it. */
-  private enterSearch(entry: SearchEntry): void {
-    const { record } = this.bench;
+  private recordSearch(entry: SearchEntry): void {
+    const { record } = this.run;
     const others = (record.searches ?? []).filter((one) => one.record.name !== entry.record.name);
     record.searches = [...others, entry];
   }
 
   /** Puts a training into the record, in place of what an earlier session left of it. */
-  private enter(entry: TrainingEntry): void {
-    const { trainings } = this.bench.record;
+  private recordTraining(entry: TrainingEntry): void {
+    const { trainings } = this.run.record;
     const at = trainings.findIndex(({ name }) => name === entry.name);
     trainings.splice(at < 0 ? trainings.length : at, at < 0 ? 0 : 1, entry);
-    this.entered.add(entry.name);
+    this.recordedTrainings.add(entry.name);
   }
 
-  private part<T>(place: RowPlace, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {
-    const { settings, seed, datasets } = place;
-    const images = datasets.map((one) => Object.values(this.images(place, one)).map(fingerprintOf));
+  private cached<T>(setup: ExperimentSetup, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {
+    const { settings, seed, datasets } = setup;
+    const images = datasets.map((one) => Object.values(this.images(setup, one)).map(fingerprintOf));
     // Batch sizes and the like are part of the settings.
     const hash = hashOf({ settings, seed, images, compute, depends });
-    return this.once(place, name, hash, z.unknown() as z.ZodType<T>, {
+    return this.readOrCompute(setup, name, hash, z.unknown() as z.ZodType<T>, {
       compute: async () => {
-        this.bench.say(`\n${place.row.id}: ${name}`);
+        this.run.print(`\n${setup.experimentRecord.id}: ${name}`);
         return compute();
       },
     });
   }
 
   /** Takes over what was kept, or computes it and keeps it. */
-  private async once<T>(
-    { row }: RowPlace,
+  private async readOrCompute<T>(
+    { experimentRecord }: ExperimentSetup,
     name: string,
     hash: string,
     schema: z.ZodType<T>,
     how: {
       /** Told of a value that was kept. */
-      kept?(value: T): void;
+      onCached?(value: T): void;
       compute(): Promise<T>;
       /** Whether it is computed here, whatever is elsewhere. */
-      isHere?: boolean;
+      isLocal?: boolean;
       /** Seconds of earlier sessions. */
-      before?(): number;
+      secondsBefore?(): number;
       /** Told when the value is on the disk. */
-      written?(): void;
+      onWritten?(): void;
     },
   ): Promise<T> {
-    const { bench, store } = this;
-    store.check(name, hash);
-    const kept = store.read(name, hash, schema);
+    const { run, cache } = this;
+    cache.check(name, hash);
+    const kept = cache.read(name, hash, schema);
     if (kept) {
-      if (!bench.elsewhere?.isFetched(name)) bench.say(`${row.id}: ${name} is done already`);
-      row.seconds += kept.seconds;
-      how.kept?.(kept.value);
-      how.written?.(); // a session that was killed may not have come to it
-      bench.elsewhere?.known(row.id, name, hash, kept.value);
-      bench.save();
+      if (!run.executor?.isFetched(name)) run.print(`${experimentRecord.id}: ${name} is done already`);
+      experimentRecord.seconds += kept.seconds;
+      how.onCached?.(kept.value);
+      how.onWritten?.(); // a session that was killed may not have come to it
+      run.executor?.onCached(experimentRecord.id, name, hash, kept.value);
+      run.save();
       return kept.value;
     }
-    if (bench.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
-    if (store.hasOther(name, hash)) bench.say(`${row.id}: what was kept as ${name} is of other settings or code`);
-    if (bench.elsewhere && !how.isHere) {
-      const compute = async () => plain(await how.compute());
-      const { value, seconds } = await bench.elsewhere.part({ row: row.id, name, hash }, compute);
+    if (run.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
+    if (cache.hasOther(name, hash))
+      run.print(`${experimentRecord.id}: what was kept as ${name} is of other settings or code`);
+    if (run.executor && !how.isLocal) {
+      const compute = async () => toPlainJson(await how.compute());
+      const { value, seconds } = await run.executor.execute({ row: experimentRecord.id, name, hash }, compute);
       const checked = schema.safeParse(value);
       if (!checked.success)
         throw new DataError(`${name}: what came from a worker is no such part: ${checked.error.issues[0]!.message}`);
-      store.write(name, hash, { value, seconds });
+      cache.write(name, hash, { value, seconds });
       return checked.data;
     }
     const begun = performance.now();
     // As it will be read back, so that a run that goes on has the same.
-    const value = plain(await how.compute());
-    const seconds = since(begun) + (how.before?.() ?? 0);
-    bench.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
-    store.write(name, hash, { value, seconds });
-    how.written?.();
-    bench.elsewhere?.known(row.id, name, hash, value);
-    row.seconds += seconds;
-    bench.save();
+    const value = toPlainJson(await how.compute());
+    const seconds = secondsSince(begun) + (how.secondsBefore?.() ?? 0);
+    run.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
+    cache.write(name, hash, { value, seconds });
+    how.onWritten?.();
+    run.executor?.onCached(experimentRecord.id, name, hash, value);
+    experimentRecord.seconds += seconds;
+    run.save();
     return value;
   }
 }

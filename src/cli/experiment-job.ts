@@ -6,7 +6,7 @@ import type { Checkpoint } from '../applications/checkpoints.ts';
 import { DataError } from '../base/errors.ts';
 import type { Dataset } from '../data/types.ts';
 import type { Capability, Needs } from '../jobs/records.ts';
-import { rowId, runRecord } from '../report/run-record.ts';
+import { experimentId, runRecord } from '../report/run-record.ts';
 import { trialDescription } from '../search/trial.ts';
 import type { Experiment } from './experiment.ts';
 import { fingerprintOf, hashOf } from './fingerprint.ts';
@@ -15,53 +15,53 @@ import type { WeightFile } from './weights.ts';
 
 // What the coordinator of a run and its workers say to each other: a job is one part of a row, a training or another computation.
 
-const partName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,60}$/);
-const partHash = z.string().regex(/^[0-9a-f]{16}$/);
+const resultName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,60}$/);
+const resultHash = z.string().regex(/^[0-9a-f]{16}$/);
 
 /** Which part is asked for. Attachments hold the row's parts before it, and files that trainings have left. */
-export const rowJob = z.strictObject({
-  row: rowId,
+export const experimentJob = z.strictObject({
+  row: experimentId,
   request: runRecord.shape.request,
-  name: partName,
-  hash: partHash,
+  name: resultName,
+  hash: resultHash,
   /** Where the part is a search: the one of its trials that is asked for. */
   trial: trialDescription.optional(),
 });
-export type RowJob = z.infer<typeof rowJob>;
+export type ExperimentJob = z.infer<typeof experimentJob>;
 
-export const rowResult = z.strictObject({ value: z.unknown(), seconds: z.number() });
+export const experimentJobResult = z.strictObject({ value: z.unknown(), seconds: z.number() });
 
 /** The kind of these jobs. */
-export const ROW_KIND = { name: 'row', result: rowResult };
+export const EXPERIMENT_JOB_KIND = { name: 'row', result: experimentJobResult };
 
 /** The attachment that holds the weights of a trial. */
-export const WEIGHTS = 'weights';
+export const WEIGHTS_ATTACHMENT = 'weights';
 /** Jobs of a search that are in the queue at once: more than there are workers. */
-export const MOST_JOBS = 1000;
+export const MAX_QUEUED_JOBS = 1000;
 
 /** Attachments that hold the value of a part, and of files by their path in the run's folder. */
-export const partAttachment = (name: string, hash: string) => `part/${name}-${hash}`;
-const FILE = 'file/';
+export const resultAttachment = (name: string, hash: string) => `part/${name}-${hash}`;
+const FILE_PREFIX = 'file/';
 
 /** Folders of a run in which trainings leave files of their own. */
-const FOLDERS = ['logs', 'weights'];
-const SAFE_PATH = new RegExp(`^(${FOLDERS.join('|')})(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,5}$`);
+const ATTACHED_FOLDERS = ['logs', 'weights'];
+const SAFE_PATH = new RegExp(`^(${ATTACHED_FOLDERS.join('|')})(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,5}$`);
 
-/** Files below some folders of a run, by attachment. @param but paths that are left out */
+/** Files below some folders of a run, by attachment. @param excluded paths that are left out */
 export function readFiles(
   folder: string,
-  folders: readonly string[] = FOLDERS,
-  but: ReadonlySet<string> = new Set(),
+  folders: readonly string[] = ATTACHED_FOLDERS,
+  excluded: ReadonlySet<string> = new Set(),
 ): Record<string, Uint8Array> {
   const files: Record<string, Uint8Array> = {};
-  for (const below of folders) {
-    if (!existsSync(join(folder, below))) continue;
-    for (const entry of readdirSync(join(folder, below), { recursive: true, withFileTypes: true })) {
+  for (const subfolder of folders) {
+    if (!existsSync(join(folder, subfolder))) continue;
+    for (const entry of readdirSync(join(folder, subfolder), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name)
         .slice(folder.length + 1)
         .replaceAll('\\', '/');
-      if (SAFE_PATH.test(path) && !but.has(path)) files[FILE + path] = readFileSync(join(folder, path));
+      if (SAFE_PATH.test(path) && !excluded.has(path)) files[FILE_PREFIX + path] = readFileSync(join(folder, path));
     }
   }
   return files;
@@ -78,8 +78,8 @@ export async function writeFiles(
 ): Promise<Set<string>> {
   const written = new Set<string>();
   for (const name of names) {
-    if (!name.startsWith(FILE)) continue;
-    const path = name.slice(FILE.length);
+    if (!name.startsWith(FILE_PREFIX)) continue;
+    const path = name.slice(FILE_PREFIX.length);
     if (!SAFE_PATH.test(path))
       throw new DataError(`the queue holds a file for ${path}, which is no path of a run's files`);
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -113,7 +113,7 @@ export function versionCapability(what: string): Capability | undefined {
 }
 
 /** What a worker must have for a row. */
-export function rowNeeds(
+export function experimentNeeds(
   { datasets, checkpoint }: Experiment,
   loaded: ReadonlyMap<string, Dataset>,
   weights: ReadonlyMap<Checkpoint, readonly WeightFile[]>,

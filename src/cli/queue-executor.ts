@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { AbortedError, JobError } from '../base/errors.ts';
+import type { JobQueue } from '../jobs/queue.ts';
+import type { Needs, WorkerInfo } from '../jobs/records.ts';
+import { duration } from '../report/format.ts';
+import type { RunRequest } from '../report/run-record.ts';
+import { trial } from '../search/record.ts';
+import { failedTrial } from '../search/run-trial.ts';
+import type { TrialDescription, TrialResult, TrialRunner, TrialRunOptions } from '../search/trial.ts';
+import { ExperimentContexts, type ResultExecutor, type RunContext } from './experiment-contexts.ts';
+import {
+  EXPERIMENT_JOB_KIND,
+  type ExperimentJob,
+  MAX_QUEUED_JOBS,
+  readFiles,
+  resultAttachment,
+  WEIGHTS_ATTACHMENT,
+  writeFiles,
+} from './experiment-job.ts';
+import { hashOf } from './fingerprint.ts';
+import { type PlannedExperiment, setupOf } from './plan.ts';
+
+interface QueueExecutorOptions {
+  queue: JobQueue;
+  request: RunRequest;
+  /** Of each row. */
+  needs: ReadonlyMap<string, Needs>;
+  folder: string;
+  signal: AbortSignal;
+  print(text: string): void;
+}
+
+type ComputedResult = { value: unknown; seconds: number };
+
+/** Parts of rows as jobs of a queue: named and keyed as they are in a run's folder. */
+class QueueExecutor implements ResultExecutor {
+  private readonly requests = new Map<string, Promise<ComputedResult>>();
+  private readonly fetched = new Set<string>();
+  private readonly workers = new Set<string>();
+  /** What each row has been given, as attachments of what it asks for next. */
+  private readonly attachments = new Map<string, Map<string, Uint8Array>>();
+
+  constructor(private readonly options: QueueExecutorOptions) {}
+
+  isFetched(name: string): boolean {
+    return this.fetched.has(name);
+  }
+
+  onCached(row: string, name: string, hash: string, value: unknown): void {
+    const given = this.attachments.get(row) ?? new Map<string, Uint8Array>();
+    given.set(resultAttachment(name, hash), Buffer.from(JSON.stringify(value ?? null)));
+    this.attachments.set(row, given);
+  }
+
+  async execute(asked: { row: string; name: string; hash: string }): Promise<ComputedResult> {
+    const { row, name, hash } = asked;
+    const key = `${name}-${hash}`;
+    const known = this.requests.get(key) ?? this.request(key, asked);
+    this.requests.set(key, known); // rows that share a part ask once
+    const computed = await known;
+    this.onCached(row, name, hash, computed.value);
+    return computed;
+  }
+
+  createTrialRunner(asked: { row: string; name: string; hash: string }): TrialRunner {
+    return { concurrency: MAX_QUEUED_JOBS, run: (description, options) => this.runTrial(asked, description, options) };
+  }
+
+  private async runTrial(
+    { row, name, hash }: { row: string; name: string; hash: string },
+    description: TrialDescription,
+    { weights, signal }: TrialRunOptions,
+  ): Promise<TrialResult> {
+    const { queue, request, needs, print } = this.options;
+    const { data: _, ...rest } = request;
+    const start = weights ? createHash('sha256').update(weights).digest('hex') : null;
+    const key = `${name}-${hash}-${description.number}-${hashOf([description, start])}`;
+    const job: ExperimentJob = { row, request: rest, name, hash, trial: description };
+    const files = {
+      ...Object.fromEntries(this.attachments.get(row) ?? []),
+      ...(weights ? { [WEIGHTS_ATTACHMENT]: weights } : {}),
+    };
+    try {
+      const finished = await queue.run(EXPERIMENT_JOB_KIND, key, job, {
+        needs: needs.get(row)!,
+        files,
+        signal,
+        keyDecides: true,
+      });
+      const { worker } = finished;
+      this.announceWorker(worker);
+      this.fetched.add(name);
+      print(`${row}: trial ${description.number} of ${name} came from worker ${worker.name}`);
+      return {
+        trial: { ...trial.parse(finished.value.value), worker: worker.name },
+        weights: finished.fileNames.includes(WEIGHTS_ATTACHMENT) ? await finished.file(WEIGHTS_ATTACHMENT) : null,
+      };
+    } catch (error) {
+      // Such as one that costs every worker its memory: the search goes on without it.
+      if (error instanceof JobError) return { trial: failedTrial(description, error), weights: null };
+      throw error;
+    }
+  }
+
+  /** Says once what a worker has. */
+  private announceWorker({ id, name, adapter }: WorkerInfo): void {
+    if (this.workers.has(id)) return;
+    this.workers.add(id);
+    this.options.print(`Worker ${name} has ${adapter}`);
+  }
+
+  private async request(
+    key: string,
+    { row, name, hash }: { row: string; name: string; hash: string },
+  ): Promise<ComputedResult> {
+    const { queue, request, needs, folder, signal, print } = this.options;
+    const { data: _, ...rest } = request; // a folder of this machine
+    const job: ExperimentJob = { row, request: rest, name, hash };
+    const files = { ...Object.fromEntries(this.attachments.get(row) ?? []), ...readFiles(folder, ['weights']) };
+    print(`${row}: ${name} is in the queue`);
+    // Another row may ask for the same part: its hash, not the row, decides the result.
+    const finished = await queue.run(EXPERIMENT_JOB_KIND, key, job, {
+      needs: needs.get(row)!,
+      files,
+      signal,
+      keyDecides: true,
+    });
+    await writeFiles(folder, finished.fileNames, finished.file);
+    this.fetched.add(name);
+    const { worker, value } = finished;
+    this.announceWorker(worker);
+    print(`${row}: ${name} came from worker ${worker.name}, ${duration(value.seconds)}`);
+    return { value: value.value, seconds: value.seconds };
+  }
+}
+
+/**
+ * Has all parts of all rows computed by workers, the rows side by side, and keeps them in the run's folder, from which the rows are
+ * then gone through one after the other as if this machine had done them before.
+ * @returns what answers for the parts that are missing then, because they failed
+ */
+export async function fetchResults(
+  bench: RunContext,
+  planned: readonly PlannedExperiment[],
+  options: QueueExecutorOptions,
+): Promise<ResultExecutor> {
+  const executor = new QueueExecutor(options);
+  // What is written of it counts for nothing: the rows are gone through again.
+  const record = { ...bench.record, trainings: [] };
+  const labs = new ExperimentContexts({ ...bench, record, executor: executor, print: () => {}, save: () => {} });
+  const failures = new Map<string, unknown>();
+  try {
+    await Promise.all(
+      planned.map(async (one) => {
+        const { experiment, initialRecord } = one;
+        const lab = labs.create(setupOf(one, structuredClone(initialRecord), options.request));
+        await experiment.run(lab).catch((error: unknown) => failures.set(experiment.id, error));
+      }),
+    );
+  } finally {
+    labs.dispose();
+  }
+  return {
+    isFetched: (name) => executor.isFetched(name),
+    onCached: () => {},
+    execute: async ({ row, name }) => {
+      throw failures.get(row) ?? new AbortedError(`${name}: stopped on request`);
+    },
+  };
+}
