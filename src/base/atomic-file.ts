@@ -5,8 +5,8 @@ import { dirname, join, resolve } from 'node:path';
 import { checkRegular } from './regular-file.ts';
 
 /**
- * Writes a file whole or not at all: a reader, or a crash half-way, never sees a part of it. What processes that were killed
- * half-way have left in its folder goes.
+ * Writes a file completely or not at all: readers never see a part of it, also after a crash. Removes temporary files that killed
+ * processes left in the folder.
  * @throws FileError for a FIFO, a device or a socket; the system's error
  */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
@@ -14,8 +14,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
 }
 
 /**
- * The same for files that belong together: all of them are on the disk before the first takes its place, so that a full disk
- * leaves the old ones.
+ * Writes files that belong together: all are on the disk before the first is renamed, so a full disk leaves the old files.
  * @throws FileError for a FIFO, a device or a socket; the system's error
  */
 export function writeFilesAtomic(files: readonly (readonly [path: string, content: string | Uint8Array])[]): void {
@@ -33,7 +32,7 @@ export function writeFilesAtomic(files: readonly (readonly [path: string, conten
   }
 }
 
-/** Where process numbers mean the same processes: this machine, and of its containers this one. */
+/** Identifies this machine and container, within which a process number means the same process. */
 const MACHINE = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
 
 function processNamespace(): string {
@@ -44,14 +43,14 @@ function processNamespace(): string {
   }
 }
 
-/** What `writeAllWhole` appends to the name of a file that it has not finished: where, by which process, and a random number. */
+/** Suffix of an unfinished file of `writeFilesAtomic`: machine, process number and a random number. */
 const TEMPORARY_NAME = /\.tilegrad-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}\.tmp$/;
-/** Of processes elsewhere, which cannot be asked for: no file takes as long to write. */
+/** Age of an abandoned file of another machine, whose processes cannot be checked; no file takes that long to write. */
 const DAY_MS = 24 * 3600 * 1000;
 
 /**
- * Removes what processes that were killed while they wrote a file have left in a folder: under `writeAllWhole`'s names, of this
- * user, and of no process that is still there. What cannot be removed stays: nothing fails for it.
+ * Removes temporary files of `writeFilesAtomic` from a folder if they belong to this user and their process has ended.
+ * Files that cannot be removed stay; that is no error.
  */
 export function removeTemporaryFiles(folder: string): void {
   for (const name of namesIn(folder)) {
@@ -64,7 +63,7 @@ export function removeTemporaryFiles(folder: string): void {
       const isLeft = place === MACHINE ? !isAlive(Number(pid)) : Date.now() - stats.mtimeMs > DAY_MS;
       if (isOurs && isLeft) rmSync(path, { force: true });
     } catch {
-      // gone already, or of a folder in which nothing can be deleted
+      // removed meanwhile, or the folder does not allow it
     }
   }
 }

@@ -42,8 +42,8 @@ function homeFolder(home: () => string): string {
 }
 
 /**
- * The cache folder for what is only looked up there; null if there is none, which is no error then.
- * @param note called with the reason
+ * The cache folder for callers that only read it; null if there is none, which is no error for them.
+ * @param note called with the reason if there is none
  * @throws ArgumentError as `cacheDir`
  */
 export function findCacheDir(note: (message: string) => void, find: () => string = cacheDir): string | null {

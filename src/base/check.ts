@@ -1,23 +1,23 @@
 import { ArgumentError, TilegradError } from './errors.ts';
 
-/** Any value at all, as a message shows it: short, and never an error of its own. */
+/** Formats any value for a message: at most 100 characters, and never throws. */
 export function formatValue(value: unknown): string {
   try {
     const text = typeof value === 'number' ? String(value) : (describeObject(value) ?? toJson(value) ?? String(value));
     return text.length > 100 ? `${text.slice(0, 100)}...` : text;
   } catch {
-    return typeof value; // refers to itself, is a BigInt, or cannot be made a string
+    return typeof value; // it refers to itself, is a BigInt or has no string form
   }
 }
 
-/** Of long lists the beginning alone: all that is shown, and data may have millions of numbers. */
+/** JSON with only the first 60 elements of each list: messages show no more, and data may have millions of numbers. */
 const toJson = (value: unknown) =>
   JSON.stringify(value, (_, part) => describeObject(part) ?? (Array.isArray(part) ? part.slice(0, 60) : part));
 
-/** Objects whose JSON says what they are. */
+/** Types whose JSON is descriptive. */
 const PLAIN: readonly string[] = ['Object', 'Array', 'Arguments', 'Boolean', 'Number', 'String', 'Date'];
 
-/** What an object is where JSON would not say so: `a Promise, to be awaited`, `a Float32Array of 80`, `a Tensor`. */
+/** Describes an object whose JSON is not descriptive: `a Promise, to be awaited`, `a Float32Array of 80`, `a Tensor`; else null. */
 function describeObject(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1); // no constructor's name: bundlers change those
@@ -27,17 +27,17 @@ function describeObject(value: unknown): string | null {
   return ArrayBuffer.isView(value) && 'length' in value ? `${kind} of ${value.length}` : kind;
 }
 
-/** Smallest positive 32-bit float that counts everywhere: WGSL may take those below it, which are subnormal, for 0. */
+/** Smallest positive normal 32-bit float. WGSL may flush smaller (subnormal) numbers to 0. */
 export const SMALLEST_F32 = 2 ** -126;
 
-/** Whether a finite number is one for kernels too: neither infinite as a 32-bit float, nor so near to 0 that it counts as 0. */
+/** Whether a number stays finite and is not flushed to 0 as a 32-bit float. */
 export const isF32 = (value: number): boolean =>
   value === 0 || (Math.abs(value) >= SMALLEST_F32 && Number.isFinite(Math.fround(value)));
 
 /**
- * A number that kernels can calculate with.
- * @param name operator or class, and argument
- * @throws ArgumentError for a finite number that is infinite as a 32-bit float, or so near to 0 that it counts as 0
+ * Returns `value` if kernels can calculate with it.
+ * @param name operator or class, and argument; begins the message
+ * @throws ArgumentError for a finite number that is infinite, or flushed to 0, as a 32-bit float
  */
 export function checkF32(name: string, value: number): number {
   if (isF32(value) || !Number.isFinite(value)) return value;
@@ -49,8 +49,8 @@ export function checkF32(name: string, value: number): number {
 }
 
 /**
- * What `read` returns, which reads values of the caller: getters and proxies among them may throw.
- * @throws ArgumentError then, with what they threw as its cause
+ * Returns `read()`, which reads values of the caller. Their getters or proxies may throw.
+ * @throws ArgumentError if `read` throws, with that error as its cause
  */
 export function tryRead<T>(subject: string, read: () => T): T {
   try {
@@ -66,14 +66,14 @@ export function tryRead<T>(subject: string, read: () => T): T {
   }
 }
 
-/** A copy of a list without holes, which are undefined in it; null for what is no list. @throws ArgumentError where it cannot be read */
+/** A copy of a list, with undefined in place of holes; null if `value` is not a list. @throws ArgumentError if it cannot be read */
 export const readList = (subject: string, value: unknown): unknown[] | null =>
   tryRead(subject, () => (Array.isArray(value) ? Array.from(value) : null));
 
-/** Elements that an array can have at most. */
+/** Most elements that an array can have. */
 const MAX_ELEMENTS = 2 ** 32;
 
-/** @throws ArgumentError unless it is a list of integers from 0 up, of no more elements than an array can have */
+/** @throws ArgumentError unless `shape` is a list of integers from 0 up with a product of at most 2^32 */
 export function checkShape(subject: string, shape: readonly number[]): void {
   const sizes = readList(subject, shape);
   if (!sizes?.every((n) => Number.isInteger(n) && (n as number) >= 0)) {
@@ -86,21 +86,21 @@ export function checkShape(subject: string, shape: readonly number[]): void {
   }
 }
 
-/** @throws ArgumentError unless it is a list of positive integers */
+/** @throws ArgumentError unless `shape` is a list of positive integers */
 export function checkPositiveShape(subject: string, shape: readonly number[]): void {
   if (readList(subject, shape)?.every((n) => Number.isSafeInteger(n) && (n as number) > 0)) return;
   throw new ArgumentError(`${subject} must be a list of positive integers, but is ${formatValue(shape)}`);
 }
 
 /**
- * Numbers as they are where a typed array holds them, else a copy.
- * @throws ArgumentError unless it is a list, or looks like one, of numbers alone
+ * Returns a typed array unchanged, and a copy of any other list of numbers.
+ * @throws ArgumentError unless `numbers` is an array or array-like object with numbers only
  */
 export function checkNumbers(subject: string, numbers: ArrayLike<number>): ArrayLike<number> {
   const refused = (why: string) => new ArgumentError(`${subject}: must be a list of numbers, but ${why}`);
   if (ArrayBuffer.isView(numbers) && !(numbers instanceof DataView)) {
     if (typeof (numbers as ArrayLike<unknown>)[0] === 'bigint') throw refused('holds BigInts');
-    return numbers.length === 0 ? [] : numbers; // an array whose memory was given away has no elements either
+    return numbers.length === 0 ? [] : numbers; // an array whose memory was transferred has length 0 too
   }
   if (typeof numbers !== 'object' || numbers === null) throw refused(`is ${formatValue(numbers)}`);
   return tryRead(subject, () => {
@@ -115,32 +115,32 @@ export function checkNumbers(subject: string, numbers: ArrayLike<number>): Array
   });
 }
 
-/** @throws ArgumentError unless it is a function */
+/** @throws ArgumentError unless `value` is a function */
 export function checkFunction(subject: string, value: unknown): void {
   if (typeof value !== 'function')
     throw new ArgumentError(`${subject}: takes a function, but was given ${formatValue(value)}`);
 }
 
-/** @throws ArgumentError unless it is left out or an AbortSignal */
+/** @throws ArgumentError unless `signal` is undefined or an AbortSignal */
 export function checkSignal(subject: string, signal: AbortSignal | undefined): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new ArgumentError(`${subject}: signal must be an AbortSignal, but is ${formatValue(signal)}`);
 }
 
-/** @throws ArgumentError unless it is text, and not empty */
+/** @throws ArgumentError unless `value` is a non-empty string */
 export function checkText(subject: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') {
     throw new ArgumentError(`${subject} must be text that is not empty, but is ${formatValue(value)}`);
   }
 }
 
-/** The options that a type has, by name. TypeScript refuses a list that misses one or invents one; values say nothing. */
+/** The names of a type's options, as keys; their values are ignored. TypeScript rejects a missing or an unknown name. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 
 const isObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 
-/** @throws ArgumentError unless `options` is an object, as plain JavaScript might forget; with `names`, it says what goes into it */
+/** @throws ArgumentError unless `options` is an object; the message lists `names` if there are any */
 export function checkObject(subject: string, options: object, names: readonly string[] = []): void {
   if (isObject(options)) return;
   const known = names.length > 0 ? `; give them by name: { ${names.join(', ')} }` : '';
@@ -154,15 +154,15 @@ export function checkFlag(subject: string, name: string, value: boolean): boolea
 }
 
 /**
- * For what takes its most important value first, and options after it.
- * @throws ArgumentError where options were given in its place
+ * Checks the first argument of a call whose most important value comes first, before its options.
+ * @throws ArgumentError if options were given in its place
  */
 export function checkFirst(subject: string, name: string, value: unknown, call: string): void {
   if (!isObject(value)) return;
   throw new ArgumentError(`${subject}: the ${name} first, as in ${call}, but was given ${formatValue(value)}`);
 }
 
-/** @throws ArgumentError for arguments after those that `what` takes: nobody reads them */
+/** @throws ArgumentError if there are arguments after those that `subject` takes, as they would be ignored */
 export function checkSurplus(subject: string, surplus: readonly unknown[]): void {
   const more = surplus.find((argument) => argument !== undefined);
   if (more === undefined) return;
@@ -170,10 +170,10 @@ export function checkSurplus(subject: string, surplus: readonly unknown[]): void
 }
 
 /**
- * Options as they were given, none of which is misspelt: one that nobody reads would be ignored in silence.
- * @param surplus arguments after the options, of which there may be none
- * @param hints what does the same here, by options that other libraries have
- * @throws ArgumentError unless `options` is an object; for a name of its own, whatever its value, that is none of `names`
+ * Returns the options after checking their names: a misspelled option would be ignored silently.
+ * @param surplus arguments after the options; any value but undefined is an error
+ * @param hints what to use here, by names of options in other libraries
+ * @throws ArgumentError unless `options` is an object whose own keys are all in `names`
  */
 export function checkOptions<T extends object>(
   subject: string,
@@ -182,7 +182,7 @@ export function checkOptions<T extends object>(
   surplus: readonly unknown[] = [],
   hints: Readonly<Record<string, string>> = {},
 ): T {
-  if (!isObject(options)) checkObject(subject, options, Object.keys(names).sort()); // sorted for a message alone: operators come by here
+  if (!isObject(options)) checkObject(subject, options, Object.keys(names).sort()); // sorted only if there is an error, as every operator calls this
   checkSurplus(subject, surplus);
   const unknown = tryRead(subject, () => {
     for (const name in names) void options[name as keyof T];
@@ -198,13 +198,13 @@ export function checkOptions<T extends object>(
   );
 }
 
-/** The first of some names, and how many more there are: a message lists no hundreds. */
+/** The first `max` names and the number of the others, to keep messages short. */
 export function listNames(names: readonly string[], max = 5): string {
   const more = names.length - max;
   return names.slice(0, max).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** The name that was meant, if any is near: one of the same letters (`batch_size`), or with at most two of them wrong. */
+/** The name that a misspelled one is closest to: the same letters (`batch_size`) or at most two edits; undefined if there is none. */
 export function nearName(given: string, names: readonly string[]): string | undefined {
   const letters = (name: string) => name.replaceAll('_', '').toLowerCase();
   const meant = letters(given);
@@ -216,8 +216,8 @@ export function nearName(given: string, names: readonly string[]): string | unde
 }
 
 /**
- * `; did you mean adam?`, or nothing where no name is near.
- * @param meant names that other libraries have for the same
+ * `; did you mean adam?`, or an empty string if no name is close.
+ * @param meant our names, by names that other libraries use
  */
 export function didYouMean(
   given: unknown,
@@ -229,7 +229,7 @@ export function didYouMean(
   return name ? `; did you mean ${name}?` : '';
 }
 
-/** Letters to put in, take out or replace to make `b` of `a` (Levenshtein). */
+/** Levenshtein distance: letters to insert, delete or replace to turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -3,31 +3,31 @@ import { DataError } from './errors.ts';
 import { parseJson } from './json.ts';
 
 /**
- * A file's checksum stands in the file itself: the CRC-32C of all its bytes, in eight hex digits that count as zeros in the sum.
+ * Placeholder of a file's checksum, which is in the file itself: the CRC-32C of all bytes, computed with zeros in place of its eight hex digits.
  */
 export const NO_SUM = '00000000';
 
 const encoder = new TextEncoder();
 const zeros = encoder.encode(NO_SUM);
 
-/** The checksum of a file, as its eight hex digits at byte `place` must be. */
-export function checksumOf(bytes: Uint8Array, place: number): string {
-  const before = crc32c(bytes.subarray(0, place));
-  const sum = crc32c(bytes.subarray(place + NO_SUM.length), crc32c(zeros, before));
+/** The checksum of a file as eight hex digits, which belong at byte `offset`. */
+export function checksumOf(bytes: Uint8Array, offset: number): string {
+  const before = crc32c(bytes.subarray(0, offset));
+  const sum = crc32c(bytes.subarray(offset + NO_SUM.length), crc32c(zeros, before));
   return sum.toString(16).padStart(NO_SUM.length, '0');
 }
 
-/** Writes a file's checksum over the zeros at byte `place`. */
-export function writeChecksum(bytes: Uint8Array, place: number): void {
-  bytes.set(encoder.encode(checksumOf(bytes, place)), place);
+/** Writes a file's checksum over the zeros at byte `offset`. */
+export function writeChecksum(bytes: Uint8Array, offset: number): void {
+  bytes.set(encoder.encode(checksumOf(bytes, offset)), offset);
 }
 
 /** The last entry of a JSON file is its checksum. */
 const KEY = 'crc32c';
-/** Whatever its name: one whose name was damaged must not pass for a file without a checksum. */
+/** Matches any key: a file whose key was damaged must not pass as a file without a checksum. */
 const LAST_ENTRY = new RegExp(`"([^"]*)": ?"([0-9a-f]{${NO_SUM.length}})"\\s*\\}\\s*$`);
 
-/** An object as the text of a JSON file with a checksum, `crc32c`, at its end. @param space as `JSON.stringify` takes it */
+/** Text of a JSON file whose last entry, `crc32c`, is its checksum. @param space as for `JSON.stringify` */
 export function toChecksummedJson(value: object, space?: number): string {
   const { [KEY]: _, ...rest } = value as Record<string, unknown>;
   const text = `${JSON.stringify({ ...rest, [KEY]: NO_SUM }, null, space)}\n`;
@@ -37,9 +37,9 @@ export function toChecksummedJson(value: object, space?: number): string {
 }
 
 /**
- * Whether the text of a JSON file is what `checkedJson` wrote. A file without a checksum is taken as it is: it is older, or
- * somebody changed it on purpose and took the checksum out.
- * @param value what the text was parsed to
+ * Whether the text of a JSON file is unchanged since `toChecksummedJson`. A file without a checksum counts as intact: it is older, or
+ * was edited on purpose.
+ * @param value the parsed text
  */
 export function isIntactJson(text: string, value: unknown): boolean {
   const [entry = '', key, sum = ''] = LAST_ENTRY.exec(text) ?? [];
@@ -49,9 +49,10 @@ export function isIntactJson(text: string, value: unknown): boolean {
 }
 
 /**
- * Parses the text of a JSON file that `checkedJson` wrote, of the layout `schemaVersion` 1.
- * @param path for messages, as is `advice`: what to do
- * @throws DataError if it is not JSON, cut short, of another version, or damaged
+ * Parses the text of a JSON file of `toChecksummedJson`, with `schemaVersion` 1.
+ * @param path path of the file, for messages
+ * @param advice what to do, for messages
+ * @throws DataError if the text is not JSON, is truncated, has another version or is damaged
  */
 export function parseChecksummedJson(text: string, path: string, advice: string): unknown {
   let json: unknown;

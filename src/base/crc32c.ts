@@ -9,11 +9,11 @@ const IEEE = tableOf(0xedb88320);
 
 /**
  * CRC-32C (Castagnoli; RFC 3720, appendix B.4) of bytes.
- * @param before the CRC of the bytes that come before them; default: none do
+ * @param before CRC of the preceding bytes; default 0, for none
  */
 export const crc32c = (bytes: Uint8Array, before = 0): number => remainder(CASTAGNOLI, bytes, before);
 
-/** CRC-32 (IEEE 802.3) of bytes: that of zip files. */
+/** CRC-32 (IEEE 802.3) of bytes, as zip files have it. */
 export const crc32 = (bytes: Uint8Array): number => remainder(IEEE, bytes, 0);
 
 function remainder(table: Uint32Array, bytes: Uint8Array, before: number): number {

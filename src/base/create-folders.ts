@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Creates a folder and those above it; one that exists is fine. Node's own `recursive` never returns where the system
+ * Creates a folder and its parents if they do not exist. Node's own `recursive` never returns if the system
  * answers ENOENT, as below /proc.
  * @throws the system's error
  */

@@ -1,16 +1,16 @@
 import { toPrintable } from './printable.ts';
 
 /**
- * Every error tilegrad throws on purpose. A message says what was asked, what was given and what to do next.
- * What it tells of files, paths and the environment is `printable`: it cannot act on the terminal that shows it.
- * `code` is stable, for programs; `exitCode` is what the command line ends with (1 failed, 2 wrong usage).
+ * Base class of the errors that tilegrad throws on purpose. A message states the rule, what was given and what to do next.
+ * Control characters in a message are escaped, because file names and paths in it could act on a terminal.
+ * `code` is stable, for programs; `exitCode` is the exit status of the command line (1 failed, 2 wrong usage).
  */
 export class TilegradError extends Error {
   /** Stable name of the kind of error, for programs: `SHAPE`, `ARGUMENT`, `DATA`, ... */
   readonly code: string = 'TILEGRAD';
-  /** What the command line ends with: 1 where something failed, 2 where the command was wrong. */
+  /** Exit status of the command line: 1 if something failed, 2 if the command was wrong. */
   readonly exitCode: 1 | 2 = 1;
-  /** Written out in each class: bundlers rename the classes themselves. */
+  /** Set in each class, because bundlers rename the classes themselves. */
   override readonly name: string = 'TilegradError';
   /** @param options.cause the error behind this one, as for `Error` */
   constructor(message: string, options?: ErrorOptions) {
@@ -18,7 +18,7 @@ export class TilegradError extends Error {
   }
 }
 
-/** Shapes or ranks that do not fit together; the message holds every shape involved. */
+/** Shapes or ranks that do not match; the message shows every shape involved. */
 export class ShapeError extends TilegradError {
   override readonly code = 'SHAPE';
   override readonly name = 'ShapeError';
@@ -49,13 +49,13 @@ export class FileError extends TilegradError {
   override readonly name = 'FileError';
 }
 
-/** No WebGPU adapter, or one too small for what was asked. */
+/** No WebGPU adapter, or one that is too small for the request. */
 export class AdapterError extends TilegradError {
   override readonly code = 'ADAPTER';
   override readonly name = 'AdapterError';
 }
 
-/** WGSL that does not compile or a pipeline that cannot be made; the message shows the line. */
+/** WGSL that does not compile or a pipeline that cannot be created; the message shows the line. */
 export class ShaderError extends TilegradError {
   override readonly code = 'SHADER';
   override readonly name = 'ShaderError';
@@ -73,7 +73,7 @@ export class OutOfMemoryError extends GpuError {
   override readonly name = 'OutOfMemoryError';
 }
 
-/** The device went away (driver reset, machine asleep) or was disposed; everything on it is gone. */
+/** The device was lost (driver reset, machine asleep) or disposed, with everything on it. */
 export class DeviceLostError extends GpuError {
   override readonly code = 'DEVICE_LOST';
   override readonly name = 'DeviceLostError';
@@ -85,31 +85,31 @@ export class DisposedError extends TilegradError {
   override readonly name = 'DisposedError';
 }
 
-/** An optional npm package that is not installed, or does not load; the message holds the line that installs it. */
+/** An optional npm package that is not installed or does not load; the message shows the command that installs it. */
 export class MissingPackageError extends TilegradError {
   override readonly code = 'MISSING_PACKAGE';
   override readonly name = 'MissingPackageError';
 }
 
-/** The server that holds the queue of jobs cannot be reached, or refuses who asks. */
+/** The server with the job queue cannot be reached, or refuses the connection. */
 export class QueueError extends TilegradError {
   override readonly code = 'QUEUE';
   override readonly name = 'QueueError';
 }
 
-/** A job that failed on a worker, for good; the message holds the worker's reason and the last lines the job printed. */
+/** A job that failed on a worker and will not be retried; the message shows the reason and the last lines that the job printed. */
 export class JobError extends TilegradError {
   override readonly code = 'JOB';
   override readonly name = 'JobError';
 }
 
-/** A search that cannot go on, because too many of its trials failed one after another; the message holds the last reason. */
+/** A search that stopped because too many consecutive trials failed; the message shows the last reason. */
 export class SearchError extends TilegradError {
   override readonly code = 'SEARCH';
   override readonly name = 'SearchError';
 }
 
-/** Work stopped on request (Ctrl-C or an AbortSignal); what was done so far is kept. */
+/** Work stopped on request (Ctrl-C or an AbortSignal); results so far are kept. */
 export class AbortedError extends TilegradError {
   override readonly code = 'ABORTED';
   override readonly name = 'AbortedError';

@@ -1,6 +1,6 @@
 import { MissingPackageError, TilegradError } from './errors.ts';
 
-/** The optional peers of tilegrad, with the versions that an install line names; package.json has the same. */
+/** tilegrad's optional peer dependencies, with the versions to install; package.json has the same ones. */
 export const OPTIONAL_PACKAGES = {
   webgpu: '0.6',
   vega: '6',
@@ -15,7 +15,7 @@ export const OPTIONAL_PACKAGES = {
 
 export type PackageName = keyof typeof OPTIONAL_PACKAGES;
 
-/** What the packages are for. Those of one use are of no use alone: an install line names all of them. */
+/** Uses of the packages. The packages of one use need each other, so an install command names all of them. */
 export const PACKAGE_USES: readonly { readonly use: string; readonly names: readonly PackageName[] }[] = [
   { use: 'training in Node', names: ['webgpu'] },
   {
@@ -28,13 +28,13 @@ export const PACKAGE_USES: readonly { readonly use: string; readonly names: read
 ];
 
 /**
- * Loads a package that only those install who use it.
+ * Loads an optional package.
  *
  *     const { create } = await importPackage('webgpu', 'openDevice in Node', () => import('webgpu'));
  *
  * @param subject what needs the package, to begin a message with
- * @param load imports it by a literal name, which bundlers and TypeScript see. May throw an error of tilegrad's itself
- * @throws MissingPackageError where it is not installed, or does not load
+ * @param load imports the package by a literal name, for bundlers and TypeScript; may throw a TilegradError
+ * @throws MissingPackageError if the package is not installed or does not load
  */
 export async function importPackage<T>(name: PackageName, subject: string, load: () => T | Promise<T>): Promise<T> {
   try {
@@ -45,8 +45,8 @@ export async function importPackage<T>(name: PackageName, subject: string, load:
 }
 
 /**
- * The error for a package that did not load. Of use by itself where a bundler must see `import()` within `try`: those that do not find
- * the package then leave it out, instead of failing.
+ * The error for a package that did not load. Call it directly if `import()` must be inside a `try` for bundlers: a bundler that does not
+ * find the package then leaves it out instead of failing.
  */
 export function packageError(name: PackageName, subject: string, cause: unknown): TilegradError {
   if (cause instanceof TilegradError) return cause;
@@ -57,17 +57,17 @@ export function packageError(name: PackageName, subject: string, cause: unknown)
   return new MissingPackageError(message, { cause });
 }
 
-/** The npm command that installs packages, and those that are of use only with them. */
+/** The npm command that installs packages, together with those that they need. */
 export function installLine(names: readonly PackageName[]): string {
   const all = new Set(names.flatMap((name) => PACKAGE_USES.find((one) => one.names.includes(name))!.names));
   return `npm install ${[...all].map((name) => `${name}@${OPTIONAL_PACKAGES[name]}`).join(' ')}`;
 }
 
-/** Whether an import failed because this package is not there: one that is there may lack a part of its own. */
+/** Whether an import failed because this package is not installed; an installed package may lack one of its own modules. */
 export function isNotInstalled(name: PackageName, cause: unknown): boolean {
   const message = String((cause as Error | null)?.message);
   const isResolution = /cannot find (package|module)|resolve|not a dependency|bare specifier/i.test(message);
-  // Quoted, with or without a path within the package; what comes after "imported from" is another's name.
+  // The name is quoted, with or without a path; the name after "imported from" is that of the importing module.
   return (
     isResolution && [`'${name}'`, `"${name}"`, `'${name}/`, `"${name}/`].some((quoted) => message.includes(quoted))
   );

@@ -1,9 +1,9 @@
 import { toPrintableLine } from './printable.ts';
 
-/** Lists and objects within each other in files of ours: far more than any has, and far less than runs out of stack. */
+/** Deepest nesting of lists and objects: far more than tilegrad's files have, and far less than overflows the stack. */
 const MAX_NESTING = 200;
 
-/** How deep lists and objects are within each other in a text, be it JSON or not, and the entries of the outermost one. */
+/** Nesting depth of lists and objects in a text (valid JSON or not), and the number of entries of the outermost one. */
 export function measureJson(json: string): { nesting: number; entries: number } {
   let [depth, nesting, entries] = [0, 0, 1];
   let isText = false;
@@ -24,8 +24,8 @@ export function measureJson(json: string): { nesting: number; entries: number } 
 }
 
 /**
- * `JSON.parse` for a file that may be from anywhere.
- * @throws SyntaxError for what is no JSON, saying where in printable words, and for what is nested too deep for what works on it
+ * `JSON.parse` for an untrusted file.
+ * @throws SyntaxError if the text is not JSON, with a printable message, or is nested more than 200 levels deep
  */
 export function parseJson(json: string, reviver?: (key: string, value: unknown) => unknown): unknown {
   if (measureJson(json).nesting > MAX_NESTING) {

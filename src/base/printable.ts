@@ -1,6 +1,6 @@
 /**
- * What a terminal acts on or does not show: control characters (C0, DEL and C1, so all escape sequences), lone surrogates, line
- * separators, marks that change the direction of what follows, and spaces of no width.
+ * Characters that act on a terminal or are invisible: control characters (C0, DEL and C1, so all escape sequences), lone surrogates, line
+ * separators, marks that change the writing direction, and zero-width spaces.
  */
 const HIDDEN = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 const NAMES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -10,16 +10,16 @@ const escapeCharacter = (character: string): string => {
   return NAMES[character] ?? (code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`);
 };
 
-/** Text that may come from anywhere as a terminal may be shown it: what is hidden in it is written out. Lines and tabs stay. */
+/** Escapes hidden characters in untrusted text, so that a terminal can show it. Line breaks and tabs stay. */
 export const toPrintable = (text: string): string =>
   text.replace(HIDDEN, (character) =>
     character === '\n' || character === '\t' ? character : escapeCharacter(character),
   );
 
-/** The same in one line: line breaks are written out too. */
+/** Like `toPrintable`, but escapes line breaks and tabs too: the result is one line. */
 export const toPrintableLine = (text: string): string => text.replace(HIDDEN, escapeCharacter);
 
-/** The text of JSON with the same characters escaped, which means the same. */
+/** Escapes hidden characters in JSON text, as \u escapes: it parses to the same value. */
 export const toPrintableJson = (json: string): string =>
   json.replace(HIDDEN, (character) =>
     character === '\n' || character === '\t'

@@ -2,8 +2,8 @@ import { formatValue, readList } from './check.ts';
 import { ArgumentError } from './errors.ts';
 
 /**
- * High 32 bits of the product of two unsigned 32-bit integers, from four 16-bit products that a double holds exactly. In shifts, which
- * engines compile to integer instructions: five times as fast as divisions, and a model's weights are drawn by it.
+ * High 32 bits of the product of two unsigned 32-bit integers, from four 16-bit products that a double represents exactly.
+ * Engines compile the shifts to integer instructions, five times as fast as divisions; every initial weight is drawn with it.
  */
 function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
@@ -17,7 +17,7 @@ function multiplyHigh(a: number, b: number): number {
 
 /**
  * Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as
- * 1, 2, 3", SC11): 128 random bits for each 128-bit counter and 64-bit key, in integers alone, so that every machine and
+ * 1, 2, 3", SC11): 128 random bits for each 128-bit counter and 64-bit key. It uses only integers, so every machine and
  * every shader (shaders/random/philox.wgsl) computes the same bits.
  */
 export function philox(
@@ -41,7 +41,7 @@ export function philox(
   return [c0, c1, c2, c3];
 }
 
-/** What random numbers are for. Part of the counter, so that two uses of one seed never see the same numbers. */
+/** Uses of random numbers. They are part of the counter, so two uses of one seed never get the same numbers. */
 export const PURPOSES = {
   initializer: 1,
   shuffle: 2,
@@ -60,21 +60,21 @@ export function checkSeed(seed: number, subject?: string): void {
   }
 }
 
-/** A seed for each replica of a model: a list, or a number `seed`, with which replica r has `seed + r`. */
+/** Seeds of a model's replicas: a list with one for each, or a number `seed`, and replica r has `seed + r`. */
 export type Seeds = number | readonly number[];
 
-/** The seed of a replica, from 0. */
+/** The seed of a replica; the first is 0. */
 export const seedOf = (seeds: Seeds, replica: number): number =>
   typeof seeds === 'number' ? seeds + replica : seeds[replica]!;
 
-/** How many replicas a list of seeds is for; undefined for a number, and for a list without any, which `readSeeds` refuses. */
+/** Length of a list of seeds, one for each replica; undefined for a number, and for an empty list, which `readSeeds` refuses. */
 export const replicasOfSeeds = (subject: string, seeds: Seeds): number | undefined =>
   readList(subject, seeds)?.length || undefined;
 
 /**
- * Seeds as a caller gave them. A list of numbers that follow each other comes back as its first, which says the same.
- * @param replicas as many as there must be seeds; without it, any number
- * @throws ArgumentError unless each seed is an integer from 0 to 2^53 - 1, and a list has one for each replica
+ * Checks seeds. A list of consecutive numbers is returned as its first number, which means the same.
+ * @param replicas required number of seeds in a list; default any
+ * @throws ArgumentError unless each seed is an integer from 0 to 2^53 - 1 and a list has one for each replica
  */
 export function readSeeds(subject: string, seeds: Seeds, replicas?: number): Seeds {
   const list = readList(subject, seeds);
@@ -83,8 +83,7 @@ export function readSeeds(subject: string, seeds: Seeds, replicas?: number): See
     if (replicas !== undefined) checkSeed((seeds as number) + replicas - 1, subject);
     return seeds;
   }
-  if (list.length === 0)
-    throw new ArgumentError(`${subject}: seed is a list without a seed; give one for each replica`);
+  if (list.length === 0) throw new ArgumentError(`${subject}: seed is an empty list; give one seed for each replica`);
   for (const seed of list) checkSeed(seed as number, subject);
   if (replicas !== undefined && list.length !== replicas) {
     const count = list.length === 1 ? '1 seed is' : `${list.length} seeds are`;
@@ -98,8 +97,8 @@ export function readSeeds(subject: string, seeds: Seeds, replicas?: number): See
 export const keyOf = (seed: number): [number, number] => [seed >>> 0, Math.floor(seed / 2 ** 32)];
 
 /**
- * A stream of random numbers, the same ones each time for the same seed, purpose, index (a weight's or an epoch's number) and
- * `word`, 32 further bits that tell streams apart; default 0.
+ * A stream of random numbers, determined by seed, purpose, index (number of a weight or an epoch) and
+ * `word`, 32 further bits to distinguish streams; default 0.
  */
 export class RandomStream {
   private readonly key: [number, number];
@@ -107,7 +106,7 @@ export class RandomStream {
   private block = 0;
   private ready: number[] = [];
 
-  /** @throws ArgumentError for an impossible seed */
+  /** @throws ArgumentError for an invalid seed */
   constructor(
     seed: number,
     purpose: keyof typeof PURPOSES,
@@ -131,14 +130,14 @@ export class RandomStream {
     return (this.bits() >>> 8) / 2 ** 24;
   }
 
-  /** Uniform in [0, 1), a multiple of 2^-53: as fine as float64 has it. */
+  /** Uniform in [0, 1), a multiple of 2^-53: the resolution of float64. */
   uniform64(): number {
     return ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;
   }
 
   /** A uniform integer in 0 .. n - 1, for n up to 2^32. */
   below(n: number): number {
-    // 53 bits against n < 2^32: no integer is favoured by more than 2^-21.
+    // 53 bits for n < 2^32: the relative bias of an integer is at most 2^-21.
     return Math.floor(this.uniform64() * n);
   }
 

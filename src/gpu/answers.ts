@@ -1,13 +1,13 @@
 /**
- * Answers that WebGPU gives later, and what waits for them. Waiting is for all that were asked for before, in order, so that it ends even
- * if new ones are asked for all the time. A watched answer costs one promise: each small buffer that is made has one.
+ * Answers that WebGPU gives asynchronously, and actions that wait for them. An action waits only for earlier requests, so it runs even
+ * if new requests arrive all the time. A watched answer costs one promise; each small buffer has one.
  */
 export class Answers {
   /** Number of the oldest answer that is outstanding. */
   private first = 0;
-  /** Number that the next one gets. */
+  /** Number of the next answer. */
   private next = 0;
-  /** Numbers of answers that came before older ones. */
+  /** Numbers of answers that arrived before older ones. */
   private readonly early = new Set<number>();
   private readonly waiting: { at: number; action: () => void }[] = [];
 
@@ -15,7 +15,7 @@ export class Answers {
     return this.first < this.next;
   }
 
-  /** Calls `take` with an answer; one that is rejected, since the device went away, counts as answered. */
+  /** Calls `take` with an answer. A rejected answer (the device was lost) counts as answered. */
   watch<T>(answer: Promise<T>, take: (answer: T) => void = () => {}): void {
     const number = this.next++;
     const answered = () => this.answered(number);
@@ -25,7 +25,7 @@ export class Answers {
     }, answered);
   }
 
-  /** Does something once everything asked for so far is answered, and so at once if nothing is outstanding. */
+  /** Runs `action` when all requests so far are answered: at once if none is outstanding. */
   after(action: () => void): void {
     if (this.outstanding) this.waiting.push({ at: this.next, action });
     else action();

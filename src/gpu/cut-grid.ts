@@ -2,24 +2,24 @@ import type { DispatchInfo } from './command.ts';
 import type { KernelSource } from './pipelines.ts';
 import { bytesBound } from './submit-budget.ts';
 
-// A dispatch that would take too long runs as several, each a part of its grid of workgroups. Every workgroup computes what it computed in
-// the whole, so that the results have the same bits.
+// A dispatch that would take too long is split into several, each a part of its grid of workgroups. Every workgroup computes the same as in
+// the whole grid, so the results have the same bits.
 
 /**
- * Pieces that a dispatch is cut into at most; of small grids there may be up to four times as many. Each has a uniform, and those of many
- * more would take the place of the kernel's own (see `Uniforms`). At the slowest rate that is reckoned with, so many take two minutes.
+ * Most pieces of a dispatch; small grids may give up to four times as many. Each piece has a uniform, and many more would evict
+ * the uniform of the kernel itself (see `Uniforms`). At the slowest assumed rate, this many pieces take two minutes.
  */
 const MAX_PIECES = 512;
 
 type Grid = readonly [x: number, y: number, z: number];
 
-/** Some workgroups of a grid: `count` of them from `first` on, along each axis. */
+/** A block of workgroups of a grid: `count` workgroups from `first` on, along each axis. */
 export interface GridPart {
   first: Grid;
   count: Grid;
 }
 
-/** A grid in about so many parts, along its longest axis first. */
+/** Splits a grid into about `pieces` parts, along its longest axis first. */
 export function cutGrid(count: Grid, pieces: number, first: Grid = [0, 0, 0]): GridPart[] {
   const longest = count.indexOf(Math.max(...count));
   const wanted = Math.min(pieces, count[longest]!);
@@ -34,14 +34,14 @@ export function cutGrid(count: Grid, pieces: number, first: Grid = [0, 0, 0]): G
   return parts;
 }
 
-/** A part of a dispatch: its workgroups, its share of the work, and the words of the uniform that `partSource` reads. */
+/** A part of a dispatch: its workgroups, its share of the work, and the words of the uniform that `gridPartSource` reads. */
 export interface DispatchPart {
   words: Uint32Array<ArrayBuffer>;
   workgroups: Grid;
   info: DispatchInfo;
 }
 
-/** A dispatch in about so many. */
+/** Splits a dispatch into about `pieces` parts. */
 export function cutDispatch(
   whole: Grid,
   pieces: number,
@@ -64,9 +64,9 @@ const MAIN = /fn main\(([^{]*)\)\s*\{/;
 const GROUP = /@builtin\((workgroup_id|num_workgroups)\)(\s*)(\w+)/g;
 
 /**
- * The kernel for a part of its grid: `main` finds its workgroup's number, and their count, as in the whole.
- * @param binding of the uniform that says which part; the first that the kernel does not use
- * @returns null where `main` does not go by `workgroup_id`
+ * Rewrites a kernel to run a part of its grid: `main` gets the workgroup's number and the number of workgroups of the whole grid.
+ * @param binding binding of the uniform that describes the part: the first that the kernel does not use
+ * @returns null if `main` does not use `workgroup_id`
  */
 export function gridPartSource(source: KernelSource, binding: number): KernelSource | null {
   const [head, parameters] = MAIN.exec(source.code) ?? [];
@@ -80,7 +80,7 @@ export function gridPartSource(source: KernelSource, binding: number): KernelSou
     );
     return `@builtin(${builtin})${space}${name}_in_part`;
   });
-  // All on the line of `main`, and the rest at the end: messages about the text name the lines of the file.
+  // No new lines before the end: compiler messages then name the lines of the file.
   const code =
     `${source.code.replace(head, () => `${renamed} ${lines.join(' ')}`)}\n` +
     'struct GridPart { first: vec3u, whole: vec3u }\n' +

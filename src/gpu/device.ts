@@ -20,23 +20,23 @@ import { Tracking } from './track.ts';
 import { checkUsable, Transfers } from './transfers.ts';
 import { Uniforms } from './uniforms.ts';
 
-/** Bytes of buffers for read-backs that wait for reuse. */
+/** Most bytes of released staging buffers (for read-backs) that are kept for reuse. */
 const STAGING_KEEP_BYTES = 2 ** 25;
-/** Milliseconds after which buffers that nothing used are given back, when a wait finds the device idle. */
+/** Milliseconds without use after which a free buffer is destroyed, when a wait ends and the device is idle. */
 const UNUSED_MS = 30_000;
 const DISPOSED = 'device: used after dispose()';
-/** What `console.log` of Node, Deno and Bun asks for. */
+/** The method that `console.log` of Node, Deno and Bun calls. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 export type Workgroups = readonly [x: number, y: number, z: number];
 
 /**
- * A WebGPU device with what tilegrad keeps for it: buffer pool, pipeline cache, command recorder and counters.
- * Everything made on it dies with `dispose()`. Errors that WebGPU reports late (a shader that does not compile, memory
- * that ran out, a lost device) are thrown by the next call that touches the device.
+ * A WebGPU device with buffer pool, pipeline cache, command recorder and counters.
+ * `dispose()` releases everything made on it. WebGPU reports some errors late: a shader that does not compile, memory
+ * that ran out, a lost device. The next call that uses the device throws them.
  *
- * A kernel or a buffer that the adapter refuses leaves the device usable: the error is thrown once, and again by whatever uses that kernel,
- * that buffer or an array that was to be computed with it. A lost device stays lost.
+ * The device stays usable if the adapter refuses a kernel or a buffer. The error is thrown once. It is thrown again by each call that uses
+ * that kernel, that buffer or an array that depends on them. A lost device stays lost.
  */
 export class Device {
   /** What the device has done since it was opened. */
@@ -51,20 +51,20 @@ export class Device {
     bytesReadBack: 0,
     readBacks: 0,
   };
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** The name in messages; bundlers rename the class itself. */
   readonly [Symbol.toStringTag] = 'Device';
   /** The WebGPU device itself. */
   readonly gpu: GPUDevice;
   /** Name, driver, features and limits of the adapter. */
   readonly info: AdapterInfo;
-  /** What was found about the adapter when it was opened. */
+  /** Results of the checks that ran when the device was opened. */
   readonly probe: Probe;
-  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
+  /** Lanes of the widest subgroup if kernels can exchange values between at least eight lanes; else null. */
   readonly subgroupLanes: number | null;
   /** WebGPU limits of the device. */
   readonly limits: GPUSupportedLimits;
   /**
-   * How what the queue promises is waited for.
+   * Waits for promises of the queue.
    * @internal
    */
   readonly waits: QueueWaits;
@@ -76,49 +76,49 @@ export class Device {
   private readonly uniforms: Uniforms;
   private readonly transfers: Transfers;
   private programPool: BufferPool | null = null;
-  /** What failed within the recording under way. */
+  /** First error within the current recording. */
   private recordingError: Error | null = null;
   private readonly failures: Failures;
   private disposed = false;
-  /** Which kernels run at which sizes: `choices.made` has every choice so far, by operator and sizes. */
+  /** Which kernel variants run at which sizes: `choices.used` has every variant used so far, by operator and sizes. */
   readonly choices = new KernelSelection();
   /**
-   * What is dispatched now belongs to this (see `withOrigin`).
+   * Origin of the dispatches that follow (see `withOrigin`).
    * @internal
    */
   origin: Origin = { layer: null, backward: false, choices: [] };
   /**
-   * Open `scope` calls, innermost last; arrays register themselves here (see kernels/array.ts).
+   * Arrays of each open `scope` call, innermost last; arrays register themselves here (see kernels/array.ts).
    * @internal
    */
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
   /**
-   * What `track` began; null, so that tensors need look no further, where nothing is tracked.
+   * Trackings begun by `track`; null if there are none, so that tensors check only one value.
    * @internal
    */
   trackings: readonly Tracking[] | null = null;
 
   /**
-   * What keeps programs for later, which `trim` disposes.
+   * Caches of programs, which `trim` disposes.
    * @internal
    */
   readonly caches = new Set<{ dispose(): void }>();
   private readonly releaseFree: () => void;
-  /** Who gets the reports of trackings in the end. */
+  /** Callbacks that receive the reports of trackings when the device is disposed. */
   private readonly reports = new Map<Tracking, (report: string) => void>();
 
   private constructor(
     opened: OpenedDevice,
-    /** Dropped on dispose: Dawn keeps the process alive as long as anything holds the object it was opened with. */
+    /** Cleared by `dispose`: Dawn keeps the process alive while anything refers to its GPU object. */
     private onDispose: (() => void) | null,
-    /** How promises of WebGPU are waited for, where there is a better way than to await them. */
+    /** How to wait for promises of WebGPU; null to await them. */
     wait: (<T>(promise: Promise<T>) => Promise<T>) | null,
     hostMemory: HostMemory | null,
     keepBytes: number | undefined,
   ) {
     if (!opened?.gpu?.limits)
-      throw new ArgumentError('Device: is opened by openDevice() or Device.open(gpu), not made with new');
+      throw new ArgumentError('Device: cannot be constructed with new; call openDevice() or Device.open(gpu)');
     const { gpu, info, probe, subgroupLanes } = opened;
     this.gpu = gpu;
     this.info = info;
@@ -165,7 +165,7 @@ export class Device {
       throwPendingErrors,
     });
     gpu.addEventListener('uncapturederror', (event) => {
-      event.preventDefault(); // it is thrown, or printed by `dispose`
+      event.preventDefault(); // a later call throws it, or `dispose` prints it
       this.failures.handleUncaptured(event.error);
     });
     gpu.lost.then((lost) => {
@@ -177,12 +177,12 @@ export class Device {
 
   /**
    * Opens a device on the adapter that `gpu` (`navigator.gpu`, or Dawn's) prefers.
-   * @param options.powerPreference which adapter is wanted where there are several; default 'high-performance'
-   * @param options.onDispose called when the device is disposed and the implementation has answered all it was asked
-   * @param options.keepBytes most bytes of released buffers that are kept for reuse; default 256 MiB, and more where a loop needs it
-   * @param options.wait how promises of WebGPU are waited for, where an implementation is known well enough; default: as `QueueWaits` measures
-   * @param options.hostMemory what a software adapter computes in, where it can be asked how much is left
-   * @throws AdapterError where there is no WebGPU (`navigator.gpu` is undefined), no adapter, or it gives no device; ArgumentError for an option there is not, or an impossible `keepBytes`
+   * @param options.powerPreference which adapter to prefer if there are several; default 'high-performance'
+   * @param options.onDispose called after the device is disposed and the implementation has resolved all promises
+   * @param options.keepBytes most bytes of released buffers to keep for reuse; default 256 MiB, more if a loop needs it
+   * @param options.wait how to wait for promises of WebGPU; default: as `QueueWaits` measures
+   * @param options.hostMemory reports how much host memory is left, for software adapters; default: not checked
+   * @throws AdapterError if there is no WebGPU (`navigator.gpu` is undefined), no adapter or no device; ArgumentError for an unknown option or an invalid `keepBytes`
    */
   static async open(
     gpu: GPU | undefined,
@@ -200,7 +200,7 @@ export class Device {
     if (gpu === undefined || gpu === null) throw noWebGpuError(gpu);
     if (typeof tryRead('Device.open', () => gpu?.requestAdapter) !== 'function') {
       throw new ArgumentError(
-        `Device.open: takes what navigator.gpu is in a browser, but was given ${formatValue(gpu)}`,
+        `Device.open: gpu must be a GPU object such as navigator.gpu, but is ${formatValue(gpu)}`,
       );
     }
     const wait = options.wait ?? null;
@@ -216,21 +216,21 @@ export class Device {
     }
   }
 
-  /** What `console.log` shows: the adapter, and how much of its memory arrays take. */
+  /** Text for `console.log`: the adapter, and the bytes of its memory in use. */
   [inspect](): string {
     const { name, driver } = this.info;
     const used = this.counters.bytesAllocated - this.freeBytes;
     return `Device ${toPrintableLine(`${name} (${driver})`)}, ${this.disposed ? 'disposed' : `${used} bytes in use`}`;
   }
 
-  /** Throws what went wrong since the last call, if anything. */
+  /** @throws DisposedError; the first error since the last call */
   private check(): void {
     if (this.disposed) throw new DisposedError(DISPOSED);
     this.failures.check();
   }
 
   /**
-   * The compiled form of a kernel, from the cache or made now. @throws ShaderError for one that the adapter refused before
+   * Returns the compiled kernel, from the cache or compiled now. @throws ShaderError if the adapter refused it before
    * @internal
    */
   pipeline(source: KernelSource): Pipeline {
@@ -238,13 +238,13 @@ export class Device {
     return this.pipelines.get(source);
   }
 
-  /** Bytes of the largest array that kernels can be given. */
+  /** Bytes of the largest array that a kernel can bind. */
   get largestArray(): number {
     return maxArrayBytes(Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize));
   }
 
   /**
-   * A buffer from the pool (or from the arena of the program being recorded). Contents are whatever was there.
+   * Returns a buffer from the pool, or from the pool of the program being recorded. Its contents are undefined.
    * @internal
    */
   allocate(bytes: number): Storage {
@@ -252,36 +252,36 @@ export class Device {
     const limit = this.largestArray;
     if (!Number.isInteger(bytes) || bytes < 0) {
       throw new ArgumentError(
-        `device: a buffer has a number of bytes from 0 up, but ${formatValue(bytes)} were asked for`,
+        `device: the bytes of a buffer must be an integer from 0 up, but ${formatValue(bytes)} were requested`,
       );
     }
     if (bytes > limit) {
       throw new OutOfMemoryError(
-        `device: a buffer of ${bytes} bytes was asked for, but this adapter binds at most ${limit}: use a smaller batch or model`,
+        `device: a buffer of ${bytes} bytes was requested, but this adapter binds at most ${limit}; use a smaller batch or model`,
       );
     }
     return (this.programPool ?? this.mainPool).acquire(bytes);
   }
 
   /**
-   * Where these 32-bit words lie, which the dispatch that comes next binds as a uniform, or as an array to read; a program keeps them. Kernel
-   * parameters are mostly derived from shapes, so that the same few contents come again and again: each is written once.
+   * Returns a binding of these 32-bit words, for the next dispatch to bind as a uniform or as a read-only array. Programs keep the words.
+   * Kernel parameters mostly follow from shapes, so the same contents recur; equal contents are uploaded once.
    * @internal
    */
   uniform(words: Uint32Array<ArrayBuffer>): GPUBufferBinding {
     this.check();
     if (!(words instanceof Uint32Array))
-      throw new ArgumentError(`device: a uniform is a Uint32Array, but is ${formatValue(words)}`);
+      throw new ArgumentError(`device: a uniform must be a Uint32Array, but is ${formatValue(words)}`);
     return this.uniforms.get(words);
   }
 
-  /** Bytes of buffers that were released and are kept for reuse, of all that `counters.bytesAllocated` counts. */
+  /** Bytes of released buffers kept for reuse; `counters.bytesAllocated` includes them. */
   get freeBytes(): number {
     return this.mainPool.freeBytes;
   }
 
   /**
-   * A buffer outside of the pools, which `destroyBuffer` gives back. @throws OutOfMemoryError
+   * Creates a buffer outside the pools; `destroyBuffer` destroys it. @throws OutOfMemoryError
    * @internal
    */
   createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
@@ -290,7 +290,7 @@ export class Device {
   }
 
   /**
-   * Gives back what `createBuffer` made, after what was dispatched so far: a submit that holds a destroyed buffer is refused whole.
+   * Destroys a buffer of `createBuffer`. Submits pending dispatches first: WebGPU refuses a submit that uses a destroyed buffer.
    * @internal
    */
   destroyBuffer(buffer: GPUBuffer): void {
@@ -299,22 +299,22 @@ export class Device {
   }
 
   /**
-   * Whether dispatches are being kept for a program instead of run.
+   * Whether dispatches are recorded into a program instead of run.
    * @internal
    */
   get recording(): boolean {
     return this.recorder.recording;
   }
 
-  /** Has `record` throw the first such error at its end: of what failed within it where nobody may have seen it, as in a promise. */
+  /** Reports an error that the caller may not see, such as one in a promise; `record` throws the first of them when it ends. */
   refuse(error: Error): void {
     this.recordingError ??= error;
   }
 
   /**
-   * Appends a kernel run to the command list. `bindings[i]` goes to `@group(0) @binding(i)`. One that would take very long becomes
-   * several, each a part of its grid.
-   * @throws ShaderError, OutOfMemoryError where the adapter has refused the kernel or something it is given
+   * Appends a kernel run to the command list; `bindings[i]` is bound to `@group(0) @binding(i)`. A dispatch that would take very long
+   * is split into several, each a part of its grid.
+   * @throws ShaderError, OutOfMemoryError if the adapter has refused the kernel or one of the bindings
    * @internal
    */
   dispatch(pipeline: Pipeline, bindings: readonly Binding[], workgroups: Workgroups, info?: DispatchInfo): void {
@@ -342,9 +342,9 @@ export class Device {
   }
 
   /**
-   * Copies host data into a buffer. Everything dispatched before still sees the old contents.
-   * @param byteOffset where in the buffer, a multiple of 4
-   * @throws ArgumentError for data that does not fit into the buffer: WebGPU would report it late, and the device be of no more use
+   * Copies host data into a buffer. Earlier dispatches still read the old contents.
+   * @param byteOffset offset in the buffer, a multiple of 4; default 0
+   * @throws ArgumentError if the data does not fit into the buffer; WebGPU would report it late and make the device unusable
    * @internal
    */
   upload(to: Storage, data: ArrayBufferView<ArrayBuffer>, byteOffset = 0): void {
@@ -353,7 +353,7 @@ export class Device {
   }
 
   /**
-   * Copies one buffer into another of the same size, in the order of the dispatches. @throws ArgumentError for a smaller one
+   * Copies one buffer into another, in the order of the dispatches. @throws ArgumentError if `to` is smaller
    * @internal
    */
   copy(from: Storage, to: Storage): void {
@@ -362,8 +362,8 @@ export class Device {
   }
 
   /**
-   * Copies a part of a buffer between the dispatches before and after. `write` is called once before they are submitted, to send
-   * the queue what the source holds.
+   * Copies a part of a buffer, in the order of the dispatches. `write` is called once, before they are submitted; it uploads the source
+   * to the queue.
    * @internal
    */
   copyAfterWrite(from: GPUBuffer, fromOffset: number, to: GPUBuffer, bytes: number, write: () => void): void {
@@ -371,14 +371,14 @@ export class Device {
     this.transfers.copyAfterWrite(from, fromOffset, to, bytes, write);
   }
 
-  /** Sends what was dispatched so far to the GPU without waiting for it. */
+  /** Submits all pending dispatches to the GPU, without waiting for them. */
   flush(): void {
     this.check();
     this.recorder.flush();
   }
 
   /**
-   * Cost of everything submitted so far, as `submit-budget.ts` estimates it.
+   * Estimated cost of everything submitted so far (see `submit-budget.ts`).
    * @internal
    */
   get submittedCost(): number {
@@ -386,7 +386,7 @@ export class Device {
   }
 
   /**
-   * How much work goes into a submit and into a dispatch.
+   * Limits on the cost of a submit and of a dispatch.
    * @internal
    */
   get budget(): SubmitBudget {
@@ -394,7 +394,7 @@ export class Device {
   }
 
   /**
-   * Reports that work of this cost took so many milliseconds, so that later submits hold about 50 ms of work.
+   * Reports how many milliseconds work of this cost took, so that later submits contain about 50 ms of work.
    * @throws ArgumentError unless both are numbers from 0 up
    * @internal
    */
@@ -402,15 +402,15 @@ export class Device {
     this.budget.addMeasurement(cost, milliseconds);
   }
 
-  /** Waits until the GPU has done everything so far. @throws what went wrong meanwhile. */
+  /** Waits until the GPU has finished all work submitted so far. @throws errors that occurred meanwhile */
   async sync(): Promise<void> {
     await this.idle();
     await this.throwPendingErrors();
   }
 
   /**
-   * Waits until the GPU has done everything so far; errors surface later.
-   * @param busyWait whether the wait polls all the time, which takes a processor core and wakes up at once
+   * Waits until the GPU has finished all work submitted so far; a later call throws the errors.
+   * @param busyWait whether to poll without sleeping: uses a processor core, but returns at once; default false
    */
   async idle(busyWait = false): Promise<void> {
     this.flush();
@@ -419,7 +419,7 @@ export class Device {
   }
 
   /**
-   * Copies a buffer, or its first `bytes`, to the host, after everything dispatched so far. @throws ArgumentError beyond its end
+   * Copies a buffer, or its first `bytes`, to the host, after all dispatches so far. @throws ArgumentError if `bytes` exceeds its size
    * @internal
    */
   async read(from: Storage, bytes?: number): Promise<ArrayBuffer> {
@@ -430,8 +430,8 @@ export class Device {
   }
 
   /**
-   * Waits until the adapter has said whether it takes the kernels and buffers made so far, but for no computation.
-   * @throws ShaderError, OutOfMemoryError for the first that it refused, if that was not thrown before
+   * Waits until the adapter has accepted or refused all kernels and buffers made so far; waits for no computation.
+   * @throws ShaderError, OutOfMemoryError for the first refusal that was not thrown before
    */
   async ready(): Promise<void> {
     this.check();
@@ -439,8 +439,8 @@ export class Device {
   }
 
   /**
-   * Gives back all memory that is kept for later: buffers that were released, and programs that models keep for the next `evaluate` or
-   * `predict` of the same data. Of the buffers, those that nothing used for 30 seconds go by themselves when a wait ends.
+   * Frees all memory kept for later: released buffers, and the programs that models keep for the next `evaluate` or `predict` of the same
+   * data. Buffers that were not used for 30 seconds are also freed automatically when a wait ends.
    * @throws DisposedError
    */
   trim(): void {
@@ -448,7 +448,7 @@ export class Device {
     this.releaseFree();
   }
 
-  /** To be called when the queue has done all that was submitted. */
+  /** Call it when the queue has finished all submitted work. */
   private trimUnused(): void {
     if (this.disposed || this.recorder.hasPending) return;
     for (const pool of [this.mainPool, this.stagingPool]) pool.trimUnused(performance.now() - UNUSED_MS);
@@ -460,16 +460,17 @@ export class Device {
   }
 
   /**
-   * Records what `build` dispatches, without running it, as a program that can be run many times. Buffers that `build`
-   * allocates belong to the program and live until it is disposed; buffers released on the way are used again within it.
-   * For training steps, `compileStep` is the better way: it also writes learning rates and the numbers of steps anew.
+   * Records the dispatches of `build`, without running them, as a program that can run many times. Buffers that `build`
+   * allocates belong to the program and live until it is disposed; buffers released during recording are reused within it.
+   * For training steps use `compileStep`, which also updates learning rates and step numbers before each run.
    * @returns a program: `run()` runs it, `dispose()` releases it, and `profileProgram` measures it
-   * @throws ArgumentError unless it is given a function; GpuError within another `record`
+   * @throws ArgumentError unless `build` is a function; GpuError within another `record`
    */
   record(build: () => void): Program {
     this.check();
     checkFunction('record', build);
-    if (this.recorder.recording) throw new GpuError('record() inside record(): programs do not nest');
+    if (this.recorder.recording)
+      throw new GpuError('record: programs cannot be nested; call record() outside of another record()');
     const { memory, counters } = this;
     const pool = new BufferPool(memory, 'program', maxArrayBytes(this.limits.maxBufferSize), {
       commands: null,
@@ -499,15 +500,15 @@ export class Device {
   }
 
   /**
-   * Notes from now on which tensors are made, and by which line of the program, until they are released: to find what a loop forgets to
-   * dispose.
+   * Tracks which tensors are created from now on, and by which line of the program, until they are released: finds tensors that a loop
+   * fails to dispose.
    *
    *     const tracking = device.track();
    *     for (let i = 0; i < 10; i++) await step();
    *     console.log(tracking.report()); // which tensors still live, their bytes, and the line that made each
    *
-   * It takes a fraction of a millisecond a tensor; nothing where nothing is tracked, or after `tracking.stop()`.
-   * @param options.onDispose gets the report when the device is disposed
+   * Costs a fraction of a millisecond per tensor, and nothing after `tracking.stop()`.
+   * @param options.onDispose receives the report when the device is disposed
    * @throws ArgumentError unless `onDispose` is a function; DisposedError
    */
   track(options: { onDispose?: (report: string) => void } = {}): Tracking {
@@ -525,8 +526,8 @@ export class Device {
   }
 
   /**
-   * Waits for nothing, frees everything, and lets the process end. Calling it again does nothing. An error that no call has thrown is printed
-   * by `console.error`.
+   * Frees everything without waiting, and lets the process end. Calling it again does nothing. An error that no call has thrown is printed
+   * with `console.error`.
    */
   dispose(): void {
     if (this.disposed) return;
@@ -542,8 +543,8 @@ export class Device {
     const { onDispose } = this;
     this.onDispose = null;
     if (!onDispose) return;
-    // Dawn answers what is still pending (checks of shaders, fences) even now, and on freed memory if nothing held it any more:
-    // the process would crash or hang. That the device is lost is answered last; then a turn of the event loop for the others.
+    // Dawn still resolves pending promises (shader checks, fences), and uses freed memory if nothing refers to it any more:
+    // the process would crash or hang. It resolves `lost` last; one more turn of the event loop lets the others finish.
     void Promise.allSettled([this.failures.answered(), this.gpu.lost]).then(() => setTimeout(onDispose, 0));
   }
 
@@ -553,7 +554,7 @@ export class Device {
   }
 }
 
-/** @throws ArgumentError unless it is a device, which callers from NumPy or PyTorch may leave out */
+/** @throws ArgumentError unless `device` is a device; callers used to NumPy or PyTorch may leave it out */
 export function checkDevice(subject: string, device: Device, call = `${subject}(device, ...)`): void {
   if (typeof tryRead(subject, () => device?.record) === 'function') return;
   throw new ArgumentError(

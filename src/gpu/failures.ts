@@ -2,44 +2,44 @@ import { GpuError, type OutOfMemoryError, type ShaderError } from '../base/error
 import { Answers } from './answers.ts';
 
 /**
- * Milliseconds after which all consequences of a refusal have been reported. Most implementations report errors in order; wgpu in Deno answers scopes at
- * once and sends the events for what no scope captured at a later turn of the event loop.
+ * Milliseconds after which all consequences of a refusal have been reported. Most implementations report errors in order. wgpu in Deno
+ * resolves scopes at once, and sends events for uncaptured errors in a later turn of the event loop.
  */
 const CONSEQUENCES_MS = 50;
 
 /**
- * What went wrong on a device. WebGPU reports it late: each pipeline and buffer that is made is watched until the adapter has answered
- * whether it takes it. What was refused is thrown once, by the next call that touches the device, which stays usable; a lost device, and a
- * validation error that no refusal explains, are thrown by every call.
+ * Errors of a device. WebGPU reports them late, so each new pipeline and buffer is watched until the adapter has accepted or refused it.
+ * A refusal is thrown once, by the next call that uses the device, which stays usable. Every call throws if the device is lost, or after
+ * a validation error that no refusal explains.
  */
 export class Failures {
-  /** What ends the use of the device. */
+  /** The error that makes the device unusable. */
   private fatal: Error | null = null;
   private fatalThrown = false;
-  /** What was refused, and is still to be thrown. */
+  /** The first refusal that was not thrown yet. */
   private refusal: Error | null = null;
   readonly answers = new Answers();
   private refusals = 0;
   /** Refusals whose consequences have all been reported. */
   private closed = 0;
   private disposed = false;
-  /** What `settle` promised. */
+  /** Pending promises of `answeredOrClosed`. */
   private readonly waiting = new Set<() => void>();
 
   constructor(
     private readonly gpu: GPUDevice,
-    /** Submits what was encoded. */
+    /** Submits the encoded commands. */
     private readonly flush: () => void,
-    /** Takes errors that tell of memory which ran out, but not for which buffer. */
+    /** Receives out-of-memory errors that do not name a buffer. */
     private readonly onOutOfMemory: (message: string) => void,
   ) {}
 
-  /** Whether it ever refused anything. */
+  /** Whether the adapter ever refused anything. */
   get hasRefused(): boolean {
     return this.refusals > 0;
   }
 
-  /** Throws what went wrong since the last call, if anything. */
+  /** @throws the first error since the last call, if any */
   check(): void {
     if (this.fatal) {
       this.fatalThrown = true;
@@ -50,7 +50,7 @@ export class Failures {
     if (refusal) throw refusal;
   }
 
-  /** Settles once everything made so far is answered, or the use of the device has ended; `check` then throws what went wrong. */
+  /** Resolves when everything made so far is answered, or the device has become unusable; `check` then throws the error. */
   answeredOrClosed(): Promise<void> {
     return new Promise((resolve) => {
       this.waiting.add(resolve);
@@ -64,20 +64,20 @@ export class Failures {
     this.waiting.clear();
   }
 
-  /** Settles once everything made so far is answered. */
+  /** Resolves when everything made so far is answered. */
   answered(): Promise<void> {
     return new Promise((resolve) => this.answers.after(resolve));
   }
 
-  /** Ends the use of the device. */
+  /** Makes the device unusable. */
   fail(error: Error): void {
     this.fatal ??= error;
     this.resolveWaits();
   }
 
   /**
-   * Reports a refused pipeline or buffer, to be thrown once. Whatever uses it is invalid, and so is what uses that: until a scope that is
-   * opened after the last of them is answered, and a little longer, validation errors are consequences.
+   * Reports a refused pipeline or buffer, to be thrown once. Commands that use it are invalid, and so are those that use their results.
+   * Validation errors count as consequences until a scope that is opened now is answered, and 50 ms longer.
    */
   refuse(error: ShaderError | OutOfMemoryError): void {
     if (this.disposed) return;
@@ -91,7 +91,7 @@ export class Failures {
     });
   }
 
-  /** Takes an error that no scope was open for. */
+  /** Handles an error that no scope captured. */
   handleUncaptured(error: GPUError): void {
     if (isOutOfMemory(error)) {
       this.onOutOfMemory(textOf(error));
@@ -99,13 +99,13 @@ export class Failures {
     }
     const failure = new GpuError(textOf(error));
     const { closed } = this;
-    // Implementations word them differently, so the class decides.
+    // The class decides, because implementations have different messages.
     const mayFollow = !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > closed);
     if (!mayFollow) this.fail(failure);
     else this.answers.after(() => this.refusals > closed || this.fail(failure));
   }
 
-  /** From now on nothing is reported. @returns what nobody was told of */
+  /** Stops reporting errors. @returns the error that no call has thrown, if any */
   close(): Error | null {
     this.disposed = true;
     this.resolveWaits();
@@ -113,7 +113,7 @@ export class Failures {
   }
 }
 
-/** What an error says: naga begins with an empty line, and an implementation may say nothing. */
+/** Text of an error. naga's begin with an empty line; if there is no text, the class's name. */
 export const textOf = (error: GPUError): string => `${error.message ?? ''}`.trim() || error.constructor.name;
 
 const isOutOfMemory = (error: GPUError): boolean =>

@@ -5,7 +5,7 @@
 export type ProblemSizes = Readonly<Record<string, number>>;
 
 /**
- * A choice between kernels that was made: for which operator and sizes, and which variant.
+ * The kernel variant that runs for an operator at certain sizes.
  * @inline
  */
 export interface Choice {
@@ -17,32 +17,46 @@ export interface Choice {
   variant: string;
 }
 
-/** `conv2d batch=256 height=32 ...`: names an operator at certain sizes, in the tuner's cache too. */
+/** Key of an operator at certain sizes, such as `conv2d batch=256 height=32 ...`; the tuner's cache has the same keys. */
 export function choiceKey(operator: string, sizes: ProblemSizes): string {
   return [operator, ...Object.entries(sizes).map(([name, value]) => `${name}=${value}`)].join(' ');
 }
 
 /**
- * Which variant of an operator's kernels runs at which sizes on a device: what was measured, and what was chosen so far.
- * Recorded programs keep the kernels they were recorded with.
+ * Kernel variants of a device, by operator and sizes: those that the tuner measured, and those that ran or were recorded so far.
+ * Recorded programs keep their kernels if the selection changes later.
  * @inline
  */
 export class KernelSelection {
-  /** Variants by `choiceKey`, as the tuner found them. */
+  /** Fastest variant by `choiceKey`, as the tuner measured it. A rule selects the variant for all other keys. */
   readonly tuned = new Map<string, string>();
-  /** Every choice made on this device, by `choiceKey`. With the seed and the adapter it decides all bits. */
+  /** Every variant used on this device, by `choiceKey`. Together with the seed and the adapter, they determine all bits of a result. */
   readonly used = new Map<string, Choice>();
+
+  /** @deprecated use `tuned` */
+  get measured(): Map<string, string> {
+    return this.tuned;
+  }
+
+  /** @deprecated use `used` */
+  get made(): Map<string, Choice> {
+    return this.used;
+  }
 }
 
 /**
- * Runs `body` with a variant in the place of the one that would be chosen: programs that it records keep it. Afterwards all is as it was.
- * A variant that does not serve the adapter is not taken.
+ * Runs `body` with a given variant for one operator and sizes; programs recorded in it keep that variant.
+ * The selection is restored afterwards. A variant that does not support the adapter is ignored.
  */
-export function withForcedVariant<T>(choices: KernelSelection, { operator, sizes, variant }: Choice, body: () => T): T {
-  const before = [choices.tuned, choices.used].map(
+export function withForcedVariant<T>(
+  selection: KernelSelection,
+  { operator, sizes, variant }: Choice,
+  body: () => T,
+): T {
+  const before = [selection.tuned, selection.used].map(
     (map) => [map, [...map]] as [Map<string, unknown>, [string, unknown][]],
   );
-  choices.tuned.set(choiceKey(operator, sizes), variant);
+  selection.tuned.set(choiceKey(operator, sizes), variant);
   try {
     return body();
   } finally {

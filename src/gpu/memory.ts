@@ -3,41 +3,41 @@ import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 
 /**
- * The memory behind a software adapter, whose driver may end the process where there is none left instead of saying so.
+ * Host memory of a software adapter, whose driver may end the process instead of reporting that no memory is left.
  * @inline
  */
 export interface HostMemory {
-  /** Bytes that can still be had. `held`: bytes of the device's buffers, which count as taken before anything writes to them. */
+  /** Bytes still available. @param held bytes of the device's buffers, which count as used before anything is written to them */
   available(held: number): number;
   /** Blocks the thread. */
   sleep(milliseconds: number): void;
 }
 
-/** Bytes of new buffers between two looks at the host's memory, each of which takes some 50 us. */
+/** Bytes of new buffers between two checks of the host's memory; a check takes about 50 us. */
 const CHECK_EVERY_BYTES = 2 ** 24;
-/** Bytes that must be left besides: the host and the driver's compiler need memory, too. */
+/** Bytes that must stay free for the host and the driver's compiler. */
 const RESERVE_BYTES = 2 ** 27;
-/** Milliseconds that memory which was given back may take to be there: what still uses it has to end before. */
+/** Most milliseconds to wait for freed memory: the work that uses it must end first. */
 const MAX_RECLAIM_MS = 10_000;
-/** Dawn puts smaller buffers into blocks that it never gives back: for those nothing needs to be hurried. */
+/** Dawn puts smaller buffers into blocks that it never frees, so there is nothing to reclaim. */
 const OWN_BLOCK_BYTES = 2 ** 22;
 
-/** A size that an adapter refuses though its limits allow it is a validation error. Smaller buffers need no scope for that, which takes time. */
+/** If an adapter refuses a size that its limits allow, that is a validation error. Smaller buffers skip that scope, which takes time. */
 const LARGE_BYTES = 2 ** 20;
 
 const failed = new WeakMap<GPUBuffer, OutOfMemoryError>();
 
-/** What the adapter said after a buffer was made, if it refused the buffer, which then holds nothing; else null. */
+/** The error if the adapter refused a buffer, which then has no contents; else null. */
 export const failureOf = (buffer: GPUBuffer): OutOfMemoryError | null => failed.get(buffer) ?? null;
 
 const outOfMemory = (message: string): OutOfMemoryError =>
   new OutOfMemoryError(
-    `device: the adapter ran out of memory, and what was made since is of no use; use a smaller batch or model (${message})`,
+    `device: the adapter ran out of memory, and buffers made since then are unusable; use a smaller batch or model (${message})`,
   );
 
-/** Makes and destroys all buffers of a device. */
+/** Creates and destroys all buffers of a device. */
 export class Memory {
-  /** Bytes of all buffers there are. */
+  /** Bytes of all existing buffers. */
   private heldBytes = 0;
   private uncheckedBytes = 0;
   private reclaiming = false;
@@ -47,17 +47,17 @@ export class Memory {
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
     private readonly host: HostMemory | null,
-    /** Destroys all that is kept for reuse. */
+    /** Destroys all buffers kept for reuse. */
     private readonly dropFree: () => void,
     private readonly failures: Pick<Failures, 'answers' | 'refuse'>,
-    /** How a long wait is waited for. */
+    /** Waits for a long-running promise. */
     private readonly wait: <T>(promise: Promise<T>) => Promise<T>,
   ) {}
 
   /**
-   * A new buffer. Adapters with memory of their own tell later that there was none: `onFail` is called then, everything that is kept
-   * for reuse is dropped, and the next call that touches the device throws.
-   * @throws OutOfMemoryError where it is known at once, after all that is kept for reuse was dropped
+   * Creates a buffer. Adapters with their own memory report later that there was none. Then `onFail` is called, all buffers kept
+   * for reuse are destroyed, and the next call that uses the device throws.
+   * @throws OutOfMemoryError if it is known at once, after all buffers kept for reuse were destroyed
    */
   create(descriptor: GPUBufferDescriptor, onFail: (buffer: GPUBuffer) => void = () => {}): GPUBuffer {
     this.uncheckedBytes += descriptor.size;
@@ -87,7 +87,7 @@ export class Memory {
       buffer = this.gpu.createBuffer(descriptor);
       return buffer;
     } catch (cause) {
-      if (cause instanceof RangeError) throw outOfMemory(cause.message); // the host has no memory for one that is to be mapped
+      if (cause instanceof RangeError) throw outOfMemory(cause.message); // the host has no memory to map it
       throw cause;
     } finally {
       const take = (error: GPUError | null) => {
@@ -106,7 +106,7 @@ export class Memory {
     this.refuse(error);
   }
 
-  /** Memory ran out for something that is not known: to be thrown by the next call that touches the device, once. */
+  /** Reports that memory ran out for an unknown object; the next call that uses the device throws it, once. */
   reportOutOfMemory(message: string): void {
     this.refuse(outOfMemory(message));
   }
@@ -116,7 +116,7 @@ export class Memory {
     this.dropFree();
   }
 
-  /** @throws OutOfMemoryError unless the host, where that is where buffers lie, has so many bytes left; of few it is not asked */
+  /** @throws OutOfMemoryError unless the host has `bytes` left, if buffers are in host memory; small requests are not checked */
   requireHostBytes(bytes: number): void {
     const { host } = this;
     const needed = bytes + RESERVE_BYTES;
@@ -125,7 +125,7 @@ export class Memory {
     this.dropFree();
     let left = host.available(this.heldBytes);
     const enough = Math.min(needed, left + before - this.heldBytes - OWN_BLOCK_BYTES);
-    // The driver gives memory back as it is given something to do, once all that was submitted before is done.
+    // The driver frees memory at a submit, after all work submitted before has finished.
     for (let i = 0; i < MAX_RECLAIM_MS && left < enough; i++) {
       this.gpu.queue.submit([]);
       host.sleep(1);
@@ -133,13 +133,13 @@ export class Memory {
     }
     if (left >= needed) return;
     throw new OutOfMemoryError(
-      `device: ${bytes} bytes were asked for, but of this machine's memory, where the adapter keeps its buffers, ` +
-        `${Math.max(0, Math.floor(left))} bytes are left, of which ${RESERVE_BYTES} stay free; ` +
+      `device: ${bytes} bytes were requested, but this machine's memory, where the adapter keeps its buffers, has ` +
+        `${Math.max(0, Math.floor(left))} bytes left, of which ${RESERVE_BYTES} must stay free; ` +
         'use a smaller batch or model, or dispose what is no longer needed',
     );
   }
 
-  /** Destroyed buffers are given back when the queue next gets something and ends it, which may be never. */
+  /** Frees destroyed buffers: the implementation does so only when a later submit has finished, which might never come. */
   private reclaimSoon(): void {
     if (this.reclaiming) return;
     this.reclaiming = true;
@@ -150,14 +150,14 @@ export class Memory {
     });
   }
 
-  /** Does it after what runs now, unless the device is gone by then. */
+  /** Runs `action` in a microtask, unless the device is closed by then. */
   defer(action: () => void): void {
     queueMicrotask(() => {
       if (!this.closed) action();
     });
   }
 
-  /** The device is about to go, and all its buffers with it. */
+  /** Call it before the device is destroyed, with all its buffers. */
   close(): void {
     this.closed = true;
   }

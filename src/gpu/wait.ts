@@ -1,14 +1,14 @@
-/** Milliseconds that a wait may poll before it naps: what is about to be done is not missed. */
+/** Milliseconds that a wait polls before it sleeps, so that short waits end at once. */
 const POLL_MS = 1;
-/** Milliseconds of a nap: what it may miss, in waits that are much longer. */
+/** Milliseconds of one sleep: the most by which a longer wait may end late. */
 const SLEEP_MS = 1;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Waits for a promise of WebGPU in Node. While one is pending, Dawn's binding polls without pause, once for each turn of the event
- * loop, which takes a processor core: of a software adapter, the one it computes with. So the loop is made to turn once a
- * millisecond: timers, signals and input have their turn as before.
+ * Waits for a promise of WebGPU in Node. While one is pending, Dawn's binding polls in every turn of the event loop, which
+ * uses a processor core; a software adapter needs that core for its computations. After the first millisecond, each turn
+ * of the event loop therefore sleeps 1 ms. Timers, signals and input are served, at most 1 ms late.
  */
 export async function waitSleeping<T>(promise: Promise<T>): Promise<T> {
   let pending = true;

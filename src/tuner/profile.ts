@@ -129,7 +129,6 @@ export async function profileProgram(
   options: ProfileOptions & { run?: () => void } = {},
 ): Promise<Profile> {
   checkDevice('profileProgram', device);
-  checkDevice('profileProgram', device);
   checkOptions('profileProgram', options, { ...names, run: true });
   if (!(program instanceof Program)) {
     throw new ArgumentError(`profileProgram: takes what device.record returned, but was given ${formatValue(program)}`);

@@ -116,7 +116,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
       expect(shared.largestArray).toBe(limit - 15);
       expect(() => shared.allocate(limit - 14)).toThrow(OutOfMemoryError);
       expect(() => shared.allocate(limit - 14)).toThrow(
-        `${limit - 14} bytes was asked for, but this adapter binds at most ${limit - 15}:`,
+        `${limit - 14} bytes was requested, but this adapter binds at most ${limit - 15};`,
       );
     },
   );
