@@ -5,6 +5,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { checkOptions, checkSurplus, didYouMean, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { FinalActivation } from './layers/layer.ts';
+import { memberName } from './renamed-member.ts';
 
 /** Losses by Keras's names, each with its defaults. */
 export type LossName =
@@ -15,14 +16,14 @@ export type LossName =
   | 'meanAbsoluteError'
   | 'huber';
 
-/** What a loss is given: the model's output, or the logits before its final softmax or sigmoid. */
+/** First argument of a loss: the model's output, or the logits before its final softmax or sigmoid. */
 export type LossInput = 'output' | 'logits';
 
-/** What a batch is to a loss besides output and target. */
+/** Third argument of a loss, after output and target. */
 export interface LossContext {
-  /** What `wants` answered. */
+  /** What `inputFor` returned. */
   input: LossInput;
-  /** A factor for each sample's loss [N], before the mean over the batch; null where all count the same. */
+  /** Factor on each sample's loss [N], applied before the mean over the batch; null if all samples count the same. */
   weight: Tensor | null;
 }
 
@@ -30,22 +31,30 @@ export interface LossContext {
 export interface Loss {
   /** Name in messages and files. */
   readonly name: string;
-  /** What it compares the output [N, ...] with: u32 labels [N], or f32 values of the output's shape (labels become one-hot rows). */
+  /** Targets that the loss compares with the output [N, ...]: u32 labels [N], or f32 values of the output's shape (labels become one-hot rows). */
   readonly targets: 'labels' | 'values';
-  /** Whether its values are classes too, so that accuracy means something. Default false. */
+  /** Whether targets of type `values` stand for classes, so that accuracy is defined. Default false. */
   readonly classifies?: boolean;
-  /** Whether it takes each output as a yes or no of its own, so that several may be 1 at once. Default: where the model ends in sigmoids. */
+  /** Whether outputs are independent yes-or-no labels, so several may be 1 at once. Default: true if the model ends in sigmoids. */
   readonly independentLabels?: boolean;
-  /** The smallest and the largest target it can have: others are refused as data that does not fit. Default any. */
+  /** Smallest and largest legal target; data outside the range is a DataError. Default: any. */
   readonly targetRange?: readonly [least: number, most: number];
-  /** What was chosen otherwise than by default, for messages and files. */
+  /** Options that differ from their defaults, for messages and files. */
   readonly settings?: Readonly<Record<string, number | boolean>>;
-  /** What it wants of a model, asked once by `compile`. @throws ArgumentError where the model does not suit it */
-  inputFor(model: {
-    /** The activation that its output comes from, if a cross-entropy undoes it; else null. */
+  /**
+   * Which input the loss needs from a model. `compile` calls it once; required unless the loss has the older `wants`.
+   * @throws ArgumentError if the model does not fit the loss
+   */
+  inputFor?(model: {
+    /** The softmax or sigmoid that the model ends in, else null. */
     finalActivation: FinalActivation | null;
   }): LossInput;
-  /** Computes the loss of a batch from what `wants` asked for. */
+  /** @deprecated Define `inputFor`, whose argument has `finalActivation`. */
+  wants?(model: {
+    /** The softmax or sigmoid that the model ends in, else null. */
+    endsIn: FinalActivation | null;
+  }): LossInput;
+  /** Computes the loss of a batch from the input that `inputFor` chose. */
   call(
     y: Tensor,
     target: Tensor,
@@ -53,15 +62,17 @@ export interface Loss {
   ): {
     /** Mean loss over the batch []. */
     loss: Tensor;
-    /** 1 for each sample classified rightly [N], where that comes at no cost. */
+    /** [N], 1 for each correctly classified sample; only if the loss computes it at no extra cost. */
     hits?: Tensor;
   };
 }
 
 /**
- * Cross-entropy with integer labels. On a model that ends in a softmax it is computed from the logits before it, as Keras
- * does, so the gradient does not vanish where a probability rounds to 0 or 1; on one that ends otherwise, without
- * `fromLogits`, from the outputs as probabilities (see `sparseCategoricalCrossentropy` for Keras's rule).
+ * Cross-entropy with integer labels.
+ *
+ * If the model ends in a softmax, the loss is computed from the logits before it, as in Keras, so the gradient does not vanish where a
+ * probability rounds to 0 or 1. Otherwise, without `fromLogits`, it is computed from the outputs as probabilities (see
+ * `sparseCategoricalCrossentropy` for Keras's rule).
  */
 export class SparseCategoricalCrossentropy implements Loss {
   readonly name = 'sparseCategoricalCrossentropy';
@@ -71,7 +82,7 @@ export class SparseCategoricalCrossentropy implements Loss {
   readonly fromLogits: boolean;
 
   /**
-   * @param options.fromLogits whether the model's output is logits; default false. A model that ends in a softmax needs no such option
+   * @param options.fromLogits whether the model's output is logits; default false. Not needed if the model ends in a softmax
    * @throws ArgumentError
    */
   constructor(options: { fromLogits?: boolean } = {}, ...surplus: never[]) {
@@ -88,6 +99,11 @@ export class SparseCategoricalCrossentropy implements Loss {
     return this.fromLogits || model.finalActivation === 'softmax' ? 'logits' : 'output';
   }
 
+  /** @deprecated Use `inputFor`. */
+  wants({ endsIn }: { endsIn: FinalActivation | null }): LossInput {
+    return this.inputFor({ finalActivation: endsIn });
+  }
+
   call(y: Tensor, labels: Tensor, { input, weight }: LossContext) {
     const fromLogits = input === 'logits';
     if (fromLogits && !weight) return softmaxCrossEntropyWithHits(y, labels);
@@ -95,18 +111,18 @@ export class SparseCategoricalCrossentropy implements Loss {
   }
 }
 
-/** The options that are neither off nor zero, which cross-entropies have as defaults. */
+/** The options that are neither false nor 0, the defaults of cross-entropies. */
 const nonDefaults = (options: Record<string, number | boolean>): Record<string, number | boolean> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value));
 
-/** @throws ArgumentError for a loss that expects logits of a model that gives probabilities */
+/** @throws ArgumentError if the loss expects logits but the model returns probabilities */
 function checkLogits(
   { name, fromLogits }: { name: string; fromLogits: boolean },
   { finalActivation }: { finalActivation: FinalActivation | null },
 ): void {
   if (fromLogits && finalActivation) {
     throw new ArgumentError(
-      `compile: ${name} was told to expect logits, but the model ends in a ${finalActivation}: leave out fromLogits, or the ${finalActivation}`,
+      `compile: ${name} has fromLogits: true, but the model ends in a ${finalActivation}; leave out fromLogits, or the ${finalActivation}`,
     );
   }
 }
@@ -121,6 +137,14 @@ abstract class ValuesLoss implements Loss {
     return 'output';
   }
 
+  /**
+   * @deprecated Use `inputFor`.
+   * @internal
+   */
+  wants({ endsIn }: { endsIn: FinalActivation | null }): LossInput {
+    return this.inputFor({ finalActivation: endsIn });
+  }
+
   /** @internal */
   call(y: Tensor, target: Tensor, context: LossContext) {
     return { loss: this.value(y, target, context) };
@@ -129,15 +153,15 @@ abstract class ValuesLoss implements Loss {
   protected abstract value(y: Tensor, target: Tensor, context: LossContext): Tensor;
 }
 
-/** A cross-entropy with values, from logits where the model ends in the activation that belongs to it. */
+/** A cross-entropy with values; computed from logits if the model ends in the matching activation. */
 abstract class Crossentropy extends ValuesLoss {
-  /** Targets are classes too. */
+  /** Targets stand for classes. */
   readonly classifies = true;
-  /** Targets are probabilities. With others the loss has no least value, so training would lower it for ever. */
+  /** Targets are probabilities. For other targets the loss is unbounded below, so training would never end. */
   readonly targetRange = [0, 1] as const;
   /** Whether the model's output is logits. */
   readonly fromLogits: boolean;
-  /** The share of each target that is spread evenly over the classes. */
+  /** Fraction of each target that is spread evenly over the classes. */
   readonly labelSmoothing: number;
 
   /** @throws ArgumentError */
@@ -147,7 +171,7 @@ abstract class Crossentropy extends ValuesLoss {
     ({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing } = losses.crossentropyOptions(name, options));
   }
 
-  /** `fromLogits` and `labelSmoothing`, where they are not the defaults. */
+  /** `fromLogits` and `labelSmoothing`, if they are not the defaults. */
   get settings() {
     return nonDefaults({ fromLogits: this.fromLogits, labelSmoothing: this.labelSmoothing });
   }
@@ -166,18 +190,20 @@ abstract class Crossentropy extends ValuesLoss {
 }
 
 /**
- * Cross-entropy with one-hot targets. On a model that ends in a softmax it is computed from the logits before it, as Keras does;
- * on one that ends otherwise, without `fromLogits`, from the outputs as probabilities (see `categoricalCrossentropy`).
+ * Cross-entropy with one-hot targets.
+ *
+ * If the model ends in a softmax, the loss is computed from the logits before it, as in Keras. Otherwise, without `fromLogits`, it is
+ * computed from the outputs as probabilities (see `categoricalCrossentropy`).
  */
 export class CategoricalCrossentropy extends Crossentropy {
   readonly name = 'categoricalCrossentropy';
-  /** One class a sample. */
+  /** Each sample has one class. */
   readonly independentLabels = false;
   protected readonly activation = 'softmax';
 
   /**
    * @param options.fromLogits whether the model's output is logits; default false
-   * @param options.labelSmoothing the share of each target that is spread evenly over the classes, 0 to 1; default 0
+   * @param options.labelSmoothing fraction of each target that is spread evenly over the classes, 0 to 1; default 0
    * @throws ArgumentError
    */
   constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
@@ -190,18 +216,20 @@ export class CategoricalCrossentropy extends Crossentropy {
 }
 
 /**
- * Cross-entropy of each output on its own (see `binaryCrossentropy`). On a model that ends in a sigmoid it is computed from the
- * logits before it, exact at any size; on one that ends otherwise, without `fromLogits`, from the outputs as probabilities.
+ * Cross-entropy of each output separately (see `binaryCrossentropy`).
+ *
+ * If the model ends in a sigmoid, the loss is computed from the logits before it, which is exact for logits of any size. Otherwise,
+ * without `fromLogits`, it is computed from the outputs as probabilities.
  */
 export class BinaryCrossentropy extends Crossentropy {
   readonly name = 'binaryCrossentropy';
-  /** Each output is a yes or no of its own. */
+  /** Each output is an independent yes-or-no label. */
   readonly independentLabels = true;
   protected readonly activation = 'sigmoid';
 
   /**
    * @param options.fromLogits whether the model's output is logits; default false
-   * @param options.labelSmoothing the share of each target that is spread evenly over 0 and 1, 0 to 1; default 0
+   * @param options.labelSmoothing fraction of each target that is spread evenly over 0 and 1, 0 to 1; default 0
    * @throws ArgumentError
    */
   constructor(options: { fromLogits?: boolean; labelSmoothing?: number } = {}, ...surplus: never[]) {
@@ -217,7 +245,7 @@ export class BinaryCrossentropy extends Crossentropy {
 export class MeanSquaredError extends ValuesLoss {
   readonly name = 'meanSquaredError';
 
-  /** @throws ArgumentError for options: there are none */
+  /** @throws ArgumentError for any option: there are none */
   constructor(...surplus: never[]) {
     super();
     checkSurplus(this.name, surplus);
@@ -232,7 +260,7 @@ export class MeanSquaredError extends ValuesLoss {
 export class MeanAbsoluteError extends ValuesLoss {
   readonly name = 'meanAbsoluteError';
 
-  /** @throws ArgumentError for options: there are none */
+  /** @throws ArgumentError for any option: there are none */
   constructor(...surplus: never[]) {
     super();
     checkSurplus(this.name, surplus);
@@ -246,11 +274,11 @@ export class MeanAbsoluteError extends ValuesLoss {
 /** Quadratic for errors up to `delta` (default 1), linear beyond: see `huber`. */
 export class Huber extends ValuesLoss {
   readonly name = 'huber';
-  /** Errors up to this are squared. */
+  /** Largest error that is squared. */
   readonly delta: number;
 
   /**
-   * @param options.delta errors up to this are squared; default 1
+   * @param options.delta largest error that is squared; default 1
    * @throws ArgumentError unless `delta` is positive
    */
   constructor(options: { delta?: number } = {}, ...surplus: never[]) {
@@ -259,7 +287,7 @@ export class Huber extends ValuesLoss {
     this.delta = losses.checkDelta(this.name, options.delta ?? 1);
   }
 
-  /** `delta`, where it is not 1. */
+  /** `delta`, if it is not 1. */
   get settings(): Record<string, number> {
     return this.delta === 1 ? {} : { delta: this.delta };
   }
@@ -270,15 +298,17 @@ export class Huber extends ValuesLoss {
 }
 
 /**
- * A loss from a function of output and target, both of the output's shape (one-hot rows where the data has labels), that
- * returns a scalar tensor: any composition of operators. With `targets: 'labels'` the function gets labels u32 [N] instead.
+ * A loss from a function of output and target that returns a scalar tensor: any composition of operators.
+ *
+ * Both arguments have the output's shape; if the data has labels, the target is one-hot rows. With `targets: 'labels'`, the target is
+ * labels u32 [N] instead.
  */
 export class CustomLoss implements Loss {
   readonly targets: 'labels' | 'values';
 
   /** @throws ArgumentError unless `f` is a function, `name` a string and `targets` one of the two */
   constructor(
-    /** The function it was made from. */
+    /** Computes the loss of a batch. */
     readonly f: (output: Tensor, target: Tensor) => Tensor,
     /** Name in messages. */
     readonly name = 'custom',
@@ -301,10 +331,15 @@ export class CustomLoss implements Loss {
     return 'output';
   }
 
+  /** @deprecated Use `inputFor`. */
+  wants(): LossInput {
+    return this.inputFor();
+  }
+
   call(y: Tensor, target: Tensor, { weight }: LossContext) {
     if (weight) {
       throw new ArgumentError(
-        `${this.name}: a loss given as a function cannot be weighted from outside; give a Loss object whose call uses the weight`,
+        `${this.name}: a loss given as a function does not support sample weights; give a Loss object whose call uses context.weight`,
       );
     }
     const loss = this.f(y, target);
@@ -326,12 +361,21 @@ const lossFactories = {
   huber: () => new Huber(),
 } satisfies Record<LossName, () => Loss>;
 
-/** Names that other libraries have for the same. */
+/** Other libraries' names of the losses. */
 const SYNONYMS: Readonly<Record<string, LossName>> = { mse: 'meanSquaredError', mae: 'meanAbsoluteError' };
 
 /**
- * A loss by Keras's name (those that want targets get the labels as one-hot rows), as an object, or as a function of output
- * and one-hot target. @throws ArgumentError for anything else
+ * Which input a loss needs from a model that ends in `finalActivation`.
+ * @throws ArgumentError if the model does not fit the loss
+ */
+export function lossInputFor(loss: Loss, finalActivation: FinalActivation | null): LossInput {
+  if (memberName(loss, 'inputFor', 'wants') === 'wants') return loss.wants!({ endsIn: finalActivation });
+  return loss.inputFor!({ finalActivation });
+}
+
+/**
+ * A loss from Keras's name, an object, or a function of output and one-hot target.
+ * @throws ArgumentError for anything else
  */
 export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor)): Loss {
   if (typeof loss === 'function') {
@@ -343,7 +387,8 @@ export function lossOf(loss: LossName | Loss | ((output: Tensor, target: Tensor)
     return new CustomLoss(loss);
   }
   const isLoss = () =>
-    typeof (loss as Loss | null)?.call === 'function' && typeof (loss as Loss).inputFor === 'function';
+    typeof (loss as Loss | null)?.call === 'function' &&
+    [(loss as Loss).inputFor, (loss as Loss).wants].some((member) => typeof member === 'function');
   if (typeof loss === 'object' && tryRead('compile', isLoss)) return loss;
   if (typeof loss !== 'string' || !Object.hasOwn(lossFactories, loss)) {
     const names = Object.keys(lossFactories);

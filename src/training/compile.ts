@@ -2,12 +2,13 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { checkOptions } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Shape } from '../kernels/array.ts';
-import type { FinalActivation, PlannedLayer } from '../nn/layers/layer.ts';
+import { type FinalActivation, finalActivationOf, type PlannedLayer } from '../nn/layers/layer.ts';
 import {
   CategoricalCrossentropy,
   type Loss,
   type LossInput,
   type LossName,
+  lossInputFor,
   lossOf,
   SparseCategoricalCrossentropy,
 } from '../nn/losses.ts';
@@ -51,7 +52,7 @@ export function compile(
   checkOptions('compile', options, { optimizer: true, loss: true, metrics: true });
   const optimizer = optimizerOf(options.optimizer);
   const loss = lossOf(options.loss);
-  const input = loss.inputFor({ finalActivation });
+  const input = lossInputFor(loss, finalActivation);
   checkUnits(loss, model);
   const metrics = readMetrics(options.metrics ?? []);
   // These throw where they do not suit.
@@ -89,7 +90,7 @@ function constantSoftmax(layers: readonly PlannedLayer[]): string | undefined {
     if ('plannedLayers' in layer) {
       const inner = constantSoftmax(layer.plannedLayers as readonly PlannedLayer[]);
       if (inner !== undefined) return `${name}/${inner}`;
-    } else if (layer.finalActivation === 'softmax' && outputShape.at(-1) === 1) return name;
+    } else if (finalActivationOf(layer) === 'softmax' && outputShape.at(-1) === 1) return name;
   }
   return undefined;
 }

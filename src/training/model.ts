@@ -17,6 +17,7 @@ import {
   type CallOptions,
   callOptionNames,
   type FinalActivation,
+  finalActivationOf,
   type Graph,
   Layer,
   type PlannedLayer,
@@ -41,7 +42,8 @@ import type { Callback as CallbackOf, TrainInfo as TrainInfoOf } from './callbac
 import type { History } from './callbacks/logs.ts';
 import { type Compiled, type CompileOptions, compile } from './compile.ts';
 import { type EvaluateOptions, evaluate, evaluateReplicas } from './evaluate.ts';
-import { type FitOptions as FitOptionsOf, fit } from './fit.ts';
+import { fit } from './fit.ts';
+import type { FitOptions as FitOptionsOf } from './fit-options.ts';
 import type { Metrics } from './objective.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { ProgramCache } from './program-cache.ts';
@@ -421,7 +423,7 @@ export class Model extends Layer {
   }
 
   override get finalActivation(): FinalActivation | null {
-    return this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer.finalActivation;
+    return finalActivationOf(this.graph.layers[this.graph.uses.at(-1)!.layer]!.layer);
   }
 
   /** @internal */

@@ -280,13 +280,13 @@ describeOnDevice('weights given before build', (device: Device) => {
     const [layer] = first.layers as [Layer];
     const x = input([5]);
     expect(() => new Model({ inputs: x, outputs: layer.apply(x) }).build(device)).toThrow(
-      'a/kernel: has shape [2,3] in another model that its layer is part of, but would have [5,3] here; make a new layer',
+      'a/kernel: its layer is part of another model, in which it has shape [2,3], but here it needs [5,3]; make a new layer',
     );
     first.dispose();
     const again = new Sequential([layer]);
     expect(() => again.build(device)).toThrow(DisposedError);
     expect(() => again.build(device)).toThrow(
-      'a/kernel: its layer is part of a model that was disposed; make the layer anew',
+      'a/kernel: its layer is part of a model that was disposed; make a new layer',
     );
     // Given values are there still.
     again

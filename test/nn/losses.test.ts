@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { lossInputFor } from '../../src/nn/losses.ts';
 import {
   Adam,
   ArgumentError,
@@ -160,7 +161,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
     const target = tensor(device, [1, 0, 0, 0, 0, 1], [2, 3]);
     const made = scope(device, () => {
-      const result = loss.call(y, target, { input: loss.inputFor({ finalActivation: null }), weight: null });
+      const result = loss.call(y, target, { input: lossInputFor(loss, null), weight: null });
       result.loss.backward();
       return { ...result, gradient: y.grad! };
     });
@@ -178,12 +179,12 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     [
       'probabilities as logits',
       () => new BinaryCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
-      'expect logits',
+      'fromLogits: true, but',
     ],
     [
       'a softmax as logits',
       () => new CategoricalCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
-      'expect logits',
+      'fromLogits: true, but',
     ],
   ])('refused: %s', (_what, call, says) => {
     expect(call).toThrow(ArgumentError);

@@ -221,8 +221,8 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
       const given = { ...weight, initializer: () => values };
       return () => new Sequential([own({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
     };
-    expect(started([1, Number.NaN, 3, 4])).toThrow(/^own\/w: the initializer gave NaN as value 1/);
-    expect(started([1, 2, 3])).toThrow(/^own\/w: the initializer gave 3 values/);
+    expect(started([1, Number.NaN, 3, 4])).toThrow(/^own\/w: the initializer returned NaN as value 1/);
+    expect(started([1, 2, 3])).toThrow(/^own\/w: the initializer returned 3 values/);
     const penalized = (regularizer: unknown) =>
       own({ plan: () => ({ ...same, weights: [{ ...weight, regularizer }] }) });
     for (const regularizer of ['l2', { l2: 0.01 }]) {

@@ -59,8 +59,8 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
       /^Own: a value cannot be read/,
     ],
     // One array for each replica ends the process before any memory of the device does.
-    ['fit: replicas', () => compiled().fit(data(), { replicas: 2 ** 31 }), /^fit: there can be 65535 replicas at most/],
-    ['build: replicas', () => built().replicate(2 ** 16), /^replicate: there can be 65535 replicas at most/],
+    ['fit: replicas', () => compiled().fit(data(), { replicas: 2 ** 31 }), /^fit: replicas must be at most 65535/],
+    ['build: replicas', () => built().replicate(2 ** 16), /^replicate: replicas must be at most 65535/],
     [
       'profileStep: a stream',
       () => tg.profileStep(compiled(), (() => [data()]) as never, { seconds: 0.001 }),

@@ -1,23 +1,23 @@
 import type { Shape } from '../../kernels/array.ts';
-import type { FinalActivation, Graph, Layer } from '../layers/layer.ts';
+import { type FinalActivation, finalActivationOf, type Graph, type Layer } from '../layers/layer.ts';
 
 /**
- * One call of a layer in a model, models inside it taken apart. Values are numbered as in `Graph`: 0 is the model's input, i + 1
- * what call number i gives.
+ * One call of a layer in a model, in which nested models are replaced by their layers. Values are numbered as in `Graph`: 0 is the
+ * model's input, i + 1 the result of call i.
  */
 export interface LayerCall {
   layer: Layer;
-  /** What messages call it: the models it is in, then the layer. */
+  /** Title in messages: the models that contain the layer, then the layer. */
   title: string;
   inputs: readonly number[];
-  /** Its weights among those of the whole model. */
+  /** Index of its first weight among those of the whole model. */
   firstWeight: number;
   weightCount: number;
-  /** Its number among the model's layers, by which random layers draw. */
+  /** Index among the model's layers, by which random layers draw. */
   layerIndex: number;
-  /** Whether the layer leaves out the softmax or sigmoid that it ends in: at the end of a model. */
+  /** Whether the layer is called by `callLogits`: at the end of a model that ends in a softmax or sigmoid. */
   isLogits: boolean;
-  /** What follows those logits, at the end of a model inside another. */
+  /** Activation to apply to those logits, at the end of a nested model. */
   activation: FinalActivation | null;
   /** Shape of one sample of the value. */
   shape: Shape;
@@ -25,10 +25,10 @@ export interface LayerCall {
 
 const callsByGraph = new WeakMap<Graph, readonly LayerCall[]>();
 
-/** A layer's name in messages, with its class where the name does not say it: `dense_1`, or `scale (Scale)`. */
+/** A layer's name in messages, with its class if the user chose the name: `dense_1`, or `scale (Scale)`. */
 const title = ({ name, kind, named }: Layer) => (named ? `${name} (${kind})` : (name ?? kind));
 
-/** The calls of all layers of a model in their order, through the models inside it. */
+/** The calls of all layers of a model in order, including those of nested models. */
 export function layerCalls(graph: Graph): readonly LayerCall[] {
   let calls = callsByGraph.get(graph);
   if (!calls) {
@@ -40,7 +40,7 @@ export function layerCalls(graph: Graph): readonly LayerCall[] {
   return calls;
 }
 
-/** @returns the number of the value that the graph gives */
+/** @returns the number of the graph's output value */
 function addCalls(
   calls: LayerCall[],
   { layers, uses, shapes }: Graph,
@@ -63,8 +63,8 @@ function addCalls(
     if (nested) {
       const inner = { input: givenValues[0]!, firstWeight: firstWeights[index]!, layerIndex, titles: `${titles}: ` };
       values.push(addCalls(calls, nested, inner));
-      // At the end of a model, the activation is left to whoever calls that one.
-      if (!isLast) calls.at(-1)!.activation = layer.finalActivation;
+      // At the end of a model, the caller of the model applies the activation.
+      if (!isLast) calls.at(-1)!.activation = finalActivationOf(layer);
     } else {
       calls.push({
         layer,
@@ -73,7 +73,7 @@ function addCalls(
         firstWeight: firstWeights[index]!,
         weightCount: weights.length,
         layerIndex,
-        isLogits: isLast && layer.finalActivation !== null,
+        isLogits: isLast && finalActivationOf(layer) !== null,
         activation: null,
         shape: shapes[i + 1]!,
       });

@@ -14,42 +14,43 @@ import { type Shape, showShape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import { initializerOf } from '../initializers/initializers.ts';
 import { regularizerOf } from '../regularizers.ts';
+import { memberName } from '../renamed-member.ts';
 import type { WeightSpec } from '../weights/weight.ts';
 import { type LayerConfig, toJsonOptions } from './config.ts';
 import { checkCommonOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
- * Activations that a cross-entropy undoes again: it is computed from what goes into them.
+ * Activations at the end of a model that a cross-entropy skips: it is computed from the logits before them.
  * @inline
  */
 export type FinalActivation = 'softmax' | 'sigmoid';
 
-/** What is said of a layer when a model calls it. */
+/** Second argument of `Layer.call`. */
 export interface CallContext {
-  /** The layer's weights, in the order it asked for them. */
+  /** The layer's weights, in the order of its `plan`. */
   weights: readonly Tensor[];
   /** True in `fit`, false in `evaluate` and `predict`. */
   training: boolean;
-  /** What random layers draw their numbers by; `layer` is the layer's place in the model. See `dropout`. */
+  /** What determines the numbers of random layers. See `dropout`. */
   random: {
     /** The seed of the call. */
     seed: Seeds;
-    /** The layer's place among those of the model. */
+    /** Index of the layer in the model. */
     layer: number;
-    /** Number of the training step, from 1; in a recorded step the uniform that carries it. */
+    /** Number of the training step, from 1; in a recorded step, the uniform that holds it. */
     step: number | StepState;
   };
 }
 
-/** How a model is called. */
+/** Options of a model's `call`. */
 export interface CallOptions {
   /** True as in `fit`, false (the default) as in `evaluate` and `predict`. */
   training?: boolean;
-  /** With `step` it decides what random layers draw in training; a list has one for each replica. Default 0. */
+  /** Seed of the random layers in training, used together with `step`; a list has one for each replica. Default 0. */
   seed?: Seeds;
   /**
-   * Number of the training step, from 1; in a recorded step the uniform that carries it. Default in training: each call draws anew, by the
-   * number of the next step of the optimizer that was made with the model's `parameters`, or without one by the number of the call.
+   * Number of the training step, from 1; in a recorded step, the uniform that holds it. By default each call in training draws other
+   * numbers: by the next step of the optimizer created with the model's `parameters`, or without one by the number of the call.
    */
   step?: number | StepState;
 }
@@ -58,88 +59,88 @@ export const callOptionNames: OptionNames<CallOptions> = { training: true, seed:
 let symbolCount = 0;
 
 /**
- * A tensor that is not computed yet: what `input` and `layer.apply` return while a model is put together. It knows the shape
- * of one sample and where it comes from.
+ * A placeholder that `input` and `layer.apply` return while a model is put together. It holds the shape of one sample and the layer
+ * that computes it.
  */
 export class SymbolicTensor {
   /**
-   * Order of creation: nothing comes from what was made after it.
+   * Order of creation: a tensor is never computed from one with a higher serial.
    * @internal
    */
   readonly serial = symbolCount++;
 
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** Name in messages, even if a bundler renames the class. */
   readonly [Symbol.toStringTag] = 'SymbolicTensor';
 
   /**
-   * Made by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list
+   * Created by `input` and by `apply` of layers. @throws ArgumentError unless the shape is a list
    * @internal
    */
   constructor(
     /** Shape of one sample, without the batch. */
     readonly shape: Shape,
     /**
-     * The layer that makes it and what that layer is fed; null for an input.
+     * The layer that computes it, with the layer's inputs; null for an input.
      * @internal
      */
     readonly source: { layer: Layer; inputs: readonly SymbolicTensor[]; weights: readonly WeightSpec[] } | null = null,
   ) {
     if (!readList('SymbolicTensor', shape)) {
-      throw new ArgumentError(`SymbolicTensor: is made by input(shape), but was given ${formatValue(shape)}`);
+      throw new ArgumentError(`SymbolicTensor: create it with input(shape); the shape given is ${formatValue(shape)}`);
     }
   }
 }
 
-/** A layer with its place in a model: its unique name and what it works on (without the batch) when it is first used. */
+/** A layer in a model: its unique name, and its inputs and shapes (without the batch) at its first use. */
 export interface PlannedLayer {
   /** The layer itself. */
   layer: Layer;
   /** Its name in the model, such as `conv2d_1`. */
   name: string;
-  /** Names of the layers that feed it; `input` for the model's own. */
+  /** Names of the layers whose outputs it takes; `input` for the model's input. */
   inbound: readonly string[];
   /** Shape of one sample of its output. */
   outputShape: Shape;
-  /** The weights it asked for. */
+  /** The weights of its plan. */
   weights: readonly WeightSpec[];
 }
 
-/** One use of a layer. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
+/** One use of a layer. Values are numbered: 0 is the model's input, i + 1 the output of use i. */
 export interface Use {
-  /** Its number among the layers. */
+  /** Index among the layers. */
   layer: number;
-  /** The values it works on. */
+  /** Numbers of its input values. */
   inputs: readonly number[];
 }
 
-/** A model's layers, each once, and their uses in an order in which everything is there when it is needed. */
+/** A model's layers, each once, and their uses in topological order. */
 export interface Graph {
   layers: readonly PlannedLayer[];
   uses: readonly Use[];
-  /** Shape of one sample of each value: the input's, then what each use gives. */
+  /** Shape of one sample of each value: the input's, then each use's output. */
   shapes: readonly Shape[];
   inputShape: Shape;
   outputShape: Shape;
 }
 
-/** A step of a model. Layers hold no tensors: the model owns the weights and hands them to `call`. */
+/** A layer of a model. Layers hold no tensors: the model owns the weights and passes them to `call`. */
 export abstract class Layer {
-  /** Keras's name of the class, for `summary()`. */
+  /** Name of the class as in Keras, for `summary()`. */
   abstract readonly kind: string;
-  /** As given; else the first model it becomes part of names it, as Keras would: `conv2d_1`. */
+  /** Name as given. Default: set by the first model that contains the layer, as in Keras: `conv2d_1`. */
   name: string | undefined;
-  /** Whether the name was given, so that no model may change it. */
+  /** Whether the name was given, so no model may change it. */
   readonly named: boolean;
-  /** Shape of one sample, without the batch, as given; undefined where it was not. */
+  /** Shape of one sample, without the batch, as given; otherwise undefined. */
   readonly inputShape: Shape | undefined;
   private frozen: boolean;
-  /** As the constructor was given them. */
+  /** As given to the constructor. */
   readonly #options: LayerOptions;
 
   /**
-   * @param options all that the layer was given: those of its own are kept for `getConfig`. Which ones there are, only the layer
-   *   knows: tilegrad's own layers refuse any other
-   * @throws ArgumentError unless it is an object, and for options of the wrong kind
+   * @param options all options of the layer, which `getConfig` returns. This class checks only the common ones; tilegrad's layers
+   *   throw for unknown options
+   * @throws ArgumentError unless `options` is an object, and for options of the wrong type
    */
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerOptionNames)); // the name of a class is no more the author's after bundling
@@ -151,15 +152,15 @@ export abstract class Layer {
     this.frozen = !trainable;
   }
 
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** Name in messages, even if a bundler renames the class. */
   get [Symbol.toStringTag](): string {
     return this.kind;
   }
 
   /**
-   * False freezes the layer's weights: no gradient is computed for them and no optimiser changes them, from the next `fit` on (or
-   * `trainOnBatch`; there is nothing to compile again). A frozen `BatchNormalization` goes by its moving statistics in training, too. What an
-   * optimizer holds of frozen weights stays for the day they are trained again.
+   * False freezes the layer's weights: from the next `fit` or `trainOnBatch` on, no gradient is computed for them and no optimizer changes
+   * them. `compile` need not be called again. A frozen `BatchNormalization` uses its moving statistics in training too. The optimizer
+   * keeps its slots of frozen weights, for when they are trained again.
    */
   get trainable(): boolean {
     return !this.frozen;
@@ -171,28 +172,33 @@ export abstract class Layer {
   }
 
   /**
-   * Whether the output depends on the input and the weights alone, in training too, so that `cacheFeatures` of `fit` may compute it
-   * once. A layer of your own says so with `override readonly deterministic = true`; default false.
+   * Whether the output depends only on the input and the weights, in training too, so that `cacheFeatures` of `fit` may compute it once.
+   * Default false; a custom layer sets it with `override readonly deterministic = true`.
    */
   readonly deterministic: boolean = false;
 
   /**
-   * What a model is made of, which is then called layer by layer; null for any other layer.
+   * The graph of a model, which is called layer by layer; null for any other layer.
    * @internal
    */
   get nested(): Graph | null {
     return null;
   }
 
-  /** The activation that makes probabilities of logits, if the output is one: `callLogits` gives what a cross-entropy wants. */
+  /** The softmax or sigmoid that the layer ends in, else null. `callLogits` returns the logits before it. */
   get finalActivation(): FinalActivation | null {
     return null;
   }
 
+  /** @deprecated Use `finalActivation`. */
+  get endsIn(): FinalActivation | null {
+    return this.finalActivation;
+  }
+
   /**
-   * What makes the layer again, as JSON can hold it: the options it was made with. A layer whose constructor takes more than
-   * options overrides this.
-   * @throws ArgumentError for an option that a file cannot hold, such as a function
+   * The layer's options as JSON, from which the layer can be created again. A layer whose constructor takes more than options overrides
+   * this method.
+   * @throws ArgumentError for an option that JSON cannot hold, such as a function
    */
   getConfig(): LayerConfig {
     const { name, trainable: _, ...options } = toJsonOptions(this.name ?? this.kind, this.#options);
@@ -200,7 +206,7 @@ export abstract class Layer {
   }
 
   /**
-   * How many layers it counts as when random layers are numbered: a model has as many as it is made of.
+   * Number of layer indices that it takes when random layers are numbered: 1, or for a model the number of its layers.
    * @internal
    */
   get layerIndexCount(): number {
@@ -208,8 +214,8 @@ export abstract class Layer {
   }
 
   /**
-   * Puts the layer into a model that is being built: its output for that input, or for several where it takes a list.
-   * @throws ShapeError when the layer cannot take that input; ArgumentError for anything that `input` or `apply` did not return
+   * Applies the layer to one symbolic input, or to a list if the layer takes several.
+   * @throws ShapeError if the layer does not support that input; ArgumentError for anything that `input` or `apply` did not return
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
     const list = (inputs instanceof SymbolicTensor ? [inputs] : readList(this.kind, inputs)) as SymbolicTensor[] | null;
@@ -232,28 +238,28 @@ export abstract class Layer {
 
   /**
    * Output shape and weights for samples of `inputShape` (without the batch).
-   * @throws ShapeError when the layer cannot take that input
+   * @throws ShapeError if the layer does not support that input
    */
   abstract plan(inputShape: Shape): {
     /** Shape of one sample of the output, without the batch. */
     outputShape: Shape;
-    /** The weights it needs, in the order in which `call` gets them. */
+    /** The weights it needs, in the order of `context.weights` in `call`. */
     weights: WeightSpec[];
   };
 
   /** Computes the layer: x [N, ...inputShape] -> [N, ...outputShape]. */
   abstract call(x: Tensor, context: CallContext): Tensor;
 
-  /** `call` without the activation that `endsIn` names. */
+  /** `call` without the activation that `finalActivation` names. */
   callLogits(x: Tensor, context: CallContext): Tensor {
     return this.call(x, context);
   }
 
-  /** `plan` for a layer with several inputs. @throws ArgumentError where it takes one */
+  /** `plan` for a layer with several inputs. @throws ArgumentError if the layer takes one input */
   planMany(inputShapes: readonly Shape[]): {
     /** Shape of one sample of the output, without the batch. */
     outputShape: Shape;
-    /** The weights it needs, in the order in which `call` gets them. */
+    /** The weights it needs, in the order of `context.weights` in `call`. */
     weights: WeightSpec[];
   } {
     if (inputShapes.length !== 1) {
@@ -272,8 +278,15 @@ export abstract class Layer {
 }
 
 /**
- * What `plan` returned, as plain JavaScript may write it: initializers and regularizers also by name.
- * @throws ArgumentError for what is no plan, or has impossible shapes, which would come out later in another layer
+ * The activation that a layer ends in. A layer written for an earlier version defines `endsIn` instead.
+ * @internal
+ */
+export const finalActivationOf = (layer: Layer): FinalActivation | null =>
+  layer[memberName(layer, 'finalActivation', 'endsIn')];
+
+/**
+ * The result of a layer's `plan`, in which initializers and regularizers may also be names.
+ * @throws ArgumentError for anything else, and for impossible shapes, for which the next layer would be blamed
  */
 function checkPlan(layer: string, given: { outputShape: Shape; weights: WeightSpec[] } | undefined) {
   const plan = tryRead(layer, () => (typeof given === 'object' && given !== null ? { ...given } : null));

@@ -9,11 +9,11 @@ import type { Penalties } from './penalties.ts';
 
 const blocksOf = (shape: Shape) => Math.ceil(sizeOf(shape) / BLOCK);
 
-/** A weight with a place in the flat buffers. */
+/** A weight whose elements are in the flat buffers. */
 export interface FlatWeight {
-  /** Where its elements begin in the flat buffers; null for what is never trained. */
+  /** Index of its first element in the flat buffers; null for weights that are never trained. */
   readonly offset: number | null;
-  /** Whether training changes it now. */
+  /** Whether the optimizer updates it: false while its layer is frozen. */
   readonly trainable: boolean;
   readonly spec: { readonly shape: Shape; readonly layer?: { readonly trainable: boolean } | undefined };
   /** What gets the gradients, in the place that its `gradHome` is. */
@@ -23,13 +23,13 @@ export interface FlatWeight {
 /** A range of the weights that an optimizer updates in one dispatch. */
 export interface UpdateRange {
   range: FlatRange;
-  /** Its elements, f32 [run.size]. */
+  /** Its elements, f32 [range.size]. */
   weight: DeviceArray;
 }
 
 /**
- * The layout of flat buffers: one element for each of the weights, all replicas of a weight one after another, each weight at a multiple
- * of BLOCK. Gradients lie so, and what an optimizer remembers.
+ * Layout of the flat buffers for weights, gradients and optimizer slots. The replicas of a weight follow each other; each weight starts
+ * at a multiple of BLOCK.
  */
 export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   abstract readonly device: Device;
@@ -40,12 +40,15 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   abstract readonly penalties: Penalties | null;
   private elementReplicas: DeviceArray | null = null;
 
-  /** Whose weights are frozen now, as a word to compare by: also of layers that have only averages, which training moves. */
+  /**
+   * Which weights are frozen, as a string to compare: one character for each weight. It includes layers with only moving statistics,
+   * because training changes those too.
+   */
   get frozenKey(): string {
     return this.weights.map(({ spec }) => ((spec.layer?.trainable ?? true) ? '1' : '0')).join('');
   }
 
-  /** Ranges of the flat buffers that are trained now, neighbours joined: one, unless layers are frozen. */
+  /** Ranges of the flat buffers that are trained, with adjacent ranges merged: a single one unless layers are frozen. */
   get trainableRanges(): FlatRange[] {
     const ranges: FlatRange[] = [];
     let block = 0;
@@ -66,8 +69,8 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   }
 
   /**
-   * u32 [replicas, blocks, 4]: where each block of at most 64 elements of a weight begins in each replica, how many elements it
-   * has, and two words that `words` gives for it. The caller owns it.
+   * u32 [replicas, blocks, 4], one row for each block of at most 64 elements of a weight: index of its first element, number of
+   * elements, and the two words that `words` returns for the weight. The caller disposes it.
    */
   blockTable(words: (spec: W['spec'], replica: number) => readonly [number, number] = () => [0, 0]): DeviceArray {
     const trained = this.weights.filter(({ offset }) => offset !== null);
@@ -87,12 +90,12 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
     return table;
   }
 
-  /** u32 of the flat buffers' size: the replica each element belongs to, after `tellOwners`. */
+  /** u32 [size of the flat buffers]: the replica of each element. Call `uploadReplicaOfElement` first. */
   get replicaOfElement(): DeviceArray {
     return this.elementReplicas!;
   }
 
-  /** Sends the table of owners to the GPU, which cannot be done while a step is recorded. */
+  /** Uploads `replicaOfElement`, once. Uploads are impossible while a step is recorded. */
   uploadReplicaOfElement(): void {
     if (this.elementReplicas) return;
     const table = new Uint32Array(this.gradients.size);
@@ -105,17 +108,17 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
     this.device.upload(this.elementReplicas.storage, table);
   }
 
-  /** What is trained now. */
+  /** The ranges to update, with their weights. */
   abstract get updates(): UpdateRange[];
 
-  /** Whether any weight that is trained now has a gradient. */
+  /** Whether any trainable weight has a gradient. */
   get hasGradients(): boolean {
     return this.weights.some(({ trainable, tensor }) => trainable && tensor.grad !== null);
   }
 
   /**
-   * Makes the flat gradients those that the weights have: zeros for one that no backward pass reached since it was cleared, and a copy
-   * of one that lies elsewhere, because its owner put it there.
+   * Writes the gradients of all trainable weights to the flat buffer. A weight that no backward pass reached since `zeroGrad` gets
+   * zeros; a gradient in another buffer (assigned by the user) is copied.
    */
   collectGrads(): void {
     for (const { trainable, offset, spec, tensor } of this.weights) {
@@ -128,17 +131,17 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
     }
   }
 
-  /** A weight's place in the flat gradients. */
+  /** View of a weight's range in the flat gradients. */
   protected gradientView({ offset, spec }: { offset: number | null; spec: { readonly shape: Shape } }): DeviceArray {
     const { device, replicas } = this;
     const storage = this.gradients.storage.view(4 * offset!, 4 * replicas * sizeOf(spec.shape));
     return new DeviceArray(device, spec.shape, 'f32', replicas, storage);
   }
 
-  /** Forgets all gradients: the next `backward` overwrites them. */
+  /** Clears all gradients: the next `backward` overwrites them. */
   abstract zeroGrad(): void;
 
-  /** Notes that the weights were given other values. */
+  /** Records that the values of the trainable weights changed. */
   markChanged(): void {
     for (const { trainable, tensor } of this.weights) if (trainable) tensor.array.version++;
   }

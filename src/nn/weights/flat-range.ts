@@ -1,6 +1,6 @@
 import { DeviceArray } from '../../kernels/array.ts';
 
-/** A range of the flat buffers: its elements, and its blocks in the table of blocks. */
+/** A range of the flat buffers: `offset` and `size` in elements, `firstBlock` and `blocks` in rows of the block table. */
 export interface FlatRange {
   offset: number;
   size: number;
@@ -8,7 +8,7 @@ export interface FlatRange {
   blocks: number;
 }
 
-/** A range of a flat buffer as an array of its own. */
+/** A view [size] of a range of a flat buffer. */
 export function sliceFlat(flat: DeviceArray, { offset, size }: { offset: number; size: number }): DeviceArray {
   return new DeviceArray(flat.device, [size], flat.dtype, 1, flat.storage.view(4 * offset, 4 * size));
 }

@@ -6,16 +6,16 @@ import type { InitialValues } from './weight.ts';
 
 /** Options of `Model.setInitialWeights`. */
 export interface InitialWeightsOptions {
-  /** Whether some weights may be left out, which keep values given before, else are drawn. Default false. */
+  /** Whether weights may be missing. A missing weight keeps values given before; otherwise its initializer draws them. Default false. */
   partial?: boolean;
 }
 
 /**
- * Values for the weights of a model that is not built yet, by the weights' names.
- * @param title the model's, for messages
- * @returns f32 values: the arrays that were given where they are `Float32Array`, else copies
- * @throws ArgumentError for what is no weight of the model, and for a weight without values unless `partial`; ShapeError for values
- *   of another shape; DataError for one that is not finite
+ * Checks values for the weights of a model that is not built yet.
+ * @param title title of the model, for messages
+ * @returns f32 values by the weights' names: each given `Float32Array` itself, other arrays as copies
+ * @throws ArgumentError for an unknown weight, and for a missing weight unless `partial`; ShapeError for values of another shape;
+ *   DataError for a value that is not finite
  */
 export function readInitialWeights(
   title: string,
@@ -44,14 +44,14 @@ export function readInitialWeights(
   if (missing.length > 0) {
     const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
     throw new ArgumentError(
-      `${title}: setInitialWeights: there are no values for ${missing[0]!.name}${more}; with { partial: true } they are drawn`,
+      `${title}: setInitialWeights: there are no values for ${missing[0]!.name}${more}; give them, or give { partial: true } to draw them`,
     );
   }
   return new Map(read);
 }
 
 /**
- * The same for each replica of the model: by name a list of values, undefined for a replica that draws them.
+ * `readInitialWeights` for each replica. The result has a list of values for each name; undefined for a replica that draws them.
  * @throws as `readInitialWeights`; ArgumentError for an empty list
  */
 export function readInitialWeightsOfReplicas(
@@ -61,14 +61,14 @@ export function readInitialWeightsOfReplicas(
   options: InitialWeightsOptions,
 ): Map<string, InitialValues> {
   if (list.length === 0) {
-    throw new ArgumentError(`${title}: setInitialWeights: the list has a Map for each replica, but is empty`);
+    throw new ArgumentError(`${title}: setInitialWeights: the list needs a Map for each replica, but is empty`);
   }
   const read = list.map((values) => readInitialWeights(title, weights, values, options));
   const names = new Set(read.flatMap((values) => [...values.keys()]));
   return new Map([...names].map((name) => [name, read.map((values) => values.get(name))]));
 }
 
-/** The values of a weight. @throws ShapeError, DataError, ArgumentError */
+/** Values of one weight as f32. @throws ShapeError, DataError, ArgumentError */
 export function readWeight(subject: string, shape: Shape, numbers: Numbers): Float32Array {
   const { flat, shape: given } = readNumbers(subject, numbers);
   if (!sameShape(given ?? [flat.length], shape)) {

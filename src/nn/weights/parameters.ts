@@ -12,22 +12,20 @@ import { Penalties } from './penalties.ts';
 import { type AttachedOptimizer, TrainingDraws } from './training-draws.ts';
 import { Weight, type WeightSpec } from './weight.ts';
 
-/** Replicas at most: kernels count them along an axis of the dispatch, which holds no more. */
+/** Limit of an axis of a dispatch, along which kernels count replicas. */
 const MAX_REPLICAS = 65_535;
 
-/** @throws ArgumentError unless there can be so many replicas */
+/** @throws ArgumentError unless `replicas` is an integer from 1 to 65,535 */
 export function checkReplicas(subject: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new ArgumentError(`${subject}: replicas must be a positive integer, but is ${formatValue(replicas)}`);
   }
   if (replicas > MAX_REPLICAS) {
-    throw new ArgumentError(
-      `${subject}: there can be ${MAX_REPLICAS} replicas at most, but ${formatValue(replicas)} were asked for`,
-    );
+    throw new ArgumentError(`${subject}: replicas must be at most ${MAX_REPLICAS}, but is ${formatValue(replicas)}`);
   }
 }
 
-/** Before the host holds as much. @throws OutOfMemoryError unless the adapter has arrays of so many elements */
+/** Called before the host allocates as much. @throws OutOfMemoryError if `size` f32 elements exceed the adapter's largest array */
 function checkFits(device: Device, size: number): void {
   if (4 * size <= device.largestArray) return;
   throw new OutOfMemoryError(
@@ -35,21 +33,21 @@ function checkFits(device: Device, size: number): void {
   );
 }
 
-/** @throws DisposedError, ShapeError for the weights of another model that cannot be copied */
+/** @throws DisposedError or ShapeError if the weight of another model cannot be copied */
 function checkCopySource(name: string, shape: Shape, from: Tensor): void {
   if (from.array.disposed) {
     throw new DisposedError(
-      `${name}: its layer is part of a model that was disposed; make the layer anew, or dispose of that model later`,
+      `${name}: its layer is part of a model that was disposed; make a new layer, or dispose of that model later`,
     );
   }
   if (!sameShape(from.shape, shape)) {
     throw new ShapeError(
-      `${name}: has shape ${showShape(from.shape)} in another model that its layer is part of, but would have ${showShape(shape)} here; make a new layer`,
+      `${name}: its layer is part of another model, in which it has shape ${showShape(from.shape)}, but here it needs ${showShape(shape)}; make a new layer`,
     );
   }
 }
 
-/** @throws ShapeError when there is not a value for each element; ArgumentError if the initialiser gave one that is not finite */
+/** @throws ShapeError if the number of values is not the weight's size; ArgumentError if the initializer returned one that is not finite */
 function computeInitialValues(
   { name, shape, initializer, copyOf, ...spec }: WeightSpec,
   random: RandomStream,
@@ -69,19 +67,19 @@ function computeInitialValues(
   const values = initializer(shape, random);
   if (values?.length !== sizeOf(shape)) {
     throw new ShapeError(
-      `${name}: the initializer gave ${values?.length} values for a weight of shape ${showShape(shape)}`,
+      `${name}: the initializer returned ${values?.length} values for a weight of shape ${showShape(shape)}`,
     );
   }
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
     throw new ArgumentError(
-      `${name}: the initializer gave ${formatValue(values[i])} as value ${i}, but weights must be finite`,
+      `${name}: the initializer returned ${formatValue(values[i])} as value ${i}, but weights must be finite`,
     );
   }
   return values;
 }
 
-/** @throws ArgumentError for values of other replicas than there are */
+/** @throws ArgumentError if a list of initial values does not have one entry for each replica */
 function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number): void {
   if (!Array.isArray(initialValues) || initialValues.length === replicas) return;
   throw new ArgumentError(
@@ -89,7 +87,10 @@ function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number
   );
 }
 
-/** Each replica begins with the only one there is, or with its own. @throws ArgumentError when they are on different devices, or of other replicas */
+/**
+ * Copies replica by replica; a single source replica is copied to all.
+ * @throws ArgumentError if the devices differ, or the replicas differ and `from` has more than one
+ */
 function copyReplicas(name: string, from: DeviceArray, to: DeviceArray): void {
   if (from.device !== to.device) {
     throw new ArgumentError(
@@ -109,10 +110,9 @@ function copyReplicas(name: string, from: DeviceArray, to: DeviceArray): void {
 }
 
 /**
- * All weights of a model that can be trained in one flat buffer and all gradients in another of the same layout, so that an
- * optimiser updates everything in one dispatch. The gaps between weights hold zeros, whose gradients stay zero. Weights that
- * are never trained lie in a buffer of their own. Of several replicas, all copies of a weight lie one after another, as kernels
- * want them, before the next weight begins.
+ * Trainable weights of a model in one flat buffer, and their gradients in another with the same layout. An optimizer therefore updates
+ * all of them in one dispatch. Gaps between weights hold zeros, and their gradients stay zero. Weights that are never trained are in a
+ * separate buffer. With several replicas, a weight's values of all replicas follow each other, as kernels require.
  */
 export class ParameterStore extends FlatLayout<Weight> {
   readonly values: DeviceArray;
@@ -120,17 +120,17 @@ export class ParameterStore extends FlatLayout<Weight> {
   readonly weights: readonly Weight[];
   /** Null where no weight has a penalty. */
   readonly penalties: Penalties | null;
-  /** Optimizers that were made for these weights: they end with them, and random layers draw by the next step of the last one. */
+  /** Optimizers created for these weights. They are disposed with them; random layers draw by the next step of the last one. */
   readonly optimizers = new Set<AttachedOptimizer>();
-  /** What random layers draw by in loops of one's own. */
+  /** Step numbers for random layers in custom training loops. */
   readonly draws: TrainingDraws;
   private isUnassigned = true;
-  /** Copies of the weights that nobody has disposed yet. */
+  /** Copies of the weights that are not disposed yet. */
   readonly copies = new Set<{ dispose(): void }>();
   private readonly nonTrainable: DeviceArray;
 
   /**
-   * Weight number i draws from stream i of the replica's seed: adding a layer at the end leaves the others' values alone.
+   * Weight i draws from stream i of the replica's seed, so adding a layer at the end does not change the values of the others.
    */
   constructor(
     readonly device: Device,
@@ -184,7 +184,7 @@ export class ParameterStore extends FlatLayout<Weight> {
     this.penalties = Penalties.of(this);
   }
 
-  /** Whether the weights are as the seed gave them: neither trained, loaded nor assigned. */
+  /** Whether the weights have the values that the seed determines: not trained, loaded or assigned since. */
   get hasInitialValues(): boolean {
     return this.isUnassigned && this.weights.every(({ tensor }) => tensor.array.version === 0);
   }
@@ -193,7 +193,7 @@ export class ParameterStore extends FlatLayout<Weight> {
     this.isUnassigned = hasInitialValues;
   }
 
-  /** Every replica begins with the weights of another store of the same model, which has one. */
+  /** Copies the weights of another store of the same model; if that has one replica, to every replica. */
   copyFrom(other: ParameterStore): void {
     for (const [i, { name, tensor }] of this.weights.entries()) {
       copyReplicas(name, other.weights[i]!.tensor.array, tensor.array);
@@ -209,12 +209,12 @@ export class ParameterStore extends FlatLayout<Weight> {
     for (const weight of this.weights) weight.zeroGrad();
   }
 
-  /** Everything that makes up the weights, trained or not. */
+  /** The buffers of all weights, trainable or not. */
   get buffers(): readonly DeviceArray[] {
     return [this.values, this.nonTrainable];
   }
 
-  /** The values of each weight, of one replica after another. Waits for the GPU. */
+  /** Values of each weight, replica by replica. Waits for the GPU. */
   async read(): Promise<Float32Array<ArrayBuffer>[]> {
     const { device } = this;
     const locations = this.weights.map(({ offset, tensor: { array } }) => {
@@ -228,7 +228,7 @@ export class ParameterStore extends FlatLayout<Weight> {
     });
   }
 
-  /** Replicas with a weight that is NaN or infinite. Waits for the GPU. */
+  /** Indices of the replicas with a NaN or infinite weight. Waits for the GPU. */
   async nonFiniteReplicas(): Promise<Set<number>> {
     const found = new Set<number>();
     for (const values of await this.read()) {

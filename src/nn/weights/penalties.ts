@@ -11,11 +11,11 @@ import { penaltyRate } from '../regularizers.ts';
 import { type FlatRange, sliceFlat } from './flat-range.ts';
 import type { WeightSpec } from './weight.ts';
 
-/** The flat buffers whose weights have penalties: see `ParameterStore`. */
+/** The part of `ParameterStore` that penalties need. */
 interface PenalizedStore {
   readonly device: Device;
   readonly replicas: number;
-  /** Values and gradients of all weights, and the replica that each element belongs to. */
+  /** Values of all trainable weights, their gradients, and the replica of each element. */
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
   readonly replicaOfElement: DeviceArray;
@@ -25,13 +25,13 @@ interface PenalizedStore {
 }
 
 /**
- * The penalties of a model's weights, worked out on the flat buffers: the optimiser's dispatch adds the gradients, and up to
- * four give the value, whatever the number of layers, unless some are frozen. A weight that is frozen when a step is
- * recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient, as in Keras 3; TensorFlow's
- * Keras 2 left it in the loss.
+ * Penalties of a model's weights, computed on the flat buffers. The optimizer's dispatch adds the gradients; the value takes at most
+ * four dispatches for any number of layers, and more only if layers are frozen.
+ * A weight that is frozen when a step is recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient,
+ * as in Keras 3. TensorFlow's Keras 2 kept it in the loss.
  */
 export class Penalties {
-  /** Null for a model without any. */
+  /** Null for a model without penalties. */
   static of(store: PenalizedStore): Penalties | null {
     const specs = store.weights.flatMap(({ offset, spec }) => (offset === null ? [] : [spec]));
     const isPositive = (rate: number | readonly number[] = 0) =>
@@ -40,9 +40,9 @@ export class Penalties {
     return isPenalized ? new Penalties(store, specs) : null;
   }
 
-  /** Whether replicas differ in their penalties. */
+  /** Whether the replicas have different rates. */
   readonly perReplica: boolean;
-  /** For each block of the flat buffers, of each replica where they differ. */
+  /** f32 [replicas if they differ, else 1; blocks; 2]: l1 and l2 of each block of the flat buffers. */
   private readonly table: Float32Array<ArrayBuffer>;
   private readonly coefficients: DeviceArray;
   private readonly blocks: DeviceArray;
@@ -74,8 +74,8 @@ export class Penalties {
   }
 
   /**
-   * loss [] plus the penalties of the weights that are trained, as they stand.
-   * @throws ArgumentError for a list of rates that has not one for each replica
+   * loss [] plus the penalties of the trainable weights.
+   * @throws ArgumentError if a list of rates does not have one for each replica
    */
   addTo(loss: Tensor): Tensor {
     for (const { name, regularizer } of this.specs) checkRateCounts(name, regularizer, this.store.replicas);
@@ -85,12 +85,12 @@ export class Penalties {
     }, loss);
   }
 
-  /** The coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
+  /** Coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
   of(run: FlatRange): PenaltyTable | null {
     return this.hasPenalty(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
   }
 
-  /** Adds to the gradients that a backward pass left in the store. */
+  /** Adds the penalties' gradients to those in the store. */
   addGradients(): void {
     const { store, perReplica } = this;
     for (const run of this.penalizedRanges) {
@@ -104,7 +104,7 @@ export class Penalties {
     }
   }
 
-  /** The ranges that are trained now and have a penalty somewhere. */
+  /** The trainable ranges in which some weight has a penalty. */
   private get penalizedRanges(): FlatRange[] {
     return this.store.trainableRanges.filter((run) => this.hasPenalty(run));
   }
@@ -130,7 +130,7 @@ function checkRateCounts(name: string, regularizer: WeightSpec['regularizer'], r
   for (const list of [regularizer?.l1, regularizer?.l2]) {
     if (!Array.isArray(list) || list.length === replicas) continue;
     throw new ArgumentError(
-      `${name}: its penalty has ${list.length} rates, one for each replica, but the model has ${replicas}`,
+      `${name}: its penalty has ${list.length} rates, but the model has ${replicas} replicas; give one rate for each`,
     );
   }
 }

@@ -3,7 +3,7 @@ import { DisposedError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { StepState } from '../../kernels/optimizers/step-state.ts';
 
-/** An optimizer that was made for a model's weights. */
+/** An optimizer that was created for a model's weights. */
 export interface AttachedOptimizer {
   readonly nextStep: number | StepState;
   readonly iterations: number;
@@ -11,21 +11,21 @@ export interface AttachedOptimizer {
 }
 
 /**
- * What the random layers of a model draw by in loops of one's own: each call in training draws anew. With an optimizer that was made for the
- * model they draw by the number of its next step, as in `fit`; without one by the number of the call.
+ * Step numbers by which a model's random layers draw in custom training loops, so that each call in training draws other numbers.
+ * With an optimizer created for the model, this is the number of its next step, as in `fit`; without one, the number of the call.
  */
 export class TrainingDraws implements StepNumber {
-  /** Calls that had no optimizer; a recorded one counts at each run. */
+  /** Calls without an optimizer; a recorded call counts at each run. */
   iterations = 0;
-  /** Carries the number of the call into recorded steps. */
+  /** Holds the number of the call for recorded steps. */
   private state: StepState | null = null;
-  /** The step or the recording that calls are counted in, so that several in one do not draw alike. */
+  /** The step or recording in which calls are counted, so that several calls in one step draw different numbers. */
   private countedIn: unknown = null;
   private callsInStep = 0;
 
   constructor(private readonly device: Device) {}
 
-  /** For the next call: the number of the step, and which call within that step it is, from 0. */
+  /** For the next call: the number of the step, and the index of the call within that step, from 0. */
   next(optimizer: AttachedOptimizer | undefined): { step: number | StepState; call: number } {
     const recording = recordingOf(this.device);
     const current = recording ?? optimizer?.iterations ?? null;
@@ -39,7 +39,7 @@ export class TrainingDraws implements StepNumber {
     return { step: this.state, call };
   }
 
-  /** To be called before each run of a recorded step. @throws DisposedError */
+  /** Called before each run of a recorded step. @throws DisposedError if the model was disposed */
   write(step: number): void {
     if (!this.state)
       throw new DisposedError('compileStep: a model that the step calls was disposed; compile a step of another one');

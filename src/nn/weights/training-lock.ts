@@ -1,9 +1,9 @@
 import { ArgumentError } from '../../base/errors.ts';
 
-/** What takes part in a training that is under way: models, optimizers, callbacks with a state; and the call that trains. */
+/** Models, optimizers and stateful callbacks that a running training uses, with the name of the call that trains. */
 const locked = new WeakMap<object, string>();
 
-/** @throws ArgumentError if `fit` is training the model: `call` would change it between two steps */
+/** @throws ArgumentError if a call such as `fit` is training the model: `call` would change it between two steps */
 export function checkNotTraining(call: string, model: object): void {
   const trainer = locked.get(model);
   if (trainer === undefined) return;
@@ -13,18 +13,18 @@ export function checkNotTraining(call: string, model: object): void {
   );
 }
 
-/** @throws ArgumentError if another training uses `part`, an optimizer or a callback called `name` */
+/** @throws ArgumentError if another training uses the participant, an optimizer or a callback called `name` */
 export function checkUnused(call: string, name: string, participant: object): void {
   const trainer = locked.get(participant);
   if (trainer === undefined) return;
   throw new ArgumentError(
-    `${call}: this ${name} is in use by a training (${trainer}) that is under way; make one for each training`,
+    `${call}: this ${name} is in use by a running training (${trainer}); make one for each training`,
   );
 }
 
 /**
- * Notes that `call` trains a model with these parts, by their names, until the returned function is called.
- * @throws ArgumentError if the model is being trained, or a part is in use
+ * Locks a model and the named participants for the training `call`. The returned function unlocks them.
+ * @throws ArgumentError if the model is being trained, or a participant is in use
  */
 export function lockTraining(
   call: string,

@@ -4,23 +4,23 @@ import type { Storage } from '../../gpu/storage.ts';
 import { DeviceArray } from '../../kernels/array.ts';
 import { ParameterStore } from './parameters.ts';
 
-/** The weights of some replicas of a model, which are next to each other. */
+/** The weights of consecutive replicas of a model. */
 export class ReplicaRange {
-  /** @throws ArgumentError unless there are such replicas */
+  /** @throws ArgumentError unless the model has these replicas */
   constructor(
     readonly store: ParameterStore,
-    /** The first of them, from 0. */
+    /** Index of the first replica, from 0. */
     readonly first: number,
     readonly count: number,
   ) {
     const isRange = Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(count) && count > 0;
     if (isRange && first + count <= store.replicas) return;
     throw new ArgumentError(
-      `ReplicaRange: the model has ${store.replicas} replicas, but ${formatValue(count)} from number ${formatValue(first)} on were asked for`,
+      `ReplicaRange: the model has ${store.replicas} replicas, but first is ${formatValue(first)} and count ${formatValue(count)}; give a range within them`,
     );
   }
 
-  /** Where the values of each weight are. */
+  /** Storage of each weight's values. */
   get storages(): Storage[] {
     return this.store.weights.map(({ tensor: { array } }) =>
       array.storage.view(4 * this.first * array.size, 4 * this.count * array.size),
@@ -29,14 +29,14 @@ export class ReplicaRange {
 }
 
 /**
- * A copy of all weights of a model, or of those of some replicas, that stays on the GPU: nothing is read back, and after the first time
- * nothing is made. It goes with the model, if not before.
+ * A copy of a model's weights (of all or some replicas) that stays on the GPU. Saving and restoring read nothing back and allocate
+ * nothing. The copy is disposed with the model at the latest.
  */
 export class WeightCopy {
   private readonly store: ParameterStore;
   private readonly pairs: readonly { weights: Storage; held: DeviceArray }[];
 
-  /** @throws ArgumentError unless it is given what `model.parameters` is */
+  /** @throws ArgumentError unless `from` is `model.parameters` */
   constructor(from: ParameterStore | ReplicaRange, ...surplus: never[]) {
     checkSurplus('WeightCopy', surplus);
     if (!(from instanceof ParameterStore || from instanceof ReplicaRange)) {
@@ -54,12 +54,12 @@ export class WeightCopy {
     this.store.copies.add(this);
   }
 
-  /** Keeps the weights as the steps submitted so far leave them. @throws DisposedError */
+  /** Saves the weights as of the steps submitted so far. @throws DisposedError */
   save(): void {
     this.copy(({ weights, held }) => [weights, held.storage]);
   }
 
-  /** Gives the model back what was kept. @throws DisposedError */
+  /** Copies the saved values back to the model. @throws DisposedError */
   restore(): void {
     this.copy(({ weights, held }) => [held.storage, weights]);
     this.store.hasInitialValues = false;
@@ -67,19 +67,19 @@ export class WeightCopy {
 
   private copy(way: (pair: { weights: Storage; held: DeviceArray }) => [from: Storage, to: Storage]): void {
     const { copies, device } = this.store;
-    if (!copies.has(this)) throw new DisposedError('WeightCopy: used after dispose(), of it or of its model');
+    if (!copies.has(this)) throw new DisposedError('WeightCopy: used after dispose() of the copy or of its model');
     for (const pair of this.pairs) device.copy(...way(pair));
     device.flush();
   }
 
-  /** What was kept, on the host. */
+  /** Reads the saved values to the host. */
   read(): Promise<Float32Array<ArrayBuffer>[]> {
     return Promise.all(
       this.pairs.map(async ({ held: { device, storage } }) => new Float32Array(await device.read(storage))),
     );
   }
 
-  /** Keeps what `read` returned. */
+  /** Saves values that `read` returned. */
   write(buffers: readonly Float32Array<ArrayBuffer>[]): void {
     for (const [i, { held }] of this.pairs.entries()) held.device.upload(held.storage, buffers[i]!);
   }

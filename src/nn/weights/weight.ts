@@ -3,41 +3,41 @@ import type { Shape } from '../../kernels/array.ts';
 import type { Initializer } from '../initializers/initializers.ts';
 import type { Regularizer } from '../regularizers.ts';
 
-/** A weight that a layer asks for. */
+/** Description of a weight that a layer needs. */
 export interface WeightSpec {
-  /** Its name in the layer, such as `kernel`. */
+  /** Name in the layer, such as `kernel`. */
   name: string;
-  /** Its shape, of one replica. */
+  /** Shape of one replica. */
   shape: Shape;
-  /** Fills it when the model is built. */
+  /** Fills the weight when the model is built. */
   initializer: Initializer;
-  /** A penalty on it in the loss and in its gradient. */
+  /** Penalty on the weight, added to the loss and to its gradient. */
   regularizer?: Regularizer | undefined;
-  /** False for what no gradient changes, such as running statistics; the layer writes to it itself. Default true. */
+  /** False for a weight that no gradient changes, such as moving statistics: the layer writes to it. Default true. */
   trainable?: boolean;
   /**
-   * The layer it belongs to, which may be frozen; the model fills it in.
+   * The layer that the weight belongs to, which may be frozen. The model sets it.
    * @internal
    */
   layer?: { readonly trainable: boolean };
   /**
-   * The weight of another model on the same device that it begins as a copy of.
+   * A weight of another model on the same device, whose values are the initial ones.
    * @internal
    */
   copyOf?: Weight | undefined;
   /**
-   * What it begins with instead of what the initializer draws: see `Model.setInitialWeights`.
+   * Initial values, instead of those that the initializer draws: see `Model.setInitialWeights`.
    * @internal
    */
   initialValues?: InitialValues | undefined;
 }
 
-/** Values of a weight in every replica, or of each; undefined for one that draws them. */
+/** Values of a weight for all replicas, or a list with those of each; undefined for a replica that draws them. */
 export type InitialValues = Float32Array | readonly (Float32Array | undefined)[];
 
 /** A weight of a built model. */
 export class Weight {
-  /** Where its elements begin in the store's flat `values` and `gradients`; null for what is never trained. */
+  /** Index of the first element in the store's flat `values` and `gradients`; null for a weight that is never trained. */
   readonly offset: number | null;
 
   /**
@@ -47,9 +47,9 @@ export class Weight {
   constructor(
     /** Layer and weight, such as `conv2d/kernel`. */
     readonly name: string,
-    /** What the layer asked for. */
+    /** The layer's description of the weight. */
     readonly spec: WeightSpec,
-    /** Both share the elements: the first takes part in backward passes, the second stands in while the layer is frozen. */
+    /** `leaf` and `frozen` share the elements. `leaf` takes part in backward passes; `frozen` replaces it while the layer is frozen. */
     private readonly leaf: Tensor,
     private readonly frozen: Tensor,
     offset: number | null,
@@ -57,18 +57,18 @@ export class Weight {
     this.offset = offset;
   }
 
-  /** Whether training changes it: not if its kind is never trained, nor while its layer has `trainable = false`. */
+  /** Whether training changes the weight: false if it is never trained, or while its layer has `trainable = false`. */
   get trainable(): boolean {
     return this.offset !== null && (this.spec.layer?.trainable ?? true);
   }
 
-  /** The values; without gradient while not trainable, so that no gradient kernel runs for them. */
+  /** The values. While not trainable, the tensor requires no gradient, so no gradient kernel runs for it. */
   get tensor(): Tensor {
     return this.trainable ? this.leaf : this.frozen;
   }
 
   /**
-   * Forgets the gradient.
+   * Clears the gradient.
    * @internal
    */
   zeroGrad(): void {
