@@ -211,7 +211,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
           const statistics = { mean: offset, variance: scale };
           const following = activation && { activation, scale, offset };
           const grads = [data, relu].flatMap((from) => {
-            const options = { rectified: from === relu, activation };
+            const options = { inputIsRelu: from === relu, activation };
             return [batchNormInputGrad(from, dy, { scale, offset }, statistics, 0.5, null, options)];
           });
           const sums = batchNormVariants.map((variant) =>

@@ -77,7 +77,7 @@ function inputGrad(
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   { into }: GradRequest,
 ): DeviceArray {
-  const options = { into: into(0), rectified: x.isReluOutput, activation };
+  const options = { into: into(0), inputIsRelu: x.isReluOutput, activation };
   const dx = kernels.batchNormInputGrad(x.array, dy, line, statistics, epsilon, sums, options);
   if (x.isReluOutput) dx.appliedReluMask = x.array;
   return dx;
