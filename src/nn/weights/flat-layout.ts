@@ -84,7 +84,7 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
         }
       }
     }
-    const options = { dtype: 'u32', models: this.replicas } as const;
+    const options = { dtype: 'u32', replicas: this.replicas } as const;
     const table = DeviceArray.empty(this.device, [entries.length / 4 / this.replicas, 4], options).keep();
     if (entries.length > 0) this.device.upload(table.storage, Uint32Array.from(entries));
     return table;
