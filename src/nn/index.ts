@@ -2,7 +2,7 @@ export type { Seeds } from '../base/random.ts';
 export { input } from './graph/graph.ts';
 export type { LayerDescription } from './graph/graph-config.ts';
 /**
- * How weights begin: `new Dense({ units: 10, kernelInitializer: initializers.randomNormal({ stddev: 0.01 }) })`.
+ * Initial values of weights: `new Dense({ units: 10, kernelInitializer: initializers.randomNormal({ stddev: 0.01 }) })`.
  * @category Weights
  */
 export * as initializers from './initializers/initializers.ts';
@@ -82,13 +82,13 @@ export {
 } from './optimizers/index.ts';
 export type { Rate, Schedule } from './optimizers/schedules.ts';
 /**
- * Learning rates that follow the step: `new Adam({ learningRate: schedules.cosineDecay({ initialLearningRate: 0.01, decaySteps: 1000 }) })`.
+ * Learning rates that depend on the step: `new Adam({ learningRate: schedules.cosineDecay({ initialLearningRate: 0.01, decaySteps: 1000 }) })`.
  * @category Optimizers
  */
 export * as schedules from './optimizers/schedules.ts';
 export type { Regularizer, RegularizerName } from './regularizers.ts';
 /**
- * Penalties on weights, in the loss and in its gradient: `new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) })`.
+ * Penalties on weights, added to the loss and to its gradient: `new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) })`.
  * @category Weights
  */
 export * as regularizers from './regularizers.ts';

@@ -36,7 +36,7 @@ export function l2(rate: PenaltyRate = 0.01, ...surplus: never[]): Regularizer {
 }
 
 /**
- * Both penalties; a rate that is left out is 0.
+ * Both penalties; a missing rate is 0.
  * @param rates.l1 rate of sum |w|
  * @param rates.l2 rate of sum w^2
  * @throws ArgumentError for rates below zero
@@ -53,7 +53,7 @@ function makeRegularizer(subject: string, rates: { l1?: PenaltyRate; l2?: Penalt
     const list = readList(subject, rate) ?? [rate];
     if (list.length === 0 || !list.every((one) => typeof one === 'number' && Number.isFinite(one) && one >= 0)) {
       throw new ArgumentError(
-        `${subject}: ${name} must be zero or more, or such a number for each replica, but is ${formatValue(rate)}`,
+        `${subject}: ${name} must be zero or more, or a list of such numbers, one for each replica, but is ${formatValue(rate)}`,
       );
     }
     for (const one of list) checkF32(`${subject}: ${name}`, one as number);
@@ -69,7 +69,7 @@ const namedRegularizers = { l1: l1(), l2: l2() };
 export type RegularizerName = keyof typeof namedRegularizers;
 
 /**
- * A penalty by name, with Keras's rate of 0.01, or as an object; undefined where there is none.
+ * A penalty from a name (with Keras's rate of 0.01) or an object; undefined for undefined or null.
  * @param subject layer and option, for the message
  * @throws ArgumentError for anything else
  * @internal
@@ -79,7 +79,7 @@ export function regularizerOf(subject: string, value?: RegularizerName | Regular
   if (typeof value === 'object') return makeRegularizer(subject, value);
   if (typeof value !== 'string' || !Object.hasOwn(namedRegularizers, value)) {
     throw new ArgumentError(
-      `${subject}: must be one such as regularizers.l2(0.001), 'l1' or 'l2', but is ${formatValue(value)}`,
+      `${subject}: must be a regularizer such as regularizers.l2(0.001), 'l1' or 'l2', but is ${formatValue(value)}`,
     );
   }
   return namedRegularizers[value];

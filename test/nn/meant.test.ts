@@ -73,7 +73,7 @@ test.each<[what: string, call: () => unknown, says: RegExp]>([
   [
     'Model of two inputs',
     () => new Model({ inputs: [x, input([4])] as never, outputs: x }),
-    /Model: a model has one input and one output, but inputs is a list of 2; bring all of it in as one array/,
+    /Model: a model has one input and one output, but inputs is a list of 2; pass all inputs as one array/,
   ],
   [
     'Model of two outputs',

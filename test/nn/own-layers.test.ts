@@ -106,7 +106,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
       'another shape',
       { call: (x: Tensor) => slice(x, [0, 0], [-1, 3]) },
       ShapeError,
-      /^own: call must return \[2,4\], since its plan gave outputShape \[4\], but returned \[2,3\]/,
+      /^own: call must return \[2,4\], since its plan returned outputShape \[4\], but returned \[2,3\]/,
     ],
     [
       'another batch',
@@ -236,7 +236,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     using constant = tensor(device, [1, 2, 3, 4], [1, 4]);
     using model = new Sequential([own({ call: () => constant })]).build(device, { replicas: 3 });
     await expect(model.predict([1, 2, 3, 4])).rejects.toThrow(
-      /^own: call must return values of each of 3 replicas, but returned those of 1/,
+      /^own: call must return values of 3 replicas, but returned values of 1/,
     );
   });
 

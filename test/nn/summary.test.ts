@@ -54,7 +54,7 @@ describeOnDevice('on an adapter', (device) => {
     const model = dense(16, 16).build(device, { replicas: 3 });
     expect(model.summary().split('\n').slice(-2)).toEqual([
       'Non-trainable params: 0 (0.00 B)',
-      'Replicas: 3, each with params of its own (3.00 KB in all)',
+      'Replicas: 3, each with its own params (3.00 KB in all)',
     ]);
     expect(dense(16, 16).build(device).summary()).not.toContain('Replicas');
     model.dispose();

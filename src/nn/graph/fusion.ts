@@ -8,14 +8,14 @@ import { type FusionRole, fusionRole } from '../layers/fusing.ts';
 import type { CallContext, Layer } from '../layers/layer.ts';
 import type { ZeroPadding2D } from '../layers/shaping.ts';
 
-// Layers that are computed in one go, because each pass over images costs as much as the next:
-//   ZeroPadding2D and a convolution that can pad as much itself: no padded copy, nor one of its gradient. A weight that is not finite
-//     does nothing where it meets such zeros alone, as with padding 'same', where zeros that are there would make it NaN
-//   BatchNormalization and a ReLU: in one store, and one output to keep for the backward pass instead of two
-//   a convolution and a BatchNormalization by moving statistics where nothing is differentiated, with a ReLU or without: one
-//   convolution by weights that have the normalisation in them
+// Fused layers. Each saves passes over images, which are memory-bound:
+//   ZeroPadding2D and a convolution whose padding 'same' adds the same zeros: no padded copy of the images or of their gradient. A weight
+//     that is not finite has no effect where it meets only those zeros, as with padding 'same'; stored zeros would make NaN of it.
+//   BatchNormalization and a ReLU: one store, and one output instead of two kept for the backward pass.
+//   A convolution and a BatchNormalization with moving statistics, with or without a ReLU, if no gradient is needed: one convolution
+//     with the normalization folded into its weights.
 
-/** The layers of a fusion, by what they are in it. */
+/** Types of the layers of a fusion, by their role. */
 interface LayersByRole extends Record<FusionRole['role'], Layer> {
   padding: ZeroPadding2D;
   convolution: Conv2D | DepthwiseConv2D;
@@ -23,18 +23,18 @@ interface LayersByRole extends Record<FusionRole['role'], Layer> {
   activation: Activation | ReLU;
 }
 
-/** Layers that a fusion has at most. */
+/** Largest number of layers in a fusion. */
 export const MAX_FUSED_LAYERS = 4;
 
-/** What several layers gave, the first `layers` of a chain. */
+/** Output of the first `layers` layers of a chain. */
 export interface FusedCall {
   value: Tensor;
   layers: number;
 }
 
 /**
- * Calls the first layers of a chain in one go where there is a kernel for it, else returns null.
- * @param chain layers of which each is the only one that reads what the one before gives
+ * Calls the first layers of a chain together if a kernel supports it, else returns null.
+ * @param chain layers, each of which is the only one that reads the output of the one before
  * @param contextOf the context of layer i of the chain
  */
 export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: number) => CallContext): FusedCall | null {
@@ -59,14 +59,14 @@ export function callFused(chain: readonly Layer[], x: Tensor, contextOf: (i: num
 }
 
 /**
- * From this epsilon on, a variance of 0 makes finite weights. Below, they would be infinite, and their products add up to NaN where
- * normalizing a finite sum gives an infinity.
+ * Smallest epsilon for which a variance of 0 gives finite folded weights. Below it, they would be infinite, and their products would add
+ * up to NaN, whereas normalizing a finite sum gives infinity.
  */
 const MIN_FOLD_EPSILON = 1e-30;
 
 /**
- * Kernel and bias with the normalisation in them; null where gradients go through, or something lies between. What is not finite in a
- * kernel, or a gamma, may come out as NaN where the layers one by one give an infinity.
+ * Kernel and bias with the normalization folded in; null if gradients are needed or an activation is between the two layers. If a kernel
+ * or gamma is not finite, the result may be NaN where the separate layers give infinity.
  */
 function foldNormalization(
   convolution: LayersByRole['convolution'],
@@ -83,7 +83,7 @@ function foldNormalization(
   return [new Tensor(folded.filter), new Tensor(folded.bias)];
 }
 
-/** The layer in that role, unless it has none, or somebody gave it another `call` or `callMany`. */
+/** The layer if it has that role; null if not, or if a subclass or user replaced its `call` or `callMany`. */
 function asRole<R extends keyof LayersByRole>(layer: Layer | undefined, role: R): LayersByRole[R] | null {
   const { role: layerRole, Class } =
     (layer as Partial<Record<typeof fusionRole, FusionRole>> | undefined)?.[fusionRole] ?? {};

@@ -5,7 +5,7 @@ import { type Graph, type Layer, SymbolicTensor, type Use } from '../layers/laye
 import type { WeightSpec } from '../weights/weight.ts';
 
 /**
- * Where a model begins: a stand-in for samples of this shape, to be handed to layers with `apply`.
+ * The input of a model: a placeholder for samples of this shape, on which layers are applied.
  * @throws ArgumentError unless the shape is a list of positive integers
  */
 export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
@@ -19,14 +19,14 @@ export function input(shape: Shape, ...surplus: never[]): SymbolicTensor {
 }
 
 const JOIN_ADVICE = {
-  inputs: 'bring all of it in as one array, and take it apart with Lambda layers that slice',
+  inputs: 'pass all inputs as one array, and split it with Lambda layers that slice',
   outputs: 'join them with a Concatenate layer, or make a model for each',
 };
 
 /**
- * What lies between a model's input and its output.
- * @throws ArgumentError where the output needs another input, or for a name used twice; ShapeError for a layer used twice on
- *   shapes that ask for different weights
+ * The graph of layers between a model's input and its output.
+ * @throws ArgumentError if the output depends on another input, or if two layers have the same name; ShapeError if a layer is used twice
+ *   with shapes that need different weights
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
   for (const [subject, end] of Object.entries({ inputs: from, outputs: to })) {
@@ -39,7 +39,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     }
     if (!(end instanceof SymbolicTensor)) {
       throw new ArgumentError(
-        `${kind}: inputs and outputs are what input() and layer.apply() return, but ${formatValue(end)} was given`,
+        `${kind}: inputs and outputs must be results of input() and layer.apply(), but ${formatValue(end)} was given`,
       );
     }
   }
@@ -48,7 +48,7 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
   }
   const layers: { layer: Layer; at: SymbolicTensor }[] = [];
-  // Looked up rather than searched for: a model may have tens of thousands of layers.
+  // Maps instead of linear searches: a model may have tens of thousands of layers.
   const indexOf = new Map<Layer, number>();
   const numberOf = new Map(values.map((value, i) => [value, i]));
   const uses = values.slice(1).map((value): Use => {
@@ -77,14 +77,14 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
   };
 }
 
-/** `from`, and all that `to` is made of from there on, in the order in which it was made. */
+/** `from` and all values between it and `to`, in order of creation. */
 function ancestors(kind: string, from: SymbolicTensor, to: SymbolicTensor): SymbolicTensor[] {
   const seen = new Set([to]);
   const pending = [to];
   for (let value = pending.pop(); value; value = pending.pop()) {
     if (value === from) continue; // a model may begin in the middle of a larger one
     if (!value.source)
-      throw new ArgumentError(`${kind}: the output also needs another input than the one that was given`);
+      throw new ArgumentError(`${kind}: the output also depends on another input than the one that was given`);
     for (const input of value.source.inputs) {
       if (!seen.has(input)) {
         seen.add(input);
@@ -99,11 +99,11 @@ function checkSameWeights(kind: string, layer: Layer, a: readonly WeightSpec[], 
   if (a.length === b.length && a.every(({ shape }, i) => sameShape(shape, b[i]!.shape))) return;
   const all = (weights: readonly WeightSpec[]) => weights.map(({ shape }) => showShape(shape)).join(', ');
   throw new ShapeError(
-    `${kind}: a ${layer.kind} layer is used twice, but its inputs ask for different weights (${all(a)} and ${all(b)})`,
+    `${kind}: a ${layer.kind} layer is used twice, but its inputs need different weights (${all(a)} and ${all(b)}); make two layers`,
   );
 }
 
-/** Keras's names: the kind in snake case, numbered from the second on. @throws ArgumentError for a given name used twice */
+/** Names as in Keras: the kind in snake case, numbered from the second on. @throws ArgumentError if two layers have the same name */
 function uniqueNames(model: string, layers: readonly Layer[]): string[] {
   const seen = new Map<string, number>();
   const used = new Set<string>();
@@ -112,14 +112,14 @@ function uniqueNames(model: string, layers: readonly Layer[]): string[] {
     const n = seen.get(base) ?? 0;
     if (!layer.named) seen.set(base, n + 1);
     const name = layer.named ? layer.name! : n === 0 ? base : `${base}_${n}`;
-    if (used.has(name)) throw new ArgumentError(`${model}: two layers are called ${name}`);
+    if (used.has(name)) throw new ArgumentError(`${model}: two layers are called ${name}; rename one`);
     used.add(name);
     layer.name ??= name;
     return name;
   });
 }
 
-/** `GlobalAveragePooling2D` -> `global_average_pooling2d`, `ReLU` -> `re_lu`, as Keras has them. */
+/** `GlobalAveragePooling2D` -> `global_average_pooling2d`, `ReLU` -> `re_lu`, as in Keras. */
 export const snakeCase = (kind: string): string =>
   kind
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')

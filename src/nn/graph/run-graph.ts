@@ -10,16 +10,16 @@ import type { CallContext, Graph, Layer } from '../layers/layer.ts';
 import { callFused, MAX_FUSED_LAYERS } from './fusion.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
 
-/** The part of a model between two of its values, by their numbers (see `LayerCall`); left out, its input and its output. */
+/** The part of a model between two of its values, by their numbers (see `LayerCall`). Default: from its input to its output. */
 export interface GraphRange {
   from?: number;
   to?: number;
 }
 
 /**
- * A model's output for x [N, ...inputShape], layer by layer; before its last softmax or sigmoid, where it ends in one.
- * @param context the weights of all layers, one after another; its layer number is that of the first
- * @param range with `from`, x is that value; with `to`, the result is
+ * A model's output for x [N, ...inputShape], layer by layer; the logits if the model ends in a softmax or sigmoid.
+ * @param context has the weights of all layers in order, and in `random` the index of the first layer
+ * @param range number of the value that x is, and of the value to return
  */
 export function runGraph(graph: Graph, x: Tensor, context: CallContext, range: GraphRange = {}): Tensor {
   return compose(x.device, () => runCalls(graph, x, context, range));
@@ -48,7 +48,7 @@ function runCalls(graph: Graph, x: Tensor, { weights, training, random }: CallCo
       withOrigin(x.device, { layer: call.title }, () => {
         const fused = prefixErrors(call.title, () => callFused(chains[first]!, given[0]!, (k) => contextOf(first + k)));
         if (!fused) return runCall(call, given, context);
-        i += fused.layers - 1; // nobody else reads what lies between
+        i += fused.layers - 1; // no other layer reads the values between
         return fused.value;
       }),
     );
@@ -71,17 +71,17 @@ function runCall(
 }
 
 /**
- * A layer's result; where no backward pass is to come, what the layer made on the way is released at once, so that a frozen part needs
- * no more memory for being longer.
+ * Runs a layer. If no backward pass follows, its intermediate arrays are released at once, so the memory of a frozen part does not grow
+ * with its length.
  */
 function releaseIntermediates(inputs: readonly Tensor[], run: () => Tensor): Tensor {
   const { device } = inputs[0]!;
   if (isTaped(inputs)) return run();
-  // A layer may have brought a tensor of its own that wants a gradient: then all stays until the backward pass.
+  // If the layer used a tensor of its own that requires a gradient, all arrays stay until the backward pass.
   return withScope(device, run, (y) => (y.requiresGrad ? (device.scopes.at(-1) as Set<DeviceArray>) : [y.array]));
 }
 
-/** For each call up to value `to` the layers from there on of which each is the only one that reads what the one before gives. */
+/** For each call up to value `to`: it and the following layers, each of which is the only reader of the one before. */
 function fusibleChains(calls: readonly LayerCall[], to: number): Layer[][] {
   const readers = Array<number>(calls.length + 1).fill(0);
   for (const { inputs } of calls) for (const value of inputs) readers[value]!++;
@@ -90,26 +90,26 @@ function fusibleChains(calls: readonly LayerCall[], to: number): Layer[][] {
     const { layer, isLogits, activation } = calls[i]!;
     const next = calls[i + 1];
     const continues = i + 1 < to && next?.inputs.length === 1 && next.inputs[0] === i + 1 && readers[i + 1] === 1;
-    // A softmax or sigmoid at the end of a model is left to whoever calls it.
+    // The caller of a model applies the softmax or sigmoid at its end.
     if (isLogits || activation !== null) chains[i] = [];
     else chains[i] = [layer, ...(continues ? chains[i + 1]!.slice(0, MAX_FUSED_LAYERS - 1) : [])];
   }
   return chains;
 }
 
-/** Runs a layer's call; what an operator in it refuses is told with the layer's name, or one would look for it elsewhere. */
+/** Runs a layer's call and puts the layer's title before the message of an error that an operator throws. */
 function prefixErrors<T>(title: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof ShapeError) throw new ShapeError(`${title}: ${error.message}`, { cause: error });
-    // Not its subclasses, which have exit codes of their own.
+    // Subclasses have different exit codes.
     if (!(error instanceof ArgumentError) || error.code !== 'ARGUMENT') throw error;
     throw new ArgumentError(`${title}: ${error.message}`, { cause: error });
   }
 }
 
-/** @throws ArgumentError, ShapeError unless a layer returned what it planned: otherwise the next one would be blamed */
+/** @throws ArgumentError or ShapeError unless the layer returned what it planned; otherwise the next layer would be blamed */
 function checkResult(title: string, value: Tensor, from: readonly Tensor[], shape: Shape): void {
   const x = from[0]!;
   const subject = `${title}: call must return`;
@@ -122,28 +122,28 @@ function checkResult(title: string, value: Tensor, from: readonly Tensor[], shap
   if (value.dtype !== 'f32') throw new ArgumentError(`${subject} numbers of type f32, but returned ${value.dtype}`);
   if (value.device !== x.device) throw new ArgumentError(`${subject} a tensor on the model's device`);
   if (!from.some(({ models }) => models === value.models)) {
-    throw new ShapeError(`${subject} values of each of ${x.models} replicas, but returned those of ${value.models}`);
+    throw new ShapeError(`${subject} values of ${x.models} replicas, but returned values of ${value.models}`);
   }
   const planned = [x.shape[0]!, ...shape];
   if (!sameShape(value.shape, planned)) {
     throw new ShapeError(
-      `${subject} ${showShape(planned)}, since its plan gave outputShape ${showShape(shape)}, but returned ${showShape(value.shape)}; ` +
-        'mend its plan or its call',
+      `${subject} ${showShape(planned)}, since its plan returned outputShape ${showShape(shape)}, but returned ${showShape(value.shape)}; ` +
+        'correct its plan or its call',
     );
   }
 }
 
 /**
- * Releases values that no later layer reads and no backward pass needs, so that inference, and training above a frozen part,
- * needs memory for the widest place of a model and not for its whole length.
+ * Releases values that no later layer reads and no backward pass needs. Inference, and training above a frozen part, therefore need
+ * memory for the widest point of a model, not for the sum of its layers.
  */
 class ValueLifetimes {
-  /** By value: how many uses of it are to come. */
+  /** Remaining uses of each value. */
   private readonly remainingUses = new Map<number, number>();
-  /** By tensor, which several values may share: how many uses are to come, and whether a tape may still read it. */
+  /** Remaining uses of each tensor, which several values may share, and whether a tape may still read it. */
   private readonly tensors = new Map<Tensor, { left: number; isTaped: boolean }>();
 
-  /** @param x value number `from`, which the first of `calls` is given */
+  /** @param x value number `from`, the input of the first of `calls` */
   constructor(
     calls: readonly LayerCall[],
     from: number,
@@ -151,7 +151,7 @@ class ValueLifetimes {
   ) {
     const count = (value: number) => this.remainingUses.set(value, (this.remainingUses.get(value) ?? 0) + 1);
     for (const { inputs } of calls) for (const value of inputs) count(value);
-    count(from + calls.length); // the output is wanted
+    count(from + calls.length); // keeps the output
     this.addUses(x, from);
   }
 
@@ -160,7 +160,7 @@ class ValueLifetimes {
     this.tensors.set(tensor, { ...use, left: use.left + (this.remainingUses.get(value) ?? 0) });
   }
 
-  /** After `newest` was made from `inputs`. */
+  /** Called after value `newest` was computed from `inputs`. */
   release(values: ReadonlyMap<number, Tensor>, newest: number, inputs: readonly number[]): void {
     const newValue = values.get(newest)!;
     this.addUses(newValue, newest);

@@ -5,7 +5,7 @@ import type { WeightSpec } from '../weights/weight.ts';
 
 const formatCount = (n: number) => n.toLocaleString('en-US');
 
-/** Values in weights: those that training changes now, and all others. */
+/** Number of weight elements: those that training changes now, and all others. */
 export function countParams(specs: readonly WeightSpec[]): { trainable: number; nonTrainable: number } {
   const count = { trainable: 0, nonTrainable: 0 };
   for (const { shape, trainable = true, layer } of specs) {
@@ -31,15 +31,15 @@ function memorySize(bytes: number): string {
 const totalLine = (subject: string, params: number) =>
   `${subject} params: ${formatCount(params)} (${memorySize(params * BYTES_PER_PARAM)})`;
 
-/** Whether every layer is fed by the one before, and by nothing else. */
+/** Whether the input of every layer is the output of the one before, and nothing else. */
 function isChain({ layers, uses }: Graph): boolean {
   return layers.length === uses.length && uses.every(({ inputs }, i) => inputs.length === 1 && inputs[0] === i);
 }
 
 /**
- * Keras's summary: a row a layer, then totals. The state of an optimizer, which Keras adds after `fit`, is not counted.
- * @param specs all weights of the model, of one replica
- * @param replicas if more than one, a last line has the size of all
+ * Summary as in Keras: one row for each layer, then totals. Optimizer slots, which Keras adds after `fit`, are not counted.
+ * @param specs all weights of the model, with the shapes of one replica
+ * @param replicas if more than one, a last line has their total size
  */
 export function summaryTable(name: string, graph: Graph, specs: readonly WeightSpec[], replicas: number): string {
   const branches = !isChain(graph);
@@ -71,7 +71,7 @@ export function summaryTable(name: string, graph: Graph, specs: readonly WeightS
     totalLine('Non-trainable', nonTrainable),
     ...(replicas > 1
       ? [
-          `Replicas: ${replicas}, each with params of its own ` +
+          `Replicas: ${replicas}, each with its own params ` +
             `(${memorySize(replicas * (trainable + nonTrainable) * BYTES_PER_PARAM)} in all)`,
         ]
       : []),

@@ -5,49 +5,49 @@ import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { orthonormalColumns } from './orthonormal.ts';
 
 /**
- * Fills a new weight: called with its shape, it returns the values in row-major order. `random` is a stream of its own for each weight;
- * `random.uniform()` gives the next number, in [0, 1).
+ * Returns the initial values of a weight of the given shape, in row-major order. `random` is a separate stream for each weight;
+ * `random.uniform()` returns its next number, in [0, 1).
  */
 export interface Initializer {
   (shape: Shape, random: RandomStream): Float32Array<ArrayBuffer>;
-  /** What a file holds instead of it, where it is one of those here that take numbers. */
+  /** What a model file holds instead of the function, for the initializers here that take numbers. */
   readonly config?: InitializerConfig;
 }
 
-/** An initialiser that takes numbers, as JSON holds it: `{ name: 'constant', value: 2 }`. */
+/** An initializer that takes numbers, as JSON: `{ name: 'constant', value: 2 }`. */
 export interface InitializerConfig {
   /** The initializer's name, such as `constant`. */
   name: keyof typeof parameterized;
   [number: string]: unknown;
 }
 
-/** Tells an initialiser what it was made with. */
+/** Adds to an initializer the config from which it can be created again. */
 const withConfig = (initializer: Initializer, name: InitializerConfig['name'], numbers: object): Initializer =>
   Object.assign(initializer, { config: { name, ...numbers } });
 
-/** `f` for each element in row-major order. */
+/** Calls `f` for each element, in row-major order. */
 const generate = (shape: Shape, f: () => number) => Float32Array.from({ length: sizeOf(shape) }, f);
 
-/** Elements of a weight at most: 4 GiB of them, and no adapter binds a larger buffer. */
+/** Limit of a weight's elements: 4 GiB, and no adapter binds a larger buffer. */
 const MAX_ELEMENTS = 2 ** 30;
 
-/** @throws ArgumentError unless it is a shape, as where an initializer is called by its user: `glorotUniform({ seed: 1 })` */
+/** @throws ArgumentError unless `shape` is a shape, for example if a user calls an initializer: `glorotUniform({ seed: 1 })` */
 function checkWeightShape(name: string, shape: Shape): void {
   if (!readList(name, shape)) {
     throw new ArgumentError(
-      `${name}: takes the shape of a weight, but was given ${formatValue(shape)}; initializers without numbers, such as glorotUniform, are ` +
-        'handed over without calling them',
+      `${name}: takes the shape of a weight, but was given ${formatValue(shape)}; pass initializers without numbers, such as glorotUniform, ` +
+        'without calling them',
     );
   }
   checkShape(name, shape);
   if (sizeOf(shape) > MAX_ELEMENTS) {
     throw new ArgumentError(
-      `${name}: a weight has at most 2^30 elements, but one of shape ${showShape(shape)} was asked for`,
+      `${name}: a weight has at most 2^30 elements, but its shape is ${showShape(shape)}; use a smaller layer`,
     );
   }
 }
 
-/** An initializer that checks what it is given. */
+/** Adds checks of the arguments to an initializer. */
 const withChecks =
   (name: string, initializer: Initializer): Initializer =>
   (shape, random) => {
@@ -61,8 +61,8 @@ const withChecks =
   };
 
 /**
- * Connections into and out of one unit, as Keras counts them: [in, out] for dense, [..., in, out] times the window for
- * filters, the length of a vector for both.
+ * Connections into and out of one unit, as in Keras: [in, out] for dense kernels, [..., in, out] times the window size for filters, and
+ * the length of a vector for both.
  */
 function fans(shape: Shape): [fanIn: number, fanOut: number] {
   if (shape.length < 2) return [shape[0] ?? 1, shape[0] ?? 1];
@@ -82,7 +82,7 @@ function drawTruncatedNormal(random: RandomStream): number {
   }
 }
 
-/** Standard deviation of a standard normal truncated at two: what Keras divides by, so that the variance is as asked. */
+/** Standard deviation of a standard normal truncated at two. Keras divides by it, so that the variance is the requested one. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
 type Fan = (fanIn: number, fanOut: number) => number;
@@ -101,7 +101,7 @@ const scaledNormal = (name: string, scale: number, fan: Fan): Initializer =>
     return generate(shape, () => drawTruncatedNormal(random) * deviation);
   });
 
-/** The same value everywhere. */
+/** The same value for each element. */
 const constantInitializer =
   (name: string, value: number): Initializer =>
   (shape) => {
@@ -111,7 +111,7 @@ const constantInitializer =
 
 /** Zeros, Keras's default for biases. */
 export const zeros: Initializer = constantInitializer('zeros', 0);
-/** Ones, such as batch normalisation's first scale. */
+/** Ones, the default for the gamma of batch normalization. */
 export const ones: Initializer = constantInitializer('ones', 1);
 
 /** Uniform in +-sqrt(6 / (fan in + fan out)), Keras's default for kernels (Glorot and Bengio 2010, eq. 16). */
@@ -135,7 +135,7 @@ function checkFiniteNumbers(subject: string, numbers: Record<string, number>): v
   }
 }
 
-/** The same value everywhere. @throws ArgumentError unless it is a finite number */
+/** The same value for each element. @throws ArgumentError unless it is a finite number */
 export function constant(value: number, ...surplus: never[]): Initializer {
   checkSurplus('constant', surplus);
   checkFiniteNumbers('constant', { value });
@@ -157,8 +157,8 @@ export function randomNormal(options: { mean?: number; stddev?: number } = {}, .
 }
 
 /**
- * Normal, drawn again beyond two `stddev` of the mean, as Keras's TruncatedNormal: the deviation of what is drawn is 0.88
- * times `stddev`, whereas the truncated normals of Glorot and He are widened to the variance they promise.
+ * Normal; values further than two `stddev` from the mean are drawn again, as in Keras's TruncatedNormal. The deviation of the result is
+ * 0.88 times `stddev`, whereas the truncated normals of Glorot and He are scaled to their nominal variance.
  * @param options.mean default 0
  * @param options.stddev standard deviation before the truncation; default 0.05
  * @throws ArgumentError unless both are finite
@@ -175,9 +175,9 @@ export function truncatedNormal(options: { mean?: number; stddev?: number } = {}
 
 /**
  * Uniform from `min` up to `max`; Keras's defaults are -0.05 and 0.05.
- * @param options.min least value; default -0.05
- * @param options.max bound of the values; default 0.05
- * @throws ArgumentError unless both are finite, in this order
+ * @param options.min smallest value; default -0.05
+ * @param options.max upper bound, not included; default 0.05
+ * @throws ArgumentError unless both are finite and `min` is at most `max`
  */
 export function randomUniform(options: { min?: number; max?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('randomUniform', options, { min: true, max: true }, surplus);
@@ -195,7 +195,7 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
  * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
  * orthonormal columns, or rows where there are fewer of them.
  * @param options.gain default 1
- * @throws ArgumentError unless `gain` is finite; the initialiser throws ShapeError for less than two axes
+ * @throws ArgumentError unless `gain` is finite; the initializer throws ShapeError for fewer than two axes
  */
 export function orthogonal(options: { gain?: number } = {}, ...surplus: never[]): Initializer {
   checkOptions('orthogonal', options, { gain: true }, surplus);
@@ -237,7 +237,7 @@ const namedInitializers = {
  */
 export type InitializerName = keyof typeof namedInitializers;
 
-/** Those that take numbers. */
+/** The initializers that take numbers, by name. */
 const parameterized = {
   constant: (options: { value: number }) => constant(checkOptions('constant', options, { value: true }).value),
   randomNormal,
@@ -247,7 +247,7 @@ const parameterized = {
 };
 
 /**
- * What a file can hold instead of an initialiser: a name, or a name and numbers; undefined for a function of the user's.
+ * What a file holds instead of an initializer: a name, or a name and numbers; undefined for a user's function.
  * @internal
  */
 export const initializerConfig = (initializer: unknown): string | InitializerConfig | undefined =>
@@ -257,7 +257,7 @@ export const initializerConfig = (initializer: unknown): string | InitializerCon
     : undefined);
 
 /**
- * An initialiser by name, with Keras's defaults, as a function, or as `initializerConfig` gives it.
+ * An initializer from a name (with Keras's defaults), a function, or a result of `initializerConfig`.
  * @param subject layer and option, for the message
  * @throws ArgumentError for anything else
  * @internal

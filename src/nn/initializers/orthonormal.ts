@@ -1,7 +1,9 @@
 /**
- * Columns of Q of a random normal matrix A = Q R [rows, columns], rows >= columns, with a positive diagonal of R: uniformly
- * distributed among all orthonormal systems (Mezzadri 2007), which is why Keras multiplies with the signs of that diagonal.
- * Modified Gram-Schmidt, each column twice, is as orthogonal as float64 allows and has that diagonal by itself.
+ * Columns of Q of a random normal matrix A = Q R [rows, columns], rows >= columns, with a positive diagonal of R.
+ *
+ * With a positive diagonal, Q is uniformly distributed among all orthonormal systems (Mezzadri 2007); Keras therefore multiplies by the
+ * signs of the diagonal. Modified Gram-Schmidt, applied twice to each column, gives a positive diagonal and is orthogonal to float64
+ * precision.
  * @returns the columns
  */
 export function orthonormalColumns(rows: number, columns: number, draw: () => number): Float64Array[] {
@@ -17,7 +19,7 @@ export function orthonormalColumns(rows: number, columns: number, draw: () => nu
       }
     }
     const length = norm(column);
-    // A column that lies in the span of the others leaves only rounding errors: another is drawn.
+    // If a column is in the span of the others, only rounding errors remain: draw another.
     if (length > 1e-8 * normBefore) q.push(column.map((value) => value / length));
   }
   return q;
