@@ -22,7 +22,10 @@ import { checkLayerOptions, type LayerOptions, layerOptionNames } from './option
 
 const LEAKY_RELU_SLOPE = 0.2;
 
-/** Activations by Keras's names, with Keras's parameters (leakyRelu: slope 0.2, where Keras's layer of that name has 0.3 and the operator PyTorch's 0.01). */
+/**
+ * Activations by Keras's names, with Keras's parameters. `leakyRelu` has slope 0.2, whereas Keras's layer of that name has 0.3 and the
+ * operator has PyTorch's 0.01.
+ */
 const activations = {
   linear: (x: Tensor) => x,
   relu,
@@ -42,7 +45,7 @@ const activations = {
  */
 export type ActivationName = keyof typeof activations;
 
-/** An activation's name, `linear` when left out. @throws ArgumentError for an unknown one */
+/** An activation's name; `linear` for undefined. @throws ArgumentError for an unknown name */
 export function activationName(layer: string, value: ActivationName | undefined): ActivationName {
   const name = value ?? 'linear';
   if (typeof name !== 'string' || !Object.hasOwn(activations, name)) {
@@ -53,24 +56,24 @@ export function activationName(layer: string, value: ActivationName | undefined)
   return name;
 }
 
-/** An activation by its name. */
+/** Applies an activation by name. */
 export const activate = (name: ActivationName, x: Tensor): Tensor => activations[name](x);
 
-/** The name, if a cross-entropy undoes that activation. */
+/** The name, if it is a softmax or sigmoid, before which a cross-entropy takes the logits; else null. */
 export const asFinalActivation = (name: ActivationName): FinalActivation | null =>
   name === 'softmax' || name === 'sigmoid' ? name : null;
 
-/** What of an activation a kernel does in its store: options of `linear` and `conv2d`. */
+/** Options of `linear` and `conv2d` that apply the activation in the kernel's epilogue; none if the kernels do not support it. */
 export function fusedOptions(name: ActivationName): ActivationOptions {
   if (name === 'leakyRelu') return { activation: name, negativeSlope: LEAKY_RELU_SLOPE };
   return fusedActivations.includes(name as 'relu') ? { activation: name as 'relu' } : {};
 }
 
-/** What is left to do after a kernel that fuses what it can. */
+/** Applies the activation to y unless `fusedOptions` made the kernel apply it. */
 export const applyUnfused = (name: ActivationName, y: Tensor): Tensor =>
   fusedOptions(name).activation ? y : activate(name, y);
 
-/** An activation as a layer of its own: `new Activation('tanh')`. */
+/** An activation as a separate layer: `new Activation('tanh')`. */
 export class Activation extends Layer {
   readonly kind = 'Activation';
   override readonly deterministic = true;
@@ -89,7 +92,7 @@ export class Activation extends Layer {
   }
 
   /**
-   * The same activation by its name, if kernels of other layers do it in their store; else null.
+   * Name of the activation if kernels of other layers support it in their epilogue; else null.
    * @internal
    */
   get fusedName(): 'relu' | 'relu6' | null {
@@ -114,11 +117,11 @@ export class Activation extends Layer {
   }
 
   override callLogits(x: Tensor): Tensor {
-    return x; // asked of a softmax or sigmoid only
+    return x; // only called for a softmax or sigmoid
   }
 }
 
-/** max(x, 0), cut off at `maxValue` where one is given; below 0 negativeSlope x, default 0. */
+/** max(x, 0), clipped at `maxValue` if given; for x below 0, negativeSlope x, default 0. */
 export class ReLU extends Layer {
   readonly kind = 'ReLU';
   override readonly deterministic = true;
@@ -128,20 +131,20 @@ export class ReLU extends Layer {
   /**
    * @param options.maxValue the largest output, or null (default) for none
    * @param options.negativeSlope factor on inputs below 0; default 0
-   * @throws ArgumentError unless both are numbers from 0 up
+   * @throws ArgumentError unless both are zero or more
    */
   constructor(options: LayerOptions & { maxValue?: number | null; negativeSlope?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ReLU', options, { ...layerOptionNames, maxValue: true, negativeSlope: true }, surplus));
     this.maxValue = options.maxValue ?? null;
     this.negativeSlope = options.negativeSlope ?? 0;
-    for (const [subject, value] of [
+    for (const [option, value] of [
       ['maxValue', this.maxValue ?? 0],
       ['negativeSlope', this.negativeSlope],
     ] as const) {
       if (!Number.isFinite(value) || value < 0) {
-        throw new ArgumentError(`ReLU: ${subject} must be a number from 0 up, but is ${formatValue(value)}`);
+        throw new ArgumentError(`ReLU: ${option} must be a number from 0 up, but is ${formatValue(value)}`);
       }
-      checkF32(`ReLU: ${subject}`, value);
+      checkF32(`ReLU: ${option}`, value);
     }
   }
 
@@ -154,7 +157,7 @@ export class ReLU extends Layer {
   }
 
   /**
-   * The same activation by its name, for kernels that do it in their store; null where it has none.
+   * Name of the same activation, for kernels that support it in their epilogue; null if there is none.
    * @internal
    */
   get fusedName(): 'relu' | 'relu6' | null {
@@ -170,7 +173,7 @@ export class ReLU extends Layer {
   }
 }
 
-/** x above 0, negativeSlope x from 0 down; the default slope 0.3 is Keras's. */
+/** x if x > 0, else negativeSlope x. The default slope is 0.3, as in Keras. */
 export class LeakyReLU extends Layer {
   readonly kind = 'LeakyReLU';
   override readonly deterministic = true;

@@ -18,18 +18,20 @@ import { checkLayerOptions, type LayerOptions, layerOptionNames } from './option
 /** Options of `BatchNormalization`. */
 export interface BatchNormalizationOptions extends LayerOptions {
   /**
-   * Share of the moving statistics that stays at a step. Default 0.99. PyTorch's `momentum` is the other share. After n steps, `momentum ** n` of
-   * what they began with is left: with MobileNetV2's 0.999, 37 percent after 1,000 steps. A short training, whose own batches are normalized by
-   * themselves, is then measured by statistics that lag behind; train longer, take less momentum, or freeze the layer.
+   * Fraction of the moving statistics that is kept at a step. Default 0.99. PyTorch's `momentum` is 1 minus this.
+   *
+   * After n steps, `momentum ** n` of the initial statistics is left: with MobileNetV2's 0.999, 37 percent after 1,000 steps. Training
+   * normalizes by the batches themselves, but evaluation then uses statistics that lag behind: after a short training, results are poor.
+   * Train longer, give a smaller momentum, or freeze the layer.
    */
   momentum?: number;
-  /** Added to the variance. Default 0.001; PyTorch has 0.00001. */
+  /** Added to the variance. Default 0.001; PyTorch's default is 0.00001. */
   epsilon?: number;
-  /** The axis of the channels, counted as Keras does with the batch as axis 0. Default -1, the last. */
+  /** Axis of the channels, counted as in Keras with the batch as axis 0. Default -1, the last. */
   axis?: number;
-  /** Whether there is a `beta` to add. Default true. */
+  /** Whether to add a weight `beta`. Default true. */
   center?: boolean;
-  /** Whether there is a `gamma` to multiply by; before a layer that is linear it may go. Default true. */
+  /** Whether to multiply by a weight `gamma`; not needed before a linear layer. Default true. */
   scale?: boolean;
   /** Default `zeros`. */
   betaInitializer?: InitializerName | Initializer;
@@ -39,16 +41,18 @@ export interface BatchNormalizationOptions extends LayerOptions {
   movingMeanInitializer?: InitializerName | Initializer;
   /** Default `ones`. */
   movingVarianceInitializer?: InitializerName | Initializer;
-  /** A penalty on beta, in the loss and in its gradient. Default none. */
+  /** Penalty on beta, added to the loss and to its gradient. Default none. */
   betaRegularizer?: RegularizerName | Regularizer | null;
-  /** The same for gamma. */
+  /** Penalty on gamma. Default none. */
   gammaRegularizer?: RegularizerName | Regularizer | null;
 }
 
 /**
- * Normalises each channel, as Keras does: in training by the batch's own mean and variance, else by the moving ones, which take
- * in the biased variance (PyTorch's take the unbiased one). Frozen (`trainable = false`), it uses the moving statistics in
- * training too and leaves them alone. Another `axis` than the last costs a transposition before and one after.
+ * Normalizes each channel, as in Keras: in training by the batch's mean and variance, otherwise by the moving ones. The moving variance
+ * averages biased variances (PyTorch's averages unbiased ones).
+ *
+ * A frozen layer (`trainable = false`) uses the moving statistics in training too and does not change them. If `axis` is not the last
+ * one, a transposition before and one after are needed.
  */
 export class BatchNormalization extends Layer {
   readonly kind = 'BatchNormalization';
@@ -83,12 +87,12 @@ export class BatchNormalization extends Layer {
     );
     this.momentum = options.momentum ?? 0.99;
     this.epsilon = options.epsilon ?? 1e-3;
-    for (const subject of ['momentum', 'epsilon'] as const) {
-      const value = this[subject];
+    for (const option of ['momentum', 'epsilon'] as const) {
+      const value = this[option];
       if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
-        throw new ArgumentError(`${this.kind}: ${subject} must be a number from 0 to 1, but is ${formatValue(value)}`);
+        throw new ArgumentError(`${this.kind}: ${option} must be a number from 0 to 1, but is ${formatValue(value)}`);
       }
-      checkF32(`${this.kind}: ${subject}`, value);
+      checkF32(`${this.kind}: ${option}`, value);
     }
     this.axis = options.axis ?? -1;
     if (!Number.isInteger(this.axis)) {
@@ -121,14 +125,14 @@ export class BatchNormalization extends Layer {
     return { role: 'normalization', Class: BatchNormalization };
   }
 
-  /** Which axis of the batch holds the channels. @throws ShapeError where there is none */
+  /** Axis of the batch that holds the channels. @throws ShapeError if the samples do not have that axis */
   private channelAxis(inputShape: Shape): number {
     const rank = inputShape.length + 1;
     const axis = this.axis < 0 ? this.axis + rank : this.axis;
     if (axis >= 1 && axis < rank) return axis;
     if (rank === 1) throw new ShapeError(`${this.kind}: needs samples with channels, but gets single numbers`);
     throw new ShapeError(
-      `${this.kind}: axis ${this.axis} is none of samples ${showShape(inputShape)}, whose axes are 1 to ${rank - 1} after the batch`,
+      `${this.kind}: axis is ${this.axis}, but samples ${showShape(inputShape)} have axes 1 to ${rank - 1} (0 is the batch)`,
     );
   }
 
@@ -150,7 +154,7 @@ export class BatchNormalization extends Layer {
   }
 
   /**
-   * The same with an activation of the result, in one store if the channels are along the last axis.
+   * `call` followed by an activation, in the same kernel if the channels are the last axis.
    * @internal
    */
   normalize(x: Tensor, context: CallContext, activation?: NormActivation): Tensor {
@@ -160,7 +164,7 @@ export class BatchNormalization extends Layer {
   }
 
   /**
-   * By what it normalizes if these are the moving statistics, and the channels are along the last axis of so many as x has; else null.
+   * Gamma, beta, moving statistics and epsilon, if the layer uses the moving statistics and the channels are the last axis of x; else null.
    * @internal
    */
   fixedNormalization({ shape }: Tensor, context: CallContext): FixedNormalization | null {
@@ -170,19 +174,19 @@ export class BatchNormalization extends Layer {
   }
 
   /**
-   * The weights of the convolution before it with the normalization in them: see `foldBatchNorm`.
+   * Weights of the convolution before the layer with the normalization folded in: see `foldBatchNorm`.
    * @internal
    */
   fold(filter: DeviceArray, bias: DeviceArray | null, normalization: FixedNormalization) {
     return foldBatchNorm(filter, bias, normalization);
   }
 
-  /** Of a batch of that shape. */
+  /** Whether the channels are the last axis of a batch of that shape. */
   private hasChannelsLast(shape: Shape): boolean {
     return this.channelAxis(shape.slice(1)) === shape.length - 1;
   }
 
-  /** Whether it uses the mean and variance of the batch. */
+  /** Whether the layer uses the mean and variance of the batch. */
   private usesBatchStatistics({ training }: CallContext): boolean {
     return training && this.trainable;
   }
@@ -205,6 +209,6 @@ export class BatchNormalization extends Layer {
   }
 }
 
-/** For each channel the same value, which nothing trains; the first argument is a weight [C]. */
+/** A constant of the shape, device and replicas of a weight [C]. */
 const constantLike = ({ device, shape, models }: Tensor, value: number) =>
   new Tensor(fill(device, shape, value, { models }));

@@ -2,13 +2,13 @@ import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import { initializerConfig } from '../initializers/initializers.ts';
 
-/** A layer's options as JSON can hold them. */
+/** A layer's options as JSON. */
 export type LayerConfig = Record<string, unknown>;
 
 /**
- * Options as JSON can hold them: what was left out stays out, and tilegrad's own initialisers are held by name.
+ * Options as JSON, without undefined ones and with tilegrad's initializers by name.
  * @param subject layer, for the message
- * @throws ArgumentError for a function, a number that is not finite and any other object than a plain one or a list
+ * @throws ArgumentError for a function, a number that is not finite, and an object that is neither plain nor a list
  */
 export function toJsonOptions(subject: string, options: object): LayerConfig {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -22,12 +22,12 @@ function toJsonValue(subject: string, value: unknown): unknown {
     const held = initializerConfig(value);
     if (held) return held;
     throw new ArgumentError(
-      `${subject} is a function, which a file cannot hold. Use one of tilegrad's own, or use saveWeights and make the model in code`,
+      `${subject} is a function, which a file cannot hold. Use one of tilegrad's initializers, or use saveWeights and create the model in code`,
     );
   }
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
     return toJsonOptions(subject, value);
   throw new ArgumentError(
-    `${subject} is ${formatValue(value)}, which a file cannot hold; use saveWeights and make the model in code`,
+    `${subject} is ${formatValue(value)}, which a file cannot hold; use saveWeights and create the model in code`,
   );
 }

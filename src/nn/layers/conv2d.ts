@@ -18,21 +18,21 @@ import {
 
 /** Options of `Conv2D`. */
 export interface Conv2DOptions extends KernelOptions {
-  /** Number of filters, and so of output channels. */
+  /** Number of filters and therefore of output channels. */
   filters: number;
   /** Rows and columns of the filters. */
   kernelSize: Pair;
   /** Pixels from one output to the next. Default 1. */
   strides?: Pair;
-  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
+  /** 'same' as in TensorFlow: odd padding has the extra zero at the end. Default 'valid'. */
   padding?: Padding;
-  /** Distance between the pixels that neighbouring weights see. Default 1. */
+  /** Distance between the pixels that neighboring weights see. Default 1. */
   dilationRate?: Pair;
   /** Applied to the result. Default `linear`. */
   activation?: ActivationName;
 }
 
-/** 2-D convolution over [H,W,C] samples, with bias: by default a Glorot-uniform kernel and zero bias, as Keras has them. */
+/** 2-D convolution of [H,W,C] samples, with bias. Default: Glorot-uniform kernel and zero bias, as in Keras. */
 export class Conv2D extends Layer {
   readonly kind = 'Conv2D';
   override readonly deterministic = true;
@@ -94,7 +94,7 @@ export class Conv2D extends Layer {
   }
 
   /**
-   * Whether it ends in no activation.
+   * Whether the layer has no activation.
    * @internal
    */
   get isLinear(): boolean {
@@ -102,7 +102,7 @@ export class Conv2D extends Layer {
   }
 
   /**
-   * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
+   * Whether padding 'same' on x [N,H,W,C] equals those zeros around x followed by the layer's padding.
    * @internal
    */
   matchesSamePadding(shape: Shape, paddings: Paddings): boolean {
@@ -128,7 +128,7 @@ export class Conv2D extends Layer {
   }
 
   /**
-   * The convolution alone, by a kernel and perhaps a bias, and an activation in its store.
+   * The convolution with a given kernel and optional bias, with an activation in the epilogue.
    * @internal
    */
   convolve(

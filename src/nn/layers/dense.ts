@@ -15,21 +15,22 @@ import {
 
 /** Options of `Dense`. */
 export interface DenseOptions extends KernelOptions {
-  /** Values of the output. */
+  /** Size of the output's last axis. */
   units: number;
   /** Applied to the result. Default `linear`. */
   activation?: ActivationName;
 }
 
 /**
- * A fully connected layer: act(x w + b), by default with a Glorot-uniform kernel and zero bias, as Keras has them. Of samples
- * with more than one axis it works on the last, as in Keras: [..., inputs] -> [..., units]; put a `Flatten` layer before it to
- * have every value connected with every unit.
+ * A fully connected layer: y = act(x w + b). Default: Glorot-uniform kernel and zero bias, as in Keras.
+ *
+ * If samples have several axes, the layer works on the last one, as in Keras: [..., inputs] -> [..., units]. To connect every value with
+ * every unit, put a `Flatten` layer before it.
  */
 export class Dense extends Layer {
   readonly kind = 'Dense';
   override readonly deterministic = true;
-  /** Name of its activation. */
+  /** Name of the activation. */
   readonly activation: ActivationName;
   private readonly units: number;
   private readonly specs: KernelSpecs;
@@ -44,7 +45,8 @@ export class Dense extends Layer {
 
   plan(inputShape: Shape) {
     const inputs = inputShape.at(-1);
-    if (inputs === undefined) throw new ShapeError('Dense: needs samples of one axis or more, but gets single numbers');
+    if (inputs === undefined)
+      throw new ShapeError('Dense: needs samples with at least one axis, but gets single numbers');
     return {
       outputShape: [...inputShape.slice(0, -1), this.units],
       weights: [
@@ -62,7 +64,7 @@ export class Dense extends Layer {
     return applyUnfused(this.activation, linear(x, kernel!, bias ?? null, fusedOptions(this.activation)));
   }
 
-  /** The output before a softmax or sigmoid: what a cross-entropy wants, being exact where probabilities under- or overflow. */
+  /** The output before a softmax or sigmoid. A cross-entropy of logits is exact where probabilities round to 0 or 1. */
   override callLogits(x: Tensor, context: CallContext): Tensor {
     if (!this.finalActivation) return this.call(x, context);
     const [kernel, bias] = context.weights;

@@ -17,9 +17,9 @@ export interface DepthwiseConv2DOptions extends LayerOptions {
   kernelSize: Pair;
   /** Pixels from one output to the next. Default 1. */
   strides?: Pair;
-  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
+  /** 'same' as in TensorFlow: odd padding has the extra zero at the end. Default 'valid'. */
   padding?: Padding;
-  /** Filters, and so output channels, for each input channel. Default 1. */
+  /** Number of filters and therefore of output channels for each input channel. Default 1. */
   depthMultiplier?: number;
   /** Distance between the pixels that neighboring weights see. Default 1. */
   dilationRate?: Pair;
@@ -27,15 +27,15 @@ export interface DepthwiseConv2DOptions extends LayerOptions {
   activation?: ActivationName;
   /** Whether there is a bias. Default true. */
   useBias?: boolean;
-  /** How the kernel begins, by name or as a function. Default `glorotUniform`. */
+  /** Initializer of the kernel: a name or a function. Default `glorotUniform`. */
   depthwiseInitializer?: InitializerName | Initializer;
-  /** How the bias begins, by name or as a function. Default `zeros`. */
+  /** Initializer of the bias: a name or a function. Default `zeros`. */
   biasInitializer?: InitializerName | Initializer;
-  /** A penalty on the kernel. Default none. */
+  /** Penalty on the kernel. Default none. */
   depthwiseRegularizer?: RegularizerName | Regularizer | null;
 }
 
-/** Convolution of each channel by filters of its own: samples [H,W,C] -> [OH,OW,C * depthMultiplier]. */
+/** Convolution of each channel with separate filters: samples [H,W,C] -> [OH,OW,C * depthMultiplier]. */
 export class DepthwiseConv2D extends Layer {
   readonly kind = 'DepthwiseConv2D';
   override readonly deterministic = true;
@@ -109,7 +109,7 @@ export class DepthwiseConv2D extends Layer {
   }
 
   /**
-   * Whether it ends in no activation.
+   * Whether the layer has no activation.
    * @internal
    */
   get isLinear(): boolean {
@@ -117,7 +117,7 @@ export class DepthwiseConv2D extends Layer {
   }
 
   /**
-   * Whether padding 'same' on x [N,H,W,C] is what zeros of that number around it and its own padding are.
+   * Whether padding 'same' on x [N,H,W,C] equals those zeros around x followed by the layer's padding.
    * @internal
    */
   matchesSamePadding(shape: Shape, paddings: Paddings): boolean {
@@ -130,7 +130,7 @@ export class DepthwiseConv2D extends Layer {
   }
 
   /**
-   * The same with another padding.
+   * `call` with another padding.
    * @internal
    */
   callPadded(x: Tensor, { weights }: CallContext, padding: Padding): Tensor {
@@ -143,7 +143,7 @@ export class DepthwiseConv2D extends Layer {
   }
 
   /**
-   * The convolution alone, by a kernel and perhaps a bias, and an activation of what it gives.
+   * The convolution with a given kernel and optional bias, followed by an activation.
    * @internal
    */
   convolve(

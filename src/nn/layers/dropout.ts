@@ -6,17 +6,17 @@ import { type CallContext, Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
- * Drops each value with probability `rate` in training and scales the others by 1 / (1 - rate); does nothing otherwise.
- * What is dropped follows from the seed given to `fit`, the layer's place in the model and the number of the step. A list has a rate
- * for each replica of the model.
+ * In training, sets each value to 0 with probability `rate` and scales the others by 1 / (1 - rate). Otherwise, returns its input.
+ *
+ * The values dropped depend on the seed given to `fit`, the layer's index in the model and the number of the step.
  */
 export class Dropout extends Layer {
   readonly kind = 'Dropout';
-  /** Probability of each value to be dropped; a list has one for each replica. */
+  /** Probability that a value is dropped; a list has one for each replica. */
   readonly rate: number | readonly number[];
   override readonly deterministic: boolean;
 
-  /** @throws ArgumentError unless rate is a number from 0 up and below 1, or a list of them */
+  /** @throws ArgumentError unless `rate` is a number in [0, 1), or a list of such numbers */
   constructor(rate: number | readonly number[], options: LayerOptions = {}, ...surplus: never[]) {
     super(checkLayerOptions('Dropout', options, layerOptionNames, surplus));
     checkFirst('Dropout', 'rate comes', rate, 'new Dropout(0.5, { inputShape })');

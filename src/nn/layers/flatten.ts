@@ -4,12 +4,12 @@ import { type Shape, sizeOf } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
-/** Samples of any shape as one row each: [...] -> [product]. No copy. */
+/** Flattens each sample: [...] -> [product of the sizes]. Copies nothing. */
 export class Flatten extends Layer {
   readonly kind = 'Flatten';
   override readonly deterministic = true;
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super(checkLayerOptions('Flatten', options, layerOptionNames, surplus));
   }

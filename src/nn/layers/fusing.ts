@@ -1,12 +1,13 @@
 import type { Layer } from './layer.ts';
 
-// Layers say themselves what they are to fusions (src/nn/graph/fusion.ts), which only know their types: a program whose layers are never fused
-// does not carry the kernels of those that are.
+// Layers declare their role in fusions, and src/nn/graph/fusion.ts imports only their types. A bundle without some of the layers therefore
+// does not include their kernels.
 
-/** What a layer is to a fusion, and the class whose `call` is meant by it. A symbol, as users' layers have members of any name. */
+/** Key of a layer's role in fusions. A symbol, because users' layers may have members of any name. */
 export const fusionRole: unique symbol = Symbol('fusing');
 
 export interface FusionRole {
+  /** Role of the layer, if its `call` is that of `Class`. */
   role: 'padding' | 'convolution' | 'normalization' | 'activation';
   Class: { prototype: Layer };
 }

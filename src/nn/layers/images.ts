@@ -2,7 +2,7 @@ import { ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { slideWindow } from '../../kernels/window.ts';
 
-/** Height, width and channels of a sample. @throws ShapeError for samples that are no images */
+/** Height, width and channels of a sample. @throws ShapeError unless samples have three axes */
 export function imageShape(layer: string, inputShape: Shape): [height: number, width: number, channels: number] {
   if (inputShape.length !== 3) {
     throw new ShapeError(
@@ -15,7 +15,7 @@ export function imageShape(layer: string, inputShape: Shape): [height: number, w
 /** Zeros around images: [[top, bottom], [left, right]]. */
 export type Paddings = readonly [readonly [number, number], readonly [number, number]];
 
-/** Whether a window sees the same of images [N,H,W,C] with padding 'same' as with those zeros around them and padding 'valid'. */
+/** Whether padding 'same' on images [N,H,W,C] equals those zeros around them followed by padding 'valid'. */
 export function matchesSamePadding(
   [, h, w]: Shape,
   [[top, bottom], [left, right]]: Paddings,

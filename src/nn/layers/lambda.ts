@@ -8,9 +8,9 @@ import { checkLayerOptions, type LayerOptions, layerOptionNames } from './option
 
 /** Options of `Lambda`. */
 export interface LambdaOptions extends LayerOptions {
-  /** Shape of one sample of the result, or a function of the input's; default: the input's own. */
+  /** Shape of one sample of the result, or a function of the input's shape. Default: the input's shape. */
   outputShape?: Shape | ((inputShape: Shape) => Shape);
-  /** Whether the function gives the same for the same x at every call, in training too: see `Layer.deterministic`. Default false. */
+  /** Whether the function always returns the same result for the same x, in training too: see `Layer.deterministic`. Default false. */
   deterministic?: boolean;
 }
 
@@ -21,8 +21,8 @@ export class Lambda extends Layer {
   override readonly deterministic: boolean;
 
   /**
-   * @param f from a batch [N, ...inputShape] to [N, ...outputShape]
-   * @throws ArgumentError unless it is a function
+   * @param f maps a batch [N, ...inputShape] to [N, ...outputShape]
+   * @throws ArgumentError unless `f` is a function
    */
   constructor(
     private readonly f: (
@@ -50,22 +50,22 @@ export class Lambda extends Layer {
     return { outputShape: typeof outputShape === 'function' ? outputShape(inputShape) : outputShape, weights: [] };
   }
 
-  /** @throws ArgumentError always, unless a class of its own overrides it */
+  /** @throws ArgumentError always; a subclass may override it */
   override getConfig(): LayerConfig {
     throw new ArgumentError(
-      `${this.name ?? this.kind}: a Lambda holds a function, which a file cannot hold. Make it a class of its own with a ` +
-        '`kind` and `getConfig`, which loadModel takes as customLayers, or use saveWeights and make the model in code',
+      `${this.name ?? this.kind}: a Lambda holds a function, which a file cannot hold. Write a layer class with ` +
+        '`kind` and `getConfig`, which loadModel takes as customLayers, or use saveWeights and create the model in code',
     );
   }
 
-  /** @throws ShapeError when the function's result is not of the shape it declared */
+  /** @throws ShapeError if the function's result does not have the declared shape */
   call(x: Tensor, { training }: { training: boolean }): Tensor {
     const y = this.f(x, { training });
     const { outputShape } = this.plan(x.shape.slice(1));
     if (!(y instanceof Tensor) || !sameShape(y.shape, [x.shape[0]!, ...outputShape])) {
       throw new ShapeError(
         `Lambda: declares outputShape ${showShape(outputShape)} for a batch of ${x.shape[0]}, ` +
-          `but the function gave ${y instanceof Tensor ? showShape(y.shape) : formatValue(y)}`,
+          `but the function returned ${y instanceof Tensor ? showShape(y.shape) : formatValue(y)}`,
       );
     }
     return y;

@@ -7,7 +7,7 @@ import { type Shape, sameShape, showShape } from '../../kernels/array.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
-/** A layer that makes one tensor of several: `new Add().apply([x, y])`. */
+/** A layer that combines several tensors into one: `new Add().apply([x, y])`. */
 abstract class Merge extends Layer {
   override readonly deterministic = true;
 
@@ -19,7 +19,7 @@ abstract class Merge extends Layer {
   /** @internal */
   override planMany(inputShapes: readonly Shape[]) {
     if (inputShapes.length < 2) {
-      throw new ArgumentError(`${this.kind}: merges two inputs or more, but gets ${inputShapes.map(showShape).join()}`);
+      throw new ArgumentError(`${this.kind}: takes two inputs or more, but gets ${inputShapes.map(showShape).join()}`);
     }
     return { outputShape: this.mergeShapes(inputShapes), weights: [] };
   }
@@ -30,27 +30,29 @@ abstract class Merge extends Layer {
 
   abstract override callMany(inputs: readonly Tensor[]): Tensor;
 
-  /** The shape of the result: that of every input, unless the layer says otherwise. @throws ShapeError */
+  /** Shape of the result; by default all inputs must have it. @throws ShapeError */
   protected mergeShapes(shapes: readonly Shape[]): Shape {
     const first = shapes[0]!;
     if (shapes.every((shape) => sameShape(shape, first))) return first;
-    throw new ShapeError(`${this.kind}: the inputs must have one shape, but have ${shapes.map(showShape).join(', ')}`);
+    throw new ShapeError(
+      `${this.kind}: the inputs must have the same shape, but have ${shapes.map(showShape).join(', ')}`,
+    );
   }
 }
 
-/** A merge of elements in the same place, which has no options of its own. */
+/** An element-by-element merge. */
 abstract class Elementwise extends Merge {
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(kind: string, options: LayerOptions, surplus: readonly unknown[]) {
     super(checkLayerOptions(kind, options, layerOptionNames, surplus));
   }
 }
 
-/** The sum of its inputs: what a residual connection is. */
+/** The sum of its inputs, as for a residual connection. */
 export class Add extends Elementwise {
   readonly kind = 'Add';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Add', options, surplus);
   }
@@ -60,11 +62,11 @@ export class Add extends Elementwise {
   }
 }
 
-/** The first input less the second. */
+/** The first input minus the second. */
 export class Subtract extends Elementwise {
   readonly kind = 'Subtract';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Subtract', options, surplus);
   }
@@ -83,7 +85,7 @@ export class Subtract extends Elementwise {
 export class Multiply extends Elementwise {
   readonly kind = 'Multiply';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Multiply', options, surplus);
   }
@@ -97,7 +99,7 @@ export class Multiply extends Elementwise {
 export class Average extends Elementwise {
   readonly kind = 'Average';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Average', options, surplus);
   }
@@ -114,7 +116,7 @@ export class Average extends Elementwise {
 export class Maximum extends Elementwise {
   readonly kind = 'Maximum';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Maximum', options, surplus);
   }
@@ -128,7 +130,7 @@ export class Maximum extends Elementwise {
 export class Minimum extends Elementwise {
   readonly kind = 'Minimum';
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super('Minimum', options, surplus);
   }
@@ -138,12 +140,12 @@ export class Minimum extends Elementwise {
   }
 }
 
-/** Its inputs one after another along an axis, by default the last (the channels). */
+/** Concatenates its inputs along an axis, by default the last (the channels). */
 export class Concatenate extends Merge {
   readonly kind = 'Concatenate';
   private readonly axis: number;
 
-  /** @param options.axis counts the batch as axis 0, as in Keras; from the end when negative. @throws ArgumentError */
+  /** @param options.axis counts the batch as axis 0, as in Keras; negative values count from the end. @throws ArgumentError */
   constructor(options: LayerOptions & { axis?: number } = {}, ...surplus: never[]) {
     super(checkLayerOptions('Concatenate', options, { ...layerOptionNames, axis: true }, surplus));
     this.axis = options.axis ?? -1;
@@ -160,7 +162,7 @@ export class Concatenate extends Merge {
     const fits = (shape: Shape) => shape.length === first.length && shape.every((n, d) => d === axis || n === first[d]);
     if (axis < 0 || axis >= first.length || !shapes.every(fits)) {
       throw new ShapeError(
-        `Concatenate: samples of ${shapes.map(showShape).join(', ')} do not join along axis ${this.axis} (the batch is axis 0)`,
+        `Concatenate: samples of ${shapes.map(showShape).join(', ')} must differ only along axis ${this.axis} (the batch is axis 0)`,
       );
     }
     return first.with(

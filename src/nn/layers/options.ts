@@ -12,26 +12,26 @@ import type { Shape } from '../../kernels/array.ts';
 import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 
-/** Options every layer takes. */
+/** Options of every layer. */
 export interface LayerOptions {
-  /** Name in summaries, messages and files. Default: the first model that it becomes part of names it, as Keras would: `conv2d_1`. */
+  /** Name in summaries, messages and files. Default: set by the first model that contains the layer, as in Keras: `conv2d_1`. */
   name?: string;
-  /** Shape of one sample, without the batch; the first layer of a model needs it. */
+  /** Shape of one sample, without the batch. Required for the first layer of a `Sequential`. */
   inputShape?: Shape;
   /** See `Layer.trainable`. Default true. */
   trainable?: boolean;
 }
 export const layerOptionNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
 
-/** Options of layers with a kernel and perhaps a bias: `Dense` and `Conv2D`. */
+/** Options of layers with a kernel and an optional bias: `Dense` and `Conv2D`. */
 export interface KernelOptions extends LayerOptions {
   /** Whether there is a bias. Default true. */
   useBias?: boolean;
-  /** How the kernel begins, by name or as a function. Default `glorotUniform`. */
+  /** Initializer of the kernel: a name or a function. Default `glorotUniform`. */
   kernelInitializer?: InitializerName | Initializer;
-  /** How the bias begins, by name or as a function. Default `zeros`. */
+  /** Initializer of the bias: a name or a function. Default `zeros`. */
   biasInitializer?: InitializerName | Initializer;
-  /** A penalty on the kernel, in the loss and in its gradient. Default none. */
+  /** Penalty on the kernel, added to the loss and to its gradient. Default none. */
   kernelRegularizer?: RegularizerName | Regularizer | null;
 }
 export const kernelOptionNames: OptionNames<KernelOptions> = {
@@ -42,14 +42,14 @@ export const kernelOptionNames: OptionNames<KernelOptions> = {
   kernelRegularizer: true,
 };
 
-/** How a layer's kernel and bias begin, and the kernel's penalty: what is to be spread into their `WeightSpec`s. */
+/** Parts of the `WeightSpec`s of a layer's kernel and bias. */
 export interface KernelSpecs {
   kernel: { initializer: Initializer; regularizer: Regularizer | undefined };
   bias: { initializer: Initializer };
   useBias: boolean;
 }
 
-/** @throws ArgumentError for an initialiser or penalty that is none */
+/** @throws ArgumentError for an unknown initializer or penalty */
 export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs {
   return {
     kernel: {
@@ -61,7 +61,7 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
   };
 }
 
-/** The options that every layer has. @throws ArgumentError for one of the wrong kind, or that cannot be read */
+/** Reads the options of every layer. @throws ArgumentError for an option of the wrong type, or one that cannot be read */
 export function checkCommonOptions(kind: string, options: LayerOptions): LayerOptions {
   const { name, inputShape, trainable } = tryRead(kind, () => ({
     name: options.name,
@@ -75,8 +75,8 @@ export function checkCommonOptions(kind: string, options: LayerOptions): LayerOp
 }
 
 /**
- * Options of one of tilegrad's own layers, as they were given.
- * @throws ArgumentError for one that there is not (see `checkOptions`), and for a name, shape or flag of the wrong kind
+ * Checks and returns the options of one of tilegrad's layers.
+ * @throws ArgumentError for an unknown option (see `checkOptions`), and for a name, shape or flag of the wrong type
  */
 export function checkLayerOptions<T extends LayerOptions>(
   kind: string,

@@ -7,7 +7,7 @@ import { Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 
 /**
- * Options of the layers that take windows together.
+ * Options of pooling layers.
  * @inline
  */
 export interface Pooling2DOptions extends LayerOptions {
@@ -15,7 +15,7 @@ export interface Pooling2DOptions extends LayerOptions {
   poolSize?: Pair;
   /** Pixels from one window to the next. Default: `poolSize`. */
   strides?: Pair;
-  /** 'same' as TensorFlow has it: extra padding at the end. Default 'valid'. */
+  /** 'same' as in TensorFlow: odd padding has the extra element at the end. Default 'valid'. */
   padding?: Padding;
 }
 
@@ -30,7 +30,7 @@ export type MaxPooling2DOptions = Pooling2DOptions;
  */
 export type AveragePooling2DOptions = Pooling2DOptions;
 
-/** What the layers with a sliding window and no weights have in common. */
+/** Common part of the layers with a sliding window and no weights. */
 abstract class Pooling2D extends Layer {
   override readonly deterministic = true;
   protected readonly window: { poolSize: [number, number]; strides: [number, number]; padding: Padding };
@@ -76,7 +76,7 @@ export class MaxPooling2D extends Pooling2D {
   }
 }
 
-/** Mean of each window of [H,W,C] samples; padding is not counted. */
+/** Mean of each window of [H,W,C] samples; padding does not count. */
 export class AveragePooling2D extends Pooling2D {
   readonly kind = 'AveragePooling2D';
 
@@ -95,7 +95,7 @@ export class GlobalAveragePooling2D extends Layer {
   readonly kind = 'GlobalAveragePooling2D';
   override readonly deterministic = true;
 
-  /** @throws ArgumentError for an option that there is not */
+  /** @throws ArgumentError for an unknown option */
   constructor(options: LayerOptions = {}, ...surplus: never[]) {
     super(checkLayerOptions('GlobalAveragePooling2D', options, layerOptionNames, surplus));
   }

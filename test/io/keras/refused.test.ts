@@ -127,7 +127,7 @@ test.each([
     model3([INPUT, layer3('Conv2D', { name: 'big', filters: 1, kernel_size: 5 })]),
     /^m\.keras: big: Conv2D: /,
   ],
-  ['merged shapes that do not fit', graph([X, layer2('Dense', { name: 'd', units: 3 }, from('x')), layer2('Add', { name: 'a' }, from('x', 'd'))]), /^m\.keras: a: Add: the inputs must have one shape, but have \[2\], \[3\]/], // biome-ignore format: one line
+  ['merged shapes that do not fit', graph([X, layer2('Dense', { name: 'd', units: 3 }, from('x')), layer2('Add', { name: 'a' }, from('x', 'd'))]), /^m\.keras: a: Add: the inputs must have the same shape, but have \[2\], \[3\]/], // biome-ignore format: one line
   ['a model without layers', model3([INPUT]), /^m\.keras: Sequential: takes a list of layers, at least one/],
   [
     'no shape of samples',
