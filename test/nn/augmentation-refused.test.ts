@@ -121,7 +121,7 @@ test.each<[what: string, make: () => Layer, says: string]>([
   [
     'a seed that is none',
     () => new RandomFlip({ seed: -1 }),
-    "RandomFlip: seed must be an integer from 0 to 2^32 - 1, or null for the layer's place in the model, but is -1",
+    "RandomFlip: seed must be an integer from 0 to 2^32 - 1, or null for the layer's index in the model, but is -1",
   ],
   [
     'a misspelt option',
@@ -173,7 +173,7 @@ test('RandomCrop refuses images that are smaller than its window', () => {
     const make = () => new Sequential([new RandomCrop({ height: 5, width: 6, inputShape })]);
     expect(make).toThrow(ShapeError);
     expect(make).toThrow(
-      `RandomCrop: cannot take 5 x 6 pixels out of samples of [${inputShape}]; take less, or resize or pad them first`,
+      `RandomCrop: cannot take 5 x 6 pixels out of samples of [${inputShape}]; give a smaller height and width, or resize or pad them first`,
     );
   }
   expect(new Sequential([new RandomCrop({ height: 5, width: 6, inputShape: [5, 6, 1] })]).outputShape).toEqual([

@@ -118,7 +118,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     await training;
     expect(await weightsOf(first)).toEqual(expected.weights);
     // It serves the first model still, and says so.
-    await expect(second.fit(data, options)).rejects.toThrow(/already serves another model/);
+    await expect(second.fit(data, options)).rejects.toThrow(/already belongs to another model/);
   });
 
   test('a callback that remembers serves one training at a time', async () => {

@@ -239,7 +239,7 @@ describeOnDevice('replicas', (device) => {
       await expect(built.evaluate(data)).rejects.toThrow(ArgumentError);
       using other = new Sequential(mlp()).build(device, { replicas: 2 });
       other.compile({ optimizer: new SGD({ learningRate: rates }), loss: 'sparseCategoricalCrossentropy' });
-      await expect(other.fit(data)).rejects.toThrow(/3 learning rates are for as many replicas, but the model has 2/);
+      await expect(other.fit(data)).rejects.toThrow(/3 learning rates, but the model has 2 replicas/);
       using later = new Sequential(mlp()).build(device);
       later.compile({ optimizer: new SGD({ learningRate: rates }), loss: 'sparseCategoricalCrossentropy' });
       await expect(later.fit(data, { replicas: 2 })).rejects.toThrow(/3 learning rates/);

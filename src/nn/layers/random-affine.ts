@@ -16,12 +16,12 @@ import {
 } from './random-image.ts';
 
 // Random layers that move the pixels of images. Options, defaults and formulas are those of Keras 3
-// (keras/src/layers/preprocessing/image_preprocessing); pixels beyond the border are found as `map_coordinates` of SciPy finds them, which
-// Keras calls with its JAX backend.
+// (keras/src/layers/preprocessing/image_preprocessing). Pixels beyond the border follow SciPy's `map_coordinates`, which Keras calls with
+// its JAX backend.
 
-/** The symmetric bounds of factors. */
+/** Bounds of factors that may be negative. */
 const SIGNED_BOUNDS = [-1, 1] as const;
-/** Maps that meet pixels: nothing is blended, and nothing lies beyond the border. */
+/** For maps from pixels to pixels: nothing is interpolated, and no pixel is beyond the border. */
 const EXACT_SAMPLING: Sampling = { interpolation: 'nearest', fillMode: 'constant', fillValue: 0 };
 
 const isZero = (...ranges: (Range | null)[]) =>
@@ -36,20 +36,20 @@ export type FlipMode = (typeof FLIP_MODES)[number];
 
 /** Options of `RandomFlip`. */
 export interface RandomFlipOptions extends RandomImageOptions {
-  /** Default `horizontalAndVertical`: half of the images are mirrored left to right, and half, drawn for themselves, upside down. */
+  /** Default `horizontalAndVertical`: each image is mirrored left to right with probability 1/2 and, independently, upside down. */
   mode?: FlipMode;
 }
 
 /**
- * Mirrors images at random in training, with probability 1/2 for each direction of `mode`. Keras 3 draws once for both directions, so
- * that it mirrors along both or along none; here they are drawn apart, as its documentation has it.
+ * Mirrors images at random in training, with probability 1/2 for each direction of `mode`. The directions are drawn independently, as
+ * Keras documents it. Keras 3 itself draws once for both, so that it mirrors along both or neither.
  */
 export class RandomFlip extends RandomImageLayer {
   readonly kind = 'RandomFlip';
-  /** In which directions it mirrors. */
+  /** Directions in which it mirrors. */
   readonly mode: FlipMode;
 
-  /** @throws ArgumentError for a mode that there is not */
+  /** @throws ArgumentError for an unknown mode */
   constructor(options: RandomFlipOptions = {}, ...surplus: never[]) {
     super('RandomFlip', checkLayerOptions('RandomFlip', options, { ...randomImageOptionNames, mode: true }, surplus));
     this.mode = options.mode ?? 'horizontalAndVertical';
@@ -69,9 +69,9 @@ export class RandomFlip extends RandomImageLayer {
 
 /** Options of `RandomTranslation`. */
 export interface RandomTranslationOptions extends SamplingOptions {
-  /** Share of the height, from -1 to 1; positive moves down. A number f is [-f, f]. */
+  /** Fraction of the height, from -1 to 1; positive moves down. A number f means [-f, f]. */
   heightFactor: Factor;
-  /** Share of the width, from -1 to 1; positive moves to the right. A number f is [-f, f]. */
+  /** Fraction of the width, from -1 to 1; positive moves to the right. A number f means [-f, f]. */
   widthFactor: Factor;
 }
 
@@ -82,7 +82,7 @@ export class RandomTranslation extends RandomImageLayer {
   private readonly affine: AffineDraw;
   private readonly sampling: Sampling;
 
-  /** @throws ArgumentError for factors that are not within -1 and 1, and modes that there are not */
+  /** @throws ArgumentError for factors outside -1..1, and unknown modes */
   constructor(options: RandomTranslationOptions, ...surplus: never[]) {
     super(
       'RandomTranslation',
@@ -107,18 +107,18 @@ export class RandomTranslation extends RandomImageLayer {
 
 /** Options of `RandomRotation`. */
 export interface RandomRotationOptions extends SamplingOptions {
-  /** Share of a full turn, from -1 to 1; positive turns counterclockwise. A number f is [-f, f]. */
+  /** Fraction of a full turn, from -1 to 1; positive turns counterclockwise. A number f means [-f, f]. */
   factor: Factor;
 }
 
-/** Turns images around their center at random in training, by an angle drawn uniformly from 2 pi `factor`. */
+/** Rotates images around their center at random in training, by an angle drawn uniformly from 2 pi `factor`. */
 export class RandomRotation extends RandomImageLayer {
   readonly kind = 'RandomRotation';
   override readonly deterministic: boolean;
   private readonly turns: Range;
   private readonly sampling: Sampling;
 
-  /** @throws ArgumentError for a factor that is not within -1 and 1, and modes that there are not */
+  /** @throws ArgumentError for a factor outside -1..1, and unknown modes */
   constructor(options: RandomRotationOptions, ...surplus: never[]) {
     super(
       'RandomRotation',
@@ -136,20 +136,20 @@ export class RandomRotation extends RandomImageLayer {
 
 /** Options of `RandomZoom`. */
 export interface RandomZoomOptions extends SamplingOptions {
-  /** From -1 to 1; positive zooms out, so that 0.5 shows one and a half heights. A number f is [-f, f]. */
+  /** From -1 to 1; positive zooms out: 0.5 shows 1.5 times the height. A number f means [-f, f]. */
   heightFactor: Factor;
-  /** The same of the width; null (the default) takes what was drawn for the height, which keeps the aspect ratio. */
+  /** The same for the width. Null (the default) uses the factor drawn for the height, which keeps the aspect ratio. */
   widthFactor?: Factor | null;
 }
 
-/** Zooms images at random in training: an output pixel is 1 + factor input pixels away from the next, around the center. */
+/** Zooms images around their center at random in training: adjacent output pixels are 1 + factor input pixels apart. */
 export class RandomZoom extends RandomImageLayer {
   readonly kind = 'RandomZoom';
   override readonly deterministic: boolean;
   private readonly affine: AffineDraw;
   private readonly sampling: Sampling;
 
-  /** @throws ArgumentError for factors that are not within -1 and 1, and modes that there are not */
+  /** @throws ArgumentError for factors outside -1..1, and unknown modes */
   constructor(options: RandomZoomOptions, ...surplus: never[]) {
     super(
       'RandomZoom',

@@ -19,9 +19,10 @@ export interface RandomCropOptions extends RandomImageOptions {
 }
 
 /**
- * Takes a window of each image at random in training: samples [H,W,C] -> [height,width,C]. Otherwise it takes the largest window of that
- * aspect ratio around the center, resized, as the documentation of Keras has it. Keras draws one window for all images of a batch; here
- * each image has its own.
+ * Takes a random window of each image in training: samples [H,W,C] -> [height,width,C]. Otherwise, takes the largest centered window of
+ * that aspect ratio and resizes it, as Keras documents it.
+ *
+ * Each image has a separate window, whereas Keras draws one for all images of a batch.
  */
 export class RandomCrop extends RandomImageLayer {
   readonly kind = 'RandomCrop';
@@ -39,7 +40,7 @@ export class RandomCrop extends RandomImageLayer {
   }
 
   /**
-   * @throws ShapeError for samples that are no images, or smaller than the window
+   * @throws ShapeError for samples that are not images, or smaller than the window
    * @internal
    */
   override plan(inputShape: Shape): { outputShape: Shape; weights: [] } {
@@ -48,7 +49,7 @@ export class RandomCrop extends RandomImageLayer {
     if (height < this.height || width < this.width) {
       throw new ShapeError(
         `RandomCrop: cannot take ${this.height} x ${this.width} pixels out of samples of ${showShape(inputShape)}; ` +
-          'take less, or resize or pad them first',
+          'give a smaller height and width, or resize or pad them first',
       );
     }
     return { outputShape: [this.height, this.width, channels], weights: [] };
@@ -64,7 +65,7 @@ export class RandomCrop extends RandomImageLayer {
     return randomAffine(this.kind, x, affine, exact, draw);
   }
 
-  /** The largest window of the aspect ratio, resized. */
+  /** The largest centered window of the aspect ratio, resized. */
   private center(x: Tensor): Tensor {
     const [batch, height, width, channels] = x.shape as [number, number, number, number];
     const rows = Math.max(1, Math.min(height, Math.floor((width * this.height) / this.width)));

@@ -19,23 +19,23 @@ import { type LayerOptions, layerOptionNames } from './options.ts';
 /** Options of all random layers of images. */
 export interface RandomImageOptions extends LayerOptions {
   /**
-   * An integer from 0 to 2^32 - 1, by which the layer draws instead of by its place in the model: layers with one seed draw the same
-   * numbers, wherever they stand. The seed that `fit` is given counts besides. Default null.
+   * An integer from 0 to 2^32 - 1 that replaces the layer's index in the model: layers with the same seed draw the same numbers, wherever
+   * they are. The seed given to `fit` has an effect too. Default null, the layer's index.
    */
   seed?: number | null;
 }
 export const randomImageOptionNames: OptionNames<RandomImageOptions> = { ...layerOptionNames, seed: true };
 
-/** Options of layers that look between the pixels of an image and beyond its border. */
+/** Options of layers that sample images between pixels and beyond the border. */
 export interface SamplingOptions extends RandomImageOptions {
   /**
-   * What lies beyond the border of `a b c d`: `reflect` (the default) `d c b a | a b c d | d c b a`, `constant`
+   * Pixels beyond the border of `a b c d`: `reflect` (the default) `d c b a | a b c d | d c b a`, `constant`
    * `k k k k | a b c d | k k k k` with k = `fillValue`, `nearest` `a a a a | a b c d | d d d d`, `wrap` `a b c d | a b c d | a b c d`.
    */
   fillMode?: FillMode;
-  /** `bilinear` (the default) weighs the four pixels around a place, `nearest` takes the nearest. */
+  /** `bilinear` (the default) interpolates between the four surrounding pixels, `nearest` takes the nearest one. */
   interpolation?: Interpolation;
-  /** Of `fillMode: 'constant'`. Default 0. */
+  /** Value for `fillMode: 'constant'`. Default 0. */
   fillValue?: number;
 }
 export const samplingOptionNames: OptionNames<SamplingOptions> = {
@@ -45,19 +45,19 @@ export const samplingOptionNames: OptionNames<SamplingOptions> = {
   fillValue: true,
 };
 
-/** A bound in both directions, or [lower, upper]. */
+/** A bound for both directions, or [lower, upper]. */
 export type Factor = number | readonly [lower: number, upper: number];
 
 /**
- * A factor as Keras reads it: a number f is -|f| .. |f|, within the bounds; two numbers are sorted.
+ * The range of a factor as in Keras: a number f means -|f| .. |f|, within the bounds; two numbers are sorted.
  * @param subject layer and option
- * @throws ArgumentError unless it is one or two numbers within the bounds
+ * @throws ArgumentError unless `factor` is one or two numbers within the bounds
  */
 export function readFactor(subject: string, factor: Factor, [least, most]: readonly [number, number]): Range {
   const given = readList(subject, factor) ?? [factor];
   const isLegal = (n: unknown) => typeof n === 'number' && n >= least && n <= most;
   const isPair = Array.isArray(factor);
-  // A number is a size, so that its sign does not count where both directions are allowed.
+  // A number is a size: its sign does not matter if both directions are allowed.
   if (given.length !== (isPair ? 2 : 1) || !given.every(isLegal)) {
     throw new ArgumentError(
       `${subject} must be a number from ${least} to ${most}, or two as [lower, upper], but is ${formatValue(factor)}`,
@@ -69,7 +69,7 @@ export function readFactor(subject: string, factor: Factor, [least, most]: reado
   return { low: Math.min(...numbers), high: Math.max(...numbers) };
 }
 
-/** @throws ArgumentError for a mode that there is not, or a value that is no number */
+/** @throws ArgumentError for an unknown mode, or a fill value that is not a number */
 export function readSampling(kind: string, options: SamplingOptions): Sampling {
   const { fillMode = 'reflect', interpolation = 'bilinear', fillValue = 0 } = options;
   const checkOneOf = <T extends string>(name: string, value: T, all: readonly T[]) => {
@@ -85,27 +85,27 @@ export function readSampling(kind: string, options: SamplingOptions): Sampling {
 }
 
 /**
- * A layer that changes each image [H,W,C] of a batch at random in training, and does nothing otherwise. What it draws follows from the
- * seed given to `fit`, the layer's place in the model (or its `seed`), the number of the step, and the image's place in the batch.
+ * A layer that changes each image [H,W,C] of a batch at random in training, and otherwise returns its input. The numbers drawn depend on
+ * the seed given to `fit`, the layer's index in the model (or its `seed`), the number of the step, and the image's index in the batch.
  */
 export abstract class RandomImageLayer extends Layer {
   /** See `RandomImageOptions`. */
   readonly seed: number | null;
 
-  /** @throws ArgumentError for a seed that is none */
+  /** @throws ArgumentError unless `seed` is null or an integer from 0 to 2^32 - 1 */
   constructor(kind: string, options: RandomImageOptions) {
     super(options);
     const { seed = null } = options;
     if (seed !== null && !(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
       throw new ArgumentError(
-        `${kind}: seed must be an integer from 0 to 2^32 - 1, or null for the layer's place in the model, but is ${formatValue(seed)}`,
+        `${kind}: seed must be an integer from 0 to 2^32 - 1, or null for the layer's index in the model, but is ${formatValue(seed)}`,
       );
     }
     this.seed = seed;
   }
 
   /**
-   * @throws ShapeError for samples that are no images, or larger than kernels count
+   * @throws ShapeError for samples that are not images, or larger than the kernels support
    * @internal
    */
   plan(inputShape: Shape): { outputShape: Shape; weights: [] } {

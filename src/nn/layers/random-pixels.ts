@@ -14,13 +14,13 @@ import {
   readFactor,
 } from './random-image.ts';
 
-// Random layers that change the values of pixels where they are. Options, defaults and formulas are those of Keras 3
+// Random layers that change the values of pixels without moving them. Options, defaults and formulas are those of Keras 3
 // (keras/src/layers/preprocessing/image_preprocessing).
 
-/** The bounds of shares. */
+/** Bounds of fractions. */
 const SHARE_BOUNDS = [0, 1] as const;
 
-/** @throws ArgumentError unless it is [low, high], the second above the first */
+/** @throws ArgumentError unless `valueRange` is [low, high] with low < high */
 function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
   const given = readList(kind, valueRange) as number[] | null;
   const [low, high] = given ?? [];
@@ -35,22 +35,24 @@ function readValueRange(kind: string, valueRange: ValueRange): ValueRange {
 
 /** Options of `RandomContrast`. */
 export interface RandomContrastOptions extends RandomImageOptions {
-  /** How much contrast is lost and gained at most, each from 0 to 1: factors of 1 - lower .. 1 + upper. A number f is [f, f]. */
+  /** Largest loss and gain of contrast, each from 0 to 1: factors of 1 - lower .. 1 + upper. A number f means [f, f]. */
   factor: Factor;
-  /** Smallest and largest value of a pixel: results are clipped to them. Default [0, 255]; give [0, 1] or [-1, 1] for such images. */
+  /** Smallest and largest value of a pixel, to which results are clipped. Default [0, 255]; give [0, 1] or [-1, 1] for such images. */
   valueRange?: readonly [low: number, high: number];
 }
 
 /**
- * Changes the contrast of images at random in training: y = (x - mean) f + mean, the mean that of the image's channel, f drawn uniformly.
- * With a number as `factor`, Keras 3.15 draws f from 1 .. 1 + factor; here it is 1 - factor .. 1 + factor, as its documentation has it.
+ * Changes the contrast of images at random in training: y = (x - mean) f + mean, with the mean of the image's channel and f drawn
+ * uniformly.
+ *
+ * If `factor` is a number, f is drawn from 1 - factor .. 1 + factor, as Keras documents it. Keras 3.15 itself draws from 1 .. 1 + factor.
  */
 export class RandomContrast extends RandomImageLayer {
   readonly kind = 'RandomContrast';
   override readonly deterministic: boolean;
   private readonly contrast: Contrast;
 
-  /** @throws ArgumentError for factors that are not within 0 and 1, and an impossible range */
+  /** @throws ArgumentError for factors outside 0..1, and an impossible range */
   constructor(options: RandomContrastOptions, ...surplus: never[]) {
     super(
       'RandomContrast',
@@ -77,30 +79,33 @@ export class RandomContrast extends RandomImageLayer {
 /** Options of `RandomErasing`. */
 export interface RandomErasingOptions extends RandomImageOptions {
   /**
-   * Probability that a rectangle is erased, from 0 to 1. As in Keras, a number p is [0, p], from which the probability of each image is
-   * drawn: the default 1 erases in half of the images, [1, 1] in all.
+   * Range from 0 to 1 from which the probability of erasing is drawn for each image. As in Keras, a number p means [0, p]: the default 1
+   * erases in half of the images, [1, 1] in all.
    */
   factor?: Factor;
-  /** Share of the image, from 0 to 1: height and width of the rectangle are the roots of two shares drawn from it. Default [0.02, 0.33]. */
+  /**
+   * Range of area fractions, from 0 to 1. Two are drawn; their square roots are the height and width of the rectangle relative to the
+   * image. Default [0.02, 0.33].
+   */
   scale?: Factor;
-  /** What is put there, within `valueRange`: a number, or one for each channel. Null (the default) puts normal noise there. */
+  /** Value of erased pixels, within `valueRange`: a number, or one for each channel. Null (the default) means normal noise. */
   fillValue?: number | readonly number[] | null;
-  /** Smallest and largest value of a pixel: noise has the second as its deviation. Default [0, 255]; give [0, 1] for such images. */
+  /** Smallest and largest value of a pixel; the second is the deviation of the noise. Default [0, 255]; give [0, 1] for such images. */
   valueRange?: readonly [low: number, high: number];
 }
 
 /**
- * Erases a rectangle of images at random in training, also known as cutout (Zhong, Zheng, Kang, Li and Yang, "Random erasing data
- * augmentation", 2017; DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017). Which pixels are
- * erased is the same on every adapter; noise may differ by some 1e-4 of its deviation, as the cosine of
- * WGSL does.
+ * Erases a random rectangle of images in training, also known as cutout (Zhong, Zheng, Kang, Li and Yang, "Random erasing data
+ * augmentation", 2017; DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017).
+ *
+ * The erased pixels are the same on every adapter. Noise may differ by about 1e-4 of its deviation, because WGSL's cosine does.
  */
 export class RandomErasing extends RandomImageLayer {
   readonly kind = 'RandomErasing';
   override readonly deterministic: boolean;
   private readonly erasing: Erasing;
 
-  /** @throws ArgumentError for shares that are not within 0 and 1, values that are no numbers, and an impossible range */
+  /** @throws ArgumentError for fractions outside 0..1, values that are not numbers, and an impossible range */
   constructor(options: RandomErasingOptions = {}, ...surplus: never[]) {
     const names = { ...randomImageOptionNames, factor: true, scale: true, fillValue: true, valueRange: true };
     super('RandomErasing', checkLayerOptions('RandomErasing', options, names, surplus));
@@ -123,7 +128,7 @@ export class RandomErasing extends RandomImageLayer {
   }
 
   /**
-   * @throws ShapeError also where there is not a value for each channel
+   * @throws ShapeError as the other random layers, and if `fillValue` is a list without a value for each channel
    * @internal
    */
   override plan(inputShape: Shape): { outputShape: Shape; weights: [] } {

@@ -26,7 +26,7 @@ export class ZeroPadding2D extends Layer {
 
   /**
    * @param options.padding zeros before and after rows and columns; default 1
-   * @throws ArgumentError unless `padding` counts zeros
+   * @throws ArgumentError unless `padding` has one of the forms of `Padding2D`, with integers from 0 up
    */
   constructor(options: LayerOptions & { padding?: Padding2D } = {}, ...surplus: never[]) {
     super(checkLayerOptions('ZeroPadding2D', options, { ...layerOptionNames, padding: true }, surplus));
@@ -36,7 +36,7 @@ export class ZeroPadding2D extends Layer {
     const counts = paddings.flat();
     if (paddings.length !== 2 || counts.length !== 4 || !counts.every((n) => Number.isInteger(n) && n >= 0)) {
       throw new ArgumentError(
-        `ZeroPadding2D: padding is n, [rows, columns] or [[top, bottom], [left, right]], but is ${formatValue(padding)}`,
+        `ZeroPadding2D: padding must be n, [rows, columns] or [[top, bottom], [left, right]], but is ${formatValue(padding)}`,
       );
     }
     this.paddings = paddings as unknown as typeof this.paddings;
@@ -57,7 +57,7 @@ export class ZeroPadding2D extends Layer {
   }
 }
 
-/** Each image in another size: samples [H,W,C] -> [height,width,C]. Sampled at pixel centres without smoothing, as in Keras. */
+/** Resizes each image: samples [H,W,C] -> [height,width,C]. Samples at pixel centers without antialiasing, as in Keras. */
 export class Resizing extends Layer {
   readonly kind = 'Resizing';
   override readonly deterministic = true;
@@ -105,7 +105,7 @@ export class Resizing extends Layer {
   }
 }
 
-/** x scale + offset: `new Rescaling({ scale: 2, offset: -1 })` takes pixels of 0..1 to -1..1. */
+/** x scale + offset: `new Rescaling({ scale: 2, offset: -1 })` maps pixels of 0..1 to -1..1. */
 export class Rescaling extends Layer {
   readonly kind = 'Rescaling';
   override readonly deterministic = true;
@@ -121,11 +121,11 @@ export class Rescaling extends Layer {
     super(checkLayerOptions('Rescaling', options, { ...layerOptionNames, scale: true, offset: true }, surplus));
     this.scale = options.scale;
     this.offset = options.offset ?? 0;
-    for (const subject of ['scale', 'offset'] as const) {
-      if (!Number.isFinite(this[subject])) {
-        throw new ArgumentError(`Rescaling: ${subject} must be a number, but is ${formatValue(this[subject])}`);
+    for (const option of ['scale', 'offset'] as const) {
+      if (!Number.isFinite(this[option])) {
+        throw new ArgumentError(`Rescaling: ${option} must be a number, but is ${formatValue(this[option])}`);
       }
-      checkF32(`Rescaling: ${subject}`, this[subject]);
+      checkF32(`Rescaling: ${option}`, this[option]);
     }
   }
 
@@ -139,12 +139,12 @@ export class Rescaling extends Layer {
   }
 }
 
-/** The same elements in another shape; one size may be -1, which takes what is left. */
+/** Gives each sample another shape with the same elements; one size may be -1 and is computed from the others. */
 export class Reshape extends Layer {
   readonly kind = 'Reshape';
   override readonly deterministic = true;
 
-  /** @param targetShape shape of one sample. @throws ArgumentError unless it is one */
+  /** @param targetShape shape of one sample. @throws ArgumentError unless it is a list of positive integers, of which one may be -1 */
   constructor(
     private readonly targetShape: Shape,
     options: LayerOptions = {},
@@ -167,7 +167,7 @@ export class Reshape extends Layer {
     const outputShape = this.targetShape.map((n) => (n === -1 ? rest : n));
     if (sizeOf(outputShape) !== size || !outputShape.every(Number.isInteger)) {
       throw new ShapeError(
-        `Reshape: samples of ${showShape(inputShape)} have ${size} elements, which do not make up ${showShape(this.targetShape)}`,
+        `Reshape: samples of ${showShape(inputShape)} have ${size} elements, which do not fit into ${showShape(this.targetShape)}`,
       );
     }
     return { outputShape, weights: [] };
@@ -182,7 +182,7 @@ export class Reshape extends Layer {
   }
 }
 
-/** The axes of each sample in another order, counted from 1 (0 is the batch), as in Keras: [2, 1] swaps two. */
+/** Permutes the axes of each sample, counted from 1 (0 is the batch), as in Keras: [2, 1] swaps two axes. */
 export class Permute extends Layer {
   readonly kind = 'Permute';
   override readonly deterministic = true;

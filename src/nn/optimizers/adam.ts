@@ -14,16 +14,16 @@ import {
 
 /** Options of `Adam`. `learningRate` is 0.001 by default. */
 export interface AdamOptions extends OptimizerOptions {
-  /** Share of the old mean of the gradients that is kept at a step. Default 0.9. */
+  /** Decay rate of the mean of the gradients. Default 0.9. */
   beta1?: number;
-  /** Share of the old mean of their squares that is kept. Default 0.999. */
+  /** Decay rate of the mean of the squared gradients. Default 0.999. */
   beta2?: number;
-  /** Added to the root of the mean square. Default 1e-7: Keras's, and ten times PyTorch's; it stands outside the bias correction, as in Keras. */
+  /** Added to the root of the mean square, outside the bias correction, as in Keras. Default 1e-7, as in Keras; PyTorch's is 1e-8. */
   epsilon?: number;
 }
 const names: OptionNames<AdamOptions> = { ...optimizerOptionNames, beta1: true, beta2: true, epsilon: true };
 
-/** What Adam and AdamW have in common. */
+/** Common part of Adam and AdamW. */
 abstract class AdamFamily extends FlatOptimizer {
   private readonly beta1: number;
   private readonly beta2: number;
@@ -32,7 +32,7 @@ abstract class AdamFamily extends FlatOptimizer {
   constructor(
     kind: string,
     options: AdamOptions,
-    /** Share of a weight, times the rate, that it loses at each step. */
+    /** Fraction of a weight that is subtracted at each step, times the learning rate. */
     private readonly decay: number,
   ) {
     super(kind, options, 0.001, 2);
@@ -79,18 +79,18 @@ export class Adam extends AdamFamily {
 
 /** Options of `AdamW`. */
 export interface AdamWOptions extends AdamOptions {
-  /** Share of a weight, times the rate, that it loses at each step. Default 0.004, Keras's; PyTorch's is 0.01. */
+  /** Fraction of a weight that is subtracted at each step, times the learning rate. Default 0.004, as in Keras; PyTorch's is 0.01. */
   weightDecay?: number;
 }
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter 2019) in Keras's form: before Adam's step, w = w - rate decay w, for
- * every trainable weight, biases included. PyTorch does the same, but for its defaults and its place of eps.
+ * every trainable weight, biases included. PyTorch does the same, except for its defaults and the position of eps.
  */
 export class AdamW extends AdamFamily {
   readonly name = 'adamw';
 
-  /** @throws ArgumentError as Adam's, and for a decay below zero */
+  /** @throws ArgumentError as for Adam, and for a negative weight decay */
   constructor(options: AdamWOptions = {}, ...surplus: never[]) {
     checkOptions('AdamW', options, { ...names, weightDecay: true }, surplus, optimizerHints);
     super('AdamW', options, options.weightDecay ?? 0.004);

@@ -6,24 +6,24 @@ import { clipByNorm, clipByValue, NO_SEGMENT, type NormTables } from '../../kern
 import type { FlatLayout } from '../weights/flat-layout.ts';
 import { sliceFlat } from '../weights/flat-range.ts';
 
-/** How gradients (the penalties' included) are clipped before a step. At most one of these, as in Keras. */
+/** How gradients, including those of penalties, are clipped before a step. Give at most one, as in Keras. */
 export interface ClipOptions {
-  /** Scales the gradient of each weight on its own so that its Euclidean norm is at most this. */
+  /** Scales the gradient of each weight separately so that its Euclidean norm is at most this. */
   clipNorm?: number;
-  /** Scales all gradients alike so that the norm of all together (of a replica) is at most this; PyTorch's `clip_grad_norm_`. */
+  /** Scales all gradients of a replica by one factor so that their joint norm is at most this; PyTorch's `clip_grad_norm_`. */
   globalClipNorm?: number;
-  /** Limits each element to this size. */
+  /** Limits the absolute value of each element. */
   clipValue?: number;
 }
 export const clipOptionNames: OptionNames<ClipOptions> = { clipNorm: true, globalClipNorm: true, clipValue: true };
 
-/** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights do not count. */
+/** Clipping on the flat gradient buffer: three dispatches by norm, one by value. Frozen weights are ignored. */
 export class Clipping {
-  /** By what was frozen, as steps recorded before go on using theirs. Null where nothing is to be clipped. */
+  /** Tables by `frozenKey`: steps recorded earlier still use theirs. Null if nothing is trainable. */
   private readonly tables = new Map<string, NormTables | null>();
   private current: NormTables | null = null;
 
-  /** Null where nothing is to be clipped. @throws ArgumentError for a limit that is not positive, or several */
+  /** Null without a limit. @throws ArgumentError for a limit that is not positive, or for several limits */
   static create(kind: string, options: ClipOptions): Clipping | null {
     const { clipNorm, globalClipNorm, clipValue } = options;
     const given = Object.entries({ clipNorm, globalClipNorm, clipValue }).filter(([, limit]) => limit !== undefined);
@@ -34,7 +34,9 @@ export class Clipping {
       checkF32(`${kind}: ${name}`, limit);
     }
     if (given.length > 1) {
-      throw new ArgumentError(`${kind}: only one of clipNorm, globalClipNorm and clipValue can be given`);
+      throw new ArgumentError(
+        `${kind}: only one of clipNorm, globalClipNorm and clipValue can be given, but ${given.map(([name]) => name).join(' and ')} were`,
+      );
     }
     return given.length === 0 ? null : new Clipping(...(given[0] as [keyof ClipOptions, number]));
   }
@@ -48,7 +50,7 @@ export class Clipping {
     return { [this.mode]: this.limit };
   }
 
-  /** Lays down which weights are clipped: those that are trainable now. */
+  /** Creates the tables for the weights that are trainable now. */
   build(store: FlatLayout): void {
     if (this.mode === 'clipValue') return;
     if (!this.tables.has(store.frozenKey)) this.tables.set(store.frozenKey, this.createTables(store));
@@ -88,7 +90,7 @@ export class Clipping {
   /** Dispatches the clipping of the store's gradients, in place. */
   apply(store: FlatLayout): void {
     if (this.mode === 'clipValue') {
-      for (const run of store.trainableRanges) clipByValue(sliceFlat(store.gradients, run), this.limit);
+      for (const range of store.trainableRanges) clipByValue(sliceFlat(store.gradients, range), this.limit);
     } else if (this.current) {
       clipByNorm(store.gradients, this.current, this.limit, this.mode === 'globalClipNorm');
     }

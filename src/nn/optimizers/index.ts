@@ -23,14 +23,14 @@ const optimizerFactories = {
  */
 export type OptimizerName = keyof typeof optimizerFactories;
 
-/** An optimiser by Keras's name, with its defaults, or as an object. @throws ArgumentError for anything else */
+/** An optimizer from Keras's name (with its defaults) or an object. @throws ArgumentError for anything else */
 export function optimizerOf(optimizer: OptimizerName | Optimizer): Optimizer {
   if (typeof optimizer === 'object' && tryRead('compile', () => typeof optimizer?.apply === 'function'))
     return optimizer;
   if (typeof optimizer !== 'string' || !Object.hasOwn(optimizerFactories, optimizer)) {
     const names = Object.keys(optimizerFactories);
     throw new ArgumentError(
-      `compile: optimizer must be one such as new Adam() or one of ${names.join(', ')}, but is ${formatValue(optimizer)}${didYouMean(optimizer, names)}`,
+      `compile: optimizer must be an object such as new Adam() or one of ${names.join(', ')}, but is ${formatValue(optimizer)}${didYouMean(optimizer, names)}`,
     );
   }
   return optimizerFactories[optimizer]();

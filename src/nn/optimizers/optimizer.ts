@@ -21,63 +21,64 @@ export interface Optimizer {
   /** Keras's name, such as `adam`. */
   readonly name: string;
   /**
-   * The rate of the next step, of the first replica where they differ. A number, a schedule or a list of one for each replica may be
-   * assigned at any time and counts from the next step on.
+   * Learning rate of the next step; of the first replica if the rates differ. A number, a schedule, or a list with one for each replica
+   * may be assigned at any time and takes effect from the next step on.
    */
   get learningRate(): number;
-  /** Assigns a number, a schedule, or a list of one for each replica. */
+  /** Assigns a number, a schedule, or a list with one for each replica. */
   set learningRate(rate: Rate | readonly Rate[]);
   /** Steps taken so far. */
   iterations: number;
   /**
-   * What the kernel multiplies its direction with at step `t` (from 1) and the plain rate, in float64; of each replica where they differ.
+   * Step size and learning rate at step `t` (from 1), in float64: one pair, or one for each replica if their rates differ.
    * @internal
    */
   ratesAt(t: number): StepRates[];
-  /** The rates as they were assigned, of each replica where they differ; null for a schedule. */
+  /** Assigned rates: one, or one for each replica if they differ; null if there is a schedule. */
   readonly fixedRates: readonly number[] | null;
-  /** What besides the rate decides an update, for messages and files. */
+  /** All settings except the learning rate, for messages and files. */
   readonly settings: Readonly<Record<string, number | boolean>>;
   /**
-   * What it remembers of each weight, in the layout of the weights.
+   * State for each weight, such as moments, in the layout of the weights.
    * @internal
    */
   readonly slots: readonly DeviceArray[];
   /**
-   * Called before a model is given so many replicas. @throws ArgumentError where it cannot serve them
+   * Called before a model gets this many replicas. @throws ArgumentError if the optimizer does not support it
    * @internal
    */
   checkReplicas?(replicas: number): void;
   /**
-   * Allocates state for the weights and notes which are frozen; called again for the same model, it keeps the state. @throws ArgumentError for another model
+   * Allocates state for the weights and records which are frozen. A later call for the same model keeps the state.
+   * @throws ArgumentError for another model
    * @internal
    */
   build(store: ParameterStore): void;
   /**
-   * Dispatches the update of what is trainable, by the gradients in the store and those of its penalties; `state` carries the
-   * step size.
+   * Dispatches the update of the trainable weights, from the gradients in the store and those of its penalties. `state` holds the step
+   * size.
    * @internal
    */
   apply(store: ParameterStore, state: StepState): void;
-  /** Releases its state; given a model's weights, only if it serves them. */
+  /** Releases the state; with an argument, only if the optimizer was built for those weights. */
   dispose(of?: ParameterStore): void;
 }
 
-/** The rates of an optimiser, which `who` is about to change. @throws ArgumentError for a schedule, which that would end */
+/** The rates of an optimizer that `caller` is about to change. @throws ArgumentError for a schedule, which the change would replace */
 export function settableRates(caller: string, { fixedRates }: Optimizer): readonly number[] {
   if (fixedRates) return fixedRates;
   throw new ArgumentError(
-    `${caller}: the optimizer's learning rate is a schedule, which it would end; give the optimizer a number, or leave ${caller} out`,
+    `${caller}: the optimizer's learning rate is a schedule, which ${caller} would replace; give the optimizer a number, or leave ${caller} out`,
   );
 }
 
-/** Options every optimiser takes. */
+/** Options of every optimizer. */
 export interface OptimizerOptions extends ClipOptions {
-  /** A number; a schedule, which is a function of the step (from 0); or a list of one of them for each replica. */
+  /** A number, a schedule (a function of the step, from 0), or a list with one of them for each replica. */
   learningRate?: Rate | readonly Rate[];
   /**
-   * What `step()` trains, in a loop of your own: the weights of a built model (`model.parameters`), or a list of tensors that require
-   * gradients. Left out for `compile` and `fit`.
+   * What `step()` updates in a custom training loop: the weights of a built model (`model.parameters`), or a list of tensors that require
+   * gradients. Not needed for `compile` and `fit`.
    */
   parameters?: ParameterStore | readonly Tensor[];
 }
@@ -86,35 +87,35 @@ export const optimizerOptionNames: OptionNames<OptimizerOptions> = {
   learningRate: true,
   parameters: true,
 };
-/** Options that other libraries have for the same. */
+/** Other libraries' names of options. */
 export const optimizerHints = { lr: 'here it is learningRate' };
 
-/** Optimizers with parameters of their own, by device: what has to be ready before a step is recorded. */
+/** Optimizers with `parameters`, by device: they must be prepared before a step is recorded. */
 const optimizersByDevice = new WeakMap<Device, Set<FlatOptimizer>>();
 
-/** To be called before a step is recorded, within which no table can be sent to the adapter. */
+/** Called before a step is recorded: no table can be uploaded during the recording. */
 export function prepareOptimizers(device: Device): void {
   for (const optimizer of optimizersByDevice.get(device) ?? []) optimizer.prepare();
 }
 
-/** What a loop of one's own needs of an optimizer besides what `fit` needs. */
+/** State of an optimizer in a custom training loop, which `fit` does not need. */
 interface CustomLoop {
   layout: FlatLayout;
   state: StepState;
-  /** The step whose number and rates `state` has. */
+  /** The step whose number and rates `state` holds. */
   uploadedStep: number;
-  /** Graphs of the step before, which can still be read. */
+  /** Graphs of the previous step, whose tensors can still be read. */
   spent: readonly FinishedGraph[];
 }
 
 /**
- * What optimisers have in common: the rate, and flat buffers for their state, in the layout of the weights. Without frozen
- * layers an update is one dispatch; each frozen layer in the midst of trained ones adds one. Clipping comes first where it is asked for.
+ * Common part of the optimizers: learning rates, clipping, and flat buffers for the state, in the layout of the weights. Without frozen
+ * layers, an update is one dispatch; each frozen layer between trainable ones adds one.
  */
 export abstract class FlatOptimizer implements Optimizer {
   abstract readonly name: string;
   iterations = 0;
-  /** One for all replicas, or one for each. */
+  /** One rate for all replicas, or one for each. */
   private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
   /** @internal */
@@ -123,14 +124,14 @@ export abstract class FlatOptimizer implements Optimizer {
   private loop: CustomLoop | null = null;
   readonly #options: OptimizerOptions;
 
-  /** @throws ArgumentError for a rate or a limit of clipping that is not positive, or several limits */
+  /** @throws ArgumentError for a rate or clipping limit that is not positive, or for several limits */
   constructor(
-    /** The class, as messages name it. */
+    /** Name of the class in messages. */
     protected readonly kind: string,
-    /** Whose names the class has checked, with those of its own. */
+    /** Options, whose names the subclass has checked. */
     options: OptimizerOptions,
     defaultRate: number,
-    /** Number of state values a weight. */
+    /** Number of state values for each weight. */
     private readonly slotCount: number,
   ) {
     this.#options = { ...options };
@@ -148,13 +149,13 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store) this.checkCount(rates, this.store.replicas);
     if (rates.length > 1 && this.rates.length > 1 && rates.length !== this.rates.length) {
       throw new ArgumentError(
-        `${this.kind}: this optimizer has ${this.rates.length} learning rates; give one for all or as many, not ${rates.length}`,
+        `${this.kind}: this optimizer has ${this.rates.length} learning rates; give one rate or ${this.rates.length}, not ${rates.length}`,
       );
     }
-    // A recorded step reads one rate, or one for each.
+    // A recorded step reads either one rate or one for each replica.
     if (this.store && this.rates.length === 1 && rates.length > 1) {
       throw new ArgumentError(
-        `${this.kind}: this optimizer has one rate for all replicas; for rates of their own, give them when you make it`,
+        `${this.kind}: this optimizer was created with one rate for all replicas; to give each a rate, create it with a list of rates`,
       );
     }
     this.rates = rates.length < this.rates.length ? this.rates.map(() => rates[0]!) : rates;
@@ -165,7 +166,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * Rates and schedules as they stand: one for all replicas, or one for each.
+   * Current rates and schedules: one for all replicas, or one for each.
    * @internal
    */
   get givenRates(): readonly Rate[] {
@@ -173,7 +174,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * An optimizer with the same options and these rates, one for each replica, which serves no model yet.
+   * A new optimizer with the same options, and with these rates, one for each replica. It is not built for a model.
    * @internal
    */
   withRates(learningRate: readonly Rate[]): FlatOptimizer {
@@ -199,14 +200,14 @@ export abstract class FlatOptimizer implements Optimizer {
     });
   }
 
-  /** A schedule's rate at step `t`, from 1. One that has fallen below what 32-bit floats hold is 0; it cannot begin there. */
+  /** A schedule's rate at step `t`, from 1. A rate below the smallest f32 becomes 0, except at the first step, where it is an error. */
   private scheduleRate(schedule: Schedule, t: number): number {
     const rate = schedule(t - 1);
     if (t > 1 && rate > 0 && rate < SMALLEST_F32) return 0;
     return this.checkNumber(`the schedule's learning rate at step ${t - 1}`, rate, NOT_NEGATIVE);
   }
 
-  /** What the kernel multiplies its direction with at step `t` (from 1), for a rate. */
+  /** Factor on the kernel's update direction at step `t` (from 1), for a learning rate. */
   protected stepSize(rate: number, _t: number): number {
     return rate;
   }
@@ -219,7 +220,7 @@ export abstract class FlatOptimizer implements Optimizer {
   /** @internal */
   build(store: FlatLayout): void {
     if (this.store && this.store !== store) {
-      throw new ArgumentError(`${this.kind}: this optimizer already serves another model; make one for each`);
+      throw new ArgumentError(`${this.kind}: this optimizer already belongs to another model; make one for each`);
     }
     this.checkReplicas(store.replicas);
     this.clipping?.build(store);
@@ -237,7 +238,7 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
     const { clipping } = this;
     if (clipping) {
-      store.penalties?.addGradients(); // what is clipped is the sum
+      store.penalties?.addGradients(); // clipping applies to the sum
       clipping.apply(store);
     }
     const penalties = clipping ? null : store.penalties;
@@ -252,22 +253,23 @@ export abstract class FlatOptimizer implements Optimizer {
 
   private checkRates(rate: Rate | readonly Rate[], range: NumberRange): readonly Rate[] {
     const rates = (readList(this.kind, rate) ?? [rate]) as Rate[];
-    if (rates.length === 0) throw new ArgumentError(`${this.kind}: learningRate is a list without a rate`);
+    if (rates.length === 0)
+      throw new ArgumentError(`${this.kind}: learningRate is an empty list; give one rate for each replica`);
     return rates.map((one) => (typeof one === 'function' ? one : this.checkNumber('learningRate', one, range)));
   }
 
-  /** @throws ArgumentError where a list of rates has not one for each replica */
+  /** @throws ArgumentError if a list of rates does not have one for each replica */
   private checkCount(rates: readonly Rate[], replicas: number): void {
     if (rates.length === 1 || rates.length === replicas) return;
     throw new ArgumentError(
-      `${this.kind}: ${rates.length} learning rates are for as many replicas, but the model has ${replicas}`,
+      `${this.kind}: there are ${rates.length} learning rates, but the model has ${replicas} replicas; give one rate for each`,
     );
   }
 
-  /** Dispatches the update of a range; this optimiser's state is of the weights' shape. */
+  /** Dispatches the update of a range; `slots` are the same range of the state. */
   protected abstract update(range: Update, slots: DeviceArray[], state: StepState): void;
 
-  /** To be called by the constructor of a class when it is done. @throws ArgumentError, DisposedError for what cannot be trained */
+  /** Called at the end of a subclass's constructor. @throws ArgumentError, DisposedError if `parameters` cannot be trained */
   protected attachParameters(): void {
     const { parameters } = this.#options;
     if (parameters === undefined) return;
@@ -284,17 +286,17 @@ export abstract class FlatOptimizer implements Optimizer {
     optimizersByDevice.set(device, others.add(this));
   }
 
-  /** @throws ArgumentError for an optimizer without parameters of its own, or one that `fit` is using; DisposedError */
+  /** @throws ArgumentError if the optimizer has no `parameters` or `fit` is using it; DisposedError */
   private requireLoop(call: string): CustomLoop {
     const { loop } = this;
     if (!loop && this.#options.parameters) {
       throw new DisposedError(
-        `${call}: this optimizer was disposed, or the model that it trained was, or was replicated; make another one`,
+        `${call}: this optimizer was disposed, or its model was disposed or replicated; make another one`,
       );
     }
     if (!loop) {
       throw new ArgumentError(
-        `${call}: this optimizer has no parameters; make it with those it is to train, as in new ${this.kind}({ parameters: model.parameters })`,
+        `${call}: this optimizer has no parameters; create it with those to train, as in new ${this.kind}({ parameters: model.parameters })`,
       );
     }
     checkUnused(call, 'optimizer', this);
@@ -302,10 +304,10 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * Changes the parameters by their gradients, as a step of `fit` does: with clipping, the penalties of a model's layers and the schedule's
-   * rate. Parameters that have no gradient while others have some count as having zeros. Gradients stay until `clearGrad`.
-   * @throws ArgumentError for an optimizer without `parameters`, where no parameter has a gradient, and while `fit` uses it; DisposedError
-   *   for parameters that were disposed
+   * Updates the parameters by their gradients, as a step of `fit` does: with clipping, the penalties of a model's layers and the schedule's
+   * rate. If only some parameters have gradients, those of the others count as zeros. Gradients stay until `clearGrad`.
+   * @throws ArgumentError if the optimizer has no `parameters`, no parameter has a gradient, or `fit` is using the optimizer;
+   *   DisposedError for disposed parameters
    */
   step(...surplus: never[]): void {
     checkSurplus('step', surplus);
@@ -320,10 +322,10 @@ export abstract class FlatOptimizer implements Optimizer {
     withScope(
       device,
       () => {
-        const count = layout.updates.length; // throws for what was disposed
+        const count = layout.updates.length; // throws for disposed tensors
         if (count > 0 && !layout.hasGradients) {
           throw new ArgumentError(
-            `step: none of the parameters has a gradient; call loss.backward() before step(), on a loss that was computed from them`,
+            `step: no parameter has a gradient; call loss.backward() before step(), on a loss that was computed from them`,
           );
         }
         if (recording) recording.addOptimizer(this);
@@ -336,14 +338,14 @@ export abstract class FlatOptimizer implements Optimizer {
     if (!recording) this.end();
   }
 
-  /** Forgets the gradients of the parameters: the next `backward()` begins anew instead of adding to them. @throws ArgumentError, DisposedError */
+  /** Clears the gradients of the parameters, so the next `backward()` does not add to them. @throws ArgumentError, DisposedError */
   clearGrad(...surplus: never[]): void {
     checkSurplus('clearGrad', surplus);
     this.requireLoop('clearGrad').layout.zeroGrad();
   }
 
   /**
-   * Sends what a step needs of tables to the adapter.
+   * Uploads the tables that a step needs.
    * @internal
    */
   prepare(): void {
@@ -351,7 +353,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * Of the parameters: which are frozen, as a word to compare by.
+   * Which parameters are frozen, as a string to compare.
    * @internal
    */
   get frozenKey(): string {
@@ -362,7 +364,7 @@ export abstract class FlatOptimizer implements Optimizer {
    * Checks that a step can be taken.
    *
    * @throws DisposedError after `dispose()`
-   * @throws ArgumentError if a schedule gives a rate that is none
+   * @throws ArgumentError if a schedule returns an impossible rate
    */
   check(): void {
     this.requireLoop('step');
@@ -370,7 +372,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * What random layers draw by: where the number of the next step stands.
+   * Number of the next step, by which random layers draw, or the uniform that holds it.
    * @internal
    */
   get nextStep(): number | StepState {
@@ -383,7 +385,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * Sends a step's number and rates to the adapter, for what is dispatched from now on.
+   * Uploads a step's number and rates, for all later dispatches.
    * @internal
    */
   write(step: number): void {
@@ -394,7 +396,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * The host's part of a step, before what is dispatched. @throws as `step`
+   * The host's work before the dispatches of a step. @throws as `step`
    * @internal
    */
   begin(): void {
@@ -407,7 +409,7 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   /**
-   * The host's part of a step, after what is dispatched: the graphs of the step before go, those of this one stay to be read.
+   * The host's work after the dispatches of a step: releases the graphs of the previous step and keeps those of this one readable.
    * @internal
    */
   end(): void {
@@ -441,7 +443,7 @@ export abstract class FlatOptimizer implements Optimizer {
     else if (layout instanceof ParameterStore) layout.optimizers.delete(this);
   }
 
-  /** @throws ArgumentError unless `value` is a number of that range that 32-bit floats hold */
+  /** @throws ArgumentError unless `value` is in the range and representable as f32 */
   protected checkNumber(subject: string, value: number, { accepts, description }: NumberRange): number {
     if (!Number.isFinite(value) || !accepts(value)) {
       throw new ArgumentError(`${this.kind}: ${subject} must be ${description}, but is ${formatValue(value)}`);

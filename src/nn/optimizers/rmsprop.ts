@@ -13,13 +13,13 @@ import {
 
 /** Options of `RMSprop`. `learningRate` is 0.001 by default. */
 export interface RMSpropOptions extends OptimizerOptions {
-  /** Share of the old mean square that is kept. Default 0.9; PyTorch calls it alpha and has 0.99. */
+  /** Decay rate of the mean square. Default 0.9; PyTorch calls it alpha, with default 0.99. */
   rho?: number;
-  /** Share of the last step that is taken again. Default 0. */
+  /** Fraction of the previous step that is added to each step. Default 0. */
   momentum?: number;
-  /** Added to the mean square, below the root. Default 1e-7. */
+  /** Added to the mean square, inside the root. Default 1e-7. */
   epsilon?: number;
-  /** Divide by the gradients' deviation from their mean instead of their size. Default false. */
+  /** Whether to divide by the gradients' standard deviation instead of their root mean square. Default false. */
   centered?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface RMSpropOptions extends OptimizerOptions {
  *     centered:  a = rho a + (1 - rho) g, and v - a^2 in the place of v
  *     momentum:  m = momentum m + rate g / sqrt(v + eps);   w = w - m
  *
- * PyTorch adds eps (1e-8) outside the root, and its velocity is not multiplied with the rate until it is used.
+ * PyTorch adds eps (1e-8) outside the root, and multiplies its velocity by the rate only when it is used.
  */
 export class RMSprop extends FlatOptimizer {
   readonly name = 'rmsprop';

@@ -1,10 +1,10 @@
 import { checkF32, checkOptions, checkSurplus, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 
-/** A learning rate for each step, the first being step 0. Any function will do, the ones made here or the user's. */
+/** Returns the learning rate of a step, from 0. Users may give their own functions. */
 export type Schedule = (step: number) => number;
 
-/** A learning rate: fixed, or by a schedule. */
+/** A fixed learning rate, or a schedule. */
 export type Rate = number | Schedule;
 
 const scheduleOf = (rate: Rate): Schedule => (typeof rate === 'function' ? rate : () => rate);
@@ -23,7 +23,7 @@ function checkNumbers(
 }
 const checkNotNegative = (subject: string, numbers: Record<string, number>) =>
   checkNumbers(subject, numbers, (x) => x >= 0, 'zero or more');
-/** Rates, which an optimizer's kernel is to get. */
+/** Checks rates, which an optimizer's kernel gets as f32. */
 const checkRates = (subject: string, rates: Record<string, number>) => {
   checkNotNegative(subject, rates);
   for (const [name, rate] of Object.entries(rates)) checkF32(`${subject}: ${name}`, rate);
@@ -31,7 +31,7 @@ const checkRates = (subject: string, rates: Record<string, number>) => {
 const checkPositive = (subject: string, numbers: Record<string, number>) =>
   checkNumbers(subject, numbers, (x) => x > 0, 'positive');
 
-/** The same rate for ever. @throws ArgumentError for a rate below zero */
+/** The same rate for all steps. @throws ArgumentError for a negative rate */
 export function constant(rate: number, ...surplus: never[]): Schedule {
   checkSurplus('constant', surplus);
   checkRates('constant', { rate });
@@ -41,11 +41,11 @@ export function constant(rate: number, ...surplus: never[]): Schedule {
 /**
  * values[0] up to and including step boundaries[0], values[1] up to and including boundaries[1], and so on: Keras's
  * PiecewiseConstantDecay.
- * @throws ArgumentError unless the boundaries rise and there is one value more than boundaries
+ * @throws ArgumentError unless the boundaries are ascending and there is one value more than boundaries
  */
 export function piecewiseConstantDecay(
   options: {
-    /** Steps after which the rate changes, rising. */
+    /** Steps after which the rate changes, in ascending order. */
     boundaries: readonly number[];
     /** Rates, one more than boundaries. */
     values: readonly number[];
@@ -64,7 +64,7 @@ export function piecewiseConstantDecay(
   }
   checkRates('piecewiseConstantDecay', Object.fromEntries(values.map((value, i) => [`values[${i}]`, value])));
   if (!boundaries.every((b, i) => Number.isFinite(b) && (i === 0 || b > boundaries[i - 1]!))) {
-    throw new ArgumentError(`piecewiseConstantDecay: boundaries must rise, but are ${formatValue(boundaries)}`);
+    throw new ArgumentError(`piecewiseConstantDecay: boundaries must be ascending, but are ${formatValue(boundaries)}`);
   }
   return (step) => {
     const i = boundaries.findIndex((boundary) => step <= boundary);
@@ -75,17 +75,17 @@ export function piecewiseConstantDecay(
 /**
  * initialLearningRate * decayRate ^ (step / decaySteps): Keras's ExponentialDecay. With `staircase` the exponent is rounded
  * down, so that the rate drops once every `decaySteps` (PyTorch's StepLR).
- * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ * @throws ArgumentError for negative numbers, or if decaySteps is 0
  */
 export function exponentialDecay(
   options: {
     /** Rate of step 0. */
     initialLearningRate: number;
-    /** Steps in which the rate is multiplied by `decayRate`. */
+    /** Number of steps in which the rate is multiplied by `decayRate`. */
     decaySteps: number;
     /** Factor on the rate. */
     decayRate: number;
-    /** Whether the rate falls in steps. Default false. */
+    /** Whether the exponent is rounded down, so the rate is constant between multiples of `decaySteps`. Default false. */
     staircase?: boolean;
   },
   ...surplus: never[]
@@ -112,22 +112,22 @@ export function exponentialDecay(
 }
 
 /**
- * Half a cosine from the initial rate down to `alpha` times it over `decaySteps`, and that rate from then on: Keras's
- * CosineDecay (Loshchilov and Hutter 2017, without restarts). Given a `warmupTarget`, the rate first rises to it in a
- * straight line over `warmupSteps` and falls from there.
- * @throws ArgumentError for numbers below zero, or decaySteps of zero
+ * Half a cosine from the initial rate down to `alpha` times that rate over `decaySteps`, constant afterwards: Keras's CosineDecay
+ * (Loshchilov and Hutter 2017, without restarts). With a `warmupTarget`, the rate first rises linearly to the target over `warmupSteps`
+ * and decays from there.
+ * @throws ArgumentError for negative numbers, or if decaySteps is 0
  */
 export function cosineDecay(
   options: {
     /** Rate of step 0. */
     initialLearningRate: number;
-    /** Steps of the fall. */
+    /** Number of steps of the decay. */
     decaySteps: number;
-    /** What the rate falls to, as a share of where the fall begins. Default 0. */
+    /** Final rate as a fraction of the rate at the beginning of the decay. Default 0. */
     alpha?: number;
-    /** What the rate rises to before it falls. Default: it falls at once. */
+    /** Rate at the end of the warm-up. Default: no warm-up. */
     warmupTarget?: number;
-    /** Steps of the rise. Default 0. */
+    /** Number of steps of the warm-up. Default 0. */
     warmupSteps?: number;
   },
   ...surplus: never[]
@@ -163,15 +163,15 @@ const linearRise =
     step < steps ? from + ((to - from) * step) / steps : then(step - steps);
 
 /**
- * A straight line from `initialLearningRate` at step 0 to the first rate of `target`, reached at step `steps`; `target` (a
- * number or a schedule, which starts from its own step 0) follows.
- * @throws ArgumentError for steps or a rate below zero
+ * A linear rise from `initialLearningRate` at step 0 to the first rate of `target`, reached at step `steps`; then `target`. A schedule
+ * as `target` starts with its step 0.
+ * @throws ArgumentError for negative steps or rates
  */
 export function warmUp(
   options: {
-    /** Steps of the rise. */
+    /** Number of steps of the rise. */
     steps: number;
-    /** What follows: a rate, or a schedule. */
+    /** Rate or schedule after the rise. */
     target: Rate;
     /** Rate of step 0. Default 0. */
     initialLearningRate?: number;

@@ -14,9 +14,9 @@ const ZERO_TO_ONE: NumberRange = { accepts: (x) => x >= 0 && x <= 1, description
 
 /** Options of `SGD`. `learningRate` is 0.01 by default. */
 export interface SGDOptions extends OptimizerOptions {
-  /** Share of the last step that is taken again. Default 0. */
+  /** Fraction of the previous step that is added to each step. Default 0. */
   momentum?: number;
-  /** Whether the gradient counts as if it were taken after the momentum's step. Default false; without momentum it changes nothing, as in Keras. */
+  /** Nesterov momentum: the gradient counts as if computed after the momentum's step. Default false; no effect without momentum, as in Keras. */
   nesterov?: boolean;
 }
 
@@ -27,8 +27,8 @@ export interface SGDOptions extends OptimizerOptions {
  *     m = momentum m - rate g;   w = w + m           with momentum
  *                                w = w + momentum m - rate g    and with Nesterov
  *
- * PyTorch's velocity sums gradients, not steps (m = momentum m + g; w = w - rate m): the same for a constant rate, but after
- * a change of the rate its velocity is rescaled at once, Keras's is not.
+ * PyTorch's velocity sums gradients, not steps (m = momentum m + g; w = w - rate m). For a constant rate the result is the same. A change
+ * of the rate rescales PyTorch's velocity at once, but not Keras's.
  */
 export class SGD extends FlatOptimizer {
   readonly name = 'sgd';

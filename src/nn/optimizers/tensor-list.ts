@@ -9,7 +9,7 @@ import { fill } from '../../kernels/pointwise/pointwise.ts';
 import { FlatLayout, type FlatWeight, type UpdateRange } from '../weights/flat-layout.ts';
 import { sliceFlat } from '../weights/flat-range.ts';
 
-/** @throws ArgumentError, DisposedError unless these are tensors that an optimizer can train together */
+/** @throws ArgumentError, DisposedError unless `given` is a list of tensors that one optimizer can train */
 function checkTensors(kind: string, given: unknown): Tensor[] {
   const list = readList(kind, given);
   const subject = `${kind}: parameters`;
@@ -20,7 +20,7 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
   const tensors = list.map((one, i) => {
     if (!(one instanceof Tensor)) {
       throw new ArgumentError(
-        `${subject}[${i}] must be a tensor, but is ${formatValue(one)}; the weights of a model are given whole, as parameters: model.parameters`,
+        `${subject}[${i}] must be a tensor, but is ${formatValue(one)}; for the weights of a model, give parameters: model.parameters`,
       );
     }
     const { array, shape } = one;
@@ -28,7 +28,7 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
       throw new DisposedError(`${subject}[${i}], a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
     if (!one.requiresGrad) {
       throw new ArgumentError(
-        `${subject}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; make it with tensor(device, data, shape, { requiresGrad: true })`,
+        `${subject}[${i}], a tensor of shape ${showShape(shape)}, requires no gradient; create it with tensor(device, data, shape, { requiresGrad: true })`,
       );
     }
     if (one.node) {
@@ -42,7 +42,7 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
   for (const [i, one] of tensors.entries()) {
     if (tensors.indexOf(one) !== i) {
       throw new ArgumentError(
-        `${subject}[${i}] is the tensor that parameters[${tensors.indexOf(one)}] is; give each once`,
+        `${subject}[${i}] is the same tensor as parameters[${tensors.indexOf(one)}]; give each once`,
       );
     }
     if (one.device !== first.device) {
@@ -59,23 +59,23 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
   return tensors;
 }
 
-/** A tensor with its place among the gradients. */
+/** A tensor with its offset in the flat gradients. */
 interface ListedTensor extends FlatWeight {
   readonly offset: number;
   readonly spec: { readonly shape: Shape };
 }
 
-/** Tensors that no model has, for an optimizer: their gradients lie in one buffer, their values where they are. */
+/** Tensors without a model, for an optimizer. Their gradients are in one flat buffer; their values stay in separate arrays. */
 export class TensorList extends FlatLayout<ListedTensor> {
   readonly device: Device;
   readonly replicas: number;
   readonly gradients: DeviceArray;
   readonly weights: readonly ListedTensor[];
   readonly penalties = null;
-  /** The homes made here, by tensor: one that has a home already keeps it. */
+  /** The gradient buffers assigned here, by tensor. A tensor that already has one keeps it. */
   private readonly gradBuffers = new Map<Tensor, DeviceArray>();
 
-  /** @throws ArgumentError, DisposedError for what cannot be trained together */
+  /** @throws ArgumentError, DisposedError unless one optimizer can train all tensors */
   constructor(kind: string, given: readonly Tensor[]) {
     super();
     const tensors = checkTensors(kind, given);
@@ -92,7 +92,7 @@ export class TensorList extends FlatLayout<ListedTensor> {
     for (const weight of this.weights) this.assignGradBuffer(weight);
   }
 
-  /** Lets backward passes write the tensor's gradient to its place. */
+  /** Makes backward passes write the tensor's gradient to the flat buffer. */
   private assignGradBuffer(weight: ListedTensor): void {
     const { tensor } = weight;
     if (tensor.gradBuffer) return;
@@ -109,7 +109,7 @@ export class TensorList extends FlatLayout<ListedTensor> {
     return this.weights.map(({ tensor: { array }, offset, spec: { shape } }, i) => {
       if (array.disposed) {
         throw new DisposedError(
-          `step: parameters[${i}], a tensor of shape ${showShape(shape)}, was disposed; make an optimizer of those that are left`,
+          `step: parameters[${i}], a tensor of shape ${showShape(shape)}, was disposed; make an optimizer for the remaining tensors`,
         );
       }
       const size = this.replicas * sizeOf(shape);
@@ -121,7 +121,7 @@ export class TensorList extends FlatLayout<ListedTensor> {
     for (const { tensor } of this.weights) tensor.grad = null;
   }
 
-  /** Gives the tensors their gradients back, which they lose. */
+  /** Detaches the tensors from the flat buffer; gradients in it are lost. */
   dispose(): void {
     for (const [tensor, buffer] of this.gradBuffers) {
       if (tensor.gradBuffer === buffer) {
