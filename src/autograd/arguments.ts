@@ -5,7 +5,7 @@ import { type FusedActivation, fusedActivations } from '../kernels/epilogue.ts';
 
 const RANGES = { u32: [0, 0xffffffff], i32: [-0x80000000, 0x7fffffff] } as const;
 
-/** @throws ArgumentError for a number beside a tensor that its type does not hold */
+/** @throws ArgumentError if a number operand does not fit the type of the tensor operand */
 export function checkFits(operator: string, value: number, dtype: DType): void {
   if (dtype === 'f32') return void checkF32(`${operator}: the number`, value);
   const [low, high] = RANGES[dtype];
@@ -16,18 +16,18 @@ export function checkFits(operator: string, value: number, dtype: DType): void {
 }
 
 /**
- * What an operator computes in the store of its kernel.
+ * An activation that an operator applies in the same kernel.
  * @inline
  */
 export interface ActivationOptions {
-  /** Applied to the result in the same kernel, without reading it again. Default none. */
+  /** Activation applied to the result before it is stored. Default none. */
   activation?: (typeof fusedActivations)[number];
-  /** Of `leakyRelu`. Default 0.01, as in PyTorch. */
+  /** Slope of `leakyRelu` below 0. Default 0.01, as in PyTorch. */
   negativeSlope?: number;
 }
 export const activationNames: OptionNames<ActivationOptions> = { activation: true, negativeSlope: true };
 
-/** What is asked for, if anything. @throws ArgumentError for an activation that no kernel has, or a slope that is no number from 0 up */
+/** Parses an activation option; null for none. @throws ArgumentError for an unknown activation, or a slope that is not a number from 0 up */
 export function parseActivation(
   operator: string,
   { activation, negativeSlope = 0.01 }: ActivationOptions,
@@ -38,7 +38,7 @@ export function parseActivation(
       `${operator}: activation must be left out or one of ${fusedActivations.join(', ')}, but is ${formatValue(activation)}`,
     );
   }
-  // With a slope below 0 the output would not tell on which side the input lies.
+  // With a negative slope, the sign of the output would not determine the sign of the input.
   if (typeof negativeSlope !== 'number' || !Number.isFinite(negativeSlope) || negativeSlope < 0) {
     throw new ArgumentError(
       `${operator}: negativeSlope must be a number from 0 up, but is ${formatValue(negativeSlope)}`,

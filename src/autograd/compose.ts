@@ -3,8 +3,8 @@ import { type DeviceArray, withScope } from '../kernels/array.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * Runs an operator that is made of others, or a model. What it makes on the way, which nobody else can see, belongs to its result: it is
- * released at once if no backward pass can need it, else by the backward pass, or with the result.
+ * Runs an operator composed of others, or a model. The result owns the intermediate arrays: they are
+ * released at once if no backward pass can need them, else by the backward pass or with the result.
  */
 export function compose(device: Device, body: () => Tensor): Tensor {
   let made = new Set<DeviceArray>();

@@ -1,7 +1,7 @@
 import type { DeviceArray } from '../kernels/array.ts';
 import { padOrSlice } from '../kernels/view.ts';
 
-/** The elements of `from` in an array of its shape, or in a new one. */
+/** Copies `from` to `into`, an array of the same shape, or to a new array. */
 export const copyArray = (from: DeviceArray, into?: DeviceArray): DeviceArray =>
   padOrSlice(
     'copy',

@@ -1,7 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import type { DeviceArray, DType, Shape } from '../kernels/array.ts';
 
-/** What the tape needs of a tensor; `Tensor` documents each member. */
+/** The members of `Tensor` that the tape uses; `Tensor` documents them. */
 export interface TapeTensor {
   readonly array: DeviceArray;
   readonly requiresGrad: boolean;
@@ -18,17 +18,17 @@ export interface TapeTensor {
   clearGrad(): void;
 }
 
-/** What an operator's backward pass may ask about its inputs. */
+/** What an operator's backward pass is requested to compute, and where to write it. */
 export interface GradRequest {
-  /** Whether input `i` needs a gradient at all. */
+  /** Whether input `i` requires a gradient. */
   needsGrad(i: number): boolean;
-  /** Where the gradient of input `i` may be written directly; undefined means a new array. Using it is optional. */
+  /** Array that the gradient of input `i` may be written to; undefined for a new array. Its use is optional. */
   into(i: number): DeviceArray | undefined;
 }
 
 /**
- * Gradients for an operator's inputs, in their order; null where none is wanted or none exists (integer inputs).
- * `dout` belongs to the tape: read it, or hand it on unchanged, but do not dispose it.
+ * Returns the gradients of an operator's inputs, in their order; null if none is required or none exists (integer inputs).
+ * The tape owns `dout`: read it or return it unchanged, but do not dispose it.
  */
 export type Backward = (dout: DeviceArray, request: GradRequest) => (DeviceArray | null)[];
 
@@ -37,16 +37,16 @@ export interface Node {
   inputs: readonly TapeTensor[];
   backward: Backward;
   /**
-   * What `backward` gives for a gradient of 1, for operators that have it at hand: a loss is where backward passes begin, and
-   * then neither the 1 nor the product with it is computed. What it returns belongs to the tape.
+   * Returns the input gradients for an output gradient of 1. Losses provide it, so that neither the 1 nor the product with it is
+   * computed. The tape owns the returned arrays.
    */
   backwardOfOne?: (request: GradRequest) => (DeviceArray | null)[];
-  /** Arrays besides inputs and output that these read, and nobody else. */
+  /** Arrays, other than inputs and output, that only `backward` and `backwardOfOne` read. */
   saved?: readonly DeviceArray[];
-  /** Versions of the inputs' arrays when the operator read them. */
+  /** Versions of the inputs' arrays when the operator ran. */
   versions: readonly number[];
-  /** The layer that it belongs to, which its backward pass does too (see `Origin`). */
+  /** Layer of the operator and of its backward pass (see `Origin`); null outside of layers. */
   layer: string | null;
-  /** Whether a backward pass has gone through it and released what another one would need. */
+  /** Whether a backward pass has released the arrays that another pass would need. */
   released: boolean;
 }

@@ -3,7 +3,7 @@ import type { Backward, Node } from './node.ts';
 import { isTaped } from './tape.ts';
 import { Tensor } from './tensor.ts';
 
-/** The result of an operator as a tensor; on the tape when an input needs a gradient. Every operator ends with this. */
+/** Wraps the result of an operator in a tensor, recorded on the tape if an input requires a gradient. Every operator ends with it. */
 export function recordOperator(
   output: DeviceArray,
   inputs: readonly Tensor[],

@@ -11,7 +11,7 @@ import { recordingOf } from './step-recording.ts';
 
 let recording = true;
 
-/** Runs `body` without a tape: nothing in it can be differentiated, and nothing is kept for it. */
+/** Runs `body` without recording on the tape: its results have no gradient, and no intermediate array is kept. */
 export function noGrad<T>(body: () => T): T {
   checkFunction('noGrad', body);
   const before = recording;
@@ -23,11 +23,11 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
-/** Whether an operator with these inputs goes on the tape: whether there may be a gradient. */
+/** Whether an operator with these inputs is recorded on the tape: an input requires a gradient, outside of `noGrad`. */
 export const isTaped = (inputs: readonly TapeTensor[]): boolean =>
   recording && inputs.some((input) => input.requiresGrad);
 
-/** Tensors that `root` depends on and that need a gradient, latest first: every use comes before what it uses. */
+/** Tensors that `root` depends on and that require a gradient, latest first: each tensor comes before its inputs. */
 function dependencies(root: TapeTensor): TapeTensor[] {
   const seen = new Set([root]);
   const stack = [root];
@@ -42,7 +42,7 @@ function dependencies(root: TapeTensor): TapeTensor[] {
   return [...seen].sort((a, b) => b.serial - a.serial);
 }
 
-/** @throws ArgumentError where an earlier pass released the graph, or its leaves were changed since */
+/** @throws ArgumentError if an earlier pass released the graph, or a tensor of it was changed since */
 function checkGraph(graph: readonly TapeTensor[]): void {
   for (const { node } of graph) {
     if (node?.released) {
@@ -61,7 +61,7 @@ function checkGraph(graph: readonly TapeTensor[]): void {
   }
 }
 
-/** See `Tensor.backward`. `releaseAll` releases what the user may hold, too, all but `root`: for steps that the library itself makes. */
+/** See `Tensor.backward`. `releaseAll` also releases tensors that users may hold, except `root`: for the library's own training steps. */
 export function backward(
   root: TapeTensor,
   dout?: TapeTensor,
@@ -85,7 +85,7 @@ export function backward(
   withScope(
     root.device,
     () => {
-      // One that lies in a buffer with others, such as another gradient, may meet the place of a gradient in that buffer.
+      // A view shares its buffer with other arrays, and no kernel may read and write the same buffer, so it is copied.
       const given = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
       const { backwardOfOne } = root.node ?? {};
       if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
@@ -99,14 +99,14 @@ export function backward(
           withOrigin(t.device, { backward: true }, () => accumulateLeafGrad(t, grad));
           leaves.add(t);
         }
-        // Everything that was made from t has had its turn, so nobody reads t again.
+        // All tensors computed from t were visited, so t is not read again.
         if (!retainGraph && t.node) {
           for (const array of t.node.saved ?? []) array.dispose();
           if (hidden.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
         }
         if (!grad) continue;
-        // Nobody else reads an intermediate gradient: its memory serves the next one. A gradient handed on unchanged (by
-        // `add`, say) lives in several entries and goes with the scope instead.
+        // An intermediate gradient is not read again, so its memory is reused. A gradient passed on unchanged (as by
+        // `add`) is in several entries, and the scope releases it instead.
         grads.delete(t);
         if (t.node && grad !== given && ![...grads.values()].includes(grad)) grad.dispose();
       }
@@ -123,7 +123,7 @@ export function backward(
   keepFinished(root.device, { tensors, leaves, retained: retainGraph }, newLeaves);
 }
 
-/** Lets go of what a node refers to: a loss that is kept to be read does not hold its whole graph. */
+/** Clears a node's references, so that a loss that is kept does not keep its whole graph alive. */
 function releaseNode(node: Node): void {
   node.released = true;
   node.inputs = [];
@@ -151,10 +151,10 @@ function propagateThrough(
     needsGrad: (i) => node.inputs[i]!.requiresGrad,
     into: (i) => {
       const input = node.inputs[i]!;
-      // A home takes one result; an input used twice by one operator, or again later, gets its sum there afterwards.
+      // The buffer takes one result; if an input is used more than once, the sum is written to it afterwards.
       const usedOnce = node.inputs.filter((other) => other === input).length === 1;
       if (input.node !== null || !usedOnce || !firstUse(input) || !input.gradBuffer) return undefined;
-      // No kernel may read a buffer that it writes to: an input that is a gradient itself may lie in that of the home.
+      // No kernel may read a buffer that it writes, and an input that is itself a gradient may be in the same buffer.
       const { buffer } = input.gradBuffer.storage;
       const isRead = node.inputs.some(({ array }) => !array.disposed && array.storage.buffer === buffer);
       return isRead ? undefined : input.gradBuffer;
@@ -168,14 +168,14 @@ function propagateThrough(
   });
 }
 
-/** The first gradient of a sum. */
+/** Starts a sum of gradients: 0 + `grad`, written to `into` or a new array. */
 function startSum(grad: DeviceArray, into?: DeviceArray): DeviceArray {
   const sum = fill(grad.device, grad.shape, 0, { models: grad.replicas, into });
   accumulate(sum, grad);
   return sum;
 }
 
-/** Adds a leaf's gradient to its `grad`, in the place set aside for it if there is one. */
+/** Adds `grad` to a leaf's `grad`; the first is written to its `gradBuffer` if it has one. */
 function accumulateLeafGrad(leaf: TapeTensor, grad: DeviceArray): void {
   if (leaf.array.disposed) {
     throw new DisposedError(
@@ -188,7 +188,7 @@ function accumulateLeafGrad(leaf: TapeTensor, grad: DeviceArray): void {
   } else if (leaf.gradBuffer) {
     const home = leaf.gradBuffer;
     if (grad !== home) startSum(grad, home);
-    leaf.setGrad(home.reshape(home.shape)); // which may be disposed, and the place stays
+    leaf.setGrad(home.reshape(home.shape)); // a handle that users may dispose; the buffer itself stays
   } else {
     leaf.setGrad(startSum(grad));
   }

@@ -21,42 +21,42 @@ import { formatTensor, summarizeTensor } from './tensor-text.ts';
 
 export type { HostArray } from '../kernels/array.ts';
 
-/** Host data for a tensor: numbers in row-major order, lists in lists of the tensor's shape, or an array with that shape. */
+/** Host data for a tensor: numbers in row-major order, nested lists of the tensor's shape, or an array with that shape. */
 export type HostData = Numbers;
 
 let nextSerial = 0;
-/** Arrays that are the gradient of a tensor: those that nobody else's may be. */
+/** Arrays that are the gradient of one tensor, and must not become the gradient of another. */
 const ownedGradients = new WeakSet<DeviceArray>();
-/** What `console.log` of Node, Deno and Bun asks for. */
+/** The method that `console.log` of Node, Deno and Bun calls. */
 const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
-/** A multi-dimensional array on a device, with the tape's record of how it came to be. Row-major and contiguous. */
+/** A multi-dimensional array on a device, with the tape's record of how it was computed. Row-major and contiguous. */
 export class Tensor {
   private gradient: Tensor | null = null;
   /**
-   * Where the gradient is to be written, when an owner (a model's flat gradient buffer) set a place aside.
+   * Array that receives the gradient, if an owner (a model's flat gradient buffer) provides one; else null.
    * @internal
    */
   gradBuffer: DeviceArray | null = null;
   /**
-   * Whether an operator that ends in a ReLU made it, or a dropout of such a tensor: its gradient is 0 in the end where it is not above
-   * 0 itself, so that a gradient for it may come `throughRelu` (see DeviceArray).
+   * Whether it is the output of an operator that ends in a ReLU, or a dropout of such an output. The ReLU sets its gradient to 0 wherever
+   * the tensor is not above 0, so a kernel may apply that mask already (`appliedReluMask` of DeviceArray).
    * @internal
    */
   isReluOutput = false;
   /**
-   * What was made on the way to it and only it leads to: released by the backward pass, or with it. Null for none.
+   * Intermediate arrays that only this tensor's graph uses; the backward pass releases them, or `dispose`. Null for none.
    * @internal
    */
   intermediates: readonly DeviceArray[] | null = null;
   /**
-   * Order of creation, which `backward` follows in reverse.
+   * Number in order of creation; `backward` visits tensors in reverse order.
    * @internal
    */
   readonly serial = nextSerial++;
 
   /**
-   * Tensors are made by `tensor()` and by operators.
+   * Use `tensor()` or an operator to create a tensor.
    * @internal
    */
   constructor(
@@ -68,7 +68,7 @@ export class Tensor {
     /** Whether `backward()` computes a gradient for it. */
     readonly requiresGrad = false,
     /**
-     * How it was computed; null for leaves and where no input needs a gradient.
+     * The operator that computed it; null for leaves, and if no input requires a gradient.
      * @internal
      */
     readonly node: Node | null = null,
@@ -79,17 +79,17 @@ export class Tensor {
   }
 
   /**
-   * Gradient of the last `backward()`, for leaves that asked for one; null before, and once it was disposed. F32, of the tensor's shape. It
-   * belongs to its tensor: it is disposed with it, by `grad = null` and by another one in its place, and goes with the scope that the
-   * tensor goes with. Assigned what shares its memory, such as the gradient of another tensor, it is a copy of that.
-   * @throws ArgumentError, ShapeError, DisposedError when assigned what is no gradient of this tensor
+   * Gradient from `backward()`, for leaves with `requiresGrad`: f32, of the tensor's shape. Null before, and after it was disposed.
+   * The tensor owns it: it is disposed with the tensor or its scope, by `grad = null` and by assigning another gradient.
+   * Assigning a tensor that shares its memory, such as the gradient of another tensor, stores a copy.
+   * @throws ArgumentError, ShapeError, DisposedError if the assigned value cannot be a gradient of this tensor
    */
   get grad(): Tensor | null {
     if (this.gradient?.array.disposed) this.grad = null;
     return this.gradient;
   }
 
-  /** Puts another gradient, or none, in its place. */
+  /** Replaces the gradient; null removes it. */
   set grad(gradient: Tensor | null) {
     const before = this.gradient;
     if (gradient === null) recordingOf(this.device)?.noteCleared(this);
@@ -98,7 +98,7 @@ export class Tensor {
     before?.dispose();
   }
 
-  /** A gradient, or a copy of one that is somebody else's, too. */
+  /** Returns `given`, or a copy if something else uses its memory. */
   private adoptGradient(given: Tensor): Tensor {
     checkGradient(this, given);
     const { storage } = given.array;
@@ -110,13 +110,13 @@ export class Tensor {
     return gradient;
   }
 
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** The name in messages; bundlers rename the class itself. */
   get [Symbol.toStringTag](): string {
     return 'Tensor';
   }
 
   /**
-   * Shape, type and values as NumPy prints them; of more than 1,000 values those at the edges. Waits for the adapter.
+   * Shape, type and values as NumPy prints them; of more than 1,000 values, only those at the edges. Waits for the adapter.
    * @throws DisposedError
    */
   text(): Promise<string> {
@@ -124,8 +124,8 @@ export class Tensor {
   }
 
   /**
-   * Shape, type and the first values, where the host knows them: those of a tensor made from numbers, or read before, until something
-   * is written to it. `console.log(x)` shows this; in a browser `console.log(String(x))`.
+   * Shape, type and the first values if the host knows them: after a tensor is created from numbers, or read, until it is
+   * written again. `console.log(x)` shows this text; in a browser use `console.log(String(x))`.
    */
   toString(): string {
     return summarizeTensor(this);
@@ -157,14 +157,14 @@ export class Tensor {
 
   /**
    * Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU.
-   * @throws GpuError at once, not by the promise, where a step is recorded; DisposedError by the promise
+   * @throws GpuError during the recording of a step, at once rather than as a rejection; DisposedError as a rejection
    */
   data(): Promise<HostArray> {
     this.checkNotRecorded();
     return this.read();
   }
 
-  /** A recording has no values yet. Thrown at once: who looks at values in a function that is not async seldom waits for the promise. */
+  /** Throws at once during a recording, which has no values yet: callers in functions that are not async rarely await the promise. */
   private checkNotRecorded(): void {
     const { device } = this;
     if (!device.recording) return;
@@ -185,7 +185,7 @@ export class Tensor {
     return this.dtype === 'i32' ? new Int32Array(bytes) : new Float32Array(bytes);
   }
 
-  /** The value of a one-element tensor. @throws ShapeError when there are more. */
+  /** The value of a one-element tensor. @throws ShapeError for any other number of elements */
   item(): Promise<number> {
     this.checkNotRecorded();
     return this.readItem();
@@ -201,16 +201,15 @@ export class Tensor {
   }
 
   /**
-   * Computes the gradient of this tensor for every leaf it depends on that has `requiresGrad`, and adds it to the leaf's
-   * `grad`, as PyTorch does. That ends the graph it goes through: what only an operator or a model saw of it is released on the way, and
-   * tensors that you may hold (this one, a model's output) with the scope they are in. Outside of scopes they belong to the
-   * optimizer whose `step` is next, and can be read until its `step` after that; without an optimizer, until their leaves' gradients were
-   * cleared and a backward pass gave new ones.
-   * @param dout gradient of the final result for this tensor, of the same shape; may be left out for a scalar (then 1)
-   * @param options.retainGraph keeps the graph for another backward pass, until then or until an optimizer's `step` changed its leaves.
+   * Computes the gradient of this tensor with respect to every leaf it depends on that has `requiresGrad`, and adds it to the leaf's
+   * `grad`, as PyTorch does. The pass releases the graph: intermediate arrays at once, and tensors that you may hold (this one, a
+   * model's output) with their scope. Outside of scopes, such tensors can be read until the second `step` of an optimizer after this
+   * pass. Without an optimizer, they can be read until the leaves' gradients are cleared and computed again.
+   * @param dout gradient of the final result with respect to this tensor, of the same shape; default 1 for a scalar
+   * @param options.retainGraph keeps the graph for another backward pass, until that pass or until an optimizer's `step` changes its leaves.
    *   Default false
-   * @throws ShapeError for a missing or ill-fitting `dout`; ArgumentError where nothing requires a gradient, an earlier pass released the
-   *   graph, or a tensor was given other values since the graph was made; DisposedError
+   * @throws ShapeError if `dout` is missing or has another shape; ArgumentError if nothing requires a gradient, an earlier pass released
+   *   the graph, or a tensor of the graph was changed since; DisposedError
    */
   backward(dout?: Tensor, options: { retainGraph?: boolean } = {}): void {
     const { retainGraph = false } = checkOptions('backward', options, { retainGraph: true });
@@ -225,21 +224,21 @@ export class Tensor {
   }
 
   /**
-   * Takes an array as the gradient.
+   * Sets the gradient.
    * @internal
    */
   setGrad(gradient: DeviceArray): void {
     this.grad = new Tensor(gradient);
   }
 
-  /** Forgets the gradient, and releases it: the next `backward()` begins anew instead of adding to it. */
+  /** Releases the gradient: the next `backward()` sets it instead of adding to it. */
   clearGrad(): void {
     this.grad = null;
   }
 
   /**
-   * Replaces the values; tensor, gradient and what an optimizer remembers stay. It is not on the tape: no gradient goes through it.
-   * @param values a tensor of the same shape and type, or numbers as `tensor` takes them. Of several models, those of all
+   * Replaces the values; the gradient and an optimizer's state stay. The tape does not record it: no gradient passes through it.
+   * @param values a tensor of the same shape and type, or numbers as for `tensor`; with several models, the values of all
    * @throws ShapeError for values of another shape; ArgumentError for another type or device; DisposedError
    */
   assign(values: Tensor | HostData): this {
@@ -275,7 +274,7 @@ export class Tensor {
       );
     }
     if (from.storage === array.storage) return;
-    // A kernel cannot read and write one buffer, as weights of one model lie in.
+    // A kernel cannot read and write the same buffer, and the weights of one model share a buffer.
     const shared = from.storage.buffer === array.storage.buffer;
     const apart = shared ? copyArray(from) : from;
     copyArray(apart, array);
@@ -283,7 +282,7 @@ export class Tensor {
   }
 
   /**
-   * The same values as a tensor off the tape, which shares the memory and is yours: it stays when the graph of this one is released.
+   * A tensor with the same memory that is not on the tape. It stays valid when the graph of this tensor is released.
    * @throws DisposedError
    */
   detach(): Tensor {
@@ -292,8 +291,8 @@ export class Tensor {
   }
 
   /**
-   * Releases the GPU memory: of the values, of the gradient and of what a backward pass through it would need. Doing so again is
-   * harmless; reading the tensor afterwards throws DisposedError.
+   * Releases the GPU memory of the values, of the gradient and of arrays for its backward pass. Calling it again does nothing;
+   * reading the tensor afterwards throws DisposedError.
    */
   dispose(): void {
     this.array.dispose();
@@ -307,7 +306,7 @@ export class Tensor {
   }
 }
 
-/** The data of an operator's argument. @throws ArgumentError naming operator and argument when it is no tensor, DisposedError */
+/** The array of an operator's argument. @throws ArgumentError, with operator and argument, if it is not a tensor; DisposedError */
 export function arrayOf(operator: string, argument: string, value: Tensor): DeviceArray {
   if (!(value instanceof Tensor))
     throw new ArgumentError(`${operator}: ${argument} must be a tensor, but is ${formatValue(value)}`);
@@ -320,7 +319,7 @@ export function arrayOf(operator: string, argument: string, value: Tensor): Devi
   return array;
 }
 
-/** @throws ArgumentError, ShapeError unless `gradient` is one that `of` can have */
+/** @throws ArgumentError, ShapeError, DisposedError unless `gradient` can be the gradient of `of` */
 function checkGradient(of: Tensor, gradient: Tensor): void {
   if (!(gradient instanceof Tensor)) {
     throw new ArgumentError(`grad: must be a tensor or null, but is ${formatValue(gradient)}`);
@@ -336,7 +335,7 @@ function checkGradient(of: Tensor, gradient: Tensor): void {
   }
 }
 
-/** @throws ArgumentError unless it is a shape, which is said with that of the data; for what is no data, what is wrong with it */
+/** @throws ArgumentError unless `shape` is a shape; the message has the shape of the data, or what is wrong with the data */
 function checkTensorShape(data: HostData, shape: Shape): void {
   if (Array.isArray(shape)) {
     checkShape('tensor', shape);
@@ -350,14 +349,14 @@ function checkTensorShape(data: HostData, shape: Shape): void {
 }
 
 /**
- * A tensor from host data. Its type is f32 unless `dtype` says otherwise, also of a `Uint32Array` or `Int32Array` (where `compileStep`
- * takes the type from the array): labels need `{ dtype: 'u32' }`.
- * @param data `models * product(shape)` numbers in row-major order, or lists in lists of that very shape
+ * Creates a tensor from host data. Without `dtype` its type is f32, also for a `Uint32Array` or `Int32Array` (`compileStep`
+ * takes the type from the array); labels need `{ dtype: 'u32' }`.
+ * @param data `models * product(shape)` numbers in row-major order, or nested lists of exactly that shape
  * @param shape shape of one model's tensor; `[]` for a scalar
  * @param options.dtype type of the elements; default f32
  * @param options.requiresGrad whether `backward()` computes a gradient for it; default false, and only f32 can have one
  * @param options.models independent tensors stored one after another, as for the replicas of a model; default 1
- * @throws ShapeError when counts or shapes differ, ArgumentError for an impossible shape, type or value
+ * @throws ShapeError if counts or shapes differ; ArgumentError for an invalid shape, type or value
  */
 export function tensor(
   device: Device,
@@ -387,8 +386,8 @@ export function tensor(
 }
 
 /**
- * Runs `body` and releases every tensor made in it, except those it returns (alone, in an array or in an object) and the
- * gradients of leaves that outlive it.
+ * Runs `body` and releases every tensor created in it, except returned tensors (alone, in an array or in an object) and the
+ * gradients of leaves that outlive the scope.
  * @throws ArgumentError unless it is given a device and a function
  */
 export function scope<T>(device: Device, body: () => T): T {
@@ -399,7 +398,7 @@ export function scope<T>(device: Device, body: () => T): T {
   );
 }
 
-/** The tensors of what a function returned: alone, in lists or in plain objects. */
+/** The tensors in a value: the value itself, or in lists or plain objects. */
 export function* tensorsIn(value: unknown): Generator<Tensor> {
   if (value instanceof Tensor) yield value;
   else if (Array.isArray(value)) for (const item of value) yield* tensorsIn(item);

@@ -2,12 +2,12 @@ import type { Binding } from './command.ts';
 import type { Counters } from './info.ts';
 import type { Pipeline } from './pipelines.ts';
 
-/** Kernels may see an array as vec4: a binding is whole ones, which the pool's buffers, multiples of 256 bytes, have room for. */
+/** Bytes of a binding: a multiple of 16, as kernels may read an array as vec4. The pool's buffers are multiples of 256 bytes. */
 const bindingBytes = (bytes: number) => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 /**
- * Bind groups that are kept. A plain step of a small model has some 50, one of MobileNetV2 about 1,500; on lavapipe each takes 6.5 KB of the process's
- * memory, measured with 65,000 of them.
+ * Most bind groups in the cache. A plain step of a small model has about 50, one of MobileNetV2 about 1,500. On lavapipe each takes 6.5 KB
+ * of the process's memory (measured with 65,000).
  */
 const MAX_GROUPS = 4096;
 
@@ -18,12 +18,12 @@ const resourceOf = (binding: Binding): { buffer: GPUBuffer; offset: number; size
 };
 
 /**
- * Bind groups of dispatches outside of recordings. Loops dispatch the same kernels on the same buffers of the pool again and again, so each is made
- * once. Without that, the runtime's garbage collector decides how many there are, and it does not know what they hold: on lavapipe each is a
- * memory mapping, of which Linux grants a process 65,530, and the driver ends the process beyond (seen in Deno).
+ * Cache of the bind groups of dispatches outside of recordings. Loops dispatch the same kernels on the same buffers, so each bind group is
+ * created once. Without the cache, their number depends on the garbage collector, which does not know what they cost: on lavapipe each is a
+ * memory mapping. Linux allows 65,530 of them per process, and the driver then ends the process (seen in Deno).
  */
 export class BindGroups {
-  /** By pipeline and ranges of buffers, those not used for the longest time first. */
+  /** Bind groups by pipeline and buffer ranges; least recently used first. */
   private readonly groups = new Map<string, GPUBindGroup>();
   private readonly ids = new WeakMap<object, number>();
   private lastId = 0;
@@ -33,14 +33,14 @@ export class BindGroups {
     private readonly counters: Counters,
   ) {}
 
-  /** A bind group that nobody else has. */
+  /** Creates a bind group that is not in the cache. */
   create({ name, layout }: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     const entries = bindings.map((one, binding) => ({ binding, resource: resourceOf(one) }));
     this.counters.bindGroupsCreated++;
     return this.gpu.createBindGroup({ label: name, layout, entries });
   }
 
-  /** One that may have served before. */
+  /** Returns a cached or new bind group. */
   get(pipeline: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     let key = `${this.id(pipeline)}`;
     for (const binding of bindings) {
@@ -54,7 +54,7 @@ export class BindGroups {
     return group;
   }
 
-  /** Keeps none any longer. */
+  /** Empties the cache. */
   clear(): void {
     this.groups.clear();
   }

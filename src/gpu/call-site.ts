@@ -1,14 +1,14 @@
-/** Frames that a stack is asked for: operators are called through layers, scopes and recorded steps. */
+/** Stack frames to capture: operators are called through layers, scopes and recorded steps. */
 const DEPTH = 100;
 
-/** A place in a stack, as V8, Firefox and Safari write it: `at f (file:1:2)`, `at file:1:2`, `f@file:1:2`. */
+/** A stack frame of V8, Firefox or Safari: `at f (file:1:2)`, `at file:1:2`, `f@file:1:2`. */
 const FRAME = /^\s*(?:at (?:.*? \()?|.*?@)(.+?):(\d+):(\d+)\)?$/;
-/** Of the runtime: nothing a program can be read in. */
+/** Files of the runtime rather than of a program. */
 const RUNTIME = /^(?:node:|ext:|native\b|<anonymous>|eval at )/;
 
-/** The stack of the call, innermost first, whatever the program's own limit is. */
+/** The current stack, innermost frame first, regardless of the program's own limit. */
 function stackHere(): string {
-  const limit = Error.stackTraceLimit; // of V8 alone
+  const limit = Error.stackTraceLimit; // only V8 has it
   try {
     Error.stackTraceLimit = DEPTH;
     return new Error('here').stack ?? '';
@@ -18,16 +18,16 @@ function stackHere(): string {
 }
 
 /**
- * The line of the user's program that is being run, as `path:line:column`: the first place of the stack outside of tilegrad. Of a program
- * that is bundled with tilegrad into one file, the outermost place. Slow: it makes a stack and reads it.
+ * The current line of the user's program, as `path:line:column`: the innermost stack frame outside of tilegrad. If the program and
+ * tilegrad are bundled into one file, the outermost frame. Slow: it captures and parses a stack.
  */
 export const callSite = (): string => siteIn(stackHere());
 
-/** The same of a stack that begins in this folder. */
+/** Like `callSite`, for a given stack whose first frame is in this folder. */
 export function siteIn(stack: string): string {
-  /** Where tilegrad's own files lie, by the name that stacks have for it, which source maps decide. */
+  /** Folder of tilegrad's files as stacks name it, which depends on source maps. */
   let libraryFolder: string | null = null;
-  let site = 'a line that this runtime does not tell';
+  let site = 'a line that this runtime does not report';
   for (const text of stack.split('\n')) {
     const [, file, line, column] = FRAME.exec(text) ?? [];
     if (!file || RUNTIME.test(file)) continue;
@@ -38,12 +38,12 @@ export function siteIn(stack: string): string {
   return site;
 }
 
-/** A `file:` URL as a path, which terminals and editors open; on Windows with its drive first. */
+/** Converts a `file:` URL to a path, which terminals and editors can open; on Windows it begins with the drive. */
 function toPath(file: string): string {
   if (!file.startsWith('file://')) return file;
   try {
     return decodeURIComponent(file.slice('file://'.length)).replace(/^\/(?=[A-Za-z]:)/, '');
   } catch {
-    return file; // a % that is no code
+    return file; // it has a % that is no escape
   }
 }

@@ -7,48 +7,48 @@ import { asAdapterError } from './open.ts';
 import { checkKeepBytes } from './storage.ts';
 import { waitSleeping } from './wait.ts';
 
-/** Dawn's instance is shared by all open devices and dropped with the last, because it keeps the process alive. */
+/** Dawn's instance, shared by all open devices. It is dropped with the last device, because it keeps the process alive. */
 let dawn: { gpu: GPU; users: number } | null = null;
 
 /**
- * Whether GPU objects are those of a native module of Node, whose waits poll. Other runtimes wait by themselves: Deno looks every 10 ms,
- * and takes four times as long where its event loop is made to sleep in between.
+ * Whether this is Node, where GPU objects belong to a native module whose waits poll. Deno checks every 10 ms by itself,
+ * and takes four times as long if its event loop sleeps in between.
  */
 const isNode = !('deno' in process.versions || 'bun' in process.versions);
 
 /**
- * `gpu` is any GPU object; the options of Dawn are for Dawn alone.
+ * Options of `openDevice`. The options of Dawn cannot be combined with `gpu`.
  * @inline
  */
 export interface OpenDeviceOptions {
-  /** Which adapter is wanted where there are several. Default 'high-performance'. */
+  /** Which adapter to prefer if there are several. Default 'high-performance'. */
   powerPreference?: GPUPowerPreference;
   /**
    * GPU object of another implementation of WebGPU, such as `navigator.gpu` in Deno. It replaces Dawn, and the package `webgpu` is
-   * neither loaded nor needed. There is no default but Dawn, whatever the runtime has.
+   * not needed. Default: Dawn, also if the runtime has WebGPU.
    */
   gpu?: GPU;
   /**
-   * Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`; they count only for the first device that is open,
-   * and so does `fineTimestamps`. Not with `gpu`.
+   * Dawn flags, such as `adapter=llvmpipe` or `enable-dawn-features=dump_shaders`. They are ignored if another device is already open,
+   * as is `fineTimestamps`. Default none. Not with `gpu`.
    */
   flags?: string[];
-  /** Timestamps as fine as the driver's, for profiles; else Dawn rounds them to 65 us. Default false. Not with `gpu`. */
+  /** Full resolution of the driver's timestamps, for profiles; otherwise Dawn rounds them to 65 us. Default false. Not with `gpu`. */
   fineTimestamps?: boolean;
   /**
-   * Most bytes of released buffers that are kept for reuse. Default 256 MiB, and more where a loop would have to make the same buffers at
-   * every turn.
+   * Most bytes of released buffers to keep for reuse. Default 256 MiB, and more if a loop would otherwise create the same buffers in
+   * each iteration.
    */
   keepBytes?: number;
 }
 
 /**
- * Opens a WebGPU device: on Dawn (the npm package `webgpu`, in Node), or on the GPU object that is given. Call `dispose()` when
+ * Opens a WebGPU device: on Dawn (the npm package `webgpu`, in Node), or on a given GPU object. Call `dispose()` when
  * done, or the process will not end.
  *
  * With the environment variable `TILEGRAD_TRACK=1` all tensors are tracked (see `Device.track`), and `dispose()` prints which were not released.
- * @throws ArgumentError for an option there is not, an impossible `keepBytes`, a `gpu` that is no GPU object, or one with an option of Dawn;
- *   MissingPackageError where the package `webgpu` is not installed; AdapterError when no adapter is found or Dawn's native module does
+ * @throws ArgumentError for an unknown option, an invalid `keepBytes`, a `gpu` that is not a GPU object, or `gpu` with an option of Dawn;
+ *   MissingPackageError if the package `webgpu` is not installed; AdapterError if no adapter is found or Dawn's native module does
  *   not load on this platform.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
@@ -77,7 +77,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   }
 }
 
-/** The GPU object of the caller; null where Dawn is to be opened. */
+/** The GPU object of the caller; null to open Dawn. */
 function givenGpu(options: OpenDeviceOptions): GPU | null {
   if (!Object.hasOwn(options, 'gpu')) return null;
   const { gpu } = options;
@@ -95,8 +95,8 @@ function givenGpu(options: OpenDeviceOptions): GPU | null {
 }
 
 /**
- * GPU objects that were given, once for each open device. Nothing else need refer to them, and Dawn, which a caller may give too, crashes
- * if its GPU object is collected before the device.
+ * GPU objects of callers, once for each open device. They are kept alive here, because Dawn crashes
+ * if its GPU object is garbage-collected before the device.
  */
 const givenGpus = new Set<{ gpu: GPU }>();
 
@@ -106,7 +106,7 @@ function holdGpu(gpu: GPU): { gpu: GPU; release: () => void } {
   return { gpu, release: () => givenGpus.delete(use) };
 }
 
-/** Dawn's GPU object, of which there is one while any device is open; `release` gives back this use of it. */
+/** Dawn's GPU object, shared while any device is open; `release` ends this use of it. */
 async function openDawn(flags: string[], fineTimestamps = false): Promise<{ gpu: GPU; release: () => void }> {
   const { create, globals } = await loadDawn();
   if (!dawn) {
@@ -121,7 +121,7 @@ async function openDawn(flags: string[], fineTimestamps = false): Promise<{ gpu:
   return { gpu: dawn.gpu, release };
 }
 
-/** Dawn's native module, loaded when first needed: on a platform it is not made for, all that needs no device still works. */
+/** Loads Dawn's native module on demand: on platforms without it, everything that needs no device still works. */
 function loadDawn(): Promise<typeof import('webgpu')> {
   const hasOther = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu !== undefined;
   const what = hasOther

@@ -3,11 +3,11 @@ import type { HostMemory } from './memory.ts';
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
-/** Bytes of a line such as `VmSize:   1025072 kB`. */
+/** Bytes of the line `name` of a /proc file, such as `VmSize:   1025072 kB`; NaN if it is missing. */
 const kibibytes = (text: string, name: string): number =>
   1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN);
 
-/** Bytes of address space (`ulimit -v`) that the process may still take. */
+/** Bytes of address space (`ulimit -v`) left for the process; infinite if unlimited or unknown. */
 function addressSpaceLeft(): number {
   if (process.platform !== 'linux') return Number.POSITIVE_INFINITY;
   try {
@@ -16,11 +16,11 @@ function addressSpaceLeft(): number {
     const left = Number(limit[1]) - kibibytes(readFileSync('/proc/self/status', 'utf8'), 'VmSize');
     return Number.isNaN(left) ? Number.POSITIVE_INFINITY : left;
   } catch {
-    return Number.POSITIVE_INFINITY; // no /proc: nobody knows
+    return Number.POSITIVE_INFINITY; // no /proc
   }
 }
 
-/** This process's memory, within the limits of its container and of its address space. */
+/** Memory of this process, within the limits of its container and of its address space. */
 export function hostMemory(): HostMemory {
   const before = process.memoryUsage.rss();
   return {

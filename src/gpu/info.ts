@@ -1,14 +1,14 @@
-/** What is known of the adapter behind a device; plain data, written into every `run.json`. */
+/** Information about the adapter of a device; plain data, written into every `run.json`. */
 export interface AdapterInfo {
-  /** `llvmpipe`, `nvidia-h200`, ...: the most telling of what WebGPU says. */
+  /** Most specific name that WebGPU reports, such as `llvmpipe` or `nvidia-h200`. */
   name: string;
-  /** Maker of the adapter or of its driver, such as `nvidia` or `mesa`; empty where WebGPU hides it. */
+  /** Vendor of the adapter or of its driver, such as `nvidia` or `mesa`; empty if WebGPU hides it. */
   vendor: string;
-  /** Family of the adapter, such as `hopper`; empty where WebGPU hides it. */
+  /** Family of the adapter, such as `hopper`; empty if WebGPU hides it. */
   architecture: string;
-  /** Driver and version, such as `Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6) 0.0.1`; empty where WebGPU hides it. */
+  /** Driver and version, such as `Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6) 0.0.1`; empty if WebGPU hides it. */
   driver: string;
-  /** True for lavapipe, SwiftShader, WARP: kernels run on the CPU, and figures must say so. */
+  /** True for lavapipe, SwiftShader and WARP, which run kernels on the CPU; reports must say so. */
   isSoftware: boolean;
   /** WebGPU features of the adapter, sorted. */
   features: string[];
@@ -16,11 +16,11 @@ export interface AdapterInfo {
   limits: Record<string, number>;
 }
 
-/** What a device has done since it was opened. Tests assert these; `run.json` keeps them. */
+/** Counters of a device since it was opened. Tests assert them; `run.json` records them. */
 export interface Counters {
   /** Kernel runs that were submitted. */
   dispatches: number;
-  /** Command buffers given to the queue. */
+  /** Command buffers submitted to the queue. */
   submits: number;
   /** Compute pipelines compiled. */
   pipelinesCreated: number;
@@ -28,7 +28,7 @@ export interface Counters {
   bindGroupsCreated: number;
   /** Buffers created. */
   buffersCreated: number;
-  /** Bytes of the buffers of tensors and recorded steps that exist now, those kept for reuse included. */
+  /** Current bytes of the buffers of tensors and recorded steps, including buffers kept for reuse. */
   bytesAllocated: number;
   /** Bytes copied from the host to the adapter. */
   bytesUploaded: number;
@@ -42,7 +42,7 @@ export interface Counters {
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|basic render|warp/i;
 const SOFTWARE_DRIVER = /^(llvmpipe|lavapipe|swiftshader)(: | (?=\()|$)/i;
 
-/** Makers of GPUs and of their drivers by the number that they have in PCI and Vulkan, which some implementations give instead of a name. */
+/** Vendors of GPUs and drivers by PCI and Vulkan number, which some implementations report instead of a name. */
 const VENDORS: Readonly<Record<number, string>> = {
   4098: 'amd',
   4203: 'apple',
@@ -56,10 +56,10 @@ const VENDORS: Readonly<Record<number, string>> = {
 };
 const NUMBER = /^(0x[0-9a-f]+|\d+)$/i;
 
-/** A name as WebGPU gives it; numbers, as wgpu gives them, name nothing. */
+/** A name that WebGPU reports; empty for a number, which wgpu reports. */
 const nameOf = (text = ''): string => (NUMBER.test(text) ? '' : text);
 
-/** What an adapter says of itself. Browsers hide most of it on purpose; Dawn in Node tells all. */
+/** Collects the information of an adapter. Browsers hide most of it on purpose; Dawn in Node reports everything. */
 export function describeAdapter(adapter: GPUAdapter): AdapterInfo {
   const info: Partial<GPUAdapterInfo> = adapter.info ?? {};
   const { vendor: maker = '', description = '', isFallbackAdapter = false } = info;
@@ -70,8 +70,8 @@ export function describeAdapter(adapter: GPUAdapter): AdapterInfo {
     const value = (adapter.limits as unknown as Record<string, unknown>)[key];
     if (typeof value === 'number') limits[key] = value;
   }
-  // In Dawn's Vulkan the description is the driver's name and version. A software renderer is named by its driver, its
-  // device being a list of what it was built with; a card's driver is only called after the maker. In wgpu, which names no
+  // With Dawn on Vulkan, the description is the driver's name and version. A software renderer is named after its driver, because its
+  // device lists build options; the driver of a GPU is named after the vendor only. In wgpu, which reports no
   // device, the description is the adapter's name.
   const [prefix = '', renderer] = SOFTWARE_DRIVER.exec(description) ?? [];
   const name = renderer || device || description || `${vendor} ${architecture}`.trim() || 'unnamed adapter';

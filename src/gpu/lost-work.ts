@@ -6,17 +6,17 @@ import type { Encoded } from './recorder.ts';
 import { Storage } from './storage.ts';
 
 /**
- * Finds the arrays that do not hold what they should because the adapter refused a pipeline or a buffer. WebGPU drops a submit as a whole if
- * anything in it is invalid, and says so only afterwards, when other work may have read what was not computed. So whatever is submitted
- * before the last answer is looked through once all answers are there.
+ * Finds the arrays whose contents were not computed because the adapter refused a pipeline or a buffer. WebGPU drops a whole submit if
+ * anything in it is invalid, and reports that later, when other work may already have read those arrays. So each submit
+ * is reviewed when all answers have arrived.
  */
 export class LostWork {
-  /** Those that hold nothing of use, as long as anybody has them. */
+  /** Arrays without valid contents that still have users. */
   private readonly lost = new Set<Storage>();
 
   constructor(private readonly failures: Failures) {}
 
-  /** To be called after each submit, with what it held, in order. */
+  /** Call it after each submit, with its contents in order. */
   afterSubmit(encoded: readonly Encoded[]): void {
     const { answers } = this.failures;
     if (answers.outstanding || this.lost.size > 0) answers.after(() => this.review(encoded));
@@ -58,7 +58,7 @@ function first<T, U>(all: readonly T[], find: (one: T) => U | null): U | null {
 const bindingsOf = (one: Exclude<Encoded, { renewed: unknown }>): readonly Binding[] =>
   'pipeline' in one ? one.bindings : [one.from, one.to];
 
-/** Why a submit that holds it does nothing. */
+/** The refusal that makes a submit with this part invalid; null if there is none. */
 function refusalOf(one: Encoded): Error | null {
   if ('renewed' in one) return null;
   const refused = 'pipeline' in one ? one.pipeline.refused : null;

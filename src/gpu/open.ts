@@ -3,27 +3,27 @@ import { type AdapterInfo, describeAdapter } from './info.ts';
 import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } from './probe.ts';
 import { probeDevice } from './run-probe.ts';
 
-/** Features worth having when the adapter offers them; nothing needs one. */
+/** Features to request if the adapter has them; none is required. */
 const OPTIONAL_FEATURES = ['timestamp-query', 'subgroups'] as const;
-/** Limits raised to what the adapter can do: the defaults are a phone's. Kernels keep to the defaults of all others. */
+/** Limits raised to the adapter's maximum, as the defaults are those of a phone. Kernels respect the defaults of all others. */
 const RAISED_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
-/** A device, and what is known of its adapter. */
+/** A device with information about its adapter. */
 export interface OpenedDevice {
   gpu: GPUDevice;
   info: AdapterInfo;
   probe: Probe;
-  /** Lanes of the widest subgroup, where kernels may pass values between eight lanes or more; else null. */
+  /** Lanes of the widest subgroup if kernels can exchange values between at least eight lanes; else null. */
   subgroupLanes: number | null;
 }
 
-/** What an adapter is asked for. */
+/** Features and limits to request from an adapter. */
 interface DeviceRequest {
   requiredFeatures: GPUFeatureName[];
   requiredLimits: Record<string, number>;
 }
 
-/** A device that an adapter gave, and what was refused before. */
+/** A device that an adapter granted, and the refusals before it. */
 interface Granted {
   adapter: GPUAdapter;
   device: GPUDevice;
@@ -31,9 +31,9 @@ interface Granted {
 }
 
 /**
- * Opens a device on the adapter that `gpu` prefers, and probes it. Asks for less where features or limits are refused, or where the
+ * Opens a device on the adapter that `gpu` prefers, and probes it. Requests less if features or limits are refused, or if the
  * probe loses the device.
- * @throws AdapterError if there is no adapter, or it gives no device even without features and with default limits
+ * @throws AdapterError if there is no adapter, or it grants no device even with default limits and no features
  */
 export async function openAdapter(
   gpu: GPU,
@@ -74,7 +74,7 @@ function largeArrayRequest(adapter: GPUAdapter): DeviceRequest {
 
 const minimalRequest = (): DeviceRequest => ({ requiredFeatures: [], requiredLimits: {} });
 
-/** The first device that is granted. Each attempt has a new adapter, because an adapter gives one device. */
+/** Returns the first granted device. Each attempt requests a new adapter, because an adapter grants one device. */
 async function requestDevice(
   gpu: GPU,
   powerPreference: GPUPowerPreference,
@@ -107,7 +107,7 @@ const NO_ADAPTER =
   'no WebGPU adapter was found. In Node, run `npx tilegrad setup`, which finds or installs a Vulkan driver ' +
   '(`npx tilegrad doctor` explains); in a browser, use one with WebGPU switched on.';
 
-/** For a page, or a runtime, without WebGPU. @param gpu what `navigator.gpu` is there */
+/** The error for a page or a runtime without WebGPU. @param gpu value of `navigator.gpu` */
 export function noWebGpuError(gpu: undefined | null): AdapterError {
   const isInsecure = (globalThis as { isSecureContext?: boolean }).isSecureContext === false;
   const advice = isInsecure
@@ -139,14 +139,14 @@ function formatRequest({ requiredFeatures, requiredLimits }: DeviceRequest): str
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
 
-/** An error of tilegrad's as it is, and any other as an AdapterError: what implements a part of WebGPU fails in its own words. */
+/** Returns a TilegradError unchanged and wraps any other error in an AdapterError, as implementations throw errors of their own. */
 export const asAdapterError = (cause: unknown, subject = 'the WebGPU adapter could not be opened'): TilegradError =>
   cause instanceof TilegradError ? cause : new AdapterError(`${subject}: ${messageOf(cause)}`, { cause });
 
-/** Milliseconds that a device may take to tell that it was lost, after a probe of it failed. */
+/** Milliseconds to wait for a device to report that it was lost, after its probe failed. */
 const LOSS_MS = 100;
 
-/** How a device was lost; null if it was not. */
+/** Why a device was lost; null if it was not. */
 const lossReason = (device: GPUDevice): Promise<string | null> =>
   Promise.race([
     device.lost.then(({ message }) => message),

@@ -1,16 +1,16 @@
 import type { Choice } from './kernel-selection.ts';
 
-/** What a dispatch belongs to, for profiles. */
+/** Layer, pass and kernel selection that a dispatch belongs to, for profiles. */
 export interface Origin {
-  /** The layer's call in a model, as errors name it; of layers that share a kernel the first. Null outside of layers: losses, optimizers. */
+  /** Name of the layer's call, as in errors; the first layer if several share a kernel. Null outside of layers: losses, optimizers. */
   layer: string | null;
   /** Whether a backward pass dispatched it. */
   backward: boolean;
-  /** Choices of kernels that led to it, the outermost first: a convolution may run as a matrix product, of which there are kernels too. */
+  /** Selected kernel variants, the outermost first: a convolution may run as a matrix product, which has variants too. */
   choices: readonly Choice[];
 }
 
-/** Runs `body`, whose dispatches have this in their origin. */
+/** Runs `body` with `part` in the origin of its dispatches. */
 export function withOrigin<T>(device: { origin: Origin }, part: Partial<Origin>, body: () => T): T {
   const { origin } = device;
   device.origin = { ...origin, ...part };

@@ -2,13 +2,13 @@ import { ShaderError } from '../base/errors.ts';
 import { type Failures, textOf } from './failures.ts';
 import type { Counters } from './info.ts';
 
-/** Bindings of the storage arrays that a shader may write, read off its declarations. */
+/** Bindings of the storage arrays that a shader may write, according to its declarations. */
 export function writtenBindings(wgsl: string): Set<number> {
   const code = wgsl.replace(/\/\/.*$/gm, '');
   return new Set([...code.matchAll(/@binding\((\d+)\)\s*var<storage,\s*read_write>/g)].map(([, n]) => Number(n)));
 }
 
-/** What makes a compute pipeline: WGSL text and the values of its `override` constants. The entry point is `main`. */
+/** Source of a compute pipeline: WGSL text and values of its `override` constants. The entry point is `main`. */
 export interface KernelSource {
   /** The shader file's name without `.wgsl`, for messages and benchmarks. */
   name: string;
@@ -24,27 +24,27 @@ export interface Pipeline {
   layout: GPUBindGroupLayout;
   /** Bindings that it may write. */
   written: readonly number[];
-  /** Why the adapter does not take it, once it has said so. Whatever was dispatched with it did not run. */
+  /** The error if the adapter refused the pipeline; dispatches with it did not run. Null if it was not refused so far. */
   refused: ShaderError | null;
 }
 
-/** A compiled text, and its pipelines by their constants. */
+/** A compiled module, and its pipelines by their constants. */
 interface Compiled {
   module: GPUShaderModule;
   pipelines: Map<string, Pipeline>;
 }
 
-/** Pipelines that a device remembers: far more than a training step has. Each takes about 250 KB on lavapipe. */
+/** Most pipelines in the cache: far more than a training step has. Each takes about 250 KB on lavapipe. */
 const MAX_PIPELINES = 1024;
 
 /**
- * Compiles each kernel once a device; of too many the oldest are forgotten, which programs may hold still. That the adapter refuses one
- * is known later, because WebGPU reports it so.
+ * Compiles each kernel once per device. Above the limit the oldest are dropped from the cache; programs keep theirs. WebGPU reports
+ * asynchronously whether the adapter refused a kernel.
  */
 export class PipelineCache {
-  /** How each is forgotten, oldest first. */
+  /** Functions that drop one pipeline each, oldest first. */
   private readonly evictions: (() => void)[] = [];
-  /** By text. */
+  /** Modules by WGSL text. */
   private readonly modules = new Map<string, Compiled>();
 
   constructor(
@@ -54,7 +54,7 @@ export class PipelineCache {
     private readonly maxPipelines = MAX_PIPELINES,
   ) {}
 
-  /** @throws ShaderError for one that the adapter refused before */
+  /** @throws ShaderError if the adapter refused the kernel before */
   get(source: KernelSource): Pipeline {
     const constants = source.constants ?? {};
     const key = JSON.stringify(constants);
@@ -62,7 +62,7 @@ export class PipelineCache {
     const known = text?.pipelines.get(key);
     if (known?.refused) throw known.refused;
     if (known) return known;
-    // What the language forbids is a validation error; what the driver's compiler refuses is an internal one.
+    // Invalid WGSL is a validation error; a refusal by the driver's compiler is an internal error.
     this.gpu.pushErrorScope('internal');
     this.gpu.pushErrorScope('validation');
     if (!text) {
@@ -76,7 +76,7 @@ export class PipelineCache {
       layout: 'auto',
       compute: { module, entryPoint: 'main', constants },
     });
-    // Within the scopes: the layout of an invalid pipeline is an error that says nothing of the cause.
+    // Inside the scopes, because the layout of an invalid pipeline is an error, and its message does not name the cause.
     const layout = gpu.getBindGroupLayout(0);
     const written = [...writtenBindings(source.code)];
     const pipeline: Pipeline = { name: source.name, source, gpu, layout, written, refused: null };
@@ -102,7 +102,7 @@ export class PipelineCache {
     answers: Promise<GPUError | null>[],
   ): Promise<void> {
     const [validation, internal] = await Promise.all(answers);
-    const error = internal ?? validation; // an internal one comes first, and the other is about its layout
+    const error = internal ?? validation; // the internal error is the cause; the validation error is about the layout
     if (!error) return;
     const messages = await messagesOf(module);
     pipeline.refused = new ShaderError(shaderMessage(pipeline.source, messages, textOf(error)));
@@ -110,7 +110,7 @@ export class PipelineCache {
   }
 }
 
-/** None where the compiler does not tell, which must not hide that it refused the text. */
+/** Compiler messages; an empty list if they are unavailable, so that the refusal itself is still reported. */
 async function messagesOf(module: GPUShaderModule): Promise<readonly GPUCompilationMessage[]> {
   try {
     return (await module.getCompilationInfo()).messages;
@@ -119,7 +119,7 @@ async function messagesOf(module: GPUShaderModule): Promise<readonly GPUCompilat
   }
 }
 
-/** `shader conv2d.wgsl:12:7: unresolved value 'x'`, the line itself and a caret under the place. */
+/** `shader conv2d.wgsl:12:7: unresolved value 'x'`, then the line with a caret under the column. */
 function shaderMessage(source: KernelSource, messages: readonly GPUCompilationMessage[], fallback: string): string {
   const lines = source.code.split('\n');
   const errors = messages.filter((m) => m.type === 'error');
@@ -127,7 +127,7 @@ function shaderMessage(source: KernelSource, messages: readonly GPUCompilationMe
   if (errors.length === 0) return `shader ${source.name}.wgsl${constants}: ${fallback}`;
   return errors
     .map(({ lineNum, linePos, message }) => {
-      const [says, ...rest] = message.trim().split('\n'); // naga begins with an empty line, and shows the place itself
+      const [says, ...rest] = message.trim().split('\n'); // naga's messages begin with an empty line and show the source line themselves
       const number = String(lineNum).padStart(5);
       const caret = `${' '.repeat(number.length + 3 + Math.max(0, linePos - 1))}^`;
       return `shader ${source.name}.wgsl:${lineNum}:${linePos}: ${says}\n${number} | ${lines[lineNum - 1] ?? ''}\n${[caret, ...rest].join('\n')}`;

@@ -3,48 +3,48 @@ import floatBitsCode from '../../shaders/float_bits.wgsl';
 import lanesCode from '../../shaders/probe/probe_lanes.wgsl';
 import numbersCode from '../../shaders/probe/probe_numbers.wgsl';
 
-/** What a check of an adapter found: all is as kernels need it, or not. `unknown`: the check did not run. */
+/** Result of a check of an adapter: `ok` or `wrong` for the kernels' needs; `unknown` if the check did not run. */
 export type Finding = 'ok' | 'wrong' | 'unknown';
-/** `unused`: there is nothing to check, because the adapter has no subgroups of eight lanes or more. */
+/** Result of a subgroup check; `unused` if the adapter has no subgroups of eight lanes or more. */
 export type SubgroupFinding = Finding | 'unused';
 
-/** What was found about an adapter when it was opened, of what WebGPU leaves open or drivers get wrong. Plain data. */
+/** Results of the checks when a device is opened: behavior that WebGPU leaves open or drivers get wrong. Plain data. */
 export interface Probe {
   /** Whether the lanes of a subgroup are in the order of the workgroup's invocations: lane mod 8 = local index mod 8. */
   lanes: SubgroupFinding;
-  /** Whether shuffles bring the value of the lane they name. Kernels with subgroups run only where `lanes` and `shuffles` are ok. */
+  /** Whether shuffles return the value of the lane they name. Kernels with subgroups run only if `lanes` and `shuffles` are ok. */
   shuffles: SubgroupFinding;
-  /** Whether NaN stays NaN in the ReLU of the kernels' stores. Where not, the losses of a training that diverged may look healthy. */
+  /** Whether NaN stays NaN in the ReLU of fused kernels. If not, the losses of a diverged training may look healthy. */
   nanInRelu: Finding;
-  /** Whether NaN is neither above 0 nor at most 0, as IEEE 754 says. Kernels go by bits instead where NaN matters. */
+  /** Whether NaN is neither above 0 nor at most 0, as IEEE 754 says. Kernels compare bits instead if NaN matters. */
   nanAgainstZero: Finding;
-  /** Whether NaN is unequal to itself, as IEEE 754 says. Lavapipe takes `x != x` for false; no kernel has it. */
+  /** Whether NaN is unequal to itself, as IEEE 754 says. Lavapipe evaluates `x != x` to false; no kernel uses it. */
   nanAgainstItself: Finding;
-  /** Whether quotients and remainders of 32-bit integers are right. Kernels find the places of elements with them. */
+  /** Whether quotients and remainders of 32-bit integers are right. Kernels compute the indices of elements with them. */
   division: Finding;
-  /** Whether numbers below the smallest normal one, 1.2e-38, are calculated with or taken for 0. WebGPU allows both. */
+  /** Whether numbers below the smallest normal one, 1.2e-38, are kept or flushed to 0. WebGPU allows both. */
   denormals: 'kept' | 'flushed' | 'unknown';
-  /** What was wrong or did not run, in the adapter's words where it has any. */
+  /** Descriptions of what was wrong or did not run, with the adapter's messages if there are any. */
   notes: string[];
 }
 
-/** A kernel whose answers tell something of the adapter. */
+/** A kernel whose output shows a property of the adapter. */
 export interface Question {
   name: string;
   code: string;
   constants?: Record<string, number>;
-  /** Bound before the answers, if any. */
+  /** Input array, bound before the output; optional. */
   input?: Uint32Array<ArrayBuffer>;
-  /** Words of the answers. */
+  /** Number of 32-bit words of the output. */
   words: number;
 }
 
-/** What a question came to: its words, or why there are none. */
+/** Output of a question, or the error if there is none. */
 export type Answer = Uint32Array | Error;
 
 const float = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0]!;
 
-/** Dividends and divisors: near 2^32, where a driver for Apple silicon is known to be wrong by one, and others. */
+/** Dividends and divisors: some near 2^32, for which a driver for Apple silicon is known to be wrong by one. */
 const DIVISIONS: readonly (readonly [number, number])[] = [
   [4294967294, 3],
   [4294967295, 3],
@@ -63,13 +63,13 @@ const NANS = [
   [0x7fc00000, float(1)],
   [0xffc00000, float(1)],
 ] as const;
-/** A product below the smallest normal number, and one of such a number. */
+/** A product below the smallest normal number, and a product with such a factor. */
 const SMALL = [
   [float(2 ** -126), float(0.5)],
   [float(2 ** -127), float(2)],
 ] as const;
 const PAIRS = [...DIVISIONS, ...NANS, ...SMALL];
-/** Words of the answer for a pair. */
+/** Output words for a pair. */
 const WORDS = 8;
 
 export const numbersQuestion: Question = {
@@ -79,16 +79,16 @@ export const numbersQuestion: Question = {
   words: PAIRS.length * WORDS,
 };
 
-/** Sizes of workgroups that kernels with subgroups have, on an adapter whose widest subgroup has so many lanes. */
+/** Workgroup sizes of kernels with subgroups, on an adapter whose widest subgroup has `lanes` lanes. */
 const sizesFor = (lanes: number): number[] => [...new Set([32, 64, lanes])];
 
-/** One for each size of workgroup. */
+/** One question for each workgroup size. */
 export const lanesQuestions = (lanes: number): Question[] =>
   sizesFor(lanes).map((size) => ({ name: 'probe_lanes', code: lanesCode, constants: { SIZE: size }, words: size }));
 
 const finding = (isRight: boolean): Finding => (isRight ? 'ok' : 'wrong');
 const isNaNBits = (bits: number): boolean => (bits & 0x7fffffff) > 0x7f800000;
-/** Of comparisons of NaN, in probe_numbers.wgsl: unequal to itself; neither above 0 nor at most 0, and so not selected away. */
+/** Bits of NaN's comparisons in probe_numbers.wgsl: unequal to itself; mask of the comparisons with 0; their value by IEEE 754. */
 const [UNEQUAL, AGAINST_ZERO, NOT_AGAINST_ZERO] = [0b0001, 0b1110, 0b1000];
 
 /** Reads the answers to `numbersQuestion`. */
@@ -146,16 +146,16 @@ export function readLanes(answers: readonly Answer[]): Pick<Probe, 'lanes' | 'sh
   return { lanes: finding(!astray), shuffles: finding(!lost), notes };
 }
 
-/** Lanes of the widest subgroup, where a device has subgroups and none of fewer than eight lanes; else null. */
+/** Lanes of the widest subgroup if all subgroups of the device have at least eight lanes; else null. */
 export function widestSubgroup(device: GPUDevice, adapter: GPUAdapter): number | null {
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = device.adapterInfo ?? adapter.info ?? {};
   return device.features.has('subgroups') && subgroupMinSize >= 8 ? subgroupMaxSize : null;
 }
 
-/** Of a device without subgroups of eight lanes. */
+/** Results for a device without subgroups of eight lanes. */
 export const unusedSubgroups = { lanes: 'unused', shuffles: 'unused', notes: [] as string[] } as const;
 
-/** Of a device that was not probed. */
+/** Results for a device that was not probed. */
 export const unknownProbe = (reason: string): Probe => {
   const error = new Error(reason);
   return { ...readLanes([error]), ...readNumbers(error), notes: [reason] };

@@ -1,16 +1,16 @@
 import { DeviceLostError } from '../base/errors.ts';
 
-/** Milliseconds between empty submits while something is waited for; browsers run no timer more often. */
+/** Milliseconds between empty submits during a wait; browsers run timers no more often. */
 const SUBMIT_EVERY_MS = 4;
-/** Waits that take longer than this on an idle queue are worth the empty submits. */
+/** Milliseconds that a wait on an idle queue must take for empty submits to be tried. */
 const LATE_MS = 8;
-/** Waits on an idle queue of which the shortest is its latency: the machine may have been busy during the others. */
+/** Number of measured waits on an idle queue; the shortest is the latency, as the machine may be busy during the others. */
 const TRIES = 2;
 
-/** Clock and timer of the host; a test puts its own in place. */
+/** Clock and timer of the host; tests replace them. */
 export interface Timers {
   now(): number;
-  /** Calls `action` every `ms` milliseconds. @returns what ends that */
+  /** Calls `action` every `ms` milliseconds. @returns a function that stops it */
   every(ms: number, action: () => void): () => void;
 }
 
@@ -23,23 +23,23 @@ const hostTimers: Timers = {
 };
 
 /**
- * Waits for what WebGPU promises of a queue: work that is done, buffers that are mapped.
+ * Waits for promises of a WebGPU queue: finished work and mapped buffers.
  *
- * Implementations differ in how soon they resolve such a promise: Chrome takes 0.1 ms, Deno 10 ms. Firefox looks for finished work
- * from a timer of 100 ms, and whenever something is submitted (bug 1870699). So the latency is measured, and where empty submits make
- * it shorter, they are sent while something is waited for.
+ * Implementations take different times to resolve such a promise: Chrome 0.1 ms, Deno 10 ms. Firefox checks for finished work
+ * in a timer of 100 ms, and at each submit (bug 1870699). So the latency is measured, and if empty submits
+ * make it shorter, they are sent during waits.
  */
 export class QueueWaits {
-  /** Milliseconds that a wait takes on an idle queue, as last measured. */
+  /** Last measured duration of a wait on an idle queue, in milliseconds. */
   latencyMs = 0;
   private submitsHelp = false;
   private waits = 0;
   private stopSubmits = () => {};
-  /** What ends each wait under way, and the error that it ended with once the device is gone. */
+  /** Functions that reject the current waits, and the error that ended all waits when the device was lost. */
   private readonly endings = new Set<(error: Error) => void>();
   private ended: Error | null = null;
 
-  /** @param wait how promises are waited for instead, where something better is known of the implementation: it counts as prompt */
+  /** @param wait waits for a promise instead, if an implementation needs a special way; null to measure the latency */
   constructor(
     private readonly queue: Pick<GPUQueue, 'submit' | 'onSubmittedWorkDone'>,
     private readonly wait: (<T>(promise: Promise<T>) => Promise<T>) | null = null,
@@ -47,8 +47,8 @@ export class QueueWaits {
   ) {}
 
   /**
-   * A promise that the GPU has done all that was submitted so far, for `until`. Nobody needs to wait for it. It is rejected with a
-   * DeviceLostError where the implementation gives the wait up.
+   * A promise, for `until`, that resolves when the GPU has finished all work submitted so far. It need not be awaited. It is rejected with
+   * a DeviceLostError if the implementation aborts the wait.
    */
   fence(): Promise<unknown> {
     const done = this.done();
@@ -61,13 +61,16 @@ export class QueueWaits {
       return await this.queue.onSubmittedWorkDone();
     } catch (cause) {
       const says = cause instanceof Error ? cause.message : String(cause);
-      throw new DeviceLostError(`device: a wait for the GPU was given up, as if the device went away: ${says}`, {
-        cause,
-      });
+      throw new DeviceLostError(
+        `device: the implementation aborted a wait for the GPU, as if the device was lost: ${says}`,
+        {
+          cause,
+        },
+      );
     }
   }
 
-  /** Ends all waits, and those to come, with this error: not every implementation does so when a device is lost. */
+  /** Rejects all current and future waits with this error; not every implementation does so when a device is lost. */
   end(error: Error): void {
     this.ended = error;
     for (const end of this.endings) end(error);
@@ -75,8 +78,8 @@ export class QueueWaits {
 
   /**
    * Waits for a promise of WebGPU.
-   * @param busyWait whether the wait polls all the time, which takes a processor core and returns at once
-   * @throws what the promise is rejected with, or what `end` was given
+   * @param busyWait whether to poll without sleeping: uses a processor core, but returns at once; default false
+   * @throws the promise's rejection, or the error given to `end`
    */
   async until<T>(promise: Promise<T>, busyWait = false): Promise<T> {
     let end = (_: Error) => {};
@@ -103,7 +106,7 @@ export class QueueWaits {
     }
   }
 
-  /** Measures `latencyMs`, and whether empty submits help. Nothing else may use the queue meanwhile. @returns the latency */
+  /** Measures `latencyMs`, and whether empty submits shorten it. The queue must be unused meanwhile. @returns the latency */
   async measure(): Promise<number> {
     if (this.wait) return 0;
     this.latencyMs = await this.shortestWait();
@@ -118,11 +121,11 @@ export class QueueWaits {
 
   private async shortestWait(): Promise<number> {
     const { queue, timers } = this;
-    await this.until(this.fence()); // of a timer's period it may see any part
+    await this.until(this.fence()); // aligns the measurement with the timer: this wait may end anywhere in its period
     let shortest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < TRIES; i++) {
       const begun = timers.now();
-      queue.submit([]); // some implementations resolve at once where nothing was submitted
+      queue.submit([]); // some implementations resolve at once if nothing was submitted
       await this.until(this.fence());
       shortest = Math.min(shortest, timers.now() - begun);
     }

@@ -7,7 +7,7 @@ import type { Pipeline } from './pipelines.ts';
 import { type BufferPool, Storage } from './storage.ts';
 import { costOf, SubmitBudget } from './submit-budget.ts';
 
-/** Arrays that a dispatch may write. */
+/** The arrays that a dispatch may write. */
 export function* writtenArrays({ written }: Pipeline, bindings: readonly Binding[]): Generator<Storage> {
   for (const i of written) {
     const array = bindings[i];
@@ -17,19 +17,19 @@ export function* writtenArrays({ written }: Pipeline, bindings: readonly Binding
 
 type Dispatched = Pick<Command, 'pipeline' | 'bindings'>;
 
-/** What a submit holds: a dispatch, a copy, or the begin of a program, which computes all of its own arrays anew. */
+/** A part of a submit: a dispatch, a copy, or the start of a program, which recomputes all of its own arrays. */
 export type Encoded = Dispatched | { from: Binding; to: Binding } | { renewed: readonly Storage[] };
 
-/** The most bytes that an array may have under a limit for bindings or buffers, which need not be one of vec4s (2^31 - 1, say). */
+/** Largest size of an array, in bytes, under a limit on bindings or buffers: a multiple of 16, for vec4; limits such as 2^31 - 1 are not. */
 export const maxArrayBytes = (limit: number) => Math.floor(limit / 16) * 16;
 
-/** Dispatches encoded before a submit happens by itself, so that the GPU starts while the host goes on. */
+/** Dispatches encoded before an automatic submit, so that the GPU starts while the host continues. */
 const MAX_PENDING_DISPATCHES = 128;
 
 /**
- * The one place where commands are encoded. Normally a dispatch goes straight into the open pass, and `flush` submits
- * it; while recording, dispatches are kept in a list instead, which `Program.run` encodes whole. Where what waits to be submitted
- * is much work, it is submitted before the next dispatch (see `SubmitBudget`).
+ * Encodes all commands of a device. Normally a dispatch is encoded into the open pass, and `flush` submits it.
+ * During recording, dispatches are appended to a list, which `Program.run` encodes. Pending work above the budget
+ * is submitted before the next dispatch (see `SubmitBudget`).
  */
 export class Recorder {
   private encoder: GPUCommandEncoder | null = null;
@@ -37,18 +37,18 @@ export class Recorder {
   private pending = 0;
   private pendingCost = 0;
   private submittedTotal = 0;
-  /** How much goes into a submit. */
+  /** Limits on the cost of a submit and of a dispatch. */
   readonly budget = new SubmitBudget();
   private recordedCommands: Command[] | null = null;
   private readonly pendingWrites = new Set<() => void>();
-  /** What waits to be submitted. */
+  /** Dispatches and copies to be submitted. */
   private encoded: Encoded[] = [];
   private readonly bindGroups: BindGroups;
 
   constructor(
     private readonly gpu: GPUDevice,
     private readonly counters: Counters,
-    /** Called when nothing waits to be submitted any more, with what was submitted. */
+    /** Called after each submit, with its contents. */
     private readonly afterSubmit: (encoded: readonly Encoded[]) => void,
     /** Whether the adapter ever refused a pipeline or a buffer. */
     readonly failures: { readonly hasRefused: boolean },
@@ -56,7 +56,7 @@ export class Recorder {
     this.bindGroups = new BindGroups(gpu, counters);
   }
 
-  /** Keeps no bind groups of earlier dispatches any longer. */
+  /** Drops the cached bind groups. */
   dropBindGroups(): void {
     this.bindGroups.clear();
   }
@@ -65,7 +65,7 @@ export class Recorder {
     return this.recordedCommands !== null;
   }
 
-  /** Whether commands wait to be submitted. */
+  /** Whether there are commands to submit. */
   get hasPending(): boolean {
     return this.encoder !== null;
   }
@@ -76,7 +76,7 @@ export class Recorder {
     workgroups: readonly [number, number, number],
     info?: DispatchInfo,
   ): void {
-    // What a refusal made invalid is not used again, and a recording keeps its own.
+    // Bind groups may be invalid after a refusal, so they are not cached then; a recording keeps its bind groups itself.
     const isKept = !this.recordedCommands && !this.failures.hasRefused;
     const bindGroup = isKept ? this.bindGroups.get(pipeline, bindings) : this.bindGroups.create(pipeline, bindings);
     const command = { pipeline, bindGroup, workgroups, bindings, info, cost: costOf(bindings, info) };
@@ -84,12 +84,12 @@ export class Recorder {
       this.recordedCommands.push(command);
     } else {
       this.flushIfOverBudget(command);
-      this.encode(command, { pipeline, bindings }); // without the bind group, which need not be held
+      this.encode(command, { pipeline, bindings }); // without the bind group, so that it can be freed
       if (this.pending >= MAX_PENDING_DISPATCHES) this.flush();
     }
   }
 
-  /** Encodes a finished list into the open pass; what `flush` has to submit then is all of it, or the end of much work. */
+  /** Encodes a recorded list into the open pass; submits its beginning if it exceeds the budget. */
   replay(commands: readonly Command[]): void {
     for (const command of commands) {
       this.flushIfOverBudget(command);
@@ -97,7 +97,7 @@ export class Recorder {
     }
   }
 
-  /** The same, each command in a pass of its own that writes the times of its begin and end at 2i and 2i + 1. */
+  /** Like `replay`, with one pass for each command, which writes its begin and end times to queries 2i and 2i + 1. */
   replayTimed(commands: readonly Command[], querySet: GPUQuerySet): void {
     for (const [i, command] of commands.entries()) {
       this.flushIfOverBudget(command);
@@ -109,7 +109,7 @@ export class Recorder {
     }
   }
 
-  /** Copies the first `count` times of a query set into a buffer, as 64-bit nanoseconds. */
+  /** Copies the first `count` timestamps of a query set into a buffer, as 64-bit nanoseconds. */
   resolve(querySet: GPUQuerySet, count: number, to: GPUBuffer): void {
     this.pass?.end();
     this.pass = null;
@@ -118,8 +118,8 @@ export class Recorder {
   }
 
   /**
-   * Submits what waits, where this command would make it too much for a submit. Only ever between dispatches: a copy belongs to
-   * the submit of its `beforeSubmit`.
+   * Submits pending commands if this one would exceed the budget of a submit. Called only before dispatches, because a copy must be in
+   * the same submit as its `beforeSubmit`.
    */
   private flushIfOverBudget({ cost }: Command): void {
     if (this.pendingCost > 0 && this.pendingCost + cost > this.budget.maxSubmitCost) this.flush();
@@ -138,7 +138,7 @@ export class Recorder {
     this.counters.dispatches++;
   }
 
-  /** Notes that what is encoded next is part of this. */
+  /** Adds a copy, or the start of a program, to the contents of the next submit. */
   noteEncoded(encoded: Encoded): void {
     this.encoded.push(encoded);
   }
@@ -150,7 +150,7 @@ export class Recorder {
     this.encoder.copyBufferToBuffer(from, offset, to, toOffset, bytes);
   }
 
-  /** Calls `write` once before the commands encoded so far are submitted: what it sends to the queue is there when they run. */
+  /** Calls `write` once before the pending commands are submitted, so that they see the data it uploads to the queue. */
   beforeSubmit(write: () => void): void {
     this.pendingWrites.add(write);
   }
@@ -192,7 +192,7 @@ export class Recorder {
 /** A recorded list of dispatches with the buffers it needs. Running it creates no GPU object but the command encoder. */
 export class Program {
   private disposed = false;
-  /** What it was given, which must be there whenever it runs: a released buffer soon is another's. */
+  /** Arrays from outside of the program, which must exist whenever it runs: a released buffer is soon reused. */
   private readonly externalArrays: readonly Storage[];
   private readonly renewal: { renewed: readonly Storage[] };
   /** Arrays that it may write. */
@@ -203,7 +203,7 @@ export class Program {
     /** Its dispatches in order, for profiles. */
     readonly commands: readonly Command[],
     private readonly pool: BufferPool,
-    /** Gives its uniforms back. */
+    /** Releases its uniforms. */
     private readonly releaseUniforms: () => void,
   ) {
     const bindings = new Set(commands.flatMap((command) => command.bindings));
@@ -223,12 +223,12 @@ export class Program {
     return this.commands.map(({ pipeline }) => pipeline.name);
   }
 
-  /** What it costs (see `costOf`). */
+  /** Estimated cost (see `costOf`). */
   get cost(): number {
     return this.commands.reduce((sum, { cost }) => sum + cost, 0);
   }
 
-  /** Submits one of its dispatches alone, `times` over, for benchmarks. What it computes from is what was there. */
+  /** Submits only dispatch `i`, `times` times, for benchmarks. It reads the current contents of its inputs. */
   runOnly(i: number, times = 1): void {
     this.check();
     for (const array of this.written) array.countWrite();
@@ -236,7 +236,7 @@ export class Program {
     this.recorder.flush();
   }
 
-  /** Submits the whole list, each dispatch in a pass of its own, and their times (see `Recorder.replayTimed`) into `times`. */
+  /** Submits the whole list with one pass for each dispatch, and writes their times to `times` (see `Recorder.replayTimed`). */
   runTimed(querySet: GPUQuerySet, times: GPUBuffer): void {
     this.begin();
     this.recorder.replayTimed(this.commands, querySet);
@@ -244,7 +244,7 @@ export class Program {
     this.recorder.flush();
   }
 
-  /** Whether a buffer is one of its intermediate results, rather than something it was given. */
+  /** Whether a buffer holds an intermediate result, rather than an array from outside. */
   owns(buffer: GPUBuffer): boolean {
     return this.pool.owns(buffer);
   }
@@ -254,24 +254,24 @@ export class Program {
     return this.pool.bytes;
   }
 
-  /** Submits the whole list, `times` over, without waiting for it. */
+  /** Submits the whole list, `times` times, without waiting for it. */
   run(times = 1): void {
     for (let i = 0; i < times; i++) this.encode();
     this.recorder.flush();
   }
 
   /**
-   * Encodes the whole list, to be submitted with what comes next: by a read-back, an upload or `device.flush()` at the latest. Of
-   * much work the beginning is submitted at once.
-   * @throws DisposedError where the program or something it was given was disposed; OutOfMemoryError where there was no memory for it;
-   *   ShaderError if the adapter refused one of its pipelines, or one that was to compute what it was given
+   * Encodes the whole list. It is submitted with later commands: by a read-back, an upload or `device.flush()` at the latest. If it exceeds
+   * the budget of a submit, its beginning is submitted at once.
+   * @throws DisposedError if the program or an array that it uses was disposed; OutOfMemoryError if there was no memory for it;
+   *   ShaderError if the adapter refused one of its pipelines, or one that computes its inputs
    */
   encode(): void {
     this.begin();
     this.recorder.replay(this.commands);
   }
 
-  /** Before the whole list is encoded, which computes anew what an earlier run lost. */
+  /** Prepares a run of the whole list. It recomputes all arrays of the program, so earlier losses are cleared. */
   private begin(): void {
     this.check();
     if (this.recorder.failures.hasRefused) for (const storage of this.renewal.renewed) storage.loss = null;
@@ -279,12 +279,12 @@ export class Program {
     this.recorder.noteEncoded(this.renewal);
   }
 
-  /** @throws what `encode` would, now */
+  /** @throws the errors that `encode` would throw */
   check(): void {
     if (this.disposed) throw new DisposedError('program: run after dispose()');
     if (this.externalArrays.some((storage) => storage.released)) {
       throw new DisposedError(
-        'program: something it reads or writes was disposed: the data, the model or the optimizer must be there until its end',
+        'program: an array that it reads or writes was disposed; dispose the data, the model and the optimizer after the program',
       );
     }
     if (this.recorder.failures.hasRefused) this.checkRefusals();
@@ -295,7 +295,7 @@ export class Program {
     const isOutOfMemory = (one: Binding) => failureOf(bufferOf(one)) !== null;
     if (this.commands.some(({ bindings }) => bindings.some(isOutOfMemory))) {
       throw new OutOfMemoryError(
-        'program: the adapter had no memory for something it reads or writes; use a smaller batch or model',
+        'program: the adapter had no memory for an array that it reads or writes; use a smaller batch or model',
       );
     }
     for (const { loss } of this.externalArrays) if (loss) throw loss;

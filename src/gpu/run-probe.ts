@@ -10,9 +10,9 @@ import {
 } from './probe.ts';
 
 /**
- * Asks a device how it calculates, and how it numbers lanes if it has subgroups of eight or more. Never throws: what could not be found
- * out is `unknown`, and the notes say why.
- * @param lanes of the widest subgroup; null where there are none of eight lanes
+ * Checks how a device calculates, and how it numbers lanes if it has subgroups of eight or more. Never throws: a check that fails to run
+ * is `unknown`, and the notes say why.
+ * @param lanes lanes of the widest subgroup; null if there are no subgroups of eight lanes
  */
 export async function probeDevice(gpu: GPUDevice, lanes: number | null): Promise<Probe> {
   const questions = [numbersQuestion, ...(lanes === null ? [] : lanesQuestions(lanes))];
@@ -21,7 +21,7 @@ export async function probeDevice(gpu: GPUDevice, lanes: number | null): Promise
   return { ...subgroups, ...found, notes: [...subgroups.notes, ...found.notes] };
 }
 
-/** Each question has a submit of its own, so that one that is refused leaves the others alone. */
+/** Runs a question in its own submit, so that a refusal does not affect the others. */
 async function answerOf(gpu: GPUDevice, question: Question): Promise<Answer> {
   const buffers: GPUBuffer[] = [];
   try {
@@ -33,12 +33,12 @@ async function answerOf(gpu: GPUDevice, question: Question): Promise<Answer> {
   }
 }
 
-/** Waits once, since a wait may take 100 ms in a browser. What it makes is put into `buffers`. @throws what was refused */
+/** Runs a question with a single wait, as a wait may take 100 ms in a browser. Adds its buffers to `buffers`. @throws the refusal */
 async function answerIn(buffers: GPUBuffer[], gpu: GPUDevice, question: Question): Promise<Uint32Array> {
   const refusals: Promise<GPUError | null>[] = [];
   let answer: GPUBuffer;
   gpu.pushErrorScope('validation');
-  gpu.pushErrorScope('internal'); // what a driver's compiler refuses; first, because what is invalid then is its consequence
+  gpu.pushErrorScope('internal'); // refusals by the driver's compiler; innermost, because validation errors are their consequences
   try {
     answer = submit(gpu, question, buffers);
   } finally {
@@ -52,7 +52,7 @@ async function answerIn(buffers: GPUBuffer[], gpu: GPUDevice, question: Question
   return new Uint32Array(answer.getMappedRange().slice(0));
 }
 
-/** Returns the buffer that the answers come in. */
+/** Submits a question. @returns the buffer with the answer */
 function submit(gpu: GPUDevice, question: Question, buffers: GPUBuffer[]): GPUBuffer {
   const { name, code, constants, input, words } = question;
   const make = (size: number, usage: number, mappedAtCreation = false) => {

@@ -3,10 +3,10 @@ import { ArgumentError, DisposedError } from '../base/errors.ts';
 import type { Counters } from './info.ts';
 import { failureOf, type Memory } from './memory.ts';
 
-/** Bytes of a buffer's beginning that are remembered where the host knows them, for `console.log`. */
+/** Bytes at the start of a buffer that are remembered if the host knows them, for `console.log`. */
 const KNOWN_BYTES = 256;
 
-/** A range of a GPU buffer with a count of its users; the last `release` gives it back to the pool it came from. */
+/** A range of a GPU buffer with a count of its users; the last `release` returns it to its pool. */
 export class Storage {
   private users = 1;
   private lostBy: Error | null = null;
@@ -14,11 +14,11 @@ export class Storage {
   private known: { bytes: ArrayBuffer; writes: number } | null = null;
   constructor(
     readonly buffer: GPUBuffer,
-    /** Bytes from the start of `buffer`; a multiple of 256, as WebGPU asks of bindings. */
+    /** Bytes from the start of `buffer`; a multiple of 256, as WebGPU requires of bindings. */
     readonly offset: number,
     readonly bytes: number,
     private readonly onRelease: (() => void) | null,
-    /** What it is a range of. */
+    /** The storage that this one is a view of; null if it is not a view. */
     private readonly parent: Storage | null = null,
   ) {}
 
@@ -26,7 +26,7 @@ export class Storage {
     return this.parent ? this.parent.released : this.users === 0;
   }
 
-  /** Whether it is a range of another one, and holds no memory of its own. */
+  /** Whether it is a view of another storage, without its own memory. */
   get isView(): boolean {
     return this.parent !== null;
   }
@@ -36,7 +36,7 @@ export class Storage {
     return this.buffer === other?.buffer && this.offset === other.offset;
   }
 
-  /** Whether others see the same memory. */
+  /** Whether other tensors use the same memory. */
   get isShared(): boolean {
     return this.parent !== null || this.users > 1;
   }
@@ -46,7 +46,7 @@ export class Storage {
     return failureOf(this.buffer) !== null;
   }
 
-  /** Why it does not hold what was computed for it, see `LostWork`; null where it does. */
+  /** The error because of which its contents were not computed (see `LostWork`); null if there is none. */
   get loss(): Error | null {
     return this.parent ? this.parent.loss : this.lostBy;
   }
@@ -56,30 +56,30 @@ export class Storage {
     else this.lostBy = cause;
   }
 
-  /** How often something was sent to it, computed into it or copied into it. */
+  /** Number of uploads to it, dispatches that may write it and copies into it. */
   get writes(): number {
     return this.parent ? this.parent.writes : this.writeCount;
   }
 
-  /** To be called for each such write. */
+  /** Counts a write; call it for each one. */
   countWrite(): void {
     if (this.parent) this.parent.countWrite();
     else this.writeCount++;
   }
 
-  /** Notes what the host knows: that its contents began with these bytes after so many writes. What is no longer so is not noted. */
+  /** Remembers that the contents began with these bytes after `writes` writes; ignored if there were more writes since. */
   remember(data: ArrayBufferView<ArrayBuffer>, writes: number): void {
     if (writes !== this.writes) return;
     const { buffer, byteOffset, byteLength } = data;
     this.known = { bytes: buffer.slice(byteOffset, byteOffset + Math.min(byteLength, KNOWN_BYTES)), writes };
   }
 
-  /** The first bytes of its contents, if the host knows them; null where they may have changed since. */
+  /** The first bytes of its contents if the host knows them; null if they may have changed. */
   get knownBytes(): ArrayBuffer | null {
     return this.known?.writes === this.writes ? this.known.bytes : null;
   }
 
-  /** Another owner of the same range (a reshaped tensor, say). */
+  /** Adds a user of the same range, such as a reshaped tensor. */
   retain(): this {
     if (this.users === 0) throw new DisposedError('storage: retained after its last release');
     this.users++;
@@ -91,14 +91,14 @@ export class Storage {
     if (--this.users === 0) this.onRelease?.();
   }
 
-  /** A range inside this one, which must outlive it. `offset` is relative and a multiple of 256. */
+  /** A view of a part of this storage, which must outlive the view. `offset` is relative to this one and a multiple of 256. */
   view(offset: number, bytes: number): Storage {
     return new Storage(this.buffer, this.offset + offset, bytes, null, this.parent ?? this);
   }
 }
 
 /**
- * Rounds a request up, so that tensors of nearly the same size share buffers: to 256 bytes, then to steps of an
+ * Rounds a size up so that tensors of similar sizes share buffers: to multiples of 256 bytes up to 2,048, then to multiples of an
  * eighth of the power of two below, which wastes at most 12.5%.
  */
 export function bucketBytes(bytes: number): number {
@@ -107,30 +107,30 @@ export function bucketBytes(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
-/** Bytes of released buffers that a pool keeps for reuse, unless more turn out to be of use or another number is asked for. */
+/** Default limit, in bytes, on released buffers that a pool keeps for reuse; it rises if a loop needs more. */
 export const DEFAULT_KEEP_BYTES = 2 ** 28;
-/** Sizes of evicted buffers that are remembered. */
+/** Most sizes of evicted buffers that are remembered. */
 const MAX_EVICTED_SIZES = 1024;
 
-/** When buffers may be destroyed: not while commands that use them wait to be submitted. */
+/** Pending commands: buffers that they use must not be destroyed before they are submitted. */
 export interface Commands {
   readonly hasPending: boolean;
-  /** Submits them, and then trims the pools. */
+  /** Submits the commands, then trims the pools. */
   flush(): void;
 }
 
 /**
  * Keeps released buffers for the next tensor of the same bucket. Reuse is safe without waiting for the GPU because
- * everything on a WebGPU queue runs in the order it was submitted.
+ * everything on a WebGPU queue runs in the order of submission.
  *
- * Of more than `limit` bytes those are evicted whose size was not used for the longest time. If evicted sizes are asked for again,
- * they were in use by turns, and the limit rises by their bytes, up to the most bytes that were ever in use at once: after a few
- * rounds of a loop nothing is made any more, while a sweep over sizes keeps no more than before.
+ * Above `limit` bytes, the sizes that were not used for the longest time are evicted. If an evicted size is requested again,
+ * the limit rises by its bytes, up to the most bytes ever in use at once. So a loop stops creating buffers
+ * after a few rounds, while a sweep over sizes keeps no more than before.
  */
 export class BufferPool {
-  /** By size, those not used for the longest time first. */
+  /** Free buffers by size; the sizes not used for the longest time come first. */
   private readonly free = new Map<number, GPUBuffer[]>();
-  /** When a buffer of a size was given back last, by `performance.now()`. */
+  /** Time of the last release of a buffer, by size; from `performance.now()`. */
   private readonly lastUse = new Map<number, number>();
   private readonly all = new Set<GPUBuffer>();
   private readonly evicted = new Map<number, number>();
@@ -142,9 +142,9 @@ export class BufferPool {
   private disposed = false;
 
   /**
-   * @param options.commands what may still use released buffers; null for a pool that keeps all of them until it is disposed
-   * @param options.counters where `bytesAllocated` is counted, if at all
-   * @param options.keepBytes a limit that never rises, in bytes; default `KEPT_BYTES`, rising
+   * @param options.commands pending commands that may use released buffers; null to keep all buffers until the pool is disposed
+   * @param options.counters counters whose `bytesAllocated` to update; default none
+   * @param options.keepBytes a limit in bytes that never rises; default `DEFAULT_KEEP_BYTES`, which rises
    */
   constructor(
     private readonly memory: Memory,
@@ -162,25 +162,25 @@ export class BufferPool {
     this.limit = options.keepBytes ?? DEFAULT_KEEP_BYTES;
   }
 
-  /** Bytes of all buffers this pool made, in use or free. */
+  /** Bytes of all buffers of this pool, in use or free. */
   get bytes(): number {
     return this.allBytes;
   }
 
-  /** Bytes of those that wait for reuse. */
+  /** Bytes of its free buffers. */
   get freeBytes(): number {
     return this.unusedBytes;
   }
 
-  /** Whether this pool made the buffer. */
+  /** Whether the buffer belongs to this pool. */
   owns(buffer: GPUBuffer): boolean {
     return this.all.has(buffer);
   }
 
   /** @throws OutOfMemoryError, DisposedError */
   acquire(bytes: number): Storage {
-    if (this.disposed) throw new DisposedError(`${this.label}: a buffer was asked for after the pool was disposed`);
-    const size = Math.min(bucketBytes(bytes), this.maxBufferSize); // which need not be a bucket's
+    if (this.disposed) throw new DisposedError(`${this.label}: a buffer was requested after the pool was disposed`);
+    const size = Math.min(bucketBytes(bytes), this.maxBufferSize); // the maximum need not be a bucket size
     const buffer = this.reuse(size) ?? this.create(size);
     this.peakBytesInUse = Math.max(this.peakBytesInUse, this.allBytes - this.unusedBytes);
     return new Storage(buffer, 0, bytes, () => this.recycle(buffer));
@@ -191,7 +191,7 @@ export class BufferPool {
     if (!list) return undefined;
     const buffer = list.pop()!;
     this.free.delete(size);
-    if (list.length > 0) this.free.set(size, list); // now the size that was used last
+    if (list.length > 0) this.free.set(size, list); // re-inserted as the size used last
     this.unusedBytes -= size;
     return buffer;
   }
@@ -208,7 +208,7 @@ export class BufferPool {
     return buffer;
   }
 
-  /** Whether a buffer of that size was evicted, one for each that was. */
+  /** Whether a buffer of this size was evicted; each eviction counts once. */
   private wasEvicted(size: number): boolean {
     const count = this.evicted.get(size) ?? 0;
     if (count > 1) this.evicted.set(size, count - 1);
@@ -228,15 +228,15 @@ export class BufferPool {
     const { commands } = this.options;
     if (!commands || this.unusedBytes <= this.limit) return;
     if (!commands.hasPending) this.trim();
-    else this.memory.defer(() => this.unusedBytes > this.limit && commands.flush()); // should nothing else do so
+    else this.memory.defer(() => this.unusedBytes > this.limit && commands.flush()); // in case nothing else submits
   }
 
-  /** Destroys free buffers beyond the limit. Nothing that uses them may wait to be submitted. */
+  /** Destroys free buffers above the limit. No pending commands may use them. */
   trim(): void {
     if (this.options.commands && this.unusedBytes > this.limit) this.evict(this.limit);
   }
 
-  /** Destroys the free buffers of sizes of which none was given back since then, by `performance.now()`. The same holds. */
+  /** Destroys free buffers of sizes without a release since `since` (of `performance.now()`). No pending commands may use them. */
   trimUnused(since: number): void {
     if (!this.options.commands) return;
     for (const [size, list] of this.free) {
@@ -248,7 +248,7 @@ export class BufferPool {
     }
   }
 
-  /** Destroys all free buffers, as memory has run out. The same holds. */
+  /** Destroys all free buffers, when memory has run out. No pending commands may use them. */
   drop(): void {
     this.limit = this.options.keepBytes ?? DEFAULT_KEEP_BYTES;
     if (this.options.commands) this.evict(0);
@@ -277,7 +277,7 @@ export class BufferPool {
     this.count(-buffer.size);
   }
 
-  /** A buffer that the adapter had no memory for is given to nobody again. */
+  /** Removes a buffer for which the adapter had no memory, so that it is not reused. */
   private forget(buffer: GPUBuffer): void {
     if (!this.all.delete(buffer)) return;
     this.count(-buffer.size);
@@ -302,7 +302,7 @@ export class BufferPool {
   }
 }
 
-/** @throws ArgumentError unless it is left out or a number of bytes */
+/** @throws ArgumentError unless `keepBytes` is undefined or an integer from 0 up */
 export function checkKeepBytes(subject: string, keepBytes: number | undefined): void {
   if (keepBytes === undefined || (Number.isInteger(keepBytes) && keepBytes >= 0)) return;
   throw new ArgumentError(

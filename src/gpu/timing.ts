@@ -5,36 +5,36 @@ import type { Device } from './device.ts';
 import type { Program } from './recorder.ts';
 import { Storage } from './storage.ts';
 
-/** How the dispatches of a program were timed, and what came out. */
+/** Measured times of a program's dispatches, and how they were measured. */
 export interface Timing {
-  /** `timestamps`: the GPU's own clock, around each dispatch of whole runs. `serialised`: each alone, waited for. */
+  /** `timestamps`: by the GPU's clock, around each dispatch of whole runs. `serialised`: each dispatch submitted and waited for alone. */
   clock: 'timestamps' | 'serialised';
-  /** Why it was not timestamps; null where it was. */
+  /** Why timestamps were not used; null if they were. */
   reason: string | null;
-  /** Milliseconds of each dispatch, the median of several. */
+  /** Milliseconds of each dispatch; the median of several. */
   ms: number[];
   /** Milliseconds of a run of the whole program; the median of several. */
   programMs: number;
 }
 
 export interface TimingOptions {
-  /** Seconds to spend; short kernels are timed more often within it, and a slow program may need more. Default 5. */
+  /** Seconds to spend; short kernels are timed more often, and a slow program may take longer. Default 5. */
   seconds?: number;
-  /** Milliseconds since any moment; for tests. */
+  /** Clock in milliseconds, for tests. Default `performance.now`. */
   now?: () => number;
 }
 
-/** @throws ArgumentError unless it is a positive number */
+/** @throws ArgumentError unless `seconds` is a positive number */
 export function checkSeconds(subject: string, seconds: number): void {
   if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return;
   throw new ArgumentError(`${subject}: seconds must be positive, but is ${formatValue(seconds)}`);
 }
 
-/** What a query set may hold. */
+/** Most queries of a query set, by WebGPU. */
 const MAX_QUERIES = 4096;
 const MIN_ROUNDS = 3;
 const MAX_ROUNDS = 50;
-/** A submit and a wait should be this small a part of what is timed. */
+/** Largest share of a submit and a wait in a measured time. */
 const OVERHEAD_SHARE = 0.05;
 
 export function median(values: readonly number[]): number {
@@ -43,20 +43,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** One run of a program as timestamps tell it: begin and end of each dispatch in nanoseconds, and the wall time around it all. */
+/** Timestamps of one run of a program: begin and end of each dispatch in nanoseconds, and the wall time of the run. */
 export interface TimedRun {
   times: readonly bigint[];
   wallMs: number;
 }
 
 /**
- * Why these timestamps cannot be believed, or null: they must not run backwards, dispatches must end one after another (a GPU may
- * note that one begins before it waits for the one before), all of them must fit into the wall time and make a fair part of it,
- * and the clock must be fine enough for what it timed.
+ * Why timestamps are implausible; null if they are not. They must not run backwards, and dispatches must end one after another.
+ * (A GPU may record the begin of a dispatch before it waits for the previous one.) They must fit into the wall time and account for a
+ * fair part of it, and the clock's resolution must suffice for the measured times.
  */
 export function distrustReason(runs: readonly TimedRun[]): string | null {
   for (const { times, wallMs } of runs) {
-    // An end comes neither before its own begin nor before the end of the dispatch before.
+    // A dispatch ends neither before its begin nor before the end of the previous dispatch.
     if (times.some((end, i) => i % 2 === 1 && (end < times[i - 1]! || end < (times[i - 2] ?? end)))) {
       return 'they run backwards';
     }
@@ -76,7 +76,7 @@ export function distrustReason(runs: readonly TimedRun[]): string | null {
   return null;
 }
 
-/** Milliseconds of each dispatch: to its end from its begin, or from the end of the one before where that is later. */
+/** Milliseconds of each dispatch: from its begin, or from the end of the previous one if that is later, to its end. */
 export function durations(times: readonly bigint[]): number[] {
   return Array.from({ length: times.length / 2 }, (_, i) => {
     const [begin, end] = [times[2 * i]!, times[2 * i + 1]!];
@@ -85,7 +85,7 @@ export function durations(times: readonly bigint[]): number[] {
   });
 }
 
-/** What a clock counts in, in milliseconds: the greatest common divisor of the steps between timestamps. */
+/** Resolution of a clock in milliseconds: the greatest common divisor of the differences between timestamps. */
 function resolutionOf(times: readonly bigint[]): number {
   const divisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : divisor(b, a % b));
   const first = times.reduce((least, time) => (time < least ? time : least));
@@ -93,8 +93,8 @@ function resolutionOf(times: readonly bigint[]): number {
 }
 
 /**
- * Times every dispatch of a program by the GPU's timestamps where they can be trusted, else alone. The program runs many
- * times for that: see `preserving`.
+ * Times every dispatch of a program: by the GPU's timestamps if they are plausible, else each dispatch alone. The program runs many
+ * times; use `preserving` to restore what it writes.
  */
 export async function timeProgram(device: Device, program: Program, options: TimingOptions = {}): Promise<Timing> {
   const { seconds = 5, now = () => performance.now() } = options;
@@ -120,7 +120,7 @@ async function timeWhole(device: Device, program: Program, budget: number, now: 
     return ms / times;
   };
   const first = await once(1);
-  // Several in flight, as in training, where the host is a few steps ahead.
+  // Several runs in flight, as in training, where the host is a few steps ahead.
   const times = first < 20 ? 5 : 1;
   const rounds = clampRounds(Math.floor(budget / (times * first)));
   const all: number[] = [];
@@ -128,7 +128,7 @@ async function timeWhole(device: Device, program: Program, budget: number, now: 
   return median(all);
 }
 
-/** Milliseconds a dispatch by timestamps, or why they cannot be had. */
+/** Milliseconds of each dispatch by timestamps, or the reason why timestamps cannot be used. */
 async function timeByTimestamps(
   device: Device,
   program: Program,
@@ -149,7 +149,7 @@ async function timeByTimestamps(
       const begun = now();
       program.runTimed(querySet, buffer);
       const bytes = await device.read(resolved);
-      // The first may find other clocks and caches than the ones after it.
+      // The first run is skipped: clock rates and caches may differ from later runs.
       if (i > 0) runs.push({ times: [...new BigUint64Array(bytes)], wallMs: now() - begun });
     }
     const doubt = distrustReason(runs);
@@ -162,7 +162,7 @@ async function timeByTimestamps(
   }
 }
 
-/** Milliseconds a dispatch, each submitted alone and waited for, often enough to drown the submit and the wait. */
+/** Milliseconds of each dispatch, submitted alone, repeated until submit and wait are a small share. */
 async function timeSerialised(device: Device, program: Program, budget: number, now: () => number): Promise<number[]> {
   const timed = async (submit: () => void) => {
     const begun = now();
@@ -175,7 +175,7 @@ async function timeSerialised(device: Device, program: Program, budget: number, 
   const overhead = median(waits);
   const share = budget / program.dispatches / MIN_ROUNDS;
   const ms: number[] = [];
-  // In order, so that each finds in its inputs what it finds in a whole run.
+  // In order, so that the inputs of each dispatch have the same contents as in a whole run.
   for (let i = 0; i < program.dispatches; i++) {
     const first = Math.max((await timed(() => program.runOnly(i))) - overhead, 1e-4);
     const wanted = Math.max(1, Math.ceil(overhead / OVERHEAD_SHARE / first));
@@ -188,7 +188,7 @@ async function timeSerialised(device: Device, program: Program, budget: number, 
   return ms;
 }
 
-/** Runs `body`, then puts back what `program` writes outside of its own buffers: weights, say, and running sums. */
+/** Runs `body`, then restores the arrays that `program` writes outside of its own buffers, such as weights and running sums. */
 export async function preserving<T>(device: Device, program: Program, body: () => Promise<T>): Promise<T> {
   await device.ready(); // nothing is written if a kernel of the program is refused
   const copies = writtenOutside(program).map((array) => {
@@ -196,7 +196,7 @@ export async function preserving<T>(device: Device, program: Program, body: () =
     device.copy(array, copy);
     return { array, copy };
   });
-  const result = await body(); // an error here is the device's, which then has nothing left to put back
+  const result = await body(); // after an error here, the device is unusable and nothing can be restored
   for (const { array, copy } of copies) {
     device.copy(copy, array);
     copy.release();
@@ -205,7 +205,7 @@ export async function preserving<T>(device: Device, program: Program, body: () =
   return result;
 }
 
-/** The ranges that a program writes but does not own, each once. */
+/** Ranges that a program writes but does not own, each once. */
 function writtenOutside(program: Program): Storage[] {
   const found: Storage[] = [];
   for (const { array, written } of program.commands.flatMap(boundArrays)) {

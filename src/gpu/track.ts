@@ -2,63 +2,63 @@ import { toPrintableLine } from '../base/printable.ts';
 import { callSite } from './call-site.ts';
 import type { Storage } from './storage.ts';
 
-/** What a tensor is, for the report. */
+/** Description of a tensor for the report. */
 interface Described {
   readonly shape: readonly number[];
   readonly dtype: string;
   readonly replicas: number;
 }
 
-/** A recorded step, which holds memory for its intermediate results. */
+/** A recorded step, with memory for its intermediate results. */
 interface Recorded {
   readonly bytes: number;
 }
 
-/** Something that was made and not released yet. It does not refer to the tensor itself, which may be collected. */
+/** A tensor or step that is not released yet. It does not refer to the tensor itself, so that it can be garbage-collected. */
 interface Entry {
   at: string;
   what: string;
-  /** Asked for when the report is made. */
+  /** Called when the report is made. */
   bytes: () => number;
-  /** The same for all that share memory, which counts once. */
+  /** Identity of the memory; shared memory counts once. */
   memory: object;
 }
 
-/** What a line of the program made that still lives. */
+/** Unreleased tensors and steps that one line of the program created. */
 export interface TrackedLine {
   /** `path:line:column`. */
   at: string;
   /** Tensors and recorded steps. */
   count: number;
-  /** Of GPU memory; what several tensors share counts once. */
+  /** Bytes of GPU memory; memory that several tensors share counts once. */
   bytes: number;
-  /** What they are, and how many of each: `f32 [32,10] x 3`, `weights dense/kernel, dense/bias`. */
+  /** Descriptions with counts: `f32 [32,10] x 3`, `weights dense/kernel, dense/bias`. */
   what: readonly string[];
 }
 
-/** Descriptions of a line that a report shows. */
+/** Most descriptions of a line in a report. */
 const MAX_DESCRIPTIONS = 4;
 
 /**
- * Which tensors were made since, and by which line of the program: see `Device.track`. Tensors that only look at memory of others (a
- * weight of a model, say) do not count; those that a recorded step makes count as that step's memory, until it is disposed.
+ * Unreleased tensors by the line of the program that created them: see `Device.track`. Views of other memory, such as
+ * a weight of a model, do not count. Tensors of a recorded step count as the step's memory until it is disposed.
  */
 export class Tracking {
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** The name in messages; bundlers rename the class itself. */
   readonly [Symbol.toStringTag] = 'Tracking';
   private readonly living = new Set<Entry>();
   private readonly entries = new WeakMap<object, Entry>();
   private readonly memories = new WeakMap<Storage, object>();
 
   /**
-   * Made by `Device.track`.
-   * @param end takes it off the device
+   * Constructed by `Device.track`.
+   * @param end removes the tracking from the device
    * @internal
    */
   constructor(private readonly end: (tracking: Tracking) => void) {}
 
   /**
-   * Called where a tensor's array is made.
+   * Called when a tensor's array is created.
    * @internal
    */
   addTensor(array: Described & object, storage: Storage): void {
@@ -72,7 +72,7 @@ export class Tracking {
   }
 
   /**
-   * Called where a step is recorded.
+   * Called when a step is recorded.
    * @internal
    */
   addStep(program: Recorded): void {
@@ -85,7 +85,7 @@ export class Tracking {
   }
 
   /**
-   * Called where the owner of some memory names it.
+   * Sets the description of `owner`, such as the weights of a model.
    * @internal
    */
   setName(owner: object, name: string): void {
@@ -94,7 +94,7 @@ export class Tracking {
   }
 
   /**
-   * Called where something is disposed.
+   * Called when `owner` is disposed.
    * @internal
    */
   remove(owner: object): void {
@@ -102,7 +102,7 @@ export class Tracking {
     if (entry) this.living.delete(entry);
   }
 
-  /** What was made since tracking began and lives now, by the lines that made it; those of the most bytes first. */
+  /** Unreleased tensors and steps since tracking began, by the line that created them; most bytes first. */
   lines(): TrackedLine[] {
     const counted = new Set<object>();
     const found = new Map<string, { bytes: number; count: number; what: Map<string, number> }>();
@@ -122,20 +122,20 @@ export class Tracking {
       .sort((a, b) => b.bytes - a.bytes || b.count - a.count);
   }
 
-  /** The same as text, to be printed: a line for each line of the program. */
+  /** The result of `lines` as text, one line each. */
   report(): string {
     const lines = this.lines();
-    if (lines.length === 0) return 'Tracking: everything that was made since is released.';
+    if (lines.length === 0) return 'Tracking: all tensors created since then are released.';
     const sum = (key: 'count' | 'bytes') => lines.reduce((total, line) => total + line[key], 0);
     const rows = lines.map(({ at, count, bytes, what }) => {
       const more = what.length > MAX_DESCRIPTIONS ? `; ${what.length - MAX_DESCRIPTIONS} more kinds` : '';
       return `  ${at}  ${countText(count)}, ${formatBytes(bytes)}: ${what.slice(0, MAX_DESCRIPTIONS).join('; ')}${more}`;
     });
-    const head = `Tracking: ${countText(sum('count'))} (${formatBytes(sum('bytes'))}) made since and not released, by line:`;
+    const head = `Tracking: ${countText(sum('count'))} (${formatBytes(sum('bytes'))}) created since then and not released, by line:`;
     return [head, ...rows].map(toPrintableLine).join('\n');
   }
 
-  /** Ends it: nothing costs anything any more. Report before: what is released later is not seen. */
+  /** Stops tracking, and its cost. Call `report` before, because later releases are not noticed. */
   stop(): void {
     this.end(this);
   }

@@ -8,7 +8,7 @@ import type { QueueWaits } from './queue-waits.ts';
 import type { Recorder } from './recorder.ts';
 import { type BufferPool, Storage } from './storage.ts';
 
-/** What transfers need of a device. */
+/** The parts of a device that transfers use. */
 interface TransferParts {
   recorder: Recorder;
   memory: Memory;
@@ -17,11 +17,11 @@ interface TransferParts {
   waits: QueueWaits;
   /** Buffers that the host can map. */
   stagingPool: BufferPool;
-  /** Waits for what the adapter has yet to answer. @throws what went wrong */
+  /** Waits until the adapter has answered everything. @throws the first error */
   throwPendingErrors(): Promise<void>;
 }
 
-/** Copies between the host and buffers, and from buffer to buffer. `Device` has the same methods, and says there what they do. */
+/** Copies between host and buffers, and between buffers. See the methods of the same names in `Device`. */
 export class Transfers {
   constructor(
     private readonly queue: GPUQueue,
@@ -33,9 +33,9 @@ export class Transfers {
     checkUpload(to, data, byteOffset);
     checkUsable(failures, to);
     if (recorder.recording) {
-      throw new GpuError('host data cannot be uploaded inside a recorded step: make the tensor before the step');
+      throw new GpuError('host data cannot be uploaded inside a recorded step; make the tensor before the step');
     }
-    memory.requireHostBytes(data.byteLength); // the queue copies it first
+    memory.requireHostBytes(data.byteLength); // the queue makes a copy in host memory
     recorder.flush();
     const padded = data.byteLength % 4 === 0 && isOrdinary(data.buffer) ? data : padToWord(data);
     this.queue.writeBuffer(to.buffer, to.offset + byteOffset, padded);
@@ -103,18 +103,18 @@ export class Transfers {
   }
 }
 
-/** @throws OutOfMemoryError, ShaderError for what the adapter had no memory for, or did not compute */
+/** @throws OutOfMemoryError if the adapter had no memory for the binding; ShaderError if its contents were not computed */
 export function checkUsable(failures: Failures, binding: Binding): void {
   if (!failures.hasRefused) return;
   const cause = failureOf(bufferOf(binding)) ?? (binding instanceof Storage ? binding.loss : null);
   if (cause) throw cause;
 }
 
-/** @throws ArgumentError unless the buffer has so many bytes */
+/** @throws ArgumentError unless `from` is a storage with at least `bytes` bytes */
 function checkRead(from: Storage, bytes: number): void {
   if (!(from instanceof Storage)) {
     throw new ArgumentError(
-      `read: takes the storage of an array, as tensor.array has it, but was given ${formatValue(from)}`,
+      `read: from must be the storage of an array, such as tensor.array.storage, but is ${formatValue(from)}`,
     );
   }
   if (!Number.isInteger(bytes) || bytes < 0 || bytes > from.bytes) {
@@ -122,33 +122,33 @@ function checkRead(from: Storage, bytes: number): void {
   }
 }
 
-/** @throws DisposedError, ArgumentError unless it is a typed array that fits into the buffer at that place */
+/** @throws DisposedError; ArgumentError unless `data` is a typed array that fits into the buffer at that offset */
 function checkUpload(to: Storage, data: ArrayBufferView, byteOffset: number): void {
-  if (to.released) throw new DisposedError('upload: the buffer was given back, and may belong to another array');
+  if (to.released) throw new DisposedError('upload: the buffer was released, and may belong to another array');
   if (!ArrayBuffer.isView(data))
-    throw new ArgumentError(`upload: takes a typed array, but was given ${formatValue(data)}`);
+    throw new ArgumentError(`upload: data must be a typed array, but is ${formatValue(data)}`);
   const room = Math.ceil(to.bytes / 4) * 4; // buffers are made of whole words
   const fits = Number.isInteger(byteOffset) && byteOffset >= 0 && byteOffset % 4 === 0;
   if (!fits || byteOffset + Math.ceil(data.byteLength / 4) * 4 > room) {
     throw new ArgumentError(
       `upload: ${data.byteLength} bytes from byte ${formatValue(byteOffset)} on do not fit into a buffer of ${to.bytes} bytes ` +
-        '(the place must be a multiple of 4)',
+        '(the offset must be a multiple of 4)',
     );
   }
 }
 
-/** Memory that other threads share or that can grow is copied before it is sent: Dawn ends the process over it. */
+/** Whether memory is neither shared between threads nor resizable. Other memory is copied first, because Dawn ends the process for it. */
 const isOrdinary = (buffer: ArrayBufferLike): boolean =>
   Object.prototype.toString.call(buffer) === '[object ArrayBuffer]' && !(buffer as { resizable?: boolean }).resizable;
 
-/** A copy of whole words. */
+/** A copy, padded with zeros to a multiple of 4 bytes. */
 function padToWord(data: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return padded;
 }
 
-/** @throws OutOfMemoryError where the host has no memory for the copy */
+/** Copies mapped memory. @throws OutOfMemoryError if the host has no memory for the copy */
 function copied(mapped: ArrayBuffer, bytes: number): ArrayBuffer {
   try {
     return mapped.slice(0, bytes);
@@ -157,11 +157,11 @@ function copied(mapped: ArrayBuffer, bytes: number): ArrayBuffer {
   }
 }
 
-/** Gives a buffer that was read back to the GPU. */
+/** Unmaps a staging buffer, so that the GPU can use it again. */
 function unmap(buffer: GPUBuffer): void {
   try {
     if (buffer.mapState === 'mapped') buffer.unmap();
   } catch {
-    // wgpu throws if the device went away, of which the reader tells
+    // wgpu throws if the device was lost; the caller reports that
   }
 }

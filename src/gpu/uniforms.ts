@@ -2,38 +2,38 @@ import type { Command } from './command.ts';
 import type { Counters } from './info.ts';
 import type { Memory } from './memory.ts';
 
-/** Bytes of a buffer that uniforms share. D3D12 gives each buffer that much, however small it is. */
+/** Bytes of a buffer that uniforms share. D3D12 allocates at least this much for any buffer. */
 const BLOCK_BYTES = 2 ** 16;
-/** Bytes that the places of bindings are multiples of, by WebGPU's default limits. */
+/** Alignment of binding offsets in bytes, by WebGPU's default limits. */
 const ALIGNMENT = 256;
-/** Buffers to fill before one is used again: 4,096 uniforms, far more than a training step has. */
+/** Buffers to fill before one is reused: 4,096 uniforms, far more than a training step has. */
 const MAX_BLOCKS = 16;
-/** Calls of `get` after which a uniform was surely dispatched: a dispatch binds a few, and one for each of its parts where it is cut. */
+/** Calls of `get` after which a uniform was certainly dispatched: a dispatch binds a few, plus one for each part if it is split. */
 const DISPATCHED_AFTER = 2048;
 
-/** A buffer of uniforms, one after another. */
+/** A buffer with consecutive uniforms. */
 interface Block {
   buffer: GPUBuffer;
-  /** Bytes taken. */
+  /** Bytes in use. */
   used: number;
   /** Contents of its uniforms. */
   keys: string[];
-  /** Programs that have any of its uniforms bound. */
+  /** Number of programs that have its uniforms bound. */
   programs: number;
   /** The call of `get` that returned one of its uniforms last. */
   lastCall: number;
 }
 
-/** What waits to be submitted, or is being recorded. */
+/** Pending commands. */
 interface Commands {
   readonly recording: boolean;
   flush(): void;
 }
 
 /**
- * Small contents that kernels read, out of a few buffers. Each is written once: equal contents share a place. When all blocks are full,
- * the one that was not asked for the longest time is filled anew, after what waits to be submitted; those that a program has
- * bound are left alone until it is disposed, however many they are.
+ * Uniforms in a few shared buffers (blocks). Equal contents are written once and share a range. When all blocks are full, pending
+ * commands are submitted, and the block that was not requested for the longest time is overwritten. Blocks that a program has
+ * bound are never overwritten before the program is disposed.
  */
 export class Uniforms {
   private readonly known = new Map<string, { binding: GPUBufferBinding; block: Block }>();
@@ -49,7 +49,7 @@ export class Uniforms {
   ) {}
 
   /**
-   * Where these words lie, for a dispatch that follows at once.
+   * Returns the binding of these words, for a dispatch that follows at once.
    * @throws OutOfMemoryError
    */
   get(words: Uint32Array): GPUBufferBinding {
@@ -75,8 +75,8 @@ export class Uniforms {
   }
 
   /**
-   * Keeps what a program's commands have bound.
-   * @returns what to call when the program is disposed and none of its commands waits to be submitted
+   * Keeps the uniforms that a program's commands have bound.
+   * @returns a function to call when the program is disposed and its commands are submitted
    */
   hold(commands: readonly Command[]): () => void {
     const bound = commands.flatMap(({ bindings }) => bindings);
@@ -86,17 +86,17 @@ export class Uniforms {
     return () => {
       for (const block of held) block.programs--;
       held.clear();
-      if (this.commands.recording) return; // what is being recorded is held by nobody yet
+      if (this.commands.recording) return; // the uniforms of the current recording are not held yet
       for (let block = this.reusableBlock(); block && this.blocks.size > MAX_BLOCKS; block = this.reusableBlock())
         this.destroy(block);
     };
   }
 
-  /** A block with so many bytes left. */
+  /** A block with at least `bytes` bytes left. */
   private blockFor(bytes: number): Block {
     const { current, commands } = this;
     if (current && current.used + bytes <= current.buffer.size) return current;
-    // What is being recorded is held when it is a program.
+    // No reuse during recording: its uniforms are held only when it becomes a program.
     const old = this.blocks.size >= MAX_BLOCKS && !commands.recording ? this.reusableBlock() : null;
     if (old) commands.flush();
     if (old && old.buffer.size === BLOCK_BYTES && bytes <= BLOCK_BYTES) {
@@ -114,7 +114,7 @@ export class Uniforms {
     return block;
   }
 
-  /** The block that was not asked for the longest time, of those that nothing can be about to use. */
+  /** The least recently requested block that no program and no coming dispatch uses; null if there is none. */
   private reusableBlock(): Block | null {
     const free = [...this.blocks.values()].filter(
       (block) => block.programs === 0 && block.lastCall <= this.calls - DISPATCHED_AFTER,

@@ -4,19 +4,20 @@ import type { CallOptions } from '../nn/layers/layer.ts';
 import type { Trainable } from './trainable.ts';
 
 /**
- * The part of a built model between two of its values, as `Model.callLogits` runs the whole.
- * @param weights default: the model's own
+ * Runs the layers of a built model between two of its graph values, with the random numbers that they draw in `Model.callLogits`.
+ * @param range first and last graph value; x is the first one
+ * @param options.weights default: the weights of the model
  */
 export function callSubgraph(
-  { graph, weights: own }: Trainable,
+  { graph, weights: modelWeights }: Trainable,
   x: Tensor,
-  part: GraphRange,
+  range: GraphRange,
   {
     training = false,
     seed = 0,
     step = 0,
-    weights = own.map(({ tensor }) => tensor),
+    weights = modelWeights.map(({ tensor }) => tensor),
   }: CallOptions & { weights?: readonly Tensor[] },
 ): Tensor {
-  return runGraph(graph, x, { weights, training, random: { seed, layer: 0, step } }, part);
+  return runGraph(graph, x, { weights, training, random: { seed, layer: 0, step } }, range);
 }

@@ -17,35 +17,35 @@ export type { Metrics } from './objective.ts';
 export interface EvaluateOptions {
   /** Samples of a batch. Default 32. */
   batchSize?: number;
-  /** Batches to take from a stream. Default: all, so that a stream without an end needs it. */
+  /** Batches to take from a stream. Default: all. A stream without an end needs it. */
   steps?: number;
   /** Ends the call with AbortedError. */
   signal?: AbortSignal;
 }
-const names: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, signal: true };
+const optionNames: OptionNames<EvaluateOptions> = { batchSize: true, steps: true, signal: true };
 
-/** Measures a model on one data set, as often as asked, without recording its program anew. */
+/** Evaluates a model on one data set, any number of times, with programs recorded once. */
 export class Evaluator {
   readonly objective: Objective;
-  private readonly feed: Batches;
+  private readonly batches: Batches;
   private readonly throttle: Throttle;
 
   constructor(
     private readonly subject: string,
     model: Trainable,
     data: PreparedData,
-    options: { batchSize: number | null; bound: PassLimit; confusion?: boolean },
+    options: { batchSize: number | null; limit: PassLimit; confusion?: boolean },
   ) {
-    const { encoding, unchecked, from } = data;
+    const { encoding, unchecked, startValue } = data;
     this.objective = new Objective(subject, model, {
       encoding,
       unchecked,
-      from,
+      startValue,
       confusion: options.confusion ?? false,
     });
     this.throttle = new Throttle(model.device);
     const { objective } = this;
-    this.feed = data.feed(
+    this.batches = data.createBatches(
       objective,
       ({ x, targets }) =>
         scope(model.device, () =>
@@ -58,7 +58,7 @@ export class Evaluator {
     );
   }
 
-  /** The figures of each replica. @throws AbortedError */
+  /** Loss and metrics of each replica. @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Metrics[]> {
     await this.pass(signal);
     return (await this.objective.read()).replicas;
@@ -68,14 +68,14 @@ export class Evaluator {
   async confusion(replica: number, label?: number, signal?: AbortSignal): Promise<ConfusionMatrix> {
     this.objective.checkLabel(this.subject, label);
     await this.pass(signal);
-    this.objective.checkLabel(this.subject, label); // of a stream, what its targets are is known now
+    this.objective.checkLabel(this.subject, label); // the encoding of a stream's targets is known only now
     return this.objective.confusion(replica, label);
   }
 
   private async pass(signal?: AbortSignal): Promise<void> {
     checkSignal(this.subject, signal);
     this.objective.totals.reset();
-    for await (const submit of this.feed.pass(signal)) {
+    for await (const submit of this.batches.pass(signal)) {
       if (signal?.aborted) throw new AbortedError(`${this.subject}: stopped on request`);
       submit();
       await this.throttle.afterStep();
@@ -83,23 +83,24 @@ export class Evaluator {
     await this.throttle.afterPass();
   }
 
-  /** Before the first pass: so many were made before. */
+  /** Call it before the first pass: skips passes that an interrupted training has run. */
   skip(passes: number): void {
-    this.feed.skip(passes, 0);
+    this.batches.skip(passes, 0);
   }
 
   /** Closes a stream that passes left open. @throws what its `finally` throws */
   async close(signal?: AbortSignal): Promise<void> {
-    await this.feed.close?.(signal);
+    await this.batches.close?.(signal);
   }
 
   dispose(): void {
-    this.feed.dispose();
+    this.batches.dispose();
     this.objective.dispose();
   }
 }
 
-async function measure<T>(
+/** Runs `run` with an evaluator of the data, from the model's cache if the data is a loader. */
+async function withEvaluator<T>(
   subject: string,
   model: Trainable,
   data: TrainingData,
@@ -113,10 +114,10 @@ async function measure<T>(
     const batchSize = prepared.batchSize(options.batchSize);
     const { confusion = false, steps } = options;
     checkSteps(subject, 'steps', steps, !prepared.source);
-    // Frozen weights have no penalty; arrays and streams are new data each time.
+    // `frozenKey`: frozen weights have no penalty. Arrays and streams are new data each time, so they are not cached.
     const key = [subject, prepared.source, batchSize, confusion, parameters, training, parameters.frozenKey];
-    const bound: PassLimit = { name: 'steps', count: steps, once: true };
-    evaluator = programs.acquire(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, bound }));
+    const limit: PassLimit = { option: 'steps', batches: steps, isSinglePass: true };
+    evaluator = programs.acquire(key, () => new Evaluator(subject, model, prepared, { batchSize, confusion, limit }));
     const result = await run(evaluator);
     if (isSource(data) && !parameters.values.disposed && training === model.training) {
       programs.release(key, evaluator);
@@ -136,8 +137,8 @@ export async function evaluateReplicas(
   options: EvaluateOptions,
 ): Promise<Metrics[]> {
   checkCombinedData('evaluate', data);
-  checkOptions('evaluate', options, names);
-  return measure('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
+  checkOptions('evaluate', options, optionNames);
+  return withEvaluator('evaluate', model, data, options, (evaluator) => evaluator.run(options.signal));
 }
 
 /** See `Model.evaluate`. */
@@ -146,24 +147,24 @@ export async function evaluate(model: Trainable, data: TrainingData, options: Ev
 }
 
 /**
- * How often samples of each class are taken for each class, counted on the GPU. A model of one unit has two classes, divided at
- * a half. Independent labels (rows of 0 and 1 as targets, for several sigmoids) have a matrix each, of 0 and 1: see `label`. Outputs of NaN
- * are not counted.
+ * Counts of samples by true and predicted class, [classes, classes], counted on the GPU. A model with one unit has two classes: class 1
+ * is predicted if the output is above 0.5. Independent labels (rows of 0 and 1 as targets, for several sigmoids) have a 2 x 2 matrix each:
+ * see `label`. Outputs of NaN are not counted.
  * @throws ArgumentError, ShapeError, DataError, AbortedError
  */
 export async function confusionMatrix(
   model: Trainable,
   data: TrainingData,
   options: EvaluateOptions & {
-    /** Which of several, from 0. */
+    /** Index of the replica. Required if the model has several. */
     replica?: number;
-    /** Where targets are rows of independent labels: which of them, from 0. */
+    /** Index of the label. Required if targets are rows of independent labels. */
     label?: number;
   } = {},
 ): Promise<ConfusionMatrix> {
   checkModel('confusionMatrix', model, 'confusionMatrix(model, { x, y })');
   checkCombinedData('confusionMatrix', data);
-  checkOptions('confusionMatrix', options, { ...names, replica: true, label: true });
+  checkOptions('confusionMatrix', options, { ...optionNames, replica: true, label: true });
   const replica = checkReplica('confusionMatrix', model, options.replica);
   const { finalActivation, outputShape, training } = model;
   if (
@@ -176,7 +177,7 @@ export async function confusionMatrix(
   }
   const { label } = options;
   const measured = { ...options, confusion: true };
-  return measure('confusionMatrix', model, data, measured, (evaluator) =>
+  return withEvaluator('confusionMatrix', model, data, measured, (evaluator) =>
     evaluator.confusion(replica, label, options.signal),
   );
 }

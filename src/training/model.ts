@@ -8,8 +8,8 @@ import type { Device } from '../gpu/device.ts';
 import { type Shape, sameShape, showShape } from '../kernels/array.ts';
 import { snakeCase, traceGraph } from '../nn/graph/graph.ts';
 import type { GraphConfig } from '../nn/graph/graph-config.ts';
-import { suggestLayers } from '../nn/graph/other-layers.ts';
 import { runGraph } from '../nn/graph/run-graph.ts';
+import { suggestLayers } from '../nn/graph/suggest-layers.ts';
 import { countParams, summaryTable } from '../nn/graph/summary.ts';
 import { activate } from '../nn/layers/activation.ts';
 import {

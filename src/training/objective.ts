@@ -17,30 +17,30 @@ import { type EpochTotals, RunningTotals } from './metrics/totals.ts';
 import { ValueMetrics } from './metrics/value-metrics.ts';
 import type { Trainable } from './trainable.ts';
 
-/** Factors by class for the loss; classes that are not named have 1, as in Keras. */
+/** Factors by class for the loss; the factor of all other classes is 1, as in Keras. */
 export type ClassWeight = Readonly<Record<number, number>> | readonly number[];
 
-/** Figures by name: loss, accuracy where there are classes, and the metrics that `compile` named. */
+/** Metrics by name: loss, accuracy if the model predicts classes, and the metrics given to `compile`. */
 export interface Metrics {
   /** Mean loss over the samples, penalties included. */
   loss: number;
-  /** Share of samples classified rightly, of models that tell classes. */
+  /** Share of correctly classified samples; only of models that predict classes. */
   accuracy?: number;
   [metric: string]: number | undefined;
 }
 
-/** What a model is measured by on some data: loss, hits and counts, gathered in totals on the GPU. */
+/** Loss and metrics of a model on some data, added up on the GPU. */
 export class Objective {
   readonly totals: RunningTotals;
   private readonly metrics: MetricCounts;
   private readonly values: ValueMetrics;
-  /** Null where outputs cannot be independent labels. */
-  private readonly labels: LabelCounts | null;
+  /** Null if outputs cannot be independent labels. */
+  private readonly labelCounts: LabelCounts | null;
   private readonly targetCheck: TargetCheck | null;
   private readonly classWeight: Tensor | null;
   private encoding: TargetEncoding | null;
 
-  /** @throws ArgumentError for class weights or metrics that do not suit model and targets */
+  /** @throws ArgumentError if class weights or metrics do not fit the model and its targets */
   constructor(
     private readonly subject: string,
     private readonly model: Trainable,
@@ -48,14 +48,14 @@ export class Objective {
       encoding: TargetEncoding | null;
       classWeight?: ClassWeight;
       confusion?: boolean;
-      /** Whether targets are numbers that nobody has looked at. */
+      /** Whether targets are numbers whose range the host does not know. Default false. */
       unchecked?: boolean;
-      /** The value of the model that x is, where it is not the input: see `FeatureCache`. */
-      from?: number;
+      /** Graph value of the model that x holds: see `FeatureCache`. Default 0, the input. */
+      startValue?: number;
     },
   ) {
     const { finalActivation, outputShape, training } = model;
-    // Targets of a stream are not known yet.
+    // Targets of a stream are not known yet: they may be labels.
     const byLabel = hasIndependentLabels(options.encoding ?? 'values', {
       finalActivation,
       outputShape,
@@ -64,124 +64,124 @@ export class Objective {
     this.metrics = new MetricCounts(training.metrics, outputShape, { ...options, byLabel });
     this.values = new ValueMetrics(training.metrics.filter(isValueMetric), outputShape);
     this.encoding = options.encoding;
-    this.labels = byLabel ? new LabelCounts(outputShape) : null;
+    this.labelCounts = byLabel ? new LabelCounts(outputShape) : null;
     this.checkLabels(subject);
-    const weights = options.classWeight && classWeights(subject, options.classWeight, model);
+    const weights = options.classWeight && readClassWeights(subject, options.classWeight, model);
     const { device, replicas: models } = model;
     const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
     this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
     this.classWeight?.array.keep();
-    const words = Math.max(this.metrics.countSize, this.labels?.countSize ?? 0);
-    this.targetCheck = options.unchecked ? TargetCheck.of(training.loss, words) : null;
+    const metricSize = Math.max(this.metrics.countSize, this.labelCounts?.countSize ?? 0);
+    this.targetCheck = options.unchecked ? TargetCheck.create(training.loss, metricSize) : null;
     const { count: means, columns } = this.values;
     this.totals = new RunningTotals(device, models, {
-      countSize: this.targetCheck?.countSize ?? words,
+      countSize: this.targetCheck?.countSize ?? metricSize,
       means,
       columns,
     });
   }
 
-  /** Streams show what their targets are with their first batch. @throws ArgumentError when a later one has others */
+  /** The first batch of a stream sets the encoding. @throws ArgumentError if a later batch has another one */
   setTargetEncoding(subject: string, encoding: TargetEncoding): void {
     this.encoding ??= encoding;
     this.checkLabels(subject);
     if (this.encoding !== encoding) {
       throw new ArgumentError(
-        `${subject}: the first batch had ${describe[this.encoding]} as y, but now there are ${describe[encoding]}`,
+        `${subject}: y of the first batch had ${ENCODING_NAMES[this.encoding]}, but y of this one has ${ENCODING_NAMES[encoding]}`,
       );
     }
   }
 
-  /** The counts that are used where labels are independent; null where targets are classes, or not known yet. */
-  private get byLabel(): LabelCounts | null {
-    return this.encoding === 'values' ? this.labels : null;
+  /** The counts of independent labels; null if targets are classes or not known yet. */
+  private get activeLabelCounts(): LabelCounts | null {
+    return this.encoding === 'values' ? this.labelCounts : null;
   }
 
-  /** @throws ArgumentError where labels are independent, for what asks for the one class of a sample */
+  /** @throws ArgumentError if labels are independent but `topK` or `classWeight` needs one class for each sample */
   private checkLabels(subject: string): void {
-    if (!this.byLabel) return;
+    if (!this.activeLabelCounts) return;
     const { topK } = this.metrics;
-    const labels = `y has rows of ${this.byLabel.labels} independent labels, of which a sample may have any number`;
+    const labels = `y has rows of ${this.activeLabelCounts.labels} independent labels, of which a sample may have any number`;
     if (topK.length > 0) {
       throw new ArgumentError(
-        `${subject}: topK${topK[0]} asks for the one class of a sample, but ${labels}; give class numbers as y, or leave it out`,
+        `${subject}: topK${topK[0]} needs one class for each sample, but ${labels}; give class numbers as y, or leave it out`,
       );
     }
     if (this.options.classWeight) {
       throw new ArgumentError(
-        `${subject}: classWeight goes by the one class of a sample, but ${labels}; give class numbers as y, or weigh labels in a loss of your own`,
+        `${subject}: classWeight needs one class for each sample, but ${labels}; give class numbers as y, or weight labels in a custom loss`,
       );
     }
   }
 
   /**
-   * The confusion matrix to be read: none in particular where targets are classes, else that of a label.
-   * @throws ArgumentError for a label that there is not, or that is missing
+   * Checks the label whose confusion matrix is read: undefined if targets are classes.
+   * @throws ArgumentError if the label is missing, or is not one of the labels
    */
   checkLabel(subject: string, label: number | undefined): void {
-    if (!this.encoding) return; // a stream's first batch says
-    const { byLabel } = this;
-    if (!byLabel) {
+    if (!this.encoding) return; // known with the first batch of a stream
+    const { activeLabelCounts } = this;
+    if (!activeLabelCounts) {
       if (label === undefined) return;
       throw new ArgumentError(`${subject}: label is for rows of independent labels, but y has classes; leave it out`);
     }
-    if (Number.isInteger(label) && label! >= 0 && label! < byLabel.labels) return;
+    if (Number.isInteger(label) && label! >= 0 && label! < activeLabelCounts.labels) return;
     throw new ArgumentError(
-      `${subject}: y has rows of ${byLabel.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
-        `${byLabel.labels - 1}, but is ${formatValue(label)}`,
+      `${subject}: y has rows of ${activeLabelCounts.labels} independent labels with a confusion matrix each, so \`label\` must be an integer from 0 to ` +
+        `${activeLabelCounts.labels - 1}, but is ${formatValue(label)}`,
     );
   }
 
-  /** Whether hits are counted: where targets are classes, or where they were asked for. */
+  /** Whether hits are counted: if targets are classes, or if `compile` was given `accuracy`. */
   private get countsHits(): boolean {
     const { loss } = this.model.training;
     const classes = this.encoding !== 'values' || (loss.classifies ?? false);
     return this.metrics.accuracy || (classes && this.model.outputShape.length === 1);
   }
 
-  /** The figures there will be. */
+  /** Names of the metrics that `read` returns. */
   get names(): string[] {
     return ['loss', ...(this.countsHits ? ['accuracy'] : []), ...this.metrics.names, ...this.values.names];
   }
 
-  /** The mean loss of a batch [], on the tape; hand it to `count` afterwards. */
+  /** Runs model and loss on a batch; the mean loss [] is on the tape. Pass the result to `count`. */
   apply(x: Tensor, targets: Tensor, options: CallOptions = {}): BatchResult {
     const { model } = this;
     const { loss, input } = model.training;
     const encoding = this.encoding!;
-    const { from = 0 } = this.options;
+    const { startValue = 0 } = this.options;
     const output =
-      from > 0
-        ? this.rest(x, from, options)
+      startValue > 0
+        ? this.callFromValue(x, startValue, options)
         : input === 'logits'
           ? model.callLogits(x, options)
           : model.call(x, options);
     const target = toLossTargets(encoding, targets, { outputShape: model.outputShape, loss });
-    // Without the operator's gradient, which brings a sort.
+    // By the kernel, not the operator: the operator's gradient needs a sort.
     const weight =
       this.classWeight && new Tensor(gatherRows(this.classWeight.array, toClassTargets(encoding, targets).array, 0));
     const result = loss.call(output, target, { input, weight });
     return { loss: result.loss, hits: result.hits ?? null, output, target, targets };
   }
 
-  /** The model's output for x that is its value number `from`. */
-  private rest(x: Tensor, from: number, options: CallOptions): Tensor {
+  /** The model's output if its graph value `from` is x. */
+  private callFromValue(x: Tensor, from: number, options: CallOptions): Tensor {
     const { finalActivation, training } = this.model;
     const logits = callSubgraph(this.model, x, { from }, options);
     return finalActivation && training.input !== 'logits' ? activate(finalActivation, logits) : logits;
   }
 
-  /** Dispatches what adds a batch to the totals; `total` is its loss with penalties. */
+  /** Dispatches the kernels that add a batch to the totals. @param total its loss [] with penalties */
   count({ hits, output, target, targets }: BatchResult, total: Tensor): void {
-    const { byLabel } = this;
+    const { activeLabelCounts } = this;
     const threshold = this.model.training.input === 'logits' && this.model.finalActivation === 'sigmoid' ? 0 : 0.5;
     const rows = output.shape[0]!;
     this.targetCheck?.count(targets, this.totals.counts);
     this.countValues(output, target);
-    if (byLabel) {
+    if (activeLabelCounts) {
       this.totals.add(total, null, rows);
       if (this.countsHits || this.metrics.scores.length > 0 || this.options.confusion) {
-        byLabel.count({ output, target: targets, threshold }, this.totals.counts);
+        activeLabelCounts.count({ output, target: targets, threshold }, this.totals.counts);
       }
       return;
     }
@@ -190,7 +190,7 @@ export class Objective {
     this.metrics.count({ output, classes: toClassTargets(this.encoding!, targets), threshold }, this.totals.counts);
   }
 
-  /** Metrics of the values see what the model gives, and targets of its shape, whatever the loss is computed from. */
+  /** Value metrics compare the output after its activation with targets of its shape, also if the loss takes logits or labels. */
   private countValues(output: Tensor, target: Tensor): void {
     const { values, totals, model } = this;
     if (values.names.length === 0) return;
@@ -212,30 +212,31 @@ export class Objective {
     return new Tensor(countHits(output.array, labels));
   }
 
-  /** @throws DataError for targets that the loss cannot have */
+  /** @throws DataError if targets are outside the range of the loss */
   private async readTotals(): Promise<EpochTotals[]> {
     const sums = await this.totals.read();
     for (const { counts } of sums) this.targetCheck?.check(this.subject, counts);
     return sums;
   }
 
-  /** What was counted so far: the samples of a replica, the figures of each, and their means. */
+  /** Results of the batches so far: samples of one replica, metrics of each replica, and their means. Waits for the GPU. */
   async read(): Promise<{ samples: number; metrics: Metrics; replicas: Metrics[] }> {
     const sums = await this.readTotals();
     const replicas = sums.map(({ loss, accuracy, samples, counts, means, moments }): Metrics => {
       const n = Math.max(1, samples);
-      const { byLabel } = this;
-      const right = byLabel ? byLabel.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
-      const metrics = { loss, ...(this.countsHits ? { accuracy: right } : {}) };
-      return { ...metrics, ...this.metrics.compute(counts, n, byLabel), ...this.values.compute({ means, moments }) };
+      const labels = this.activeLabelCounts;
+      const hitShare = labels ? labels.hits(counts) / (n * sizeOf(this.model.outputShape)) : accuracy;
+      const metrics = { loss, ...(this.countsHits ? { accuracy: hitShare } : {}) };
+      return { ...metrics, ...this.metrics.compute(counts, n, labels), ...this.values.compute({ means, moments }) };
     });
     return { samples: sums[0]!.samples, metrics: meanMetrics(replicas), replicas };
   }
 
-  /** @param label of independent labels, see `checkLabel` */
+  /** @param label see `checkLabel` */
   async confusion(replica: number, label?: number): Promise<ConfusionMatrix> {
     const { counts } = (await this.readTotals())[replica]!;
-    return this.byLabel ? this.byLabel.confusion(counts, label!) : this.metrics.confusion(counts);
+    const { activeLabelCounts } = this;
+    return activeLabelCounts ? activeLabelCounts.confusion(counts, label!) : this.metrics.confusion(counts);
   }
 
   dispose(): void {
@@ -244,7 +245,7 @@ export class Objective {
   }
 }
 
-/** The mean of each figure over the replicas. */
+/** The mean of each metric over the replicas. */
 export function meanMetrics(replicas: readonly Metrics[]): Metrics {
   const [first] = replicas as [Metrics];
   if (replicas.length === 1) return first;
@@ -252,25 +253,26 @@ export function meanMetrics(replicas: readonly Metrics[]): Metrics {
   return { loss: 0, ...Object.fromEntries(Object.keys(first).map((name) => [name, mean(name)])) };
 }
 
-/** A batch that went through model and loss. */
+/** The results of model and loss for a batch. */
 interface BatchResult {
   loss: Tensor;
   hits: Tensor | null;
   output: Tensor;
-  /** As the loss got it, and as the data had it. */
+  /** Target as passed to the loss. */
   target: Tensor;
+  /** Targets as stored in the data. */
   targets: Tensor;
 }
 
-const describe: Record<TargetEncoding, string> = {
+const ENCODING_NAMES: Record<TargetEncoding, string> = {
   labels: 'labels',
   oneHot: 'labels',
   binary: 'labels',
   values: "numbers of the output's shape",
 };
 
-/** A weight for each class the model knows. @throws ArgumentError */
-function classWeights(subject: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
+/** A factor for each class of the model. @throws ArgumentError */
+function readClassWeights(subject: string, weights: ClassWeight, { outputShape }: Trainable): Float32Array {
   if (typeof weights !== 'object' || weights === null || weights instanceof Map) {
     throw new ArgumentError(
       `${subject}: classWeight must be a list or an object such as { 0: 1, 1: 5 }, but is ${weights instanceof Map ? 'a Map' : formatValue(weights)}`,

@@ -12,23 +12,24 @@ import { advanceOptimizer, checkTrainable, createTrainingStep } from './training
 
 /** Options of `Model.trainOnBatch`. */
 export interface TrainOnBatchOptions {
-  /** Factors by class for the loss; classes that are not named have 1. */
+  /** Factors by class for the loss; the factor of all other classes is 1. */
   classWeight?: ClassWeight;
-  /** What dropout draws by, with the number of the step; a list has one for each replica. Default 0. */
+  /** Seed of dropout, combined with the number of the step; a list has one for each replica. Default 0. */
   seed?: Seeds;
 }
 
-/** Recorded steps, and what their batches add up. */
+/** Recorded steps of one kind, and the totals that their batches are added to. */
 interface RecordedSteps {
+  /** Settings that the steps were recorded with, as JSON. */
   key: string;
   objective: Objective;
-  runner: StreamBatches;
+  batches: StreamBatches;
 }
 
-/** Single batches handed over by the user: recorded once for each batch size, until something of the recording changes. */
+/** `trainOnBatch` and `testOnBatch`: a step is recorded once for each batch size, and again if its settings change. */
 export class SingleBatchSteps {
   private readonly recorded = new Map<'train' | 'test', RecordedSteps>();
-  /** Of the last batch that waits for kernels; null where none does. */
+  /** Ends when the last batch that waits for kernels may run; null if none waits. */
   private turn: Promise<void> | null = null;
 
   constructor(private readonly model: Trainable) {}
@@ -41,11 +42,11 @@ export class SingleBatchSteps {
     const seed = readSeeds('trainOnBatch', options.seed ?? 0, model.replicas);
     checkTrainable('trainOnBatch', model);
     model.training.optimizer.build(model.parameters);
-    const make = (objective: Objective, runner: () => StreamBatches) =>
-      createTrainingStep(model, objective, seed, () => runner().state);
-    const held = this.recordedStep('train', { seed, classWeight }, make);
-    return this.run(held, batch, () => {
-      checkNotTraining('trainOnBatch', model); // `fit` may have begun while it waited
+    const makeStep = (objective: Objective, batches: () => StreamBatches) =>
+      createTrainingStep(model, objective, seed, () => batches().state);
+    const recorded = this.recordedStep('train', { seed, classWeight }, makeStep);
+    return this.run(recorded, batch, () => {
+      checkNotTraining('trainOnBatch', model); // `fit` may have begun while this batch waited
       return advanceOptimizer(model);
     });
   }
@@ -53,7 +54,7 @@ export class SingleBatchSteps {
   /** See `Model.testOnBatch`. */
   async test(batch: Arrays): Promise<Metrics> {
     const { model } = this;
-    const make =
+    const makeStep =
       (objective: Objective): Step =>
       ({ x, targets }) =>
         scope(model.device, () =>
@@ -62,16 +63,16 @@ export class SingleBatchSteps {
             objective.count(result, model.parameters.penalties?.addTo(result.loss) ?? result.loss);
           }),
         );
-    return this.run(this.recordedStep('test', {}, make), batch);
+    return this.run(this.recordedStep('test', {}, makeStep), batch);
   }
 
   /**
-   * Submits a batch in its turn. The first of a size waits until the adapter has taken its kernels, since a step of which it refused some
-   * would spoil the weights, and those that are handed over meanwhile wait for it.
+   * Submits a batch after those before it. The first batch of a size waits until its kernels are compiled, because a step with a kernel
+   * missing would spoil the weights. Later batches wait for it.
    * @throws ShaderError, OutOfMemoryError
    */
-  private async run({ objective, runner }: RecordedSteps, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
-    const { isFirst, submit } = runner.prepareBatch(batch, this.turn !== null);
+  private async run({ objective, batches }: RecordedSteps, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
+    const { isFirst, submit } = batches.prepareBatch(batch, this.turn !== null);
     if (isFirst || this.turn) await this.inTurn(isFirst);
     objective.totals.reset();
     submit(values);
@@ -89,46 +90,45 @@ export class SingleBatchSteps {
     return turn;
   }
 
-  /** The recorded steps of that kind. */
+  /** The steps of this kind, recorded again if `settings` or the frozen layers changed. */
   private recordedStep(
     kind: 'train' | 'test',
     settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
-    make: (objective: Objective, runner: () => StreamBatches) => Step,
+    makeStep: (objective: Objective, batches: () => StreamBatches) => Step,
   ): RecordedSteps {
     const { model, turn } = this;
     const subject = `${kind}OnBatch`;
-    // A layer frozen since is no longer part of the step.
     const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozenKey]));
-    let held = this.recorded.get(kind);
-    if (held?.key !== key) {
-      const old = held;
-      const end = () => old && release(old);
+    let steps = this.recorded.get(kind);
+    if (steps?.key !== key) {
+      const outdated = steps;
+      const end = () => outdated && disposeSteps(outdated);
       if (turn)
-        turn.then(end, end); // after what waits to use them
+        turn.then(end, end); // batches that wait still use them
       else end();
       this.recorded.delete(kind);
       const objective = new Objective(subject, model, { encoding: null, classWeight: settings.classWeight });
-      const runner: StreamBatches = new StreamBatches(
+      const batches: StreamBatches = new StreamBatches(
         subject,
         model,
         () => [],
-        (asked, encoding) => objective.setTargetEncoding(asked, encoding),
-        make(objective, () => runner),
-        { name: 'steps', count: 0 },
+        (caller, encoding) => objective.setTargetEncoding(caller, encoding),
+        makeStep(objective, () => batches),
+        { option: 'steps', batches: 0 },
       );
-      held = { key, objective, runner };
-      this.recorded.set(kind, held);
+      steps = { key, objective, batches };
+      this.recorded.set(kind, steps);
     }
-    return held;
+    return steps;
   }
 
   dispose(): void {
-    for (const held of this.recorded.values()) release(held);
+    for (const steps of this.recorded.values()) disposeSteps(steps);
     this.recorded.clear();
   }
 }
 
-function release({ objective, runner }: RecordedSteps): void {
-  runner.dispose();
+function disposeSteps({ objective, batches }: RecordedSteps): void {
+  batches.dispose();
   objective.dispose();
 }

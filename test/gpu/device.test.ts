@@ -286,7 +286,7 @@ describeOnDevice('recording', (device) => {
     whole.dispose();
     expect(part.released).toBe(true);
     expect(() => program.run()).toThrow(DisposedError);
-    expect(() => program.run()).toThrow(/something it reads or writes was disposed/);
+    expect(() => program.run()).toThrow(/an array that it reads or writes was disposed/);
     program.dispose();
   });
 

@@ -63,11 +63,11 @@ describeOnDevice('device.track', (device) => {
     ]);
     expect(linesOf(tracking)).toEqual([lines[2], lines[0], lines[1]]);
     const report = tracking.report();
-    expect(report).toMatch(/^Tracking: 7 tensors \(496 B\) made since and not released, by line:\n/);
+    expect(report).toMatch(/^Tracking: 7 tensors \(496 B\) created since then and not released, by line:\n/);
     expect(report).toMatch(/track\.test\.ts:\d+:\d+ {2}3 tensors, 48 B: f32 \[2,2\] x 3/);
     for (const x of kept) x.dispose();
     expect(tracking.lines()).toEqual([]);
-    expect(tracking.report()).toBe('Tracking: everything that was made since is released.');
+    expect(tracking.report()).toBe('Tracking: all tensors created since then are released.');
   });
 
   test('memory that tensors share counts once, for what still holds it', () => {
@@ -213,7 +213,7 @@ describeOnDevice('device.track, from dist', () => {
     ];
     writeFileSync(program, lines.join('\n'));
     const { code, out, err } = await runToEnd([program], { env: { TILEGRAD_TRACK: '1' } });
-    expect(err).toContain('Tracking: 6 tensors (48 B) made since and not released, by line:');
+    expect(err).toContain('Tracking: 6 tensors (48 B) created since then and not released, by line:');
     expect(err).toContain(`${program}:5:10  5 tensors, 40 B: f32 [2] x 5`);
     expect(err).toContain(`${program}:3:11  1 tensor, 8 B: f32 [2]`);
     expect({ code, out }).toEqual({ code: 0, out: '' });

@@ -35,8 +35,8 @@ describeOnDevice('a failed upload', (device) => {
     ['a place between words', ({ storage }) => device.upload(storage, new Float32Array(1), 2), /multiple of 4/],
     ['a place before the buffer', ({ storage }) => device.upload(storage, new Float32Array(1), -4), /from byte -4/],
     ['a place that is none', ({ storage }) => device.upload(storage, new Float32Array(1), Number.NaN), /from byte NaN/],
-    ['a list', ({ storage }) => device.upload(storage, [1, 2] as never), /takes a typed array, but was given \[1,2\]/],
-    ['nothing', ({ storage }) => device.upload(storage, undefined as never), /takes a typed array/],
+    ['a list', ({ storage }) => device.upload(storage, [1, 2] as never), /data must be a typed array, but is \[1,2\]/],
+    ['nothing', ({ storage }) => device.upload(storage, undefined as never), /data must be a typed array/],
     [
       'a copy into less',
       ({ storage }) => device.copy(storage, storage.view(0, 8)),

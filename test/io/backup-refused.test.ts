@@ -41,7 +41,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train(training, { after: [3, crash] })).rejects.toThrow(Crash);
     const shorter = train({ ...training, data: () => () => batches(0, 2) });
     await expect(shorter).rejects.toThrow(DataError);
-    await expect(shorter).rejects.toThrow(/ended after 2 batches, but 3 of it were trained on before/);
+    await expect(shorter).rejects.toThrow(/ended after 2 batches, but the resumed training has trained on 3/);
   });
 
   const other = { x: x.map((value) => -value), y };

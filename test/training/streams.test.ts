@@ -258,7 +258,7 @@ describeOnDevice('streams', (device) => {
     for (const again of [() => model.fit(data, { stepsPerEpoch: 2 }), () => model.evaluate(data, { steps: 2 })]) {
       await expect(again()).rejects.toThrow(DataError);
       await expect(again()).rejects.toThrow(
-        /an earlier call closed this stream.*a function that begins the stream anew/s,
+        /an earlier call closed this stream.*a function that opens the stream again/s,
       );
     }
     const used = stream().values();

@@ -135,7 +135,7 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     for (const bad of [3, -1, 0.5, Number.NaN]) {
       const data = { ...source, classes: 3, labels: [0, 1, 2, bad] };
       await expect(classes.fit(data)).rejects.toThrow(
-        new RegExp(`fit: label ${bad} of sample 3 is none of the 3 classes`),
+        new RegExp(`fit: label ${bad} of sample 3 is not one of the 3 classes`),
       );
     }
     using values = compile(units(2, 'sigmoid'), 'binaryCrossentropy');

@@ -25,7 +25,7 @@ describeOnDevice('classifyImage', (device) => {
     const { model } = await denseModel(device, set, [1]);
     const tracking = device.track();
     await classifyImage(model, set.images);
-    expect(tracking.report()).toContain('everything that was made since is released');
+    expect(tracking.report()).toContain('all tensors created since then are released');
     tracking.stop();
     model.dispose();
   });

@@ -4,7 +4,7 @@ import type { Activation, ReLU } from '../layers/activation.ts';
 import type { BatchNormalization } from '../layers/batch-normalization.ts';
 import type { Conv2D } from '../layers/conv2d.ts';
 import type { DepthwiseConv2D } from '../layers/depthwise.ts';
-import { type FusionRole, fusionRole } from '../layers/fusing.ts';
+import { type FusionRole, fusionRole } from '../layers/fusion-role.ts';
 import type { CallContext, Layer } from '../layers/layer.ts';
 import type { ZeroPadding2D } from '../layers/shaping.ts';
 

@@ -16,7 +16,7 @@ import { checkF32, checkFirst, formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { Shape } from '../../kernels/array.ts';
 import { fusedActivations } from '../../kernels/epilogue.ts';
-import { type FusionRole, fusionRole } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusion-role.ts';
 import { type FinalActivation, Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 

@@ -11,7 +11,7 @@ import { type Initializer, type InitializerName, initializerOf } from '../initia
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import type { WeightSpec } from '../weights/weight.ts';
 import { activate } from './activation.ts';
-import { type FusionRole, fusionRole } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusion-role.ts';
 import { type CallContext, Layer } from './layer.ts';
 import { checkLayerOptions, type LayerOptions, layerOptionNames } from './options.ts';
 

@@ -4,7 +4,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { type Shape, showShape } from '../../kernels/array.ts';
 import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/window.ts';
 import { type ActivationName, activationName, applyUnfused, asFinalActivation, fusedOptions } from './activation.ts';
-import { type FusionRole, fusionRole } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusion-role.ts';
 import { imageShape, matchesSamePadding, type Paddings } from './images.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import {

@@ -6,7 +6,7 @@ import { checkPair, type Padding, type Pair, slideWindow } from '../../kernels/w
 import { type Initializer, type InitializerName, initializerOf } from '../initializers/initializers.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../regularizers.ts';
 import { type ActivationName, activate, activationName, asFinalActivation } from './activation.ts';
-import { type FusionRole, fusionRole } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusion-role.ts';
 import { imageShape, matchesSamePadding, type Paddings } from './images.ts';
 import { type CallContext, type FinalActivation, Layer } from './layer.ts';
 import { checkLayerOptions, checkPositiveInteger, type LayerOptions, layerOptionNames } from './options.ts';

@@ -6,7 +6,7 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkF32, checkFirst, formatValue, readList } from '../../base/check.ts';
 import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
-import { type FusionRole, fusionRole } from './fusing.ts';
+import { type FusionRole, fusionRole } from './fusion-role.ts';
 import { imageShape } from './images.ts';
 import { Layer } from './layer.ts';
 import { checkLayerOptions, checkPositiveInteger, type LayerOptions, layerOptionNames } from './options.ts';

@@ -20,7 +20,7 @@ import { StreamBatches } from './stream-batches.ts';
 import { checkTargetRange, encodingOfSource, hasIndependentLabels, type TargetEncoding } from './targets.ts';
 import { type BatchStream, checkCombinedData, isSource, streamOf, type TrainingData } from './training-data.ts';
 
-/** Data made ready for a model: on the GPU or as a stream, with what its targets are to the loss. */
+/** Data checked for a model: samples on the GPU or a stream, and how the loss takes its targets. */
 export class PreparedData {
   private constructor(
     private readonly subject: string,
@@ -28,40 +28,40 @@ export class PreparedData {
     /** Null for a stream. */
     readonly source: BatchSource | null,
     private readonly stream: BatchStream | (() => BatchStream) | null,
-    /** Null for a stream until its first batch came. */
+    /** Null for a stream, whose first batch decides. */
     readonly encoding: TargetEncoding | null,
-    /** The samples that take part, where not all do. */
+    /** The samples to use; undefined for all. */
     readonly range: { first: number; end: number } | undefined,
-    /** What goes to the GPU for this call alone. */
-    private readonly owned: ArrayLoader | null,
-    /** Labels that the source does not know as such: what one unit that tells two classes is to give. */
+    /** Samples uploaded for this call only, disposed with it. */
+    private readonly uploaded: ArrayLoader | null,
+    /** Labels that the source stores as numbers: 0 and 1, for a model with one unit. */
     private readonly labels: ArrayLike<number> | null = null,
-    /** What goes through the model instead of the samples, and from which of its values on. */
-    private readonly features: { source: FeatureSource; from: number } | null = null,
+    /** Features that replace the samples, and the graph value of the model that they are. */
+    private readonly features: { source: FeatureSource; startValue: number } | null = null,
   ) {}
 
-  /** The same data, of which the model gets the features: see `FeatureCache`. They belong to the caller. */
-  withFeatures(source: FeatureSource, from: number): PreparedData {
+  /** The same data with features instead of samples: see `FeatureCache`. The caller disposes `source`. */
+  withFeatures(source: FeatureSource, startValue: number): PreparedData {
     const { subject, model, stream, encoding, range, labels } = this;
-    return new PreparedData(subject, model, this.source, stream, encoding, range, null, labels, { source, from });
+    return new PreparedData(subject, model, this.source, stream, encoding, range, null, labels, { source, startValue });
   }
 
-  /** The value of the model that batches are: 0, its input, unless they are features. */
-  get from(): number {
-    return this.features?.from ?? 0;
+  /** Graph value of the model that batches hold: 0, its input, unless they are features. */
+  get startValue(): number {
+    return this.features?.startValue ?? 0;
   }
 
-  /** Arrays go to the GPU here. @throws ArgumentError, ShapeError, DataError for what does not suit the model */
+  /** Checks data and uploads arrays. @throws ArgumentError, ShapeError, DataError if the data does not fit the model */
   static of(subject: string, model: Trainable, data: TrainingData): PreparedData {
     const { outputShape } = model;
-    const goal = { outputShape, loss: model.training.loss };
+    const target = { outputShape, loss: model.training.loss };
     const stream = streamOf(subject, data);
     if (stream) return new PreparedData(subject, model, null, stream, null, undefined, null);
     if (isSource(data)) {
       checkSource(subject, model, data);
-      const encoding = encodingOfSource(subject, goal, data);
+      const encoding = encodingOfSource(subject, target, data);
       checkLabels(subject, data);
-      if (encoding === 'values') checkTargetRange(subject, goal, data.targetExtremes ?? []);
+      if (encoding === 'values') checkTargetRange(subject, target, data.targetExtremes ?? []);
       return new PreparedData(subject, model, data, null, encoding, undefined, null);
     }
     checkCombinedData(subject, data);
@@ -74,24 +74,24 @@ export class PreparedData {
     const { x, y, encoding } = readBatch(subject, model, data);
     const targets = encoding === 'values' ? { targetShape: outputShape } : { classes: outputShape[0]! };
     const loader = new ArrayLoader(model.device, { x, y, shape: model.inputShape, ...targets });
-    const labels = goal.loss.classifies && sameShape(outputShape, [1]) ? y : null;
+    const labels = target.loss.classifies && sameShape(outputShape, [1]) ? y : null;
     return new PreparedData(subject, model, loader, null, encoding, undefined, loader, labels);
   }
 
-  /** Whether targets are numbers that the host has not looked at. */
+  /** Whether targets are numbers whose range the host does not know. */
   get unchecked(): boolean {
     return this.encoding === 'values' && !this.source?.targetExtremes;
   }
 
-  /** Samples of a pass; null where a stream decides. */
+  /** Samples of a pass; null for a stream. */
   get samples(): number | null {
     if (!this.source) return null;
     return this.range ? this.range.end - this.range.first : this.source.size;
   }
 
   /**
-   * The first part for training, and the last `fraction` of the samples as they lie for validation, as Keras splits.
-   * @throws ArgumentError for a fraction that leaves one of them empty, and for streams; DataError for a class that is only in the last part
+   * Splits the samples in stored order, as Keras does: the last `fraction` of them is for validation, the rest for training.
+   * @throws ArgumentError for streams and if one side is empty; DataError if all samples of a class are in the validation side
    */
   split(fraction: number): [PreparedData, PreparedData] {
     const { subject, model, source, encoding } = this;
@@ -103,10 +103,10 @@ export class PreparedData {
     if (!source) {
       throw new ArgumentError(`${subject}: a stream cannot be split: give validationData instead of validationSplit`);
     }
-    const at = Math.floor(source.size * (1 - fraction));
-    if (at === 0 || at === source.size) {
+    const trainingSize = Math.floor(source.size * (1 - fraction));
+    if (trainingSize === 0 || trainingSize === source.size) {
       throw new ArgumentError(
-        `${subject}: validationSplit ${fraction} of ${source.size} samples leaves none for ${at === 0 ? 'training' : 'validation'}`,
+        `${subject}: validationSplit ${fraction} of ${source.size} samples leaves none for ${trainingSize === 0 ? 'training' : 'validation'}`,
       );
     }
     const { labels } = this;
@@ -114,71 +114,71 @@ export class PreparedData {
     const byLabel = hasIndependentLabels(encoding ?? 'values', { finalActivation, outputShape, loss: training.loss });
     const rowsAreClasses = ((training.loss.classifies ?? false) || finalActivation === 'softmax') && !byLabel;
     const rows = rowsAreClasses ? source.oneHotClasses : null;
-    checkSplit(subject, labels ?? source.labels ?? rows ?? null, at);
-    const part = (first: number, end: number, owned: ArrayLoader | null) =>
-      new PreparedData(subject, model, source, null, encoding, { first, end }, owned, labels);
-    return [part(0, at, this.owned), part(at, source.size, null)];
+    checkSplit(subject, labels ?? source.labels ?? rows ?? null, trainingSize);
+    const select = (first: number, end: number, uploaded: ArrayLoader | null) =>
+      new PreparedData(subject, model, source, null, encoding, { first, end }, uploaded, labels);
+    return [select(0, trainingSize, this.uploaded), select(trainingSize, source.size, null)];
   }
 
-  /** The batch size to use. @throws ArgumentError */
-  batchSize(asked: number | undefined): number | null {
+  /** The batch size to use; null for a stream. @throws ArgumentError */
+  batchSize(requested: number | undefined): number | null {
     const { subject, samples } = this;
-    if (samples !== null) return checkBatchSize(subject, samples, asked);
-    if (asked === undefined) return null;
-    throw new ArgumentError(`${subject}: a stream's batches are as large as they come: leave out batchSize`);
+    if (samples !== null) return checkBatchSize(subject, samples, requested);
+    if (requested === undefined) return null;
+    throw new ArgumentError(`${subject}: a stream decides the size of its batches: leave out batchSize`);
   }
 
-  /** What tells it from other data. Waits for the GPU. */
+  /** Description that differs for other data, with checksums of samples. Waits for the GPU. */
   async describe(): Promise<StateValue> {
     const { source, range, labels } = this;
     if (!source) return 'a stream';
     return { ...(await describeSource(source, labels)), ...range };
   }
 
-  feed(
+  /** Batches of the data, each a run of `step`. */
+  createBatches(
     objective: { setTargetEncoding(subject: string, encoding: TargetEncoding): void },
     step: Step,
-    { batchSize, bound }: { batchSize: number | null; bound: PassLimit },
-  ): Batches & { setOrders?(orders: readonly Uint32Array[]): void } {
-    const { subject, model, source, stream, range } = this;
-    const { features } = this;
+    { batchSize, limit }: { batchSize: number | null; limit: PassLimit },
+  ): Batches {
+    const { subject, model, source, stream, range, features } = this;
     if (features) return new SourceBatches(features.source, batchSize!, step, model.replicas);
     if (source) return new SourceBatches(source, batchSize!, step, model.replicas, range);
     const canRestart = typeof stream === 'function';
     const openStream = canRestart ? stream : () => stream!;
     const setTargetEncoding = (caller: string, encoding: TargetEncoding) =>
       objective.setTargetEncoding(caller, encoding);
-    const continuesAcrossEpochs = !canRestart && !bound.once && bound.count !== undefined;
-    return new StreamBatches(subject, model, openStream, setTargetEncoding, step, bound, continuesAcrossEpochs);
+    const continuesAcrossEpochs = !canRestart && !limit.isSinglePass && limit.batches !== undefined;
+    return new StreamBatches(subject, model, openStream, setTargetEncoding, step, limit, continuesAcrossEpochs);
   }
 
   dispose(): void {
-    this.owned?.dispose();
+    this.uploaded?.dispose();
   }
 }
 
-/** @throws DataError for a label that the host knows and that is none of the classes: a source of the user's own may not have looked */
+/** @throws DataError if a label that the host knows is not a class: sources that users write may not check theirs */
 function checkLabels(subject: string, { labels, classes }: BatchSource): void {
   if (!labels || classes === null) return;
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!;
     if (Number.isInteger(label) && label >= 0 && label < classes) continue;
     throw new DataError(
-      `${subject}: label ${label} of sample ${i} is none of the ${classes} classes 0 to ${classes - 1}`,
+      `${subject}: label ${label} of sample ${i} is not one of the ${classes} classes 0 to ${classes - 1}`,
     );
   }
 }
 
-/** @throws DataError for a class of which every sample lies in the last part */
-function checkSplit(subject: string, labels: ArrayLike<number> | null, at: number): void {
+/** @throws DataError if a class has samples only after the first `trainingSize` */
+function checkSplit(subject: string, labels: ArrayLike<number> | null, trainingSize: number): void {
   if (!labels) return;
   const all = Array.from(labels);
   if (!all.every(Number.isInteger)) return; // probabilities, not classes
-  const trained = new Set(all.slice(0, at));
-  const missing = all.slice(at).find((label) => !trained.has(label));
+  const trained = new Set(all.slice(0, trainingSize));
+  const missing = all.slice(trainingSize).find((label) => !trained.has(label));
   if (missing !== undefined) {
     throw new DataError(
-      `${subject}: validationSplit takes the last samples as they lie, and every sample of class ${missing} is among them. ` +
+      `${subject}: validationSplit takes the last samples in stored order, and all samples of class ${missing} are among them. ` +
         'Shuffle the data first, or split it with trainTestSplit(set, { stratify: true }) and give validationData',
     );
   }

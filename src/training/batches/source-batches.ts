@@ -14,7 +14,7 @@ import { checkTargetRange, encodingOfNumbers, extremesOf, type TargetEncoding } 
 /** Keras's default. */
 const DEFAULT_BATCH = 32;
 
-/** The batch size to use for so many samples: the one that was asked for, at most all samples, as in Keras. @throws ArgumentError */
+/** `batchSize`, or the number of samples if that is smaller, as in Keras. @throws ArgumentError */
 export function checkBatchSize(subject: string, samples: number, batchSize: number = DEFAULT_BATCH): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new ArgumentError(`${subject}: batchSize must be a positive integer, but is ${formatValue(batchSize)}`);
@@ -22,17 +22,17 @@ export function checkBatchSize(subject: string, samples: number, batchSize: numb
   return Math.min(batchSize, samples);
 }
 
-/** How many batches a pass over a stream takes. */
+/** Number of batches that a pass takes from a stream. */
 export interface PassLimit {
-  /** The option that says so. */
-  name: string;
-  /** Undefined for all that come. */
-  count: number | undefined;
-  /** Whether there is one pass only, after which a stream is closed. Default false. */
-  once?: boolean;
+  /** Name of the option that sets it, for messages. */
+  option: string;
+  /** Undefined for all batches of the stream. */
+  batches: number | undefined;
+  /** Whether there is only one pass, after which a stream is closed. Default false. */
+  isSinglePass?: boolean;
 }
 
-/** @throws ArgumentError unless `steps`, if there are any, is a positive integer, and for data other than a stream */
+/** @throws ArgumentError unless `steps` is undefined or, for a stream, a positive integer */
 export function checkSteps(subject: string, name: string, steps: number | undefined, isStream: boolean): void {
   if (steps === undefined) return;
   if (!isStream)
@@ -41,13 +41,13 @@ export function checkSteps(subject: string, name: string, steps: number | undefi
   throw new ArgumentError(`${subject}: ${name} must be a positive integer, but is ${formatValue(steps)}`);
 }
 
-/** @throws ArgumentError unless it is a model, which is easily left out or put second */
+/** @throws ArgumentError unless `model` is a model: it is easily left out or put second */
 export function checkModel(subject: string, model: Trainable, call: string): void {
   if (typeof model === 'object' && model !== null && 'plannedLayers' in model) return;
   throw new ArgumentError(`${subject}: the model comes first, as in ${call}, but was given ${formatValue(model)}`);
 }
 
-/** @throws ArgumentError, ShapeError unless the model can take the samples */
+/** @throws ArgumentError, ShapeError if device or sample shape differ from the model's */
 export function checkSource(subject: string, model: Trainable, data: BatchSource): void {
   if (data.device !== model.device) throw new ArgumentError(`${subject}: model and data are on different devices`);
   if (!sameShape(data.sampleShape, model.inputShape)) {
@@ -57,7 +57,7 @@ export function checkSource(subject: string, model: Trainable, data: BatchSource
   }
 }
 
-/** The replica that is meant: of a model with several, one must be named. @throws ArgumentError */
+/** The replica to use, which must be named if the model has several. @throws ArgumentError */
 export function checkReplica(subject: string, { replicas }: Trainable, replica: number | undefined): number {
   if (replica === undefined && replicas === 1) return 0;
   if (Number.isInteger(replica) && replica! >= 0 && replica! < replicas) return replica!;
@@ -66,54 +66,61 @@ export function checkReplica(subject: string, { replicas }: Trainable, replica: 
   );
 }
 
-/** What a step's uniform carries for the optimiser. */
+/** What a step's uniform holds for the optimizer. */
 export interface StepValues {
   step?: number;
   rates?: readonly StepRates[];
 }
 
-/** A batch that is ready: called, it is submitted, and says how many samples it has. `values` is asked for once it was accepted. */
+/** Submits a batch that is ready. `values` is called only if the batch can run. @returns its number of samples */
 export type SubmitBatch = (values?: () => StepValues) => number;
 
-/** The batches of some data, pass after pass, each through a recorded program. */
+/** The batches of some data, pass after pass, each run by a recorded program. */
 export interface Batches {
+  /** The uniform of the recorded steps. */
   readonly state: StepState;
-  /** Samples of a pass, where that is known before. */
+  /** Samples of a pass; null for a stream. */
   readonly samples: number | null;
-  /** Batches of a pass, likewise. */
+  /** Batches of a pass; undefined for a stream. */
   readonly stepsPerEpoch?: number;
-  /** @param signal looked at while a batch is waited for; before it submits one, whoever runs the pass looks at it */
+  /**
+   * The batches of the next pass, in order.
+   * @param signal ends the wait for a batch; the caller must check it before each submit
+   */
   pass(signal?: AbortSignal): Iterable<SubmitBatch> | AsyncIterable<SubmitBatch>;
-  /** Before the first pass: so many passes, and so many batches of the next one, were made before. */
+  /** Sets the order of the samples in the following passes, for each replica or one for all; a stream has no such method. */
+  setOrders?(orders: readonly Uint32Array[]): void;
+  /** Call it before the first pass: skips passes, and batches of the next pass, that an interrupted training has run. */
   skip(passes: number, batches: number): void;
-  /** Closes what the passes read from, where that is a stream, and waits for it. @throws what its `finally` throws */
+  /** Closes the stream that passes read from and waits until it is closed. @throws what its `finally` throws */
   close?(signal?: AbortSignal): Promise<void>;
   dispose(): void;
 }
 
-/** Dispatches the work on one batch. */
+/** Dispatches the work on one batch: it is recorded once for each batch size. */
 export type Step = (batch: { x: Tensor; targets: Tensor | null }) => void;
 
 /**
- * One pass after another over a data set in batches: the order of the samples on the GPU, the step's uniform, and a
- * recorded program for each batch size that occurs (the last batch may be short).
+ * Batches of samples on the GPU. Holds the order of the samples, the step's uniform, and a recorded program for each batch size: the last
+ * batch may be shorter.
  */
 export class SourceBatches implements Batches {
   readonly state: StepState;
   readonly samples: number;
   private readonly order: DeviceArray;
   private readonly programs = new Map<number, Program>();
-  private first = 0;
-  /** The samples of a pass, of one replica after another; null before the first pass. */
-  private rows: Uint32Array | null = null;
+  /** The batch that the next pass begins with. */
+  private firstBatch = 0;
+  /** Indices of the samples in the order of a pass, one replica after another; null before the first pass. */
+  private sampleOrder: Uint32Array | null = null;
 
   constructor(
     private readonly data: BatchSource,
     private readonly batchSize: number,
     private readonly step: Step,
-    /** How many copies of a model take a batch each, by an order of its own. */
+    /** Replicas of the model; each has its own order of the samples. */
     private readonly replicas: number,
-    /** The samples that take part: those from `first` to before `end`. */
+    /** The samples to use, from `first` to before `end`. */
     private readonly range: { first: number; end: number } = { first: 0, end: data.size },
   ) {
     this.samples = range.end - range.first;
@@ -129,7 +136,7 @@ export class SourceBatches implements Batches {
     return Math.ceil(this.samples / this.batchSize);
   }
 
-  /** The order of the following passes, for all replicas or one for each; steps already submitted keep theirs. */
+  /** See `Batches`. Steps that were submitted before keep their order. */
   setOrders(orders: readonly Uint32Array[]): void {
     const { samples, replicas } = this;
     const { replicaStride = 0 } = this.data;
@@ -140,25 +147,25 @@ export class SourceBatches implements Batches {
       if (first > 0) for (let i = r * samples; i < (r + 1) * samples; i++) all[i]! += first;
     }
     this.device.upload(this.order.storage, all);
-    this.rows = all;
+    this.sampleOrder = all;
   }
 
   skip(_passes: number, batches: number): void {
-    this.first = batches;
+    this.firstBatch = batches;
   }
 
   async *pass(): AsyncGenerator<SubmitBatch> {
-    const { first } = this;
-    this.first = 0;
-    for (let i = first; i < this.stepsPerEpoch; i++) {
+    const { firstBatch } = this;
+    this.firstBatch = 0;
+    for (let i = firstBatch; i < this.stepsPerEpoch; i++) {
       await this.prepare(i);
       yield (values) => this.run(i, values?.());
     }
   }
 
   /**
-   * Records the step on batch number `i` if it is the first of its size, and waits until the adapter has taken its kernels: a step
-   * of which it refused some would spoil the weights.
+   * Records the step on batch `i` if it is the first of its size, and waits until the adapter has compiled its kernels: a step with
+   * a kernel missing would spoil the weights.
    * @throws ShaderError, OutOfMemoryError
    */
   private async prepare(i: number): Promise<void> {
@@ -168,32 +175,32 @@ export class SourceBatches implements Batches {
     await this.device.ready();
   }
 
-  /** Encodes the step on batch number `i` of the pass; short steps share a submit. @returns its number of samples */
+  /** Encodes the step on batch `i` of the pass; short steps share a submit. @returns its number of samples */
   run(i: number, values: StepValues = {}): number {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);
-    this.data.send?.(() => this.rowsOf(batchStart, count), count);
+    this.data.send?.(() => this.samplesOf(batchStart, count), count);
     this.state.write({ batchStart, ...values });
     program.encode();
     return count;
   }
 
-  /** Which samples a batch has, of one replica after another. */
-  private rowsOf(batchStart: number, count: number): Uint32Array {
-    const { rows, samples, replicas } = this;
-    const found = new Uint32Array(replicas * count);
+  /** Indices of a batch's samples, one replica after another. */
+  private samplesOf(batchStart: number, count: number): Uint32Array {
+    const { sampleOrder, samples, replicas } = this;
+    const indices = new Uint32Array(replicas * count);
     for (let r = 0; r < replicas; r++) {
       const first = r * samples + batchStart;
-      found.set(rows!.subarray(first, first + count), r * count);
+      indices.set(sampleOrder!.subarray(first, first + count), r * count);
     }
-    return found;
+    return indices;
   }
 
   /** The program for batches of `count` samples, recorded at its first use. */
   program(count: number): Program {
-    // Not before: features of a frozen part are told apart by replica only once they are there.
-    if (!this.rows) this.setOrders([Uint32Array.from({ length: this.samples }, (_, i) => i)]);
+    // Not in the constructor: `replicaStride` of cached features is known only once they are computed.
+    if (!this.sampleOrder) this.setOrders([Uint32Array.from({ length: this.samples }, (_, i) => i)]);
     let program = this.programs.get(count);
     if (!program) {
       program = this.device.record(() => {
@@ -213,32 +220,32 @@ export class SourceBatches implements Batches {
   }
 }
 
-/** @throws ShapeError unless a source gave the batch that it promised, which users may write too */
+/** @throws ShapeError if a batch has other shapes or types than its source declares: users may write sources */
 function checkBatch(
   { sampleShape, classes, targetShape }: BatchSource,
   { x, targets }: ReturnType<BatchSource['batch']>,
   count: number,
 ): void {
-  const check = (part: string, given: Tensor | null, dtype: string, shape: Shape) => {
+  const check = (name: string, given: Tensor | null, dtype: string, shape: Shape) => {
     if (given?.dtype === dtype && sameShape(given.shape, shape)) return;
     const found = given ? `${given.dtype} ${showShape(given.shape)}` : formatValue(given);
-    throw new ShapeError(`the data's batch(): ${part} must be ${dtype} ${showShape(shape)}, but is ${found}`);
+    throw new ShapeError(`the data's batch(): ${name} must be ${dtype} ${showShape(shape)}, but is ${found}`);
   };
   check('x', x, 'f32', [count, ...sampleShape]);
   if (classes !== null) check('targets', targets, 'u32', [count]);
   else if (targetShape) check('targets', targets, 'f32', [count, ...targetShape]);
 }
 
-/** @throws ArgumentError for weights of samples, which would be ignored */
+/** @throws ArgumentError if data has sample weights, which would be ignored */
 export function checkNoSampleWeight(subject: string, data: object): void {
-  const name = ['sampleWeight', 'sample_weight'].find((one) => one in data);
+  const name = ['sampleWeight', 'sample_weight'].find((key) => key in data);
   if (name === undefined) return;
   throw new ArgumentError(
-    `${subject}: ${name} is not supported; samples can be weighed by their class, with classWeight`,
+    `${subject}: ${name} is not supported; samples can be weighted by their class, with classWeight`,
   );
 }
 
-/** Samples and targets of the host as a model and its loss take them. */
+/** Samples and targets from the host, converted for a model and its loss. */
 export interface HostBatch {
   x: Float32Array<ArrayBuffer>;
   /** Labels as u32, any other targets as f32. */
@@ -247,19 +254,19 @@ export interface HostBatch {
   encoding: TargetEncoding;
 }
 
-/** @throws ArgumentError, ShapeError, DataError for what does not suit the model */
+/** Checks and converts a batch from the host. @throws ArgumentError, ShapeError, DataError if it does not fit the model */
 export function readBatch(subject: string, model: Trainable, data: { x: Numbers; y: Numbers }): HostBatch {
   checkNoSampleWeight(subject, data);
   const { inputShape, outputShape, training } = model;
   const given = tryRead(subject, () => ({ x: data.x, y: data.y }));
   const { values: x, size: samples } = readSamples(`${subject}: x`, inputShape, given.x);
   const targets = readNumbers(`${subject}: y`, given.y);
-  const goal = { outputShape, loss: training.loss };
-  const encoding = encodingOfNumbers(subject, goal, samples, targets);
+  const target = { outputShape, loss: training.loss };
+  const encoding = encodingOfNumbers(subject, target, samples, targets);
   const y =
     encoding === 'values'
       ? toFloats(`${subject}: y`, targets, outputShape)
       : readLabels(`${subject}: y`, targets, samples, outputShape[0]!);
-  if (encoding === 'values') checkTargetRange(subject, goal, extremesOf(y));
+  if (encoding === 'values') checkTargetRange(subject, target, extremesOf(y));
   return { x, y, samples, encoding };
 }

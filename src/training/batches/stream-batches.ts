@@ -16,10 +16,10 @@ import {
 import type { TargetEncoding } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
-/** Batch sizes whose programs are kept, each with the memory of what it computes on the way. */
-const MOST_SIZES = 8;
+/** Most batch sizes whose programs are kept; each holds the memory of its intermediate results. */
+const MAX_PROGRAMS = 8;
 
-/** A batch size's program, and the buffers its batches are sent to. */
+/** The recorded program of a batch size, and the buffers that its batches are uploaded to. */
 interface BatchProgram {
   program: Program;
   x: DeviceArray;
@@ -28,38 +28,39 @@ interface BatchProgram {
 
 type StreamIterator = AsyncIterator<Arrays> | Iterator<Arrays>;
 
-/** Batches of a pass without a bound after which a note says how to bound it: an end cannot be foreseen. */
-const LONG_PASS = 10_000;
-/** Milliseconds that an aborted stream has to close in, as it may have stalled for good. */
-const CLOSING_MS = 500;
-/** Milliseconds after which it is said that a stream is closing still. */
-const SLOW_CLOSING_MS = 10_000;
-/** How the streams that the user handed over, rather than a function that begins them, were left. */
-const left = new WeakMap<object, 'closed this stream' | 'took all batches of this stream'>();
+/** Batches after which a pass without a limit warns: it cannot detect whether the stream has an end. */
+const LONG_PASS_BATCHES = 10_000;
+/** Milliseconds that an aborted stream gets to close, because it may have stalled forever. */
+const CLOSE_TIMEOUT_MS = 500;
+/** Milliseconds after which closing a stream warns. */
+const SLOW_CLOSE_MS = 10_000;
+/** How earlier calls left the streams that users passed themselves rather than as functions. */
+const endings = new WeakMap<object, 'closed this stream' | 'took all batches of this stream'>();
 
-/** Batches that come from the host, sent to the GPU one by one, to every replica; each size that occurs has a recorded program. */
+/** Batches from the host, uploaded one by one to every replica; each batch size has a recorded program. */
 export class StreamBatches implements Batches {
   readonly state: StepState;
   readonly samples = null;
-  private readonly slots = new Map<number, BatchProgram>();
-  /** The stream of the pass under way, or of all passes; null where there is none to close. */
+  /** By batch size, the least recently used first. */
+  private readonly programs = new Map<number, BatchProgram>();
+  /** The stream of the current pass, or of all passes; null if none is open. */
   private iterator: StreamIterator | null = null;
-  /** Whether a pass has begun, and whether one was noted to be long. */
-  private begun = false;
-  private noted = false;
-  /** Batches of the next pass that were made before, and how many there are to take and drop. */
+  private hasBegun = false;
+  private hasWarned = false;
+  /** Batches of the next pass that an interrupted training has run. */
   private batchesDone = 0;
+  /** Batches to take from the stream and ignore before the next pass. */
   private batchesToSkip = 0;
 
   constructor(
     private readonly subject: string,
     private readonly model: Trainable,
-    private readonly begin: () => BatchStream,
-    /** Told of the sort of targets before a batch is used. */
+    private readonly openStream: () => BatchStream,
+    /** Called with each batch before it is used. */
     private readonly setTargetEncoding: (subject: string, encoding: TargetEncoding) => void,
     private readonly step: Step,
-    private readonly bound: PassLimit,
-    /** Whether a pass goes on where the one before stopped. */
+    private readonly limit: PassLimit,
+    /** Whether a pass continues where the previous one stopped. */
     private readonly continuesAcrossEpochs = false,
   ) {
     this.state = new StepState(model.device, model.replicas);
@@ -67,106 +68,107 @@ export class StreamBatches implements Batches {
 
   skip(passes: number, batches: number): void {
     this.batchesDone = batches;
-    this.batchesToSkip = batches + (this.continuesAcrossEpochs ? passes * this.bound.count! : 0);
+    this.batchesToSkip = batches + (this.continuesAcrossEpochs ? passes * this.limit.batches! : 0);
   }
 
   async *pass(signal?: AbortSignal): AsyncGenerator<SubmitBatch> {
-    this.iterator ??= iteratorOf(this.subject, this.begin());
-    const { iterator, begun, bound } = this;
-    const { count: steps, name } = bound;
-    const before = begun ? undefined : left.get(iterator);
-    this.begun = true;
+    this.iterator ??= iteratorOf(this.subject, this.openStream());
+    const { iterator } = this;
+    const { batches: steps, option } = this.limit;
+    const ending = this.hasBegun ? undefined : endings.get(iterator);
+    this.hasBegun = true;
     let count = this.batchesDone;
     this.batchesDone = 0;
     try {
-      await this.drop(iterator, signal);
+      await this.skipBatches(iterator, signal);
       for (; count !== steps; count++) {
-        if (steps === undefined && count === LONG_PASS) this.noteLength();
+        if (steps === undefined && count === LONG_PASS_BATCHES) this.warnOfLongPass();
         const next = await this.next(iterator, signal);
         if (next?.done) break;
         const accepted = next && this.accept(next.value);
-        if (accepted?.isFirst) await this.model.device.ready(); // as in `BatchRunner.prepare`
-        yield accepted ? (values) => this.submit(accepted, values) : NOTHING;
+        if (accepted?.isFirst) await this.model.device.ready(); // as in `SourceBatches.prepare`
+        yield accepted ? (values) => this.submit(accepted, values) : SUBMIT_NOTHING;
       }
     } finally {
       if (!this.continuesAcrossEpochs) await this.close(signal);
     }
     if (count >= (steps ?? 1)) return;
-    const few = `the stream ended after ${count} batches of this pass`;
-    const why = steps === undefined ? few : `${few}, but there are to be ${steps} (${name})`;
+    const tooShort = `the stream ended after ${count} batches of this pass`;
+    const reason = steps === undefined ? tooShort : `${tooShort}, but ${option} is ${steps}`;
     throw new DataError(
-      `${this.subject}: ${count === 0 && before ? `an earlier call ${before}, which has none left` : why}. ` +
-        'For several passes give a function that begins the stream anew',
+      `${this.subject}: ${count === 0 && ending ? `an earlier call ${ending}, which has none left` : reason}. ` +
+        'For several passes, pass a function that opens the stream again',
     );
   }
 
-  /** Takes the batches that were trained on before. @throws DataError for a stream that has fewer */
-  private async drop(open: StreamIterator, signal?: AbortSignal): Promise<void> {
+  /** Takes and ignores the batches that were trained on before. @throws DataError if the stream has fewer */
+  private async skipBatches(iterator: StreamIterator, signal?: AbortSignal): Promise<void> {
     const { batchesToSkip } = this;
     this.batchesToSkip = 0;
     for (let i = 0; i < batchesToSkip; i++) {
-      if (!(await this.next(open, signal))?.done) continue;
+      if (!(await this.next(iterator, signal))?.done) continue;
       throw new DataError(
-        `${this.subject}: the stream ended after ${i} batches, but ${batchesToSkip} of it were trained on before`,
+        `${this.subject}: the stream ended after ${i} batches, but the resumed training has trained on ${batchesToSkip}`,
       );
     }
   }
 
   /**
-   * The next batch; null where `signal` asks for the end before it comes, which a stream that has stalled may never do. A stream
-   * that has ended or failed is not open any more.
+   * The next batch; null if `signal` aborts before it arrives, because a stalled stream may never deliver it. A stream that has ended
+   * or thrown is no longer open.
    */
-  private async next(open: StreamIterator, signal?: AbortSignal): Promise<IteratorResult<Arrays> | null> {
-    let ended = true;
+  private async next(iterator: StreamIterator, signal?: AbortSignal): Promise<IteratorResult<Arrays> | null> {
+    let hasEnded = true;
     try {
-      const next = signal?.aborted ? null : await unlessAborted(open.next(), signal, 0);
-      ended = next?.done ?? false;
+      const next = signal?.aborted ? null : await nullIfAborted(iterator.next(), signal, 0);
+      hasEnded = next?.done ?? false;
       return next;
     } finally {
-      if (ended) {
+      if (hasEnded) {
         this.iterator = null;
-        if (!left.has(open)) left.set(open, 'took all batches of this stream');
+        if (!endings.has(iterator)) endings.set(iterator, 'took all batches of this stream');
       }
     }
   }
 
   /**
-   * Closes a stream that is left before its end, as `for await` does, and waits until it is closed; after `signal` asked for the
-   * end, half a second at most. @throws what its `finally` throws
+   * Closes a stream before its end, as `for await` does, and waits until it is closed: at most half a second if `signal` is aborted.
+   * @throws what its `finally` throws
    */
   async close(signal?: AbortSignal): Promise<void> {
     const { iterator } = this;
     this.iterator = null;
     if (!iterator?.return) return;
-    left.set(iterator, 'closed this stream');
+    endings.set(iterator, 'closed this stream');
     const { subject } = this;
     const slow = setTimeout(() => {
       // biome-ignore lint/suspicious/noConsole: nobody else would say why the call does not end
       console.warn(
-        `${subject}: the stream has been closing for ${SLOW_CLOSING_MS / 1000} s; its return() has to settle first`,
+        `${subject}: the stream has been closing for ${SLOW_CLOSE_MS / 1000} s; its return() has to settle first`,
       );
-    }, SLOW_CLOSING_MS);
+    }, SLOW_CLOSE_MS);
     try {
-      await unlessAborted(iterator.return(), signal, CLOSING_MS);
+      await nullIfAborted(iterator.return(), signal, CLOSE_TIMEOUT_MS);
     } finally {
       clearTimeout(slow);
     }
   }
 
-  /** Says it once. */
-  private noteLength(): void {
-    if (this.noted) return;
-    this.noted = true;
+  /** Warns once. */
+  private warnOfLongPass(): void {
+    if (this.hasWarned) return;
+    this.hasWarned = true;
     // biome-ignore lint/suspicious/noConsole: nobody else would say why nothing comes
     console.warn(
-      `${this.subject}: ${LONG_PASS} batches of one pass were taken from the stream, and more follow. ` +
-        `Where it has no end, give ${this.bound.name}, the number of batches of a pass`,
+      `${this.subject}: ${LONG_PASS_BATCHES} batches of one pass were taken from the stream, and more follow. ` +
+        `If it has no end, set ${this.limit.option}, the number of batches of a pass`,
     );
   }
 
   /**
-   * Checks a batch, and records the step on batches of its size if it is the first: then it is to wait for `device.ready()`. What is
-   * submitted is what it holds now where `waits`. @throws ShapeError, DataError, ArgumentError for one that does not fit
+   * Checks a batch and, if it is the first of its size, records the step: then wait for `device.ready()` before `submit`.
+   * @param waits whether `submit` may be called later, when the caller may have changed the arrays: then they are copied
+   * @throws ShapeError, DataError, ArgumentError if the batch does not fit the model
    */
   prepareBatch(batch: Arrays, waits: boolean): { isFirst: boolean; submit: SubmitBatch } {
     const accepted = this.accept(batch);
@@ -182,30 +184,30 @@ export class StreamBatches implements Batches {
     }
     const { x, y, samples, encoding } = readBatch(subject, model, batch);
     this.setTargetEncoding(subject, encoding);
-    const isFirst = !this.slots.has(samples);
-    this.slot(samples, encoding);
+    const isFirst = !this.programs.has(samples);
+    this.programFor(samples, encoding);
     return { x, y, samples, encoding, isFirst };
   }
 
   private submit({ x, y, samples, encoding }: ReturnType<StreamBatches['accept']>, values?: () => StepValues): number {
     const { replicas, device } = this.model;
-    const slot = this.slot(samples, encoding);
-    slot.program.check(); // a step that cannot be taken is not counted
+    const recorded = this.programFor(samples, encoding);
+    recorded.program.check(); // before `values`, which counts the step
     for (let r = 0; r < replicas; r++) {
-      device.upload(slot.x.storage, x, r * x.byteLength);
-      device.upload(slot.targets.storage, y, r * y.byteLength);
+      device.upload(recorded.x.storage, x, r * x.byteLength);
+      device.upload(recorded.targets.storage, y, r * y.byteLength);
     }
     this.state.write({ batchStart: 0, ...values?.() });
-    slot.program.run();
+    recorded.program.run();
     return samples;
   }
 
-  /** The program of a batch size, now the one used last; the one not used for the longest time of too many goes. */
-  private slot(samples: number, encoding: TargetEncoding): BatchProgram {
+  /** The program for a batch size, recorded if needed; the least recently used one is dropped if there are too many. */
+  private programFor(samples: number, encoding: TargetEncoding): BatchProgram {
     const { model } = this;
-    let slot = this.slots.get(samples);
-    this.slots.delete(samples);
-    if (!slot) {
+    let recorded = this.programs.get(samples);
+    this.programs.delete(samples);
+    if (!recorded) {
       const { replicas: models } = model;
       const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { replicas: models }).keep();
       const values = encoding === 'values';
@@ -216,61 +218,61 @@ export class StreamBatches implements Batches {
       }).keep();
       try {
         const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));
-        slot = { program, x, targets };
+        recorded = { program, x, targets };
       } catch (error) {
         x.dispose();
         targets.dispose();
         throw error;
       }
     }
-    this.slots.set(samples, slot);
-    if (this.slots.size > MOST_SIZES) {
-      const [oldest, unused] = this.slots.entries().next().value!;
-      this.slots.delete(oldest);
-      release(unused);
+    this.programs.set(samples, recorded);
+    if (this.programs.size > MAX_PROGRAMS) {
+      const [size, unused] = this.programs.entries().next().value!;
+      this.programs.delete(size);
+      disposeProgram(unused);
     }
-    return slot;
+    return recorded;
   }
 
   dispose(): void {
-    for (const slot of this.slots.values()) release(slot);
+    for (const recorded of this.programs.values()) disposeProgram(recorded);
     this.state.dispose();
   }
 }
 
-function release({ program, x, targets }: BatchProgram): void {
+function disposeProgram({ program, x, targets }: BatchProgram): void {
   program.dispose();
   x.dispose();
   targets.dispose();
 }
 
-/** What is submitted where the end was asked for: nothing, as whoever runs a pass looks at the signal before. */
-const NOTHING: SubmitBatch = () => 0;
+/** Stands for a batch after the signal aborted: the caller of `pass` checks the signal before it submits. */
+const SUBMIT_NOTHING: SubmitBatch = () => 0;
 
-/** What `coming` comes to; null if `signal` asked for the end, and that did not come within `grace` milliseconds of it. */
-async function unlessAborted<T>(
-  coming: T | PromiseLike<T>,
+/** The result of `promise`; null if it is still pending `graceMs` after `signal` aborts. */
+async function nullIfAborted<T>(
+  promise: T | PromiseLike<T>,
   signal: AbortSignal | undefined,
-  grace: number,
+  graceMs: number,
 ): Promise<T | null> {
-  if (!signal || typeof (coming as PromiseLike<T>)?.then !== 'function') return coming;
-  const waiting = new AbortController();
+  if (!signal || typeof (promise as PromiseLike<T>)?.then !== 'function') return promise;
+  const listening = new AbortController();
   const aborted = new Promise<null>((resolve) => {
     const end = () => {
-      const timer = setTimeout(() => resolve(null), grace);
-      waiting.signal.addEventListener('abort', () => clearTimeout(timer));
+      const timer = setTimeout(() => resolve(null), graceMs);
+      listening.signal.addEventListener('abort', () => clearTimeout(timer));
     };
     if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { signal: waiting.signal });
+    else signal.addEventListener('abort', end, { signal: listening.signal });
   });
   try {
-    return await Promise.race([coming, aborted]);
+    return await Promise.race([promise, aborted]);
   } finally {
-    waiting.abort(); // listens no longer
+    listening.abort(); // removes the listener and the timer
   }
 }
 
-/** @throws ArgumentError for what is no stream */
+/** @throws ArgumentError if `stream` is not a stream */
 function iteratorOf(subject: string, stream: BatchStream): AsyncIterator<Arrays> | Iterator<Arrays> {
   if (typeof stream === 'object' && stream !== null) {
     if (Symbol.asyncIterator in stream)
@@ -289,7 +291,7 @@ function iteratorOf(subject: string, stream: BatchStream): AsyncIterator<Arrays>
   );
 }
 
-/** @throws ArgumentError unless batches can be taken from it, and it can be closed if it has a `return` */
+/** @throws ArgumentError unless `next` is a function, and `return` is one or missing */
 function checkIterator<T extends AsyncIterator<Arrays> | Iterator<Arrays>>(subject: string, iterator: T): T {
   const { next, return: close } = tryRead(subject, () => ({ next: iterator.next, return: iterator.return }));
   if (typeof next === 'function' && (close === undefined || close === null || typeof close === 'function'))

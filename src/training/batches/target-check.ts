@@ -5,16 +5,16 @@ import { countOutside, OUTSIDE_WORDS, readOutside } from '../../kernels/metrics/
 import type { Loss } from '../../nn/losses.ts';
 
 /**
- * Notes on the adapter whether targets lie in the range of the loss, for sources whose targets the host does not know. Nothing is read
- * back for it: whoever reads the totals learns of it.
+ * Checks on the GPU that targets are in the range of the loss, if the host does not know them. The result is part of the totals, so it needs
+ * no read-back.
  */
 export class TargetCheck {
-  /** Null where the loss takes any target. @param first word of the counts that is its own */
-  static of(loss: Loss, first: number): TargetCheck | null {
+  /** Null if the loss accepts any target. @param first index of its first word in the counts */
+  static create(loss: Loss, first: number): TargetCheck | null {
     return loss.targetRange ? new TargetCheck(loss.name, loss.targetRange, first) : null;
   }
 
-  /** Words of the counts, with those before its own. */
+  /** u32 words of the counts up to its last one. */
   readonly countSize: number;
 
   private constructor(
@@ -30,7 +30,7 @@ export class TargetCheck {
     countOutside(targets.array, counts, { range: this.range, first: this.first });
   }
 
-  /** @throws DataError for targets out of range, naming the smallest and the largest */
+  /** @throws DataError, with the smallest and largest target, if some are out of range */
   check(subject: string, counts: Uint32Array): void {
     const { count, least, most } = readOutside(counts.subarray(this.first));
     if (count === 0) return;

@@ -9,68 +9,70 @@ import { differences } from './run-description.ts';
 import { checkUndamaged } from './state-damage.ts';
 import type { Position, SafePoint, StateValue, TrainingState } from './training-state.ts';
 
-/** Differences between two trainings that a message names. */
-const NAMED = 4;
+/** Differences between two trainings that a message lists. */
+const MAX_DIFFERENCES = 4;
 
-/** The parts of a `fit` that its state is taken from and given to. */
-interface Parts {
+/** What the state of a `fit` is captured from and restored to. */
+interface FitComponents {
   model: Trainable;
-  feed: Batches;
+  batches: Batches;
   /** Measures the validation data; null without any. */
   evaluator: { skip(passes: number): void } | null;
   totals: RunningTotals;
   callbacks: readonly Callback[];
   history: History;
   initialEpoch: number;
-  /** When the call began, by `performance.now()`. */
-  begun: number;
-  /** What must be the same where training is taken up again; asked for only where a callback wants to know. */
+  /** Start of the call, by `performance.now()`. */
+  startTime: number;
+  /** What must be the same if training is resumed. Called only if a callback captures or resumes a state. */
   describe(): Promise<Record<string, StateValue>>;
 }
 
-/** Where a `fit` is, and what it takes to go on from there another time. */
+/** Position of a `fit` and the state that resumes it. */
 export class FitState {
   readonly position: Position;
-  /** When the call and the epoch began, or would have begun without an interruption. */
-  private begun: number;
-  private epochBegun = 0;
+  /** Start of the call and of the epoch in milliseconds, moved back by the time that a resumed training took before. */
+  private startTime: number;
+  private epochStartTime = 0;
   private readonly safePointCallbacks: readonly Callback[];
   private readonly statefulCallbacks: readonly Callback[];
   private description: Record<string, StateValue> | null = null;
-  private resumed: TrainingState | null = null;
+  /** The state to continue from, once `resume` accepted one. */
+  private resumeState: TrainingState | null = null;
 
-  constructor(private readonly parts: Parts) {
-    this.position = { epoch: parts.initialEpoch + 1, step: 0, begun: false };
-    this.begun = parts.begun;
-    this.safePointCallbacks = parts.callbacks.filter((callback) => callback.onSafePoint);
-    this.statefulCallbacks = parts.callbacks.filter((callback) => callback.state);
+  constructor(private readonly components: FitComponents) {
+    const { initialEpoch, startTime, callbacks } = components;
+    this.position = { epoch: initialEpoch + 1, step: 0, begun: false };
+    this.startTime = startTime;
+    this.safePointCallbacks = callbacks.filter((callback) => callback.onSafePoint);
+    this.statefulCallbacks = callbacks.filter((callback) => callback.state);
   }
 
-  /** See `TrainInfo.resume`. @throws ArgumentError for the state of another training, or one that is damaged */
+  /** See `TrainInfo.resume`. @throws ArgumentError if the state is of another training or damaged */
   resume = async (state: TrainingState, name = 'resume'): Promise<void> => {
-    const { model } = this.parts;
+    const { model } = this.components;
     const { optimizer } = model.training;
     if (!state?.optimizer) this.checkUndamaged(state, name);
     const { iterations, fixedRates, learningRate, scheduledRates } = state.optimizer;
     const rates = optimizer.fixedRates ? null : optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
-    const is = rates?.length === 1 ? rates[0]! : rates;
+    const currentRates = rates?.length === 1 ? rates[0]! : rates;
     const found = [
       ...differences(state.run, await this.describe()),
-      ...(fixedRates ? [] : differences(scheduledRates ?? learningRate, is, "the schedule's learning rate")),
+      ...(fixedRates ? [] : differences(scheduledRates ?? learningRate, currentRates, "the schedule's learning rate")),
     ];
     if (found.length > 0) {
-      const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
+      const more = found.length > MAX_DIFFERENCES ? `; and ${found.length - MAX_DIFFERENCES} more` : '';
       throw new ArgumentError(
-        `${name} is of another training: ${found.slice(0, NAMED).join('; ')}${more}. ` +
-          'Go on with what it was made with, or begin anew without it',
+        `${name} is of another training: ${found.slice(0, MAX_DIFFERENCES).join('; ')}${more}. ` +
+          'Continue with the data and options it was made with, or start again without it',
       );
     }
     this.checkUndamaged(state, name);
-    this.resumed = state;
+    this.resumeState = state;
   };
 
   private checkUndamaged(state: TrainingState, name: string): void {
-    const { model, totals, feed, history } = this.parts;
+    const { model, totals, batches, history } = this.components;
     const sizeOf = ({ storage }: DeviceArray) => storage.bytes / 4;
     const sizes = {
       weights: model.parameters.buffers.map(sizeOf),
@@ -78,16 +80,16 @@ export class FitState {
       totals: totals.bufferSize,
       callbacks: this.statefulCallbacks.length,
       replicas: history.replicas.length,
-      steps: feed.stepsPerEpoch ?? Number.POSITIVE_INFINITY,
+      steps: batches.stepsPerEpoch ?? Number.POSITIVE_INFINITY,
     };
     checkUndamaged(state, sizes, name);
   }
 
-  /** Goes to where a callback wanted to resume, if one did. */
+  /** Restores the state that a callback passed to `resume`, if one did. */
   async restore(): Promise<void> {
-    const state = this.resumed;
+    const state = this.resumeState;
     if (!state) return;
-    const { model, feed, evaluator, totals, history, initialEpoch } = this.parts;
+    const { model, batches, evaluator, totals, history, initialEpoch } = this.components;
     const { optimizer } = model.training;
     for (const [i, array] of model.parameters.buffers.entries()) upload(array, state.weights[i]!);
     for (const [i, array] of optimizer.slots.entries()) upload(array, state.optimizer.slots[i]!);
@@ -98,24 +100,24 @@ export class FitState {
     history.epochs.push(...state.history.epochs);
     for (const [r, epochs] of state.history.replicas.entries()) history.replicas[r]!.push(...epochs);
     Object.assign(this.position, state.position);
-    this.begun -= 1000 * state.seconds.whole;
-    this.epochBegun = performance.now() - 1000 * state.seconds.epoch;
+    this.startTime -= 1000 * state.seconds.whole;
+    this.epochStartTime = performance.now() - 1000 * state.seconds.epoch;
     const passes = this.position.epoch - initialEpoch - 1;
-    feed.skip(passes, this.position.step);
+    batches.skip(passes, this.position.step);
     evaluator?.skip(passes);
     for (const [i, callback] of this.statefulCallbacks.entries()) await callback.restore?.(state.callbacks[i]!);
   }
 
-  /** @returns whether the epoch begins here, and not in the midst of it */
+  /** @returns false if a resumed epoch continues after its `onEpochBegin` */
   beginEpoch(): boolean {
     if (this.position.begun) return false;
     this.position.begun = true;
-    this.epochBegun = performance.now();
-    this.parts.totals.reset();
+    this.epochStartTime = performance.now();
+    this.components.totals.reset();
     return true;
   }
 
-  /** To be awaited after all that an epoch ends with. */
+  /** Moves to the next epoch and calls `onSafePoint`. Await it after validation and `onEpochEnd`. */
   async endEpoch(): Promise<void> {
     Object.assign(this.position, { epoch: this.position.epoch + 1, step: 0, begun: false });
     await this.safePoint('epoch');
@@ -123,22 +125,22 @@ export class FitState {
 
   get seconds() {
     const now = performance.now();
-    return { whole: (now - this.begun) / 1000, epoch: (now - this.epochBegun) / 1000 };
+    return { whole: (now - this.startTime) / 1000, epoch: (now - this.epochStartTime) / 1000 };
   }
 
-  /** Whether any callback waits for safe points: steps have none to wait for otherwise. */
+  /** Whether a callback has `onSafePoint`; if not, steps need not await safe points. */
   get hasSafePointCallbacks(): boolean {
     return this.safePointCallbacks.length > 0;
   }
 
-  /** Tells the callbacks that training can be taken up from here. */
+  /** Calls `onSafePoint` of the callbacks. */
   async safePoint(after: SafePoint['after']): Promise<void> {
     const point = { after, capture: () => this.capture() };
     for (const callback of this.safePointCallbacks) await callback.onSafePoint!(point);
   }
 
   private async capture(): Promise<TrainingState> {
-    const { model, totals, history } = this.parts;
+    const { model, totals, history } = this.components;
     const { optimizer } = model.training;
     const { iterations, fixedRates, learningRate } = optimizer;
     const rates = optimizer.ratesAt(iterations + 1).map(({ rate }) => rate);
@@ -166,7 +168,7 @@ export class FitState {
 
   private async describe(): Promise<Record<string, StateValue>> {
     this.description ??= {
-      ...(await this.parts.describe()),
+      ...(await this.components.describe()),
       callbacks: this.statefulCallbacks.map(callbackName),
     };
     return this.description;
