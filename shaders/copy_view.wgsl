@@ -1,7 +1,7 @@
-// y[i0, i1, ..] = x at the same place moved by `before` along each axis, and `fill` where that lies outside of x. With strides
-// for x this is a transpose (strides swapped), a slice (before < 0), a padding (before > 0) or a broadcast (stride 0).
+// y[i0, i1, ..] = x at the same place moved by `offset` along each axis, and `fill` where that lies outside of x. With strides
+// for x this is a transpose (strides swapped), a slice (offset < 0), a padding (offset > 0) or a broadcast (stride 0).
 // Values are copied as bits, whatever their type. Memory-bound.
-//   models R, x [R, x_size], y [R, size]; an axis is (size in y, stride in x, before, length in x)
+//   R replicas: x [R, x_size], y [R, size]; an axis is (size in y, stride in x, offset, length in x)
 struct Params { size: u32, x_size: u32, rank: u32, fill: u32, axes: array<vec4u, 8> }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;

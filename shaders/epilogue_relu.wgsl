@@ -1,11 +1,11 @@
-// What the stores of products do to a result: with a flag, it is 0 where `gate` is not above 0, which is the result itself for a ReLU,
+// What the stores of products do to a result: with a flag, it is 0 where `mask` is not above 0, which is the result itself for a ReLU,
 // or the output of the ReLU whose gradient it goes through. Other activations: see src/kernels/epilogue.ts.
-fn finished(v: f32, gate: f32, flag: u32) -> f32 {
-  return select(v, 0.0, flag != 0u && is_at_most_zero(gate)); // NaN stays NaN
+fn apply_epilogue(v: f32, mask: f32, flag: u32) -> f32 {
+  return select(v, 0.0, flag != 0u && is_at_most_zero(mask)); // NaN stays NaN
 }
 
-fn finished4(v: vec4f, gate: vec4f, flag: u32) -> vec4f {
+fn apply_epilogue4(v: vec4f, mask: vec4f, flag: u32) -> vec4f {
   return vec4f(
-    finished(v.x, gate.x, flag), finished(v.y, gate.y, flag), finished(v.z, gate.z, flag), finished(v.w, gate.w, flag),
+    apply_epilogue(v.x, mask.x, flag), apply_epilogue(v.y, mask.y, flag), apply_epilogue(v.z, mask.z, flag), apply_epilogue(v.w, mask.w, flag),
   );
 }

@@ -1,10 +1,10 @@
 // conv2d: y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * w[ky, kx, ci, co] + bias[co])
 // One output an invocation. The reference for every variant. Put before long_sum.wgsl.
-//   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]
+//   R replicas: x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  has_bias: u32, act: u32,
+  has_bias: u32, epilogue: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -18,13 +18,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let size = p.batch * p.out_h * p.out_w * p.out_c;
   let i = (group.y * groups.x + group.x) * 64u + local;
   if (i >= size) { return; }
-  let model = group.z;
+  let replica = group.z;
   let co = i % p.out_c;
   let ox = i / p.out_c % p.out_w;
   let oy = i / (p.out_c * p.out_w) % p.out_h;
   let n = i / (p.out_c * p.out_w * p.out_h);
-  let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c;
-  let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + co;
+  let image = (replica * p.batch + n) * p.in_h * p.in_w * p.in_c;
+  let filter_at = replica * p.kernel_h * p.kernel_w * p.in_c * p.out_c + co;
   var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
@@ -41,6 +41,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   var value = total_of(sum);
-  if (params.has_bias != 0u) { value += bias[model * p.out_c + co]; }
-  y[model * size + i] = finished(value, value, params.act);
+  if (params.has_bias != 0u) { value += bias[replica * p.out_c + co]; }
+  y[replica * size + i] = apply_epilogue(value, value, params.epilogue);
 }

@@ -8,7 +8,7 @@
 //   - the 128 sums of an invocation do not fit in a CPU's registers, but each is fetched and put back once for four
 //     multiply-adds, and a spilled register costs far less than a load from a buffer.
 // With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
-//   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]; Co a multiple of four
+//   R replicas: x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]; Co a multiple of four
 enable subgroups;
 
 override LANES = 32u;   // the adapter's widest subgroup; any subgroup of eight lanes or more will do
@@ -17,13 +17,13 @@ override SPLIT = false;
 override LONG = false;  // more than 512 steps
 // The output's pixels, and the filter's taps, are every so manieth of larger arrays: a part of the input gradient of a
 // convolution with strides (see `inputGrad` in conv2d-gemm.ts).
-override SPREAD = false;
+override STRIDED_OUTPUT = false;
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  has_bias: u32, act: u32, store_rounds: u32,
-  // With SPREAD: y [R, N, y_h, y_w, Co], of which pixel (y_first + i * y_step) is stored; w [R, taps, Ci, Co] likewise.
+  has_bias: u32, epilogue: u32, store_rounds: u32,
+  // With STRIDED_OUTPUT: y [R, N, y_h, y_w, Co], of which pixel (y_first + i * y_step) is stored; w [R, taps, Ci, Co] likewise.
   y_h: u32, y_w: u32, y_first_h: u32, y_first_w: u32, y_step_h: u32, y_step_w: u32,
   taps: u32, filter_w: u32, tap_first_h: u32, tap_first_w: u32, tap_step_h: u32, tap_step_w: u32,
 }
@@ -55,27 +55,27 @@ fn product(v: vec4f, b: mat4x4f) -> vec4f {
   return sum;
 }
 
-fn choose(low: vec4f, high: vec4f, upper: bool) -> vec4f {
+fn select_half(low: vec4f, high: vec4f, upper: bool) -> vec4f {
   if (SPLIT) { return select(low, high, upper); }
   return low;
 }
 
 // Adds what one step brings for the eight pixels that eight lanes hold in `low` (or `high`, for the upper lanes).
 fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, low: vec4f, high: vec4f, upper: bool, b: mat4x4f) {
-  (*sums)[s] += product(choose(subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), upper), b);
-  (*sums)[s + 1u] += product(choose(subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), upper), b);
-  (*sums)[s + 2u] += product(choose(subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u), upper), b);
-  (*sums)[s + 3u] += product(choose(subgroupBroadcast(low, 3u), subgroupBroadcast(high, 3u), upper), b);
-  (*sums)[s + 4u] += product(choose(subgroupBroadcast(low, 4u), subgroupBroadcast(high, 4u), upper), b);
-  (*sums)[s + 5u] += product(choose(subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u), upper), b);
-  (*sums)[s + 6u] += product(choose(subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u), upper), b);
-  (*sums)[s + 7u] += product(choose(subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), upper), b);
+  (*sums)[s] += product(select_half(subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), upper), b);
+  (*sums)[s + 1u] += product(select_half(subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), upper), b);
+  (*sums)[s + 2u] += product(select_half(subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u), upper), b);
+  (*sums)[s + 3u] += product(select_half(subgroupBroadcast(low, 3u), subgroupBroadcast(high, 3u), upper), b);
+  (*sums)[s + 4u] += product(select_half(subgroupBroadcast(low, 4u), subgroupBroadcast(high, 4u), upper), b);
+  (*sums)[s + 5u] += product(select_half(subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u), upper), b);
+  (*sums)[s + 6u] += product(select_half(subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u), upper), b);
+  (*sums)[s + 7u] += product(select_half(subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), upper), b);
 }
 
-// Where pixel m of model z lies in y.
+// Where pixel m of replica z lies in y.
 fn pixel_at(z: u32, m: u32) -> u32 {
   let p = params;
-  if (!SPREAD) { return z * p.batch * p.out_h * p.out_w + m; }
+  if (!STRIDED_OUTPUT) { return z * p.batch * p.out_h * p.out_w + m; }
   let q = m / p.out_w;
   let n = q / p.out_h;
   let row = p.y_first_h + (q - n * p.out_h) * p.y_step_h;
@@ -128,7 +128,7 @@ fn main(
         inside[r] = iy < p.in_h && ix < p.in_w; // a place above or left of the image has wrapped to one far below
         at[r] = select(0u, ((row[r] + iy) * p.in_w + ix) * p.in_c, inside[r]);
       }
-      if (SPREAD) {
+      if (STRIDED_OUTPUT) {
         let tap = (p.tap_first_h + ky * p.tap_step_h) * p.filter_w + p.tap_first_w + kx * p.tap_step_w;
         w_at = (group.z * p.taps + tap) * p.in_c * columns + column;
       }
@@ -174,7 +174,7 @@ fn main(
       let m = mine + round * STORED + i;
       if (m < pixels) {
         let v = sums[i] + b;
-        y[pixel_at(group.z, m) * columns + co] = finished4(v, v, p.act);
+        y[pixel_at(group.z, m) * columns + co] = apply_epilogue4(v, v, p.epilogue);
       }
     }
     for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }

@@ -1,7 +1,7 @@
 // Gradient of conv2d for its input:
 //   dx[n, iy, ix, ci] = sum_{ky, kx, co} dy[n, oy, ox, co] * w[ky, kx, ci, co]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
 // One input element an invocation. The reference for every variant. Put before long_sum.wgsl.
-//   models R, dy [R, N, OH, OW, Co], w [R, KH, KW, Ci, Co], dx [R, N, H, W, Ci]
+//   R replicas: dy [R, N, OH, OW, Co], w [R, KH, KW, Ci, Co], dx [R, N, H, W, Ci]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
@@ -17,13 +17,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let size = p.batch * p.in_h * p.in_w * p.in_c;
   let i = (group.y * groups.x + group.x) * 64u + local;
   if (i >= size) { return; }
-  let model = group.z;
+  let replica = group.z;
   let ci = i % p.in_c;
   let ix = i / p.in_c % p.in_w;
   let iy = i / (p.in_c * p.in_w) % p.in_h;
   let n = i / (p.in_c * p.in_w * p.in_h);
-  let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c;
-  let filter_at = model * p.kernel_h * p.kernel_w * p.in_c * p.out_c + ci * p.out_c;
+  let image = (replica * p.batch + n) * p.out_h * p.out_w * p.out_c;
+  let filter_at = replica * p.kernel_h * p.kernel_w * p.in_c * p.out_c + ci * p.out_c;
   var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
@@ -42,5 +42,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  dx[model * size + i] = total_of(sum);
+  dx[replica * size + i] = total_of(sum);
 }

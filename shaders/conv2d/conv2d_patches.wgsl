@@ -1,7 +1,7 @@
 // The pixels that each window of a convolution sees, as rows of a matrix (im2col), 0 outside of the image:
 //   patches[n, oy, ox, ky, kx, ci] = x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci]
 // One window's row of the filter an invocation. Memory-bound.
-//   models R from `first` on, x [.., N, H, W, Ci], patches [R, N, OH, OW, KH, KW, Ci]
+//   R replicas from `first` on: x [.., N, H, W, Ci], patches [R, N, OH, OW, KH, KW, Ci]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,

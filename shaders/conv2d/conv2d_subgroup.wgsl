@@ -6,7 +6,7 @@
 //     hand them round: one load instead of four or eight;
 //   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
 // With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
-//   models R, x [R, N, H, W, in groups] vec4, w [those of the dispatch, KH, KW, in groups * 4, out groups] vec4,
+//   R replicas: x [R, N, H, W, in groups] vec4, w [those of the dispatch, KH, KW, in groups * 4, out groups] vec4,
 //   bias [R, Co], y [R, N, OH, OW, Co]
 enable subgroups;
 
@@ -21,8 +21,8 @@ override LONG = false;   // more than 512 steps
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
-  has_bias: u32, act: u32, // not overrides: each combination would be compiled apart
-  first_of_x: u32, first_of_y: u32, // where in x, which may hold only those, and in y and bias the models of the dispatch begin
+  has_bias: u32, epilogue: u32, // not overrides: each combination would be compiled apart
+  first_of_x: u32, first_of_y: u32, // where in x, which may hold only those, and in y and bias the replicas of the dispatch begin
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -37,7 +37,7 @@ fn pixel(row: u32, row_inside: bool, column: u32, c: u32) -> vec4f {
 }
 
 fn store_one(at: u32, value: f32) {
-  y[at] = finished(value, value, params.act);
+  y[at] = apply_epilogue(value, value, params.epilogue);
 }
 
 // A group of channels from `co` on. What is not stored is not computed: the compiler drops the idle components.
@@ -50,13 +50,13 @@ fn store(at: u32, co: u32, value: vec4f) {
 
 // One group of channels `co` of the tile's pixels.
 fn store_row(
-  at: u32, left: u32, model: u32, co: u32,
+  at: u32, left: u32, replica: u32, co: u32,
   a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
 ) {
   var b = vec4f();
   if (params.has_bias != 0u) {
-    let first = model * params.out_c + co;
-    let last = model * params.out_c + params.out_c - 1u; // past it nothing is stored, so any value will do
+    let first = replica * params.out_c + co;
+    let last = replica * params.out_c + params.out_c - 1u; // past it nothing is stored, so any value will do
     b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
   let c = params.out_c;
@@ -178,9 +178,9 @@ fn main(
     b0 += fb0; b1 += fb1; b2 += fb2; b3 += fb3; b4 += fb4; b5 += fb5; b6 += fb6; b7 += fb7;
   }
   if (n >= p.batch) { return; }
-  let model = p.first_of_y + group.z;
-  let pixel_at = ((model * p.batch + n) * p.out_h + oy) * p.out_w + ox;
+  let replica = p.first_of_y + group.z;
+  let pixel_at = ((replica * p.batch + n) * p.out_h + oy) * p.out_w + ox;
   let left = p.out_w - ox; // pixels of the row from here on
-  store_row(pixel_at, left, model, co_group * OUT_WIDTH, a0, a1, a2, a3, a4, a5, a6, a7);
-  if (PAIR) { store_row(pixel_at, left, model, (co_group + 1u) * OUT_WIDTH, b0, b1, b2, b3, b4, b5, b6, b7); }
+  store_row(pixel_at, left, replica, co_group * OUT_WIDTH, a0, a1, a2, a3, a4, a5, a6, a7);
+  if (PAIR) { store_row(pixel_at, left, replica, (co_group + 1u) * OUT_WIDTH, b0, b1, b2, b3, b4, b5, b6, b7); }
 }

@@ -7,7 +7,7 @@
 //   - eight lanes side by side hold 32 output channels of the same input channels, so each loads four of those and
 //     broadcasts hand them round: eight loads feed 512 multiply-adds;
 //   - each of the 128 sums, too many for a CPU's registers, is fetched and put back once for four pixels.
-//   models R, x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], Ci and Co multiples of four;
+//   R replicas: x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], Ci and Co multiples of four;
 //   dw [R, KH, KW, Ci, Co], or [some of R, slices, KH, KW, Ci, Co]
 enable subgroups;
 
@@ -17,8 +17,8 @@ override LONG = false; // slices of more than 512 steps, or rows in parts
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  slice: u32, slices: u32, store_rounds: u32,
-  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
+  slice_length: u32, slices: u32, store_rounds: u32,
+  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
   fold: u32, row_parts: u32, part: u32, // with LONG; slices then count parts: of a fold, of a row, pixels of one
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -44,7 +44,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  // x: slice; y: tap, then block of input channels, then block of output channels; z: model
+  // x: slice; y: tap, then block of input channels, then block of output channels; z: replica
   let taps = p.kernel_h * p.kernel_w;
   let rows = p.in_c / 4u;
   let columns = p.out_c / 4u;
@@ -54,15 +54,15 @@ fn main(
   let kx = tap % p.kernel_w;
   let first_ci = group.y / taps % blocks * SUMS;
   let co = group.y / (taps * blocks) * LANES + local;
-  let model = p.first_model + group.z;
+  let replica = p.first_replica + group.z;
   // Lanes past the last channel work along on it, for the broadcasts, and store nothing.
   let ci = min(first_ci / 4u + lane % 8u, rows - 1u);
   let dy_column = min(co, columns - 1u);
 
   var sums: array<vec4f, SUMS>;
   var folded: array<vec4f, SUMS>;
-  let begin = group.x * p.slice;
-  let last = min(begin + p.slice, p.batch * p.out_h * select(1u, p.row_parts, LONG));
+  let begin = group.x * p.slice_length;
+  let last = min(begin + p.slice_length, p.batch * p.out_h * select(1u, p.row_parts, LONG));
   for (var first = begin; ; first += p.fold) {
     let end = select(last, min(first + p.fold, last), LONG);
     for (var i = first; i < end; i++) {
@@ -70,8 +70,8 @@ fn main(
       let n = r / p.out_h;
       let iy = (r - n * p.out_h) * p.stride_h + ky * p.dilation_h - p.pad_h; // wraps to a huge number above the image
       if (iy >= p.in_h) { continue; }
-      let x_row = ((model * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
-      let dy_row = (model * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
+      let x_row = ((replica * p.batch + n) * p.in_h + iy) * p.in_w * rows + ci;
+      let dy_row = (replica * p.batch * p.out_h + r) * p.out_w * columns + dy_column;
       let row_first = select(0u, (i - r * p.row_parts) * p.part, LONG);
       let row_end = select(p.out_w, min(row_first + p.part, p.out_w), LONG);
       for (var ox = row_first; ox < row_end; ox += 4u) {

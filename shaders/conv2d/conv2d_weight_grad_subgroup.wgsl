@@ -6,7 +6,7 @@
 //   - the lanes of a subgroup hold different taps and input channels of the same pixels, so lane i loads dy of pixel
 //     i % TILE and broadcasts hand it round: one load for TILE pixels;
 //   - each x it loads (a group) meets two groups of output channels in registers.
-//   models R, x [R, N, H, W, in groups] vec4, dy [R, N, OH, OW, out groups] vec4,
+//   R replicas: x [R, N, H, W, in groups] vec4, dy [R, N, OH, OW, out groups] vec4,
 //   partial [some of R, slices, KH*KW, in groups * 4, out groups] vec4; rows and components past a group's width hold nothing
 enable subgroups;
 
@@ -19,8 +19,8 @@ override LONG = false;   // slices of more than 512 pixels, or rows in parts
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_groups: u32,
-  kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, slice: u32, slices: u32, blocks: u32,
-  first_of_x: u32, first_of_dy: u32, // where in them the models of the dispatch begin: either may hold only those
+  kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, slice_length: u32, slices: u32, blocks: u32,
+  first_of_x: u32, first_of_dy: u32, // where in them the replicas of the dispatch begin: either may hold only those
   fold: u32, row_parts: u32, part: u32, // with LONG; slices then count parts: of a fold, of a row, pixels of one
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -59,7 +59,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  // x: slice; y: block of 32 (tap, input channel) pairs for eight output channels; z: model
+  // x: slice; y: block of 32 (tap, input channel) pairs for eight output channels; z: replica
   let pairs = p.kernel_h * p.kernel_w * p.in_groups;
   let pair = group.y % p.blocks * 32u + local;
   let co = group.y / p.blocks * 2u;
@@ -72,8 +72,8 @@ fn main(
   b0 = vec4f(); b1 = vec4f(); b2 = vec4f(); b3 = vec4f();
 
   let rows = p.batch * p.out_h;
-  let begin = group.x * p.slice;
-  let last = min(begin + p.slice, rows * select(1u, p.row_parts, LONG));
+  let begin = group.x * p.slice_length;
+  let last = min(begin + p.slice_length, rows * select(1u, p.row_parts, LONG));
   let pixel = lane % TILE;
   var fa0 = vec4f(); var fa1 = vec4f(); var fa2 = vec4f(); var fa3 = vec4f();
   var fb0 = vec4f(); var fb1 = vec4f(); var fb2 = vec4f(); var fb3 = vec4f();

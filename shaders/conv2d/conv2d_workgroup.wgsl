@@ -8,7 +8,7 @@
 // neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
 // With LONG an invocation's sums of 256 products are folded into a second level, with LONGER 256 of those into a third (see long-sums.ts).
 // Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
-//   models R, x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, m, n], or
+//   R replicas: x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, m, n], or
 //   [some of R, slices, m, n]
 override OPERATION = 0u;
 override ROWS = 64u;    // 256 invocations of 4 x 4: ROWS * COLUMNS is 4096
@@ -20,8 +20,8 @@ override LONGER = false; // and of more than 65536
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
-  m: u32, n: u32, k: u32, slice: u32, slices: u32, depth_rounds: u32, has_bias: u32, act: u32,
-  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
+  m: u32, n: u32, k: u32, slice_length: u32, slices: u32, depth_rounds: u32, has_bias: u32, epilogue: u32,
+  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;  // x, dy, x
@@ -50,16 +50,16 @@ fn tap(i: u32, channels: u32) -> Tap {
 }
 
 // x under a tap of an output pixel; zero outside.
-fn x_under(model: u32, at: Pixel, t: Tap) -> f32 {
+fn x_under(replica: u32, at: Pixel, t: Tap) -> f32 {
   let p = params;
   let iy = at.y * p.stride_h + t.y * p.dilation_h - p.pad_h; // wraps to a huge number above the image
   let ix = at.x * p.stride_w + t.x * p.dilation_w - p.pad_w;
   if (iy >= p.in_h || ix >= p.in_w) { return 0.0; }
-  return left[(((model * p.batch + at.image) * p.in_h + iy) * p.in_w + ix) * p.in_c + t.channel];
+  return left[(((replica * p.batch + at.image) * p.in_h + iy) * p.in_w + ix) * p.in_c + t.channel];
 }
 
 // dy of the output pixel that has an input pixel under a tap; zero where there is none.
-fn dy_over(model: u32, at: Pixel, t: Tap) -> f32 {
+fn dy_over(replica: u32, at: Pixel, t: Tap) -> f32 {
   let p = params;
   let row = at.y + p.pad_h - t.y * p.dilation_h; // oy * stride; wraps to a huge number when negative
   let column = at.x + p.pad_w - t.x * p.dilation_w;
@@ -68,24 +68,24 @@ fn dy_over(model: u32, at: Pixel, t: Tap) -> f32 {
   let oy = row / p.stride_h;
   let ox = column / p.stride_w;
   if (oy * p.stride_h != row || ox * p.stride_w != column) { return 0.0; }
-  return left[(((model * p.batch + at.image) * p.out_h + oy) * p.out_w + ox) * p.out_c + t.channel];
+  return left[(((replica * p.batch + at.image) * p.out_h + oy) * p.out_w + ox) * p.out_c + t.channel];
 }
 
-fn a(model: u32, m: u32, k: u32, last: u32) -> f32 {
+fn a(replica: u32, m: u32, k: u32, last: u32) -> f32 {
   if (m >= params.m || k >= last) { return 0.0; }
-  if (OPERATION == 0u) { return x_under(model, pixel(m, params.out_h, params.out_w), tap(k, params.in_c)); }
-  if (OPERATION == 1u) { return dy_over(model, pixel(m, params.in_h, params.in_w), tap(k, params.out_c)); }
-  return x_under(model, pixel(k, params.out_h, params.out_w), tap(m, params.in_c));
+  if (OPERATION == 0u) { return x_under(replica, pixel(m, params.out_h, params.out_w), tap(k, params.in_c)); }
+  if (OPERATION == 1u) { return dy_over(replica, pixel(m, params.in_h, params.in_w), tap(k, params.out_c)); }
+  return x_under(replica, pixel(k, params.out_h, params.out_w), tap(m, params.in_c));
 }
 
-fn b(model: u32, k: u32, n: u32, last: u32) -> f32 {
+fn b(replica: u32, k: u32, n: u32, last: u32) -> f32 {
   if (n >= params.n || k >= last) { return 0.0; }
   if (OPERATION == 1u) {
     let place = k / params.out_c;
     let taps = params.kernel_h * params.kernel_w;
-    return right[((model * taps + place) * params.in_c + n) * params.out_c + k - place * params.out_c];
+    return right[((replica * taps + place) * params.in_c + n) * params.out_c + k - place * params.out_c];
   }
-  return right[(model * params.k + k) * params.n + n];
+  return right[(replica * params.k + k) * params.n + n];
 }
 
 @compute @workgroup_size(256)
@@ -93,11 +93,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let p = params;
   let first_m = group.x * ROWS;
   let first_n = group.y * COLUMNS;
-  let model = p.first_model + group.z / p.slices;
+  let replica = p.first_replica + group.z / p.slices;
   let slice = group.z % p.slices;
   let z = p.first_of_sums * p.slices + group.z;
-  let begin = slice * p.slice;
-  let last = min((slice + 1u) * p.slice, p.k);
+  let begin = slice * p.slice_length;
+  let last = min((slice + 1u) * p.slice_length, p.k);
   let m = local / (COLUMNS / 4u) * 4u; // in the tile
   let n = local % (COLUMNS / 4u) * 4u;
 
@@ -112,8 +112,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       let from_m = first_m + 4u * four;
       let k = first_k + at_k;
       a_tile[at_k * (ROWS / 4u + 1u) + four] = vec4f(
-        a(model, from_m, k, last), a(model, from_m + 1u, k, last),
-        a(model, from_m + 2u, k, last), a(model, from_m + 3u, k, last),
+        a(replica, from_m, k, last), a(replica, from_m + 1u, k, last),
+        a(replica, from_m + 2u, k, last), a(replica, from_m + 3u, k, last),
       );
     }
     for (var i = local; i < DEPTH * (COLUMNS / 4u); i += 256u) {
@@ -122,8 +122,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       let from_n = first_n + 4u * four;
       let k = first_k + at_k;
       b_tile[at_k * (COLUMNS / 4u) + four] = vec4f(
-        b(model, k, from_n, last), b(model, k, from_n + 1u, last),
-        b(model, k, from_n + 2u, last), b(model, k, from_n + 3u, last),
+        b(replica, k, from_n, last), b(replica, k, from_n + 1u, last),
+        b(replica, k, from_n + 2u, last), b(replica, k, from_n + 3u, last),
       );
     }
     workgroupBarrier();
@@ -151,20 +151,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   if (LONGER) { s0 += t0; s1 += t1; s2 += t2; s3 += t3; }
   if (LONG) { c0 += s0; c1 += s1; c2 += s2; c3 += s3; }
-  store(z, model, first_m + m, first_n + n, c0);
-  store(z, model, first_m + m + 1u, first_n + n, c1);
-  store(z, model, first_m + m + 2u, first_n + n, c2);
-  store(z, model, first_m + m + 3u, first_n + n, c3);
+  store(z, replica, first_m + m, first_n + n, c0);
+  store(z, replica, first_m + m + 1u, first_n + n, c1);
+  store(z, replica, first_m + m + 2u, first_n + n, c2);
+  store(z, replica, first_m + m + 3u, first_n + n, c3);
 }
 
-fn store(z: u32, model: u32, m: u32, n: u32, value: vec4f) {
+fn store(z: u32, replica: u32, m: u32, n: u32, value: vec4f) {
   let p = params;
   if (m >= p.m) { return; }
   for (var j = 0u; j < 4u; j++) {
     if (n + j >= p.n) { return; }
     var v = value[j];
-    if (p.has_bias != 0u) { v += bias[model * p.n + n + j]; }
-    v = finished(v, v, p.act);
+    if (p.has_bias != 0u) { v += bias[replica * p.n + n + j]; }
+    v = apply_epilogue(v, v, p.epilogue);
     c[(z * p.m + m) * p.n + n + j] = v;
   }
 }

@@ -3,10 +3,10 @@
 // compute the input gradient, the full correlation with dy:
 //   y[ky, kx, i, o] = w[ky, kx, i, o]        FLIP: y[ky, kx, o, i] = w[KH - 1 - ky, KW - 1 - kx, i, o]
 // An invocation takes up to four columns. Memory-bound.
-//   models R, w [R, KH, KW, Ci, Co], y [some of R, KH, KW, row groups * 4, column groups] vec4
+//   R replicas: w [R, KH, KW, Ci, Co], y [some of R, KH, KW, row groups * 4, column groups] vec4
 override FLIP = false;
 
-struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_width: u32, column_width: u32, first_model: u32 } // of w
+struct Params { taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, row_width: u32, column_width: u32, first_replica: u32 } // of w
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -17,16 +17,16 @@ const FOUR = vec4u(0u, 1u, 2u, 3u);
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let quads = (p.columns + 3u) / 4u;
-  if (i >= p.taps * p.rows * quads) { return; }
-  let line = i / quads;
-  let group_of_columns = i - line * quads;
+  let column_vec4s = (p.columns + 3u) / 4u;
+  if (i >= p.taps * p.rows * column_vec4s) { return; }
+  let line = i / column_vec4s;
+  let group_of_columns = i - line * column_vec4s;
   let place = line / p.rows;
   let row_place = line - place * p.rows;
   // Channels: of the columns, and of the row. Places past a group's width have none.
   let columns = group_of_columns * p.column_width + FOUR;
   let row = row_place / 4u * p.row_width + row_place % 4u;
-  let tap = select(place, p.taps - 1u - place, FLIP) + (p.first_model + group.z) * p.taps;
+  let tap = select(place, p.taps - 1u - place, FLIP) + (p.first_replica + group.z) * p.taps;
   let there = (FOUR < vec4u(p.column_width)) & (columns < vec4u(select(p.out_c, p.in_c, FLIP)))
     & vec4<bool>(row_place % 4u < p.row_width && row < select(p.in_c, p.out_c, FLIP));
   let at = select((tap * p.in_c + row) * p.out_c + columns, (tap * p.in_c + columns) * p.out_c + row, vec4<bool>(FLIP));

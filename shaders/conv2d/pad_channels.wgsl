@@ -1,6 +1,6 @@
 // Channels in groups of `width` (1 to 4), each in a vec4 whose rest is zero, so that kernels load a group at once:
 //   y[row, group].k = x[row, group * width + k]
-// Memory-bound.   models folded into the rows: x [rows and others, C], y [rows, groups] vec4
+// Memory-bound.   replicas folded into the rows: x [rows and others, C], y [rows, groups] vec4
 struct Params { rows: u32, channels: u32, groups: u32, width: u32, first_row: u32 } // of x
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

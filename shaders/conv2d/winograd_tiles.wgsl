@@ -2,16 +2,16 @@
 //   y[(i, j), tile, c] = sum_{a, b} rows[i, a] * columns[j, b] * x[n, ty*th + a - ph, tx*tw + b - pw, c]        tile = (n, ty, tx)
 // where what lies outside the image is 0. A Value is a number, or a vector of neighbouring channels (channels then count vectors);
 // an invocation takes one of a tile. A NaN or infinity in a window reaches its tile at all points. Memory-bound.
-//   models R, x [R, N, H, W, C], of whose images it takes `batch`, y [R, points, tiles, C], to which it is added if asked for
-const MOST = 6u; // points of an axis, and pixels of a window
+//   R replicas: x [R, N, H, W, C], of whose images it takes `batch`, y [R, points, tiles, C], to which it is added if asked for
+const MAX_SIZE = 6u; // points of an axis, and pixels of a window
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, tiles_h: u32, tiles_w: u32, tile_h: u32, tile_w: u32, pad_h: u32, pad_w: u32,
   window_h: u32, window_w: u32, points_h: u32, points_w: u32,
-  images: u32, first_image: u32, first_x: u32, first_y: u32, // of a model of x; the first taken; of the models of x and y, the first
+  images: u32, first_image: u32, first_x: u32, first_y: u32, // of a replica of x; the first taken; of the replicas of x and y, the first
   adds: u32,
   // Of each pixel of a window, along an axis, its factors at the points: four and two.
-  rows: array<mat2x4f, MOST>, columns: array<mat2x4f, MOST>,
+  rows: array<mat2x4f, MAX_SIZE>, columns: array<mat2x4f, MAX_SIZE>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
@@ -32,11 +32,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let left = (tile - row * params.tiles_w) * params.tile_w - params.pad_w;
   let image = ((params.first_x + group.z) * params.images + params.first_image + n) * params.in_h;
 
-  var sums: array<array<Value, MOST>, MOST>;
+  var sums: array<array<Value, MAX_SIZE>, MAX_SIZE>;
   for (var a = 0u; a < params.window_h; a++) {
     if (top + a >= params.in_h) { continue; }
     let at = (image + top + a) * params.in_w;
-    var along = array<Value, MOST>(); // said: left out, it was not 0 again in the next row (Dawn, Mesa 25)
+    var along = array<Value, MAX_SIZE>(); // said: left out, it was not 0 again in the next row (Dawn, Mesa 25)
     for (var b = 0u; b < params.window_w; b++) {
       let inside = left + b < params.in_w;
       let value = select(Value(), x[select(0u, (at + left + b) * params.channels + c, inside)], inside);
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       along[5] += f[1].y * value;
     }
     let f = params.rows[a];
-    for (var j = 0u; j < MOST; j++) {
+    for (var j = 0u; j < MAX_SIZE; j++) {
       sums[0][j] += f[0].x * along[j];
       sums[1][j] += f[0].y * along[j];
       sums[2][j] += f[0].z * along[j];
@@ -64,8 +64,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var j = 0u; j < params.points_w; j++) {
       y[to] = sums[0][0] + select(Value(), y[to], params.adds != 0u);
       to += step;
-      for (var k = 0u; k < MOST - 1u; k++) { sums[0][k] = sums[0][k + 1u]; }
+      for (var k = 0u; k < MAX_SIZE - 1u; k++) { sums[0][k] = sums[0][k + 1u]; }
     }
-    for (var k = 0u; k < MOST - 1u; k++) { sums[k] = sums[k + 1u]; }
+    for (var k = 0u; k < MAX_SIZE - 1u; k++) { sums[k] = sums[k + 1u]; }
   }
 }

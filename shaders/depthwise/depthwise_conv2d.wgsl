@@ -2,7 +2,7 @@
 //   y[n, oy, ox, c*M + m] = sum_{ky, kx} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c] * w[ky, kx, c, m] + bias[c*M + m]
 // One output an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
-//   models R, x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
+//   R replicas: x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
@@ -18,7 +18,7 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let model = group.z;
+  let replica = group.z;
   let size = p.batch * p.out_h * p.out_w * p.out_c;
   if (i >= size) { return; }
   let pixel = i / p.out_c;
@@ -28,8 +28,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = line / p.out_h;
   let oy = line - n * p.out_h;
   let c = co / p.multiplier;
-  let image = (model * p.batch + n) * p.in_h * p.in_w * p.in_c + c;
-  let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + co;
+  let image = (replica * p.batch + n) * p.in_h * p.in_w * p.in_c + c;
+  let filter_at = replica * p.kernel_h * p.kernel_w * p.out_c + co;
   var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     // Unsigned wrap-around turns a row above the image into one far below it: one comparison covers both edges.
@@ -42,6 +42,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   var value = total_of(sum);
-  if (p.has_bias != 0u) { value += bias[model * p.out_c + co]; }
-  y[model * size + i] = value;
+  if (p.has_bias != 0u) { value += bias[replica * p.out_c + co]; }
+  y[replica * size + i] = value;
 }

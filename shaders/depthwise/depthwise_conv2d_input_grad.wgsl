@@ -2,7 +2,7 @@
 //   dx[n, iy, ix, c] = sum_{ky, kx, m} dy[n, oy, ox, c*M + m] * w[ky, kx, c, m]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
 // One input element an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
-//   models R, dy [R, N, OH, OW, C*M], w [R, KH, KW, C, M], dx [R, N, H, W, C]
+//   R replicas: dy [R, N, OH, OW, C*M], w [R, KH, KW, C, M], dx [R, N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
@@ -17,7 +17,7 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let model = group.z;
+  let replica = group.z;
   let size = p.batch * p.in_h * p.in_w * p.in_c;
   if (i >= size) { return; }
   let pixel = i / p.in_c;
@@ -26,8 +26,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ix = pixel - line * p.in_w;
   let n = line / p.in_h;
   let iy = line - n * p.in_h;
-  let image = (model * p.batch + n) * p.out_h * p.out_w * p.out_c + c * p.multiplier;
-  let filter_at = model * p.kernel_h * p.kernel_w * p.out_c + c * p.multiplier;
+  let image = (replica * p.batch + n) * p.out_h * p.out_w * p.out_c + c * p.multiplier;
+  let filter_at = replica * p.kernel_h * p.kernel_w * p.out_c + c * p.multiplier;
   var sum = Sum();
   for (var ky = 0u; ky < p.kernel_h; ky++) {
     let row = iy + p.pad_h - ky * p.dilation_h; // oy * stride; wraps to a huge number when negative
@@ -46,5 +46,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  dx[model * size + i] = total_of(sum);
+  dx[replica * size + i] = total_of(sum);
 }

@@ -1,5 +1,5 @@
 // y[o, j, c] = x[o, indices[j], c], and `fill` where the index is no row of x. Values are copied as bits. Memory-bound.
-//   models R, x [R, outer, rows, C], indices [R, count], y [R, outer, count, C]; size is outer * count * C
+//   R replicas: x [R, outer, rows, C], indices [R, count], y [R, outer, count, C]; size is outer * count * C
 struct Params { size: u32, x_size: u32, rows: u32, count: u32, channels: u32, fill: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;

@@ -1,5 +1,5 @@
 // y[i, c] = 1 where labels[i] = first + c, else 0; a label from first + C on is no class and gives a row of NaN. Memory-bound.
-//   models folded into the labels: labels [size / C], y [size / C, C]
+//   replicas folded into the labels: labels [size / C], y [size / C, C]
 struct Params { size: u32, classes: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

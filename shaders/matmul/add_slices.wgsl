@@ -1,16 +1,16 @@
 // Second pass of the convolution's weight gradient: adds the slices in their order and takes the channels out of their groups:
-//   dw[tap, ci, co] = sum_s partial[s, tap, place of ci, place of co]
-// A slice is `step` values long, these from `first` on: sums of dy for the bias may follow those of the filter.
-// Memory-bound.   models R, partial [some of R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
+//   dw[tap, ci, co] = sum_s partial[s, tap, padded_index of ci, padded_index of co]
+// A slice is `slice_size` values long, these from `first` on: sums of dy for the bias may follow those of the filter.
+// Memory-bound.   R replicas: partial [some of R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
 struct Params {
   slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, in_width: u32, out_width: u32,
-  first: u32, step: u32, first_model: u32, // of those in partial
+  first: u32, slice_size: u32, first_replica: u32, // of those in partial
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
 
-fn place(channel: u32, width: u32) -> u32 {
+fn padded_index(channel: u32, width: u32) -> u32 {
   return channel / width * 4u + channel % width;
 }
 
@@ -20,15 +20,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.y * groups.x + group.x) * 64u + local;
   let size = p.taps * p.in_c * p.out_c;
   if (i >= size) { return; }
-  let column = place(i % p.out_c, p.out_width);
-  let row = place(i / p.out_c % p.in_c, p.in_width);
+  let column = padded_index(i % p.out_c, p.out_width);
+  let row = padded_index(i / p.out_c % p.in_c, p.in_width);
   let tap = i / (p.out_c * p.in_c);
-  let at = group.z * p.slices * p.step + p.first + (tap * p.rows + row) * p.columns + column;
+  let at = group.z * p.slices * p.slice_size + p.first + (tap * p.rows + row) * p.columns + column;
   var sum = 0.0;
   for (var first = 0u; first < p.slices; first += 256u) { // in two levels (see long-sums.ts)
     var some = 0.0;
-    for (var s = first; s < min(first + 256u, p.slices); s++) { some += partial[at + s * p.step]; }
+    for (var s = first; s < min(first + 256u, p.slices); s++) { some += partial[at + s * p.slice_size]; }
     sum += some;
   }
-  dw[(p.first_model + group.z) * size + i] = sum;
+  dw[(p.first_replica + group.z) * size + i] = sum;
 }

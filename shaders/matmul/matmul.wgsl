@@ -1,11 +1,11 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), one output an invocation. The reference for every variant.
 // Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
-//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [models, N]; where
+//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [replicas, N]; where
 //   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
-// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+// epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
-  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
   a_share: u32, b_share: u32, bias_share: u32, // and four words of the other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   if (params.has_bias != 0u) { sum += bias[z / params.bias_share * params.n + n]; }
   let at = (z * params.m + m) * params.n + n;
-  var gate = sum;
-  if (params.act == 2u) { gate = bias[at]; }
-  c[at] = finished(sum, gate, params.act);
+  var mask = sum;
+  if (params.epilogue == 2u) { mask = bias[at]; }
+  c[at] = apply_epilogue(sum, mask, params.epilogue);
 }

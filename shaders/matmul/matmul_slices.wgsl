@@ -1,9 +1,9 @@
 // Second pass of a matrix product whose long sum was cut in slices, added in their order:
 //   c[z, m, n] = act(sum_s partial[s, z, m, n] + bias[z / bias_share, n])
-// Memory-bound.   Z = models x batch products, partial [slices, some of Z, M, N], bias [models, N], c [Z, M, N]
-// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+// Memory-bound.   Z = replicas x batch products, partial [slices, some of Z, M, N], bias [replicas, N], c [Z, M, N]
+// epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
-  size: u32, slices: u32, n: u32, has_bias: u32, act: u32, per_bias: u32, // bias_share * M * N
+  size: u32, slices: u32, n: u32, has_bias: u32, epilogue: u32, per_bias: u32, // bias_share * M * N
   first: u32, // element of c that partial begins with
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     sum += some;
   }
   if (p.has_bias != 0u) { sum += bias[at / p.per_bias * p.n + at % p.n]; }
-  var gate = sum;
-  if (p.act == 2u) { gate = bias[at]; }
-  c[at] = finished(sum, gate, p.act);
+  var mask = sum;
+  if (p.epilogue == 2u) { mask = bias[at]; }
+  c[at] = apply_epilogue(sum, mask, p.epilogue);
 }

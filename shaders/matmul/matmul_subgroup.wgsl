@@ -11,7 +11,7 @@
 // Shuffles from a constant lane are broadcasts, without the test that Mesa 25 adds to subgroupBroadcast.
 // Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
 // always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
-//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
+//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [replicas, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
 //   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
 enable subgroups;
@@ -23,16 +23,16 @@ override B_WIDE = false;
 override TRANSPOSE_A = false; // which axis that is
 override TRANSPOSE_B = false;
 override RAGGED = false;      // k is no multiple of four
-override THROUGH = false;     // act is 2: apart, because compiling it takes a third longer
+override RELU_MASK = false;     // epilogue is 2; a separate kernel, because compiling it takes a third longer
 override LONG = false;
 override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
 
-// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+// epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
   a_share: u32, b_share: u32, bias_share: u32,
-  products: u32, slices: u32, slice: u32, // slices of `slice` k each, a multiple of four
+  products: u32, slices: u32, slice_length: u32, // slices of `slice` k each, a multiple of four
   before: u32, // products before the first in c
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -98,12 +98,12 @@ fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f, is_first: bool, i
     let i = bias_at + min(column + FOUR, vec4u(last));
     v += vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
-  var gate = v;
-  if (THROUGH) {
+  var mask = v;
+  if (RELU_MASK) {
     let i = min(at + FOUR, vec4u(row_at + params.n - 1u));
-    gate = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
+    mask = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
-  v = finished4(v, gate, params.act);
+  v = apply_epilogue4(v, mask, params.epilogue);
   put(at, v, count);
 }
 
@@ -122,8 +122,8 @@ fn main(
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
   var down = mat4x4f();
   var down_parts = mat4x4f();
-  let begin = slice * p.slice;
-  let end = min(p.k, (slice + 1u) * p.slice);
+  let begin = slice * p.slice_length;
+  let end = min(p.k, (slice + 1u) * p.slice_length);
   for (var first = begin; ; first += PART) {
     let part_end = select(end, min(first + PART, end), LONG);
     var c0 = mat4x4f(); var c1 = mat4x4f(); var c2 = mat4x4f(); var c3 = mat4x4f();

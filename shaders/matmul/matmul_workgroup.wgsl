@@ -3,18 +3,18 @@
 // because a step's parts of a and b are loaded once into workgroup memory, each value then being used 64 times, and each
 // value read from there four times in registers. Neighbouring invocations load neighbours in memory, whichever way a matrix
 // lies; past the edges they load zeros, so the inner loop has no tests.
-//   Z = models x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [models, N]; where `a_share` (or
+//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [replicas, N]; where `a_share` (or
 //   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
 //   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up
 // With LONG an invocation's sums of 256 products are folded into a second level (see long-sums.ts).
-// act 1: the activation; 2: in the bias's place is the output of a ReLU, [Z, M, N], and c is 0 where that is not above 0.
+// epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 override LONG = false; // slices of more than 512
 
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, act: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
   a_share: u32, b_share: u32, bias_share: u32,
-  products: u32, slices: u32, slice: u32,
+  products: u32, slices: u32, slice_length: u32,
   before: u32, // products before the first in c
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,9 +50,9 @@ fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
   for (var i = 0u; i < min(4u, params.n - min(column, params.n)); i++) {
     var v = value[i];
     if (params.has_bias != 0u) { v += bias[bias_at + i]; }
-    var gate = v;
-    if (params.act == 2u) { gate = bias[at + i]; }
-    c[at + i] = finished(v, gate, params.act);
+    var mask = v;
+    if (params.epilogue == 2u) { mask = bias[at + i]; }
+    c[at + i] = apply_epilogue(v, mask, params.epilogue);
   }
 }
 
@@ -63,28 +63,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let slice = group.z % p.slices;
   let a_at = z / p.a_share * p.m * p.k;
   let b_at = z / p.b_share * p.k * p.n;
-  let quad = local % 16u;
-  let line = local / 16u;
+  let tile_column = local % 16u;
+  let tile_row = local / 16u;
   // Of each tile an invocation loads four values at one k, neighbours along k or along the other axis, as the matrix lies.
-  let ka = select(line, quad, p.a_col == 1u);
-  let kb = select(line, quad, p.b_row == 1u);
-  let qa = select(quad, line, p.a_col == 1u);
-  let qb = select(quad, line, p.b_row == 1u);
+  let ka = select(tile_row, tile_column, p.a_col == 1u);
+  let kb = select(tile_row, tile_column, p.b_row == 1u);
+  let qa = select(tile_column, tile_row, p.a_col == 1u);
+  let qb = select(tile_column, tile_row, p.b_row == 1u);
   let tile_m = p.first_m + group.y * 64u;
   let tile_n = p.first_n + group.x * 64u;
   let m = tile_m + qa * 4u;
   let n = tile_n + qb * 4u;
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
-  let begin = slice * p.slice;
-  let end = min(p.k, (slice + 1u) * p.slice);
+  let begin = slice * p.slice_length;
+  let end = min(p.k, (slice + 1u) * p.slice_length);
   for (var k = begin; k < end; k += 16u) {
     tile_a[ka][qa] = four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
     tile_b[kb][qb] = four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
     workgroupBarrier();
     for (var j = 0u; j < 16u; j++) {
-      let x = tile_a[j][line];
-      let y = tile_b[j][quad];
+      let x = tile_a[j][tile_row];
+      let y = tile_b[j][tile_column];
       c0 = fma(vec4f(x.x), y, c0);
       c1 = fma(vec4f(x.y), y, c1);
       c2 = fma(vec4f(x.z), y, c2);
@@ -97,8 +97,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
   }
   if (LONG) { c0 += s0; c1 += s1; c2 += s2; c3 += s3; }
-  let row = tile_m + line * 4u;
-  let column = tile_n + quad * 4u;
+  let row = tile_m + tile_row * 4u;
+  let column = tile_n + tile_column * 4u;
   store(z, slice, row, column, c0);
   store(z, slice, row + 1u, column, c1);
   store(z, slice, row + 2u, column, c2);

@@ -1,6 +1,6 @@
 // hit[row] = 1 if the row's one output lies on the side of the threshold that its target, 0 or 1, asks for, else 0: above it
 // for 1, at it or below for 0. A NaN hits nothing. One row an invocation. Memory-bound.
-//   models folded into the rows: output, target and hit [rows]
+//   replicas folded into the rows: output, target and hit [rows]
 struct Params { rows: u32, threshold: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> output: array<f32>;

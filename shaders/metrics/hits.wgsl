@@ -1,5 +1,5 @@
 // hit[row] = 1 if the first largest output of the row is the label's, else 0; a row with NaN hits nothing. One row an invocation.
-// Memory-bound.   models folded into the rows: output [rows, C], labels and hit [rows]
+// Memory-bound.   replicas folded into the rows: output [rows, C], labels and hit [rows]
 struct Params { rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> output: array<f32>;

@@ -16,7 +16,7 @@ fn plus(total: vec2u, more: u32) -> vec2u {
   return vec2u(low, total.y + select(0u, 1u, low < more));
 }
 
-// Adds the batch mean loss of model r, weighted by the batch, so that a short last batch counts as it should.
+// Adds the batch mean loss of replica r, weighted by the batch, so that a short last batch counts as it should.
 fn add_batch(r: u32, rows: u32, hits: u32) {
   totals[r].samples = plus(totals[r].samples, rows);
   totals[r].hits = plus(totals[r].hits, hits);

@@ -3,7 +3,7 @@
 // A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
 // several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
 // to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
-//   models R, x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
+//   R replicas: x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
@@ -16,19 +16,19 @@ struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let model = group.z;
+  let replica = group.z;
   // In steps of whole rows, so that an invocation stays on its channel.
   let invocation = (group.y * groups.x + group.x) * 64u + local;
   let stride = groups.y * groups.x * 64u / p.channels * p.channels;
   let channel = invocation % p.channels;
-  let c = model * p.channels + channel;
-  let at_mean = model * p.parts * p.channels + channel;
+  let c = replica * p.channels + channel;
+  let at_mean = replica * p.parts * p.channels + channel;
   let middle = mean[at_mean];
   let factor = scale[c] / sqrt(variance[c] + p.epsilon);
   var shift = offset[c];
   if (p.parts > 1u) { shift -= factor * mean[at_mean + p.channels]; }
   for (var i = select(p.size, invocation, invocation < stride); i < p.size; i += stride) {
-    let at = model * p.size + i;
-    y[at] = activated((x[at] - middle) * factor + shift);
+    let at = replica * p.size + i;
+    y[at] = activate((x[at] - middle) * factor + shift);
   }
 }

@@ -3,8 +3,8 @@
 //   slope = dscale / n / sqrt(variance + epsilon), mean_dy = doffset / n: dx = factor * (dy - mean_dy - (x - middle) * slope)
 // A Value is a number, or a vector of neighbouring channels. The mean has one or two parts that add up to it; the second goes into
 // shift and mean_dy, as beside the first it would be rounded away.
-//   models R, scale, offset, variance, doffset and dscale [R, C], mean [R, parts, C], coefficients [R, 5, C]
-struct Params { channels: u32, epsilon: f32, inverse_rows: f32, through: u32, parts: u32 }
+//   R replicas: scale, offset, variance, doffset and dscale [R, C], mean [R, parts, C], coefficients [R, 5, C]
+struct Params { channels: u32, epsilon: f32, inverse_rows: f32, batch_statistics: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> scale: array<Value>;
 @group(0) @binding(2) var<storage, read> offset: array<Value>;
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let factor = scale[c] / deviation;
   var slope = Value();
   var mean_dy = Value();
-  if (p.through != 0u) {
+  if (p.batch_statistics != 0u) {
     slope = dscale[c] * p.inverse_rows / deviation;
     mean_dy = doffset[c] * p.inverse_rows - slope * rest;
   }

@@ -1,10 +1,10 @@
 // Mean and biased variance of each channel from those of its slices, second of two passes (Chan, Golub and LeVeque 1979):
 //   mean = x[0] + m      m = sum n_s mean_s / n      variance = sum (square_s + n_s (mean_s - m)^2) / n
 // The mean is stored as two values that add up to it, itself and what rounding took: far from 0 no f32 is near enough to it.
-// and the running statistics, in place: running += (batch - running) * (1 - momentum), where `rest` = 1 - momentum comes from
+// and the running statistics, in place: running += (batch - running) * (1 - momentum), where `one_minus_momentum` comes from
 // the host because in f32 the difference would lose digits; 0 leaves them alone. One Value an invocation. Memory-bound.
-//   models R, x [R, rows, C], part_mean and part_square [R, slices, C], mean [R, 2, C], the others [R, C]
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, rest: f32 }
+//   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C], mean [R, 2, C], the others [R, C]
+struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, one_minus_momentum: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> part_mean: array<Value>;
@@ -16,16 +16,16 @@ struct Params { rows: u32, channels: u32, slice: u32, slices: u32, rest: f32 }
 
 // Rows of slice s, as a number.
 fn rows_of(s: u32) -> f32 {
-  return f32(min(params.slice, params.rows - s * params.slice));
+  return f32(min(params.slice_length, params.rows - s * params.slice_length));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let model = group.z;
+  let replica = group.z;
   if (i >= p.channels) { return; }
-  let base = model * p.slices * p.channels + i;
+  let base = replica * p.slices * p.channels + i;
   var sum = Sum();
   for (var s = 0u; s < p.slices; s++) {
     add_term(&sum, part_mean[base + s * p.channels] * rows_of(s));
@@ -36,17 +36,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let deviation = part_mean[base + s * p.channels] - m;
     add_term(&square, part_square[base + s * p.channels] + deviation * deviation * rows_of(s));
   }
-  let at = model * p.channels + i;
-  let first = x[model * p.rows * p.channels + i];
+  let at = replica * p.channels + i;
+  let first = x[replica * p.rows * p.channels + i];
   // Rows are fewer than 2^31, so nothing is added to the bits; but compilers cannot simplify center - first to m.
   let center = bitcast<Value>(bitcast<Index>(first + m) | Index(p.rows >> 31u));
-  let spread = total_of(square) / f32(p.rows);
-  let at_mean = 2u * model * p.channels + i;
+  let biased_variance = total_of(square) / f32(p.rows);
+  let at_mean = 2u * replica * p.channels + i;
   mean[at_mean] = center;
   mean[at_mean + p.channels] = m - (center - first);
-  variance[at] = spread;
-  if (p.rest != 0.0) {
-    running_mean[at] += (center - running_mean[at]) * p.rest;
-    running_variance[at] += (spread - running_variance[at]) * p.rest;
+  variance[at] = biased_variance;
+  if (p.one_minus_momentum != 0.0) {
+    running_mean[at] += (center - running_mean[at]) * p.one_minus_momentum;
+    running_variance[at] += (biased_variance - running_variance[at]) * p.one_minus_momentum;
   }
 }

@@ -2,11 +2,11 @@
 //   through the statistics   dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
 //   with fixed statistics    dx = scale / sqrt(variance + epsilon) * dy
 // as batch_norm_coefficients.wgsl has it for each channel. Where an activation follows (see src/kernels/norm/batch-norm.ts) dy is that of its
-// output, and what is normalised is computed again. With `rectified` x came out of a ReLU, whose gradient is taken along. A Value
+// output, and what is normalised is computed again. With `input_is_relu` x came out of a ReLU, whose gradient is taken along. A Value
 // is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or several of
 // its channel. Memory-bound.
-//   models R, x, dy and dx [R, rows, C], coefficients [R, 5, C]
-struct Params { size: u32, channels: u32, through: u32, rectified: u32 }
+//   R replicas: x, dy and dx [R, rows, C], coefficients [R, 5, C]
+struct Params { size: u32, channels: u32, batch_statistics: u32, input_is_relu: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> dy: array<Value>;
@@ -14,37 +14,37 @@ struct Params { size: u32, channels: u32, through: u32, rectified: u32 }
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
 // Below a ReLU no gradient goes where the ReLU put out 0 (NaN is not 0).
-fn sent(gradient: Value, at: u32) -> Value {
-  if (params.rectified == 0u) { return gradient; }
+fn below_relu(gradient: Value, at: u32) -> Value {
+  if (params.input_is_relu == 0u) { return gradient; }
   return select(gradient, Value(), is_at_most_zero(x[at]));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let model = group.z;
+  let replica = group.z;
   // In steps of whole rows, so that an invocation stays on its channel.
   let invocation = (group.y * groups.x + group.x) * 64u + local;
   let stride = groups.y * groups.x * 64u / p.channels * p.channels;
-  let c = 5u * model * p.channels + invocation % p.channels;
+  let c = 5u * replica * p.channels + invocation % p.channels;
   let middle = coefficients[c];
   let factor = coefficients[c + p.channels];
   let shift = coefficients[c + 2u * p.channels];
   let first = select(p.size, invocation, invocation < stride);
-  if (p.through == 0u) {
+  if (p.batch_statistics == 0u) {
     for (var i = first; i < p.size; i += stride) {
-      let at = model * p.size + i;
+      let at = replica * p.size + i;
       var gradient = dy[at];
-      if (ACTIVATED) { gradient = passed((x[at] - middle) * factor + shift, gradient); }
-      dx[at] = sent(factor * gradient, at);
+      if (ACTIVATED) { gradient = activation_gradient((x[at] - middle) * factor + shift, gradient); }
+      dx[at] = below_relu(factor * gradient, at);
     }
     return;
   }
   let slope = coefficients[c + 3u * p.channels];
   let mean_dy = coefficients[c + 4u * p.channels];
   for (var i = first; i < p.size; i += stride) {
-    let at = model * p.size + i;
+    let at = replica * p.size + i;
     let distance = x[at] - middle;
-    dx[at] = sent(factor * (passed(distance * factor + shift, dy[at]) - mean_dy - distance * slope), at);
+    dx[at] = below_relu(factor * (activation_gradient(distance * factor + shift, dy[at]) - mean_dy - distance * slope), at);
   }
 }

@@ -2,13 +2,13 @@
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
 // Where an activation follows (see src/kernels/norm/batch-norm.ts) dy is that of its output, and what is normalised is computed again.
 // Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
-// depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a vector of
+// depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a vector of
 // neighbouring channels; a sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
 // add up to it. Memory-bound.
-//   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
+//   R replicas: x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
 const BLOCK = 256u;
 
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32 }
+struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read> dy: array<Value>;
@@ -21,28 +21,28 @@ struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32,
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let model = group.z;
+  let replica = group.z;
   if (i >= p.slices * p.channels) { return; }
   let s = i / p.channels;
   let c = i - s * p.channels;
-  let at_mean = model * p.parts * p.channels + c;
+  let at_mean = replica * p.parts * p.channels + c;
   let center = mean[at_mean];
   var rest = Value();
   if (p.parts > 1u) { rest = mean[at_mean + p.channels]; }
-  let deviation = sqrt(variance[model * p.channels + c] + p.epsilon);
-  let line = line_of(model * p.channels + c, deviation, rest);
-  let last = min((s + 1u) * p.slice, p.rows);
-  let base = model * p.rows * p.channels + c;
+  let deviation = sqrt(variance[replica * p.channels + c] + p.epsilon);
+  let affine = affine_of(replica * p.channels + c, deviation, rest);
+  let last = min((s + 1u) * p.slice_length, p.rows);
+  let base = replica * p.rows * p.channels + c;
   var sum = Value();
   var dot = Value();
-  for (var start = s * p.slice; start < last; start += BLOCK) {
+  for (var start = s * p.slice_length; start < last; start += BLOCK) {
     let end = min(start + BLOCK, last);
     var part_sum = Value();
     var part = Value();
     for (var row = start; row < end; row++) {
       let at = base + row * p.channels;
       let distance = x[at] - center;
-      let g = passed(distance * line.factor + line.shift, dy[at]);
+      let g = activation_gradient(distance * affine.factor + affine.shift, dy[at]);
       part_sum += g;
       part += g * distance;
     }
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     dot += part;
   }
   if (p.parts > 1u) { dot -= sum * rest; }
-  let out = model * p.slices * p.channels + i;
+  let out = replica * p.slices * p.channels + i;
   part_dy[out] = sum;
   part_dot[out] = dot / deviation;
 }

@@ -3,12 +3,12 @@
 // The mean is subtracted before squaring because E[x^2] - E[x]^2 cancels, and all is relative to the first row because means
 // far from 0 have few digits left for the differences between slices. The squares are of deviations from that mean as f32 has
 // it, so the square of what these add up to comes off. A sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a
-// term. The slices depend on the shape of one model alone: the same bits every time. One Value an invocation: a number, or a
+// term. The slices depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a
 // vector of neighbouring channels. Memory-bound.
-//   models R, x [R, rows, C], part_mean and part_square [R, slices, C]
+//   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C]
 const BLOCK = 256u;
 
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32 }
+struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read_write> part_mean: array<Value>;
@@ -18,13 +18,13 @@ struct Params { rows: u32, channels: u32, slice: u32, slices: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  let model = group.z;
+  let replica = group.z;
   if (i >= p.slices * p.channels) { return; }
   let s = i / p.channels;
   let c = i - s * p.channels;
-  let first = s * p.slice;
-  let last = min(first + p.slice, p.rows);
-  let base = model * p.rows * p.channels + c;
+  let first = s * p.slice_length;
+  let last = min(first + p.slice_length, p.rows);
+  let base = replica * p.rows * p.channels + c;
   let shift = x[base];
   var sum = Value();
   for (var start = first; start < last; start += BLOCK) {
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     square += part;
   }
-  let at = model * p.slices * p.channels + i;
+  let at = replica * p.slices * p.channels + i;
   part_mean[at] = mean;
   part_square[at] = square - left * left / count;
 }

@@ -2,7 +2,7 @@
 //   folded[.., c] = filter[.., c] * factor[c]      folded_bias[c] = offset[c] + (bias[c] - mean[c]) * factor[c]
 // with factor = scale / sqrt(variance + epsilon). A Value is a number, or a vector of neighbouring channels (size and channels then
 // count vectors). Memory-bound.
-//   models R, filter and folded [R, size], bias (if any), scale, offset, mean, variance and folded_bias [R, C]
+//   R replicas: filter and folded [R, size], bias (if any), scale, offset, mean, variance and folded_bias [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, has_bias: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<Value>;

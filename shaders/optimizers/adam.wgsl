@@ -3,9 +3,9 @@
 // step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
 // which is Keras's form: eps stands outside the bias correction. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
 // old weight loses rate * decay * w besides, which the moments never see.
-// Four elements an invocation. Rates and penalties: see update_shared.wgsl. Memory-bound.
+// Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 // The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.
-struct Params { size: u32, penalties: u32, first: u32, blocks: u32, rest1: f32, rest2: f32, epsilon: f32, decay: f32 }
+struct Params { size: u32, penalties: u32, first: u32, blocks: u32, one_minus_beta1: f32, one_minus_beta2: f32, epsilon: f32, decay: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> weight: array<vec4f>;
@@ -20,10 +20,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let g = with_penalties(gradient[i], old, i);
     let m_old = m[i];
     let v_old = v[i];
-    let m_new = m_old + (g - m_old) * params.rest1;
-    let v_new = v_old + (squared(g) - v_old) * params.rest2;
-    m[i] = unfaded(m_new);
-    v[i] = unfaded(v_new);
+    let m_new = m_old + (g - m_old) * params.one_minus_beta1;
+    let v_new = v_old + (square_flushed(g) - v_old) * params.one_minus_beta2;
+    m[i] = flush_tiny(m_new);
+    v[i] = flush_tiny(v_new);
     var w = old;
     if (params.decay != 0.0) { w -= w * params.decay * rate_of(i); }
     weight[i] = w - step_size_of(i) * m_new / (sqrt(v_new) + params.epsilon);

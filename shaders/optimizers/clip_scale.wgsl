@@ -2,7 +2,7 @@
 // squares of its blocks in an order that depends on their count alone. Second step of clipping by norm.
 //   norm = sqrt(sum of squares);   scale = limit / max(norm, limit)
 // The scale at an infinite norm comes from the host, and the norm's bits tell it: compilers take norm - norm for 0.
-//   models R, square [R, blocks], segments [segments] (first block, count), scale [R, segments]
+//   R replicas: square [R, blocks], segments [segments] (first block, count), scale [R, segments]
 struct Params { blocks: u32, segments: u32, limit: f32, at_infinity: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> square: array<f32>;

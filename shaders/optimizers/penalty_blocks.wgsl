@@ -1,6 +1,6 @@
 // The penalties l1 sum|w| + l2 sum w^2 of each block of a range of the flat buffers, an invocation a block. Blocks without a penalty are
 // not read, so that a weight that is no number counts only where it is penalised. Memory-bound.
-//   models R, flat: the weights, table [R, entries] (first element, count, l1, l2), y [R, blocks]; the range begins with entry `first`
+//   R replicas: flat: the weights, table [R, entries] (first element, count, l1, l2), y [R, blocks]; the range begins with entry `first`
 struct Params { blocks: u32, first: u32, entries: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> flat: array<vec4f>;
@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var square = vec4f();
     let end = entry.x + entry.y;
     for (var at = entry.x; at < end; at += 4u) {
-      let w = block_quad(at, end);
+      let w = load_vec4(at, end);
       absolute += abs(w);
       square += w * w;
     }

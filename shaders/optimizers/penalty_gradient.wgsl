@@ -1,5 +1,5 @@
 // Adds the gradient of the penalties to the gradients of a range of the flat buffers, in place, four elements an invocation;
-// optimisers do so themselves, but clipping wants the sum first. See update_shared.wgsl. Memory-bound.
+// optimisers do so themselves, but clipping wants the sum first. See rates_shared.wgsl. Memory-bound.
 //   weight, gradient [size]
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,6 +1,6 @@
 // Multiplies the gradients of each block with its segment's scale, in place; blocks of no segment stay as they are. A workgroup is
 // a block. Last step of clipping by norm. Memory-bound.
-//   models R, flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none),
+//   R replicas: flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none),
 //   scale [R, segments]
 struct Params { blocks: u32, segments: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

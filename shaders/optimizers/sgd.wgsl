@@ -1,5 +1,5 @@
 // One step of plain gradient descent over all parameters in one flat buffer, four an invocation:  w -= rate * g
-// Rates and penalties: see update_shared.wgsl.
+// Rates and penalties: see rates_shared.wgsl.
 // Memory-bound.
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,7 +1,7 @@
 // One step of gradient descent with momentum over all parameters in one flat buffer, in Keras's form, where the velocity
 // holds steps and not gradients (a change of the rate leaves the past alone):
 //   m = momentum m - rate g;   w += m,   or with Nesterov   w += momentum m - rate g
-// Four elements an invocation. Rates and penalties: see update_shared.wgsl. Memory-bound.
+// Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32, momentum: f32, nesterov: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> gradient: array<vec4f>;
@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let g = with_penalties(gradient[i], old, i);
     let step = step_size_of(i) * g;
     let m = params.momentum * velocity[i] - step;
-    velocity[i] = unfaded(m);
+    velocity[i] = flush_tiny(m);
     if (params.nesterov == 1u) {
       weight[i] = old + (params.momentum * m - step);
     } else {

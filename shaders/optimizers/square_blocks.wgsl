@@ -1,6 +1,6 @@
 // Sums of squares of each block of the flat gradients, an invocation a block; 0 for blocks of no segment, whose gradients may be
 // old. First step of clipping by norm. Memory-bound.
-//   models R, flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none), y [R, blocks]
+//   R replicas: flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none), y [R, blocks]
 struct Params { blocks: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> flat: array<vec4f>;
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (segment[block] != 0xffffffffu) {
     let end = entry.x + entry.y;
     for (var at = entry.x; at < end; at += 4u) {
-      let g = block_quad(at, end);
+      let g = load_vec4(at, end);
       sum += g * g;
     }
   }

@@ -2,6 +2,6 @@
 struct StepState {
   batch_start: u32, // where this batch begins in the shuffled order
   step: u32,        // optimiser steps taken so far, from 1 in the first
-  step_size: f32,   // the optimiser's effective rate at this step, of the first model where they differ
-  rate: f32,        // the plain learning rate, which weight decay goes by; then both of the second model, and so on
+  step_size: f32,   // the optimiser's effective rate at this step, of the first replica where they differ
+  rate: f32,        // the plain learning rate, which weight decay goes by; then both of the second replica, and so on
 }

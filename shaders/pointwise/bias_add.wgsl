@@ -1,5 +1,5 @@
 // y[i, c] = x[i, c] + bias[c]. Memory-bound.
-//   models R, x and y [R, rows, C], bias [R, C]
+//   R replicas: x and y [R, rows, C], bias [R, C]
 struct Params { rows: u32, channels: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -1,5 +1,5 @@
 // y[i] = x[i] as another type. The expression `CAST` and the types `From` and `To` come from src/kernels/pointwise/cast.ts. Memory-bound.
-//   x and y [size], models folded into size
+//   x and y [size], replicas folded into size
 struct Params { size: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<From>;

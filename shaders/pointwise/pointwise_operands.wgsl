@@ -7,7 +7,7 @@ struct Params { size: u32, a_period: u32, b_period: u32 }
 @group(0) @binding(1) var<storage, read> a4: array<Operands>;
 @group(0) @binding(2) var<storage, read> b4: array<Operands>;
 
-// Where the elements of quad i lie in an operand that repeats.
+// Where the elements of vec4 i lie in an operand that repeats.
 fn places(i: u32, period: u32) -> vec4u {
   return (vec4u(0u, 1u, 2u, 3u) + 4u * i) % vec4u(period);
 }

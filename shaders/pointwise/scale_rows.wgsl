@@ -1,5 +1,5 @@
 // y[r, i] = x[r, i] * factor[r]: the chain rule for a gradient that was computed along with a scalar loss. Memory-bound.
-//   models R, x and y [R, size], factor [R]
+//   R replicas: x and y [R, size], factor [R]
 struct Params { size: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -1,7 +1,7 @@
 // Gradient of average pooling: dx[n, iy, ix, c] = sum of dy / (pixels of the window inside the image) over the windows that
 // hold this pixel. An invocation goes down one column of the input; windows may overlap, and need no atomics. A Value is a
 // number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
-//   models folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
+//   replicas folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,

@@ -2,7 +2,7 @@
 // On ties the first in row-major order wins, as in TensorFlow; NaN wins over every number. An invocation goes down one
 // column of outputs, so that the divisions that find its place are done once. A Value is a number, or a vector of neighbouring
 // channels: then channels, and so places in the image, count vectors. Memory-bound.
-//   models folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
+//   replicas folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
 override TWO_BY_TWO = false; // windows of 2 x 2 that all lie inside the image: no loop over them, no check
 
 struct Params {

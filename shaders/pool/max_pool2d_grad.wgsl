@@ -1,12 +1,12 @@
 // Gradient of max pooling: dx[n, iy, ix, c] = sum of dy over the windows whose maximum was this element.
 // An invocation goes down one column of the input; windows may overlap, and need no atomics. Memory-bound.
-// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `rectified` the pooled image
+// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `input_is_relu` the pooled image
 // came out of a ReLU, whose gradient is taken along: a quarter of the work, for 2x2 windows, of doing so afterwards.
-//   models folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
+//   replicas folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
   pool_h: u32, pool_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32,
-  rectified: u32,
+  input_is_relu: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<Value>;
@@ -15,8 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
 // The gradient that window o sends to its maximum. Below a ReLU none goes where the ReLU put out 0 (NaN is not 0).
-fn sent(o: u32) -> Value {
-  if (params.rectified == 0u) { return dy[o]; }
+fn window_gradient(o: u32) -> Value {
+  if (params.input_is_relu == 0u) { return dy[o]; }
   return select(dy[o], Value(), is_at_most_zero(y[o]));
 }
 
@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var oy = first_oy; oy < last_oy; oy++) {
       for (var ox = first_ox; ox < last_ox; ox++) {
         let o = ((n * p.out_h + oy) * p.out_w + ox) * p.channels + c;
-        add_term(&sum, select(Value(), sent(o), argmax[o] == Index(at)));
+        add_term(&sum, select(Value(), window_gradient(o), argmax[o] == Index(at)));
       }
     }
     dx[n * p.in_h * row + at] = total_of(sum);

@@ -1,14 +1,14 @@
 // Gradient of max pooling where windows do not overlap (stride = pool, no padding): an invocation goes down one column of
 // windows and writes all elements of each, dy at the maximum and 0 elsewhere; what no window covers at the right and the
 // bottom gets 0 too. A third of the loads of the general kernel. Memory-bound.
-// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `rectified` the pooled image
+// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `input_is_relu` the pooled image
 // came out of a ReLU, whose gradient is taken along: a quarter of the work, for 2x2 windows, of doing so afterwards.
-//   models folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
+//   replicas folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
 override TWO_BY_TWO = false; // windows of 2 x 2 that cover the image: no loop over their elements
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32, pool_h: u32, pool_w: u32, cells_h: u32, cells_w: u32,
-  rectified: u32,
+  input_is_relu: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<Value>;
@@ -17,8 +17,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
 // The gradient that window o sends to its maximum. Below a ReLU none goes where the ReLU put out 0 (NaN is not 0).
-fn sent(o: u32) -> Value {
-  if (params.rectified == 0u) { return dy[o]; }
+fn window_gradient(o: u32) -> Value {
+  if (params.input_is_relu == 0u) { return dy[o]; }
   return select(dy[o], Value(), is_at_most_zero(y[o]));
 }
 
@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var value = Value();
     var target_at = Index(0xffffffffu);
     if (ox < p.out_w && oy < p.out_h) {
-      value = sent(out);
+      value = window_gradient(out);
       target_at = argmax[out];
     }
     if (TWO_BY_TWO) {

@@ -17,12 +17,12 @@ fn main(@builtin(local_invocation_index) i: u32) {
   let a = pairs[i].x;
   let b = pairs[i].y;
   let v = bitcast<f32>(a);
-  let relu4 = bitcast<vec4u>(finished4(vec4f(v), vec4f(v), b));
+  let relu4 = bitcast<vec4u>(apply_epilogue4(vec4f(v), vec4f(v), b));
   out[i][0] = a / b;
   out[i][1] = a % b;
   out[i][2] = a / 3u;
   out[i][3] = a % 3u;
-  out[i][4] = bitcast<u32>(finished(v, v, b));
+  out[i][4] = bitcast<u32>(apply_epilogue(v, v, b));
   out[i][5] = relu4.x;
   out[i][6] = comparisons(v);
   out[i][7] = bitcast<u32>(v * bitcast<f32>(b));

@@ -11,7 +11,7 @@ fn add_to(base: u32, row: i32, column: i32, term: f32) {
   dx[base + (u32(row) * u32(params.in_w) + u32(column)) * params.channels] += term;
 }
 
-fn spread(base: u32, row: i32, t: Taps, term: f32) {
+fn scatter(base: u32, row: i32, t: Taps, term: f32) {
   if (t.low == t.high) {
     add_to(base, row, t.low, term);
     return;
@@ -36,10 +36,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let source = source_of(o);
     let term = dy[o * params.channels + c];
     if (source.y.low == source.y.high) {
-      spread(base, source.y.low, source.x, term);
+      scatter(base, source.y.low, source.x, term);
     } else {
-      spread(base, source.y.low, source.x, term * (1.0 - source.y.part));
-      spread(base, source.y.high, source.x, term * source.y.part);
+      scatter(base, source.y.low, source.x, term * (1.0 - source.y.part));
+      scatter(base, source.y.high, source.x, term * source.y.part);
     }
   }
 }

@@ -1,5 +1,5 @@
 // mask[o, row, c] = 1 where x[o, row, c] is the extreme y[o, c], else 0: what shares the gradient of a max or min. Memory-bound.
-//   models folded into outer: x and mask [outer, rows, C], y [outer, C]; block is rows * C, size that times outer
+//   replicas folded into outer: x and mask [outer, rows, C], y [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -1,9 +1,9 @@
-// Sums over the middle axis: y[o, s, c] = scale * sum of x[o, row, c] over the rows of slice s (s*slice .. s*slice + slice - 1).
+// Sums over the middle axis: y[o, s, c] = scale * sum of x[o, row, c] over the rows of slice s (s*slice_length .. (s+1)*slice_length - 1).
 // A long sum takes two passes: slices first, then one slice over their results. The order of additions depends only on
-// the shape of one model, so results are the same bits every time. A Value is a number, or a vector of neighbouring channels:
+// the shape of one replica, so results are the same bits every time. A Value is a number, or a vector of neighbouring channels:
 // then channels count vectors. Memory-bound.
-//   models folded into outer: x [outer, rows, C], y [outer, slices, C]
-struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, scale: f32 }
+//   replicas folded into outer: x [outer, rows, C], y [outer, slices, C]
+struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(2) var<storage, read_write> y: array<Value>;
@@ -15,8 +15,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.outer * p.slices * p.channels) { return; }
   let sliced = i / p.channels;
   let o = sliced / p.slices;
-  let first = (sliced - o * p.slices) * p.slice;
-  let last = min(first + p.slice, p.rows);
+  let first = (sliced - o * p.slices) * p.slice_length;
+  let last = min(first + p.slice_length, p.rows);
   let base = o * p.rows * p.channels + (i - sliced * p.channels);
   var sum = Sum();
   var row = first;

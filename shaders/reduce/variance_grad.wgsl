@@ -1,6 +1,6 @@
 // dx[o, row, c] = scale * dy[o, c] * (x[o, row, c] - center[o, c] - rest[o, c]): the gradient of a variance, scale 2 / (rows - ddof).
 // The mean is center + rest: far from 0 no f32 is near enough to it. Its own share is 0, because deviations add up to 0. Memory-bound.
-//   models folded into outer: x and dx [outer, rows, C], center, rest and dy [outer, C]; block is rows * C, size that times outer
+//   replicas folded into outer: x and dx [outer, rows, C], center, rest and dy [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

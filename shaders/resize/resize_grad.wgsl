@@ -1,6 +1,6 @@
 // Gradient of resize: dx[n, iy, ix, c] = sum of dy over the places that took from that pixel, each by its weight, in row-major
 // order. An invocation goes down one column of dx. Memory-bound.
-//   models folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
+//   replicas folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
 struct Params { batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32, nearest: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

@@ -1,5 +1,5 @@
 // One part of a concatenation: y[o, offset + k] = x[o, k]. Values are copied as bits, whatever their type. Memory-bound.
-//   models folded into outer: x [outer, part], y [outer, pitch]; size is outer * part
+//   replicas folded into outer: x [outer, part], y [outer, pitch]; size is outer * part
 struct Params { size: u32, part: u32, pitch: u32, offset: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;

@@ -1,6 +1,6 @@
 // Gradient of log-softmax, from its output: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j], one row an invocation. For a class with exp(y[c])
 // near 1 that difference would cancel: there it is -(sum of the other dy[j]) - (exp(y[c]) - 1) * sum_j dy[j]. Memory-bound.
-//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+//   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> y: array<f32>;

@@ -1,5 +1,5 @@
 // y[c] = exp(x[c] - max) / sum over c of the same, one row an invocation; the maximum keeps exp from overflowing. Memory-bound.
-//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+//   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

@@ -7,7 +7,7 @@
 // gradient -rest / sum, where the differences above would cancel.
 // A workgroup takes 64 * each rows, an invocation every 64th of them: small batches need no second pass over their losses.
 // Memory-bound.
-//   models R, logits and dlogits [R, rows, classes], labels and hit [R, rows], loss [R, groups]
+//   R replicas: logits and dlogits [R, rows, classes], labels and hit [R, rows], loss [R, groups]
 struct Params { rows: u32, classes: u32, each: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;

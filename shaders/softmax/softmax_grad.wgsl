@@ -1,7 +1,7 @@
 // Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation. As the y[j] add up to 1, a
 // number may be taken off all dy[j]: it is that of a class with y[j] > 1/2, whose dx would else be a difference of nearly equal
 // numbers. Memory-bound.
-//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+//   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> y: array<f32>;

@@ -2,14 +2,14 @@ import type { Device } from '../gpu/device.ts';
 import type { TapeTensor } from './node.ts';
 
 /**
- * The tensors of a graph that a backward pass has gone through and a user may still want to read, such as the loss and a model's output; or
- * those of a graph that is retained for another pass. Those in a scope are the scope's; the others wait here for an owner (`takeSpent`).
+ * Tensors of a graph after its backward pass that a user may still read, such as the loss and a model's output, or tensors of a graph
+ * that is retained for another pass. Scopes own their tensors; the others are kept here for a later owner (`takeFinished`).
  */
 export interface FinishedGraph {
   readonly tensors: readonly TapeTensor[];
   /** Whether another pass may follow, until the leaves change. */
   readonly retained: boolean;
-  /** The leaves that got a gradient from it. */
+  /** Leaves that received a gradient from the graph. */
   readonly leaves: ReadonlySet<TapeTensor>;
 }
 
@@ -20,16 +20,16 @@ const RELEASED =
 const waiting = new WeakMap<Device, Set<FinishedGraph>>();
 
 /**
- * Notes a graph that a backward pass went through.
- * @param fresh those of its leaves that had no gradient before. Where somebody trains without an optimizer, earlier graphs end with
- *   the gradients they gave: once these were cleared and begin anew, or their leaves are disposed
+ * Keeps a graph after its backward pass. Releases earlier graphs whose gradients were cleared and computed again, or
+ * whose leaves were disposed: in training without an optimizer, nothing else releases them.
+ * @param newLeaves leaves of the graph that had no gradient before
  */
-export function keepFinished(device: Device, graph: FinishedGraph, fresh: readonly TapeTensor[]): void {
+export function keepFinished(device: Device, graph: FinishedGraph, newLeaves: readonly TapeTensor[]): void {
   const graphs = waiting.get(device) ?? new Set();
   waiting.set(device, graphs);
   for (const earlier of graphs) {
     const isOver =
-      fresh.some((leaf) => earlier.leaves.has(leaf)) || [...earlier.leaves].every(({ array }) => array.disposed);
+      newLeaves.some((leaf) => earlier.leaves.has(leaf)) || [...earlier.leaves].every(({ array }) => array.disposed);
     if (!isOver) continue;
     releaseFinished([earlier]);
     graphs.delete(earlier);
@@ -38,8 +38,8 @@ export function keepFinished(device: Device, graph: FinishedGraph, fresh: readon
 }
 
 /**
- * Hands over the graphs that wait on a device; whoever takes them releases them.
- * @param changed leaves that are about to change: a retained graph of others stays
+ * Removes and returns the finished graphs of a device; the caller must release them.
+ * @param changed leaves that are about to change; a retained graph with only other leaves stays
  */
 export function takeFinished(device: Device, changed: Iterable<TapeTensor>): FinishedGraph[] {
   const graphs = waiting.get(device);

@@ -4,9 +4,9 @@ import { type DType, type HostArray, type Shape, sameShape, showShape, sizeOf } 
 import { conversionHint, type Numbers, readNumbers, toNumber } from './host-data.ts';
 
 /**
- * Numbers of the host as a tensor of that shape and type holds them.
+ * Converts host data to a typed array for a tensor of the given shape and type.
  * @param subject begins the messages
- * @throws ShapeError when counts or shapes differ, ArgumentError for a value that does not fit
+ * @throws ShapeError if counts or shapes differ; ArgumentError for a value that does not fit the type
  */
 export function readValues(
   subject: string,
@@ -29,7 +29,7 @@ export function readValues(
   return toHostArray(subject, numbers.flat, dtype);
 }
 
-/** Numbers as a typed array of that type. @throws ArgumentError for what is no number of it */
+/** Converts numbers to a typed array of a type. @throws ArgumentError for a value that is not a number, or does not fit the type */
 export function toHostArray(subject: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
   if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
   const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];

@@ -2,31 +2,31 @@ import { formatValue } from '../base/check.ts';
 import { ArgumentError, DataError, ShapeError, TilegradError } from '../base/errors.ts';
 import { DeviceArray, type Shape, sameShape, showShape, sizeOf } from '../kernels/array.ts';
 
-/** Numbers in row-major order with their shape: what `loadNpy` returns, or `{ data: new Float32Array(6), shape: [2, 3] }`. */
+/** Numbers in row-major order with their shape: the result of `loadNpy`, or `{ data: new Float32Array(6), shape: [2, 3] }`. */
 export interface ShapedNumbers {
   /** Sizes along the axes; `[]` for a single number. */
   readonly shape: Shape;
-  /** The elements in row-major order, as many as the shape has. */
+  /** The elements in row-major order: the product of `shape` of them. */
   readonly data: ArrayLike<number> | BigInt64Array | BigUint64Array;
 }
 
 /**
- * Numbers on the host: in a row, as a typed array or a list, which says nothing of their shape; as lists in lists, such as
- * [[0, 1], [1, 0]]; or with their shape.
+ * Numbers on the host: a flat typed array or list, without a shape; nested lists, such as
+ * [[0, 1], [1, 0]]; or an object with data and shape.
  */
 export type Numbers = ArrayLike<number> | readonly Numbers[] | ShapedNumbers;
 
-/** Numbers one after another as they were given, not checked yet. */
+/** Flattened numbers, not checked yet. */
 export interface HostNumbers {
   readonly flat: ArrayLike<unknown>;
-  /** Null for numbers in a row. */
+  /** Shape; null for flat data. */
   readonly shape: Shape | null;
 }
 
 /**
- * The numbers that were given, and the shape they were given in.
+ * Flattens host data and finds its shape.
  * @param subject begins the message, such as `fit: x`
- * @throws ShapeError for lists of different lengths, or data of another size than its shape; ArgumentError for what is no numbers
+ * @throws ShapeError for lists of different lengths, or data of another size than its shape; ArgumentError for anything but numbers
  */
 export function readNumbers(subject: string, given: Numbers): HostNumbers {
   try {
@@ -49,10 +49,10 @@ function readLists(subject: string, given: Numbers): HostNumbers {
   return { shape: flatten(subject, given, flat, []), flat };
 }
 
-/** A copy of what may have holes, getters or no end, so that errors come here; typed arrays have none of these. */
+/** Copies a list that may have holes or getters, so that errors are thrown here; typed arrays have neither. */
 const readAll = (list: ArrayLike<unknown>): ArrayLike<unknown> => {
   if (!ArrayBuffer.isView(list)) return Array.from(list);
-  return list.length === 0 ? [] : list; // one whose memory was given away has no elements either
+  return list.length === 0 ? [] : list; // an array whose memory was transferred has length 0 too
 };
 
 const isList = (given: unknown): given is ArrayLike<unknown> =>
@@ -61,7 +61,7 @@ const isList = (given: unknown): given is ArrayLike<unknown> =>
 const isNested = (given: ArrayLike<unknown>): given is readonly unknown[] =>
   Array.isArray(given) && typeof given[0] === 'object' && given[0] !== null;
 
-/** Appends the numbers of lists in lists to `flat`, and returns their shape. `path` is where the list is in what was given. */
+/** Appends the numbers of nested lists to `flat`. @param path index of `list` in the data @returns the shape of `list` */
 function flatten(subject: string, list: readonly unknown[], flat: unknown[], path: readonly number[]): Shape {
   let first: Shape | null = null;
   for (const [i, entry] of list.entries()) {
@@ -89,7 +89,7 @@ function flatten(subject: string, list: readonly unknown[], flat: unknown[], pat
 
 const formatIndex = (place: readonly number[]) => (place.length === 1 ? String(place[0]) : showShape(place));
 
-/** Numbers that come with a shape, as arrays of other libraries and pictures do; null for any other. */
+/** Reads data with a shape, such as arrays of other libraries and pictures; null for other data. */
 function readShaped(subject: string, given: unknown): { flat: ArrayLike<unknown>; shape: Shape } | null {
   if (typeof given !== 'object' || given === null) return null;
   const array = 'array' in given ? given.array : given;
@@ -125,7 +125,7 @@ function withShape(given: object): { shape?: unknown; data?: unknown } {
   return { shape: [height, width, data.length / (width! * height!)], data };
 }
 
-/** @throws ShapeError for a view on data that lies in another order: a transposed or sliced array of another library */
+/** @throws ShapeError for a view that is not in row-major order, such as a transposed or sliced array of another library */
 function checkRowMajor(subject: string, given: object, shape: Shape): void {
   const { stride, strides = stride, offset = 0 } = given as { stride?: unknown; strides?: unknown; offset?: unknown };
   if (!isList(strides) && offset === 0) return;
@@ -137,14 +137,14 @@ function checkRowMajor(subject: string, given: object, shape: Shape): void {
   );
 }
 
-/** Whether a value can stand for a number: 64-bit integers come from NumPy, whose labels are such. */
+/** Number `i` of a list; null if it is not a number. 64-bit integers are converted, as labels from NumPy have that type. */
 export function toNumber(flat: ArrayLike<unknown>, i: number): number | null {
   const value = flat[i];
   if (typeof value === 'number') return value;
   return typeof value === 'bigint' && ArrayBuffer.isView(flat) ? Number(value) : null;
 }
 
-/** What a value that is no number might have been meant as. */
+/** Ends a message about a value that is not a number: how to convert it. */
 export function conversionHint(value: unknown): string {
   if (typeof value === 'string') {
     return (
@@ -159,9 +159,9 @@ export function conversionHint(value: unknown): string {
 const LARGEST_F32 = 3.4028234663852886e38;
 
 /**
- * Numbers as f32.
- * @param rowShape shape of what is counted along the first axis, which places are named by
- * @throws DataError for the first that is no finite number, saying where it is
+ * Converts numbers to f32.
+ * @param rowShape shape of one sample, to describe positions in messages
+ * @throws DataError for the first value that is not a finite number, with its position
  */
 export function toFloats(subject: string, { flat }: HostNumbers, rowShape: Shape): Float32Array<ArrayBuffer> {
   const values = flat instanceof Float32Array ? (flat as Float32Array<ArrayBuffer>) : convert(subject, flat, rowShape);
@@ -187,7 +187,7 @@ function refuse(subject: string, flat: ArrayLike<unknown>, i: number, rowShape: 
   throw new DataError(`${subject}: number ${i} is ${formatValue(value)} (${describePosition(i, rowShape)}), ${why}`);
 }
 
-/** Where number `i` is, counted from 0: `row 6, column 1`, and in images `sample 6 at [3,4,0]`. */
+/** Position of number `i`, counted from 0: `row 6, column 1`, or `sample 6 at [3,4,0]` in an image. */
 export function describePosition(i: number, rowShape: Shape): string {
   const size = sizeOf(rowShape);
   const row = Math.floor(i / size);

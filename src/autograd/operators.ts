@@ -41,7 +41,7 @@ import { expandDims, pad, slice, squeeze, transpose } from './shape/shape.ts';
 import { logSoftmax, softmax, softmaxCrossEntropy } from './softmax/softmax.ts';
 
 /**
- * Every differentiable operator by name. The tests' float64 references are typed by these names, so an operator without
+ * All differentiable operators by name. The tests' float64 references are typed by these names, so an operator without
  * a reference and a gradient check does not compile.
  * @internal
  */

@@ -4,44 +4,44 @@ import type { Storage } from '../gpu/storage.ts';
 import { showShape } from '../kernels/array.ts';
 import type { TapeTensor } from './node.ts';
 
-/** What a leaf's gradient was when a step that is being recorded first touched it. */
+/** State of a leaf's gradient when a recorded step first uses it. */
 type InitialGrad = 'cleared' | 'none' | 'some';
 
 const activeRecordings = new WeakMap<Device, StepRecording>();
 
-/** The step that `compileStep` is recording on a device, if it is. */
+/** The step that `compileStep` is recording on a device; null if there is none. */
 export const recordingOf = (device: Device): StepRecording | null =>
   device.recording ? (activeRecordings.get(device) ?? null) : null;
 
-/** What random layers draw by in a recorded step: the host writes its number before each run. */
+/** Step number that random layers of a recorded step read; the host writes it before each run. */
 export interface StepNumber {
   readonly iterations: number;
   write(step: number): void;
 }
 
-/** An optimizer, as a recorded step has it: what the host does at each run. */
+/** An optimizer in a recorded step: what the host does at each run. */
 export interface RecordedOptimizer extends StepNumber {
   readonly frozenKey: string;
-  /** @throws what `begin` would */
+  /** @throws the errors that `begin` would throw */
   check(): void;
   begin(): void;
 }
 
-/** What has to be known of a step while it is recorded: its runs begin with the gradients that the one before left. */
+/** State of a step while it is recorded. Each run begins with the gradients that the previous run left. */
 export class StepRecording {
   private readonly initialGrads = new Map<TapeTensor, InitialGrad>();
-  /** What gradients the step left, and which of them lie where an owner wants them. */
+  /** Gradients after the step, with their storage if it is the leaf's `gradBuffer`. */
   private readonly finalGrads = new Map<TapeTensor, { grad: TapeTensor | null; home: Storage | null }>();
-  /** Optimizers whose `step` is part of it. */
+  /** Optimizers whose `step` is part of the step. */
   readonly steps = new Set<RecordedOptimizer>();
-  /** What random layers draw by, optimizers included. */
+  /** Step numbers of random layers and optimizers. */
   readonly numbers = new Set<StepNumber>();
-  /** What the step did that no recording can hold. */
+  /** First error of the step that may not have been seen where it was thrown. */
   private error: Error | null = null;
 
   constructor(private readonly device: Device) {}
 
-  /** Runs `body` as the step that is recorded. @throws what the step did that it may not */
+  /** Runs `body` as the recorded step. @throws the first error given to `refuse` */
   run<T>(body: () => T): T {
     activeRecordings.set(this.device, this);
     try {
@@ -53,12 +53,12 @@ export class StepRecording {
     }
   }
 
-  /** Notes an error that nobody might see where it happened, as in a promise. */
+  /** Notes an error that the caller may not see, such as one in a promise. */
   refuse(error: Error): void {
     this.error ??= error;
   }
 
-  /** @throws ArgumentError for a second step of an optimizer, whose rate and number would be those of the first */
+  /** @throws ArgumentError for a second `step` of an optimizer, which would have the rate and number of the first */
   addOptimizer(optimizer: RecordedOptimizer): void {
     if (this.steps.has(optimizer)) {
       throw new ArgumentError(
@@ -72,34 +72,34 @@ export class StepRecording {
     this.numbers.add(number);
   }
 
-  /** A leaf's gradient was cleared. */
+  /** Notes that a leaf's gradient was cleared. */
   noteCleared(leaf: TapeTensor): void {
     if (!this.initialGrads.has(leaf)) this.initialGrads.set(leaf, 'cleared');
   }
 
-  /** A leaf is about to get a gradient. */
+  /** Notes that a gradient is about to be added to a leaf's. */
   noteAccumulation(leaf: TapeTensor): void {
     if (!this.initialGrads.has(leaf)) this.initialGrads.set(leaf, leaf.grad ? 'some' : 'none');
   }
 
-  /** Leaves that got gradients in it, or lost them. */
+  /** Leaves whose gradients the step set or cleared. */
   get leaves(): Iterable<TapeTensor> {
     return this.initialGrads.keys();
   }
 
-  /** Takes away the gradients that were to be computed by a recording which failed. */
+  /** Removes the gradients of a recording that failed: they were never computed. */
   undo(): void {
     for (const [leaf, first] of this.initialGrads) if (first !== 'some') leaf.clearGrad();
   }
 
-  /** Whether gradients are those that it left: what became of them since is no part of its runs. */
+  /** Whether the leaves still have the gradients that the step left; other changes are not part of its runs. */
   get isCurrent(): boolean {
     return [...this.finalGrads].every(
       ([{ grad }, left]) => grad === left.grad || (grad?.array.storage.isSame(left.home) ?? false),
     );
   }
 
-  /** Notes what gradients are left. @throws ArgumentError where they would be overwritten at each run that a plain loop adds up, or the other way round */
+  /** Notes the gradients after the step. @throws ArgumentError if a later run would not do the same to them as a plain loop */
   checkGradients(): void {
     for (const [leaf, first] of this.initialGrads) {
       const { grad, gradBuffer } = leaf;

@@ -89,7 +89,7 @@ export function backward(
       const given = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
       const { backwardOfOne } = root.node ?? {};
       if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
-      else grads.set(root, given ?? fill(root.device, root.shape, 1, { models: root.models }));
+      else grads.set(root, given ?? fill(root.device, root.shape, 1, { replicas: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
@@ -170,7 +170,7 @@ function propagateThrough(
 
 /** Starts a sum of gradients: 0 + `grad`, written to `into` or a new array. */
 function startSum(grad: DeviceArray, into?: DeviceArray): DeviceArray {
-  const sum = fill(grad.device, grad.shape, 0, { models: grad.replicas, into });
+  const sum = fill(grad.device, grad.shape, 0, { replicas: grad.replicas, into });
   accumulate(sum, grad);
   return sum;
 }

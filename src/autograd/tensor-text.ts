@@ -1,14 +1,14 @@
 import { type HostArray, showShape } from '../kernels/array.ts';
 import type { TapeTensor } from './node.ts';
 
-/** Values that are shown of a tensor of which only the first are known. */
+/** Number of values to show if the host knows only the first ones. */
 const FIRST_VALUES = 6;
-/** As NumPy: of more values only the first and last three of each axis are shown. */
+/** As in NumPy: with more values, only the first and last three of each axis are shown. */
 const MAX_VALUES = 1000;
 const EDGE_VALUES = 3;
 const LINE_LENGTH = 75;
 
-/** What `console.log` shows of a tensor, without waiting for the adapter. */
+/** Text of a tensor for `console.log`, without waiting for the adapter. */
 export function summarizeTensor(tensor: TapeTensor): string {
   const { array } = tensor;
   const head = headOf(tensor);
@@ -22,14 +22,14 @@ export function summarizeTensor(tensor: TapeTensor): string {
   return `${head} (its values are on the adapter; \`await tensor.text()\` shows them)`;
 }
 
-/** The same with all values, or those at the edges of many. */
+/** Text of a tensor with all values, or only those at the edges if there are more than 1,000. */
 export function formatTensor(tensor: TapeTensor, values: HostArray): string {
-  // A matrix begins on a line of its own, so that its columns stand below each other.
+  // A matrix begins on a new line, so that its columns are aligned.
   const separator = fullShape(tensor).length > 1 ? '\n' : ' ';
   return `${headOf(tensor)}${separator}${formatRows(tensor, values)}`;
 }
 
-/** Of several models, those are the first axis. */
+/** Shape with the models as first axis if there are several. */
 const fullShape = ({ shape, models }: TapeTensor): readonly number[] => (models > 1 ? [models, ...shape] : shape);
 
 function headOf({ dtype, shape, models, requiresGrad, node }: TapeTensor): string {
@@ -41,7 +41,7 @@ function headOf({ dtype, shape, models, requiresGrad, node }: TapeTensor): strin
 function formatRows(tensor: TapeTensor, values: HostArray): string {
   const shape = fullShape(tensor);
   const isCut = values.length > MAX_VALUES;
-  /** The places along an axis that are shown; null for those left out. */
+  /** Indices to show along an axis; null in place of those left out. */
   const places = (n: number): (number | null)[] =>
     isCut && n > 2 * EDGE_VALUES ? [0, 1, 2, null, n - 3, n - 2, n - 1] : Array.from({ length: n }, (_, i) => i);
   const cells = new Map<number, string>();
@@ -61,7 +61,7 @@ function formatRows(tensor: TapeTensor, values: HostArray): string {
   return values.length > 0 ? rows(0, 0) : '[]';
 }
 
-/** Parts of a row in lines that are not too long. */
+/** Joins the parts of a row into lines of at most 75 characters. */
 function wrapLines(parts: readonly string[], indent: string): string {
   let text = '';
   let line = indent.length;
@@ -75,7 +75,7 @@ function wrapLines(parts: readonly string[], indent: string): string {
   return text;
 }
 
-/** A number with as few digits as tell it from other 32-bit floats, as NumPy does. */
+/** Formats a number with the fewest digits that identify the 32-bit float, as NumPy does. */
 function formatNumber(value: number, { dtype }: TapeTensor): string {
   if (Object.is(value, -0)) return '-0';
   for (let digits = 1; dtype === 'f32' && digits < 9; digits++) {

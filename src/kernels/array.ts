@@ -16,11 +16,11 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 const DISPOSED = 'was used after it was disposed';
 
 /**
- * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one model; the storage
- * holds `models` of them one after another (ten networks trained at once are one array with `models` 10).
+ * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one replica; the storage
+ * holds `replicas` of them one after another (ten networks trained at once are one array with `replicas` 10).
  */
 export class DeviceArray {
-  /** Elements of one model. */
+  /** Elements of one replica. */
   readonly size: number;
   /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
   appliedReluMask: DeviceArray | null = null;
@@ -43,9 +43,9 @@ export class DeviceArray {
 
   /** A new array with unspecified contents. */
   static empty(device: Device, shape: Shape, options: { dtype?: DType; replicas?: number } = {}): DeviceArray {
-    const models = options.replicas ?? 1;
-    const bytes = 4 * models * sizeOf(shape);
-    return new DeviceArray(device, shape, options.dtype ?? 'f32', models, device.allocate(bytes));
+    const replicas = options.replicas ?? 1;
+    const bytes = 4 * replicas * sizeOf(shape);
+    return new DeviceArray(device, shape, options.dtype ?? 'f32', replicas, device.allocate(bytes));
   }
 
   /** The same elements under another shape of the same size; both share the storage, and each is disposed on its own. */

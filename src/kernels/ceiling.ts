@@ -1,4 +1,4 @@
-import copyCode from '../../shaders/copy_quads.wgsl';
+import copyCode from '../../shaders/copy_vec4.wgsl';
 import chainsCode from '../../shaders/probe/fma_chains.wgsl';
 import type { DeviceArray } from './array.ts';
 import { gridStrideWorkgroups, runKernel } from './run.ts';
@@ -10,11 +10,11 @@ export const FMA_GROUPS = 512;
 /** Invocations of `fmaChains`, one value of its output each. */
 export const FMA_INVOCATIONS = 64 * FMA_GROUPS;
 /** Multiply-adds in the body of the shader's loop. */
-const FMAS_A_ROUND = 96;
+const FMAS_PER_ROUND = 96;
 
 /** Multiply-adds in registers, into y [FMA_LANES]. Compute-bound. @returns its floating-point operations */
 export function fmaChains(y: DeviceArray, rounds: number): number {
-  const flops = 2 * FMAS_A_ROUND * rounds * FMA_INVOCATIONS;
+  const flops = 2 * FMAS_PER_ROUND * rounds * FMA_INVOCATIONS;
   const source = { name: 'fma_chains', code: chainsCode };
   runKernel(y.device, source, [rounds, 0, 0, 0], [y], [FMA_GROUPS, 1, 1], { flops });
   return flops;
@@ -22,7 +22,7 @@ export function fmaChains(y: DeviceArray, rounds: number): number {
 
 /** y = x, both of a size that is a multiple of four. Memory-bound. @returns bytes read and written */
 export function copyVec4(x: DeviceArray, y: DeviceArray): number {
-  const source = { name: 'copy_quads', code: copyCode };
+  const source = { name: 'copy_vec4', code: copyCode };
   runKernel(x.device, source, [x.size / 4, 0, 0, 0], [x, y], gridStrideWorkgroups(x.size / 4));
   return 8 * x.size;
 }

@@ -84,7 +84,7 @@ interface VariantOptions<V extends string> {
 
 /**
  * The variant to run: the one asked for, else the one the tuner measured for this operator and these sizes, else by rule for
- * this kind of adapter. The sizes are those of one model, so that a model's bits do not depend on how many train together.
+ * this kind of adapter. The sizes are those of one replica, so that a replica's bits do not depend on how many train together.
  *
  * @param options.variants the reference first, which always serves
  * @param options.preferred those to take without measurement at these sizes, the best first; else the reference. By default all

@@ -39,7 +39,7 @@ export const epilogueArray = ({ bias, reluMask }: ProductEpilogue, unread: Devic
   reluMask ?? bias ?? unread;
 
 /**
- * A kernel that ends in `finished` or `finished4`. One text serves a ReLU and none; any other activation makes a kernel of its own,
+ * A kernel that ends in `apply_epilogue` or `apply_epilogue4`. One text serves a ReLU and none; any other activation makes a kernel of its own,
  * which is compiled where it is used.
  */
 export function withEpilogue(source: KernelSource, activation?: FusedActivation | null): KernelSource {

@@ -6,11 +6,11 @@ import { DeviceArray, type DType, type Shape, sameShape, showShape } from './arr
 /** Invocations in a workgroup of the kernels that handle one element each. */
 const WORKGROUP = 64;
 
-/** Workgroups for `n` independent elements a model, folded into two dimensions because one holds only 65,535. */
-export function elementwiseWorkgroups(n: number, models = 1): Workgroups {
+/** Workgroups for `n` independent elements a replica, folded into two dimensions because one holds only 65,535. */
+export function elementwiseWorkgroups(n: number, replicas = 1): Workgroups {
   const groups = Math.ceil(n / WORKGROUP);
   const x = Math.min(groups, 32768);
-  return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
+  return [x, x === 0 ? 0 : Math.ceil(groups / x), replicas];
 }
 
 /** Elements an invocation handles, in a loop, where there are enough of them. */
@@ -20,11 +20,14 @@ const ELEMENTS = 4;
  * The same for kernels that go on in strides of all invocations until the array ends. What an invocation costs besides its
  * element is paid less often: on lavapipe that halves the time of what is memory-bound.
  */
-export const gridStrideWorkgroups = (n: number, models = 1): Workgroups => [
+export const gridStrideWorkgroups = (n: number, replicas = 1): Workgroups => [
   Math.min(Math.ceil(n / (ELEMENTS * WORKGROUP)), 65535),
   1,
-  models,
+  replicas,
 ];
+
+/** The same for kernels that handle a vec4 in each iteration. */
+export const gridStrideVec4Workgroups = (n: number): Workgroups => gridStrideWorkgroups(Math.ceil(n / 4));
 
 /** Where a part of something begins and how long it is. */
 export interface IndexRange {
@@ -34,12 +37,12 @@ export interface IndexRange {
 
 /**
  * `n` in parts of at most `most`, in their order. For grids of more workgroups than a dimension of a dispatch holds, and for scratch
- * that an array does not hold for all models, in kernels that are told where their part begins.
+ * that an array does not hold for all replicas, in kernels that are told where their part begins.
  */
 export const chunkRanges = (n: number, most: number): IndexRange[] =>
   Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
 
-/** How many times an array holds `values`, where these are one model's: slices of its sums, or models. */
+/** How many times an array holds `values`, where these are one replica's: slices of its sums, or replicas. */
 export const arrayCapacity = (device: Device, values: number): number => Math.floor(device.largestArray / (4 * values));
 
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
@@ -86,31 +89,31 @@ const shapesOf = (bindings: readonly unknown[]) =>
 export function output(
   device: Device,
   shape: Shape,
-  models: number,
+  replicas: number,
   into?: DeviceArray,
   dtype: DType = 'f32',
 ): DeviceArray {
-  if (!into) return DeviceArray.empty(device, shape, { dtype, replicas: models });
-  if (!sameShape(into.shape, shape) || into.replicas !== models || into.dtype !== dtype) {
+  if (!into) return DeviceArray.empty(device, shape, { dtype, replicas });
+  if (!sameShape(into.shape, shape) || into.replicas !== replicas || into.dtype !== dtype) {
     throw new ShapeError(`output: a result of shape ${showShape(shape)} does not go into ${showShape(into.shape)}`);
   }
   return into;
 }
 
-/** The number of models all arguments agree on. @throws ShapeError when they do not, ArgumentError for several devices. */
+/** The number of replicas all arguments agree on. @throws ShapeError when they do not, ArgumentError for several devices. */
 export function commonReplicas(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
   const present = arrays.filter((a) => a != null);
-  const { replicas: models, device } = present[0]!;
+  const { replicas, device } = present[0]!;
   if (present.some((a) => a.device !== device)) {
     const all = present.map((a) => showShape(a.shape)).join(', ');
     throw new ArgumentError(`${operator}: the arguments are on different devices (${all})`);
   }
-  const other = present.find((a) => a.replicas !== models);
+  const other = present.find((a) => a.replicas !== replicas);
   if (other) {
-    const all = present.map((a) => `${showShape(a.shape)} x ${a.replicas} models`).join(', ');
-    throw new ShapeError(`${operator}: the arguments hold different numbers of models (${all})`);
+    const all = present.map((a) => `${showShape(a.shape)} x ${a.replicas} replicas`).join(', ');
+    throw new ShapeError(`${operator}: the arguments hold different numbers of replicas (${all})`);
   }
-  return models;
+  return replicas;
 }
 
 /** @throws ShapeError unless `array` has one of the ranks in `ranks`. */

@@ -16,7 +16,7 @@ import {
   depthwiseWeightGrad,
 } from './depthwise/depthwise.ts';
 import { depthwiseFlops, depthwiseGeometryOf } from './depthwise/depthwise-geometry.ts';
-import { sampleSources } from './depthwise/depthwise-strips-code.ts';
+import { sampleSources } from './depthwise/depthwise-strips-codegen.ts';
 import type { Tunable } from './tunable.ts';
 
 const filterShape = (g: DepthwiseGeometry): Shape => [...g.kernel, g.inChannels, g.multiplier];

@@ -30,8 +30,8 @@ import {
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d/conv2d.ts';
-import { sampleSources as streamTexts } from './conv2d/conv2d-stream-code.ts';
-import { sampleSources as winogradTexts } from './conv2d/conv2d-winograd-code.ts';
+import { sampleSources as streamTexts } from './conv2d/conv2d-stream-codegen.ts';
+import { sampleSources as winogradTexts } from './conv2d/conv2d-winograd-codegen.ts';
 import { epilogueShaders } from './epilogue.ts';
 import { type MatmulVariant, matmul, matmulSupports, matmulVariants } from './matmul/matmul.ts';
 import type { Tunable } from './tunable.ts';

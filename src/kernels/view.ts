@@ -10,7 +10,7 @@ interface ViewAxis {
   /** Elements from one place to the next in the source; 0 repeats. */
   stride: number;
   /** Places in the result before the source begins; negative where it begins before the result. */
-  before: number;
+  offset: number;
   /** Size in the source. */
   length: number;
 }
@@ -30,14 +30,14 @@ function stridesOf(shape: Shape): number[] {
 
 /** Fewer axes that say the same: each costs a division an element. */
 function mergeAxes(axes: readonly ViewAxis[]): ViewAxis[] {
-  const whole = (axis: ViewAxis) => axis.before === 0 && axis.length === axis.size;
+  const whole = (axis: ViewAxis) => axis.offset === 0 && axis.length === axis.size;
   const result: ViewAxis[] = [];
   for (const axis of axes) {
     if (axis.size === 1 && whole(axis)) continue;
     const last = result.at(-1);
     if (last && whole(axis) && last.stride === axis.stride * axis.size) {
-      const [size, before, length] = [last.size, last.before, last.length].map((n) => n * axis.size);
-      result[result.length - 1] = { size: size!, stride: axis.stride, before: before!, length: length! };
+      const [size, offset, length] = [last.size, last.offset, last.length].map((n) => n * axis.size);
+      result[result.length - 1] = { size: size!, stride: axis.stride, offset: offset!, length: length! };
     } else {
       result.push(axis);
     }
@@ -58,7 +58,7 @@ function copyView(
   }
   const y = output(x.device, shape, x.replicas, into, x.dtype);
   const bits = x.dtype === 'f32' ? f32Bits(fill) : fill;
-  const words = few.flatMap(({ size, stride, before, length }) => [size, stride, before, length]);
+  const words = few.flatMap(({ size, stride, offset, length }) => [size, stride, offset, length]);
   const unused = new Array(4 * (MAX_AXES - few.length)).fill(0);
   runKernel(
     x.device,
@@ -74,23 +74,23 @@ function copyView(
 /** Axes in another order: axis d of the result is axis `order[d]` of x. Memory-bound. */
 export function transpose(operator: string, x: DeviceArray, order: readonly number[], into?: DeviceArray): DeviceArray {
   const strides = stridesOf(x.shape);
-  const axes = order.map((d) => ({ size: x.shape[d]!, stride: strides[d]!, before: 0, length: x.shape[d]! }));
+  const axes = order.map((d) => ({ size: x.shape[d]!, stride: strides[d]!, offset: 0, length: x.shape[d]! }));
   return copyView(operator, x, axes, { into });
 }
 
 /**
- * What of x lies between `before` places in front of it and the end of `shape`: places outside of x hold `fill`. Negative
- * `before` cuts off. Both padding and slicing, and each is the other's gradient. Memory-bound.
+ * What of x lies between `offsets` places in front of it and the end of `shape`: places outside of x hold `fill`. Negative
+ * `offsets` cuts off. Both padding and slicing, and each is the other's gradient. Memory-bound.
  */
 export function padOrSlice(
   operator: string,
   x: DeviceArray,
-  before: readonly number[],
+  offsets: readonly number[],
   shape: Shape,
   options: { fill?: number; into?: DeviceArray } = {},
 ): DeviceArray {
   const strides = stridesOf(x.shape);
-  const axes = shape.map((size, d) => ({ size, stride: strides[d]!, before: before[d]!, length: x.shape[d]! }));
+  const axes = shape.map((size, d) => ({ size, stride: strides[d]!, offset: offsets[d]!, length: x.shape[d]! }));
   return copyView(operator, x, axes, options);
 }
 
@@ -100,7 +100,7 @@ export function broadcastTo(operator: string, x: DeviceArray, shape: Shape): Dev
   const strides = stridesOf(x.shape);
   const axes = shape.map((size, d) => {
     const own = d < missing ? 1 : x.shape[d - missing]!;
-    return { size, stride: own === 1 ? 0 : strides[d - missing]!, before: 0, length: size };
+    return { size, stride: own === 1 ? 0 : strides[d - missing]!, offset: 0, length: size };
   });
   return copyView(operator, x, axes);
 }

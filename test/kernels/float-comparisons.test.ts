@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-code.ts';
-import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-code.ts';
-import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-code.ts';
+import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-codegen.ts';
+import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-codegen.ts';
+import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import {
   binaryTable,
   comparisonTable,
@@ -40,11 +40,11 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'max_pool2d.wgsl: return !is_nan(best) & ((value > best) | is_nan(value));',
     'pointwise_functions.wgsl: return select(select(tanh(clamp(x, -10.0, 10.0)), small, s < 0.01), x, is_nan(x));',
     'reduce_extreme.wgsl: best = select(best, value, !is_nan(best) & ((value > best) | is_nan(value)));',
-    'reduce_team.wgsl: return select(a, b, !is_nan(a) && (b > a || is_nan(b)));',
-    'softmax_cross_entropy_team.wgsl: spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));',
-    'softmax_cross_entropy_team.wgsl: hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);',
-    'softmax_grad_team.wgsl: return !is_nan(y) && y > select(0.5, -0.5, LOG);',
-    'softmax_grad_team.wgsl: dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));',
+    'reduce_cooperative.wgsl: return select(a, b, !is_nan(a) && (b > a || is_nan(b)));',
+    'softmax_cross_entropy_cooperative.wgsl: spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));',
+    'softmax_cross_entropy_cooperative.wgsl: hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);',
+    'softmax_grad_cooperative.wgsl: return !is_nan(y) && y > select(0.5, -0.5, LOG);',
+    'softmax_grad_cooperative.wgsl: dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));',
     'top_k.wgsl: larger += select(0u, 1u, value > own);',
   ],
   'NaN has left already: is_nan is asked before': [
@@ -74,11 +74,11 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'pointwise_functions.wgsl: return inverse * (select(1.0, h * h, x < 0.0) + x * h * h * slope * inverse);',
     'softmax.wgsl: for (var at = first + step; at < end; at += step) { top = max(top, x[at]); }',
     'softmax_cross_entropy.wgsl: if (value > top) {',
-    'softmax_cross_entropy_team.wgsl: for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, logits[first + c]); }',
-    'softmax_cross_entropy_team.wgsl: for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }',
+    'softmax_cross_entropy_cooperative.wgsl: for (var c = rank + GROUP_SIZE; c < p.classes; c += GROUP_SIZE) { top = max(top, logits[first + c]); }',
+    'softmax_cross_entropy_cooperative.wgsl: for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }',
     'softmax_grad.wgsl: for (var at = first; at < end; at += step) { pivot += select(0.0, dy[at], y[at] > 0.5); }',
-    'softmax_team.wgsl: for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, x[first + c * p.inner]); }',
-    'softmax_team.wgsl: for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }',
+    'softmax_cooperative.wgsl: for (var c = rank + GROUP_SIZE; c < p.classes; c += GROUP_SIZE) { top = max(top, x[first + c * p.inner]); }',
+    'softmax_cooperative.wgsl: for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }',
   ],
   'the target is NaN only where the data are, and they are checked where metrics are': [
     'binary_hits.wgsl: let predicted = select(0.0, 1.0, y > params.threshold);',
@@ -91,7 +91,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
 const shaders = shaderNames.filter((name) => !name.startsWith('probe_'));
 /** Loops over integers whose names are those of floats elsewhere in the function. */
 const INTEGERS = [
-  'batch_norm_grad_sums_team.wgsl: for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {',
+  'batch_norm_grad_sums_cooperative.wgsl: for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) {',
   'max_pool2d_grad.wgsl: for (var oy = first_oy; oy < last_oy; oy++) {',
 ];
 

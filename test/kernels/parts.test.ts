@@ -28,7 +28,7 @@ async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>
 }
 
 /** What measures the adapter's ceilings, in dispatches that it makes as long as it needs, and probes, of one workgroup. */
-const WHOLE = ['copy_quads', 'fma_chains', 'probe_lanes', 'probe_numbers'];
+const WHOLE = ['copy_vec4', 'fma_chains', 'probe_lanes', 'probe_numbers'];
 
 describe('the text of every kernel', () => {
   const texts = shaderNames.map((name) => ({ name, code: shaderText(name) }));

@@ -10,8 +10,8 @@ import { isTaped } from '../tape.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 
 /**
- * 2-D convolution with optional bias and activation, both fused into the kernel's store. If there may be a gradient, `sigmoid` and
- * `tanh` are a kernel of their own, because their derivative needs z.
+ * 2-D convolution with optional bias and activation, both fused into the kernel's store. If a gradient is required, `sigmoid` and
+ * `tanh` run as a separate kernel, because their derivatives need z.
  * x [N,H,W,Ci], filter [KH,KW,Ci,Co], bias [Co] or null -> [N,OH,OW,Co]; NHWC and HWIO, as in Keras.
  *
  *     dz = dy act'(z)      db = sum of dz over all pixels
@@ -42,7 +42,7 @@ export function conv2d(
       ? kernels.conv2dWeightGrad(input, dz, geometry, { into: into(1), columnSums: db })
       : null;
     if (db && !needsGrad(1)) sumRows(dz, db.size, { into: db });
-    // Unlike a dense layer's, this kernel does not take the gradient of a ReLU below along: on lavapipe that won nothing (341 ms a
+    // Unlike the kernel of `linear`, this kernel does not apply the mask of a ReLU below: on lavapipe that was no faster (341 ms a
     // step of the small VGG either way), and the kernels took 1.2 to 3 times as long to compile.
     const dx = needsGrad(0) ? kernels.conv2dInputGrad(dz, weights, geometry, { into: into(0) }) : null;
     if (dz !== dy) dz.dispose();

@@ -6,7 +6,7 @@ import { recordOperator } from '../record-operator.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 
 /**
- * Depthwise convolution: each channel is convolved with M filters of its own (Keras's depth multiplier), whose outputs are
+ * Depthwise convolution: channel c is convolved with its own M filters (Keras's depth multiplier), whose outputs are
  * the channels c*M .. c*M + M - 1. x [N,H,W,C], filter [KH,KW,C,M], bias [C*M] or null -> [N,OH,OW,C*M].
  *
  *     y[c*M + m] = x[c] correlated with filter[c,m] + b[c*M + m]      db = sum of dy over all pixels

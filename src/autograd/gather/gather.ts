@@ -5,9 +5,9 @@ import { recordOperator } from '../record-operator.ts';
 import { arrayOf, Tensor } from '../tensor.ts';
 
 /**
- * The parts of x that `indices` (u32 or i32, any shape) name along an axis, as NumPy's take: the axes of `indices` stand where
- * `axis` was. An embedding is `gather(table, tokens)`. Indices are not looked at here, as that would wait for the GPU: one
- * outside of x gives NaN (0 among integers) and has no part in the gradient.
+ * Takes the slices of x at `indices` (u32 or i32, any shape) along an axis, as NumPy's take; the axes of `indices` replace
+ * `axis`. An embedding is `gather(table, tokens)`. Indices are not checked, as that would wait for the GPU: an index
+ * outside of x gives NaN (0 for integers) and does not contribute to the gradient.
  *
  *     y[o, j, c] = x[o, indices_j, c]      dx[o, i, c] = sum over indices_j = i of dy[o, j, c]
  * @throws ShapeError, ArgumentError
@@ -22,8 +22,8 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
 }
 
 /**
- * labels (u32 or i32) [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere. It has no gradient. Labels are not looked at
- * here, as that would wait for the GPU: one that is no class gives a row of NaN, so that a loss made of it is NaN, not 0.
+ * labels (u32 or i32) [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere. It has no gradient. Labels are not checked,
+ * as that would wait for the GPU: a label outside of 0 .. classes - 1 gives a row of NaN, so that a loss of it is NaN, not 0.
  * @throws ArgumentError
  */
 export function oneHot(labels: Tensor, classes: number): Tensor {

@@ -11,9 +11,9 @@ import { reshape } from '../shape/reshape.ts';
 import { logSoftmax, softmaxCrossEntropy } from '../softmax/softmax.ts';
 import { arrayOf, Tensor } from '../tensor.ts';
 
-// Losses as functions of tensors, composed of operators, so their gradients are the operators'. Each gives the mean over
-// the batch, shape []. Targets are f32 of the output's shape, except where labels are asked for. With `sampleWeight` [N] each
-// sample's loss is multiplied by its weight before the mean, whose divisor stays the number of samples, as in Keras.
+// Losses as functions of tensors, composed of differentiable operators. Each returns the mean over
+// the batch, shape []. Targets are f32 of the output's shape, unless labels are required. With `sampleWeight` [N], each
+// sample's loss is multiplied by its weight before the mean; the divisor stays the number of samples, as in Keras.
 
 /** Keras's `backend.epsilon()`: probabilities are kept this far from 0 and 1 before the logarithm. */
 const EPSILON = 1e-7;
@@ -40,12 +40,12 @@ const lossNames: OptionNames<LossOptions> = { sampleWeight: true };
 export interface CrossentropyOptions extends LossOptions {
   /** Whether the output is logits. Default false: probabilities. */
   fromLogits?: boolean;
-  /** The share of each target that is spread evenly over the classes, 0 to 1. Default 0. */
+  /** Share of each target that is distributed evenly over the classes, 0 to 1. Default 0. */
   labelSmoothing?: number;
 }
 const crossentropyNames: OptionNames<CrossentropyOptions> = { ...lossNames, fromLogits: true, labelSmoothing: true };
 
-/** Options, whose names were checked, with their defaults. @throws ArgumentError */
+/** Applies the defaults to options whose names were checked. @throws ArgumentError for an invalid value */
 export function crossentropyOptions(name: string, options: CrossentropyOptions): Required<CrossentropyOptions> {
   const { fromLogits = false, labelSmoothing = 0, sampleWeight = null } = options;
   if (typeof fromLogits !== 'boolean') {
@@ -73,9 +73,9 @@ function smooth(target: Tensor, smoothing: number, classes: number): Tensor {
   return add(mul(target, scalar(target, 1 - smoothing)), scalar(target, smoothing / classes));
 }
 
-const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { models: like.models }));
+const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { replicas: like.models }));
 
-/** The mean of values [N, ...], each multiplied by its sample's weight where there are weights. */
+/** Mean of values [N, ...], each multiplied by the weight of its sample if there are weights. */
 function average(name: string, values: Tensor, weight: Tensor | null | undefined): Tensor {
   if (weight == null) return mean(values);
   const samples = values.shape.slice(0, 1);
@@ -106,7 +106,7 @@ export function meanAbsoluteError(output: Tensor, target: Tensor, options: LossO
 
 /**
  * Mean of e^2 / 2 where the error e = |target - output| is at most delta, and delta (e - delta / 2) beyond (Huber 1964).
- * @param options.delta where the two meet; default 1
+ * @param options.delta error at which the loss becomes linear; default 1
  * @throws ShapeError, ArgumentError
  */
 export function huber(output: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
@@ -125,9 +125,9 @@ export function huber(output: Tensor, target: Tensor, options: LossOptions & { d
 
 /**
  * Mean over all elements of -(t log p + (1 - t) log(1 - p)) for targets t in 0 .. 1. From logits x it is
- * t softplus(-x) + (1 - t) softplus(x), which neither over- nor underflows nor cancels; from probabilities p is first kept 1e-7
- * from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / 2. The values of targets are not looked at here, as that would
- * wait for the GPU; outside 0 .. 1 the loss has no least value. `fit` and its like refuse them.
+ * t softplus(-x) + (1 - t) softplus(x), which neither over- nor underflows nor cancels; probabilities p are first clipped to 1e-7
+ * from 0 and 1, as in Keras. `labelSmoothing` s replaces t by t (1 - s) + s / 2. Targets are not checked, as that would
+ * wait for the GPU; outside 0 .. 1 the loss has no minimum. `fit` and `evaluate` refuse such targets.
  * @throws ShapeError, ArgumentError
  */
 export function binaryCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
@@ -147,9 +147,9 @@ export function binaryCrossentropy(output: Tensor, target: Tensor, options: Cros
 }
 
 /**
- * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. From probabilities each row
- * is first scaled to sum 1 and kept 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s makes t into t (1 - s) + s / C. The values of targets
- * are not looked at here (see `binaryCrossentropy`).
+ * Mean over the rows of -sum_c t_c log p_c for one-hot (or soft) targets, output and target [N, C]. Each row of probabilities
+ * is first scaled to sum 1 and clipped to 1e-7 from 0 and 1, as in Keras. `labelSmoothing` s replaces t by t (1 - s) + s / C. Targets
+ * are not checked (see `binaryCrossentropy`).
  * @throws ShapeError, ArgumentError
  */
 export function categoricalCrossentropy(output: Tensor, target: Tensor, options: CrossentropyOptions = {}): Tensor {
@@ -167,8 +167,8 @@ export function categoricalCrossentropy(output: Tensor, target: Tensor, options:
 }
 
 /**
- * Mean cross-entropy with integer labels, output [N, C], labels u32 [N]. From probabilities it follows Keras: they are kept
- * 1e-7 from 0 and 1, and their logarithms then normalised as logits are, which matters for outputs that do not sum to 1.
+ * Mean cross-entropy with integer labels, output [N, C], labels u32 [N]. Probabilities are treated as in Keras: clipped
+ * to 1e-7 from 0 and 1, and their logarithms normalized like logits, which matters for outputs that do not sum to 1.
  * @param options.fromLogits whether the output is logits; default false: probabilities
  * @throws ShapeError, ArgumentError
  */

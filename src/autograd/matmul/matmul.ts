@@ -36,7 +36,7 @@ export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; tr
   });
 }
 
-/** The gradient x y for an argument, summed over the batch axes that the argument has not, or with size 1. */
+/** The product x y as the gradient of an argument, summed over the batch axes that the argument lacks or has with size 1. */
 function gradientProduct(
   argument: DeviceArray,
   x: DeviceArray,
@@ -47,7 +47,7 @@ function gradientProduct(
 ): DeviceArray {
   const batched = (array: DeviceArray) => array.shape.length > 2;
   if (argument.shape.length === 2 && transposeA && !transposeB && batched(x) && sameBatch(x, y)) {
-    // x_1^T y_1 + x_2^T y_2 + .. is one product of the matrices stacked: no sum afterwards.
+    // x_1^T y_1 + x_2^T y_2 + .. is one product of the stacked matrices, so no sum is needed.
     const [tallX, tallY] = [x, y].map((array) => array.reshape([rowsOf(array), array.shape.at(-1)!]));
     const product = kernels.matmul(tallX!, tallY!, { transposeA, into });
     tallX!.dispose();
@@ -68,8 +68,8 @@ const sameBatch = (x: DeviceArray, y: DeviceArray) => sameShape(x.shape.slice(0,
 const rowsOf = (x: DeviceArray) => sizeOf(x.shape.slice(0, -1));
 
 /**
- * A dense layer: act(x w + b), bias and activation fused into the product's store. If there may be a gradient, `sigmoid` and `tanh`
- * are a kernel of their own, because their derivative needs z.
+ * A dense layer: act(x w + b), bias and activation fused into the product's store. If a gradient is required, `sigmoid` and `tanh`
+ * run as a separate kernel, because their derivatives need z.
  * x [...,K], weight [K,U], bias [U] or null -> [...,U]; x has at least rank 2.
  *
  *     dz = dy act'(z)      dx = dz w^T      dw = x^T dz      db = sum of dz over all axes but the last

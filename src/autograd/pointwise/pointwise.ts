@@ -45,7 +45,7 @@ function toTensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const scalar = (value: number, { array }: Tensor) => {
     const { device, dtype, replicas: models } = array;
     checkFits(operator, value, dtype);
-    return new Tensor(fill(device, [], value, { models, dtype }));
+    return new Tensor(fill(device, [], value, { replicas: models, dtype }));
   };
   if (typeof a === 'number' && b instanceof Tensor) return [scalar(a, b), b];
   if (typeof b === 'number' && a instanceof Tensor) return [a, scalar(b, a)];
@@ -223,7 +223,7 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   if (l !== left) l.dispose();
   if (r !== right) r.dispose();
   const backward: Backward = (dy, { needsGrad }) => {
-    const zeros = fill(y.device, shape, 0, { models: y.replicas });
+    const zeros = fill(y.device, shape, 0, { replicas: y.replicas });
     return [
       null,
       needsGrad(1) ? kernels.sumTo(kernels.where(m, dy, zeros), left.shape) : null,

@@ -53,12 +53,12 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
 }
 
 /**
- * Floating-point operations of any of the three kernels, 2 N OH OW Co KH KW Ci a model: a multiply-add counts as two, and taps
+ * Floating-point operations of any of the three kernels, 2 N OH OW Co KH KW Ci a replica: a multiply-add counts as two, and taps
  * that fall on padding count too.
  */
-export function convFlops(geometry: ConvGeometry, models: number): number {
+export function convFlops(geometry: ConvGeometry, replicas: number): number {
   const g = geometry.gradientOf ?? geometry;
-  return 2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * g.inChannels;
+  return 2 * replicas * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * g.inChannels;
 }
 
 export const inputShape = (g: ConvGeometry): Shape => [g.batch, ...g.input, g.inChannels];

@@ -13,7 +13,7 @@ import { packFilter } from './pack-filter.ts';
 
 /** Output channels of a lane, and of eight lanes side by side. */
 const CHANNELS = 4;
-const EIGHT = 8 * CHANNELS;
+const CHANNELS_OF_EIGHT_LANES = 8 * CHANNELS;
 /** A tile: 32 rows of the product, stored four a round. */
 const ROWS = 32;
 const STORE_ROUNDS = 8;
@@ -41,7 +41,7 @@ const widthOf = (g: ConvGeometry) => [4, 3, 2].find((n) => g.inChannels % n === 
 const steps = (g: ConvGeometry) => (g.kernel[0] * g.kernel[1] * g.inChannels) / widthOf(g);
 
 /** Where four lanes hold all channels, eight would leave half idle: they take two tiles of pixels instead. */
-const split = (g: ConvGeometry) => g.outChannels <= EIGHT / 2;
+const split = (g: ConvGeometry) => g.outChannels <= CHANNELS_OF_EIGHT_LANES / 2;
 const tiles = (g: ConvGeometry) => Math.ceil((g.batch * g.output[0] * g.output[1]) / (split(g) ? 2 * ROWS : ROWS));
 
 export function forward(
@@ -54,25 +54,25 @@ export function forward(
   correlate(x, filter, g, y, epilogue, null);
 }
 
-/** Runs the kernel; `spread` says where pixels and taps lie that are parts of larger arrays, in the order of its `Params`. */
+/** Runs the kernel; `strides` says where pixels and taps lie that are parts of larger arrays, in the order of its `Params`. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  spread: readonly number[] | null,
+  strides: readonly number[] | null,
 ): void {
   const lanes = x.device.subgroupLanes!;
   const columns = CHANNELS * (split(g) ? lanes / 2 : lanes);
   const constants = {
-    ...{ LANES: lanes, WIDTH: widthOf(g), SPLIT: split(g) ? 1 : 0, SPREAD: spread ? 1 : 0 },
+    ...{ LANES: lanes, WIDTH: widthOf(g), SPLIT: split(g) ? 1 : 0, STRIDED_OUTPUT: strides ? 1 : 0 },
     LONG: isLong(steps(g)),
   };
   runKernel(
     x.device,
     withEpilogue({ name: 'conv2d_gemm', code: forwardCode, constants }, epilogue.activation),
-    [...geometryParams(g), ...epilogueFlags(epilogue), STORE_ROUNDS, ...(spread ?? Array(12).fill(0))],
+    [...geometryParams(g), ...epilogueFlags(epilogue), STORE_ROUNDS, ...(strides ?? Array(12).fill(0))],
     [x, x, filter, epilogueArray(epilogue, filter), y],
     [tiles(g), Math.ceil(g.outChannels / columns), y.replicas],
     { flops: convFlops(g, y.replicas) },
@@ -95,16 +95,16 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
   if (g.strides[0] === 1 && g.strides[1] === 1) {
     forward(dy, weights, inputGradGeometry(g), dx, {});
   } else {
-    for (const high of classesOf(g, 0)) {
-      for (const wide of classesOf(g, 1))
-        correlate(dy, weights, partOf(g, high, wide), dx, {}, spreadOf(g, high, wide));
+    for (const rowPhase of stridePhases(g, 0)) {
+      for (const columnPhase of stridePhases(g, 1))
+        correlate(dy, weights, phaseGeometry(g, rowPhase, columnPhase), dx, {}, strideParams(g, rowPhase, columnPhase));
     }
   }
   weights.dispose();
 }
 
 /** The places of one axis of dx with the same remainder: `first`, `first + stride`, ... */
-interface Remainder {
+interface StridePhase {
   first: number;
   count: number;
   /** Of the turned filter, the taps that reach them: `tap`, `tap + tapStep`, ... */
@@ -116,7 +116,7 @@ interface Remainder {
   pad: number;
 }
 
-function classesOf({ input, kernel, strides, pad, dilation }: ConvGeometry, axis: 0 | 1): Remainder[] {
+function stridePhases({ input, kernel, strides, pad, dilation }: ConvGeometry, axis: 0 | 1): StridePhase[] {
   const [size, length, stride, before, apart] = [input, kernel, strides, pad, dilation].map((pair) => pair[axis]);
   // Place i and tap k meet dy where i + before - k * apart is a multiple of the stride: from one such k to the next is tapStep.
   const common = gcd(apart!, stride!);
@@ -136,15 +136,19 @@ function classesOf({ input, kernel, strides, pad, dilation }: ConvGeometry, axis
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** The correlation that takes dy to one class of dx's pixels. */
-const partOf = (g: ConvGeometry, high: Remainder, wide: Remainder): ConvGeometry => ({
+const phaseGeometry = (g: ConvGeometry, rowPhase: StridePhase, columnPhase: StridePhase): ConvGeometry => ({
   ...{ batch: g.batch, input: g.output, inChannels: g.outChannels },
-  ...{ output: [high.count, wide.count], outChannels: g.inChannels, kernel: [high.taps, wide.taps] },
-  ...{ strides: [1, 1], pad: [high.pad, wide.pad], dilation: [high.dilation, wide.dilation] },
+  ...{
+    output: [rowPhase.count, columnPhase.count],
+    outChannels: g.inChannels,
+    kernel: [rowPhase.taps, columnPhase.taps],
+  },
+  ...{ strides: [1, 1], pad: [rowPhase.pad, columnPhase.pad], dilation: [rowPhase.dilation, columnPhase.dilation] },
 });
 
-const spreadOf = (g: ConvGeometry, high: Remainder, wide: Remainder): number[] => [
-  ...[...g.input, high.first, wide.first, ...g.strides],
-  ...[g.kernel[0] * g.kernel[1], g.kernel[1], high.tap, wide.tap, high.tapStep, wide.tapStep],
+const strideParams = (g: ConvGeometry, rowPhase: StridePhase, columnPhase: StridePhase): number[] => [
+  ...[...g.input, rowPhase.first, columnPhase.first, ...g.strides],
+  ...[g.kernel[0] * g.kernel[1], g.kernel[1], rowPhase.tap, columnPhase.tap, rowPhase.tapStep, columnPhase.tapStep],
 ];
 
 /** Workgroups worth having, so that every core gets some; and pixels of an addition. */
@@ -158,12 +162,7 @@ const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry,
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const lanes = x.device.subgroupLanes!;
   const blocks = gradBlocks(g, lanes);
-  const {
-    slices,
-    sliceLength: slice,
-    params,
-    LONG,
-  } = planRowSlices(g, {
+  const { slices, sliceLength, params, LONG } = planRowSlices(g, {
     ...{
       pixelsPerAddition: PIXELS,
       align: PIXELS,
@@ -176,7 +175,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     runKernel(
       x.device,
       { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },
-      [...geometryParams(g), slice, slices, STORE_ROUNDS, first, place, ...params],
+      [...geometryParams(g), sliceLength, slices, STORE_ROUNDS, first, place, ...params],
       [x, dy, to],
       [slices, blocks, count],
       { flops: convFlops(g, count) },

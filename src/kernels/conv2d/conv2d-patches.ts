@@ -11,18 +11,18 @@ import { type ConvGeometry, convFlops, filterShape, geometryParams, outputShape 
 const pixelsOf = (g: ConvGeometry) => g.batch * g.output[0] * g.output[1];
 const tapsOf = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * g.inChannels;
 
-/** Models after which every array of this size begins where a binding may: at a multiple of 64 elements. */
-const aligned = (size: number): number => [1, 2, 4, 8, 16, 32].find((models) => (models * size) % 64 === 0) ?? 64;
+/** Replicas after which every array of this size begins where a binding may: at a multiple of 64 elements. */
+const aligned = (size: number): number => [1, 2, 4, 8, 16, 32].find((replicas) => (replicas * size) % 64 === 0) ?? 64;
 
-/** Of several models so many at a time, a multiple of this. */
-const models = (g: ConvGeometry) => Math.max(aligned(sizeOf(outputShape(g))), aligned(sizeOf(filterShape(g))));
+/** Of several replicas so many at a time, a multiple of this. */
+const replicas = (g: ConvGeometry) => Math.max(aligned(sizeOf(outputShape(g))), aligned(sizeOf(filterShape(g))));
 
 export const supportsForward = (): boolean => false;
 export const supportsInputGrad = (): boolean => false;
 export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  convFlops(g, 1) > 0 && arrayCapacity(device, pixelsOf(g) * tapsOf(g)) >= models(g);
+  convFlops(g, 1) > 0 && arrayCapacity(device, pixelsOf(g) * tapsOf(g)) >= replicas(g);
 
-/** Some models of an array as a matrix of so many columns. The caller disposes it. */
+/** Some replicas of an array as a matrix of so many columns. The caller disposes it. */
 function rowsOf(array: DeviceArray, { first, count }: IndexRange, columns: number): DeviceArray {
   const { device, size, storage } = array;
   const view = storage.view(4 * first * size, 4 * count * size);
@@ -32,7 +32,7 @@ function rowsOf(array: DeviceArray, { first, count }: IndexRange, columns: numbe
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const { device } = x;
   const room = arrayCapacity(device, pixelsOf(g) * tapsOf(g));
-  for (const some of chunkRanges(dw.replicas, room - (room % models(g)))) {
+  for (const some of chunkRanges(dw.replicas, room - (room % replicas(g)))) {
     const patches = DeviceArray.empty(device, [pixelsOf(g), tapsOf(g)], { replicas: some.count });
     runKernel(
       device,

@@ -5,49 +5,49 @@ import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
 import { MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
 import { type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, filterShape, inputGradGeometry } from './conv-geometry.ts';
-import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-code.ts';
+import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-codegen.ts';
 import { packFilter } from './pack-filter.ts';
 
 // The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
 
 /** Multiply-adds of a loop, all written out: more are faster, but a driver takes a second to compile a thousand. */
-const WRITTEN_OUT = 1100;
+const MAX_UNROLLED_FMAS = 1100;
 /** Columns, beyond which the lanes' loads and stores would take the driver longer than the rest. */
-const LONGEST_TILE = 16;
+const MAX_TILE_COLUMNS = 16;
 /** Weights an invocation may hold. */
-const HELD = 400;
+const MAX_WEIGHTS_PER_INVOCATION = 400;
 /** Sums of a filter's gradient: fewer, for each is loaded and stored once a row, which wants long tiles to be worth it. */
-const SUMS = 240;
+const MAX_SUMS_PER_INVOCATION = 240;
 /** Workgroups worth having, so that every core gets some. */
 const WORKGROUPS = 64;
 
 /** Texts that are remembered, of some 20 KB each. */
-const MOST_TEXTS = 512;
+const MAX_CACHED_SOURCES = 512;
 /** The texts made so far, but for the oldest of too many: writing one takes longer than all else in a call. */
 const texts = new Map<string, string>();
 export function cachedSource<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
   const key = `${name} ${JSON.stringify(sizes)}`;
   const text = texts.get(key) ?? write(sizes);
   texts.set(key, text);
-  if (texts.size > MOST_TEXTS) texts.delete(texts.keys().next().value!);
+  if (texts.size > MAX_CACHED_SOURCES) texts.delete(texts.keys().next().value!);
   return text;
 }
 
 /** How the forward kernel cuts its work; null where it does not serve. */
-function sizesFor(g: ConvGeometry): StreamSizes | null {
-  return g.kernel[0] * g.kernel[1] * g.inChannels > HELD ? null : tilesFor(g, g.kernel[0]);
+function forwardSizes(g: ConvGeometry): StreamSizes | null {
+  return g.kernel[0] * g.kernel[1] * g.inChannels > MAX_WEIGHTS_PER_INVOCATION ? null : streamSizes(g, g.kernel[0]);
 }
 
 /** How the weight gradient's cuts its: `height` rows of the filter at once. */
-function gradSizesFor(g: ConvGeometry): (StreamSizes & { height: number }) | null {
+function weightGradSizes(g: ConvGeometry): (StreamSizes & { height: number }) | null {
   const reach = g.kernel[1] * g.inChannels;
-  const height = Math.ceil(g.kernel[0] / Math.ceil((g.kernel[0] * reach) / SUMS));
-  const sizes = reach > HELD ? null : tilesFor(g, height);
+  const height = Math.ceil(g.kernel[0] / Math.ceil((g.kernel[0] * reach) / MAX_SUMS_PER_INVOCATION));
+  const sizes = reach > MAX_WEIGHTS_PER_INVOCATION ? null : streamSizes(g, height);
   return sizes && { ...sizes, height };
 }
 
 /** Tiles for `height` rows of the filter. */
-function tilesFor(g: ConvGeometry, height: number): StreamSizes | null {
+function streamSizes(g: ConvGeometry, height: number): StreamSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const { inChannels, kernel } = g;
   const taps = height * kernel[1] * inChannels;
@@ -55,7 +55,7 @@ function tilesFor(g: ConvGeometry, height: number): StreamSizes | null {
   const [width, inWidth, padLeft] = [g.output[1], g.input[1], g.pad[1]];
   const padRight = Math.max(0, width - 1 + kernel[1] - padLeft - inWidth);
   if ((inWidth * inChannels) % 4 !== 0) return null;
-  const longest = Math.min(LONGEST_TILE, width, Math.floor(WRITTEN_OUT / taps));
+  const longest = Math.min(MAX_TILE_COLUMNS, width, Math.floor(MAX_UNROLLED_FMAS / taps));
   const aligned = (values: number, ...columns: number[]) => columns.every((n) => (n * inChannels) % values === 0);
   // As few tiles as can be, and of those the shortest, so that the last overlaps its neighbour least.
   for (let tiles = Math.ceil(width / longest); tiles <= width; tiles++) {
@@ -74,35 +74,35 @@ export const supportsTiles = (device: Device, g: ConvGeometry, sizes: { tile: nu
   sizes !== null &&
   Math.ceil(g.output[1] / sizes.tile) <= device.limits.maxComputeWorkgroupsPerDimension;
 
-const supports = (device: Device, g: ConvGeometry) => supportsTiles(device, g, sizesFor(g));
+const supports = (device: Device, g: ConvGeometry) => supportsTiles(device, g, forwardSizes(g));
 export const supportsForward = supports;
 export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && supports(device, inputGradGeometry(g));
 export function supportsWeightGrad(device: Device, g: ConvGeometry): boolean {
-  const sizes = gradSizesFor(g);
+  const sizes = weightGradSizes(g);
   if (!sizes || !supportsTiles(device, g, sizes) || rowsAdded(g) > MAX_SUM_LENGTH) return false;
-  return Math.ceil(g.output[1] / sizes.tile) <= mostSlices(device, g); // each tile of a row makes sums of its own
+  return Math.ceil(g.output[1] / sizes.tile) <= maxSlices(device, g); // each tile of a row makes sums of its own
 }
 
 /** Additions to each sum of a filter's gradient, for an image: slices are kept so short that they need no second level. */
 const rowsAdded = (g: ConvGeometry) => g.output[0] + g.kernel[0] - 1;
 
 /** The same with the sums of dy's columns and without: the filter's gradient does not depend on them. */
-const mostSlices = (device: Device, g: ConvGeometry) => sliceCapacity(device, sizeOf(filterShape(g)) + g.outChannels);
+const maxSlices = (device: Device, g: ConvGeometry) => sliceCapacity(device, sizeOf(filterShape(g)) + g.outChannels);
 
 /**
  * Slices of the images, of `longest` at most but no more than `most` with all tiles, and workgroups along x and y. With several
- * models less slices do: the sums of a filter's gradient depend on them, so those are cut as one model's.
+ * replicas less slices do: the sums of a filter's gradient depend on them, so those are cut as one replica's.
  */
-function cut(
+function planSlices(
   g: ConvGeometry,
   tile: number,
   lanes: number,
-  { models = 1, longest = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY },
+  { replicas = 1, longest = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY },
 ) {
   const tiles = Math.ceil(g.output[1] / tile);
   const blocks = Math.ceil(g.outChannels / lanes);
-  const useful = Math.max(Math.ceil(WORKGROUPS / (tiles * blocks * models)), Math.ceil(g.batch / longest));
+  const useful = Math.max(Math.ceil(WORKGROUPS / (tiles * blocks * replicas)), Math.ceil(g.batch / longest));
   const wanted = Math.min(useful, Math.floor(most / tiles));
   const slice = Math.ceil(g.batch / wanted);
   return { slice, slices: Math.ceil(g.batch / slice) * tiles, blocks };
@@ -115,30 +115,30 @@ export function forward(
   y: DeviceArray,
   epilogue: Epilogue,
 ): void {
-  const sizes = sizesFor(g)!;
+  const sizes = forwardSizes(g)!;
   const weights = g.kernel[0] * g.kernel[1] * g.inChannels;
   const text = { name: 'conv2d_stream', code: cachedSource('forward', forwardCode, sizes) };
   runStreaming(text, x, filter, g, y, epilogue, {
     tile: sizes.tile,
     weightRounds: weights / weightsPerRound(sizes),
-    modelWeights: weights * g.outChannels,
+    replicaWeights: weights * g.outChannels,
   });
 }
 
-/** What a dispatch of a `streamingText` depends on besides its arrays. */
-export interface Streaming {
+/** What a dispatch of a `streamingSource` depends on besides its arrays. */
+export interface StreamDispatch {
   /** Columns of a tile. */
   tile: number;
   weightRounds: number;
-  /** Weights of a model. */
-  modelWeights: number;
+  /** Weights of a replica. */
+  replicaWeights: number;
   /** Which part of the input channels it takes, of parts of this many; all at once by default. */
   part?: { index: number; channels: number };
   /** Those that `weights` holds; all by default. */
-  models?: IndexRange;
+  replicas?: IndexRange;
 }
 
-/** Dispatches a `streamingText`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
+/** Dispatches a `streamingSource`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
 export function runStreaming(
   text: { name: string; code: string },
   x: DeviceArray,
@@ -146,27 +146,27 @@ export function runStreaming(
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  streaming: Streaming,
+  streaming: StreamDispatch,
 ): void {
-  const { tile, weightRounds, modelWeights } = streaming;
-  const { part = { index: 0, channels: g.inChannels }, models = { first: 0, count: y.replicas } } = streaming;
+  const { tile, weightRounds, replicaWeights } = streaming;
+  const { part = { index: 0, channels: g.inChannels }, replicas = { first: 0, count: y.replicas } } = streaming;
   const lanes = x.device.subgroupLanes!;
-  const { slice, slices, blocks } = cut(g, tile, lanes, { models: models.count });
+  const { slice, slices, blocks } = planSlices(g, tile, lanes, { replicas: replicas.count });
   const parts = g.inChannels / part.channels;
   const [isFirst, isLast] = [part.index === 0, part.index === parts - 1];
-  const [hasBias, act] = epilogueFlags(epilogue);
+  const [hasBias, activation] = epilogueFlags(epilogue);
   runKernel(
     x.device,
     withEpilogue({ ...text, constants: { LANES: lanes } }, epilogue.activation),
     [
       ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
-      ...[weightRounds, isFirst ? hasBias : 0, isLast ? act : 0, isFirst ? 0 : 1],
-      ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * modelWeights) / parts, modelWeights],
-      models.first,
+      ...[weightRounds, isFirst ? hasBias : 0, isLast ? activation : 0, isFirst ? 0 : 1],
+      ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * replicaWeights) / parts, replicaWeights],
+      replicas.first,
     ],
     [x, weights, epilogueArray(epilogue, weights), y],
-    [slices, blocks, models.count],
-    { flops: convFlops(g, models.count) / parts },
+    [slices, blocks, replicas.count],
+    { flops: convFlops(g, replicas.count) / parts },
   );
 }
 
@@ -187,23 +187,23 @@ export function weightGrad(
 ): void {
   const { device } = x;
   const longest = Math.floor(MAX_SUM_LENGTH / rowsAdded(g));
-  const grid = cut(g, gradSizesFor(g)!.tile, device.subgroupLanes!, { longest, most: mostSlices(device, g) });
-  reduceInSlices(dw, grid.slices, g, { columnSums }, (to, models, place) =>
-    sumSlices(x, dy, g, to, { ...grid, models, place, hasColumnSums: !!columnSums }),
+  const grid = planSlices(g, weightGradSizes(g)!.tile, device.subgroupLanes!, { longest, most: maxSlices(device, g) });
+  reduceInSlices(dw, grid.slices, g, { columnSums }, (to, replicas, place) =>
+    dispatchWeightGrad(x, dy, g, to, { ...grid, replicas, place, hasColumnSums: !!columnSums }),
   );
 }
 
-/** The first pass of a filter's gradient, for some of the models. */
-function sumSlices(
+/** The first pass of a filter's gradient, for some of the replicas. */
+function dispatchWeightGrad(
   x: DeviceArray,
   dy: DeviceArray,
   g: ConvGeometry,
   partial: DeviceArray,
-  grid: ReturnType<typeof cut> & { models: IndexRange; place: number; hasColumnSums: boolean },
+  grid: ReturnType<typeof planSlices> & { replicas: IndexRange; place: number; hasColumnSums: boolean },
 ): void {
-  const { slice, slices, blocks, models, place, hasColumnSums } = grid;
+  const { slice, slices, blocks, replicas, place, hasColumnSums } = grid;
   const lanes = x.device.subgroupLanes!;
-  const { height, ...sizes } = gradSizesFor(g)!;
+  const { height, ...sizes } = weightGradSizes(g)!;
   const ofFilter = sizeOf(filterShape(g));
   const sliceSize = ofFilter + (hasColumnSums ? g.outChannels : 0);
   const reach = g.kernel[1] * g.inChannels;
@@ -223,11 +223,11 @@ function sumSlices(
       [
         ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, slice, slices, sliceSize],
         ...[firstRow, rows, first * reach, reach, ofFilter, hasColumnSums && first === 0 ? 1 : 0],
-        ...[models.first, place],
+        ...[replicas.first, place],
       ],
       [x, dy, partial],
-      [slices, blocks, models.count],
-      { flops: (convFlops(g, models.count) * kernel[0]) / g.kernel[0] },
+      [slices, blocks, replicas.count],
+      { flops: (convFlops(g, replicas.count) * kernel[0]) / g.kernel[0] },
     );
   }
 }

@@ -27,13 +27,13 @@ function axis(channels: number): ChannelAxis {
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
 
-/** Values of one model's arrays with their channels in groups: up to four times as many, of a filter sixteen times. */
+/** Values of one replica's arrays with their channels in groups: up to four times as many, of a filter sixteen times. */
 function paddedSizes({ batch, input, output, kernel, inChannels, outChannels }: ConvGeometry) {
   const [from, to] = [4 * grouping(inChannels).groups, 4 * grouping(outChannels).groups];
   const [x, y] = [batch * input[0] * input[1] * from, batch * output[0] * output[1] * to];
   return { x, y, filter: kernel[0] * kernel[1] * from * to };
 }
-/** Of several models that do not fit at once, as many as do are taken at a time. */
+/** Of several replicas that do not fit at once, as many as do are taken at a time. */
 const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSizes(g).filter);
 
 /** Additions to each sum of the forward kernel. */
@@ -58,18 +58,18 @@ function tileFor(width: number): number {
 }
 
 /**
- * Some models of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
+ * Some replicas of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
  * vec4. The caller disposes a copy.
  */
-function padChannels(x: DeviceArray, models: IndexRange): { array: DeviceArray; first: number } {
+function padChannels(x: DeviceArray, replicas: IndexRange): { array: DeviceArray; first: number } {
   const channels = x.shape.at(-1)!;
-  if (channels % 4 === 0) return { array: x, first: models.first };
+  if (channels % 4 === 0) return { array: x, first: replicas.first };
   const { groups, width } = grouping(channels);
-  const ofModel = x.size / channels;
-  const rows = models.count * ofModel;
-  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { replicas: models.count });
+  const perReplica = x.size / channels;
+  const rows = replicas.count * perReplica;
+  const array = DeviceArray.empty(x.device, [...x.shape.slice(0, -1), 4 * groups], { replicas: replicas.count });
   const source = { name: 'pad_channels', code: padChannelsCode };
-  const params = [rows, channels, groups, width, models.first * ofModel];
+  const params = [rows, channels, groups, width, replicas.first * perReplica];
   runKernel(x.device, source, params, [x, array], elementwiseWorkgroups(rows * groups));
   return { array, first: 0 };
 }
@@ -80,32 +80,32 @@ function reachesOutside(input: number, output: number, kernel: number, stride: n
 }
 
 export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y: DeviceArray, options: Epilogue): void {
-  for (const models of chunkRanges(y.replicas, arrayCapacity(y.device, forwardScratch(g)))) {
-    const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels), models);
-    correlate(x, weights, g, y, options, models);
+  for (const replicas of chunkRanges(y.replicas, arrayCapacity(y.device, forwardScratch(g)))) {
+    const weights = packFilter(filter, g, false, axis(g.inChannels), axis(g.outChannels), replicas);
+    correlate(x, weights, g, y, options, replicas);
     weights.dispose();
   }
 }
 
 /** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
-  for (const models of chunkRanges(dx.replicas, arrayCapacity(dx.device, forwardScratch(inputGradGeometry(g))))) {
-    const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), models);
-    correlate(dy, weights, inputGradGeometry(g), dx, {}, models);
+  for (const replicas of chunkRanges(dx.replicas, arrayCapacity(dx.device, forwardScratch(inputGradGeometry(g))))) {
+    const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), replicas);
+    correlate(dy, weights, inputGradGeometry(g), dx, {}, replicas);
     weights.dispose();
   }
 }
 
-/** For some of the models, of which alone `weights` are. */
+/** For some of the replicas, of which alone `weights` are. */
 function correlate(
   x: DeviceArray,
   weights: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  models: IndexRange,
+  replicas: IndexRange,
 ): void {
-  const input = padChannels(x, models);
+  const input = padChannels(x, replicas);
   const tile = tileFor(g.output[1]);
   const tiles = Math.ceil(g.output[1] / tile);
   const padded =
@@ -124,11 +124,11 @@ function correlate(
     [
       ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
       ...[...g.kernel, g.strides[0], ...g.pad, tiles, ...epilogueFlags(epilogue)],
-      ...[input.first, models.first],
+      ...[input.first, replicas.first],
     ],
     [input.array, weights, epilogueArray(epilogue, weights), y],
-    elementwiseWorkgroups((lanes * to.groups) / (pairs ? 2 : 1), models.count),
-    { flops: convFlops(g, models.count) },
+    elementwiseWorkgroups((lanes * to.groups) / (pairs ? 2 : 1), replicas.count),
+    { flops: convFlops(g, replicas.count) },
   );
   if (input.array !== x) input.array.dispose();
 }
@@ -154,13 +154,13 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const padded = paddedSizes(g);
   const { blocks, groups } = gradGroups(g);
   const tile = tileFor(g.output[1]);
-  const room = sliceCapacity(device, padded.filter);
-  const {
-    slices,
-    sliceLength: slice,
-    params,
-    LONG,
-  } = planRowSlices(g, { pixelsPerAddition: 1, align: tile, wanted: SLICES, maxSlices: room });
+  const maxSlices = sliceCapacity(device, padded.filter);
+  const { slices, sliceLength, params, LONG } = planRowSlices(g, {
+    pixelsPerAddition: 1,
+    align: tile,
+    wanted: SLICES,
+    maxSlices,
+  });
   const reaches =
     reachesOutside(g.input[0], g.output[0], kh, g.strides[0], g.pad[0]) ||
     reachesOutside(g.input[1], g.output[1], kw, 1, g.pad[1]);
@@ -169,18 +169,18 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     ...{ TILE: tile, IN_WIDTH: from.width, OUT_WIDTH: to.width, LONG },
   };
   const layout = { rows: axis(g.inChannels), columns: axis(g.outChannels), scratch: Math.max(padded.x, padded.y) };
-  reduceInSlices(dw, slices, g, layout, (partial, models) => {
-    const [input, grad] = [padChannels(x, models), padChannels(dy, models)];
+  reduceInSlices(dw, slices, g, layout, (partial, replicas) => {
+    const [input, grad] = [padChannels(x, replicas), padChannels(dy, replicas)];
     runKernel(
       device,
       { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
       [
         ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
-        ...[kh, kw, g.strides[0], ...g.pad, slice, slices, blocks, input.first, grad.first, ...params],
+        ...[kh, kw, g.strides[0], ...g.pad, sliceLength, slices, blocks, input.first, grad.first, ...params],
       ],
       [input.array, grad.array, partial],
-      [slices, groups, models.count],
-      { flops: convFlops(g, models.count) },
+      [slices, groups, replicas.count],
+      { flops: convFlops(g, replicas.count) },
     );
     if (input.array !== x) input.array.dispose();
     if (grad.array !== dy) grad.array.dispose();

@@ -21,14 +21,14 @@ type Matrix = readonly (readonly number[])[];
  * Points along an axis, as many as the kernel has room for. For 3x3 filters over 32 images of 32x32x32 and of 8x8x128, drawn at random, the
  * gradient was off by 2.3e-6 and 8.5e-7 of itself (root mean squares, lavapipe), where conv2d_weight_grad_gemm was by 5.1e-7 and 3.8e-7.
  */
-const MOST_POINTS = 6;
+const MAX_POINTS = 6;
 /** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
 const SCRATCH = 2 ** 25;
 
 /** Rows or columns of a tile: those for which the fewest products are to be computed. None for some lengths of the filter. */
 function tileFor(size: number, taps: number): number | undefined {
   const products = (tile: number) => Math.ceil(size / tile) * (tile + taps - 1);
-  const possible = [4, 3, 2].filter((tile) => tile + taps - 1 <= MOST_POINTS && (tile + taps) % 2 === 1);
+  const possible = [4, 3, 2].filter((tile) => tile + taps - 1 <= MAX_POINTS && (tile + taps) % 2 === 1);
   return possible.sort((a, b) => products(a) - products(b))[0];
 }
 
@@ -68,7 +68,7 @@ export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   supportsForward(device, inputGradGeometry(g));
 export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
 
-/** Multiply-adds of a model, padding included. */
+/** Multiply-adds of a replica, padding included. */
 const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry) =>
   batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
 
@@ -93,7 +93,7 @@ export function isWeightGradProfitable(g: ConvGeometry): boolean {
 
 /** Images, and how they are cut into windows. */
 interface Windows {
-  /** How many images of a model there are, and which are taken. */
+  /** How many images of a replica there are, and which are taken. */
   images: number;
   part: { first: number; count: number };
   size: Pair;
@@ -102,9 +102,9 @@ interface Windows {
   /** From one window to the next. */
   step: Pair;
   pad: Pair;
-  models: number;
+  replicas: number;
   /** Of those in x, and in y, the first. */
-  firstModels: Pair;
+  firstReplicas: Pair;
   /** Whether to add to what is in y. */
   adds?: boolean;
 }
@@ -113,11 +113,11 @@ const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) =
 
 /** A matrix's columns, as the kernels have them: each filled up to `length`. */
 const columnsOf = (m: Matrix, length: 4 | 8) =>
-  Array.from({ length: MOST_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32Bits(m[i]?.[a] ?? 0))).flat();
+  Array.from({ length: MAX_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32Bits(m[i]?.[a] ?? 0))).flat();
 
 /** y = rows x columns' for every window of x. */
 function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
-  const { images, part, size, tiles, step, pad, models, firstModels, adds = false } = windows;
+  const { images, part, size, tiles, step, pad, replicas, firstReplicas, adds = false } = windows;
   const lanes = vectorWidthFor(windows.channels);
   const channels = windows.channels / lanes;
   runKernel(
@@ -126,55 +126,57 @@ function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Mat
     [
       ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
       ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
-      ...[images, part.first, ...firstModels, adds ? 1 : 0, 0],
+      ...[images, part.first, ...firstReplicas, adds ? 1 : 0, 0],
       ...[...columnsOf(rows!, 8), ...columnsOf(columns!, 8)],
     ],
     [x, y],
-    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, models),
+    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, replicas),
   );
 }
 
-/** Of images and of models as many at once as scratch holds of these values: no model's bits depend on the number of models. */
-function cut(device: Device, batch: number, models: number, values: { image: number; model: number }) {
+/** Of images and of replicas as many at once as scratch holds of these values: no replica's bits depend on the number of replicas. */
+function chunkImages(device: Device, batch: number, replicas: number, values: { image: number; replica: number }) {
   const room = Math.min(SCRATCH, device.largestArray) / 4;
   const images = chunkRanges(batch, Math.max(1, Math.floor(room / values.image)));
-  const ofModel = images[0]!.count * values.image + values.model;
-  return { images, groups: chunkRanges(models, Math.max(1, Math.floor(room / ofModel))) };
+  const perReplica = images[0]!.count * values.image + values.replica;
+  return { images, groups: chunkRanges(replicas, Math.max(1, Math.floor(room / perReplica))) };
 }
 
 /** All of an image, as one window: how filters are taken to the points and back. */
 const whole = (size: Pair) =>
   ({ images: 1, part: { first: 0, count: 1 }, size, tiles: [1, 1], step: [1, 1], pad: [0, 0] }) as const;
 
-/** A convolution, or with its filter turned by 180 degrees and its channels exchanged. */
+/** A convolution, or with its filter flipped by 180 degrees and its channels exchanged. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  turn: boolean,
+  flip: boolean,
 ): void {
   const { along, tiles, points, values } = planFor(g)!;
   const { batch, inChannels, outChannels } = g;
   const step = [along[0].outputs, along[1].outputs] as const;
   const toWindows = along.map(({ input }) => input);
-  const toWeights = along.map((axis) => axis.filter.map((row) => (turn ? [...row].reverse() : row)));
+  const toWeights = along.map((axis) => axis.filter.map((row) => (flip ? [...row].reverse() : row)));
   const toPixels = along.map(({ output }) => output);
-  const { images, groups } = cut(x.device, batch, x.replicas, { image: values.x + values.y, model: values.filter });
-  for (const { first, count: models } of groups) {
-    const atPoints = (...shape: [number, number]) =>
-      DeviceArray.empty(x.device, [points, ...shape], { replicas: models });
-    const weights = turn ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
+  const { images, groups } = chunkImages(x.device, batch, x.replicas, {
+    image: values.x + values.y,
+    replica: values.filter,
+  });
+  for (const { first, count: replicas } of groups) {
+    const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { replicas });
+    const weights = flip ? atPoints(outChannels, inChannels) : atPoints(inChannels, outChannels);
     const channels = inChannels * outChannels;
-    transform(filter, weights, toWeights, { ...whole(g.kernel), channels, models, firstModels: [first, 0] });
+    transform(filter, weights, toWeights, { ...whole(g.kernel), channels, replicas, firstReplicas: [first, 0] });
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
       const [windows, sums] = [atPoints(count, inChannels), atPoints(count, outChannels)];
-      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      const own = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
       transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
-      matmul(windows, weights, { transposeB: turn, into: sums });
-      putOut(sums, y, toPixels, { ...own, size: g.output, channels: outChannels, first, epilogue });
+      matmul(windows, weights, { transposeB: flip, into: sums });
+      storeOutput(sums, y, toPixels, { ...own, size: g.output, channels: outChannels, first, epilogue });
       for (const scratch of [windows, sums]) scratch.dispose();
     }
     weights.dispose();
@@ -182,16 +184,16 @@ function correlate(
 }
 
 /** y = act(rows sums columns' + bias) for every tile of y. */
-function putOut(
+function storeOutput(
   sums: DeviceArray,
   y: DeviceArray,
   [rows, columns]: readonly Matrix[],
-  to: Pick<Windows, 'images' | 'part' | 'size' | 'tiles' | 'step' | 'channels' | 'models'> & {
+  to: Pick<Windows, 'images' | 'part' | 'size' | 'tiles' | 'step' | 'channels' | 'replicas'> & {
     first: number;
     epilogue: Epilogue;
   },
 ): void {
-  const { images, part, size, tiles, step, models, first, epilogue } = to;
+  const { images, part, size, tiles, step, replicas, first, epilogue } = to;
   const channels = to.channels / 4;
   runKernel(
     y.device,
@@ -202,7 +204,7 @@ function putOut(
       ...[...columnsOf(rows!, 4), ...columnsOf(columns!, 4)],
     ],
     [sums, epilogueArray(epilogue, sums), y],
-    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, models),
+    elementwiseWorkgroups(part.count * tiles[0] * tiles[1] * channels, replicas),
   );
 }
 
@@ -216,7 +218,7 @@ export function forward(
   correlate(x, filter, g, y, epilogue, false);
 }
 
-/** dx is the full correlation of dy with the turned filter: the forward pass on other arrays. */
+/** dx is the full correlation of dy with the flipped filter: the forward pass on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }
@@ -228,21 +230,23 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const toWindows = along.map(({ input }) => input);
   const toGrads = along.map(({ output }) => transposed(output));
   const toFilter = along.map(({ filter }) => transposed(filter));
-  const { images, groups } = cut(x.device, batch, x.replicas, { image: values.x + values.y, model: values.filter });
-  for (const { first, count: models } of groups) {
+  const { images, groups } = chunkImages(x.device, batch, x.replicas, {
+    image: values.x + values.y,
+    replica: values.filter,
+  });
+  for (const { first, count: replicas } of groups) {
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
-      const atPoints = (...shape: [number, number]) =>
-        DeviceArray.empty(x.device, [points, ...shape], { replicas: models });
+      const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { replicas });
       const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
       const sums = atPoints(inChannels, outChannels);
-      const own = { images: batch, part, tiles, step, models, firstModels: [first, 0] as const };
+      const own = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
       transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
       transform(dy, grads, toGrads, { ...own, size: g.output, channels: outChannels, pad: [0, 0] });
       matmul(windows, grads, { transposeA: true, into: sums });
       transform(sums, dw, toFilter, {
         ...whole([along[0].points, along[1].points]),
-        ...{ channels: inChannels * outChannels, models, firstModels: [0, first], adds: part.first > 0 },
+        ...{ channels: inChannels * outChannels, replicas, firstReplicas: [0, first], adds: part.first > 0 },
       });
       for (const scratch of [windows, grads, sums]) scratch.dispose();
     }

@@ -11,15 +11,15 @@ import {
   type WinogradSizes,
   weightsPerInvocation,
   weightsPerRound,
-} from './conv2d-winograd-code.ts';
+} from './conv2d-winograd-codegen.ts';
 import { MAX_POINTS } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
 
 /** Weights an invocation may hold: more would not stay in a processor's first cache. */
-const HELD = 900;
+const MAX_WEIGHTS_PER_INVOCATION = 900;
 /** Columns of a tile, beyond which the transforms cost more than they save. */
-const LONGEST_TILE = 4;
+const MAX_TILE_COLUMNS = 4;
 
 /** How the kernel cuts its work; null where it does not serve. */
 function sizesFor(g: ConvGeometry): WinogradSizes | null {
@@ -30,7 +30,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
   if (!plain || g.batch * g.outChannels === 0 || ![8, 16, 32].includes(channels)) return null;
   const [taps, width] = [kernel[1], g.output[1]];
   // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.
-  for (let tile = LONGEST_TILE; tile >= 2 && taps >= 3; tile--) {
+  for (let tile = MAX_TILE_COLUMNS; tile >= 2 && taps >= 3; tile--) {
     const points = tile + taps - 1;
     if (tile > width || points > MAX_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
     const padded = pad[1] > 0 || width - 1 + taps > g.input[1];
@@ -43,7 +43,7 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
       padLeft: pad[1],
       padded,
     };
-    if (weightsPerInvocation(sizes) <= HELD) return sizes;
+    if (weightsPerInvocation(sizes) <= MAX_WEIGHTS_PER_INVOCATION) return sizes;
   }
   return null;
 }
@@ -62,7 +62,7 @@ export function isProfitable(g: ConvGeometry): boolean {
   return channels < 32 ? g.output[1] >= 12 && saving > (channels < 16 ? 1.7 : 1.3) : g.output[1] >= 6 && saving > 1.35;
 }
 
-/** Values of one model's filter at the points. */
+/** Values of one replica's filter at the points. */
 const filterSize = (g: ConvGeometry, { tile }: WinogradSizes) =>
   g.kernel[0] * (tile + g.kernel[1] - 1) * g.inChannels * g.outChannels;
 
@@ -76,19 +76,19 @@ export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
 /** Its sums would be loaded and stored for each product: slower than the other ways. */
 export const supportsWeightGrad = (): boolean => false;
 
-/** The filters of some models at the transform's points, turned for the input gradient. The caller disposes them. */
-function atPoints(
+/** The filters of some replicas at the transform's points, flipped for the input gradient. The caller disposes them. */
+function transformFilter(
   filter: DeviceArray,
   g: ConvGeometry,
   sizes: WinogradSizes,
-  turn: boolean,
+  flip: boolean,
   { first, count }: IndexRange,
 ): DeviceArray {
   const algorithm = { outputs: sizes.tile, taps: g.kernel[1] };
   const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { replicas: count });
   runKernel(
     filter.device,
-    { name: 'winograd_filter', code: cachedSource('filter', filterCode, algorithm), constants: { TURN: turn ? 1 : 0 } },
+    { name: 'winograd_filter', code: cachedSource('filter', filterCode, algorithm), constants: { FLIP: flip ? 1 : 0 } },
     [g.kernel[0], g.inChannels, g.outChannels, sizes.channels, first],
     [filter, weights],
     elementwiseWorkgroups(g.kernel[0] * g.inChannels * g.outChannels, count),
@@ -96,27 +96,27 @@ function atPoints(
   return weights;
 }
 
-/** A convolution, or with its filter turned, over one part of the input channels after another. */
+/** A convolution, or with its filter flipped, over one part of the input channels after another. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  turn: boolean,
+  flip: boolean,
 ): void {
   const sizes = sizesFor(g)!;
   const text = { name: 'conv2d_winograd', code: cachedSource('winograd', forwardCode, sizes) };
-  // The filter takes up to three times its room at the points: as many models at once as an array holds of it.
-  for (const models of chunkRanges(y.replicas, arrayCapacity(y.device, filterSize(g, sizes)))) {
-    const weights = atPoints(filter, g, sizes, turn, models);
+  // The filter takes up to three times its room at the points: as many replicas at once as an array holds of it.
+  for (const replicas of chunkRanges(y.replicas, arrayCapacity(y.device, filterSize(g, sizes)))) {
+    const weights = transformFilter(filter, g, sizes, flip, replicas);
     for (let index = 0; index < g.inChannels / sizes.channels; index++) {
       runStreaming(text, x, weights, g, y, epilogue, {
         tile: sizes.tile,
         weightRounds: weightsPerInvocation(sizes) / weightsPerRound(sizes),
-        modelWeights: weights.size,
+        replicaWeights: weights.size,
         part: { index, channels: sizes.channels },
-        models,
+        replicas,
       });
     }
     weights.dispose();
@@ -133,7 +133,7 @@ export function forward(
   correlate(x, filter, g, y, epilogue, false);
 }
 
-/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+/** dx is the full correlation of dy with the flipped filter: the forward kernel on other arrays. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }

@@ -48,7 +48,7 @@ function run(
   const [m, n, k] = sizes(operation, g);
   const tile = tileFor(n);
   const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
-  // Only the weight gradient's sum is long. The slices do not depend on the number of models, nor may the results.
+  // Only the weight gradient's sum is long. The slices do not depend on the number of replicas, nor may the results.
   const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
   const wanted = Math.min(enough, arrayCapacity(c.device, c.size));
   const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;

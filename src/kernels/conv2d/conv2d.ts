@@ -124,7 +124,7 @@ function isMatmulProfitable(kernel: Kernel, { inChannels, outChannels }: ConvGeo
  * Runs `body` with the tuned implementation to take, or null for the reference.
  * @throws ArgumentError when one was asked for that cannot
  */
-function withChosen(
+function withSelectedVariant(
   kernel: Kernel,
   device: Device,
   g: ConvGeometry,
@@ -161,15 +161,15 @@ export function conv2d(
   const g = convGeometry(x, filter, options);
   const { bias } = options;
   if (bias) checkDType('conv2d', 'the bias', bias, 'f32');
-  const models = commonReplicas('conv2d', [x, filter, bias]);
+  const replicas = commonReplicas('conv2d', [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
     throw new ShapeError(
       `conv2d: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
     );
   }
-  const y = output(x.device, outputShape(g), models, options.into);
-  withChosen('forward', x.device, g, options.variant, (kernel) => {
+  const y = output(x.device, outputShape(g), replicas, options.into);
+  withSelectedVariant('forward', x.device, g, options.variant, (kernel) => {
     if (kernel && 'forward' in kernel) {
       kernel.forward(x, filter, g, y, { bias, activation: options.activation });
       return;
@@ -179,8 +179,8 @@ export function conv2d(
       withEpilogue(reference('conv2d', convCode, g.kernel[0] * g.kernel[1] * g.inChannels), options.activation),
       [...geometryParams(g), ...epilogueFlags(options)],
       [x, filter, epilogueArray(options, filter), y],
-      elementwiseWorkgroups(y.size, models),
-      { flops: convFlops(g, models) },
+      elementwiseWorkgroups(y.size, replicas),
+      { flops: convFlops(g, replicas) },
     );
   });
   return y;
@@ -193,9 +193,9 @@ export function conv2dInputGrad(
   g: ConvGeometry,
   options: RunOptions = {},
 ): DeviceArray {
-  const models = commonReplicas('conv2d', [dy, filter]);
-  const dx = output(dy.device, inputShape(g), models, options.into);
-  withChosen('inputGrad', dy.device, g, options.variant, (kernel) => {
+  const replicas = commonReplicas('conv2d', [dy, filter]);
+  const dx = output(dy.device, inputShape(g), replicas, options.into);
+  withSelectedVariant('inputGrad', dy.device, g, options.variant, (kernel) => {
     if (kernel && 'inputGrad' in kernel) {
       kernel.inputGrad(dy, filter, g, dx);
       return;
@@ -205,8 +205,8 @@ export function conv2dInputGrad(
       reference('conv2d_input_grad', inputGradCode, g.kernel[0] * g.kernel[1] * g.outChannels),
       geometryParams(g),
       [dy, filter, dx],
-      elementwiseWorkgroups(dx.size, models),
-      { flops: convFlops(g, models) },
+      elementwiseWorkgroups(dx.size, replicas),
+      { flops: convFlops(g, replicas) },
     );
   });
   return dx;
@@ -222,10 +222,10 @@ export function conv2dWeightGrad(
   g: ConvGeometry,
   options: RunOptions & { columnSums?: DeviceArray | null } = {},
 ): DeviceArray {
-  const models = commonReplicas('conv2d', [x, dy]);
-  const dw = output(x.device, filterShape(g), models, options.into);
+  const replicas = commonReplicas('conv2d', [x, dy]);
+  const dw = output(x.device, filterShape(g), replicas, options.into);
   const columnSums = options.columnSums ?? undefined;
-  withChosen('weightGrad', x.device, g, options.variant, (kernel) => {
+  withSelectedVariant('weightGrad', x.device, g, options.variant, (kernel) => {
     if (kernel === stream || kernel === product) {
       kernel.weightGrad(x, dy, g, dw, columnSums);
       return;
@@ -240,8 +240,8 @@ export function conv2dWeightGrad(
       reference('conv2d_weight_grad', weightGradCode, g.batch * g.output[0] * g.output[1]),
       geometryParams(g),
       [x, dy, dw],
-      elementwiseWorkgroups(dw.size, models),
-      { flops: convFlops(g, models) },
+      elementwiseWorkgroups(dw.size, replicas),
+      { flops: convFlops(g, replicas) },
     );
   });
   return dw;

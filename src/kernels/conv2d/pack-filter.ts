@@ -4,7 +4,7 @@ import type { ChannelAxis } from '../matmul/add-slices.ts';
 import { elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
-/** The filters of some models with their channel axes laid out anew; `flip` turns them for the input gradient. The caller disposes them. */
+/** The filters of some replicas with their channel axes laid out anew; `flip` turns them for the input gradient. The caller disposes them. */
 export function packFilter(
   filter: DeviceArray,
   g: ConvGeometry,

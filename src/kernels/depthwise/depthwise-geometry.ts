@@ -35,9 +35,9 @@ export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: 
   return { batch, input: [h, w], inChannels, output: size, outChannels, kernel, strides, pad, dilation, multiplier };
 }
 
-/** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW for all models; taps on padding count too. */
-export const depthwiseFlops = (g: DepthwiseGeometry, models: number): number =>
-  2 * models * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1];
+/** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW for all replicas; taps on padding count too. */
+export const depthwiseFlops = (g: DepthwiseGeometry, replicas: number): number =>
+  2 * replicas * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1];
 
 /** What the choice of the kernels depends on. */
 export const depthwiseSizes = (g: DepthwiseGeometry): ProblemSizes => ({ ...sizesOf(g), multiplier: g.multiplier });

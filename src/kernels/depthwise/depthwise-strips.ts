@@ -11,9 +11,9 @@ import {
   openRows,
   type StripSizes,
   weightGradCode,
-} from './depthwise-strips-code.ts';
+} from './depthwise-strips-codegen.ts';
 
-// Depthwise convolutions by strips: kernels that walk down the rows of a strip of columns (see depthwise-strips-code.ts).
+// Depthwise convolutions by strips: kernels that walk down the rows of a strip of columns (see depthwise-strips-codegen.ts).
 
 type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
 
@@ -38,7 +38,7 @@ const MAX_ROWS = 256;
 interface Layout {
   /** Invocations in a workgroup, along the channels and along the strips. */
   workgroup: readonly [number, number];
-  /** Invocations of one model that keep the adapter busy. */
+  /** Invocations of one replica that keep the adapter busy. */
   invocations: number;
   /** The same of the weight gradient, each of which leaves partial sums to be added up. */
   sums: number;
@@ -49,7 +49,7 @@ const PROCESSOR: Layout = { workgroup: [8, 1], invocations: 2 ** 10, sums: 2 ** 
 const GPU: Layout = { workgroup: [8, 8], invocations: 2 ** 17, sums: 2 ** 15 };
 
 /**
- * Whether the strips have a kernel for a geometry. The sizes are those of one model.
+ * Whether the strips have a kernel for a geometry. The sizes are those of one replica.
  * @param lanes four need channels in fours with one filter each
  */
 export function supports(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): boolean {
@@ -83,7 +83,7 @@ interface Plan {
   /** Images that an invocation takes one after another, and slices of so many. */
   images: number;
   slices: number;
-  /** Of one model. */
+  /** Of one replica. */
   workgroups: Workgroups;
 }
 
@@ -148,12 +148,12 @@ function edgesOf(kernel: Kernel, g: DepthwiseGeometry, strips: number, groups: n
 }
 
 /** In the order of the texts' `Params`; channels count vectors. */
-function paramsOf(g: DepthwiseGeometry, plan: Plan, firstModel: number, hasBias: boolean): number[] {
+function paramsOf(g: DepthwiseGeometry, plan: Plan, firstReplica: number, hasBias: boolean): number[] {
   const { lanes } = plan.sizes;
   return [
     ...[g.batch, ...g.input, g.inChannels / lanes, ...g.output, g.outChannels / lanes, ...g.pad],
     ...[plan.strips, plan.stripsAtOnce, plan.stripGroups, plan.rows, plan.blocks, plan.images, plan.slices],
-    ...[firstModel, hasBias ? 1 : 0],
+    ...[firstReplica, hasBias ? 1 : 0],
   ];
 }
 
@@ -161,19 +161,19 @@ function sourceOf(name: string, write: (sizes: StripSizes) => string, { sizes }:
   return { name: `${name}_strips${sizes.lanes === 4 ? '_vec4' : ''}`, code: cachedSource(name, write, sizes) };
 }
 
-/** Models and slices lie along one axis of the grid: as many models at once as it holds. */
+/** Replicas and slices lie along one axis of the grid: as many replicas at once as it holds. */
 function dispatch(
   device: Device,
   source: KernelSource,
   g: DepthwiseGeometry,
   plan: Plan,
-  models: number,
+  replicas: number,
   bindings: readonly DeviceArray[],
   hasBias = false,
 ): void {
   const [x, y, slices] = plan.workgroups;
   const atOnce = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
-  for (const { first, count } of chunkRanges(models, atOnce)) {
+  for (const { first, count } of chunkRanges(replicas, atOnce)) {
     const params = paramsOf(g, plan, first, hasBias);
     const work = { flops: depthwiseFlops(g, count) };
     runKernel(device, source, params, bindings, [x, y, slices * count], work);
@@ -209,11 +209,11 @@ export function inputGrad(
 
 /** The first pass of the gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> [slices, KH*KW*C*M]. Memory-bound. */
 export function weightGradParts(lanes: StripLanes, x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
-  const { device, replicas: models } = x;
+  const { device, replicas } = x;
   const plan = planFor('weightGrad', lanes, device, g);
   const slices = plan.slices * plan.blocks * plan.stripGroups;
-  const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { replicas: models });
+  const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { replicas });
   const source = sourceOf('depthwise_conv2d_weight_grad', weightGradCode, plan);
-  dispatch(device, source, g, plan, models, [x, dy, part]);
+  dispatch(device, source, g, plan, replicas, [x, dy, part]);
   return part;
 }

@@ -43,7 +43,7 @@ export const depthwiseSupports = (
 ): boolean => variant === 'naive' || strips.supports(kernel, LANES[variant], device, g);
 
 /**
- * Results of one model from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
+ * Results of one replica from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
  * 10 to 30 ns a result on one core and strips 2 to 4.
  */
 const WORTH_COMPILING = 2 ** 14;
@@ -62,7 +62,7 @@ export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): Dept
  * Runs `body` with the lanes of the strips to take, or null for the reference.
  * @throws ArgumentError when a variant was asked for that cannot
  */
-function withChosen(
+function withSelectedVariant(
   kernel: DepthwiseKernel,
   device: Device,
   g: DepthwiseGeometry,
@@ -115,23 +115,23 @@ export function depthwiseConv2d(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   if (bias) checkDType(OPERATOR, 'the bias', bias, 'f32');
-  const models = commonReplicas(OPERATOR, [x, filter, bias]);
+  const replicas = commonReplicas(OPERATOR, [x, filter, bias]);
   if (bias && !sameShape(bias.shape, [g.outChannels])) {
     const shapes = `input ${showShape(x.shape)}, filter ${showShape(filter.shape)}`;
     throw new ShapeError(
       `${OPERATOR}: the bias must have shape [${g.outChannels}], but has ${showShape(bias.shape)} (${shapes})`,
     );
   }
-  const y = output(x.device, outputShape(g), models, into);
-  withChosen('forward', x.device, g, variant, (lanes) => {
+  const y = output(x.device, outputShape(g), replicas, into);
+  withSelectedVariant('forward', x.device, g, variant, (lanes) => {
     if (lanes) {
       strips.forward(lanes, x, filter, bias, g, y);
       return;
     }
     const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
     const params = [...geometryParams(g), bias ? 1 : 0];
-    const workgroups = elementwiseWorkgroups(y.size / lanesOf(g), models);
-    const work = { flops: depthwiseFlops(g, models) };
+    const workgroups = elementwiseWorkgroups(y.size / lanesOf(g), replicas);
+    const work = { flops: depthwiseFlops(g, replicas) };
     runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
   });
   return y;
@@ -145,7 +145,7 @@ export function depthwiseInputGrad(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape(g), dy.replicas, into);
-  withChosen('inputGrad', dy.device, g, variant, (lanes) => {
+  withSelectedVariant('inputGrad', dy.device, g, variant, (lanes) => {
     if (lanes) {
       strips.inputGrad(lanes, dy, filter, g, dx);
       return;
@@ -160,7 +160,7 @@ export function depthwiseInputGrad(
 }
 
 /** Of filters whose partial sums, one for 512 pixels, are an eighth of dy at most. */
-const MOST_TAPS = MAX_SUM_LENGTH / 8;
+const MAX_TAPS = MAX_SUM_LENGTH / 8;
 
 /**
  * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
@@ -174,7 +174,7 @@ export function depthwiseWeightGrad(
 ): DeviceArray {
   const shape = [...g.kernel, g.inChannels, g.multiplier];
   const dw = output(x.device, shape, x.replicas, into);
-  withChosen('weightGrad', x.device, g, variant, (lanes) => {
+  withSelectedVariant('weightGrad', x.device, g, variant, (lanes) => {
     const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
     const flat = dw.reshape([dw.size]);
     sumRows(part, dw.size, { into: flat });
@@ -192,7 +192,7 @@ function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeome
   const pieces = g.batch * g.output[0] * rowParts;
   // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
   // many of it would be more than dy.
-  const short = taps <= MOST_TAPS ? Math.floor(MAX_SUM_LENGTH / columns) : pieces;
+  const short = taps <= MAX_TAPS ? Math.floor(MAX_SUM_LENGTH / columns) : pieces;
   const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
   const slices = Math.max(1, Math.ceil(pieces / slice)); // one even of nothing: a sum over nothing is 0
   const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { replicas: x.replicas });

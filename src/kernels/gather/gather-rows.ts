@@ -35,14 +35,14 @@ function checkIndices(operator: string, argument: string, array: DeviceArray): v
 export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): DeviceArray {
   checkIndices('gather', 'the indices', indices);
   const d = checkAxis('gather', axis, x.shape);
-  const models = commonReplicas('gather', [x, indices]);
+  const replicas = commonReplicas('gather', [x, indices]);
   const shape = [...x.shape.slice(0, d), ...indices.shape, ...x.shape.slice(d + 1)];
-  const y = output(x.device, shape, models, undefined, x.dtype);
+  const y = output(x.device, shape, replicas, undefined, x.dtype);
   const fill = x.dtype === 'f32' ? f32Bits(Number.NaN) : 0;
   const params = [y.size, x.size, x.shape[d]!, indices.size, sizeOf(x.shape.slice(d + 1)), fill];
   const source = { name: 'gather_rows', code: gatherRowsCode };
-  runKernel(x.device, source, params, [x, indices, y], elementwiseWorkgroups(y.size, models), {
-    bytes: 4 * models * (2 * y.size + indices.size),
+  runKernel(x.device, source, params, [x, indices, y], elementwiseWorkgroups(y.size, replicas), {
+    bytes: 4 * replicas * (2 * y.size + indices.size),
   });
   return y;
 }
@@ -71,25 +71,25 @@ export function gatherRowsGrad(
   into?: DeviceArray,
 ): DeviceArray {
   const d = checkAxis('gather', axis, shape);
-  const { device, replicas: models } = dy;
+  const { device, replicas } = dy;
   const [rows, count] = [shape[d]!, indices.size];
   const lanes = vectorWidthFor(sizeOf(shape.slice(d + 1)));
   const channels = sizeOf(shape.slice(d + 1)) / lanes;
   const elements = sizeOf(shape) / lanes;
   if (count > 0 && count <= FEW.indices && elements * count <= FEW.comparisons) {
-    const dx = output(device, shape, models, into);
+    const dx = output(device, shape, replicas, into);
     const source = withLongSums(vectorized('gather_rows_grad_few', fewCode, lanes), count);
     const params = [elements, dy.size / lanes, rows, count, channels];
-    runKernel(device, source, params, [dy, indices, dx], elementwiseWorkgroups(elements, models));
+    runKernel(device, source, params, [dy, indices, dx], elementwiseWorkgroups(elements, replicas));
     return dx;
   }
-  const dx = fill(device, shape, 0, { models, into });
+  const dx = fill(device, shape, 0, { replicas, into });
   if (dx.size * dy.size === 0) return dx;
   const outer = sizeOf(shape.slice(0, d));
   const chunk = Math.max(MIN_CHUNK, Math.ceil(Math.sqrt(count)));
   const chunks = Math.ceil(count / chunk);
   const order = sortPositions(indices, rows);
-  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { replicas: models });
+  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { replicas });
   const size = outer * chunks * channels;
   const run = (name: string, code: string, terms: number, params: number[], bindings: DeviceArray[]) =>
     runKernel(
@@ -97,7 +97,7 @@ export function gatherRowsGrad(
       withLongSums(vectorized(name, code, lanes), terms),
       [size, elements, ...params, channels, chunk, chunks],
       bindings,
-      elementwiseWorkgroups(size, models),
+      elementwiseWorkgroups(size, replicas),
     );
   run('gather_rows_grad', gradCode, chunk, [dy.size / lanes, rows, count], [dy, indices, order, dx, carried]);
   if (chunks > 1) run('gather_rows_grad_join', joinCode, chunks, [rows, count], [indices, order, carried, dx]);

@@ -30,7 +30,8 @@ export interface StoredSamples {
 export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
 
 /** Workgroups along a dimension, of which these kernels take more than one holds in strides of it. */
-const held = (device: Device, groups: number) => Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
+const cappedWorkgroups = (device: Device, groups: number) =>
+  Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
 
 /** A batch of images and labels: x [B, ...], y [B]. */
 interface LabelledBatch {
@@ -66,7 +67,7 @@ export function gatherImages(
       source,
       [size, images.stride, batch, order.size, first, count, f32Bits(transform.scale), f32Bits(transform.offset)],
       [state.buffer, words, order, labels, x, y],
-      [held(x.device, batch), 1, x.replicas],
+      [cappedWorkgroups(x.device, batch), 1, x.replicas],
       // Of all images only a batch's are read.
       { bytes: 4 * x.replicas * (batch * images.stride + 3 * batch + x.size) },
     );
@@ -88,7 +89,7 @@ function gatherByChannels(
       { name: 'gather_images_channels', code: stateCode + channelsCode },
       [x.size / batch, images.stride, batch, order.size, first, count, table.size / 8],
       [state.buffer, words, order, labels, x, y, table],
-      [held(x.device, Math.ceil(images.stride / 64)), held(x.device, batch), x.replicas],
+      [cappedWorkgroups(x.device, Math.ceil(images.stride / 64)), cappedWorkgroups(x.device, batch), x.replicas],
       { bytes: 4 * x.replicas * (batch * images.stride + 3 * batch + x.size) },
     );
   }
@@ -121,7 +122,7 @@ export function gatherSamples(samples: StoredSamples, order: DeviceArray, state:
       vectorized('gather_samples', stateCode + samplesCode, lanes),
       [size, batch, order.size, first, count],
       [state.buffer, words, order, y],
-      [held(y.device, Math.ceil(size / 8)), held(y.device, Math.ceil(batch / 8)), y.replicas],
+      [cappedWorkgroups(y.device, Math.ceil(size / 8)), cappedWorkgroups(y.device, Math.ceil(batch / 8)), y.replicas],
       { bytes: 4 * y.replicas * (2 * y.size + batch) },
     );
   }
@@ -145,13 +146,13 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
  */
 export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
   const [capacity] = result.shape as [number];
-  const models = commonReplicas('storeBatch', [y, result]);
+  const replicas = commonReplicas('storeBatch', [y, result]);
   runKernel(
     y.device,
     { name: 'store_batch', code: stateCode + storeBatchCode },
     [y.size, result.size / capacity, capacity],
     [state.buffer, y, result],
-    gridStrideWorkgroups(y.size, models),
-    { bytes: 8 * models * y.size },
+    gridStrideWorkgroups(y.size, replicas),
+    { bytes: 8 * replicas * y.size },
   );
 }

@@ -18,7 +18,7 @@ const MIN_STRIP = 64;
  * moves the positions. There are no atomics, and what is sorted stably is unique. Takes about 2^6 loads a key and digit. Memory-bound.
  */
 export function sortPositions(keys: DeviceArray, largest: number): DeviceArray {
-  const { device, replicas: models } = keys;
+  const { device, replicas } = keys;
   const count = keys.size;
   const bits = 32 - Math.clz32(largest);
   const passes = Math.max(1, Math.ceil(bits / DIGIT_BITS));
@@ -26,15 +26,15 @@ export function sortPositions(keys: DeviceArray, largest: number): DeviceArray {
   const digits = 2 ** digitBits;
   const strip = Math.max(MIN_STRIP, Math.ceil(Math.sqrt(count) / 4));
   const strips = Math.ceil(count / strip);
-  const counts = DeviceArray.empty(device, [digits * strips], { dtype: 'u32', replicas: models });
+  const counts = DeviceArray.empty(device, [digits * strips], { dtype: 'u32', replicas });
   let order: DeviceArray | null = null;
   for (let pass = 0; pass < passes; pass++) {
     const params = [count, strip, strips, digits, pass * digitBits, largest, order ? 0 : 1];
-    const grid = elementwiseWorkgroups(digits * strips, models);
+    const grid = elementwiseWorkgroups(digits * strips, replicas);
     const before = order ?? keys; // a binding must hold something
-    const sorted = DeviceArray.empty(device, [count], { dtype: 'u32', replicas: models });
+    const sorted = DeviceArray.empty(device, [count], { dtype: 'u32', replicas });
     runKernel(device, source('sort_count', countCode), params, [keys, before, counts], grid);
-    runKernel(device, { name: 'exclusive_sums', code: exclusiveSumsCode }, [counts.size], [counts], [1, 1, models]);
+    runKernel(device, { name: 'exclusive_sums', code: exclusiveSumsCode }, [counts.size], [counts], [1, 1, replicas]);
     runKernel(device, source('sort_place', placeCode), params, [keys, before, counts, sorted], grid);
     order?.dispose();
     order = sorted;

@@ -20,56 +20,59 @@ interface SliceLayout {
   columnSums?: DeviceArray;
 }
 
-/** Values of one model's slice: for the filter, and at all. */
+/** Values of one replica's slice: for the filter, and at all. */
 function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
   const ofFilter = g.kernel[0] * g.kernel[1] * rows.paddedChannels * columns.paddedChannels;
   return { ofFilter, step: ofFilter + (columnSums ? g.outChannels : 0) };
 }
 
-/** Slices of so many values of one model that there is room for: in an array, and along an axis of a dispatch. */
+/** Slices of so many values of one replica that there is room for: in an array, and along an axis of a dispatch. */
 export const sliceCapacity = (device: Device, values: number): number =>
   Math.min(arrayCapacity(device, values), device.limits.maxComputeWorkgroupsPerDimension);
 
 /**
- * A weight gradient as partial sums, which `compute` writes for some of the models, and which are added up in their order. A single
- * slice laid out as dw is dw. The caller cuts no more slices than an array holds for one model: no model's bits may depend on the
- * number of models. This takes as many models at once as fit.
- * @param options.scratch values of one model's largest other array that `compute` makes
- * @param compute gets an array of [models, slices, a slice], and the place in it of the first of these models
+ * A weight gradient as partial sums, which `compute` writes for some of the replicas, and which are added up in their order. A single
+ * slice laid out as dw is dw. The caller cuts no more slices than an array holds for one replica: no replica's bits may depend on the
+ * number of replicas. This takes as many replicas at once as fit.
+ * @param options.scratch values of one replica's largest other array that `compute` makes
+ * @param compute gets an array of [replicas, slices, a slice], and the place in it of the first of these replicas
  */
 export function reduceInSlices(
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
   options: Partial<SliceLayout> & { scratch?: number },
-  compute: (to: DeviceArray, models: IndexRange, place: number) => void,
+  compute: (to: DeviceArray, replicas: IndexRange, place: number) => void,
 ): void {
   const { device } = dw;
   const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, scratch = 0 } = options;
-  // Some kernels have slices and models along one axis of their grid.
+  // Some kernels have slices and replicas along one axis of their grid.
   const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   if (slices === 1 && !options.rows && !columnSums) {
-    for (const models of chunkRanges(dw.replicas, dispatched)) compute(dw, models, models.first);
+    for (const replicas of chunkRanges(dw.replicas, dispatched)) compute(dw, replicas, replicas.first);
     return;
   }
   const layout = { rows, columns, columnSums };
   const size = slices * sizesOf(g, layout).step;
-  for (const models of chunkRanges(dw.replicas, Math.min(dispatched, arrayCapacity(device, Math.max(size, scratch))))) {
-    const partial = DeviceArray.empty(device, [size], { replicas: models.count });
-    compute(partial, models, 0);
-    addSlices(partial, dw, slices, g, layout, models.first);
+  for (const replicas of chunkRanges(
+    dw.replicas,
+    Math.min(dispatched, arrayCapacity(device, Math.max(size, scratch))),
+  )) {
+    const partial = DeviceArray.empty(device, [size], { replicas: replicas.count });
+    compute(partial, replicas, 0);
+    addSlices(partial, dw, slices, g, layout, replicas.first);
     partial.dispose();
   }
 }
 
-/** `partial` may hold only some of the models, from `firstModel` on. */
+/** `partial` may hold only some of the replicas, from `firstReplica` on. */
 function addSlices(
   partial: DeviceArray,
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
   layout: SliceLayout,
-  firstModel: number,
+  firstReplica: number,
 ): void {
   const { rows, columns, columnSums } = layout;
   const { ofFilter, step } = sizesOf(g, layout);
@@ -77,7 +80,7 @@ function addSlices(
     runKernel(
       to.device,
       { name: 'add_slices', code },
-      [slices, ...params, first, step, firstModel],
+      [slices, ...params, first, step, firstReplica],
       [partial, to],
       elementwiseWorkgroups(to.size, partial.replicas),
     );

@@ -31,7 +31,7 @@ export function matmulSupports(variant: MatmulVariant, device: Device, { m, n, k
 
 /**
  * Whether one row of a is so long that its product should be by tiles, of which nearly all is idle then: they cut the sum in slices, where
- * the reference has an invocation for each column go through all of it. Not worth it on a processor.
+ * the reference has an invocation for each column go reluMask all of it. Not worth it on a processor.
  */
 const isLongRow = ({ info }: Device, k: number) => !info.isSoftware && k > 1024;
 
@@ -70,8 +70,8 @@ export function shouldTranspose(variant: MatmulVariant, elements: number, uses: 
 }
 
 export interface MatmulRun extends MatmulSizes {
-  models: number;
-  /** Products a model. */
+  replicas: number;
+  /** Products a replica. */
   batch: number;
   transposeA: boolean;
   transposeB: boolean;
@@ -92,17 +92,18 @@ export function runMatmul(
   run: MatmulRun,
 ): boolean {
   const { m, n, k, batch, epilogue, transposeA, transposeB } = run;
-  if (run.models * batch * m * n === 0) return false;
+  if (run.replicas * batch * m * n === 0) return false;
   const tile = tileOf(variant, a.device, n);
   const tiles = Math.ceil(m / tile[0]) * Math.ceil(n / tile[1]);
-  // By the products of one model: what a model gets must not depend on how many there are.
-  const ofModel = batch * m * n;
-  const { slices, length } = variant === 'naive' ? { slices: 1, length: k } : cut(a.device, tiles * batch, ofModel, k);
+  // By the products of one replica: what a replica gets must not depend on how many there are.
+  const perReplica = batch * m * n;
+  const { slices, length } =
+    variant === 'naive' ? { slices: 1, length: k } : planSlices(a.device, tiles * batch, perReplica, k);
   const sums = variant === 'subgroup' && slices === 1 && batch === 1 && !transposeB ? run.columnSums : undefined;
   const source = sourceOf(variant, a.device, run, {
     length,
     columnSums: sums !== undefined,
-    through: slices === 1 && !!epilogue.reluMask,
+    reluMask: slices === 1 && !!epilogue.reluMask,
     activation: slices === 1 ? epilogue.activation : null, // else where the slices are added up
   });
   const wide = variant === 'subgroup';
@@ -110,9 +111,9 @@ export function runMatmul(
   const strides = [...(transposeA ? [1, m] : [k, 1]), ...(transposeB ? [1, k] : [n, 1])];
   const flags = epilogueFlags(epilogue);
   const most = a.device.limits.maxComputeWorkgroupsPerDimension;
-  // As many models at once as an array holds the slices of.
-  for (const group of chunkRanges(run.models, arrayCapacity(a.device, slices * ofModel))) {
-    const to = slices > 1 ? DeviceArray.empty(a.device, [slices * ofModel], { replicas: group.count }) : c;
+  // As many replicas at once as an array holds the slices of.
+  for (const group of chunkRanges(run.replicas, arrayCapacity(a.device, slices * perReplica))) {
+    const to = slices > 1 ? DeviceArray.empty(a.device, [slices * perReplica], { replicas: group.count }) : c;
     const [before, products] = [group.first * batch, group.count * batch];
     // A grid for all of it, or several where a dimension of it has more tiles or products than a dispatch holds.
     const grids = chunkRanges(products, Math.floor(most / slices)).flatMap((z) =>
@@ -132,11 +133,11 @@ export function runMatmul(
       );
     }
     if (to === c) continue;
-    const size = group.count * ofModel;
+    const size = group.count * perReplica;
     runKernel(
       a.device,
       withEpilogue({ name: 'matmul_slices', code: slicesCode }, epilogue.activation),
-      [size, slices, n, ...flags, ofModel, group.first * ofModel],
+      [size, slices, n, ...flags, perReplica, group.first * perReplica],
       [to, epilogueArray(epilogue, to), c],
       elementwiseWorkgroups(size),
     );
@@ -159,9 +160,9 @@ function sourceOf(
   variant: MatmulVariant,
   device: Device,
   { m, n, k, transposeA, transposeB }: MatmulRun,
-  slice: { length: number; columnSums: boolean; through: boolean; activation?: FusedActivation | null | undefined },
+  slice: { length: number; columnSums: boolean; reluMask: boolean; activation?: FusedActivation | null | undefined },
 ): KernelSource {
-  const { length, columnSums, through, activation } = slice;
+  const { length, columnSums, reluMask, activation } = slice;
   if (variant === 'naive') return withEpilogue({ name: 'matmul', code: matmulCode }, activation);
   if (variant === 'workgroup') {
     const constants = { LONG: isLong(length) };
@@ -173,25 +174,25 @@ function sourceOf(
     ...{ LANES: device.subgroupLanes!, BLOCKS: blocksFor(n), RAGGED: k % 4 === 0 ? 0 : 1 },
     ...{ A_WIDE: aWide ? 1 : 0, TRANSPOSE_A: aWide && transposeA ? 1 : 0 },
     ...{ B_WIDE: bWide ? 1 : 0, TRANSPOSE_B: bWide && transposeB ? 1 : 0 },
-    ...{ COLUMN_SUMS: columnSums ? 1 : 0, THROUGH: through ? 1 : 0, LONG: isLong(length / 4) },
+    ...{ COLUMN_SUMS: columnSums ? 1 : 0, RELU_MASK: reluMask ? 1 : 0, LONG: isLong(length / 4) },
   };
   const code = subgroupCode + (n % 4 === 0 ? storeVec4Code : storeScalarsCode);
   return withEpilogue({ name: 'matmul_subgroup', code, constants }, activation);
 }
 
 /** Products of a slice. */
-const LONGEST_SLICE = FOLD ** 2;
+const MAX_SLICE_LENGTH = FOLD ** 2;
 
 /**
  * Slices of a sum over k, so that the workgroups of a product with few tiles are enough to keep the adapter busy, and none
- * so short that adding the slices up costs more than it saves; and no more than an array holds for one model. None is longer than
+ * so short that adding the slices up costs more than it saves; and no more than an array holds for one replica. None is longer than
  * what the kernels' two levels add up well (see long-sums.ts): matrices that long are so narrow that there is room.
- * @param size of one model's result
+ * @param size of one replica's result
  */
-function cut(device: Device, tiles: number, size: number, k: number): { slices: number; length: number } {
+function planSlices(device: Device, tiles: number, size: number, k: number): { slices: number; length: number } {
   const [enough, shortest] = device.info.isSoftware ? [4, 192] : [128, 128];
   const useful = Math.min(Math.floor(enough / tiles), Math.floor(k / shortest));
-  const wanted = Math.max(1, Math.min(Math.max(useful, Math.ceil(k / LONGEST_SLICE)), arrayCapacity(device, size)));
+  const wanted = Math.max(1, Math.min(Math.max(useful, Math.ceil(k / MAX_SLICE_LENGTH)), arrayCapacity(device, size)));
   const length = Math.max(4, 4 * Math.ceil(k / wanted / 4));
   return { slices: Math.max(1, Math.ceil(k / length)), length };
 }

@@ -33,7 +33,7 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   checkDType(operator, 'the left matrix', a, 'f32');
   checkDType(operator, 'the right matrix', b, 'f32');
   if (bias) checkDType(operator, 'the bias', bias, 'f32');
-  const models = commonReplicas(operator, [a, b, bias]);
+  const replicas = commonReplicas(operator, [a, b, bias]);
   const [aRows, aColumns] = matrixOf(operator, 'the left matrix', a);
   const [bRows, bColumns] = matrixOf(operator, 'the right matrix', b);
   const [rows, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -45,22 +45,22 @@ export function matmul(a: DeviceArray, b: DeviceArray, options: MatmulOptions = 
   }
   const batchShape = commonBatch(operator, a, b, shapes);
   let batch = sizeOf(batchShape);
-  const c = output(a.device, [...batchShape, rows, n], models, options.into);
+  const c = output(a.device, [...batchShape, rows, n], replicas, options.into);
   let m = rows;
   if (!transposeA && batchOf(a) === batch && batchOf(b) === 1) {
     m *= batch; // all rows meet the same matrix: one tall product
     batch = 1;
   }
   withMatmulVariant(a.device, { m, n, k, transposeA, transposeB, batch }, options.variant, (variant) => {
-    const turnA = transposeA && batch === 1 && shouldTranspose(variant, k * m, n);
-    const turnB = !transposeB && batch === 1 && shouldTranspose(variant, k * n, m);
-    const left = turnA ? copyTransposed(operator, a) : broadcastBatch(operator, a, batch, batchShape);
-    const right = turnB ? copyTransposed(operator, b) : broadcastBatch(operator, b, batch, batchShape);
+    const copyTransposedA = transposeA && batch === 1 && shouldTranspose(variant, k * m, n);
+    const copyTransposedB = !transposeB && batch === 1 && shouldTranspose(variant, k * n, m);
+    const left = copyTransposedA ? copyTransposed(operator, a) : broadcastBatch(operator, a, batch, batchShape);
+    const right = copyTransposedB ? copyTransposed(operator, b) : broadcastBatch(operator, b, batch, batchShape);
     const summed = runMatmul(variant, left, right, c, {
-      ...{ m, n, k, models, batch },
+      ...{ m, n, k, replicas, batch },
       epilogue: { bias, activation, reluMask },
-      transposeA: transposeA && !turnA,
-      transposeB: transposeB || turnB,
+      transposeA: transposeA && !copyTransposedA,
+      transposeB: transposeB || copyTransposedB,
       aShare: batchOf(left) === 1 ? batch : 1,
       bShare: batchOf(right) === 1 ? batch : 1,
       columnSums: options.columnSums ?? undefined,

@@ -22,10 +22,10 @@ import {
   runKernel,
 } from '../run.ts';
 
-/** Words of a model's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/metrics/running_totals.wgsl). */
+/** Words of a replica's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/metrics/running_totals.wgsl). */
 export const TOTALS_WORDS = 10;
 
-/** Running totals of a model as the adapter leaves them in `TOTALS_WORDS` words. Counts are exact; the loss is off by 5e-6 at most. */
+/** Running totals of a replica as the adapter leaves them in `TOTALS_WORDS` words. Counts are exact; the loss is off by 5e-6 at most. */
 export function readTotals(words: Uint32Array<ArrayBuffer>): { samples: number; hits: number; loss: number } {
   const count = (at: number) => words[at]! + words[at + 1]! * 2 ** 32;
   const levels = new Float32Array(words.buffer, words.byteOffset + 20, 5);
@@ -92,10 +92,10 @@ export function countConfusion(
 ): void {
   checkSameShape('confusion', actual, predicted);
   checkDType('confusion', 'the counts', counts, 'u32');
-  const models = commonReplicas('confusion', [actual, predicted, counts]);
+  const replicas = commonReplicas('confusion', [actual, predicted, counts]);
   const source = { name: 'confusion', code: confusionCode };
   const params = [actual.size, classes, first, counts.size];
-  runKernel(counts.device, source, params, [actual, predicted, counts], elementwiseWorkgroups(actual.size, models));
+  runKernel(counts.device, source, params, [actual, predicted, counts], elementwiseWorkgroups(actual.size, replicas));
 }
 
 /** Adds to `counts[at]` how many rows have their label among the k largest outputs: [N,C], labels u32 [N]. Memory-bound. */
@@ -107,10 +107,10 @@ export function countTopK(
 ): void {
   checkRank('topK', 'the output', y, 2, 'batch, classes');
   checkDType('topK', 'the counts', counts, 'u32');
-  const models = commonReplicas('topK', [y, labels, counts]);
+  const replicas = commonReplicas('topK', [y, labels, counts]);
   const source = withFloatBits({ name: 'top_k', code: topKCode });
   const params = [labels.size, y.shape[1]!, k, at, counts.size];
-  runKernel(counts.device, source, params, [y, labels, counts], elementwiseWorkgroups(labels.size, models));
+  runKernel(counts.device, source, params, [y, labels, counts], elementwiseWorkgroups(labels.size, replicas));
 }
 
 /** Rows of a label that an invocation of `countLabels` counts. */
@@ -131,12 +131,12 @@ export function countLabels(
 ): void {
   checkSameShape('countLabels', y, target);
   checkDType('countLabels', 'the counts', counts, 'u32');
-  const models = commonReplicas('countLabels', [y, target, counts]);
+  const replicas = commonReplicas('countLabels', [y, target, counts]);
   const labels = y.shape.at(-1)!;
   const rows = y.size / labels;
   const source = withFloatBits({ name: 'count_labels', code: countLabelsCode });
   const params = [rows, labels, f32Bits(threshold), first, counts.size];
-  const grid = elementwiseWorkgroups(Math.ceil(rows / LABEL_STRIP) * labels, models);
+  const grid = elementwiseWorkgroups(Math.ceil(rows / LABEL_STRIP) * labels, replicas);
   runKernel(counts.device, source, params, [y, target, counts], grid);
 }
 
@@ -151,10 +151,10 @@ export function countOutside(
 ): void {
   checkDType('countOutside', 'the targets', targets, 'f32');
   checkDType('countOutside', 'the counts', counts, 'u32');
-  const models = commonReplicas('countOutside', [targets, counts]);
+  const replicas = commonReplicas('countOutside', [targets, counts]);
   const source = { name: 'count_outside', code: countOutsideCode };
   const params = [targets.size, first, counts.size, f32Bits(least), f32Bits(most)];
-  runKernel(counts.device, source, params, [targets, counts], gridStrideWorkgroups(targets.size, models));
+  runKernel(counts.device, source, params, [targets, counts], gridStrideWorkgroups(targets.size, replicas));
 }
 
 /** What `countOutside` noted: how many there were, the smallest and the largest. */

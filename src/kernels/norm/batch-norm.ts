@@ -3,14 +3,22 @@ import coefficientsCode from '../../../shaders/norm/batch_norm_coefficients.wgsl
 import combineCode from '../../../shaders/norm/batch_norm_combine.wgsl';
 import gradCode from '../../../shaders/norm/batch_norm_grad.wgsl';
 import gradSumsCode from '../../../shaders/norm/batch_norm_grad_sums.wgsl';
-import gradSumsTeamCode from '../../../shaders/norm/batch_norm_grad_sums_team.wgsl';
+import gradSumsCooperativeCode from '../../../shaders/norm/batch_norm_grad_sums_cooperative.wgsl';
 import momentsCode from '../../../shaders/norm/batch_norm_moments.wgsl';
-import momentsTeamCode from '../../../shaders/norm/batch_norm_moments_team.wgsl';
+import momentsCooperativeCode from '../../../shaders/norm/batch_norm_moments_cooperative.wgsl';
 import { ShapeError } from '../../base/errors.ts';
 import type { Device, Workgroups } from '../../gpu/device.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { DeviceArray, sameShape, showShape } from '../array.ts';
 import { withVariant } from '../choice.ts';
+import {
+  cooperativeGroupsForColumns,
+  cooperativeShaders,
+  cooperativeSize,
+  cooperativeSource,
+  cooperativeWorkgroups,
+  planWorkgroupSlices,
+} from '../cooperative.ts';
 import { withFloatBits } from '../float-bits.ts';
 import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
 import { sumRows } from '../reduce/reduce.ts';
@@ -24,14 +32,6 @@ import {
   vectorized,
   vectorWidthFor,
 } from '../run.ts';
-import {
-  cooperativeGroupsForColumns,
-  cooperativeShaders,
-  cooperativeSize,
-  cooperativeSource,
-  cooperativeWorkgroups,
-  planWorkgroupSlices,
-} from '../team.ts';
 
 /** Per channel, of a batch or running. */
 export interface Statistics {
@@ -53,7 +53,7 @@ export const batchNormVariants = ['naive', 'workgroup'] as const;
 export type BatchNormVariant = (typeof batchNormVariants)[number];
 
 export const batchNormShaders: readonly string[] = [
-  ...[momentsCode, combineCode, gradSumsCode, momentsTeamCode, gradSumsTeamCode],
+  ...[momentsCode, combineCode, gradSumsCode, momentsCooperativeCode, gradSumsCooperativeCode],
   ...[longSumCode, ...cooperativeShaders],
 ];
 
@@ -65,42 +65,42 @@ export type NormActivation = (typeof normActivations)[number];
 const ABOVE = { relu: 'Truth()', relu6: '(!is_nan(v) & (v >= Value(6.0)))' };
 
 /**
- * What kernels of batch normalisation call: `activated`, `passed`, the gradient below the activation, and `line_of`, by which what is
+ * What kernels of batch normalisation call: `activate`, `activation_gradient`, the gradient below the activation, and `affine_of`, by which what is
  * normalised is computed again. Unlike the other two it binds scale and offset, at 7 and 8, and only where there is an activation.
  */
 function withActivation(kernel: KernelSource, activation: NormActivation | null, line = false): KernelSource {
   const source = withFloatBits(kernel, 'Value');
-  const lineType = 'struct Line { factor: Value, shift: Value }\n';
+  const affineType = 'struct Affine { factor: Value, shift: Value }\n';
   if (!activation) {
     const code = `const ACTIVATED = false;
-fn activated(v: Value) -> Value { return v; }
-fn passed(v: Value, gradient: Value) -> Value { return gradient; }
+fn activate(v: Value) -> Value { return v; }
+fn activation_gradient(v: Value, gradient: Value) -> Value { return gradient; }
 `;
-    const none = 'fn line_of(c: u32, deviation: Value, rest: Value) -> Line { return Line(); }\n';
-    return { ...source, code: source.code + code + (line ? lineType + none : '') };
+    const none = 'fn affine_of(c: u32, deviation: Value, rest: Value) -> Affine { return Affine(); }\n';
+    return { ...source, code: source.code + code + (line ? affineType + none : '') };
   }
   const code = `const ACTIVATED = true;
-fn activated(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), is_at_most_zero(v)); }
-fn passed(v: Value, gradient: Value) -> Value { return select(gradient, Value(), is_at_most_zero(v) | ${ABOVE[activation]}); }
+fn activate(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), is_at_most_zero(v)); }
+fn activation_gradient(v: Value, gradient: Value) -> Value { return select(gradient, Value(), is_at_most_zero(v) | ${ABOVE[activation]}); }
 `;
-  const lineCode = `@group(0) @binding(7) var<storage, read> scale: array<Value>;
+  const affineCode = `@group(0) @binding(7) var<storage, read> scale: array<Value>;
 @group(0) @binding(8) var<storage, read> offset: array<Value>;
-fn line_of(c: u32, deviation: Value, rest: Value) -> Line {
+fn affine_of(c: u32, deviation: Value, rest: Value) -> Affine {
   let factor = scale[c] / deviation;
-  return Line(factor, offset[c] - factor * rest);
+  return Affine(factor, offset[c] - factor * rest);
 }
 `;
   return {
     ...source,
     name: `${source.name}_${activation}`,
-    code: source.code + code + (line ? lineType + lineCode : ''),
+    code: source.code + code + (line ? affineType + affineCode : ''),
   };
 }
 
 /** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
 const ONE_SLICE = 64;
 /** Slices whose results one invocation combines. */
-const MOST_COMBINED = 32;
+const MAX_COMBINED_SLICES = 32;
 
 /** x seen as [rows, channels]. */
 function columns(x: DeviceArray) {
@@ -110,19 +110,23 @@ function columns(x: DeviceArray) {
 }
 
 /** The parts of a mean: see `Statistics`. */
-const partsOf = ({ mean }: Statistics, channels: number) => mean.size / channels;
+const meanParts = ({ mean }: Statistics, channels: number) => mean.size / channels;
 
 /** A kernel by a workgroup for `width` channels and a slice of rows. */
-const byWorkgroup = (name: string, code: string, slice: number, width: number) =>
+const cooperativeReduction = (name: string, code: string, slice: number, width: number) =>
   withLongSums(
     cooperativeSource('workgroup', name, vectorized(name, code, 1).code),
     (slice * width) / cooperativeSize('workgroup'),
   );
 
-/** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one model alone. */
-function cut(variant: BatchNormVariant, operator: Operator, { rows, channels }: { rows: number; channels: number }) {
+/** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one replica alone. */
+function planSlices(
+  variant: BatchNormVariant,
+  operator: Operator,
+  { rows, channels }: { rows: number; channels: number },
+) {
   if (variant === 'workgroup') {
-    const most = operator === 'batchNormMoments' ? MOST_COMBINED : undefined;
+    const most = operator === 'batchNormMoments' ? MAX_COMBINED_SLICES : undefined;
     return { variant, ...planWorkgroupSlices({ outer: 1, rows, channels }, most) };
   }
   const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
@@ -132,12 +136,12 @@ function cut(variant: BatchNormVariant, operator: Operator, { rows, channels }: 
 type Operator = 'batchNormMoments' | 'batchNormGradSums';
 
 /** Runs `body` with the variant of a reduction of [rows, channels], and its slices. */
-function withChosen<T>(
+function withSelectedVariant<T>(
   device: Device,
   operator: Operator,
   sizes: { rows: number; channels: number },
   requested: BatchNormVariant | undefined,
-  body: (chosen: ReturnType<typeof cut>) => T,
+  body: (chosen: ReturnType<typeof planSlices>) => T,
 ): T {
   const { rows, channels } = sizes;
   const workgroup = cooperativeGroupsForColumns(device, rows, channels).includes('workgroup') && rows > ONE_SLICE;
@@ -148,7 +152,7 @@ function withChosen<T>(
     requested,
   };
   return withVariant<BatchNormVariant, T>(device, operator, sizes, options, (variant) =>
-    body(cut(variant, operator, sizes)),
+    body(planSlices(variant, operator, sizes)),
   );
 }
 
@@ -184,7 +188,7 @@ export function batchStatistics(
   if (rows === 0 && channels > 0) {
     throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
   }
-  return withChosen(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
+  return withSelectedVariant(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
     const { variant, width, slice, slices } = chosen;
     const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { replicas: x.replicas });
     const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
@@ -194,7 +198,7 @@ export function batchStatistics(
       const params = [rows, channels / lanes, slice, slices];
       runKernel(x.device, moments, params, bindings, elementwiseWorkgroups(partMean.size / lanes, x.replicas));
     } else {
-      const moments = byWorkgroup('batch_norm_moments_team', momentsTeamCode, slice, width);
+      const moments = cooperativeReduction('batch_norm_moments_cooperative', momentsCooperativeCode, slice, width);
       const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
       runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
     }
@@ -218,9 +222,9 @@ export function batchStatistics(
  * Workgroups of the kernels whose invocations go on in steps of whole rows: enough for each channel, and where there is much to do,
  * with so many elements each that reading a channel's statistics does not count.
  */
-function byRows(size: number, channels: number, models: number): Workgroups {
+function workgroupsByRows(size: number, channels: number, replicas: number): Workgroups {
   const each = size >= 64 * MANY * ENOUGH_WORKGROUPS ? MANY : FEW;
-  return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, models];
+  return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, replicas];
 }
 
 /** Normalises, scales and shifts each channel of x [...,C], with an activation where one follows, in one kernel. Memory-bound. */
@@ -235,9 +239,9 @@ export function batchNorm(
   const y = output(x.device, x.shape, x.replicas);
   const { channels, lanes } = columns(x);
   const source = withActivation(vectorized('batch_norm', normCode, lanes), activation);
-  const params = [x.size / lanes, channels / lanes, f32Bits(epsilon), partsOf(statistics, channels)];
+  const params = [x.size / lanes, channels / lanes, f32Bits(epsilon), meanParts(statistics, channels)];
   const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
-  runKernel(x.device, source, params, bindings, byRows(x.size / lanes, channels / lanes, x.replicas));
+  runKernel(x.device, source, params, bindings, workgroupsByRows(x.size / lanes, channels / lanes, x.replicas));
   return y;
 }
 
@@ -262,7 +266,7 @@ export function batchNormParameterGrads(
   } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
   const { rows, channels, lanes } = columns(x);
-  return withChosen(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
+  return withSelectedVariant(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
     const { variant, width, slice, slices } = chosen;
     const whole = slices === 1; // then the sums are the gradients
     const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
@@ -275,13 +279,15 @@ export function batchNormParameterGrads(
     const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
     const line = following ? [following.scale, following.offset] : [];
     const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
-    const parts = partsOf(statistics, channels);
+    const parts = meanParts(statistics, channels);
     if (variant === 'naive') {
       const source = activating(vectorized('batch_norm_grad_sums', gradSumsCode, lanes));
       const params = [rows, channels / lanes, slice, slices, f32Bits(epsilon), parts];
       runKernel(x.device, source, params, bindings, elementwiseWorkgroups((slices * channels) / lanes, x.replicas));
     } else {
-      const source = activating(byWorkgroup('batch_norm_grad_sums_team', gradSumsTeamCode, slice, width));
+      const source = activating(
+        cooperativeReduction('batch_norm_grad_sums_cooperative', gradSumsCooperativeCode, slice, width),
+      );
       const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
       runKernel(x.device, source, [rows, channels, slice, slices, f32Bits(epsilon), parts, width], bindings, groups);
     }
@@ -297,7 +303,7 @@ export function batchNormParameterGrads(
 
 /**
  * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With an activation
- * dy is that of its output. With `rectified` x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ * dy is that of its output. With `inputIsRelu` x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
  */
 export function batchNormInputGrad(
   x: DeviceArray,
@@ -308,7 +314,7 @@ export function batchNormInputGrad(
   sums: { dscale: DeviceArray; doffset: DeviceArray } | null,
   options: { into?: DeviceArray; inputIsRelu?: boolean; activation?: NormActivation | null } = {},
 ): DeviceArray {
-  const { into, inputIsRelu: rectified = false, activation = null } = options;
+  const { into, inputIsRelu = false, activation = null } = options;
   const { rows, channels, lanes } = columns(x);
   const dx = output(x.device, x.shape, x.replicas, into);
   const { mean, variance } = statistics;
@@ -317,13 +323,19 @@ export function batchNormInputGrad(
   runKernel(
     x.device,
     vectorized('batch_norm_coefficients', coefficientsCode, lanes),
-    [channels / lanes, f32Bits(epsilon), f32Bits(1 / rows), sums ? 1 : 0, partsOf(statistics, channels)],
+    [channels / lanes, f32Bits(epsilon), f32Bits(1 / rows), sums ? 1 : 0, meanParts(statistics, channels)],
     [scale, offset, mean, variance, doffset, dscale, coefficients],
     elementwiseWorkgroups(channels / lanes, x.replicas),
   );
   const source = withActivation(vectorized('batch_norm_grad', gradCode, lanes), activation);
-  const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, rectified ? 1 : 0];
-  runKernel(x.device, source, params, [x, dy, coefficients, dx], byRows(x.size / lanes, channels / lanes, x.replicas));
+  const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, inputIsRelu ? 1 : 0];
+  runKernel(
+    x.device,
+    source,
+    params,
+    [x, dy, coefficients, dx],
+    workgroupsByRows(x.size / lanes, channels / lanes, x.replicas),
+  );
   coefficients.dispose();
   return dx;
 }

@@ -22,16 +22,16 @@ export function foldBatchNorm(
   bias: DeviceArray | null,
   { scale, offset, mean, variance, epsilon }: FixedNormalization,
 ): { filter: DeviceArray; bias: DeviceArray } {
-  const { device, replicas: models } = filter;
-  const folded = output(device, filter.shape, models);
-  const foldedBias = output(device, scale.shape, models);
+  const { device, replicas } = filter;
+  const folded = output(device, filter.shape, replicas);
+  const foldedBias = output(device, scale.shape, replicas);
   const lanes = vectorWidthFor(scale.size);
   runKernel(
     device,
     vectorized('fold_batch_norm', foldCode, lanes),
     [filter.size / lanes, scale.size / lanes, f32Bits(epsilon), bias ? 1 : 0],
     [filter, bias ?? mean, scale, offset, mean, variance, folded, foldedBias],
-    gridStrideWorkgroups(filter.size / lanes, models),
+    gridStrideWorkgroups(filter.size / lanes, replicas),
   );
   return { filter: folded, bias: foldedBias };
 }

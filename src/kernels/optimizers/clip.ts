@@ -1,6 +1,6 @@
-import blockQuadCode from '../../../shaders/optimizers/block_quad.wgsl';
 import clipScaleCode from '../../../shaders/optimizers/clip_scale.wgsl';
 import clipValueCode from '../../../shaders/optimizers/clip_value.wgsl';
+import loadVec4Code from '../../../shaders/optimizers/load_vec4.wgsl';
 import scaleBlocksCode from '../../../shaders/optimizers/scale_blocks.wgsl';
 import squareBlocksCode from '../../../shaders/optimizers/square_blocks.wgsl';
 import { DeviceArray } from '../array.ts';
@@ -21,7 +21,7 @@ export const NO_SEGMENT = 0xffffffff;
 
 /** Where the blocks of flat gradients lie, and which of them share a norm. */
 export interface NormTables {
-  /** u32 [blocks, 4]: first element and count of each, for each model. */
+  /** u32 [blocks, 4]: first element and count of each, for each replica. */
   blocks: DeviceArray;
   /** u32 [blocks]: the segment of each block, or NO_SEGMENT. */
   segment: DeviceArray;
@@ -36,31 +36,31 @@ export interface NormTables {
  */
 export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
   const { device } = gradient;
-  const { replicas: models } = tables.blocks;
+  const { replicas } = tables.blocks;
   const blocks = tables.blocks.shape[0]!;
   const count = tables.segments.shape[0]!;
-  const square = DeviceArray.empty(device, [blocks], { replicas: models });
-  const scale = DeviceArray.empty(device, [count], { replicas: models });
+  const square = DeviceArray.empty(device, [blocks], { replicas });
+  const scale = DeviceArray.empty(device, [count], { replicas });
   runKernel(
     device,
-    { name: 'square_blocks', code: blockQuadCode + squareBlocksCode },
+    { name: 'square_blocks', code: loadVec4Code + squareBlocksCode },
     [blocks],
     [gradient, tables.blocks, tables.segment, square],
-    elementwiseWorkgroups(blocks, models),
+    elementwiseWorkgroups(blocks, replicas),
   );
   runKernel(
     device,
     withFloatBits(withLongSums(vectorized('clip_scale', clipScaleCode, 1), blocks / 64)),
     [blocks, count, f32Bits(limit), f32Bits(global ? Number.NaN : 0)],
     [square, tables.segments, scale],
-    [count, 1, models],
+    [count, 1, replicas],
   );
   runKernel(
     device,
     { name: 'scale_blocks', code: scaleBlocksCode },
     [blocks, count],
     [tables.blocks, tables.segment, scale, gradient],
-    elementwiseWorkgroups(BLOCK * blocks, models),
+    elementwiseWorkgroups(BLOCK * blocks, replicas),
     { bytes: 8 * gradient.size },
   );
   square.dispose();

@@ -1,19 +1,19 @@
 import adamCode from '../../../shaders/optimizers/adam.wgsl';
-import penalisedCode from '../../../shaders/optimizers/penalised.wgsl';
+import addPenaltiesCode from '../../../shaders/optimizers/add_penalties.wgsl';
+import flushTinyCode from '../../../shaders/optimizers/flush_tiny.wgsl';
+import perReplicaCode from '../../../shaders/optimizers/rates_per_replica.wgsl';
+import sharedCode from '../../../shaders/optimizers/rates_shared.wgsl';
 import rmspropCode from '../../../shaders/optimizers/rmsprop.wgsl';
 import rmspropMomentumCode from '../../../shaders/optimizers/rmsprop_momentum.wgsl';
 import sgdCode from '../../../shaders/optimizers/sgd.wgsl';
 import sgdMomentumCode from '../../../shaders/optimizers/sgd_momentum.wgsl';
 import stateCode from '../../../shaders/optimizers/step_state.wgsl';
-import unfadedCode from '../../../shaders/optimizers/unfaded.wgsl';
-import ownCode from '../../../shaders/optimizers/update_own.wgsl';
-import sharedCode from '../../../shaders/optimizers/update_shared.wgsl';
 import type { DeviceArray } from '../array.ts';
 import { floatBits } from '../float-bits.ts';
 import { f32Bits, gridStrideWorkgroups, runKernel } from '../run.ts';
 import type { StepState } from './step-state.ts';
 
-/** Coefficients (l1, l2) of each block of the flat buffers: f32 [models, blocks, 2], or [1, blocks, 2] for all models. */
+/** Coefficients (l1, l2) of each block of the flat buffers: f32 [replicas, blocks, 2], or [1, blocks, 2] for all replicas. */
 export interface PenaltyTable {
   coefficients: DeviceArray;
   /** The block that the range begins with. */
@@ -26,7 +26,7 @@ export interface Update {
   gradient: DeviceArray;
   /** Those whose gradient is to be added. */
   penalties?: PenaltyTable | null;
-  /** The model of each element, u32, where models have rates or penalties of their own. */
+  /** The replica of each element, u32, where replicas have rates or penalties of their own. */
   replicaOfElement?: DeviceArray | null;
 }
 
@@ -37,7 +37,7 @@ export interface Update {
 export function updateKernel(
   name: string,
   code: string,
-  { weight, gradient, penalties, replicaOfElement: owner }: Update,
+  { weight, gradient, penalties, replicaOfElement }: Update,
   arrays: readonly DeviceArray[],
   state: StepState | null,
   params: readonly number[],
@@ -46,22 +46,27 @@ export function updateKernel(
   const n = weight.size;
   const { device } = weight;
   const table = penalties?.coefficients;
-  // Blocks from the coefficients of one model to those of the next; 0 where one row is for all, whatever their rates.
-  const modelStride = table && table.shape[0]! > 1 ? table.shape[1]! : 0;
-  const rates = owner ? `const OWNER = ${3 + 1 + arrays.length}u;\n${ownCode}` : stateCode + sharedCode;
+  // Blocks from the coefficients of one replica to those of the next; 0 where one row is for all, whatever their rates.
+  const replicaStride = table && table.shape[0]! > 1 ? table.shape[1]! : 0;
+  const rates = replicaOfElement
+    ? `const REPLICA_OF_ELEMENT = ${3 + 1 + arrays.length}u;\n${perReplicaCode}`
+    : stateCode + sharedCode;
   runKernel(
     device,
-    { name: owner ? `${name}_own` : name, code: rates + penalisedCode + unfadedCode + code + floatBits('vec4f') },
-    [n, penalties ? 1 : 0, penalties?.first ?? 0, modelStride, ...params],
+    {
+      name: replicaOfElement ? `${name}_per_replica` : name,
+      code: rates + addPenaltiesCode + flushTinyCode + code + floatBits('vec4f'),
+    },
+    [n, penalties ? 1 : 0, penalties?.first ?? 0, replicaStride, ...params],
     [
-      state?.buffer ?? (owner ? weight : device.uniform(new Uint32Array(4))),
+      state?.buffer ?? (replicaOfElement ? weight : device.uniform(new Uint32Array(4))),
       table ?? gradient,
       gradient,
       ...arrays,
-      ...(owner ? [owner] : []),
+      ...(replicaOfElement ? [replicaOfElement] : []),
     ],
     gridStrideWorkgroups(Math.ceil(n / 4)),
-    { bytes: (bytes + (owner ? 4 : 0)) * n },
+    { bytes: (bytes + (replicaOfElement ? 4 : 0)) * n },
   );
 }
 

@@ -1,4 +1,4 @@
-import blockQuadCode from '../../../shaders/optimizers/block_quad.wgsl';
+import loadVec4Code from '../../../shaders/optimizers/load_vec4.wgsl';
 import penaltyBlocksCode from '../../../shaders/optimizers/penalty_blocks.wgsl';
 import penaltyGradientCode from '../../../shaders/optimizers/penalty_gradient.wgsl';
 import { DeviceArray } from '../array.ts';
@@ -8,23 +8,23 @@ import { type Update, updateKernel } from './optimizer.ts';
 
 /**
  * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of `blocks` blocks of a flat buffer, from number `first` on. `table`
- * u32 [entries, 4], with an entry a block for each model: first element, count, and the bits of l1 and l2. Memory-bound.
+ * u32 [entries, 4], with an entry a block for each replica: first element, count, and the bits of l1 and l2. Memory-bound.
  */
 export function penaltyValue(
   flat: DeviceArray,
   table: DeviceArray,
   { first, blocks }: { first: number; blocks: number },
 ): DeviceArray {
-  const { device, replicas: models } = table;
-  const partial = DeviceArray.empty(device, [blocks], { replicas: models });
-  const source = { name: 'penalty_blocks', code: blockQuadCode + penaltyBlocksCode };
+  const { device, replicas } = table;
+  const partial = DeviceArray.empty(device, [blocks], { replicas });
+  const source = { name: 'penalty_blocks', code: loadVec4Code + penaltyBlocksCode };
   const work = { bytes: 4 * flat.size };
   runKernel(
     device,
     source,
     [blocks, first, table.shape[0]!],
     [flat, table, partial],
-    elementwiseWorkgroups(blocks, models),
+    elementwiseWorkgroups(blocks, replicas),
     work,
   );
   const total = sumAll('penalty', partial);
@@ -33,8 +33,8 @@ export function penaltyValue(
 }
 
 /** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers. Memory-bound. */
-export function addPenaltyGradient({ weight, gradient, penalties, replicaOfElement: owner }: Update): void {
+export function addPenaltyGradient({ weight, gradient, penalties, replicaOfElement }: Update): void {
   if (!penalties) return;
-  const arrays = { weight, gradient: weight, penalties, owner }; // the weights are read, the gradients written
+  const arrays = { weight, gradient: weight, penalties, replicaOfElement }; // the weights are read, the gradients written
   updateKernel('penalty_gradient', penaltyGradientCode, arrays, [gradient], null, [], 12);
 }

@@ -9,7 +9,7 @@ export interface StepRates {
 /** Steps that can be encoded before they have to be submitted. */
 const SLOTS = 16;
 
-/** What a step's kernels read: position of the batch in the order, number of the step (from 1), rates of all models or of each. */
+/** What a step's kernels read: position of the batch in the order, number of the step (from 1), rates of all replicas or of each. */
 export interface StepValues {
   batchStart: number;
   step?: number;
@@ -28,14 +28,14 @@ export class StepState {
   private readonly words: ArrayBuffer;
   private waiting = 0;
 
-  /** @param models how many may have rates of their own */
+  /** @param replicas how many may have rates of their own */
   constructor(
     private readonly device: Device,
-    private readonly models = 1,
+    private readonly replicas = 1,
   ) {
-    this.size = Math.ceil((8 + 8 * models) / 16) * 16;
+    this.size = Math.ceil((8 + 8 * replicas) / 16) * 16;
     this.words = new ArrayBuffer(SLOTS * this.size);
-    // Most kernels see the head as a uniform; an optimiser of models with rates of their own sees all of it.
+    // Most kernels see the head as a uniform; an optimiser of replicas with rates of their own sees all of it.
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     this.buffer = device.createBuffer({ label: 'step state', size: this.size, usage });
     const copied = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -53,10 +53,10 @@ export class StepState {
   private fill(view: DataView, { batchStart, step = 0, rates = [] }: StepValues): void {
     view.setUint32(0, batchStart, true);
     view.setUint32(4, step, true);
-    for (let model = 0; model < this.models; model++) {
-      const { stepSize, rate } = rates[model] ?? rates[0] ?? { stepSize: 0, rate: 0 };
-      view.setFloat32(8 + 8 * model, stepSize, true);
-      view.setFloat32(12 + 8 * model, rate, true);
+    for (let replica = 0; replica < this.replicas; replica++) {
+      const { stepSize, rate } = rates[replica] ?? rates[0] ?? { stepSize: 0, rate: 0 };
+      view.setFloat32(8 + 8 * replica, stepSize, true);
+      view.setFloat32(12 + 8 * replica, rate, true);
     }
   }
 

@@ -8,7 +8,15 @@ import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { type DeviceArray, type DType, type Shape, sameShape, showShape } from '../array.ts';
 import { sumAxes } from '../reduce/reduce.ts';
-import { checkDType, commonReplicas, f32Bits, gridStrideWorkgroups, output, runKernel } from '../run.ts';
+import {
+  checkDType,
+  commonReplicas,
+  f32Bits,
+  gridStrideVec4Workgroups,
+  gridStrideWorkgroups,
+  output,
+  runKernel,
+} from '../run.ts';
 import { broadcastTo } from '../view.ts';
 import { pointwiseFunctions } from './pointwise-functions.ts';
 import {
@@ -28,10 +36,9 @@ import {
 /** The two options of a row, 0 where it has fewer. */
 export type RowOptions = readonly [p: number, q: number];
 
-const all = (x: DeviceArray) => x.replicas * x.size;
-const quadwise = (x: DeviceArray) => gridStrideWorkgroups(Math.ceil(all(x) / 4));
+const totalSize = (x: DeviceArray) => x.replicas * x.size;
 /** One operation an element, whatever the function. */
-const work = (x: DeviceArray) => ({ flops: all(x) });
+const costOf = (x: DeviceArray) => ({ flops: totalSize(x) });
 
 /** What the templates call the type of their inputs, and four of them. */
 const operandTypes = (dtype: DType) => `alias Operand = ${dtype};\nalias Operands = vec4<${dtype}>;\n`;
@@ -55,7 +62,14 @@ function gradSource(name: string, template: string, slope: string, { masks }: Un
 function apply(operator: string, expression: string, x: DeviceArray, [p, q]: RowOptions): DeviceArray {
   const y = output(x.device, x.shape, x.replicas);
   const kernel = source(operator, unaryCode, expression, x.dtype);
-  runKernel(x.device, kernel, [all(x), f32Bits(p), f32Bits(q)], [x, y], quadwise(x), work(x));
+  runKernel(
+    x.device,
+    kernel,
+    [totalSize(x), f32Bits(p), f32Bits(q)],
+    [x, y],
+    gridStrideVec4Workgroups(totalSize(x)),
+    costOf(x),
+  );
   return y;
 }
 
@@ -83,7 +97,14 @@ export function unaryGrad(
 ): DeviceArray {
   const dx = output(x.device, x.shape, x.replicas, into);
   const kernel = gradSource(name, unaryGradCode, unaryTable[name].derivative, unaryTable[name]);
-  runKernel(x.device, kernel, [all(x), f32Bits(p), f32Bits(q)], [x, y, dy, dx], quadwise(x), work(x));
+  runKernel(
+    x.device,
+    kernel,
+    [totalSize(x), f32Bits(p), f32Bits(q)],
+    [x, y, dy, dx],
+    gridStrideVec4Workgroups(totalSize(x)),
+    costOf(x),
+  );
   return dx;
 }
 
@@ -117,7 +138,7 @@ export function sumTo(d: DeviceArray, shape: Shape): DeviceArray {
 
 /**
  * Elements after which x repeats in an array of `shape`: 0 where it has that shape, null where it does not simply repeat (or
- * models would have to be told apart).
+ * replicas would have to be told apart).
  */
 function periodOf(x: DeviceArray, shape: Shape): number | null {
   if (sameShape(x.shape, shape)) return 0;
@@ -146,12 +167,19 @@ function withOperands(
 
 /** Dispatches f(a, b) -> f32 with both operands, of one type, repeated to the common shape. */
 function combine(operator: string, expression: string, a: DeviceArray, b: DeviceArray): DeviceArray {
-  const models = commonReplicas(operator, [a, b]);
+  const replicas = commonReplicas(operator, [a, b]);
   const shape = broadcastShape(operator, a.shape, b.shape);
-  const y = output(a.device, shape, models);
+  const y = output(a.device, shape, replicas);
   const kernel = source(operator, operandsCode + binaryCode, expression, a.dtype);
   withOperands(operator, [a, b], shape, (operands, periods) =>
-    runKernel(a.device, kernel, [all(y), ...periods], [...operands, y], quadwise(y), work(y)),
+    runKernel(
+      a.device,
+      kernel,
+      [totalSize(y), ...periods],
+      [...operands, y],
+      gridStrideVec4Workgroups(totalSize(y)),
+      costOf(y),
+    ),
   );
   return y;
 }
@@ -188,7 +216,14 @@ export function binaryGrad(
   const { derivatives } = binaryTable[name];
   const kernel = gradSource(name, operandsCode + binaryGradCode, derivatives[which], binaryTable[name]);
   withOperands(name, [a, b], y.shape, (operands, periods) =>
-    runKernel(y.device, kernel, [all(y), ...periods], [...operands, y, dy, full], quadwise(y), work(y)),
+    runKernel(
+      y.device,
+      kernel,
+      [totalSize(y), ...periods],
+      [...operands, y, dy, full],
+      gridStrideVec4Workgroups(totalSize(y)),
+      costOf(y),
+    ),
   );
   const d = sumTo(full, which === 0 ? a.shape : b.shape);
   if (d !== full) full.dispose();
@@ -202,9 +237,9 @@ export function where(condition: DeviceArray, a: DeviceArray, b: DeviceArray): D
   runKernel(
     a.device,
     { name: 'where', code: whereCode },
-    [all(y), bits],
+    [totalSize(y), bits],
     [condition, a, b, y],
-    gridStrideWorkgroups(all(y)),
+    gridStrideWorkgroups(totalSize(y)),
   );
   return y;
 }

@@ -13,31 +13,37 @@ import {
   checkSameShape,
   commonReplicas,
   f32Bits,
+  gridStrideVec4Workgroups,
   gridStrideWorkgroups,
   output,
   runKernel,
 } from '../run.ts';
 
-const all = (a: DeviceArray) => a.replicas * a.size;
-/** Workgroups of kernels that handle four elements an invocation. */
-const quadwise = (n: number) => gridStrideWorkgroups(Math.ceil(n / 4));
+const totalSize = (a: DeviceArray) => a.replicas * a.size;
 
 /** a + b of one shape. Memory-bound. @throws ShapeError */
 export function add(a: DeviceArray, b: DeviceArray): DeviceArray {
   checkDType('add', 'the left tensor', a, 'f32');
   checkDType('add', 'the right tensor', b, 'f32');
   checkSameShape('add', a, b);
-  const models = commonReplicas('add', [a, b]);
-  const y = output(a.device, a.shape, models);
-  runKernel(a.device, { name: 'add', code: addCode }, [all(y)], [a, b, y], quadwise(all(y)), { flops: all(y) });
+  const replicas = commonReplicas('add', [a, b]);
+  const y = output(a.device, a.shape, replicas);
+  runKernel(
+    a.device,
+    { name: 'add', code: addCode },
+    [totalSize(y)],
+    [a, b, y],
+    gridStrideVec4Workgroups(totalSize(y)),
+    { flops: totalSize(y) },
+  );
   return y;
 }
 
 /** target += x, in place. Memory-bound. */
 export function accumulate(target: DeviceArray, x: DeviceArray): void {
   checkSameShape('accumulate', target, x);
-  const n = all(x);
-  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], quadwise(n), {
+  const n = totalSize(x);
+  runKernel(x.device, { name: 'accumulate', code: accumulateCode }, [n], [x, target], gridStrideVec4Workgroups(n), {
     flops: n,
     bytes: 12 * n,
   });
@@ -53,16 +59,16 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
       `biasAdd: the bias must have the size of the input's last axis (input ${showShape(x.shape)}, bias ${showShape(bias.shape)})`,
     );
   }
-  const models = commonReplicas('biasAdd', [x, bias]);
-  const y = output(x.device, x.shape, models);
+  const replicas = commonReplicas('biasAdd', [x, bias]);
+  const y = output(x.device, x.shape, replicas);
   const rows = channels === 0 ? 0 : x.size / channels;
   runKernel(
     x.device,
     { name: 'bias_add', code: biasAddCode },
     [rows, channels],
     [x, bias, y],
-    gridStrideWorkgroups(x.size, models),
-    { flops: all(y) },
+    gridStrideWorkgroups(x.size, replicas),
+    { flops: totalSize(y) },
   );
   return y;
 }
@@ -74,11 +80,11 @@ export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): D
   runKernel(
     y.device,
     withFloatBits({ name: 'relu_grad', code: reluGradCode }, 'vec4f'),
-    [all(y)],
+    [totalSize(y)],
     [y, dy, dx],
-    quadwise(all(y)),
+    gridStrideVec4Workgroups(totalSize(y)),
     {
-      flops: all(y),
+      flops: totalSize(y),
     },
   );
   return dx;
@@ -89,11 +95,11 @@ export function fill(
   device: Device,
   shape: Shape,
   value: number,
-  options: { models?: number; into?: DeviceArray; dtype?: DType } = {},
+  options: { replicas?: number; into?: DeviceArray; dtype?: DType } = {},
 ): DeviceArray {
-  const y = output(device, shape, options.models ?? 1, options.into, options.dtype);
+  const y = output(device, shape, options.replicas ?? 1, options.into, options.dtype);
   const bits = y.dtype === 'f32' ? f32Bits(value) : value;
-  runKernel(device, { name: 'fill', code: fillCode }, [all(y), bits], [y], gridStrideWorkgroups(all(y)));
+  runKernel(device, { name: 'fill', code: fillCode }, [totalSize(y), bits], [y], gridStrideWorkgroups(totalSize(y)));
   return y;
 }
 
@@ -106,7 +112,7 @@ export function scaleRows(x: DeviceArray, factor: DeviceArray, into?: DeviceArra
     [x.size],
     [x, factor, y],
     gridStrideWorkgroups(x.size, x.replicas),
-    { flops: all(y) },
+    { flops: totalSize(y) },
   );
   return y;
 }

@@ -97,20 +97,20 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
 }
 
 /**
- * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. With `rectified` the
+ * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. With `inputIsRelu` the
  * input of the pooling was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
  */
 export function maxPool2dGrad(
   dy: DeviceArray,
   { y, argmax, params, lanes, inputShape, disjoint, pool, overlap, flops }: MaxPool,
-  { into, inputIsRelu: rectified = false }: { into?: DeviceArray; inputIsRelu?: boolean } = {},
+  { into, inputIsRelu = false }: { into?: DeviceArray; inputIsRelu?: boolean } = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.replicas, into);
   const [batch, h, w, channels] = inputShape as [number, number, number, number];
   const bindings = [dy, argmax, y, dx];
-  const flags = [rectified ? 1 : 0];
+  const flags = [inputIsRelu ? 1 : 0];
   // Without a ReLU below, y is bound but not read.
-  const work = { flops, bytes: 4 * dy.replicas * ((rectified ? 3 : 2) * dy.size + dx.size) };
+  const work = { flops, bytes: 4 * dy.replicas * ((inputIsRelu ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
     const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;

@@ -84,7 +84,7 @@ export function randomContrast(
 ): { y: DeviceArray; sample: ContrastSample } {
   const [batch, height, width] = checkImages(operator, x);
   const y = spanOf(factor, 2 ** 22);
-  const draws = drawImages(x.device, { batch, models: x.replicas }, { kind: 'contrast', y, height, width }, draw);
+  const draws = drawImages(x.device, { batch, replicas: x.replicas }, { kind: 'contrast', y, height, width }, draw);
   const sample = { draws, means: imageMeans(x) };
   return { y: runContrast(x, sample, valueRange), sample };
 }
@@ -132,7 +132,7 @@ export function randomErasing(
   const [batch, height, width, channels] = checkImages(operator, x);
   const side = spanOf(scale, 2 ** 30);
   const spans = { kind: 'erasing' as const, y: side, x: side, p: spanOf(factor, 2 ** 31), height, width };
-  const draws = drawImages(x.device, { batch, models: x.replicas }, spans, draw);
+  const draws = drawImages(x.device, { batch, replicas: x.replicas }, spans, draw);
   if (fillValue !== null) {
     const fills = Array.from({ length: channels }, (_, c) =>
       typeof fillValue === 'number' ? fillValue : fillValue[c]!,

@@ -74,8 +74,8 @@ export interface Spans {
 export const MAX_SIDE = 8192;
 
 /** What the kernel draws by for the seed of each replica. */
-export const keysOf = (device: Device, seed: Seeds, models: number) =>
-  device.uniform(Uint32Array.from(Array.from({ length: models }, (_, r) => keyOf(seedOf(seed, r))).flat()));
+export const keysOf = (device: Device, seed: Seeds, replicas: number) =>
+  device.uniform(Uint32Array.from(Array.from({ length: replicas }, (_, r) => keyOf(seedOf(seed, r))).flat()));
 
 export const stateOf = (device: Device, step: number | StepState) =>
   step instanceof StepState ? step.buffer : device.uniform(Uint32Array.of(0, step, 0, 0));
@@ -88,21 +88,21 @@ export const purposeOf = (purpose: keyof typeof PURPOSES, draw: AugmentDraw) =>
 /** What is drawn for each of `batch` images: [batch, 8] i32, see shaders/random/augment_draws.wgsl. */
 export function drawImages(
   device: Device,
-  { batch, models }: { batch: number; models: number },
+  { batch, replicas }: { batch: number; replicas: number },
   { kind, y, x = NONE, linked = false, p = NONE, height, width }: Spans,
   draw: AugmentDraw,
 ): DeviceArray {
-  const draws = DeviceArray.empty(device, [batch, 8], { dtype: 'i32', replicas: models });
+  const draws = DeviceArray.empty(device, [batch, 8], { dtype: 'i32', replicas });
   const words = [
-    ...[batch * models, batch, KINDS.indexOf(kind), draw.layer, purposeOf('augmentation', draw)],
+    ...[batch * replicas, batch, KINDS.indexOf(kind), draw.layer, purposeOf('augmentation', draw)],
     ...[height, width, y.low, y.span, x.low, x.span, linked ? 1 : 0, p.low, p.span],
   ];
   runKernel(
     device,
     { name: 'augment_draws', code: stateCode + philoxCode + drawsCode },
     words,
-    [stateOf(device, draw.step), keysOf(device, draw.seed, models), draws],
-    elementwiseWorkgroups(batch * models),
+    [stateOf(device, draw.step), keysOf(device, draw.seed, replicas), draws],
+    elementwiseWorkgroups(batch * replicas),
   );
   return draws;
 }
@@ -167,9 +167,9 @@ export interface AffineSample {
   width: number;
 }
 
-const affineWords = (shape: readonly number[], models: number, { height, width, sampling }: AffineSample) => {
+const affineWords = (shape: readonly number[], replicas: number, { height, width, sampling }: AffineSample) => {
   const [batch, h, w, channels] = shape as [number, number, number, number];
-  return [batch * models, h, w, channels, height, width, f32Bits(sampling.fillValue)];
+  return [batch * replicas, h, w, channels, height, width, f32Bits(sampling.fillValue)];
 };
 
 const affineSource = (name: string, code: string, { fillMode, interpolation }: Sampling) => ({
@@ -198,7 +198,7 @@ export function randomAffine(
     );
   }
   const y = output(x.device, [batch, height, width, channels], x.replicas);
-  const maps = drawImages(x.device, { batch, models: x.replicas }, affineSpans(affine, h, w), draw);
+  const maps = drawImages(x.device, { batch, replicas: x.replicas }, affineSpans(affine, h, w), draw);
   const sample = { maps, sampling, height, width };
   runKernel(
     x.device,

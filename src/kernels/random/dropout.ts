@@ -10,7 +10,7 @@ import { checkDType, f32Bits, gridStrideWorkgroups, output, runKernel } from '..
 
 /** What decides which elements are dropped. */
 export interface DropoutDraw {
-  /** Of all models, or of each. */
+  /** Of all replicas, or of each. */
   rate: number | readonly number[];
   seed: Seeds;
   layer: number;
@@ -36,9 +36,9 @@ export function dropout(
   const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32Bits(1 / (1 - r))];
   const isShared = typeof rate === 'number' && typeof seed === 'number';
   const shared = isShared ? [...keyOf(seed), ...rateWords(rate)] : [0, 0, 0, 0];
-  const draws = Array.from({ length: isShared ? 0 : x.replicas }, (_, model) => [
-    ...keyOf(seedOf(seed, model)),
-    ...rateWords(typeof rate === 'number' ? rate : rate[model]!),
+  const draws = Array.from({ length: isShared ? 0 : x.replicas }, (_, replica) => [
+    ...keyOf(seedOf(seed, replica)),
+    ...rateWords(typeof rate === 'number' ? rate : rate[replica]!),
   ]);
   runKernel(
     x.device,

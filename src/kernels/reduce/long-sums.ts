@@ -38,27 +38,27 @@ export interface RowSlices {
 }
 
 /**
- * About `wanted` slices, or as many more as keep each to what two levels add up well, but at most `room`.
- * @param options.each pixels of an addition
+ * About `wanted` slices, or as many more as keep each to what two levels add up well, but at most `maxSlices`.
+ * @param options.pixelsPerAddition pixels of an addition
  * @param options.align pixels that a kernel takes at once: parts are multiples of them
- * @param options.short whether to keep slices so short that they need one level, if there is room
+ * @param options.preferShort whether to keep slices so short that they need one level, if there is maxSlices
  */
 export function planRowSlices(
   { batch, output }: ConvGeometry,
   options: { pixelsPerAddition: number; align: number; wanted: number; maxSlices: number; preferShort?: boolean },
 ): RowSlices {
-  const { pixelsPerAddition: each, align, wanted, maxSlices: room, preferShort: short = false } = options;
+  const { pixelsPerAddition, align, wanted, maxSlices, preferShort = false } = options;
   const [height, width] = output;
-  const longest = FOLD * each - ((FOLD * each) % align); // of a part
+  const longest = FOLD * pixelsPerAddition - ((FOLD * pixelsPerAddition) % align); // of a part
   const part = Math.min(longest, Math.ceil(width / align) * align);
   const rowParts = Math.ceil(width / part);
   const parts = batch * height * rowParts;
-  const fold = Math.max(1, Math.floor((FOLD * each) / part));
+  const fold = Math.max(1, Math.floor((FOLD * pixelsPerAddition) / part));
   const atMost = (count: number) => Math.ceil(parts / count);
-  const shorter = atMost(Math.floor((MAX_SUM_LENGTH * each) / part));
-  const least = short && shorter <= room ? shorter : atMost(fold * FOLD);
-  const slice = Math.ceil(parts / Math.min(Math.max(wanted, least), room));
-  const slices = Math.ceil(parts / slice);
-  const LONG = rowParts > 1 ? 1 : isLong((slice * part) / each);
-  return { slices, sliceLength: slice, params: [fold, rowParts, part], LONG };
+  const shorter = atMost(Math.floor((MAX_SUM_LENGTH * pixelsPerAddition) / part));
+  const least = preferShort && shorter <= maxSlices ? shorter : atMost(fold * FOLD);
+  const sliceLength = Math.ceil(parts / Math.min(Math.max(wanted, least), maxSlices));
+  const slices = Math.ceil(parts / sliceLength);
+  const LONG = rowParts > 1 ? 1 : isLong((sliceLength * part) / pixelsPerAddition);
+  return { slices, sliceLength, params: [fold, rowParts, part], LONG };
 }

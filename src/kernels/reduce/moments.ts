@@ -17,11 +17,11 @@ export function accumulateMoments(y: DeviceArray, target: DeviceArray, moments: 
   checkRank('moments', 'the output', y, 2, 'batch, columns');
   checkSameShape('moments', y, target);
   checkDType('moments', 'the moments', moments, 'u32');
-  const models = commonReplicas('moments', [y, target, moments]);
+  const replicas = commonReplicas('moments', [y, target, moments]);
   const [rows, columns] = [y.shape[0]!, y.shape[1]!];
   const source = withLongSums({ name: 'moments', code: momentsCode }, Math.ceil(rows / GROUP));
   const x = Math.min(columns, 32768);
-  runKernel(y.device, source, [rows, columns], [y, target, moments], [x, Math.ceil(columns / x), models]);
+  runKernel(y.device, source, [rows, columns], [y, target, moments], [x, Math.ceil(columns / x), replicas]);
 }
 
 /** Of a column: how many targets t there were, sum (t - mean)^2 and sum (t - output)^2. */

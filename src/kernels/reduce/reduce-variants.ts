@@ -1,11 +1,9 @@
+import cooperativeCode from '../../../shaders/reduce/reduce_cooperative.wgsl';
 import extremeCode from '../../../shaders/reduce/reduce_extreme.wgsl';
 import rowsCode from '../../../shaders/reduce/reduce_rows.wgsl';
-import teamCode from '../../../shaders/reduce/reduce_team.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { withVariant } from '../choice.ts';
-import { floatBits, withFloatBits } from '../float-bits.ts';
-import { elementwiseWorkgroups, f32Bits, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 import {
   cooperativeGroupsFor,
   cooperativeGroupsForColumns,
@@ -15,7 +13,9 @@ import {
   cooperativeSupports,
   cooperativeWorkgroups,
   planWorkgroupSlices,
-} from '../team.ts';
+} from '../cooperative.ts';
+import { floatBits, withFloatBits } from '../float-bits.ts';
+import { elementwiseWorkgroups, f32Bits, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 
 // Sums and extremes along the middle axis of [outer, rows, channels]: an invocation a column, several columns as a vector, or a
@@ -28,7 +28,7 @@ export type ReduceVariant = (typeof reduceVariants)[number];
 /** What is reduced to what; by these names the tuner knows it. */
 export type Reduction = 'reduceSum' | 'reduceExtreme';
 
-/** How an array is read: [outer, rows, channels], of which the middle is reduced. Models are folded into `outer`. */
+/** How an array is read: [outer, rows, channels], of which the middle is reduced. Replicas are folded into `outer`. */
 export interface Rows {
   outer: number;
   rows: number;
@@ -38,20 +38,20 @@ export interface Rows {
 export const reduceShaders: readonly string[] = [
   rowsCode,
   extremeCode,
-  teamCode,
+  cooperativeCode,
   floatBits('Value'),
   longSumCode,
   ...cooperativeShaders,
 ];
 
 /** The reduction's array where it is one long row: its quarters are the columns of vectors. */
-const quartered = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
+const isSplittableRow = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
 
 /** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
 export function reduceSupports(variant: ReduceVariant, device: Device, { outer, rows, channels }: Rows): boolean {
   if (variant === 'naive') return true;
   if (outer * rows * channels === 0) return false;
-  if (variant === 'vector') return vectorWidthFor(channels) > 1 || quartered({ rows, channels });
+  if (variant === 'vector') return vectorWidthFor(channels) > 1 || isSplittableRow({ rows, channels });
   return cooperativeSupports(variant, device) && (variant === 'workgroup' || channels === 1);
 }
 
@@ -69,15 +69,15 @@ function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVaria
   ];
 }
 
-/** The layout of one model: what it gets must not depend on how many there are. */
-const oneModel = ({ replicas: models }: DeviceArray, { outer, rows, channels }: Rows) => ({
-  outer: outer / models,
+/** The layout of one replica: what it gets must not depend on how many there are. */
+const oneReplica = ({ replicas }: DeviceArray, { outer, rows, channels }: Rows) => ({
+  outer: outer / replicas,
   rows,
   channels,
 });
 
 /**
- * Reduces the middle axis of x into y [outer, channels]. The order of additions depends on the shape of one model alone.
+ * Reduces the middle axis of x into y [outer, channels]. The order of additions depends on the shape of one replica alone.
  * @param factor of a sum: what it is multiplied by; of an extreme: 1 for the largest value, -1 for the smallest
  */
 export function reduceMiddle(
@@ -88,7 +88,7 @@ export function reduceMiddle(
   { factor, variant: requested }: { factor: number; variant?: ReduceVariant },
 ): void {
   const { device } = x;
-  const one = oneModel(x, layout);
+  const one = oneReplica(x, layout);
   const options = {
     variants: reduceVariants,
     preferred: preferred(device, one),
@@ -111,20 +111,20 @@ function runVariant(
 ): void {
   const { device } = x;
   const { rows, channels } = layout;
-  const one = oneModel(x, layout);
-  const pass = passOf(reduction, variant, device);
+  const one = oneReplica(x, layout);
+  const pass = passFor(reduction, variant, device);
   if (variant === 'vector' && channels === 1) {
     // [outer, rows] is [outer, rows / 4, 4] too: first these columns, then their four results a slice.
     const wide = { outer: layout.outer, rows: rows / 4, channels: 4 };
-    const { slice, slices } = cut(variant, device, { ...wide, outer: one.outer });
+    const { slice, slices } = planSlices(variant, device, { ...wide, outer: one.outer });
     const part = DeviceArray.empty(device, [layout.outer * slices * 4]);
     pass(x, wide, slice, slices, part, reduction === 'reduceSum' ? 1 : factor);
     const last = { outer: layout.outer, rows: slices * 4, channels: 1 };
-    passOf(reduction, 'naive', device)(part, last, last.rows, 1, y, factor);
+    passFor(reduction, 'naive', device)(part, last, last.rows, 1, y, factor);
     part.dispose();
     return;
   }
-  const { slice, slices } = cut(variant, device, one);
+  const { slice, slices } = planSlices(variant, device, one);
   if (slices <= 1) {
     pass(x, layout, Math.max(1, rows), 1, y, factor);
     return;
@@ -136,11 +136,11 @@ function runVariant(
 }
 
 /**
- * Slices of rows for a first pass, by the sizes of one model. An invocation a column: up to 64 rows in one pass, beyond that slices
+ * Slices of rows for a first pass, by the sizes of one replica. An invocation a column: up to 64 rows in one pass, beyond that slices
  * of about the square root keep both short; a software adapter has few threads to keep busy, and there a second pass costs
  * more than a longer sum. Teams: as many as keep a GPU busy.
  */
-function cut(variant: ReduceVariant, { info }: Device, one: Rows): { slice: number; slices: number } {
+function planSlices(variant: ReduceVariant, { info }: Device, one: Rows): { slice: number; slices: number } {
   const { rows, channels } = one;
   const whole = { slice: rows, slices: 1 };
   if (variant === 'subgroup') return whole;
@@ -151,7 +151,7 @@ function cut(variant: ReduceVariant, { info }: Device, one: Rows): { slice: numb
 }
 
 /** Dispatches one pass of a variant: `count` rows of each outer, in slices, to [outer, slices, channels]. */
-function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
+function passFor(reduction: Reduction, variant: ReduceVariant, device: Device) {
   const name = reduction === 'reduceSum' ? 'reduce_rows' : 'reduce_extreme';
   return (
     x: DeviceArray,
@@ -165,9 +165,9 @@ function passOf(reduction: Reduction, variant: ReduceVariant, device: Device) {
     const sums = reduction === 'reduceSum';
     if (variant === 'subgroup' || variant === 'workgroup') {
       const { width } = variant === 'subgroup' ? { width: 1 } : planWorkgroupSlices({ outer, rows, channels });
-      const { code } = withFloatBits(vectorized(name, teamCode, 1));
+      const { code } = withFloatBits(vectorized(name, cooperativeCode, 1));
       const source = withLongSums(
-        cooperativeSource(variant, `${name}_team`, code, { EXTREME: sums ? 0 : 1 }),
+        cooperativeSource(variant, `${name}_cooperative`, code, { EXTREME: sums ? 0 : 1 }),
         sums ? (slice * width) / cooperativeSize(variant) : 0,
       );
       const groups = cooperativeWorkgroups(variant, outer * slices * Math.ceil(channels / width));

@@ -1,8 +1,8 @@
 import argmaxCode from '../../../shaders/reduce/argmax.wgsl';
+import broadcastRowsCode from '../../../shaders/reduce/broadcast_rows.wgsl';
 import deviationCode from '../../../shaders/reduce/deviation.wgsl';
 import extremeGradCode from '../../../shaders/reduce/extreme_grad.wgsl';
 import extremeMaskCode from '../../../shaders/reduce/extreme_mask.wgsl';
-import spreadRowsCode from '../../../shaders/reduce/spread_rows.wgsl';
 import varianceGradCode from '../../../shaders/reduce/variance_grad.wgsl';
 import { DeviceArray, type Shape, sizeOf } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
@@ -131,7 +131,7 @@ export function sumAxesGrad(
   const { layout, order } = reductionLayout(x, axes);
   return gradInLayout(operator, x, into, order, (dx) => {
     const [params, workgroups] = broadcastDispatch(x, layout, f32Bits(scale));
-    runKernel(x.device, { name: 'spread_rows', code: spreadRowsCode }, params, [dy, dx], workgroups);
+    runKernel(x.device, { name: 'broadcast_rows', code: broadcastRowsCode }, params, [dy, dx], workgroups);
   });
 }
 

@@ -26,15 +26,15 @@ export function concat(
       );
     }
   }
-  const models = commonReplicas(operator, arrays);
+  const replicas = commonReplicas(operator, arrays);
   const total = arrays.reduce((sum, array) => sum + array.shape[d]!, 0);
-  const y = output(first.device, first.shape.with(d, total), models, undefined, first.dtype);
+  const y = output(first.device, first.shape.with(d, total), replicas, undefined, first.dtype);
   const inner = sizeOf(first.shape.slice(d + 1));
   const begins: number[] = [];
   let begin = 0;
   for (const x of arrays) {
     begins.push(begin);
-    const size = models * x.size;
+    const size = replicas * x.size;
     const params = [size, x.shape[d]! * inner, total * inner, begin * inner];
     const source = { name: 'concat_part', code: concatPartCode };
     runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(size), { bytes: 8 * size }); // x, and as much of y

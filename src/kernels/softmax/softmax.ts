@@ -3,21 +3,17 @@ import logOfSumCode from '../../../shaders/softmax/log_of_sum.wgsl';
 import logSoftmaxCode from '../../../shaders/softmax/log_softmax.wgsl';
 import logSoftmaxGradCode from '../../../shaders/softmax/log_softmax_grad.wgsl';
 import softmaxCode from '../../../shaders/softmax/softmax.wgsl';
+import cooperativeCode from '../../../shaders/softmax/softmax_cooperative.wgsl';
 import crossEntropyCode from '../../../shaders/softmax/softmax_cross_entropy.wgsl';
-import crossEntropyTeamCode from '../../../shaders/softmax/softmax_cross_entropy_team.wgsl';
+import crossEntropyCooperativeCode from '../../../shaders/softmax/softmax_cross_entropy_cooperative.wgsl';
 import softmaxGradCode from '../../../shaders/softmax/softmax_grad.wgsl';
-import gradTeamCode from '../../../shaders/softmax/softmax_grad_team.wgsl';
-import teamCode from '../../../shaders/softmax/softmax_team.wgsl';
+import gradCooperativeCode from '../../../shaders/softmax/softmax_grad_cooperative.wgsl';
 import { ShapeError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { type DeviceArray, showShape, sizeOf } from '../array.ts';
 import { checkAxis } from '../axes.ts';
 import { withVariant } from '../choice.ts';
-import { floatBits } from '../float-bits.ts';
-import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
-import { sumAll } from '../reduce/reduce.ts';
-import { checkDType, checkRank, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 import {
   cooperativeGroupsFor,
   cooperativeShaders,
@@ -25,7 +21,11 @@ import {
   cooperativeSource,
   cooperativeSupports,
   cooperativeWorkgroups,
-} from '../team.ts';
+} from '../cooperative.ts';
+import { floatBits } from '../float-bits.ts';
+import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
+import { sumAll } from '../reduce/reduce.ts';
+import { checkDType, checkRank, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 
 /** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
 function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
@@ -53,7 +53,7 @@ export interface SoftmaxRun {
 
 export const softmaxShaders: readonly string[] = [
   ...[softmaxCode, logSoftmaxCode, softmaxGradCode, logSoftmaxGradCode, crossEntropyCode],
-  ...[teamCode, gradTeamCode, crossEntropyTeamCode, ...cooperativeShaders],
+  ...[cooperativeCode, gradCooperativeCode, crossEntropyCooperativeCode, ...cooperativeShaders],
   ...[logsCode, logOfSumCode, floatBits('f32'), longSumCode],
 ];
 
@@ -61,8 +61,8 @@ export const softmaxShaders: readonly string[] = [
 export const softmaxSupports = (variant: SoftmaxVariant, device: Device): boolean =>
   variant === 'naive' || cooperativeSupports(variant, device);
 
-/** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one model. */
-function withChosen<T>(
+/** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one replica. */
+function withSelectedVariant<T>(
   device: Device,
   operator: string,
   sizes: { rows: number; classes: number; inner: number },
@@ -81,24 +81,24 @@ function withChosen<T>(
 
 /** The two kernels of an operator: an invocation a row, and a team a row. */
 const SOURCES = {
-  softmax: { name: 'softmax', code: softmaxCode, team: teamCode },
-  logSoftmax: { name: 'log_softmax', code: logSoftmaxCode, team: teamCode },
-  softmaxGrad: { name: 'softmax_grad', code: softmaxGradCode, team: gradTeamCode },
-  logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, team: gradTeamCode },
+  softmax: { name: 'softmax', code: softmaxCode, cooperative: cooperativeCode },
+  logSoftmax: { name: 'log_softmax', code: logSoftmaxCode, cooperative: cooperativeCode },
+  softmaxGrad: { name: 'softmax_grad', code: softmaxGradCode, cooperative: gradCooperativeCode },
+  logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, cooperative: gradCooperativeCode },
 } as const;
 
 /** A kernel for an invocation or a team a row, with the functions it calls. */
 function sourceOf(
   variant: SoftmaxVariant,
-  { name, code, team }: { name: string; code: string; team: string },
+  { name, code, cooperative }: { name: string; code: string; cooperative: string },
   classes: number,
   constants?: Record<string, number>,
 ): KernelSource {
-  const text = `${variant === 'naive' ? code : team}\n${logsCode}\n${logOfSumCode}\n${floatBits('f32')}`;
+  const text = `${variant === 'naive' ? code : cooperative}\n${logsCode}\n${logOfSumCode}\n${floatBits('f32')}`;
   const source = vectorized(name, text, 1);
   if (variant === 'naive') return withLongSums(source, classes);
   return withLongSums(
-    cooperativeSource(variant, `${name}_team`, source.code, constants),
+    cooperativeSource(variant, `${name}_cooperative`, source.code, constants),
     classes / cooperativeSize(variant),
   );
 }
@@ -114,7 +114,7 @@ function run(
   checkDType(operator, 'the input', x, 'f32');
   const [rows, classes, inner] = rowsOf(operator, x, axis);
   const y = output(x.device, x.shape, x.replicas, into);
-  withChosen(x.device, operator, { rows: rows / x.replicas, classes, inner }, requested, (variant) => {
+  withSelectedVariant(x.device, operator, { rows: rows / x.replicas, classes, inner }, requested, (variant) => {
     const source = sourceOf(variant, SOURCES[operator], classes, { LOG: operator.startsWith('log') ? 1 : 0 });
     const groups = variant === 'naive' ? elementwiseWorkgroups(rows) : cooperativeWorkgroups(variant, rows);
     runKernel(x.device, source, [rows, classes, inner], [...inputs, y], groups);
@@ -167,22 +167,22 @@ export function softmaxCrossEntropy(
       `${operator}: logits and labels must have the same, non-empty batch (logits ${showShape(logits.shape)}, labels ${showShape(labels.shape)})`,
     );
   }
-  const models = commonReplicas(operator, [logits, labels]);
+  const replicas = commonReplicas(operator, [logits, labels]);
   const { device } = logits;
   const [rows, classes] = logits.shape as [number, number];
-  return withChosen(device, operator, { rows, classes, inner: 1 }, requested, (variant) => {
+  return withSelectedVariant(device, operator, { rows, classes, inner: 1 }, requested, (variant) => {
     const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
     const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
-    const part = output(device, groups === 1 ? [] : [groups], models);
-    const rowHit = output(device, labels.shape, models);
-    const dlogits = output(device, logits.shape, models, into);
+    const part = output(device, groups === 1 ? [] : [groups], replicas);
+    const rowHit = output(device, labels.shape, replicas);
+    const dlogits = output(device, logits.shape, replicas, into);
     const bindings = [logits, labels, part, rowHit, dlogits];
-    const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, team: crossEntropyTeamCode };
+    const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, cooperative: crossEntropyCooperativeCode };
     const source = sourceOf(variant, kernel, classes);
     if (variant === 'naive') {
-      runKernel(device, source, [rows, classes, each], bindings, [groups, 1, models]);
+      runKernel(device, source, [rows, classes, each], bindings, [groups, 1, replicas]);
     } else {
-      runKernel(device, source, [rows, classes], bindings, cooperativeWorkgroups(variant, rows, models));
+      runKernel(device, source, [rows, classes], bindings, cooperativeWorkgroups(variant, rows, replicas));
     }
     if (groups === 1) return { loss: part, rowHit, dlogits };
     const loss = sumAll(operator, part);

@@ -211,4 +211,4 @@ export class BatchNormalization extends Layer {
 
 /** A constant of the shape, device and replicas of a weight [C]. */
 const constantLike = ({ device, shape, models }: Tensor, value: number) =>
-  new Tensor(fill(device, shape, value, { models }));
+  new Tensor(fill(device, shape, value, { replicas: models }));

@@ -125,7 +125,7 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
       if (!trainable || offset === null) continue;
       const { grad, models } = tensor;
       const into = this.gradientView({ offset, spec });
-      if (!grad) fill(this.device, spec.shape, 0, { models, into: into });
+      if (!grad) fill(this.device, spec.shape, 0, { replicas: models, into: into });
       else if (grad.array.storage.buffer !== into.storage.buffer) copyArray(grad.array, into);
       into.dispose();
     }

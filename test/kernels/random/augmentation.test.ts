@@ -67,7 +67,7 @@ const seeds = [11, 2 ** 33 - 1, 11, 2 ** 52];
 describeOnDevice('draws of random layers of images', (device) => {
   /** What is drawn, [models][BATCH][8]. */
   async function draws(spans: Spans, draw: AugmentDraw, models = 1): Promise<number[][][]> {
-    const tensor = new Tensor(drawImages(device, { batch: BATCH, models }, spans, draw));
+    const tensor = new Tensor(drawImages(device, { batch: BATCH, replicas: models }, spans, draw));
     const data = Array.from(await tensor.data());
     tensor.dispose();
     const image = (i: number) => data.slice(8 * i, 8 * i + 8);
@@ -182,7 +182,7 @@ describeOnDevice('draws of random layers of images', (device) => {
     let held: Tensor | null = null;
     const program = device.record(() => {
       held = new Tensor(
-        drawImages(device, { batch: BATCH, models: 1 }, spans, { ...draw, seed: 4, step: state }).keep(),
+        drawImages(device, { batch: BATCH, replicas: 1 }, spans, { ...draw, seed: 4, step: state }).keep(),
       );
     });
     for (const step of [8, 9]) {

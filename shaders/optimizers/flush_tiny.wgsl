@@ -6,12 +6,12 @@ fn is_below(x: vec4f, limit: f32) -> vec4<bool> {
   return (bitcast<vec4i>(x) & vec4i(0x7fffffff)) < vec4i(bitcast<i32>(limit));
 }
 
-fn unfaded(x: vec4f) -> vec4f {
+fn flush_tiny(x: vec4f) -> vec4f {
   return select(x, vec4f(0.0), is_below(x, 1.2e-35)); // a thousandth of it is normal still; NaN stays
 }
 
-// g^2, without those that would be below what `unfaded` lets pass.
-fn squared(g: vec4f) -> vec4f {
-  let felt = select(g, vec4f(0.0), is_below(g, 3.5e-18));
-  return felt * felt;
+// g^2, without those that would be below what `flush_tiny` lets pass.
+fn square_flushed(g: vec4f) -> vec4f {
+  let flushed = select(g, vec4f(0.0), is_below(g, 3.5e-18));
+  return flushed * flushed;
 }

@@ -3,14 +3,14 @@
 // same on every adapter.
 enable subgroups;
 
-const TEAM = 8u;
-const THREADS = 64u;
+const GROUP_SIZE = 8u;
+const WORKGROUP_SIZE = 64u;
 
-fn team_of(group: u32, local: u32) -> u32 {
-  return group * (THREADS / TEAM) + local / TEAM;
+fn group_index(group: u32, local: u32) -> u32 {
+  return group * (WORKGROUP_SIZE / GROUP_SIZE) + local / GROUP_SIZE;
 }
 
-// The value that the member `distance` away holds (a power of two below TEAM); all members ask at once.
-fn partner(local: u32, value: f32, distance: u32) -> f32 {
+// The value that the member `distance` away holds (a power of two below GROUP_SIZE); all members ask at once.
+fn exchange_xor(local: u32, value: f32, distance: u32) -> f32 {
   return subgroupShuffleXor(value, distance);
 }

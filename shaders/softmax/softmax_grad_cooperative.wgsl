@@ -1,9 +1,9 @@
-// Gradient of softmax, or with LOG of its logarithm, from its output, a row a team (see team_workgroup.wgsl and
-// team_subgroup.wgsl), for rows with many classes:
+// Gradient of softmax, or with LOG of its logarithm, from its output, a row a team (see cooperative_workgroup.wgsl and
+// cooperative_subgroup.wgsl), for rows with many classes:
 //   dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j])      LOG: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j]
 // Around a class near 1 the differences are formed as in softmax_grad.wgsl and log_softmax_grad.wgsl.
-// Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
-//   models folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
+// Members take every GROUP_SIZE-th class; sums in a fixed tree. Memory-bound.
+//   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 override LOG = false;
 
 struct Params { rows: u32, classes: u32, inner: u32 }
@@ -17,30 +17,30 @@ fn is_near(y: f32) -> bool {
   return !is_nan(y) && y > select(0.5, -0.5, LOG);
 }
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let row = team_of(group.y * groups.x + group.x, local);
-  let member = local % TEAM;
+  let row = group_index(group.y * groups.x + group.x, local);
+  let rank = local % GROUP_SIZE;
   let live = row < p.rows; // teams past the end work along on row 0, for the others to meet, and store nothing
   let o = row / p.inner;
   let first = select(0u, o * p.classes * p.inner + (row - o * p.inner), live);
   var likely = 0.0; // dy of the class near 1: only one can be
-  for (var c = member; c < p.classes; c += TEAM) {
+  for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let at = first + c * p.inner;
     likely += select(0.0, dy[at], is_near(y[at]));
   }
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { likely += partner(local, likely, distance); }
+  for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { likely += exchange_xor(local, likely, distance); }
   var terms = Sum();
-  for (var c = member; c < p.classes; c += TEAM) {
+  for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let at = first + c * p.inner;
     if (LOG) { add_term(&terms, select(dy[at], 0.0, is_near(y[at]))); } else { add_term(&terms, (dy[at] - likely) * y[at]); }
   }
   var rest = total_of(terms);
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { rest += partner(local, rest, distance); }
+  for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { rest += exchange_xor(local, rest, distance); }
   if (!live) { return; }
   let sum = likely + rest;
-  for (var c = member; c < p.classes; c += TEAM) {
+  for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let at = first + c * p.inner;
     if (LOG) {
       dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));

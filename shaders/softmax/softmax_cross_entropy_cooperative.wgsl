@@ -1,12 +1,12 @@
-// Softmax, cross-entropy, its gradient and the hits, a row a team (see team_workgroup.wgsl and team_subgroup.wgsl), for rows with
+// Softmax, cross-entropy, its gradient and the hits, a row a team (see cooperative_workgroup.wgsl and cooperative_subgroup.wgsl), for rows with
 // many classes:
 //   loss[row]       = (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
 //   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
 // Of classes at the maximum one is left out of the sum, as in softmax_cross_entropy.wgsl.
-// Members take every TEAM-th class; sums in a fixed tree. Memory-bound.
-//   models R, logits and dlogits [R, rows, classes], labels, hit and loss [R, rows]
+// Members take every GROUP_SIZE-th class; sums in a fixed tree. Memory-bound.
+//   R replicas: logits and dlogits [R, rows, classes], labels, hit and loss [R, rows]
 struct Params { rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -15,23 +15,23 @@ struct Params { rows: u32, classes: u32 }
 @group(0) @binding(4) var<storage, read_write> hit: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let own = team_of(group.y * groups.x + group.x, local);
-  let member = local % TEAM;
-  let live = own < p.rows; // teams past the end work along on the model's first row, for the others to meet, and store nothing
+  let own = group_index(group.y * groups.x + group.x, local);
+  let rank = local % GROUP_SIZE;
+  let live = own < p.rows; // teams past the end work along on the replica's first row, for the others to meet, and store nothing
   let row = group.z * p.rows + select(0u, own, live);
   let first = row * p.classes;
   let label = labels[row];
   let x_label = logits[first + min(label, p.classes - 1u)];
-  var top = logits[first + min(member, p.classes - 1u)];
-  for (var c = member + TEAM; c < p.classes; c += TEAM) { top = max(top, logits[first + c]); }
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) { top = max(top, partner(local, top, distance)); }
+  var top = logits[first + min(rank, p.classes - 1u)];
+  for (var c = rank + GROUP_SIZE; c < p.classes; c += GROUP_SIZE) { top = max(top, logits[first + c]); }
+  for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }
   var exponentials = Sum();
   var ties = 0.0;
   var spoiling = 0.0; // logits that keep the label from being a hit: NaN, and those before it that are as large
-  for (var c = member; c < p.classes; c += TEAM) {
+  for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let value = logits[first + c];
     let d = value - top;
     ties += select(0.0, 1.0, is_zero(d));
@@ -39,10 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     spoiling += select(0.0, 1.0, is_nan(value) || (c < label && value >= x_label));
   }
   var below = total_of(exponentials);
-  for (var distance = TEAM / 2u; distance > 0u; distance /= 2u) {
-    below += partner(local, below, distance);
-    ties += partner(local, ties, distance);
-    spoiling += partner(local, spoiling, distance);
+  for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) {
+    below += exchange_xor(local, below, distance);
+    ties += exchange_xor(local, ties, distance);
+    spoiling += exchange_xor(local, spoiling, distance);
   }
   if (!live) { return; }
   let rows = f32(p.rows);
@@ -52,11 +52,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(u32(ties), below) / sum, is_zero(behind));
   let missing = label >= p.classes;
   let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
-  for (var c = member; c < p.classes; c += TEAM) {
+  for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let value = select(exp(logits[first + c] - top) / sum, label_slope, c == label) / rows;
     dlogits[first + c] = select(value, nan, missing);
   }
-  if (member != 0u) { return; }
+  if (rank != 0u) { return; }
   hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);
   loss[row] = select((log_of_sum(u32(ties), below) - behind) / rows, nan, missing);
 }

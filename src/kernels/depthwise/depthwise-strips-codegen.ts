@@ -37,12 +37,12 @@ const guarded = (term: string, conditions: readonly string[]) =>
 /** What all kernels begin with. A Value is a channel, or four of them: then channels count fours. */
 function head({ lanes, workgroup }: StripSizes, bindings: readonly string[]): string {
   const access = (i: number) => (i === bindings.length - 1 ? 'read_write' : 'read');
-  return `// A depthwise convolution, or a gradient of it, by strips of columns. See src/kernels/depthwise/depthwise-strips-code.ts.
+  return `// A depthwise convolution, or a gradient of it, by strips of columns. See src/kernels/depthwise/depthwise-strips-codegen.ts.
 alias Value = ${lanes === 1 ? 'f32' : 'vec4f'};
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, pad_w: u32,
   strips: u32, strips_at_once: u32, strip_groups: u32, rows: u32, blocks: u32, images: u32, slices: u32,
-  first_model: u32, has_bias: u32,
+  first_replica: u32, has_bias: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 ${lines(bindings.map((name, i) => `@group(0) @binding(${i + 1}) var<storage, ${access(i)}> ${name}: array<Value>;`))}
@@ -50,7 +50,7 @@ ${lines(bindings.map((name, i) => `@group(0) @binding(${i + 1}) var<storage, ${a
 @compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let p = params;
-  // x: channel; y: some of the strips, and block of rows; z: slice of the images, and model
+  // x: channel; y: some of the strips, and block of rows; z: slice of the images, and replica
   let channel = group.x * ${workgroup[0]}u + local.x; // of y
   let place = group.y * ${workgroup[1]}u + local.y;
   let block = place / p.strip_groups;
@@ -59,9 +59,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let first_strip = strip_group * p.strips_at_once;
   let last_strip = min(first_strip + p.strips_at_once, p.strips);
   let slice = group.z % p.slices;
-  let model = p.first_model + group.z / p.slices;
-  let first_image = model * p.batch + slice * p.images;
-  let last_image = model * p.batch + min((slice + 1u) * p.images, p.batch);`;
+  let replica = p.first_replica + group.z / p.slices;
+  let first_image = replica * p.batch + slice * p.images;
+  let last_image = replica * p.batch + min((slice + 1u) * p.images, p.batch);`;
 }
 
 /** The channel of x that belongs to one of y. */
@@ -69,7 +69,7 @@ const inputChannel = ({ multiplier }: StripSizes) => (multiplier === 1 ? 'channe
 
 /** The weights of the channel: w0_0, w0_1, ... */
 const loadWeights = ({ kernel: [kh, kw] }: StripSizes) => `
-  let w_at = model * ${kh * kw}u * p.out_c + channel;
+  let w_at = replica * ${kh * kw}u * p.out_c + channel;
   ${grid(kh, kw, (ky, kx) => `let w${ky}_${kx} = w[w_at + ${ky * kw + kx}u * p.out_c];`)}`;
 
 /** Goes down the rows of each strip of each image. */
@@ -117,7 +117,7 @@ function readRow(sizes: StripSizes, j: number, add: (d: number, ky: number) => s
  * An invocation takes one output channel (or four), some strips of columns, a block of rows and some images. Memory-bound.
  * Faster than the reference because it walks down the rows of x: each is read once, and meets all taps at once, in the sums of the rows
  * of y it belongs to. So a value is read (tile + KW - 1) / tile times (stride 1) rather than KH * KW times, and a weight once.
- * models R, x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
+ * R replicas: x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
  */
 export function forwardCode(sizes: StripSizes): string {
   const { kernel, strides, tile, edges } = sizes;
@@ -130,7 +130,7 @@ export function forwardCode(sizes: StripSizes): string {
   return `${head(sizes, ['x', 'w', 'bias', 'y'])}
   let c = ${inputChannel(sizes)};
   var b = Value();
-  if (p.has_bias != 0u) { b = bias[model * p.out_c + channel]; }
+  if (p.has_bias != 0u) { b = bias[replica * p.out_c + channel]; }
   let first = block * p.rows;
   let last = min(first + p.rows, p.out_h);${loadWeights(sizes)}${walks(`${placeOfStrip(sizes)}
     ${grid(last + 1, tile, (d, i) => `var sum${d}_${i} = Value();`)}
@@ -154,7 +154,7 @@ export function forwardCode(sizes: StripSizes): string {
  * Faster than the reference because it walks down the rows of dy: each is read once and spread over the rows of dx under its window, of
  * which the first sh are then complete. Which tap leads from which column of dy to which of dx is known when the text is written, so
  * nothing is divided, or tried in vain between strides.
- * models R, dy [R, N, OH, OW, C], w [R, KH, KW, C, 1], dx [R, N, H, W, C]
+ * R replicas: dy [R, N, OH, OW, C], w [R, KH, KW, C, 1], dx [R, N, H, W, C]
  */
 export function inputGradCode(sizes: StripSizes): string {
   const { kernel, strides, dilation, tile, edges } = sizes;
@@ -207,10 +207,10 @@ export function inputGradCode(sizes: StripSizes): string {
  * Gradient of depthwiseConv2d for its filter, first of two passes: the sums over some strips of columns, a block of rows and a slice of
  * the images, together slice s:
  *   part[s, ky, kx, c*M + m] = sum_{(n, oy, ox) in s} dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
- * An invocation takes all taps of one output channel (or four). Memory-bound. The slices depend on the shape of one model alone.
+ * An invocation takes all taps of one output channel (or four). Memory-bound. The slices depend on the shape of one replica alone.
  * Faster than the reference because it walks down the rows: a row of x is read once, a row of dy once, and the last rows of dy stay at
  * hand, so that both meet under all taps.
- * models R, x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C*M]
+ * R replicas: x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C*M]
  */
 export function weightGradCode(sizes: StripSizes): string {
   const { kernel, strides, tile, edges } = sizes;
@@ -243,7 +243,7 @@ export function weightGradCode(sizes: StripSizes): string {
       ${open > 1 ? grid(1, open, (_, d) => `let met${d} = step - ${d}u < count;`) : ''}
       ${lines(range(strides[0]).map((j) => readRow(sizes, j, add)))}
     }`)}
-  let part_at = (((model * p.slices + slice) * p.blocks + block) * p.strip_groups + strip_group) * ${kh * kw}u * p.out_c + channel;
+  let part_at = (((replica * p.slices + slice) * p.blocks + block) * p.strip_groups + strip_group) * ${kh * kw}u * p.out_c + channel;
   ${grid(kh, kw, (ky, kx) => `part[part_at + ${ky * kw + kx}u * p.out_c] = sum${ky}_${kx};`)}
 }
 `;

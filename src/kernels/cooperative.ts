@@ -1,5 +1,5 @@
-import subgroupCode from '../../shaders/team_subgroup.wgsl';
-import workgroupCode from '../../shaders/team_workgroup.wgsl';
+import subgroupCode from '../../shaders/cooperative_subgroup.wgsl';
+import workgroupCode from '../../shaders/cooperative_workgroup.wgsl';
 import type { Device, Workgroups } from '../gpu/device.ts';
 import type { KernelSource } from '../gpu/pipelines.ts';
 
@@ -21,21 +21,21 @@ export const cooperativeShaders: readonly string[] = [subgroupCode, workgroupCod
 export const cooperativeSupports = (team: CooperativeGroup, device: Device): boolean =>
   team === 'workgroup' || device.subgroupLanes !== null;
 
-/** A kernel written for teams (its name ends in `_team`) as one of a kind. */
+/** A kernel written for teams (its name ends in `_cooperative`) as one of a kind. */
 export function cooperativeSource(
   team: CooperativeGroup,
   name: string,
   code: string,
   constants: Record<string, number> | undefined = undefined,
 ): KernelSource {
-  return { name: name.replace(/_team$/, `_${team}`), code: GROUPS[team].code + code, constants };
+  return { name: name.replace(/_cooperative$/, `_${team}`), code: GROUPS[team].code + code, constants };
 }
 
-/** Workgroups for so many teams a model, folded into two dimensions because one holds only 65,535. */
-export function cooperativeWorkgroups(team: CooperativeGroup, teams: number, models = 1): Workgroups {
+/** Workgroups for so many teams a replica, folded into two dimensions because one holds only 65,535. */
+export function cooperativeWorkgroups(team: CooperativeGroup, teams: number, replicas = 1): Workgroups {
   const groups = Math.ceil(teams / GROUPS[team].each);
   const x = Math.min(groups, 32768);
-  return [x, x === 0 ? 0 : Math.ceil(groups / x), models];
+  return [x, x === 0 ? 0 : Math.ceil(groups / x), replicas];
 }
 
 /**

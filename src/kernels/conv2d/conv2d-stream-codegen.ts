@@ -2,7 +2,7 @@
 // only where the compiler sees which one is meant, and on whether it unrolls nested loops over arrays no driver can be relied.
 
 /** Where readers of a text find more than its head says. */
-const FILE = 'src/kernels/conv2d/conv2d-stream-code.ts';
+const FILE = 'src/kernels/conv2d/conv2d-stream-codegen.ts';
 
 /** What the text depends on; everything else is in `Params`. */
 export interface StreamSizes {
@@ -65,11 +65,11 @@ function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: 
 }
 
 /** Where an invocation works: the first lines of all kernels. */
-const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: model
+const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: replica
   let tiles = (p.out_w + ${tile - 1}u) / ${tile}u;
   let ox = min(group.x % tiles * ${tile}u, p.out_w - ${tile}u); // the last tile may begin before its neighbour ends
-  let first = group.x / tiles * p.slice;
-  let last = min(first + p.slice, p.batch);
+  let first = group.x / tiles * p.slice_length;
+  let last = min(first + p.slice_length, p.batch);
   let co = group.y * LANES + local;
   let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
 `;
@@ -104,7 +104,7 @@ export interface RowSums {
 /**
  * The text of a convolution that streams, stride 1. An invocation computes one output channel of `tile` columns over a slice of
  * the images: all weights of the channel stay at hand, a row of x is read once and meets all taps, the sums of the KERNEL_H rows
- * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from the quad `first_quad` on, and
+ * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from vec4 `first_channel_vec4` on, and
  * adds to what y holds if asked: more channels than fit take several dispatches.
  */
 export function streamingSource(sums: RowSums): string {
@@ -128,9 +128,9 @@ export function streamingSource(sums: RowSums): string {
         ${repeatText(
           tile,
           (i) => `${own(i)} {
-          ${adds ? `if (p.adds != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
+          ${adds ? `if (p.accumulate != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
           let s = out${i} + b;
-          y[y_at + ${i}u * p.out_c] = finished(s, s, p.act);
+          y[y_at + ${i}u * p.out_c] = apply_epilogue(s, s, p.epilogue);
         }`,
         )}
       }
@@ -140,9 +140,9 @@ export function streamingSource(sums: RowSums): string {
 enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32,
-  weight_rounds: u32, has_bias: u32, act: u32, adds: u32, quads: u32, first_quad: u32, first_weight: u32,
-  model_weights: u32, first_model: u32, // of the dispatch, whose weights alone are in w
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice_length: u32,
+  weight_rounds: u32, has_bias: u32, epilogue: u32, accumulate: u32, channel_vec4s: u32, first_channel_vec4: u32, first_weight: u32,
+  replica_weights: u32, first_replica: u32, // of the dispatch, whose weights alone are in w
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -158,11 +158,11 @@ fn main(
 ) {
   let p = params;
 ${place(tile)}  var b = 0.0;
-  let model = p.first_model + group.z;
-  if (p.has_bias != 0u) { b = bias[model * p.out_c + column]; }
+  let replica = p.first_replica + group.z;
+  if (p.has_bias != 0u) { b = bias[replica * p.out_c + column]; }
 
   ${repeatText(weights, (i) => `var w${i} = 0.0;`, ' ')}
-  var w_at = p.first_weight + group.z * p.model_weights + column;
+  var w_at = p.first_weight + group.z * p.replica_weights + column;
   for (var round = 0u; round < p.weight_rounds; round++) {
     ${repeatText(weights - brought, (i) => `w${i} = w${i + brought};`, ' ')}
     ${repeatText(brought, (i) => `w${weights - brought + i} = w[w_at + ${i}u * p.out_c];`)}
@@ -171,7 +171,7 @@ ${place(tile)}  var b = 0.0;
   ${setUp}
 
   for (var n = first; n < last; n++) {
-    let image = model * p.batch + n;
+    let image = replica * p.batch + n;
     // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
     ${repeatText(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
@@ -195,7 +195,7 @@ ${place(tile)}  var b = 0.0;
  *   - it streams, as above;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
- * models R, x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
+ * R replicas: x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
  * four, and so are tile * Ci and (OW - tile) * Ci, but where no window reaches outside its row they may be of two.
  */
 export function forwardCode(sizes: StreamSizes): string {
@@ -227,7 +227,7 @@ export function forwardCode(sizes: StreamSizes): string {
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
  *     broadcasts hand it round.
  * Columns outside a row of x are zeros, which a NaN or infinity in dy makes NaN: it reaches taps that do not meet it in the image.
- * models R, x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
+ * R replicas: x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
  * values and Co more, the sums of dy. W * Ci and tile * Ci as above.
  */
 export function weightGradCode(sizes: StreamSizes): string {
@@ -244,9 +244,9 @@ export function weightGradCode(sizes: StreamSizes): string {
 enable subgroups;
 override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight lanes or more will do
 struct Params {
-  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice: u32, slices: u32, slice_size: u32,
+  batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice_length: u32, slices: u32, slice_size: u32,
   first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
-  first_model: u32, first_of_sums: u32, // where the dispatch begins: of the models, and in what it writes
+  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -264,7 +264,7 @@ ${place(tile)}
   ${repeatText(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
   var column_sum = 0.0;
   for (var n = first; n < last; n++) {
-    let image = (p.first_model + group.z) * p.batch + n;
+    let image = (p.first_replica + group.z) * p.batch + n;
     // The rows of dy that the row of x meets under each ky.
     ${repeatText(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
     for (var v = 0u; v < p.rows; v++) {

@@ -1,9 +1,9 @@
 // The two sums of batch normalisation's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
-// With an activation as there, by a team (see team_workgroup.wgsl) of which TEAM / width members share each of `width` neighbouring channels (a power of two):
+// With an activation as there, by a team (see cooperative_workgroup.wgsl) of which GROUP_SIZE / width members share each of `width` neighbouring channels (a power of two):
 // for few channels and many rows on a GPU. Sums meet in a fixed tree. The mean has one or two parts that add up to it. Memory-bound.
-//   models R, x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
-struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32, parts: u32, width: u32 }
+//   R replicas: x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
+struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, epsilon: f32, parts: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -12,17 +12,17 @@ struct Params { rows: u32, channels: u32, slice: u32, slices: u32, epsilon: f32,
 @group(0) @binding(5) var<storage, read_write> part_dy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> part_dot: array<f32>;
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let team = team_of(group.y * groups.x + group.x, local);
-  let member = local % TEAM;
+  let index = group_index(group.y * groups.x + group.x, local);
+  let rank = local % GROUP_SIZE;
   let blocks = (p.channels + p.width - 1u) / p.width;
-  let s = team / blocks;
-  let c = (team - s * blocks) * p.width + member % p.width;
+  let s = index / blocks;
+  let c = (index - s * blocks) * p.width + rank % p.width;
   // Whoever has no channel works along, for the others to meet; it adds up nothing and stores nothing.
   let live = s < p.slices && c < p.channels;
-  let last = select(0u, min((s + 1u) * p.slice, p.rows), live);
+  let last = select(0u, min((s + 1u) * p.slice_length, p.rows), live);
   let channel = group.z * p.channels + select(0u, c, live);
   let base = group.z * p.rows * p.channels + select(0u, c, live);
   let at_mean = group.z * p.parts * p.channels + select(0u, c, live);
@@ -30,23 +30,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var rest = 0.0;
   if (p.parts > 1u) { rest = mean[at_mean + p.channels]; }
   let deviation = sqrt(variance[channel] + p.epsilon);
-  let line = line_of(channel, deviation, rest);
+  let affine = affine_of(channel, deviation, rest);
   var gradients = Sum();
   var products = Sum();
-  for (var row = s * p.slice + member / p.width; row < last; row += TEAM / p.width) {
+  for (var row = s * p.slice_length + rank / p.width; row < last; row += GROUP_SIZE / p.width) {
     let at = base + row * p.channels;
     let distance = x[at] - center;
-    let g = passed(distance * line.factor + line.shift, dy[at]);
+    let g = activation_gradient(distance * affine.factor + affine.shift, dy[at]);
     add_term(&gradients, g);
     add_term(&products, g * distance);
   }
   var sum = total_of(gradients);
   var dot = total_of(products);
-  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
-    sum += partner(local, sum, distance);
-    dot += partner(local, dot, distance);
+  for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) {
+    sum += exchange_xor(local, sum, distance);
+    dot += exchange_xor(local, dot, distance);
   }
-  if (!live || member >= p.width) { return; }
+  if (!live || rank >= p.width) { return; }
   if (p.parts > 1u) { dot -= sum * rest; }
   let out = (group.z * p.slices + s) * p.channels + c;
   part_dy[out] = sum;

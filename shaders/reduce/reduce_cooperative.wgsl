@@ -1,12 +1,12 @@
-// Sums, or with EXTREME largest (factor 1) or smallest (factor -1) values, over the middle axis by teams (see team_workgroup.wgsl
-// and team_subgroup.wgsl): y[o, s, c] = factor * sum of x[o, row, c] over the rows of slice s (s*slice .. s*slice + slice - 1);
-// NaN wins over every number. A team takes `width` neighbouring columns (a power of two up to its size), each by TEAM / width
+// Sums, or with EXTREME largest (factor 1) or smallest (factor -1) values, over the middle axis by teams (see cooperative_workgroup.wgsl
+// and cooperative_subgroup.wgsl): y[o, s, c] = factor * sum of x[o, row, c] over the rows of slice s (s*slice_length .. (s+1)*slice_length - 1);
+// NaN wins over every number. A team takes `width` neighbouring columns (a power of two up to its size), each by GROUP_SIZE / width
 // members, whose results then meet in a fixed tree: neighbours load neighbours in memory, and even one long row keeps a GPU busy.
 // Memory-bound.
-//   models folded into outer: x [outer, rows, C], y [outer, slices, C]
+//   replicas folded into outer: x [outer, rows, C], y [outer, slices, C]
 override EXTREME = false;
 
-struct Params { outer: u32, rows: u32, channels: u32, slice: u32, slices: u32, factor: f32, width: u32 }
+struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices: u32, factor: f32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -16,22 +16,22 @@ fn joined(a: f32, b: f32) -> f32 {
   return select(a, b, !is_nan(a) && (b > a || is_nan(b)));
 }
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let team = team_of(group.y * groups.x + group.x, local);
-  let member = local % TEAM;
+  let index = group_index(group.y * groups.x + group.x, local);
+  let rank = local % GROUP_SIZE;
   let blocks = (p.channels + p.width - 1u) / p.width;
-  let sliced = team / blocks;
+  let sliced = index / blocks;
   let o = sliced / p.slices;
-  let first = (sliced - o * p.slices) * p.slice;
-  let c = (team - sliced * blocks) * p.width + member % p.width;
+  let first = (sliced - o * p.slices) * p.slice_length;
+  let c = (index - sliced * blocks) * p.width + rank % p.width;
   // Whoever has no column works along, for the others to meet; it adds up nothing and stores nothing.
   let live = o < p.outer && c < p.channels;
   let base = select(0u, o * p.rows * p.channels + c, live);
-  let last = select(0u, min(first + p.slice, p.rows), live);
-  let step = TEAM / p.width;
-  let own = first + member / p.width;
+  let last = select(0u, min(first + p.slice_length, p.rows), live);
+  let step = GROUP_SIZE / p.width;
+  let own = first + rank / p.width;
   var value = 0.0;
   // Of extremes there is no neutral value: begin with the own row, or the last, which counts again and does no harm.
   if (EXTREME) { value = p.factor * x[base + min(own, max(last, 1u) - 1u) * p.channels]; }
@@ -41,8 +41,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (EXTREME) { value = joined(value, p.factor * next); } else { add_term(&sum, next); }
   }
   if (!EXTREME) { value = total_of(sum); }
-  for (var distance = TEAM / 2u; distance >= p.width; distance /= 2u) {
-    value = joined(value, partner(local, value, distance));
+  for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) {
+    value = joined(value, exchange_xor(local, value, distance));
   }
-  if (live && member < p.width) { y[sliced * p.channels + c] = p.factor * value; }
+  if (live && rank < p.width) { y[sliced * p.channels + c] = p.factor * value; }
 }

@@ -1,5 +1,5 @@
 // dx[o, row, c] = scale * dy[o, c]: the gradient of a sum (scale 1) or a mean (1 / rows) over the middle axis. Memory-bound.
-//   models folded into outer: dy [outer, C], dx [outer, rows, C]; block is rows * C, size that times outer
+//   replicas folded into outer: dy [outer, C], dx [outer, rows, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

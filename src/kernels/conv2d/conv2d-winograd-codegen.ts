@@ -1,10 +1,10 @@
-import { divisor, repeatText, streamingSource } from './conv2d-stream-code.ts';
+import { divisor, repeatText, streamingSource } from './conv2d-stream-codegen.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
 // The text of the streaming convolution by Winograd's algorithm, and of the kernel that takes a filter to the transform's points.
 
 /** Where readers of a text find more than its head says. */
-const FILE = 'src/kernels/conv2d/conv2d-winograd-code.ts';
+const FILE = 'src/kernels/conv2d/conv2d-winograd-codegen.ts';
 
 /** What the text depends on. */
 export interface WinogradSizes {
@@ -56,7 +56,7 @@ function ownFactors(sizes: WinogradSizes): string {
       (others, mine, g) => `select(${others}, ${mine}, lane_group == ${g}u)`,
     );
   const factors = repeatText(points, (k) => repeatText(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
-  return `let lane_group = lane % 8u / ${lanes}u;\nlet quad = lane % ${lanes}u + p.first_quad;\n${groups > 1 ? factors : ''}`;
+  return `let lane_group = lane % 8u / ${lanes}u;\nlet channel_vec4 = lane % ${lanes}u + p.first_channel_vec4;\n${groups > 1 ? factors : ''}`;
 }
 
 /** Loads a row of x under the tile and takes it to the transform's points. */
@@ -66,7 +66,7 @@ function loadPoints(sizes: WinogradSizes): string {
   const { input, points } = algorithm(sizes);
   const pixel = (from: string, i: number) => `${from} + lane_group * ${held}u + ${i}u - ${padLeft}u`;
   const load = (i: number) => {
-    const value = `x[(${pixel('at', i)}) * p.quads + quad]`;
+    const value = `x[(${pixel('at', i)}) * p.channel_vec4s + channel_vec4]`;
     return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
   };
   const point = (k: number) => `let t${k} = ${repeatText(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
@@ -110,7 +110,7 @@ function outputs({ output, points }: Winograd): string {
  *   - it streams as conv2d_stream does, so that a row is transformed once for all rows of the filter, by the lanes together;
  *   - outputs are found from the sums only when they are complete.
  * A NaN or infinity in x reaches all columns of its tile, not only those whose windows it is in.
- * models R, x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
+ * R replicas: x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
  */
 export function forwardCode(sizes: WinogradSizes): string {
   const { channels, kernel, tile, overlap } = sizes;
@@ -142,15 +142,15 @@ export function forwardCode(sizes: WinogradSizes): string {
 
 /**
  * A filter at the points of Winograd's algorithm, for each of its rows:
- *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           TURN: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
- * Memory-bound.   models R, w [R, KH, KW, Ci, Co], u [some of R, parts of Ci, KH, points, Ci of a part, Co]. TURN: w [R, KH, KW, Co, Ci]
+ *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           FLIP: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
+ * Memory-bound.   R replicas: w [R, KH, KW, Ci, Co], u [some of R, parts of Ci, KH, points, Ci of a part, Co]. FLIP: w [R, KH, KW, Co, Ci]
  */
 export function filterCode({ outputs, taps }: { outputs: number; taps: number }): string {
   const { filter, points } = winograd(outputs, taps);
   return `// A filter at the points of Winograd's algorithm: u = F w. See ${FILE}.
-override TURN = false;
+override FLIP = false;
 
-struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32, first_model: u32 } // of w
+struct Params { kernel_h: u32, in_c: u32, out_c: u32, part_c: u32, first_replica: u32 } // of w
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
@@ -164,9 +164,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let co = i % p.out_c;
   let ci = i / p.out_c % p.in_c;
   let ky = i / channels;
-  let row = ((p.first_model + group.z) * p.kernel_h + select(ky, p.kernel_h - 1u - ky, TURN)) * ${taps}u * channels;
-  let w_at = row + select(ci * p.out_c + co, co * p.in_c + ci, TURN);
-  ${repeatText(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, TURN) * channels];`)}
+  let row = ((p.first_replica + group.z) * p.kernel_h + select(ky, p.kernel_h - 1u - ky, FLIP)) * ${taps}u * channels;
+  let w_at = row + select(ci * p.out_c + co, co * p.in_c + ci, FLIP);
+  ${repeatText(taps, (k) => `let w${k} = w[w_at + select(${k}u, ${taps - 1 - k}u, FLIP) * channels];`)}
   let part = (group.z * (p.in_c / p.part_c) + ci / p.part_c) * p.kernel_h + ky;
   let u_at = (part * ${points}u * p.part_c + ci % p.part_c) * p.out_c + co;
   let step = p.part_c * p.out_c;
