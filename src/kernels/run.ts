@@ -43,7 +43,8 @@ export const chunkRanges = (n: number, most: number): IndexRange[] =>
   Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
 
 /** How many times an array holds `values`, where these are one replica's: slices of its sums, or replicas. */
-export const arrayCapacity = (device: Device, values: number): number => Math.floor(device.largestArray / (4 * values));
+export const arrayCapacity = (device: Pick<Device, 'largestArray'>, values: number): number =>
+  Math.floor(device.largestArray / (4 * values));
 
 /** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
 export type VectorWidth = 1 | 2 | 4;
