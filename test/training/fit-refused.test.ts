@@ -124,7 +124,7 @@ describeOnDevice('data that does not fit', (device) => {
       sorted,
       { validationSplit: 0.25 },
       DataError,
-      /every sample of class 1 .*stratify/s,
+      /all samples of class 1 .*stratify/s,
     ],
     ['a split of a stream', () => [], { validationSplit: 0.5 }, ArgumentError, /give validationData/],
     ['a batch size for a stream', () => [], { batchSize: 5 }, ArgumentError, /leave out batchSize/],
@@ -137,7 +137,7 @@ describeOnDevice('data that does not fit', (device) => {
       DataError,
       /(ended after 0 batches|an earlier call took all).*opens the stream again/,
     ],
-    ['a stream that is short', () => [{ x, y }], { stepsPerEpoch: 2 }, DataError, /after 1 batches.* to be 2/],
+    ['a stream that is short', () => [{ x, y }], { stepsPerEpoch: 2 }, DataError, /after 1 batches.*stepsPerEpoch is 2/],
     ['a function that returns no stream', () => 3, {}, ArgumentError, /must return a stream/],
     ['a stream of other things', () => [x], {}, ArgumentError, /a batch is \{ x, y \}/],
     [
@@ -203,7 +203,7 @@ describeOnDevice('data that does not fit', (device) => {
     const flat = new Sequential([new Flatten({ inputShape: [2, 1, 1] }), sigmoid()]).build(device);
     flat.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
     const data = new ImageLoader(device, images);
-    await expect(flat.fit(data, { validationSplit: 0.1 })).rejects.toThrow(/every sample of class 1/);
+    await expect(flat.fit(data, { validationSplit: 0.1 })).rejects.toThrow(/all samples of class 1/);
     flat.dispose();
     data.dispose();
   });
@@ -243,7 +243,7 @@ describeOnDevice('data that does not fit', (device) => {
 
   test('a loss given as a function takes no class weights', async () => {
     using model = build(device, sigmoid(), { loss: (a, b) => mean(square(sub(a, b))) });
-    await expect(model.fit({ x, y }, { classWeight: { 0: 2 } })).rejects.toThrow(/cannot be weighted/);
+    await expect(model.fit({ x, y }, { classWeight: { 0: 2 } })).rejects.toThrow(/does not support sample weights/);
     expect((await model.fit({ x, y })).epochs).toHaveLength(1);
   });
 
