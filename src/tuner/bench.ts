@@ -8,23 +8,23 @@ import { tunables } from '../kernels/tunables.ts';
 import { type Measurement, toleranceOf, type VariantBenchmark } from './tune.ts';
 
 /**
- * An operator at certain sizes, for which a variant is to be chosen.
+ * An operator at certain sizes, for which the tuner selects a variant.
  * @interface
  */
 export type Problem = Pick<Choice, 'operator' | 'sizes'>;
 
 export const problemKey = ({ operator, sizes }: Problem): string => choiceKey(operator, sizes);
 
-/** The problem's variants that serve this adapter, the reference first. */
+/** The problem's variants that support this adapter, the reference first. */
 export function supportedVariants(device: Device, { operator, sizes }: Problem): string[] {
   const tunable = tunables[operator]!;
   return tunable.variants.filter((variant) => tunable.supports(variant, device, sizes));
 }
 
-/** Random values before they come again, for speed; a prime, so that they do not line up with any axis. */
+/** Number of random values before they repeat, for speed; a prime, so that they do not line up with any axis. */
 const PERIOD = 65_537;
 
-/** Values in -1 .. 1, the same in every call. */
+/** Random values in -1 .. 1, the same in every call. */
 function randomArray(device: Device, shape: readonly number[], stream: number): DeviceArray {
   const array = DeviceArray.empty(device, shape).keep();
   const random = new RandomStream(stream, 'initializer', 0);
@@ -36,7 +36,7 @@ function randomArray(device: Device, shape: readonly number[], stream: number): 
   return array;
 }
 
-/** The labels 0, 1, .. below a number, again and again. */
+/** Labels 0, 1, .. below a number, repeated. */
 function labelArray(device: Device, shape: readonly number[], below: number): DeviceArray {
   const array = DeviceArray.empty(device, shape, { dtype: 'u32' }).keep();
   device.upload(
@@ -50,10 +50,10 @@ function labelArray(device: Device, shape: readonly number[], below: number): De
 export const isRefusal = (error: unknown): error is ShaderError | OutOfMemoryError =>
   error instanceof ShaderError || error instanceof OutOfMemoryError;
 
-/** The first line: those of a shader go on with its text. */
+/** First line of a message; messages of shader errors also show the shader text. */
 export const reasonOf = (error: Error): string => error.message.split('\n')[0]!;
 
-/** A variant of an operator as a program that the adapter has taken. @throws ShaderError, OutOfMemoryError if it refuses it */
+/** Records a variant of an operator as a program. @throws ShaderError, OutOfMemoryError if the adapter refuses it */
 async function recordVariant(device: Device, run: () => void): Promise<Program> {
   const program = device.record(run);
   try {
@@ -66,9 +66,9 @@ async function recordVariant(device: Device, run: () => void): Promise<Program> 
 }
 
 /**
- * Runs `body` with the variants of an operator ready to be checked and timed on a device. Those whose kernels the adapter refuses, or that
- * need larger arrays than it has, are rejected.
- * @throws ShaderError, OutOfMemoryError if it refuses the reference, or the operator's own arrays: there is nothing to compare with
+ * Runs `body` with the variants of an operator, ready to be checked and timed on a device. Variants whose kernels the adapter refuses, or that
+ * need too large arrays, are rejected.
+ * @throws ShaderError, OutOfMemoryError if the adapter refuses the reference or the operator's arrays: there is nothing to compare with
  */
 export async function withVariantBenchmark<T>(
   device: Device,
@@ -109,7 +109,7 @@ export async function withVariantBenchmark<T>(
       rejected,
       tolerance: toleranceOf(tunable.sumLength(sizes)),
       async result(variant) {
-        device.upload(into.storage, poison); // what a kernel leaves out must not pass for the result before
+        device.upload(into.storage, poison); // elements that a kernel does not write must not keep an earlier result
         programs.get(variant)!.run();
         return new Float32Array(await device.read(into.storage));
       },
@@ -117,9 +117,9 @@ export async function withVariantBenchmark<T>(
         const program = programs.get(variant)!;
         const begun = performance.now();
         program.run(times);
-        await device.idle(true); // without the naps of `sync`, which are 8% of what a variant gets
+        await device.idle(true); // busy wait: the sleeps of `sync` would be 8% of a variant's time
         const took = performance.now() - begun;
-        await device.sync(); // throws what went wrong
+        await device.sync(); // throws errors of the run
         return took;
       },
     });

@@ -11,7 +11,7 @@ import type { AdapterInfo } from '../gpu/info.ts';
 import { tunables } from '../kernels/tunables.ts';
 import type { Tuned } from './session.ts';
 
-/** What figures hold for: another adapter, driver or version of tilegrad measures anew. */
+/** What measurements are valid for: another adapter, driver or version of tilegrad needs new ones. */
 const identitySchema = z.object({
   name: z.string(),
   vendor: z.string(),
@@ -24,14 +24,14 @@ export type TuningIdentity = z.infer<typeof identitySchema>;
 const entrySchema = z.object({
   operator: z.string(),
   variant: z.string(),
-  /** Of all shaders of the operator, when it was measured. */
+  /** Hash of the operator's variants and shaders at the time of the measurement. */
   shaders: z.string(),
   ms: z.record(z.string(), z.number()),
   rejected: z.array(z.object({ variant: z.string(), reason: z.string() })),
   measuredAt: z.string(),
 });
 
-/** A cache file: what was measured on one adapter, by `choiceKey`. */
+/** A cache file: the measurements on one adapter, by `choiceKey`. */
 const fileSchema = z.object({
   schemaVersion: z.literal(1),
   identity: identitySchema,
@@ -42,7 +42,7 @@ type TuningFile = z.infer<typeof fileSchema>;
 const hashOf = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
 
-/** By operator, the hash of its variants and their shaders. */
+/** Hash of variants and shaders by operator. */
 function shaderHashes(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tunables).map(([operator, { variants, shaders }]) => [operator, hashOf([variants, shaders])]),
@@ -55,17 +55,17 @@ export function identityOf(info: AdapterInfo, tilegrad: string): TuningIdentity 
 }
 
 /**
- * The tuner's memory for one adapter, a JSON file. A file that is missing, damaged or of another adapter counts as empty:
- * nothing fails for lack of it.
+ * The tuner's cache for one adapter, a JSON file. A file that is missing, damaged or from another adapter counts as empty;
+ * that is no error.
  */
 export class TuningCache {
   readonly path: string;
   private file: TuningFile;
 
   /**
-   * @param folder where cache files lie; it need not exist
-   * @param warn told in one sentence when there is a file of no use
-   * @param shaders by operator, the hash of its kernels; for tests
+   * @param folder folder of the cache files; it need not exist
+   * @param warn called with one sentence if the file is unusable
+   * @param shaders hash of the kernels by operator, for tests; default that of the current kernels
    */
   constructor(
     folder: string,
@@ -97,7 +97,7 @@ export class TuningCache {
     }
   }
 
-  /** The variant measured for each `choiceKey`, but for operators whose kernels have changed since. */
+  /** The fastest variant for each `choiceKey`, except for operators whose kernels have changed since the measurement. */
   choices(): Map<string, string> {
     const valid = Object.entries(this.file.entries).filter(
       ([, { operator, shaders }]) => shaders === this.shaders[operator],
@@ -106,7 +106,7 @@ export class TuningCache {
   }
 
   /**
-   * Adds what was measured to what the file holds by then, and writes it: another process may have added to it meanwhile.
+   * Reads the file again, as another process may have changed it, adds the measurements and writes it.
    * @throws FileError
    */
   save(tuned: readonly Tuned[], now = new Date()): void {
@@ -140,6 +140,6 @@ export class TuningCache {
   }
 }
 
-/** A hash of choices of kernels: the variant by operator and sizes. Their order does not count. */
+/** Hash of a kernel selection: variants by operator and sizes. Their order does not matter. */
 export const choicesHash = (choices: Iterable<readonly [key: string, variant: string]>): string =>
   hashOf([...choices].sort());

@@ -2,21 +2,21 @@ import { checkDevice, type Device } from '../gpu/device.ts';
 import { DeviceArray } from '../kernels/array.ts';
 import { copyVec4, FMA_INVOCATIONS, fmaChains } from '../kernels/ceiling.ts';
 
-/** What an adapter can do at best, measured on it; a multiply-add counts as two operations. */
+/** Measured peak rates of an adapter; a multiply-add counts as two operations. */
 export interface Ceilings {
   /** Multiply-adds in registers, GFLOP/s. */
   fmaGflops: number;
-  /** A copy from one buffer to another, read and written bytes together, GB/s. */
+  /** Copy from one buffer to another, read plus written bytes, GB/s. */
   copyGBs: number;
 }
 
-/** Bytes of the copied buffer: more than the caches of most adapters hold. */
+/** Bytes of the copied buffer: larger than the caches of most adapters. */
 const COPY_BYTES = 2 ** 26;
-/** Seconds that a measured run takes at least, to drown the submit and the wait. */
+/** Shortest measured run in seconds, so that submit and wait are a small share. */
 const MIN_SECONDS = 0.05;
 const REPEATS = 5;
 
-/** Seconds of `run`, after which the device is waited for. */
+/** Seconds of `run`, including the wait for the device. */
 async function secondsOf(device: Device, run: () => void): Promise<number> {
   const begun = performance.now();
   run();
@@ -24,7 +24,7 @@ async function secondsOf(device: Device, run: () => void): Promise<number> {
   return (performance.now() - begun) / 1000;
 }
 
-/** The most that `run(amount)`, which says how much it did, does in a second; the best of several. */
+/** Highest rate per second of `run(amount)`, which returns how much it did; the best of several runs. */
 async function bestRate(device: Device, run: (amount: number) => number): Promise<number> {
   await secondsOf(device, () => void run(1)); // compiles
   let amount = 1;
@@ -40,7 +40,7 @@ async function bestRate(device: Device, run: (amount: number) => number): Promis
   return rate;
 }
 
-/** The adapter's arithmetic ceiling alone, GFLOP/s. */
+/** The adapter's arithmetic ceiling, GFLOP/s. */
 async function fmaCeiling(device: Device): Promise<number> {
   const y = DeviceArray.empty(device, [FMA_INVOCATIONS]).keep();
   try {
@@ -50,7 +50,7 @@ async function fmaCeiling(device: Device): Promise<number> {
   }
 }
 
-/** The adapter's memory ceiling alone, GB/s. */
+/** The adapter's memory ceiling, GB/s. */
 async function copyCeiling(device: Device): Promise<number> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const shape = [Math.min(COPY_BYTES, maxBufferSize, maxStorageBufferBindingSize) / 4];
@@ -68,7 +68,7 @@ async function copyCeiling(device: Device): Promise<number> {
   }
 }
 
-/** Both ceilings, in about a second. */
+/** Measures both ceilings, in about a second. */
 export async function measureCeilings(device: Device): Promise<Ceilings> {
   checkDevice('measureCeilings', device);
   return { fmaGflops: await fmaCeiling(device), copyGBs: await copyCeiling(device) };

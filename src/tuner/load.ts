@@ -12,9 +12,9 @@ import { type SessionOptions, type Tuned, tuneProblems } from './session.ts';
 
 /** Options of `loadTuning` and `tune`. */
 export interface TuningOptions {
-  /** Where the cache files lie. Default: `tuning` in tilegrad's cache folder. */
+  /** Folder of the cache files. Default: `tuning` in tilegrad's cache folder. */
   folder?: string;
-  /** Told in one sentence when there is a cache file of no use. Default: nobody. */
+  /** Called with one sentence if the cache file is unusable. Default none. */
   warn?: (message: string) => void;
 }
 const names: OptionNames<TuningOptions> = { folder: true, warn: true };
@@ -25,19 +25,19 @@ function checkTuning(subject: string, { folder, warn }: TuningOptions): void {
   if (warn !== undefined) checkFunction(`${subject}: warn`, warn);
 }
 
-/** What a device knows of its best kernels. */
+/** Tuning results that a device uses. */
 export interface Tuning {
-  /** The cache file of this adapter, driver and version of tilegrad; it need not exist. Null where there is no cache folder. */
+  /** Path of the cache file for this adapter, driver and version of tilegrad; it need not exist. Null if there is no cache folder. */
   path: string | null;
-  /** Operators and sizes that have been measured; the others go by rule. */
+  /** Number of operators and sizes with measurements; rules select the kernels of the others. */
   measured: number;
-  /** A hash of what was chosen for them: whether it is the same as another time. */
+  /** Hash of the variants selected for them, to compare with another run. */
   measuredHash: string;
-  /** Whether the rules for the others rest on measurements made on such adapters, or only on what is known of them. */
+  /** Whether the rules for the others are based on measurements on such adapters. */
   rulesMeasured: boolean;
-  /** All choices made on the device so far: the variant by operator and sizes. */
+  /** Variants used on the device so far, by operator and sizes. */
   choices(): Record<string, string>;
-  /** A hash of choices; default those so far. With seed and adapter it decides every bit of a result. */
+  /** Hash of `choices`, default those so far. Together with seed and adapter, they determine every bit of a result. */
   hash(choices?: Readonly<Record<string, string>>): string;
 }
 
@@ -48,7 +48,7 @@ async function openCache(device: Device, folder: string, { warn = () => {} }: Tu
 
 const folderIn = (cache: string) => join(cache, 'tuning');
 
-/** Null where there is no cache folder, and so nothing to be read. */
+/** Folder to read from; null if there is no cache folder. */
 function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null {
   if (folder !== undefined) return folder;
   const cache = findCacheDir(warn);
@@ -56,9 +56,9 @@ function folderToRead({ folder, warn = () => {} }: TuningOptions): string | null
 }
 
 /**
- * Takes over what `tilegrad tune` (or `tune`) measured on this adapter: from now on the fastest kernels run where they are
- * known. Call it before anything is recorded, or the same seed may give other bits. Without a cache file nothing changes.
- * @throws ArgumentError for an option that there is not
+ * Loads the measurements of `tilegrad tune` (or `tune`) for this adapter: the device then runs the fastest measured
+ * kernels. Call it before anything is recorded, or the same seed may give other bits. Without a cache file nothing changes.
+ * @throws ArgumentError for an unknown option
  */
 export async function loadTuning(device: Device, options: TuningOptions = {}): Promise<Tuning> {
   checkDevice('loadTuning', device);
@@ -80,10 +80,10 @@ export async function loadTuning(device: Device, options: TuningOptions = {}): P
 }
 
 /**
- * Measures the kernels that serve these problems (see `problemsOf`), uses the fastest from now on, and writes them into the
- * cache one by one, so that an end in the midst loses nothing.
- * @throws FileError when there is no cache folder or it cannot be written; ArgumentError when the clock is too coarse for the seconds given;
- *   ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, unless `onFailed` takes it
+ * Measures the kernels that support these problems (see `problemsOf`), uses the fastest from now on, and writes each result to the
+ * cache at once, so that an interruption loses nothing.
+ * @throws FileError if there is no cache folder or it cannot be written; ArgumentError if the clock is too coarse for `seconds`;
+ *   ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, if there is no `onFailed`
  */
 export async function tune(
   device: Device,

@@ -20,30 +20,30 @@ export interface ProfiledDispatch {
   shapes: string;
   /** Size of its grid. */
   workgroups: [number, number, number];
-  /** Milliseconds that it takes. */
+  /** Milliseconds. */
   ms: number;
-  /** Floating-point operations, a multiply-add counting as two; 0 where counting them says nothing. */
+  /** Floating-point operations, a multiply-add counting as two; 0 if they are not counted. */
   flops: number;
-  /** Bytes it must read and write: each array once. Caches that are too small make it more. */
+  /** Least bytes to read and write: each array once. More if the caches are too small. */
   bytes: number;
-  /** The layer that it is part of, by its name in the model; of layers that share a kernel the first. Null outside of layers. */
+  /** Name of its layer in the model; the first layer if several share a kernel. Null outside of layers. */
   layer: string | null;
   /** Whether it is part of a backward pass. */
   backward: boolean;
   /**
-   * The variants that were chosen for it, the outermost first: a convolution may run as a matrix product, of which there are variants
-   * too. Empty for operators that have one kernel.
+   * Selected variants, the outermost first: a convolution may run as a matrix product, which has variants
+   * too. Empty for operators with one kernel.
    */
   choices: Choice[];
 }
 
-/** All dispatches of one kernel on the same shapes. FLOP and bytes are those of one call, times those of all together. */
+/** All dispatches of one kernel on the same shapes. Operations and bytes are those of one call, times those of all calls. */
 export interface KernelProfile {
   /** Name of the kernel. */
   kernel: string;
   /** Shapes of the arrays bound, in the shader's order. */
   shapes: string;
-  /** Dispatches of it in the program. */
+  /** Number of its dispatches in the program. */
   calls: number;
   /** Milliseconds of all calls together. */
   ms: number;
@@ -51,7 +51,7 @@ export interface KernelProfile {
   share: number;
   /** Floating-point operations of one call; a multiply-add counts as two. */
   flops: number;
-  /** Bytes that one call must read and write. */
+  /** Least bytes that one call reads and writes. */
   bytes: number;
   /** Operations a second, in units of 10^9. */
   gflops: number;
@@ -63,23 +63,23 @@ export interface KernelProfile {
   ofCopy: number;
 }
 
-/** What `profileStep` and `profileProgram` return. */
+/** Result of `profileStep` and `profileProgram`. */
 export interface Profile {
-  /** The adapter that it was measured on. */
+  /** The adapter of the measurement. */
   adapter: Pick<AdapterInfo, 'name' | 'vendor' | 'driver' | 'isSoftware'>;
   /** How dispatches were timed (see `Timing`). */
   clock: 'timestamps' | 'serialised';
-  /** Why dispatches were not timed by timestamps; null where they were. */
+  /** Why dispatches were not timed by timestamps; null if they were. */
   clockReason: string | null;
-  /** Measured just before. */
+  /** Peak rates of the adapter, measured before the profile unless given. */
   ceilings: Ceilings;
   /** One run of the whole program in steady state. */
   step: {
-    /** Wall time; the sum over the dispatches differs from it by what lies between them. */
+    /** Wall time; it differs from the sum of the dispatches by the time between them. */
     ms: number;
     /** Kernel runs. */
     dispatches: number;
-    /** Command buffers given to the queue. */
+    /** Command buffers submitted to the queue. */
     submits: number;
     /** Pipelines, bind groups and buffers created. */
     createdObjects: number;
@@ -89,7 +89,7 @@ export interface Profile {
     bytesMoved: number;
     /** Floating-point operations of all dispatches. */
     flops: number;
-    /** Memory the program holds for its intermediate results: buffers are shared by those that do not live at once. */
+    /** Bytes of the program's intermediate results; results that are not needed at the same time share buffers. */
     peakBytes: number;
   };
   /** In the order of the program. */
@@ -100,7 +100,7 @@ export interface Profile {
 
 /** Options of `profileStep` and `profileProgram`. */
 export interface ProfileOptions extends TimingOptions {
-  /** Known already, or measured now. */
+  /** Peak rates of the adapter, if known. Default: measured now. */
   ceilings?: Ceilings;
 }
 const names: OptionNames<ProfileOptions> = { seconds: true, now: true, ceilings: true };
@@ -116,12 +116,12 @@ const created = (counters: Counters) =>
   counters.pipelinesCreated + counters.bindGroupsCreated + counters.buffersCreated;
 
 /**
- * Where the time of a recorded program goes, dispatch by dispatch, held against what the adapter can do. What the program
- * writes outside of its own buffers is put back as it was.
+ * Measures the time of each dispatch of a recorded program, compared with the adapter's peak rates. Arrays that the program
+ * writes outside of its own buffers are restored afterwards.
  *
- * @param program what `device.record` returned
- * @param options.run runs the program once as its user does; default `program.run()`
- * @throws ArgumentError for what is no device or program, a program that dispatches nothing, and options that do not fit
+ * @param program the result of `device.record`
+ * @param options.run runs the program once; default `program.run()`
+ * @throws ArgumentError for anything but a device and a program, a program without dispatches, or invalid options
  */
 export async function profileProgram(
   device: Device,

@@ -9,7 +9,7 @@ import { recordTrainingStep } from '../training/training-step.ts';
 import { isRefusal, type Problem, problemKey, reasonOf, supportedVariants, withVariantBenchmark } from './bench.ts';
 import { clockResolution, type Measurement, tuneOperator } from './tune.ts';
 
-/** A problem with what was measured for it. */
+/** A problem with its measurement. */
 export interface Tuned extends Problem, Measurement {
   /** Operator and sizes as one text: `conv2d batch=256 height=32 ...`. */
   key: string;
@@ -17,23 +17,23 @@ export interface Tuned extends Problem, Measurement {
   shapes: string;
 }
 
-/** A problem that could not be measured: its kernel stays the one by rule. */
+/** A problem that could not be measured; the rule still selects its kernel. */
 export interface NotTuned extends Problem {
   /** Operator and sizes as one text. */
   key: string;
   /** `[256,400] [400,120] -> [256,120]`. */
   shapes: string;
-  /** What the adapter refused. */
+  /** The adapter's refusal. */
   reason: string;
 }
 
-/** How long `tune` measures, and what it reports. */
+/** Time limit and callbacks of `tune`. */
 export interface SessionOptions {
-  /** Seconds for everything; what it is too short for stays by rule. Default: half a second of timing a problem. */
+  /** Seconds for all problems; rules select the kernels of problems that do not fit. Default: half a second of timing per problem. */
   seconds?: number;
-  /** Ends after the problem under way; what was measured counts. */
+  /** Stops after the current problem and keeps its results. */
   signal?: AbortSignal;
-  /** Called when a problem is done. */
+  /** Called after each problem. */
   onTuned?(
     tuned: Tuned,
     progress: {
@@ -44,13 +44,13 @@ export interface SessionOptions {
     },
   ): void;
   /**
-   * Called if the adapter refuses the reference kernel of a problem, or its arrays, so that nothing can be compared with it. Default: when the
-   * other problems are measured, the first such error is thrown.
+   * Called if the adapter refuses the reference kernel of a problem, or its arrays, so that nothing can be compared. Default: the first
+   * such error is thrown after all other problems were measured.
    */
   onFailed?(failed: NotTuned): void;
 }
 
-/** Data of the right shape and no contents: enough to record a step. */
+/** Data of the right shape without contents: enough to record a step. */
 function emptySource(model: Model, batchSize: number): BatchSource {
   const { device, inputShape: sampleShape, outputShape } = model;
   const labels = model.training.loss.targets === 'labels';
@@ -71,7 +71,7 @@ function emptySource(model: Model, batchSize: number): BatchSource {
   };
 }
 
-/** What a training step of a built and compiled model has to choose kernels for, the longest computations first. */
+/** The problems of a training step of a built and compiled model, most operations first. */
 export function problemsOf(model: Model, batchSize: number): Problem[] {
   checkModel('problemsOf', model, 'problemsOf(model, batchSize)');
   const { used } = model.device.choices;
@@ -95,9 +95,9 @@ function shapesOf({ operator, sizes }: Problem): string {
 }
 
 /**
- * Measures which kernels are fastest for these problems, and takes them from now on on this device. Steps that are recorded
- * already keep theirs.
- * @throws ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, unless `onFailed` takes it; ArgumentError when the clock is too coarse for the seconds given
+ * Measures which kernels are fastest for these problems, and uses them on this device from now on. Steps that are already recorded
+ * keep their kernels.
+ * @throws ShaderError, OutOfMemoryError at the end, for the first problem that could not be measured, if there is no `onFailed`; ArgumentError if the clock is too coarse for `seconds`
  */
 export async function tuneProblems(
   device: Device,
@@ -107,7 +107,7 @@ export async function tuneProblems(
   const open = [...new Map(problems.map((problem) => [problemKey(problem), problem])).values()].filter(
     (problem) => supportedVariants(device, problem).length > 1,
   );
-  // What was refused while the problems were found, by rule, is refused as a variant again; no problem is to fail for it.
+  // Refusals from `problemsOf` must not fail a problem here: the refused variants are rejected again below.
   await device.ready().catch((error) => {
     if (!isRefusal(error)) throw error;
   });

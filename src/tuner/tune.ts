@@ -1,51 +1,51 @@
 import { ArgumentError } from '../base/errors.ts';
 import { median } from '../gpu/timing.ts';
 
-/** What the tuner needs of one operator at certain sizes on a device. */
+/** The variants of one operator at certain sizes on a device, to be compared and timed. */
 export interface VariantBenchmark {
-  /** Implementations that serve, the reference first. */
+  /** Variants that support the adapter, the reference first. */
   variants: readonly string[];
-  /** Variants that serve but could not be made ready, and why. */
+  /** Variants that support the adapter but were refused, and why. Default none. */
   rejected?: Measurement['rejected'];
-  /** How far a result may be from the reference's, given the length of its sums (see `toleranceOf`). */
+  /** Largest difference from the reference's result (see `toleranceOf`). */
   tolerance: number;
-  /** What a variant computes from the same random data every time. */
+  /** Result of a variant, always from the same random data. */
   result(variant: string): Promise<Float32Array>;
-  /** Milliseconds of `times` runs, waited for. */
+  /** Milliseconds of `times` runs, including the wait for the last. */
   time(variant: string, times: number): Promise<number>;
 }
 
-/** What came out for one operator at certain sizes. */
+/** Result of the tuner for one operator at certain sizes. */
 export interface Measurement {
-  /** The fastest of those that compute the right thing. */
+  /** The fastest variant with a correct result. */
   variant: string;
-  /** Milliseconds of one run; of a variant that was far behind, by one look. */
+  /** Milliseconds of one run, by variant; from a single measurement if the variant was far behind. */
   ms: Record<string, number>;
-  /** Variants that compute something else, or that the adapter refuses. */
+  /** Variants with a wrong result, or that the adapter refuses. */
   rejected: {
     /** Name of the variant. */
     variant: string;
-    /** Why it is out of the running. */
+    /** Why it was rejected. */
     reason: string;
   }[];
 }
 
 export interface TuneOptions {
-  /** Seconds for the timing; checks and compiling come on top. Default 0.5. */
+  /** Seconds for timing, without checks and compilation. Default 0.5. */
   seconds?: number;
   /** The smallest step of the clock, in milliseconds; see `clockResolution`. */
   resolution: number;
 }
 
 const ROUNDS = 5;
-/** What a figure may be wrong by because the clock ticks. */
+/** Largest relative error due to the clock's resolution. */
 const PRECISION = 0.05;
-/** A variant this many times slower than the best at first sight is out of the running. */
+/** A variant this many times slower than the best in the first measurement is not measured further. */
 const FAR_BEHIND = 2;
 
 /**
- * The smallest step that a clock shows, in milliseconds: 0.1 in many browsers, less than a microsecond in Node.
- * @throws ArgumentError for a clock that stands still
+ * Resolution of a clock in milliseconds: 0.1 in many browsers, less than a microsecond in Node.
+ * @throws ArgumentError if the clock does not change in 10 million reads
  */
 export function clockResolution(now: () => number = () => performance.now()): number {
   let least = Number.POSITIVE_INFINITY;
@@ -53,7 +53,11 @@ export function clockResolution(now: () => number = () => performance.now()): nu
     const begun = now();
     let later = now();
     for (let looks = 0; later === begun; looks++) {
-      if (looks > 1e7) throw new ArgumentError('tune: the clock stands still');
+      if (looks > 1e7) {
+        throw new ArgumentError(
+          'tune: the clock did not change in 10 million reads, so kernels cannot be timed; use a runtime with a working clock',
+        );
+      }
       later = now();
     }
     least = Math.min(least, later - begun);
@@ -62,14 +66,14 @@ export function clockResolution(now: () => number = () => performance.now()): nu
 }
 
 /**
- * How far two sums of `length` products of values in -1 .. 1 may be apart in f32 whatever their order: about twice what
- * random rounding gives at worst, and far below what one missing product makes.
+ * Tolerance for sums of `length` products of values in -1 .. 1 in f32, in any order: about twice the largest difference from
+ * random rounding, and far below the effect of one missing product.
  */
 export const toleranceOf = (length: number): number => 2 ** -22 * (length + 16);
 
 /**
- * Finds the fastest variant that computes what the reference does.
- * @throws ArgumentError when the clock is too coarse for the seconds given
+ * Finds the fastest variant whose result matches the reference.
+ * @throws ArgumentError if the clock is too coarse for `seconds`
  */
 export async function tuneOperator(
   bench: VariantBenchmark,
@@ -90,14 +94,14 @@ export async function tuneOperator(
   const share = (1000 * seconds) / ROUNDS / candidates.length;
   if (needed > share) {
     throw new ArgumentError(
-      `tune: the clock ticks every ${resolution} ms, so a figure within ${100 * PRECISION}% takes ${needed.toFixed(1)} ms, but ` +
-        `${ROUNDS} rounds of ${candidates.length} kernels in ${seconds} s leave ${share.toFixed(1)} ms: give more seconds`,
+      `tune: the clock's resolution is ${resolution} ms, so a measurement within ${100 * PRECISION}% takes ${needed.toFixed(1)} ms, but ` +
+        `${ROUNDS} rounds of ${candidates.length} kernels in ${seconds} s leave ${share.toFixed(1)} ms; give more seconds`,
     );
   }
 
   const ms: Record<string, number> = {};
   for (const variant of candidates) {
-    // Until the clock has seen enough of it; the last and longest look counts.
+    // Until a measurement is long enough for the clock; the last and longest one counts.
     for (let times = 1, took = 0; took < needed; times *= 4) {
       took = await bench.time(variant, times);
       ms[variant] = took / times;
@@ -107,7 +111,7 @@ export async function tuneOperator(
   const running = candidates.filter((variant) => ms[variant]! <= FAR_BEHIND * best);
   const all = new Map(running.map((variant) => [variant, [] as number[]]));
   for (let round = 0; round < ROUNDS; round++) {
-    // Back and forth, so that a machine that slows down slows all of them alike.
+    // In alternating order, so that a machine that slows down affects all variants equally.
     for (const variant of round % 2 === 0 ? running : [...running].reverse()) {
       const times = Math.max(1, Math.ceil(needed / ms[variant]!), Math.floor(share / ms[variant]!));
       all.get(variant)!.push((await bench.time(variant, times)) / times);
@@ -118,7 +122,7 @@ export async function tuneOperator(
   return { variant, ms, rejected };
 }
 
-/** Why a result is not the expected one, or null. */
+/** Why a result differs from the expected one; null if it does not. */
 function difference(actual: Float32Array, expected: Float32Array, tolerance: number): string | null {
   if (actual.length !== expected.length) return `it gave ${actual.length} values instead of ${expected.length}`;
   let [worst, at] = [0, -1];

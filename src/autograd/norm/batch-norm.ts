@@ -10,16 +10,16 @@ import { arrayOf, type Tensor } from '../tensor.ts';
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-3 as in Keras; PyTorch has 1e-5. */
   epsilon?: number;
-  /** Share of the running statistics that stays. Default 0.99 as in Keras; PyTorch's momentum is the other share, 0.1. */
+  /** Share of the old running statistics. Default 0.99 as in Keras; PyTorch's momentum is the share of the new ones, 0.1. */
   momentum?: number;
-  /** Running statistics [C] to be updated in place, without gradient. */
+  /** Running statistics [C] to update in place, without gradient. Default none. */
   running?: {
     /** Running mean, f32 [C]. */
     mean: Tensor;
     /** Running variance (biased, as in Keras), f32 [C]. */
     variance: Tensor;
   };
-  /** What is done to the result in the same store. Default nothing. */
+  /** Activation applied to the result before it is stored. Default none. */
   activation?: kernels.NormActivation;
 }
 
@@ -33,7 +33,7 @@ function inRange(operator: string, argument: string, value: number, low: number,
   return checkF32(`${operator}: ${argument}`, value);
 }
 
-/** @throws ArgumentError for an activation that these operators do not have */
+/** @throws ArgumentError for an activation that these operators do not support */
 function activationOf(operator: string, activation: kernels.NormActivation | undefined): kernels.NormActivation | null {
   if (activation === undefined) return null;
   if (kernels.normActivations.includes(activation)) return activation;
@@ -43,7 +43,7 @@ function activationOf(operator: string, activation: kernels.NormActivation | und
   );
 }
 
-/** What both operators take, and their backward passes share. */
+/** Inputs of both operators, which their backward passes share. */
 interface NormalizationCall {
   x: Tensor;
   scale: DeviceArray;
@@ -70,7 +70,7 @@ function parameterGrads(
   });
 }
 
-/** The gradient for x, and for what is below the ReLU that x came out of. */
+/** Gradient of x; if x is the output of a ReLU, the gradient before that ReLU. */
 function inputGrad(
   { x, statistics, epsilon, activation, ...line }: NormalizationCall,
   dy: DeviceArray,
@@ -84,15 +84,15 @@ function inputGrad(
 }
 
 /**
- * Batch normalisation as in training: each channel by its mean and variance over this batch, all axes but the last.
+ * Batch normalization as in training: each channel by its mean and variance over this batch, all axes but the last.
  * x [...,C], scale [C], offset [C] -> [...,C].
  *
  *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset, or act(scale z + offset)
  *     doffset = sum of dy      dscale = sum of dy z      (over the n rows; with an activation dy stands for dy act')
  *     dx = scale / sqrt(variance + epsilon) (dy - doffset / n - z dscale / n)
  *
- * With `running`, `running = momentum running + (1 - momentum) batch` is computed on the GPU. As in Keras the variance that
- * enters is the biased one (divided by n), where PyTorch takes the unbiased one (divided by n - 1).
+ * With `running`, `running = momentum running + (1 - momentum) batch` is computed on the GPU. As in Keras, the batch's variance
+ * is the biased one (divided by n); PyTorch uses the unbiased one (divided by n - 1).
  * @throws ShapeError also for an empty batch, ArgumentError
  */
 export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: BatchNormOptions = {}): Tensor {
@@ -118,18 +118,18 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
     ...(kept && { 'the running mean': kept.mean, 'the running variance': kept.variance }),
   });
   const batch = kernels.batchStatistics(operator, input, kept ? { ...kept, momentum } : null);
-  const made = { x, scale: factor, offset: shift, statistics: batch, epsilon, activation };
+  const call = { x, scale: factor, offset: shift, statistics: batch, epsilon, activation };
   const backward: Backward = (dy, request) => {
-    const sums = parameterGrads(made, dy, request);
-    return [request.needsGrad(0) ? inputGrad(made, dy, sums, request) : null, sums.dscale, sums.doffset];
+    const sums = parameterGrads(call, dy, request);
+    return [request.needsGrad(0) ? inputGrad(call, dy, sums, request) : null, sums.dscale, sums.doffset];
   };
-  const y = recordOperator(forward(made), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
+  const y = recordOperator(forward(call), [x, scale, offset], backward, { saved: [batch.mean, batch.variance] });
   y.isReluOutput = activation === 'relu';
   return y;
 }
 
 /**
- * Batch normalisation as in inference: by given statistics, which are constants and get no gradient.
+ * Batch normalization as in inference: with given statistics, which are constants without gradient.
  * x [...,C], scale, offset, mean and variance [C] -> [...,C].
  *
  *     z = (x - mean) / sqrt(variance + epsilon)      y = scale z + offset

@@ -8,9 +8,9 @@ import { arrayOf, Tensor } from '../tensor.ts';
 const TYPES: readonly unknown[] = ['f32', 'u32', 'i32'];
 
 /**
- * x as another type. From f32 to integers the fraction is dropped; what lies beyond the integers becomes the last of them, and NaN 0.
- * From integers to f32 the nearest f32 is taken (all are exact up to 2^24). Between u32 and i32 the bits stay, as in NumPy.
- * It has no gradient, except from f32 to f32, which is x itself without a copy.
+ * Converts x to another type. From f32 to integers, the fraction is dropped, values beyond the range become its limits, and NaN becomes 0.
+ * Integers become the nearest f32 (exact up to 2^24). Between u32 and i32 the bits stay, as in NumPy.
+ * It has no gradient, except from f32 to f32, which returns x without a copy.
  * @throws ArgumentError
  */
 export function cast(x: Tensor, dtype: DType): Tensor {

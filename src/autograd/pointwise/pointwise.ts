@@ -18,7 +18,7 @@ import type { Backward } from '../node.ts';
 import { recordOperator } from '../record-operator.ts';
 import { arrayOf, Tensor } from '../tensor.ts';
 
-/** Applies a row of the table; formula and derivative stand there. */
+/** Applies a row of the table, which has formula and derivative. */
 function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}): Tensor {
   const known = (unaryTable[name] as UnaryRow).options ?? {};
   checkOptions<Record<string, unknown>>(name, options, known);
@@ -34,12 +34,12 @@ function unary(name: UnaryName, x: Tensor, options: Record<string, unknown> = {}
   return recordOperator(y, [x], (dy, { into }) => [kernels.unaryGrad(name, array, y, dy, [p, q], into(0))]);
 }
 
-/** What an operator of two takes: tensors, one of which may be a number instead. */
+/** Operand of a binary operator: a tensor, or a number if the other operand is a tensor. */
 export type Operand = Tensor | number;
 
 /**
- * A number beside a tensor, as a scalar tensor of its type, which nobody else has. Anything else stays, for the operator to refuse.
- * @throws ArgumentError
+ * Converts a number operand to a new scalar tensor of the other operand's type. Returns other values unchanged; the operator checks them.
+ * @throws ArgumentError for a number that does not fit the type
  */
 function toTensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const scalar = (value: number, { array }: Tensor) => {
@@ -52,7 +52,7 @@ function toTensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   return [a, b] as [Tensor, Tensor];
 }
 
-/** The arrays that `tensors` made of numbers. */
+/** The arrays that `toTensors` created from numbers. */
 const createdArrays = (given: readonly Operand[], [a, b]: readonly [Tensor, Tensor]): DeviceArray[] =>
   [a, b].filter((one, i) => one !== given[i]).map(({ array }) => array);
 
@@ -84,10 +84,10 @@ function predicate(name: PredicateName, x: Tensor): Tensor {
   return new Tensor(kernels.predicate(name, arrayOf(name, 'the input', x)));
 }
 
-// What each computes, and its derivative, stands in its row of src/kernels/pointwise/pointwise-table.ts. All of them throw
-// ArgumentError for what is no f32 tensor, and those of two tensors ShapeError where the shapes do not broadcast.
-// At kinks and at NaN gradients are PyTorch's (test/autograd/kinks.test.ts). Where relu, relu6, clip, sign, maximum and minimum
-// let nothing through, a gradient that is infinite or NaN stops too; elsewhere 0 times infinity is NaN.
+// Formulas and derivatives are in the rows of src/kernels/pointwise/pointwise-table.ts. All operators throw
+// ArgumentError for anything but f32 tensors, and those with two operands ShapeError if the shapes do not broadcast.
+// Gradients at kinks and at NaN are PyTorch's (test/autograd/kinks.test.ts). Where the derivative of relu, relu6, clip, sign, maximum or
+// minimum is 0, infinite and NaN gradients become 0 too; for other operators, 0 times infinity is NaN.
 
 /** -x */
 export const neg = (x: Tensor): Tensor => unary('neg', x);
@@ -119,7 +119,7 @@ export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): 
   unary('leakyRelu', x, options);
 /**
  * x above 0, alpha (e^x - 1) from 0 down; alpha is 1 by default. At 0 it is the gradient.
- * @param options.alpha what the result approaches below 0, with the sign turned; default 1
+ * @param options.alpha the result approaches -alpha for large negative x; default 1
  */
 export const elu = (x: Tensor, options: { alpha?: number } = {}): Tensor => unary('elu', x, options);
 /** 1 / (1 + e^-x) */
@@ -139,9 +139,9 @@ export function gelu(x: Tensor, options: { approximate?: boolean } = {}): Tensor
 }
 /**
  * x kept within min .. max, either of which may be left out; the gradient passes where min <= x <= max, as in PyTorch.
- * @param options.min smaller values become this; default none do
- * @param options.max larger values become this; default none do
- * @throws ArgumentError where min is above max, which NumPy and PyTorch take for max
+ * @param options.min lower bound; default none
+ * @param options.max upper bound; default none
+ * @throws ArgumentError if min is above max (NumPy and PyTorch then return max)
  */
 export function clip(x: Tensor, options: { min?: number; max?: number }): Tensor {
   const { min, max } = checkOptions('clip', options, { min: true, max: true });
@@ -199,9 +199,8 @@ export const logicalNot = (x: Tensor): Tensor => predicate('logicalNot', x);
 export const isNan = (x: Tensor): Tensor => predicate('isNan', x);
 
 /**
- * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition, of any
- * type, has no gradient;
- * `da = dy` where it is not 0, `db = dy` where it is.
+ * a where the condition is not 0, else b, with NumPy's broadcasting of all three. The condition may have any type; it has no gradient.
+ * `da = dy` where the condition is not 0, `db = dy` where it is 0.
  * @throws ShapeError, ArgumentError
  */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {

@@ -25,7 +25,7 @@ export function maxPool2d(x: Tensor, options: kernels.PoolOptions): Tensor {
 }
 
 /**
- * Mean of each window: x [N,H,W,C] -> [N,OH,OW,C]. Padding is not counted, as in TensorFlow; PyTorch counts it unless told
+ * Mean of each window: x [N,H,W,C] -> [N,OH,OW,C]. Padding is not counted, as in TensorFlow; PyTorch counts it unless
  * `count_include_pad=False`.
  *
  *     dx = sum over the windows that hold the pixel of dy / (pixels of the window inside the image)

@@ -5,9 +5,9 @@ import { recordOperator } from '../record-operator.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 import { checkCount, checkStep } from './dropout.ts';
 
-// What random layers of images compute. They are called by the layers alone, under the layer's name, with options that it has checked.
+// Operators of the random image layers. Only the layers call them, with their name for messages and with checked options.
 
-/** What a layer draws by, as `model.call` may have been given it. @throws ArgumentError, ShapeError for seeds or a step that are none */
+/** Checks seed and step of a layer, which may come from `model.call`. @throws ArgumentError, ShapeError for an invalid seed or step */
 function checkDraw(operator: string, draw: kernels.AugmentDraw, models: number): kernels.AugmentDraw {
   const seed = readSeeds(operator, draw.seed);
   if (typeof seed !== 'number') checkCount(operator, 'seeds', seed.length, models);
@@ -16,9 +16,9 @@ function checkDraw(operator: string, draw: kernels.AugmentDraw, models: number):
 }
 
 /**
- * Each image of x [N,H,W,C] under a random map of its own, sampled between and beyond its pixels: flips, shifts, rotations, zooms, crops.
+ * Applies a different random affine map to each image of x [N,H,W,C], with interpolation and a fill mode: flip, shift, rotate, zoom, crop.
  *
- *     y[o] = sum of w x over the pixels around the place that the map takes o from      dx = the same weights the other way
+ *     y[o] = sum over i of w[o,i] x[i], i the pixels around the source of o      dx[i] = sum over o of w[o,i] dy[o]
  * @throws ShapeError, ArgumentError
  */
 export function randomAffine(
@@ -43,7 +43,7 @@ export function randomAffine(
 }
 
 /**
- * Each image of x [N,H,W,C] with a random contrast of its own.
+ * Changes the contrast of each image of x [N,H,W,C] by a different random factor f.
  *
  *     y = (x - mean) f + mean within low .. high, mean over the pixels of a channel
  *     dx = (g - mean of g) f + mean of g, g = dy where nothing was clipped, else 0
@@ -64,7 +64,7 @@ export function randomContrast(
 }
 
 /**
- * Each image of x [N,H,W,C] with a random rectangle erased.
+ * Erases a different random rectangle of each image of x [N,H,W,C].
  *
  *     y = fill in the rectangle, x elsewhere      dx = 0 in the rectangle, dy elsewhere
  * @throws ShapeError, ArgumentError

@@ -12,9 +12,9 @@ export interface DropoutOptions {
   rate: number | readonly number[];
   /** Default 0. Model r of several draws by seed + r, or by seed number r of a list. */
   seed?: Seeds;
-  /** Number of the dropout in its network, so that several draw different numbers. Default 0. */
+  /** Number of the dropout in its network, so that several dropouts draw different numbers. Default 0. */
   layer?: number;
-  /** Number of the training step, or the step's uniform, which a recorded step reads anew at every run. Default 0. */
+  /** Number of the training step, or its uniform, which a recorded step reads at every run. Default 0. */
   step?: number | StepState;
 }
 
@@ -37,9 +37,9 @@ export function readDropoutRate(subject: string, rate: number | readonly number[
 const isU32 = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
 
 /**
- * Inverted dropout, as in training: elements are dropped with probability `rate`, the others scaled so that the mean stays.
- * Which ones depends on seed, layer, step and position alone. A dropped NaN or infinity is 0, as in Keras (in
- * PyTorch NaN). At inference, leave it out.
+ * Inverted dropout, as in training: drops elements with probability `rate` and scales the others to keep the mean.
+ * Seed, layer, step and position determine which elements are dropped. A dropped NaN or infinity becomes 0, as in Keras (in
+ * PyTorch NaN). Leave it out at inference.
  *
  *     y = x / (1 - rate) where kept, 0 where dropped      dx = dy / (1 - rate) where kept, 0 where dropped
  *
@@ -60,7 +60,7 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   if (typeof seed !== 'number') checkCount('dropout', 'seeds', seed.length, input.replicas);
   const y = kernels.dropout(input, draw);
   const result = recordOperator(y, [x], (dy, { into }) => {
-    // Where a ReLU's output is not above 0 after this, it was not before, or was dropped: what comes through that is 0 at both.
+    // y is not above 0 where x is not, and where it was dropped. A gradient with the mask of y therefore has the mask of x too.
     const through = x.isReluOutput && dy.appliedReluMask === y;
     const dx = kernels.dropout(dy, draw, { into: into(0), dropped: through });
     if (through) dx.appliedReluMask = input;
@@ -76,7 +76,7 @@ export function checkCount(operator: string, argument: string, count: number, mo
   throw new ShapeError(`${operator}: ${count} ${argument} are for as many models, but the input has ${models}`);
 }
 
-/** @throws ArgumentError for what is no number of a step */
+/** @throws ArgumentError unless `step` is an integer from 0 up or a StepState */
 export function checkStep(operator: string, step: number | StepState): void {
   if (isU32(step) || step instanceof StepState) return;
   throw new ArgumentError(`${operator}: step must be an integer from 0 up or a StepState, but is ${formatValue(step)}`);

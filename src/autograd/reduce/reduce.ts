@@ -10,7 +10,7 @@ import { arrayOf, Tensor } from '../tensor.ts';
 export interface ReduceOptions {
   /** One axis or several, negative ones from the end. Default: all. */
   axis?: Axes;
-  /** Leaves the reduced axes in the shape, with size 1. Default: false. */
+  /** Whether to keep the reduced axes in the shape, with size 1. Default: false. */
   keepDims?: boolean;
 }
 const names: OptionNames<ReduceOptions> = { axis: true, keepDims: true };
@@ -19,7 +19,7 @@ interface Reduction {
   input: DeviceArray;
   axes: number[];
   shape: Shape;
-  /** How many elements go into one. */
+  /** Number of elements reduced to one. */
   count: number;
 }
 
@@ -39,7 +39,7 @@ function reduction(operator: string, x: Tensor, options: ReduceOptions, needsEle
   return { input, axes, shape: kernels.reducedShape(input.shape, axes, keepDims), count };
 }
 
-/** Sum over some or all axes. `dx = dy` spread over them. @throws ShapeError, ArgumentError */
+/** Sum over some or all axes. `dx = dy`, broadcast along them. @throws ShapeError, ArgumentError */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { input, axes, shape } = reduction('sum', x, options, false);
   return recordOperator(kernels.sumAxes('sum', input, axes, shape), [x], (dy, { into }) => [
@@ -47,7 +47,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   ]);
 }
 
-/** Mean over some or all axes. `dx = dy / n` spread over them. @throws ShapeError for a mean of nothing, ArgumentError */
+/** Mean over some or all axes. `dx = dy / n`, broadcast along them. @throws ShapeError for a mean of no elements, ArgumentError */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { input, axes, shape, count } = reduction('mean', x, options, true);
   return recordOperator(kernels.sumAxes('mean', input, axes, shape, 1 / count), [x], (dy, { into }) => [
@@ -62,31 +62,31 @@ function extreme(operator: 'max' | 'min', sign: 1 | -1, x: Tensor, options: Redu
 }
 
 /**
- * Maximum over some or all axes. NaN wins over every number, and its gradient is then NaN.
+ * Maximum over some or all axes. NaN if any element is NaN; the gradient is then NaN too.
  *
  *     dx = dy / k for each of the k elements that equal the maximum, 0 elsewhere: as PyTorch's amax
- * @throws ShapeError for a maximum of nothing, ArgumentError
+ * @throws ShapeError for a maximum of no elements, ArgumentError
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extreme('max', 1, x, options);
 }
 
 /**
- * Minimum over some or all axes. NaN wins over every number, and its gradient is then NaN.
+ * Minimum over some or all axes. NaN if any element is NaN; the gradient is then NaN too.
  *
  *     dx = dy / k for each of the k elements that equal the minimum, 0 elsewhere: as PyTorch's amin
- * @throws ShapeError for a minimum of nothing, ArgumentError
+ * @throws ShapeError for a minimum of no elements, ArgumentError
  */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extreme('min', -1, x, options);
 }
 
 /**
- * Variance over some or all axes: the mean squared deviation, with `ddof` taken off the divisor. The default 0 is NumPy's
+ * Variance over some or all axes: the mean squared deviation, with `ddof` subtracted from the divisor. The default 0 is NumPy's
  * and Keras's; PyTorch's default is 1.
  *
  *     y = sum of (x - mean)^2 / (n - ddof)      dx = 2 dy (x - mean) / (n - ddof)
- * @param options.ddof what is taken off the divisor; default 0
+ * @param options.ddof number to subtract from the divisor; default 0
  * @throws ShapeError unless there are more than `ddof` elements, ArgumentError
  */
 export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } = {}): Tensor {
@@ -96,7 +96,7 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
     throw new ArgumentError(`variance: ddof must be a number from 0 up, but is ${formatValue(ddof)}`);
   if (ddof >= count) {
     throw new ShapeError(
-      `variance: with ddof ${ddof} it takes more than ${count} elements (shape ${showShape(input.shape)}, axes ${showShape(axes)})`,
+      `variance: ddof ${ddof} needs more than ${count} elements (shape ${showShape(input.shape)}, axes ${showShape(axes)})`,
     );
   }
   const { y, mean } = kernels.variance(input, axes, shape, ddof);
@@ -106,20 +106,20 @@ export function variance(x: Tensor, options: ReduceOptions & { ddof?: number } =
 }
 
 /**
- * Where the maximum stands along an axis, or in the flattened tensor when none is named: u32, the first of equals, the first
- * NaN before every number. It has no gradient.
+ * Index of the maximum along an axis, or in the flattened tensor if no axis is given: u32, the first of equal elements; the first
+ * NaN if there is one. It has no gradient.
  * @param options.axis negative ones count from the end. Default: the flattened tensor
- * @param options.keepDims leaves the axis in the shape, with size 1; default false
- * @throws ShapeError for a maximum of nothing, ArgumentError
+ * @param options.keepDims whether to keep the axis in the shape, with size 1; default false
+ * @throws ShapeError for a maximum of no elements, ArgumentError
  */
 export function argmax(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {
   return argExtreme('argmax', 1, x, options);
 }
 
 /**
- * Where the minimum stands; everything else as in `argmax`, NaN before every number too.
+ * Index of the minimum; everything else as in `argmax`, also for NaN.
  * @param options.axis negative ones count from the end. Default: the flattened tensor
- * @param options.keepDims leaves the axis in the shape, with size 1; default false
+ * @param options.keepDims whether to keep the axis in the shape, with size 1; default false
  * @throws ShapeError, ArgumentError
  */
 export function argmin(x: Tensor, options: { axis?: number; keepDims?: boolean } = {}): Tensor {

@@ -4,12 +4,12 @@ import { recordOperator } from '../record-operator.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 
 /**
- * Images in another size: x [N,H,W,C] -> [N,size[0],size[1],C], as `tf.image.resize` and Keras's Resizing do it: pixel
- * centres lie half a pixel in, and nothing is smoothed when images get smaller. `bilinear` (the default) weighs the four
- * pixels around a place, `nearest` takes the one that the place lies in.
+ * Resizes images: x [N,H,W,C] -> [N,size[0],size[1],C], as `tf.image.resize` and Keras's Resizing: with half-pixel
+ * centers, and without antialiasing when images get smaller. `bilinear` (the default) weights the four
+ * nearest pixels; `nearest` takes the pixel that contains the position.
  *
  *     y[o] = (1 - t) x[k] + t x[k + 1], k + t = (o + 1/2) H / OH - 1/2 within 0 .. H - 1, along both axes
- *     dx[i] = sum of dy over the places that took from pixel i, by the same weights
+ *     dx[i] = sum of dy over the output pixels that read pixel i, with the same weights
  * @param size [height, width] of the result
  * @param options.method `bilinear` (default) or `nearest`
  * @throws ShapeError, ArgumentError

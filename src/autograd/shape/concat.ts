@@ -18,9 +18,9 @@ function arraysOf(operator: string, tensors: readonly Tensor[]): DeviceArray[] {
 }
 
 /**
- * Tensors one after another along an axis (default the first); their other sizes agree.
+ * Concatenates tensors along an axis (default the first); their other sizes must agree.
  *
- *     dx_i = the part of dy that x_i became
+ *     dx_i = the slice of dy at the position of x_i
  * @throws ShapeError, ArgumentError
  */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
@@ -35,7 +35,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** Tensors of one shape side by side along a new axis (default the first). `dx_i = dy at i`. @throws ShapeError, ArgumentError */
+/** Stacks tensors of one shape along a new axis (default the first). `dx_i = dy at i`. @throws ShapeError, ArgumentError */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   const arrays = arraysOf('stack', tensors);
   const [{ shape }] = arrays as [DeviceArray];
@@ -52,8 +52,8 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 }
 
 /**
- * Parts of x along an axis (default the first): as many equal ones as `sections` says, or of the sizes it lists.
- * The reverse of `concat`. @throws ShapeError where the parts do not make up x, ArgumentError
+ * Splits x along an axis (default the first), into `sections` equal parts or into parts of the listed sizes.
+ * The reverse of `concat`. @throws ShapeError if the parts do not add up to x, ArgumentError
  */
 export function split(x: Tensor, sections: number | readonly number[], axis = 0): Tensor[] {
   const { shape } = arrayOf('split', 'the input', x);

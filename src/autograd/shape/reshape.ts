@@ -6,7 +6,7 @@ import { arrayOf, type Tensor } from '../tensor.ts';
 
 /**
  * The same elements in row-major order under another shape; no copy. `dx = dy` reshaped back.
- * @param shape one size may be -1, which takes what is left, as in NumPy and PyTorch
+ * @param shape one size may be -1 and follows from the others, as in NumPy and PyTorch
  * @throws ShapeError, ArgumentError
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -19,7 +19,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return recordOperator(array.reshape(inferShape(array, shape)), [x], (dy) => [dy.reshape(x.shape)]);
 }
 
-/** The shape with the size that -1 stands for. @throws ArgumentError for several of them, ShapeError where no size fits */
+/** Replaces -1 in a shape by the size it stands for. @throws ArgumentError for more than one -1, ShapeError if no size fits */
 function inferShape(x: DeviceArray, shape: Shape): Shape {
   const unknown = shape.filter((n) => n === -1).length;
   if (unknown === 0) return shape;

@@ -8,7 +8,7 @@ import { recordOperator } from '../record-operator.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 
 /**
- * Axes in another order: axis d of the result is axis `axes[d]` of x; left out, the order is reversed, as in NumPy.
+ * Permutes the axes: axis d of the result is axis `axes[d]` of x. The default reverses them, as in NumPy.
  * `dx = dy` with the axes moved back. @throws ShapeError, ArgumentError
  */
 export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
@@ -33,14 +33,14 @@ export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
 const view = (x: Tensor, array: DeviceArray, shape: readonly number[]) =>
   recordOperator(array.reshape(shape), [x], (dy) => [dy.reshape(array.shape)]);
 
-/** A new axis of size 1 at `axis` of the result; no copy. `dx = dy` without it. @throws ShapeError, ArgumentError */
+/** Inserts an axis of size 1 at `axis` of the result; no copy. `dx = dy` without it. @throws ShapeError, ArgumentError */
 export function expandDims(x: Tensor, axis: number): Tensor {
   const input = arrayOf('expandDims', 'the input', x);
   const place = checkAxis('expandDims', axis, input.shape, input.shape.length + 1);
   return view(x, input, input.shape.toSpliced(place, 0, 1));
 }
 
-/** Without `axis`, which must have size 1 (left out: without all such); no copy. `dx = dy` with it. @throws ShapeError, ArgumentError */
+/** Removes `axis`, which must have size 1 (default all axes of size 1); no copy. `dx = dy` with it. @throws ShapeError, ArgumentError */
 export function squeeze(x: Tensor, axis?: Axes): Tensor {
   const input = arrayOf('squeeze', 'the input', x);
   const axes = checkAxes('squeeze', axis, input.shape).filter((d) => axis !== undefined || input.shape[d] === 1);
@@ -59,7 +59,7 @@ export function squeeze(x: Tensor, axis?: Axes): Tensor {
 
 const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
 
-/** @throws ArgumentError unless there is one entry an axis, and each is what `legal` accepts */
+/** @throws ArgumentError unless there is one entry for each axis, and `legal` accepts each */
 function checkEach(
   operator: string,
   rule: string,
@@ -76,10 +76,10 @@ function checkEach(
 }
 
 /**
- * x with `value` (default 0) around it: `paddings` holds [before, after] for each axis, as in NumPy.
+ * Pads x with `value`: `paddings` has [before, after] for each axis, as in NumPy.
  *
  *     dx = dy without the padding
- * @param options.value what stands around x; default 0
+ * @param options.value value of the padding; default 0
  * @throws ArgumentError
  */
 export function pad(
@@ -111,10 +111,10 @@ export function pad(
 }
 
 /**
- * The part of x that starts at `begin` and has shape `size`, one number for each axis; a size of -1 takes all that is left.
+ * The slice of x that starts at `begin` and has shape `size`, one number for each axis; a size of -1 extends to the end.
  *
- *     dx = dy at that place, 0 around it
- * @throws ShapeError where it reaches beyond x, ArgumentError
+ *     dx = dy in the slice, 0 elsewhere
+ * @throws ShapeError if the slice exceeds x, ArgumentError
  */
 export function slice(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor {
   const input = arrayOf('slice', 'the input', x);

@@ -6,7 +6,7 @@ import { arrayOf, Tensor } from '../tensor.ts';
 
 /** Options of `softmax` and `logSoftmax`. */
 export interface SoftmaxOptions {
-  /** The axis along which the results belong together; negative ones count from the end. Default: the last. */
+  /** Axis of the classes; negative ones count from the end. Default: the last. */
   axis?: number;
 }
 
@@ -40,8 +40,8 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
 
 /**
  * Mean cross-entropy between softmax(logits) and integer labels, computed from the logits because that is exact where
- * probabilities under- or overflow. logits [N,C], labels u32 [N] with values below C -> []. The values of labels are not
- * looked at here, as that would wait for the GPU: a label of C or more makes the loss and that row's gradient NaN.
+ * probabilities under- or overflow. logits [N,C], labels u32 [N] with values below C -> []. Labels are not
+ * checked, as that would wait for the GPU: a label of C or more makes the loss and the gradient of that row NaN.
  *
  *     loss = mean_n (log sum_c e^x_nc - x_n,label)      dx_nc = (softmax(x)_nc - [c = label]) / N
  * @throws ShapeError, ArgumentError
@@ -53,7 +53,7 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
 }
 
 /**
- * The same as `softmaxCrossEntropy`, and whether each sample was right, which comes from the same pass and costs nothing.
+ * Like `softmaxCrossEntropy`, and also returns whether each sample was classified correctly, from the same pass at no cost.
  * @throws ShapeError, ArgumentError
  */
 export function softmaxCrossEntropyWithHits(
@@ -71,7 +71,7 @@ export function softmaxCrossEntropyWithHits(
     arrayOf(operator, 'labels', labels),
   );
   const loss = recordOperator(result.loss, [logits], (dy, { into }) => [scaleRows(dlogits, dy, into(0))], {
-    backwardOfOne: () => [dlogits.reshape(dlogits.shape)], // the tape's own handle: backward may be asked for again
+    backwardOfOne: () => [dlogits.reshape(dlogits.shape)], // a separate handle for the tape: backward may run again
     saved: [dlogits],
   });
   return { loss, hits: new Tensor(rowHit) };
