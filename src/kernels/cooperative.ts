@@ -65,10 +65,10 @@ export const cooperativeGroupsForColumns = (device: Device, rows: number, channe
 export function planWorkgroupSlices(
   { outer, rows, channels }: { outer: number; rows: number; channels: number },
   most = Number.POSITIVE_INFINITY,
-): { width: number; slice: number; slices: number } {
+): { width: number; sliceLength: number; slices: number } {
   const width = Math.min(MAX_COLUMNS, 2 ** Math.ceil(Math.log2(channels)));
   const teams = outer * Math.ceil(channels / width);
   const wanted = Math.min(most, Math.floor(ENOUGH.groups / teams), Math.ceil((rows * width) / ENOUGH.values));
-  const slice = Math.ceil(rows / Math.max(1, wanted));
-  return { width, slice, slices: Math.ceil(rows / slice) };
+  const sliceLength = Math.ceil(rows / Math.max(1, wanted));
+  return { width, sliceLength, slices: Math.ceil(rows / sliceLength) };
 }

@@ -50,12 +50,12 @@ export const arrayCapacity = (device: Pick<Device, 'largestArray'>, values: numb
 export type VectorWidth = 1 | 2 | 4;
 export const vectorWidthFor = (channels: number): VectorWidth => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);
 
-/** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `lanes` of them. Its channels then count vectors. */
-export function vectorized(name: string, code: string, lanes: VectorWidth): KernelSource {
-  if (lanes === 1)
+/** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `vectorWidth` of them. Its channels then count vectors. */
+export function vectorized(name: string, code: string, vectorWidth: VectorWidth): KernelSource {
+  if (vectorWidth === 1)
     return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Signed = i32;\nalias Truth = bool;\n${code}` };
-  const types = `alias Value = vec${lanes}f;\nalias Index = vec${lanes}u;\nalias Signed = vec${lanes}i;\nalias Truth = vec${lanes}<bool>;\n`;
-  return { name: `${name}_vec${lanes}`, code: types + code };
+  const types = `alias Value = vec${vectorWidth}f;\nalias Index = vec${vectorWidth}u;\nalias Signed = vec${vectorWidth}i;\nalias Truth = vec${vectorWidth}<bool>;\n`;
+  return { name: `${name}_vec${vectorWidth}`, code: types + code };
 }
 
 const word = new DataView(new ArrayBuffer(4));
@@ -66,7 +66,7 @@ export function f32Bits(value: number): number {
 }
 
 /**
- * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `work` is for profiles and for how much goes
+ * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `cost` is for profiles and for how much goes
  * into a submit: the floating-point operations where counting them means something, and the bytes read and written where they
  * are not each bound array once.
  */
@@ -76,11 +76,16 @@ export function runKernel(
   params: readonly number[],
   bindings: readonly (DeviceArray | GPUBuffer | GPUBufferBinding)[],
   workgroups: Workgroups,
-  work?: { flops?: number; bytes?: number },
+  cost?: { flops?: number; bytes?: number },
 ): void {
   const resources = bindings.map((b) => (b instanceof DeviceArray ? b.storage : b));
-  const noted = device.recording ? { ...work, shapes: shapesOf(bindings), origin: device.origin } : work;
-  device.dispatch(device.pipeline(source), [device.uniform(Uint32Array.from(params)), ...resources], workgroups, noted);
+  const described = device.recording ? { ...cost, shapes: shapesOf(bindings), origin: device.origin } : cost;
+  device.dispatch(
+    device.pipeline(source),
+    [device.uniform(Uint32Array.from(params)), ...resources],
+    workgroups,
+    described,
+  );
 }
 
 const shapesOf = (bindings: readonly unknown[]) =>

@@ -171,11 +171,11 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     },
     preferShort: true, // a second level makes the compiler's spills 5% more, which slices do not cost
   });
-  reduceInSlices(dw, slices, g, {}, (to, { first, count }, place) =>
+  reduceInSlices(dw, slices, g, {}, (to, { first, count }, targetOffset) =>
     runKernel(
       x.device,
       { name: 'conv2d_weight_grad_gemm', code: weightGradCode, constants: { LANES: lanes, LONG } },
-      [...geometryParams(g), sliceLength, slices, STORE_ROUNDS, first, place, ...params],
+      [...geometryParams(g), sliceLength, slices, STORE_ROUNDS, first, targetOffset, ...params],
       [x, dy, to],
       [slices, blocks, count],
       { flops: convFlops(g, count) },

@@ -104,8 +104,8 @@ function planSlices(
   const blocks = Math.ceil(g.outChannels / lanes);
   const useful = Math.max(Math.ceil(WORKGROUPS / (tiles * blocks * replicas)), Math.ceil(g.batch / longest));
   const wanted = Math.min(useful, Math.floor(most / tiles));
-  const slice = Math.ceil(g.batch / wanted);
-  return { slice, slices: Math.ceil(g.batch / slice) * tiles, blocks };
+  const sliceLength = Math.ceil(g.batch / wanted);
+  return { sliceLength, slices: Math.ceil(g.batch / sliceLength) * tiles, blocks };
 }
 
 export function forward(
@@ -151,7 +151,7 @@ export function runStreaming(
   const { tile, weightRounds, replicaWeights } = streaming;
   const { part = { index: 0, channels: g.inChannels }, replicas = { first: 0, count: y.replicas } } = streaming;
   const lanes = x.device.subgroupLanes!;
-  const { slice, slices, blocks } = planSlices(g, tile, lanes, { replicas: replicas.count });
+  const { sliceLength, slices, blocks } = planSlices(g, tile, lanes, { replicas: replicas.count });
   const parts = g.inChannels / part.channels;
   const [isFirst, isLast] = [part.index === 0, part.index === parts - 1];
   const [hasBias, activation] = epilogueFlags(epilogue);
@@ -159,7 +159,7 @@ export function runStreaming(
     x.device,
     withEpilogue({ ...text, constants: { LANES: lanes } }, epilogue.activation),
     [
-      ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], slice],
+      ...[g.batch, ...g.input, ...g.output, g.outChannels, g.pad[0], sliceLength],
       ...[weightRounds, isFirst ? hasBias : 0, isLast ? activation : 0, isFirst ? 0 : 1],
       ...[g.inChannels / 4, (part.index * part.channels) / 4, (part.index * replicaWeights) / parts, replicaWeights],
       replicas.first,
@@ -188,8 +188,8 @@ export function weightGrad(
   const { device } = x;
   const longest = Math.floor(MAX_SUM_LENGTH / rowsAdded(g));
   const grid = planSlices(g, weightGradSizes(g)!.tile, device.subgroupLanes!, { longest, most: maxSlices(device, g) });
-  reduceInSlices(dw, grid.slices, g, { columnSums }, (to, replicas, place) =>
-    dispatchWeightGrad(x, dy, g, to, { ...grid, replicas, place, hasColumnSums: !!columnSums }),
+  reduceInSlices(dw, grid.slices, g, { columnSums }, (to, replicas, targetOffset) =>
+    dispatchWeightGrad(x, dy, g, to, { ...grid, replicas, targetOffset, hasColumnSums: !!columnSums }),
   );
 }
 
@@ -199,13 +199,13 @@ function dispatchWeightGrad(
   dy: DeviceArray,
   g: ConvGeometry,
   partial: DeviceArray,
-  grid: ReturnType<typeof planSlices> & { replicas: IndexRange; place: number; hasColumnSums: boolean },
+  grid: ReturnType<typeof planSlices> & { replicas: IndexRange; targetOffset: number; hasColumnSums: boolean },
 ): void {
-  const { slice, slices, blocks, replicas, place, hasColumnSums } = grid;
+  const { sliceLength, slices, blocks, replicas, targetOffset, hasColumnSums } = grid;
   const lanes = x.device.subgroupLanes!;
   const { height, ...sizes } = weightGradSizes(g)!;
-  const ofFilter = sizeOf(filterShape(g));
-  const sliceSize = ofFilter + (hasColumnSums ? g.outChannels : 0);
+  const filterSize = sizeOf(filterShape(g));
+  const sliceSize = filterSize + (hasColumnSums ? g.outChannels : 0);
   const reach = g.kernel[1] * g.inChannels;
   for (let first = 0; first < g.kernel[0]; first += height) {
     // These rows of the filter are one of its own, which begins as many rows later.
@@ -221,9 +221,9 @@ function dispatchWeightGrad(
         constants: { LANES: lanes },
       },
       [
-        ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, slice, slices, sliceSize],
-        ...[firstRow, rows, first * reach, reach, ofFilter, hasColumnSums && first === 0 ? 1 : 0],
-        ...[replicas.first, place],
+        ...[g.batch, ...g.input, ...g.output, g.outChannels, pad, sliceLength, slices, sliceSize],
+        ...[firstRow, rows, first * reach, reach, filterSize, hasColumnSums && first === 0 ? 1 : 0],
+        ...[replicas.first, targetOffset],
       ],
       [x, dy, partial],
       [slices, blocks, replicas.count],

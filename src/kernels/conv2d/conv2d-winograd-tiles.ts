@@ -118,11 +118,11 @@ const columnsOf = (m: Matrix, length: 4 | 8) =>
 /** y = rows x columns' for every window of x. */
 function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Matrix[], windows: Windows): void {
   const { images, part, size, tiles, step, pad, replicas, firstReplicas, adds = false } = windows;
-  const lanes = vectorWidthFor(windows.channels);
-  const channels = windows.channels / lanes;
+  const vectorWidth = vectorWidthFor(windows.channels);
+  const channels = windows.channels / vectorWidth;
   runKernel(
     x.device,
-    vectorized('winograd_tiles', tilesCode, lanes),
+    vectorized('winograd_tiles', tilesCode, vectorWidth),
     [
       ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
       ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],

@@ -51,15 +51,31 @@ function run(
   // Only the weight gradient's sum is long. The slices do not depend on the number of replicas, nor may the results.
   const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
   const wanted = Math.min(enough, arrayCapacity(c.device, c.size));
-  const slice = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
-  const slices = Math.ceil(k / slice);
-  const constants = { OPERATION: operation, ...tile, LONG: isLong(slice), LONGER: slice > FOLD ** 2 ? 1 : 0 };
+  const sliceLength = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
+  const slices = Math.ceil(k / sliceLength);
+  const constants = {
+    OPERATION: operation,
+    ...tile,
+    LONG: isLong(sliceLength),
+    LONGER: sliceLength > FOLD ** 2 ? 1 : 0,
+  };
   const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
-  reduceInSlices(c, slices, g, {}, (to, { first, count }, place) =>
+  reduceInSlices(c, slices, g, {}, (to, { first, count }, targetOffset) =>
     runKernel(
       c.device,
       source,
-      [...geometryParams(g), m, n, k, slice, slices, tile.DEPTH / 4, ...epilogueFlags(epilogue), first, place],
+      [
+        ...geometryParams(g),
+        m,
+        n,
+        k,
+        sliceLength,
+        slices,
+        tile.DEPTH / 4,
+        ...epilogueFlags(epilogue),
+        first,
+        targetOffset,
+      ],
       [left, right, epilogueArray(epilogue, right), to],
       [...tiles, count * slices],
       { flops: convFlops(g, count) },

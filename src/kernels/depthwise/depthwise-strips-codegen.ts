@@ -4,7 +4,7 @@
 /** What the text depends on; everything else is in `Params`. */
 export interface StripSizes {
   /** Neighboring channels of an invocation. */
-  lanes: 1 | 4;
+  vectorWidth: 1 | 4;
   kernel: readonly [number, number];
   strides: readonly [number, number];
   dilation: readonly [number, number];
@@ -35,10 +35,10 @@ const guarded = (term: string, conditions: readonly string[]) =>
   conditions.length === 0 ? term : `select(Value(), ${term}, ${conditions.join(' && ')})`;
 
 /** What all kernels begin with. A Value is a channel, or four of them: then channels count fours. */
-function head({ lanes, workgroup }: StripSizes, bindings: readonly string[]): string {
+function head({ vectorWidth, workgroup }: StripSizes, bindings: readonly string[]): string {
   const access = (i: number) => (i === bindings.length - 1 ? 'read_write' : 'read');
   return `// A depthwise convolution, or a gradient of it, by strips of columns. See src/kernels/depthwise/depthwise-strips-codegen.ts.
-alias Value = ${lanes === 1 ? 'f32' : 'vec4f'};
+alias Value = ${vectorWidth === 1 ? 'f32' : 'vec4f'};
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, pad_w: u32,
   strips: u32, strips_at_once: u32, strip_groups: u32, rows: u32, blocks: u32, images: u32, slices: u32,
@@ -252,7 +252,7 @@ export function weightGradCode(sizes: StripSizes): string {
 /** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
 export function sampleSources(): string[] {
   const sizes: StripSizes = {
-    ...{ lanes: 1, kernel: [3, 3], strides: [2, 2], dilation: [1, 1], multiplier: 1, tile: 4, workgroup: [8, 8] },
+    ...{ vectorWidth: 1, kernel: [3, 3], strides: [2, 2], dilation: [1, 1], multiplier: 1, tile: 4, workgroup: [8, 8] },
     edges: { read: [0, 1], own: [3] },
   };
   return [forwardCode(sizes), inputGradCode(sizes), weightGradCode(sizes)];

@@ -18,7 +18,7 @@ import {
 type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
 
 /** Channels of an invocation. */
-export type StripLanes = 1 | 4;
+export type StripVectorWidth = 1 | 4;
 
 /** Taps that a text writes out at most: the weights, or the sums, of an invocation. */
 const MAX_TAPS = 49;
@@ -50,24 +50,24 @@ const GPU: Layout = { workgroup: [8, 8], invocations: 2 ** 17, sums: 2 ** 15 };
 
 /**
  * Whether the strips have a kernel for a geometry. The sizes are those of one replica.
- * @param lanes four need channels in fours with one filter each
+ * @param vectorWidth four need channels in fours with one filter each
  */
-export function supports(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): boolean {
+export function supports(kernel: Kernel, vectorWidth: StripVectorWidth, device: Device, g: DepthwiseGeometry): boolean {
   const { batch, inChannels, outChannels, multiplier } = g;
   if (batch * inChannels * outChannels === 0 || g.kernel[0] * g.kernel[1] > MAX_TAPS) return false;
-  if (lanes === 4 && (multiplier !== 1 || inChannels % 4 !== 0)) return false;
+  if (vectorWidth === 4 && (multiplier !== 1 || inChannels % 4 !== 0)) return false;
   if (kernel === 'inputGrad' && multiplier !== 1) return false;
-  const { sums, group } = stripOf(kernel, lanes, g);
+  const { sums, group } = stripOf(kernel, vectorWidth, g);
   if (sums * group > MAX_SUMS) return false;
-  const { workgroups } = planFor(kernel, lanes, device, g);
+  const { workgroups } = planFor(kernel, vectorWidth, device, g);
   return workgroups.every((n) => n <= device.limits.maxComputeWorkgroupsPerDimension);
 }
 
 /** Columns that come together (those of dx that a column of dy begins), sums for each column, and columns that are wanted. */
-function stripOf(kernel: Kernel, lanes: StripLanes, g: DepthwiseGeometry) {
+function stripOf(kernel: Kernel, vectorWidth: StripVectorWidth, g: DepthwiseGeometry) {
   const [sh, sw] = g.strides;
-  if (kernel === 'inputGrad') return { group: sw, sums: openRows(g) * sh, wanted: TILE[lanes] };
-  return { group: 1, sums: openRows(g), wanted: Math.max(MIN_COLUMNS, Math.floor(TILE[lanes] / sw)) };
+  if (kernel === 'inputGrad') return { group: sw, sums: openRows(g) * sh, wanted: TILE[vectorWidth] };
+  return { group: 1, sums: openRows(g), wanted: Math.max(MIN_COLUMNS, Math.floor(TILE[vectorWidth] / sw)) };
 }
 
 /** How the work is cut. */
@@ -87,13 +87,13 @@ interface Plan {
   workgroups: Workgroups;
 }
 
-function planFor(kernel: Kernel, lanes: StripLanes, device: Device, g: DepthwiseGeometry): Plan {
+function planFor(kernel: Kernel, vectorWidth: StripVectorWidth, device: Device, g: DepthwiseGeometry): Plan {
   const layout = device.info.isSoftware ? PROCESSOR : GPU;
-  const { group, sums, wanted } = stripOf(kernel, lanes, g);
+  const { group, sums, wanted } = stripOf(kernel, vectorWidth, g);
   const [height, width] = kernel === 'inputGrad' ? [spanOf(g, 0), spanOf(g, 1)] : g.output;
   const strips = Math.ceil(width / Math.max(1, Math.floor(Math.min(wanted, MAX_SUMS / sums) / group)));
   const groups = Math.ceil(width / strips); // of columns in a strip
-  const channels = g.outChannels / lanes;
+  const channels = g.outChannels / vectorWidth;
 
   // Too few invocations: cut the rows. Enough: let each take several strips and images, with the weights it has or for the same sums.
   const invocations = kernel === 'weightGrad' ? layout.sums : layout.invocations;
@@ -111,7 +111,7 @@ function planFor(kernel: Kernel, lanes: StripLanes, device: Device, g: Depthwise
   const { kernel: taps, strides, dilation, multiplier } = g;
   const edges = edgesOf(kernel, g, strips, groups);
   return {
-    sizes: { lanes, kernel: taps, strides, dilation, multiplier, tile: groups * group, edges, workgroup },
+    sizes: { vectorWidth, kernel: taps, strides, dilation, multiplier, tile: groups * group, edges, workgroup },
     ...{ strips, stripsAtOnce, stripGroups, rows, blocks, images, slices },
     workgroups: [Math.ceil(channels / workgroup[0]), Math.ceil((stripGroups * blocks) / workgroup[1]), slices],
   };
@@ -149,16 +149,16 @@ function edgesOf(kernel: Kernel, g: DepthwiseGeometry, strips: number, groups: n
 
 /** In the order of the texts' `Params`; channels count vectors. */
 function paramsOf(g: DepthwiseGeometry, plan: Plan, firstReplica: number, hasBias: boolean): number[] {
-  const { lanes } = plan.sizes;
+  const { vectorWidth } = plan.sizes;
   return [
-    ...[g.batch, ...g.input, g.inChannels / lanes, ...g.output, g.outChannels / lanes, ...g.pad],
+    ...[g.batch, ...g.input, g.inChannels / vectorWidth, ...g.output, g.outChannels / vectorWidth, ...g.pad],
     ...[plan.strips, plan.stripsAtOnce, plan.stripGroups, plan.rows, plan.blocks, plan.images, plan.slices],
     ...[firstReplica, hasBias ? 1 : 0],
   ];
 }
 
 function sourceOf(name: string, write: (sizes: StripSizes) => string, { sizes }: Plan): KernelSource {
-  return { name: `${name}_strips${sizes.lanes === 4 ? '_vec4' : ''}`, code: cachedSource(name, write, sizes) };
+  return { name: `${name}_strips${sizes.vectorWidth === 4 ? '_vec4' : ''}`, code: cachedSource(name, write, sizes) };
 }
 
 /** Replicas and slices lie along one axis of the grid: as many replicas at once as it holds. */
@@ -175,42 +175,47 @@ function dispatch(
   const atOnce = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   for (const { first, count } of chunkRanges(replicas, atOnce)) {
     const params = paramsOf(g, plan, first, hasBias);
-    const work = { flops: depthwiseFlops(g, count) };
-    runKernel(device, source, params, bindings, [x, y, slices * count], work);
+    const cost = { flops: depthwiseFlops(g, count) };
+    runKernel(device, source, params, bindings, [x, y, slices * count], cost);
   }
 }
 
 /** x [N,H,W,C], filter [KH,KW,C,M], bias [C*M] or null -> y [N,OH,OW,C*M]. Memory-bound. */
 export function forward(
-  lanes: StripLanes,
+  vectorWidth: StripVectorWidth,
   x: DeviceArray,
   filter: DeviceArray,
   bias: DeviceArray | null,
   g: DepthwiseGeometry,
   y: DeviceArray,
 ): void {
-  const plan = planFor('forward', lanes, x.device, g);
+  const plan = planFor('forward', vectorWidth, x.device, g);
   const source = sourceOf('depthwise_conv2d', forwardCode, plan);
   dispatch(x.device, source, g, plan, y.replicas, [x, filter, bias ?? filter, y], bias !== null);
 }
 
 /** dy [N,OH,OW,C], filter [KH,KW,C,1] -> dx [N,H,W,C]. Memory-bound. */
 export function inputGrad(
-  lanes: StripLanes,
+  vectorWidth: StripVectorWidth,
   dy: DeviceArray,
   filter: DeviceArray,
   g: DepthwiseGeometry,
   dx: DeviceArray,
 ): void {
-  const plan = planFor('inputGrad', lanes, dy.device, g);
+  const plan = planFor('inputGrad', vectorWidth, dy.device, g);
   const source = sourceOf('depthwise_conv2d_input_grad', inputGradCode, plan);
   dispatch(dy.device, source, g, plan, dx.replicas, [dy, filter, dx]);
 }
 
 /** The first pass of the gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> [slices, KH*KW*C*M]. Memory-bound. */
-export function weightGradParts(lanes: StripLanes, x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
+export function weightGradParts(
+  vectorWidth: StripVectorWidth,
+  x: DeviceArray,
+  dy: DeviceArray,
+  g: DepthwiseGeometry,
+): DeviceArray {
   const { device, replicas } = x;
-  const plan = planFor('weightGrad', lanes, device, g);
+  const plan = planFor('weightGrad', vectorWidth, device, g);
   const slices = plan.slices * plan.blocks * plan.stripGroups;
   const part = DeviceArray.empty(device, [slices, g.kernel[0] * g.kernel[1] * g.outChannels], { replicas });
   const source = sourceOf('depthwise_conv2d_weight_grad', weightGradCode, plan);

@@ -18,7 +18,7 @@ export { type DepthwiseGeometry, depthwiseGeometry } from './depthwise-geometry.
 export const depthwiseVariants = ['naive', 'strips', 'stripsVec4'] as const;
 export type DepthwiseVariant = (typeof depthwiseVariants)[number];
 
-const LANES = { strips: 1, stripsVec4: 4 } as const;
+const VECTOR_WIDTHS = { strips: 1, stripsVec4: 4 } as const;
 
 /** The kernels of a depthwise convolution, by the names under which the tuner knows them. */
 const KERNELS = {
@@ -40,7 +40,7 @@ export const depthwiseSupports = (
   variant: DepthwiseVariant,
   device: Device,
   g: DepthwiseGeometry,
-): boolean => variant === 'naive' || strips.supports(kernel, LANES[variant], device, g);
+): boolean => variant === 'naive' || strips.supports(kernel, VECTOR_WIDTHS[variant], device, g);
 
 /**
  * Results of one replica from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
@@ -59,7 +59,7 @@ export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): Dept
 }
 
 /**
- * Runs `body` with the lanes of the strips to take, or null for the reference.
+ * Runs `body` with the vector width of the strips to use, or null for the reference.
  * @throws ArgumentError when a variant was asked for that cannot
  */
 function withSelectedVariant(
@@ -67,7 +67,7 @@ function withSelectedVariant(
   device: Device,
   g: DepthwiseGeometry,
   requested: DepthwiseVariant | undefined,
-  body: (lanes: 1 | 4 | null) => void,
+  body: (vectorWidth: 1 | 4 | null) => void,
 ): void {
   const options = {
     variants: depthwiseVariants,
@@ -76,7 +76,7 @@ function withSelectedVariant(
     requested,
   };
   withVariant(device, KERNELS[kernel], depthwiseSizes(g), options, (variant) =>
-    body(variant === 'naive' ? null : LANES[variant]),
+    body(variant === 'naive' ? null : VECTOR_WIDTHS[variant]),
   );
 }
 
@@ -84,17 +84,17 @@ function withSelectedVariant(
  * Channels an invocation of the reference handles. With one filter a channel, channels do not mix: four neighbours are one vec4f, and the
  * kernels need a quarter of the loads.
  */
-const lanesOf = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
+const referenceVectorWidth = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
 
 /** A kernel of the reference, for sums of so many terms. */
 const reference = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
-  withLongSums(vectorized(name, code, lanesOf(g)), terms, MAX_SUM_LENGTH);
+  withLongSums(vectorized(name, code, referenceVectorWidth(g)), terms, MAX_SUM_LENGTH);
 
 /** In the order of the shaders' `Params`. */
 function geometryParams(g: DepthwiseGeometry): number[] {
-  const lanes = lanesOf(g);
+  const vectorWidth = referenceVectorWidth(g);
   return [
-    ...[g.batch, ...g.input, g.inChannels / lanes, ...g.output, g.outChannels / lanes],
+    ...[g.batch, ...g.input, g.inChannels / vectorWidth, ...g.output, g.outChannels / vectorWidth],
     ...[...g.kernel, ...g.strides, ...g.pad, ...g.dilation, g.multiplier],
   ];
 }
@@ -123,16 +123,16 @@ export function depthwiseConv2d(
     );
   }
   const y = output(x.device, outputShape(g), replicas, into);
-  withSelectedVariant('forward', x.device, g, variant, (lanes) => {
-    if (lanes) {
-      strips.forward(lanes, x, filter, bias, g, y);
+  withSelectedVariant('forward', x.device, g, variant, (vectorWidth) => {
+    if (vectorWidth) {
+      strips.forward(vectorWidth, x, filter, bias, g, y);
       return;
     }
     const source = reference('depthwise_conv2d', depthwiseCode, g, g.kernel[0] * g.kernel[1]);
     const params = [...geometryParams(g), bias ? 1 : 0];
-    const workgroups = elementwiseWorkgroups(y.size / lanesOf(g), replicas);
-    const work = { flops: depthwiseFlops(g, replicas) };
-    runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, work);
+    const workgroups = elementwiseWorkgroups(y.size / referenceVectorWidth(g), replicas);
+    const cost = { flops: depthwiseFlops(g, replicas) };
+    runKernel(x.device, source, params, [x, filter, bias ?? filter, y], workgroups, cost);
   });
   return y;
 }
@@ -145,16 +145,16 @@ export function depthwiseInputGrad(
   { into, variant }: DepthwiseRun = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape(g), dy.replicas, into);
-  withSelectedVariant('inputGrad', dy.device, g, variant, (lanes) => {
-    if (lanes) {
-      strips.inputGrad(lanes, dy, filter, g, dx);
+  withSelectedVariant('inputGrad', dy.device, g, variant, (vectorWidth) => {
+    if (vectorWidth) {
+      strips.inputGrad(vectorWidth, dy, filter, g, dx);
       return;
     }
     const terms = g.kernel[0] * g.kernel[1] * g.multiplier;
     const source = reference('depthwise_conv2d_input_grad', inputGradCode, g, terms);
-    const workgroups = elementwiseWorkgroups(dx.size / lanesOf(g), dx.replicas);
-    const work = { flops: depthwiseFlops(g, dx.replicas) };
-    runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, work);
+    const workgroups = elementwiseWorkgroups(dx.size / referenceVectorWidth(g), dx.replicas);
+    const cost = { flops: depthwiseFlops(g, dx.replicas) };
+    runKernel(dy.device, source, geometryParams(g), [dy, filter, dx], workgroups, cost);
   });
   return dx;
 }
@@ -174,8 +174,8 @@ export function depthwiseWeightGrad(
 ): DeviceArray {
   const shape = [...g.kernel, g.inChannels, g.multiplier];
   const dw = output(x.device, shape, x.replicas, into);
-  withSelectedVariant('weightGrad', x.device, g, variant, (lanes) => {
-    const part = lanes ? strips.weightGradParts(lanes, x, dy, g) : naiveWeightGradParts(x, dy, g);
+  withSelectedVariant('weightGrad', x.device, g, variant, (vectorWidth) => {
+    const part = vectorWidth ? strips.weightGradParts(vectorWidth, x, dy, g) : naiveWeightGradParts(x, dy, g);
     const flat = dw.reshape([dw.size]);
     sumRows(part, dw.size, { into: flat });
     flat.dispose();
@@ -193,13 +193,13 @@ function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeome
   // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
   // many of it would be more than dy.
   const short = taps <= MAX_TAPS ? Math.floor(MAX_SUM_LENGTH / columns) : pieces;
-  const slice = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
-  const slices = Math.max(1, Math.ceil(pieces / slice)); // one even of nothing: a sum over nothing is 0
+  const sliceLength = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
+  const slices = Math.max(1, Math.ceil(pieces / sliceLength)); // one even of nothing: a sum over nothing is 0
   const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { replicas: x.replicas });
-  const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, slice * columns);
+  const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, sliceLength * columns);
   const source = { name, code, constants: { ...constants, PARTS: rowParts > 1 ? 1 : 0 } };
-  const params = [...geometryParams(g), slice, slices, columns, rowParts];
-  const workgroups = elementwiseWorkgroups(part.size / lanesOf(g), part.replicas);
+  const params = [...geometryParams(g), sliceLength, slices, columns, rowParts];
+  const workgroups = elementwiseWorkgroups(part.size / referenceVectorWidth(g), part.replicas);
   runKernel(x.device, source, params, [x, dy, part], workgroups, { flops: depthwiseFlops(g, x.replicas) });
   return part;
 }

@@ -73,13 +73,13 @@ export function gatherRowsGrad(
   const d = checkAxis('gather', axis, shape);
   const { device, replicas } = dy;
   const [rows, count] = [shape[d]!, indices.size];
-  const lanes = vectorWidthFor(sizeOf(shape.slice(d + 1)));
-  const channels = sizeOf(shape.slice(d + 1)) / lanes;
-  const elements = sizeOf(shape) / lanes;
+  const vectorWidth = vectorWidthFor(sizeOf(shape.slice(d + 1)));
+  const channels = sizeOf(shape.slice(d + 1)) / vectorWidth;
+  const elements = sizeOf(shape) / vectorWidth;
   if (count > 0 && count <= FEW.indices && elements * count <= FEW.comparisons) {
     const dx = output(device, shape, replicas, into);
-    const source = withLongSums(vectorized('gather_rows_grad_few', fewCode, lanes), count);
-    const params = [elements, dy.size / lanes, rows, count, channels];
+    const source = withLongSums(vectorized('gather_rows_grad_few', fewCode, vectorWidth), count);
+    const params = [elements, dy.size / vectorWidth, rows, count, channels];
     runKernel(device, source, params, [dy, indices, dx], elementwiseWorkgroups(elements, replicas));
     return dx;
   }
@@ -89,17 +89,17 @@ export function gatherRowsGrad(
   const chunk = Math.max(MIN_CHUNK, Math.ceil(Math.sqrt(count)));
   const chunks = Math.ceil(count / chunk);
   const order = sortPositions(indices, rows);
-  const carried = DeviceArray.empty(device, [outer, chunks, channels * lanes], { replicas });
+  const carried = DeviceArray.empty(device, [outer, chunks, channels * vectorWidth], { replicas });
   const size = outer * chunks * channels;
   const run = (name: string, code: string, terms: number, params: number[], bindings: DeviceArray[]) =>
     runKernel(
       device,
-      withLongSums(vectorized(name, code, lanes), terms),
+      withLongSums(vectorized(name, code, vectorWidth), terms),
       [size, elements, ...params, channels, chunk, chunks],
       bindings,
       elementwiseWorkgroups(size, replicas),
     );
-  run('gather_rows_grad', gradCode, chunk, [dy.size / lanes, rows, count], [dy, indices, order, dx, carried]);
+  run('gather_rows_grad', gradCode, chunk, [dy.size / vectorWidth, rows, count], [dy, indices, order, dx, carried]);
   if (chunks > 1) run('gather_rows_grad_join', joinCode, chunks, [rows, count], [indices, order, carried, dx]);
   order.dispose();
   carried.dispose();

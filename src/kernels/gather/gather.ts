@@ -114,12 +114,12 @@ export function channelTable(scale: readonly number[], offset: readonly number[]
 /** Fills y [B, ...] with the samples that `order` [total] names from `state.batchStart` on, bit for bit. Memory-bound. */
 export function gatherSamples(samples: StoredSamples, order: DeviceArray, state: StepState, y: DeviceArray): void {
   const batch = y.shape[0]!;
-  const lanes = vectorWidthFor(samples.stride);
-  const size = samples.stride / lanes;
+  const vectorWidth = vectorWidthFor(samples.stride);
+  const size = samples.stride / vectorWidth;
   for (const { words, first, count } of samples.chunks) {
     runKernel(
       y.device,
-      vectorized('gather_samples', stateCode + samplesCode, lanes),
+      vectorized('gather_samples', stateCode + samplesCode, vectorWidth),
       [size, batch, order.size, first, count],
       [state.buffer, words, order, y],
       [cappedWorkgroups(y.device, Math.ceil(size / 8)), cappedWorkgroups(y.device, Math.ceil(batch / 8)), y.replicas],

@@ -10,7 +10,7 @@ export interface ChannelAxis {
   width: number;
 }
 
-const plain = (channels: number): ChannelAxis => ({ paddedChannels: channels, width: 4 });
+const unpadded = (channels: number): ChannelAxis => ({ paddedChannels: channels, width: 4 });
 
 /** What a slice of a weight gradient's partial sums is, where it is not laid out as the gradient. */
 interface SliceLayout {
@@ -21,9 +21,9 @@ interface SliceLayout {
 }
 
 /** Values of one replica's slice: for the filter, and at all. */
-function sizesOf(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
-  const ofFilter = g.kernel[0] * g.kernel[1] * rows.paddedChannels * columns.paddedChannels;
-  return { ofFilter, step: ofFilter + (columnSums ? g.outChannels : 0) };
+function sliceSizes(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
+  const filterSize = g.kernel[0] * g.kernel[1] * rows.paddedChannels * columns.paddedChannels;
+  return { filterSize, sliceSize: filterSize + (columnSums ? g.outChannels : 0) };
 }
 
 /** Slices of so many values of one replica that there is room for: in an array, and along an axis of a dispatch. */
@@ -35,17 +35,17 @@ export const sliceCapacity = (device: Device, values: number): number =>
  * slice laid out as dw is dw. The caller cuts no more slices than an array holds for one replica: no replica's bits may depend on the
  * number of replicas. This takes as many replicas at once as fit.
  * @param options.scratch values of one replica's largest other array that `compute` makes
- * @param compute gets an array of [replicas, slices, a slice], and the place in it of the first of these replicas
+ * @param compute gets an array of [replicas, slices, a slice], and the index in it of the first of these replicas
  */
 export function reduceInSlices(
   dw: DeviceArray,
   slices: number,
   g: ConvGeometry,
   options: Partial<SliceLayout> & { scratch?: number },
-  compute: (to: DeviceArray, replicas: IndexRange, place: number) => void,
+  compute: (to: DeviceArray, replicas: IndexRange, targetOffset: number) => void,
 ): void {
   const { device } = dw;
-  const { rows = plain(g.inChannels), columns = plain(g.outChannels), columnSums, scratch = 0 } = options;
+  const { rows = unpadded(g.inChannels), columns = unpadded(g.outChannels), columnSums, scratch = 0 } = options;
   // Some kernels have slices and replicas along one axis of their grid.
   const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   if (slices === 1 && !options.rows && !columnSums) {
@@ -53,7 +53,7 @@ export function reduceInSlices(
     return;
   }
   const layout = { rows, columns, columnSums };
-  const size = slices * sizesOf(g, layout).step;
+  const size = slices * sliceSizes(g, layout).sliceSize;
   for (const replicas of chunkRanges(
     dw.replicas,
     Math.min(dispatched, arrayCapacity(device, Math.max(size, scratch))),
@@ -75,12 +75,12 @@ function addSlices(
   firstReplica: number,
 ): void {
   const { rows, columns, columnSums } = layout;
-  const { ofFilter, step } = sizesOf(g, layout);
+  const { filterSize, sliceSize } = sliceSizes(g, layout);
   const add = (to: DeviceArray, params: number[], first: number) =>
     runKernel(
       to.device,
       { name: 'add_slices', code },
-      [slices, ...params, first, step, firstReplica],
+      [slices, ...params, first, sliceSize, firstReplica],
       [partial, to],
       elementwiseWorkgroups(to.size, partial.replicas),
     );
@@ -90,5 +90,5 @@ function addSlices(
     [taps, g.inChannels, g.outChannels, rows.paddedChannels, columns.paddedChannels, rows.width, columns.width],
     0,
   );
-  if (columnSums) add(columnSums, [1, 1, g.outChannels, 1, g.outChannels, 4, 4], ofFilter);
+  if (columnSums) add(columnSums, [1, 1, g.outChannels, 1, g.outChannels, 4, 4], filterSize);
 }

@@ -106,17 +106,17 @@ const MAX_COMBINED_SLICES = 32;
 function columns(x: DeviceArray) {
   const channels = x.shape.at(-1)!;
   const rows = channels === 0 ? 0 : x.size / channels;
-  return { rows, channels, lanes: vectorWidthFor(channels) };
+  return { rows, channels, vectorWidth: vectorWidthFor(channels) };
 }
 
 /** The parts of a mean: see `Statistics`. */
 const meanParts = ({ mean }: Statistics, channels: number) => mean.size / channels;
 
 /** A kernel by a workgroup for `width` channels and a slice of rows. */
-const cooperativeReduction = (name: string, code: string, slice: number, width: number) =>
+const cooperativeReduction = (name: string, code: string, sliceLength: number, width: number) =>
   withLongSums(
     cooperativeSource('workgroup', name, vectorized(name, code, 1).code),
-    (slice * width) / cooperativeSize('workgroup'),
+    (sliceLength * width) / cooperativeSize('workgroup'),
   );
 
 /** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one replica alone. */
@@ -129,8 +129,8 @@ function planSlices(
     const most = operator === 'batchNormMoments' ? MAX_COMBINED_SLICES : undefined;
     return { variant, ...planWorkgroupSlices({ outer: 1, rows, channels }, most) };
   }
-  const slice = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
-  return { variant, width: 1, slice, slices: Math.max(1, Math.ceil(rows / slice)) };
+  const sliceLength = rows <= ONE_SLICE ? Math.max(1, rows) : Math.ceil(Math.sqrt(rows));
+  return { variant, width: 1, sliceLength, slices: Math.max(1, Math.ceil(rows / sliceLength)) };
 }
 
 type Operator = 'batchNormMoments' | 'batchNormGradSums';
@@ -161,11 +161,11 @@ export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Rec
   checkDType(operator, 'the input', x, 'f32');
   const channels = x.shape.at(-1);
   if (channels === undefined) throw new ShapeError(`${operator}: the input must have channels, but has shape []`);
-  for (const [what, array] of Object.entries(perChannel)) {
-    checkDType(operator, what, array, 'f32');
+  for (const [subject, array] of Object.entries(perChannel)) {
+    checkDType(operator, subject, array, 'f32');
     if (!sameShape(array.shape, [channels])) {
       throw new ShapeError(
-        `${operator}: ${what} must have shape [${channels}], but has ${showShape(array.shape)} (input ${showShape(x.shape)})`,
+        `${operator}: ${subject} must have shape [${channels}], but has ${showShape(array.shape)} (input ${showShape(x.shape)})`,
       );
     }
   }
@@ -184,33 +184,38 @@ export function batchStatistics(
   running: (Statistics & { momentum: number }) | null,
   options: { variance?: DeviceArray; variant?: BatchNormVariant } = {},
 ): Statistics {
-  const { rows, channels, lanes } = columns(x);
+  const { rows, channels, vectorWidth } = columns(x);
   if (rows === 0 && channels > 0) {
     throw new ShapeError(`${operator}: an empty batch has no mean (input ${showShape(x.shape)})`);
   }
   return withSelectedVariant(x.device, 'batchNormMoments', { rows, channels }, options.variant, (chosen) => {
-    const { variant, width, slice, slices } = chosen;
+    const { variant, width, sliceLength, slices } = chosen;
     const array = (shape: number[]) => DeviceArray.empty(x.device, shape, { replicas: x.replicas });
     const [partMean, partSquare] = [array([slices, channels]), array([slices, channels])];
     const bindings = [x, partMean, partSquare];
     if (variant === 'naive') {
-      const moments = vectorized('batch_norm_moments', momentsCode, lanes);
-      const params = [rows, channels / lanes, slice, slices];
-      runKernel(x.device, moments, params, bindings, elementwiseWorkgroups(partMean.size / lanes, x.replicas));
+      const moments = vectorized('batch_norm_moments', momentsCode, vectorWidth);
+      const params = [rows, channels / vectorWidth, sliceLength, slices];
+      runKernel(x.device, moments, params, bindings, elementwiseWorkgroups(partMean.size / vectorWidth, x.replicas));
     } else {
-      const moments = cooperativeReduction('batch_norm_moments_cooperative', momentsCooperativeCode, slice, width);
+      const moments = cooperativeReduction(
+        'batch_norm_moments_cooperative',
+        momentsCooperativeCode,
+        sliceLength,
+        width,
+      );
       const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
-      runKernel(x.device, moments, [rows, channels, slice, slices, width], bindings, groups);
+      runKernel(x.device, moments, [rows, channels, sliceLength, slices, width], bindings, groups);
     }
     const variance = output(x.device, [channels], x.replicas, options.variance);
     const batch = { mean: array([2, channels]), variance };
     const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
     runKernel(
       x.device,
-      withLongSums(vectorized('batch_norm_combine', combineCode, lanes), slices),
-      [rows, channels / lanes, slice, slices, f32Bits(1 - kept.momentum)],
+      withLongSums(vectorized('batch_norm_combine', combineCode, vectorWidth), slices),
+      [rows, channels / vectorWidth, sliceLength, slices, f32Bits(1 - kept.momentum)],
       [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
-      elementwiseWorkgroups(channels / lanes, x.replicas),
+      elementwiseWorkgroups(channels / vectorWidth, x.replicas),
       { bytes: 4 * x.replicas * channels * (2 * slices + 8) }, // of x one row
     );
     for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
@@ -237,11 +242,17 @@ export function batchNorm(
   activation: NormActivation | null = null,
 ): DeviceArray {
   const y = output(x.device, x.shape, x.replicas);
-  const { channels, lanes } = columns(x);
-  const source = withActivation(vectorized('batch_norm', normCode, lanes), activation);
-  const params = [x.size / lanes, channels / lanes, f32Bits(epsilon), meanParts(statistics, channels)];
+  const { channels, vectorWidth } = columns(x);
+  const source = withActivation(vectorized('batch_norm', normCode, vectorWidth), activation);
+  const params = [x.size / vectorWidth, channels / vectorWidth, f32Bits(epsilon), meanParts(statistics, channels)];
   const bindings = [x, scale, offset, statistics.mean, statistics.variance, y];
-  runKernel(x.device, source, params, bindings, workgroupsByRows(x.size / lanes, channels / lanes, x.replicas));
+  runKernel(
+    x.device,
+    source,
+    params,
+    bindings,
+    workgroupsByRows(x.size / vectorWidth, channels / vectorWidth, x.replicas),
+  );
   return y;
 }
 
@@ -265,9 +276,9 @@ export function batchNormParameterGrads(
     following?: FollowingActivation | null;
   } = {},
 ): { dscale: DeviceArray; doffset: DeviceArray } {
-  const { rows, channels, lanes } = columns(x);
+  const { rows, channels, vectorWidth } = columns(x);
   return withSelectedVariant(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
-    const { variant, width, slice, slices } = chosen;
+    const { variant, width, sliceLength, slices } = chosen;
     const whole = slices === 1; // then the sums are the gradients
     const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
       output(x.device, [channels], x.replicas, home),
@@ -281,15 +292,27 @@ export function batchNormParameterGrads(
     const bindings = [x, dy, statistics.mean, statistics.variance, partDy, partDot, ...line];
     const parts = meanParts(statistics, channels);
     if (variant === 'naive') {
-      const source = activating(vectorized('batch_norm_grad_sums', gradSumsCode, lanes));
-      const params = [rows, channels / lanes, slice, slices, f32Bits(epsilon), parts];
-      runKernel(x.device, source, params, bindings, elementwiseWorkgroups((slices * channels) / lanes, x.replicas));
+      const source = activating(vectorized('batch_norm_grad_sums', gradSumsCode, vectorWidth));
+      const params = [rows, channels / vectorWidth, sliceLength, slices, f32Bits(epsilon), parts];
+      runKernel(
+        x.device,
+        source,
+        params,
+        bindings,
+        elementwiseWorkgroups((slices * channels) / vectorWidth, x.replicas),
+      );
     } else {
       const source = activating(
-        cooperativeReduction('batch_norm_grad_sums_cooperative', gradSumsCooperativeCode, slice, width),
+        cooperativeReduction('batch_norm_grad_sums_cooperative', gradSumsCooperativeCode, sliceLength, width),
       );
       const groups = cooperativeWorkgroups(variant, slices * Math.ceil(channels / width), x.replicas);
-      runKernel(x.device, source, [rows, channels, slice, slices, f32Bits(epsilon), parts, width], bindings, groups);
+      runKernel(
+        x.device,
+        source,
+        [rows, channels, sliceLength, slices, f32Bits(epsilon), parts, width],
+        bindings,
+        groups,
+      );
     }
     if (!whole) {
       sumRows(partDy, channels, { into: doffset });
@@ -315,26 +338,26 @@ export function batchNormInputGrad(
   options: { into?: DeviceArray; inputIsRelu?: boolean; activation?: NormActivation | null } = {},
 ): DeviceArray {
   const { into, inputIsRelu = false, activation = null } = options;
-  const { rows, channels, lanes } = columns(x);
+  const { rows, channels, vectorWidth } = columns(x);
   const dx = output(x.device, x.shape, x.replicas, into);
   const { mean, variance } = statistics;
   const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
   const coefficients = DeviceArray.empty(x.device, [5, channels], { replicas: x.replicas });
   runKernel(
     x.device,
-    vectorized('batch_norm_coefficients', coefficientsCode, lanes),
-    [channels / lanes, f32Bits(epsilon), f32Bits(1 / rows), sums ? 1 : 0, meanParts(statistics, channels)],
+    vectorized('batch_norm_coefficients', coefficientsCode, vectorWidth),
+    [channels / vectorWidth, f32Bits(epsilon), f32Bits(1 / rows), sums ? 1 : 0, meanParts(statistics, channels)],
     [scale, offset, mean, variance, doffset, dscale, coefficients],
-    elementwiseWorkgroups(channels / lanes, x.replicas),
+    elementwiseWorkgroups(channels / vectorWidth, x.replicas),
   );
-  const source = withActivation(vectorized('batch_norm_grad', gradCode, lanes), activation);
-  const params = [x.size / lanes, channels / lanes, sums ? 1 : 0, inputIsRelu ? 1 : 0];
+  const source = withActivation(vectorized('batch_norm_grad', gradCode, vectorWidth), activation);
+  const params = [x.size / vectorWidth, channels / vectorWidth, sums ? 1 : 0, inputIsRelu ? 1 : 0];
   runKernel(
     x.device,
     source,
     params,
     [x, dy, coefficients, dx],
-    workgroupsByRows(x.size / lanes, channels / lanes, x.replicas),
+    workgroupsByRows(x.size / vectorWidth, channels / vectorWidth, x.replicas),
   );
   coefficients.dispose();
   return dx;

@@ -25,13 +25,13 @@ export function foldBatchNorm(
   const { device, replicas } = filter;
   const folded = output(device, filter.shape, replicas);
   const foldedBias = output(device, scale.shape, replicas);
-  const lanes = vectorWidthFor(scale.size);
+  const vectorWidth = vectorWidthFor(scale.size);
   runKernel(
     device,
-    vectorized('fold_batch_norm', foldCode, lanes),
-    [filter.size / lanes, scale.size / lanes, f32Bits(epsilon), bias ? 1 : 0],
+    vectorized('fold_batch_norm', foldCode, vectorWidth),
+    [filter.size / vectorWidth, scale.size / vectorWidth, f32Bits(epsilon), bias ? 1 : 0],
     [filter, bias ?? mean, scale, offset, mean, variance, folded, foldedBias],
-    gridStrideWorkgroups(filter.size / lanes, replicas),
+    gridStrideWorkgroups(filter.size / vectorWidth, replicas),
   );
   return { filter: folded, bias: foldedBias };
 }

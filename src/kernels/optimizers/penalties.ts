@@ -18,14 +18,14 @@ export function penaltyValue(
   const { device, replicas } = table;
   const partial = DeviceArray.empty(device, [blocks], { replicas });
   const source = { name: 'penalty_blocks', code: loadVec4Code + penaltyBlocksCode };
-  const work = { bytes: 4 * flat.size };
+  const cost = { bytes: 4 * flat.size };
   runKernel(
     device,
     source,
     [blocks, first, table.shape[0]!],
     [flat, table, partial],
     elementwiseWorkgroups(blocks, replicas),
-    work,
+    cost,
   );
   const total = sumAll('penalty', partial);
   partial.dispose();

@@ -45,7 +45,7 @@ export interface MaxPool {
   /** For each output element, where in its image the maximum stood. */
   argmax: DeviceArray;
   params: number[];
-  lanes: VectorWidth;
+  vectorWidth: VectorWidth;
   inputShape: Shape;
   /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
   disjoint: boolean;
@@ -65,14 +65,14 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   const strides = checkPair(operator, 'strides', options.strides ?? pool);
   const shapes = `input ${showShape(x.shape)}`;
   const { size, pad } = slideWindow(operator, [h, w], pool, strides, NO_DILATION, options.padding ?? 'valid', shapes);
-  const lanes = vectorWidthFor(channels);
-  const params = [batch * x.replicas, h, w, channels / lanes, ...size, ...pool, ...strides, ...pad];
-  const columns = (batch * x.replicas * size[1] * channels) / lanes;
+  const vectorWidth = vectorWidthFor(channels);
+  const params = [batch * x.replicas, h, w, channels / vectorWidth, ...size, ...pool, ...strides, ...pad];
+  const columns = (batch * x.replicas * size[1] * channels) / vectorWidth;
   // A comparison or an addition an element of each window; the gradient does about as many.
-  const flops = columns * lanes * size[0] * pool[0] * pool[1];
+  const flops = columns * vectorWidth * size[0] * pool[0] * pool[1];
   // Windows that may hold one pixel.
   const overlap = Math.ceil(pool[0] / strides[0]) * Math.ceil(pool[1] / strides[1]);
-  return { shape: [batch, ...size, channels], params, columns, lanes, pool, strides, pad, overlap, flops };
+  return { shape: [batch, ...size, channels], params, columns, vectorWidth, pool, strides, pad, overlap, flops };
 }
 
 /**
@@ -82,18 +82,18 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
  * @throws ShapeError, ArgumentError
  */
 export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
-  const { shape, params, columns, lanes, pool, strides, pad, overlap, flops } = plan('maxPool2d', x, options);
+  const { shape, params, columns, vectorWidth, pool, strides, pad, overlap, flops } = plan('maxPool2d', x, options);
   const y = output(x.device, shape, x.replicas);
   const argmax = DeviceArray.empty(x.device, shape, { dtype: 'u32', replicas: x.replicas });
   const inside = (d: 0 | 1) => pad[d] === 0 && (shape[d + 1]! - 1) * strides[d] + pool[d] <= x.shape[d + 1]!;
   const twoByTwo = pool[0] === 2 && pool[1] === 2 && inside(0) && inside(1);
   const source = {
-    ...withFloatBits(vectorized('max_pool2d', maxPoolCode, lanes), 'Value'),
+    ...withFloatBits(vectorized('max_pool2d', maxPoolCode, vectorWidth), 'Value'),
     constants: { TWO_BY_TWO: twoByTwo ? 1 : 0 },
   };
   runKernel(x.device, source, params, [x, y, argmax], elementwiseWorkgroups(columns), { flops });
   const disjoint = pool.every((n, i) => n === strides[i]) && pad.every((n) => n === 0) && options.padding !== 'same';
-  return { y, argmax, params, lanes, inputShape: x.shape, disjoint, pool, overlap, flops };
+  return { y, argmax, params, vectorWidth, inputShape: x.shape, disjoint, pool, overlap, flops };
 }
 
 /**
@@ -102,7 +102,7 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
  */
 export function maxPool2dGrad(
   dy: DeviceArray,
-  { y, argmax, params, lanes, inputShape, disjoint, pool, overlap, flops }: MaxPool,
+  { y, argmax, params, vectorWidth, inputShape, disjoint, pool, overlap, flops }: MaxPool,
   { into, inputIsRelu = false }: { into?: DeviceArray; inputIsRelu?: boolean } = {},
 ): DeviceArray {
   const dx = output(dy.device, inputShape, dy.replicas, into);
@@ -110,25 +110,28 @@ export function maxPool2dGrad(
   const bindings = [dy, argmax, y, dx];
   const flags = [inputIsRelu ? 1 : 0];
   // Without a ReLU below, y is bound but not read.
-  const work = { flops, bytes: 4 * dy.replicas * ((inputIsRelu ? 3 : 2) * dy.size + dx.size) };
+  const cost = { flops, bytes: 4 * dy.replicas * ((inputIsRelu ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
     const even = pool[0] === 2 && pool[1] === 2 && h % 2 === 0 && w % 2 === 0;
     runKernel(
       dy.device,
       {
-        ...withFloatBits(vectorized('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, lanes), 'Value'),
+        ...withFloatBits(vectorized('max_pool2d_grad_disjoint', maxPoolGradDisjointCode, vectorWidth), 'Value'),
         constants: { TWO_BY_TWO: even ? 1 : 0 },
       },
       [...params.slice(0, 8), ...cells, ...flags],
       bindings,
-      elementwiseWorkgroups((batch * dy.replicas * cells[1] * channels) / lanes),
-      work,
+      elementwiseWorkgroups((batch * dy.replicas * cells[1] * channels) / vectorWidth),
+      cost,
     );
   } else {
-    const columns = (batch * dy.replicas * w * channels) / lanes;
-    const source = withFloatBits(withLongSums(vectorized('max_pool2d_grad', maxPoolGradCode, lanes), overlap), 'Value');
-    runKernel(dy.device, source, [...params, ...flags], bindings, elementwiseWorkgroups(columns), work);
+    const columns = (batch * dy.replicas * w * channels) / vectorWidth;
+    const source = withFloatBits(
+      withLongSums(vectorized('max_pool2d_grad', maxPoolGradCode, vectorWidth), overlap),
+      'Value',
+    );
+    runKernel(dy.device, source, [...params, ...flags], bindings, elementwiseWorkgroups(columns), cost);
   }
   return dx;
 }
@@ -137,7 +140,7 @@ export function maxPool2dGrad(
 export interface AvgPool {
   y: DeviceArray;
   params: number[];
-  lanes: VectorWidth;
+  vectorWidth: VectorWidth;
   inputShape: Shape;
   /** Windows that may hold one pixel. */
   overlap: number;
@@ -152,20 +155,20 @@ export interface AvgPool {
  * @throws ShapeError, ArgumentError
  */
 export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
-  const { shape, params, columns, lanes, pool, overlap, flops } = plan('avgPool2d', x, options);
+  const { shape, params, columns, vectorWidth, pool, overlap, flops } = plan('avgPool2d', x, options);
   const y = output(x.device, shape, x.replicas);
-  const source = withLongSums(vectorized('avg_pool2d', avgPoolCode, lanes), pool[0] * pool[1]);
+  const source = withLongSums(vectorized('avg_pool2d', avgPoolCode, vectorWidth), pool[0] * pool[1]);
   runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(columns), { flops });
-  return { y, params, lanes, inputShape: x.shape, overlap, flops };
+  return { y, params, vectorWidth, inputShape: x.shape, overlap, flops };
 }
 
 /** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
 export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
-  const { params, lanes, inputShape, overlap, flops } = pool;
+  const { params, vectorWidth, inputShape, overlap, flops } = pool;
   const dx = output(dy.device, inputShape, dy.replicas, into);
   const [batch, , w, channels] = inputShape as [number, number, number, number];
-  const source = withLongSums(vectorized('avg_pool2d_grad', avgPoolGradCode, lanes), overlap);
-  const workgroups = elementwiseWorkgroups((batch * dy.replicas * w * channels) / lanes);
+  const source = withLongSums(vectorized('avg_pool2d_grad', avgPoolGradCode, vectorWidth), overlap);
+  const workgroups = elementwiseWorkgroups((batch * dy.replicas * w * channels) / vectorWidth);
   runKernel(dy.device, source, params, [dy, dx], workgroups, { flops });
   return dx;
 }
@@ -183,9 +186,9 @@ export function globalAveragePool2d(x: DeviceArray): AvgPool {
   if (h === 0 || w === 0) {
     throw new ShapeError(`${operator}: an image without pixels has no mean (input ${showShape(x.shape)})`);
   }
-  const { params, lanes, overlap, flops } = plan(operator, x, { poolSize: [h, w] });
+  const { params, vectorWidth, overlap, flops } = plan(operator, x, { poolSize: [h, w] });
   const y = output(x.device, [batch, channels], x.replicas);
   const layout = { outer: x.replicas * batch, rows: h * w, channels };
   reduceMiddle('reduceSum', x, layout, y, { factor: 1 / (h * w) });
-  return { y, params, lanes, inputShape: x.shape, overlap, flops };
+  return { y, params, vectorWidth, inputShape: x.shape, overlap, flops };
 }

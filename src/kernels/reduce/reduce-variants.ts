@@ -116,21 +116,21 @@ function runVariant(
   if (variant === 'vector' && channels === 1) {
     // [outer, rows] is [outer, rows / 4, 4] too: first these columns, then their four results a slice.
     const wide = { outer: layout.outer, rows: rows / 4, channels: 4 };
-    const { slice, slices } = planSlices(variant, device, { ...wide, outer: one.outer });
+    const { sliceLength, slices } = planSlices(variant, device, { ...wide, outer: one.outer });
     const part = DeviceArray.empty(device, [layout.outer * slices * 4]);
-    pass(x, wide, slice, slices, part, reduction === 'reduceSum' ? 1 : factor);
+    pass(x, wide, sliceLength, slices, part, reduction === 'reduceSum' ? 1 : factor);
     const last = { outer: layout.outer, rows: slices * 4, channels: 1 };
     passFor(reduction, 'naive', device)(part, last, last.rows, 1, y, factor);
     part.dispose();
     return;
   }
-  const { slice, slices } = planSlices(variant, device, one);
+  const { sliceLength, slices } = planSlices(variant, device, one);
   if (slices <= 1) {
     pass(x, layout, Math.max(1, rows), 1, y, factor);
     return;
   }
   const part = DeviceArray.empty(device, [layout.outer * slices * channels]);
-  pass(x, layout, slice, slices, part, reduction === 'reduceSum' ? 1 : factor);
+  pass(x, layout, sliceLength, slices, part, reduction === 'reduceSum' ? 1 : factor);
   pass(part, { ...layout, rows: slices }, slices, 1, y, factor);
   part.dispose();
 }
@@ -140,14 +140,14 @@ function runVariant(
  * of about the square root keep both short; a software adapter has few threads to keep busy, and there a second pass costs
  * more than a longer sum. Teams: as many as keep a GPU busy.
  */
-function planSlices(variant: ReduceVariant, { info }: Device, one: Rows): { slice: number; slices: number } {
+function planSlices(variant: ReduceVariant, { info }: Device, one: Rows): { sliceLength: number; slices: number } {
   const { rows, channels } = one;
-  const whole = { slice: rows, slices: 1 };
+  const whole = { sliceLength: rows, slices: 1 };
   if (variant === 'subgroup') return whole;
   if (variant === 'workgroup') return planWorkgroupSlices(one);
   if (rows <= 64 || (info.isSoftware && rows <= 1024 && rows * channels <= 32_768)) return whole;
-  const slice = Math.ceil(Math.sqrt(rows));
-  return { slice, slices: Math.ceil(rows / slice) };
+  const sliceLength = Math.ceil(Math.sqrt(rows));
+  return { sliceLength, slices: Math.ceil(rows / sliceLength) };
 }
 
 /** Dispatches one pass of a variant: `count` rows of each outer, in slices, to [outer, slices, channels]. */
@@ -156,30 +156,37 @@ function passFor(reduction: Reduction, variant: ReduceVariant, device: Device) {
   return (
     x: DeviceArray,
     { outer, rows, channels }: Rows,
-    slice: number,
+    sliceLength: number,
     slices: number,
     y: DeviceArray,
     factor: number,
   ) => {
-    const work = { flops: outer * rows * channels };
+    const cost = { flops: outer * rows * channels };
     const sums = reduction === 'reduceSum';
     if (variant === 'subgroup' || variant === 'workgroup') {
       const { width } = variant === 'subgroup' ? { width: 1 } : planWorkgroupSlices({ outer, rows, channels });
       const { code } = withFloatBits(vectorized(name, cooperativeCode, 1));
       const source = withLongSums(
         cooperativeSource(variant, `${name}_cooperative`, code, { EXTREME: sums ? 0 : 1 }),
-        sums ? (slice * width) / cooperativeSize(variant) : 0,
+        sums ? (sliceLength * width) / cooperativeSize(variant) : 0,
       );
       const groups = cooperativeWorkgroups(variant, outer * slices * Math.ceil(channels / width));
-      runKernel(device, source, [outer, rows, channels, slice, slices, f32Bits(factor), width], [x, y], groups, work);
+      runKernel(
+        device,
+        source,
+        [outer, rows, channels, sliceLength, slices, f32Bits(factor), width],
+        [x, y],
+        groups,
+        cost,
+      );
       return;
     }
-    const lanes = variant === 'vector' ? vectorWidthFor(channels) : 1;
+    const vectorWidth = variant === 'vector' ? vectorWidthFor(channels) : 1;
     // Eight rows are one term, up to seven are left over.
     const source = sums
-      ? withLongSums(vectorized(name, rowsCode, lanes), slice / 8 + 7)
-      : withFloatBits(vectorized(name, extremeCode, lanes), 'Value');
-    const params = [outer, rows, channels / lanes, slice, slices, f32Bits(factor)];
-    runKernel(device, source, params, [x, y], elementwiseWorkgroups((outer * slices * channels) / lanes), work);
+      ? withLongSums(vectorized(name, rowsCode, vectorWidth), sliceLength / 8 + 7)
+      : withFloatBits(vectorized(name, extremeCode, vectorWidth), 'Value');
+    const params = [outer, rows, channels / vectorWidth, sliceLength, slices, f32Bits(factor)];
+    runKernel(device, source, params, [x, y], elementwiseWorkgroups((outer * slices * channels) / vectorWidth), cost);
   };
 }

@@ -200,13 +200,13 @@ export function argExtreme(
   return withReductionLayout(operator, x, axes, (from, { outer, rows, channels }) => {
     const y = output(x.device, shape, x.replicas, undefined, 'u32');
     const source = withFloatBits({ name: 'argmax', code: argmaxCode });
-    const pass = (slice: number, chosen: DeviceArray | null, to: DeviceArray) => {
+    const pass = (sliceLength: number, chosen: DeviceArray | null, to: DeviceArray) => {
       const choices = chosen ? chosen.size / (outer * channels) : 0;
-      const slices = Math.ceil((choices || rows) / slice);
+      const slices = Math.ceil((choices || rows) / sliceLength);
       runKernel(
         x.device,
         source,
-        [outer, rows, channels, slice, slices, choices, f32Bits(sign)],
+        [outer, rows, channels, sliceLength, slices, choices, f32Bits(sign)],
         [from, chosen ?? from, to], // a binding must hold something
         elementwiseWorkgroups(outer * slices * channels),
         chosen ? { bytes: 8 * chosen.size } : undefined,
@@ -216,9 +216,9 @@ export function argExtreme(
       pass(rows, null, y);
       return y;
     }
-    const slice = Math.ceil(Math.sqrt(rows));
-    const chosen = DeviceArray.empty(x.device, [outer * Math.ceil(rows / slice) * channels], { dtype: 'u32' });
-    pass(slice, null, chosen);
+    const sliceLength = Math.ceil(Math.sqrt(rows));
+    const chosen = DeviceArray.empty(x.device, [outer * Math.ceil(rows / sliceLength) * channels], { dtype: 'u32' });
+    pass(sliceLength, null, chosen);
     pass(chosen.size, chosen, y);
     chosen.dispose();
     return y;
