@@ -2,55 +2,55 @@ import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Shape } from '../kernels/array.ts';
 
-/** Factors on the numbers of filters for which Keras publishes weights of MobileNetV2. */
+/** Width factors for which Keras publishes weights of MobileNetV2. */
 export const ALPHAS = [0.35, 0.5, 0.75, 1, 1.3, 1.4] as const;
 
-/** Rows and columns of the images that those weights were trained on; each size is a checkpoint of its own. */
+/** Rows (and columns) of the images that the weights were trained on; each size is a separate checkpoint. */
 export const ROWS = [96, 128, 160, 192, 224] as const;
 /** @inline */
 export type CheckpointRows = (typeof ROWS)[number];
 
-/** Classes of ImageNet, which the published heads tell apart. */
+/** Number of classes of the published heads. */
 const IMAGENET_CLASSES = 1000;
 
 /**
- * Published weights of MobileNetV2.
+ * Which published weights of MobileNetV2.
  * @inline
  */
 export interface Checkpoint {
   /** Factor on the number of filters. */
   alpha: number;
-  /** Rows and columns of the images that they were trained on. */
+  /** Rows (and columns) of the images that the weights were trained on. */
   rows: CheckpointRows;
-  /** Whether the head is among them. */
+  /** Whether the head is included. */
   includeTop: boolean;
 }
 
 /** Where Keras's weights are published (keras/src/applications/mobilenet_v2.py, `BASE_WEIGHT_PATH`); file names are appended. */
 export const OFFICIAL_ADDRESS = 'https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/';
 
-/** As Python prints a float: `1.0`, `0.35`. */
+/** A number as Python prints a float: `1.0`, `0.35`. */
 const pythonFloat = (value: number) => (Number.isInteger(value) ? `${value}.0` : String(value));
 
-/** The name of Keras's file. */
+/** Name of Keras's file. */
 export const kerasFileName = ({ alpha, rows, includeTop }: Checkpoint): string =>
   `mobilenet_v2_weights_tf_dim_ordering_tf_kernels_${pythonFloat(alpha)}_${rows}${includeTop ? '' : '_no_top'}.h5`;
 
 const TRUNK_SUFFIX = '-no-top.safetensors';
 
-/** The names of safetensors files that hold the same together: the network without its head, and the head. */
+/** Names of the safetensors files that together hold the same weights: the network without its head, and the head. */
 export function safetensorsFileNames({ alpha, rows, includeTop }: Checkpoint): string[] {
   const trunk = `mobilenet-v2-${pythonFloat(alpha)}-${rows}${TRUNK_SUFFIX}`;
   return includeTop ? [trunk, headFileFor(trunk)!] : [trunk];
 }
 
-/** The file with the head that belongs to a file of a network without one, by its name; null for any other file. */
+/** Path of the file with the head, from the path of the network without it; null for any other file. */
 export const headFileFor = (path: string): string | null =>
   path.endsWith(TRUNK_SUFFIX) ? `${path.slice(0, -TRUNK_SUFFIX.length)}-top.safetensors` : null;
 
 /**
- * Sizes and checksums by name, as far as others have recorded them: Keras publishes none. Three public repositories agree on the
- * sha256 of 1.0_224_no_top; that of 0.35_224_no_top is from one.
+ * Known sizes and checksums by file name. Keras publishes none: three public repositories agree on the sha256 of 1.0_224_no_top, and one
+ * has that of 0.35_224_no_top.
  */
 export const KNOWN_FILES: Readonly<Record<string, { size: number; checksum?: string }>> = {
   [kerasFileName({ alpha: 1, rows: 224, includeTop: false })]: {
@@ -66,8 +66,8 @@ export const KNOWN_FILES: Readonly<Record<string, { size: number; checksum?: str
 
 /**
  * The published weights for a network.
- * @param rows which checkpoint. Default, as in Keras: that of `inputShape` where it is square and there is one, else 224
- * @throws ArgumentError if Keras publishes none for it
+ * @param rows which checkpoint. Default, as in Keras: the size in `inputShape` if that is square and published, else 224
+ * @throws ArgumentError if Keras publishes no weights for the network
  */
 export function checkpointOf(
   network: { alpha: number; inputShape: Shape; includeTop: boolean; classes: number },
@@ -87,7 +87,7 @@ export function checkpointOf(
   }
   if (includeTop && classes !== IMAGENET_CLASSES) {
     throw new ArgumentError(
-      `${noWeights} a head of ${formatValue(classes)} classes; classes must be ${IMAGENET_CLASSES}, or take includeTop: false and a head of your own`,
+      `${noWeights} a head of ${formatValue(classes)} classes; classes must be ${IMAGENET_CLASSES}, or give includeTop: false and add your own head`,
     );
   }
   return { alpha, rows: rowsOf(inputShape, rows), includeTop };
@@ -95,7 +95,7 @@ export function checkpointOf(
 
 const isRows = (n: unknown): n is CheckpointRows => (ROWS as readonly unknown[]).includes(n);
 
-/** @throws ArgumentError for rows of which there is no checkpoint */
+/** @throws ArgumentError if there is no checkpoint with these rows */
 function rowsOf([height, width]: Shape, rows: number | undefined): CheckpointRows {
   if (rows === undefined) return height === width && isRows(height) ? height : 224;
   if (isRows(rows)) return rows;

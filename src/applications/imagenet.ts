@@ -17,15 +17,16 @@ import {
 import { mobileNetV2 } from './mobilenet-v2-layers.ts';
 import { assignPretrained, causeOf } from './pretrained.ts';
 
-/** Of the cache folder, and of a folder that `download.dir` names. */
+/** Subfolder of the cache folder, or of the folder that `download.dir` names. */
 const SUBFOLDER = 'mobilenet-v2';
-/** Fewer than for data sets: without a network, nobody is to wait a quarter of a minute for the message that says what to do. */
+/** Fewer than for data sets: without a network, the message that says what to do should not take 15 s. */
 const MAX_FAILURES = 3;
 
 /**
- * Downloads Keras's file of a checkpoint into the cache folder, or completes an interrupted download. It must open and fit its network.
- * @param subject whose options they are, for messages
- * @param advice what to do where it cannot be downloaded; default: to put it where it would be
+ * Downloads Keras's file of a checkpoint into the cache folder, or completes an interrupted download. Checks that the file can be read
+ * and fits its network.
+ * @param subject the function whose options these are, for messages
+ * @param advice what to do if the download fails; default: to put the file where the download would put it
  * @throws DataError, FileError and AbortedError as `downloadFile`; ArgumentError for options that do not fit
  */
 export function fetchCheckpoint(
@@ -43,7 +44,7 @@ export function fetchCheckpoint(
   return fetchFiles(set, { maxFailures: MAX_FAILURES, ...options }, subject);
 }
 
-/** The same for `tilegrad data fetch`. `top`: whether with the head. */
+/** `fetchCheckpoint` for `tilegrad data fetch`. @param top whether to include the head */
 export function fetchWeights(
   { alpha = 1, rows = 224, top = false }: { alpha?: number; rows?: number; top?: boolean },
   download: FetchOptions = {},
@@ -53,10 +54,10 @@ export function fetchWeights(
 }
 
 /**
- * Paths of the files that hold a checkpoint: in the folder that `TILEGRAD_WEIGHTS` names, unless `options.dir` names another; else in
- * the cache folder, where they are downloaded to if need be.
- * @throws DataError, saying what to fetch, from where, and where to put it; FileError for a folder that cannot be read or written;
- *   AbortedError on `options.signal`; ArgumentError for options that do not fit
+ * Paths of the files that hold a checkpoint. Searches the folder in `TILEGRAD_WEIGHTS` unless `options.dir` is given, then the cache
+ * folder, and downloads the files there if they are missing.
+ * @throws DataError, with what to fetch, from where, and where to put it; FileError for a folder that cannot be read or written;
+ *   AbortedError on `options.signal`; ArgumentError for impossible options
  */
 export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptions = {}): Promise<string[]> {
   const notes: string[] = [];
@@ -85,7 +86,7 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
   }
 }
 
-/** How else to get a checkpoint's file. */
+/** Advice to get a checkpoint's file without tilegrad's download. */
 function manualAdvice({ alpha, rows, includeTop }: Checkpoint, destination: string): string {
   const name = kerasFileName({ alpha, rows, includeTop });
   const bytes = KNOWN_FILES[name] ? ` (${(KNOWN_FILES[name].size / 1e6).toFixed(1)} MB)` : '';
@@ -98,13 +99,13 @@ function manualAdvice({ alpha, rows, includeTop }: Checkpoint, destination: stri
   return `Fetch ${OFFICIAL_ADDRESS}${name}${bytes} in another way, such as a browser or \`${command}\` on another machine, and ${destination}.`;
 }
 
-/** What a checkpoint may be called, as messages say it. */
+/** The file names that a checkpoint may have, for messages. */
 const describeNames = (checkpoint: Checkpoint) => [
   kerasFileName(checkpoint),
   safetensorsFileNames(checkpoint).join(' with '),
 ];
 
-/** @throws FileError unless it is a folder that can be read */
+/** @throws FileError unless `folder` is a readable folder */
 function checkFolder(folder: string): void {
   if (statSync(folder, { throwIfNoEntry: false })?.isFile()) {
     throw new FileError(`TILEGRAD_WEIGHTS is ${folder}: it is a file; name its folder`);
@@ -112,7 +113,7 @@ function checkFolder(folder: string): void {
   onFile('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
 }
 
-/** The files of a checkpoint in a folder, or where downloads into it go; null where it is not there whole. */
+/** The files of a checkpoint in a folder or in its download subfolder; null if any is missing. */
 function findFiles(folder: string, checkpoint: Checkpoint): string[] | null {
   const candidates = [folder, join(folder, SUBFOLDER)].flatMap((place) =>
     [[kerasFileName(checkpoint)], safetensorsFileNames(checkpoint)].map((names) =>
@@ -122,16 +123,16 @@ function findFiles(folder: string, checkpoint: Checkpoint): string[] | null {
   return candidates.find((paths) => paths.every((path) => existsSync(path))) ?? null;
 }
 
-/** Where weights are looked for, and which are there. */
+/** A folder that is searched for weights, and the checkpoints in it. */
 export interface WeightsFolder {
   kind: 'cache' | 'TILEGRAD_WEIGHTS';
   path: string;
   weights: Checkpoint[];
-  /** Why the folder cannot be read; null where it can. */
+  /** Why the folder cannot be read; null if it can. */
   problem: string | null;
 }
 
-/** Which checkpoints are on this machine, by the names of their files alone: in the cache, or in `dir`, and where `TILEGRAD_WEIGHTS` says. */
+/** Checkpoints on this machine, by file name only: in `dir` or else the cache, and in the folder that `TILEGRAD_WEIGHTS` names. */
 export async function weightsStatus({ dir }: { dir?: string }): Promise<WeightsFolder[]> {
   const isThere = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, kerasFileName(checkpoint)));
   const cache = dir === undefined ? findCacheDir(() => {}) : resolve(dir);
@@ -157,11 +158,11 @@ const CHECKPOINTS: readonly Checkpoint[] = ALPHAS.flatMap((alpha) =>
   ROWS.flatMap((rows) => [false, true].map((includeTop) => ({ alpha, rows, includeTop }))),
 );
 
-/** Advice where a folder has the same network from images of another size. */
+/** Advice if a folder has the checkpoint for images of another size. */
 function adviseOtherRows(folder: string, checkpoint: Checkpoint): string[] {
   const others = ROWS.filter((rows) => rows !== checkpoint.rows && findFiles(folder, { ...checkpoint, rows }));
   if (others.length === 0) return [];
   return [
-    `It has the weights of images of ${others.join(', ')} rows, which are another checkpoint: with { rows: ${others.at(-1)} } they are taken.`,
+    `It has checkpoints trained on images of ${others.join(', ')} rows; give { rows: ${others.at(-1)} } to use one.`,
   ];
 }

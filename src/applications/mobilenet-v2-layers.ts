@@ -15,11 +15,11 @@ import { Model } from '../training/model.ts';
 
 /** Options of `mobileNetV2` without weights. */
 export interface MobileNetV2Options {
-  /** Shape of an image whose pixels lie in -1..1. Default [224, 224, 3]. */
+  /** Shape of an image, with pixels in -1..1. Default [224, 224, 3]. */
   inputShape?: Shape;
   /** Factor on the number of filters of every layer. Default 1. */
   alpha?: number;
-  /** Whether it ends in pooling and a softmax over `classes`; else in the last features [h, w, 1280]. Default true. */
+  /** Whether the network ends in pooling and a softmax over `classes`; else in the last features [h, w, 1280]. Default true. */
   includeTop?: boolean;
   /** Units of the softmax at the end. Default 1000. */
   classes?: number;
@@ -27,7 +27,7 @@ export interface MobileNetV2Options {
   name?: string;
 }
 
-/** Filters, stride and number of the inverted residual blocks; only the first of a number has the stride. */
+/** Filters, stride and number of inverted residual blocks of each stage; only the first block of a stage has the stride. */
 const STAGES = [
   { filters: 16, stride: 1, blocks: 1 },
   { filters: 24, stride: 2, blocks: 2 },
@@ -40,9 +40,9 @@ const STAGES = [
 
 /**
  * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
- * `applications.MobileNetV2`, so that weights published for it carry over. Its weights are drawn at random by `build`; what
- * tilegrad exports under this name also gives it published ones.
- * @throws ArgumentError for an alpha that is not positive; ShapeError for samples that are no images
+ * `applications.MobileNetV2`, so weights published for that fit. `build` draws the weights at random; the function that tilegrad exports
+ * under this name also loads published ones.
+ * @throws ArgumentError for an alpha that is not positive; ShapeError for samples that are not images
  */
 export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[]): Model {
   checkOptions(
@@ -90,7 +90,7 @@ export function mobileNetV2(options: MobileNetV2Options = {}, ...surplus: never[
   return new Model({ inputs: image, outputs: x, name });
 }
 
-/** The nearest multiple of eight, but no less than nine tenths of `n`: filters in numbers that hardware likes. */
+/** The nearest multiple of 8 that is at least 0.9 n, as in the paper's reference code: hardware is faster with such channel counts. */
 function roundToMultipleOf8(n: number): number {
   const nearest = Math.max(8, Math.floor((n + 4) / 8) * 8);
   return nearest < 0.9 * n ? nearest + 8 : nearest;
@@ -101,15 +101,18 @@ function normalize(x: SymbolicTensor, name: string, relu?: string): SymbolicTens
   return relu ? new ReLU({ maxValue: 6, name: relu }).apply(y) : y;
 }
 
-/** Expand sixfold by a 1x1 convolution (the first block does not), filter each channel, project back; with a sum around it where the shape stays. */
+/**
+ * A 1x1 convolution to six times the channels (not in the first block), a depthwise convolution, and a 1x1 projection; plus a residual
+ * connection if the shape stays the same.
+ */
 function invertedResidual(
   x: SymbolicTensor,
   { filters, stride, id }: { filters: number; stride: number; id: number },
 ): SymbolicTensor {
   const prefix = id === 0 ? 'expanded_conv_' : `block_${id}_`;
-  const named = (subject: string) => prefix + subject;
-  const pointwise = (filters: number, subject: string) =>
-    new Conv2D({ filters, kernelSize: 1, padding: 'same', useBias: false, name: named(subject) });
+  const named = (part: string) => prefix + part;
+  const pointwise = (filters: number, part: string) =>
+    new Conv2D({ filters, kernelSize: 1, padding: 'same', useBias: false, name: named(part) });
   const [height, width, channels] = x.shape as [number, number, number];
   let y = x;
   if (id > 0) {
@@ -117,7 +120,7 @@ function invertedResidual(
     y = normalize(y, named('expand_BN'), named('expand_relu'));
   }
   if (stride === 2) {
-    // As much as 'same' would add. Keras has a layer of its own for it, so there is one here: layers count alike.
+    // The zeros that 'same' would add. Keras has a separate layer for them; so has this network, for equal layer counts.
     const around = (size: number): [number, number] => [size % 2, 1];
     y = new ZeroPadding2D({ padding: [around(height), around(width)], name: named('pad') }).apply(y);
   }

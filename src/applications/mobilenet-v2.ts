@@ -5,11 +5,11 @@ import { OFFICIAL_ADDRESS } from './checkpoints.ts';
 import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
 import { bytesOf, isBytes, pretrainedNetwork, type WeightBytes } from './pretrained.ts';
 
-/** Options of `mobileNetV2` with weights that are given. */
+/** Options of `mobileNetV2` with given weights. */
 export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   /**
-   * The bytes of a .h5 file of Keras's or of a safetensors file, or of several that hold the weights together, such as the network
-   * without its head, and the head.
+   * The bytes of one of Keras's .h5 files or of a safetensors file, or of several files that together hold the weights, such as the
+   * network without its head, and the head.
    */
   weights: WeightBytes | readonly WeightBytes[];
 }
@@ -28,30 +28,30 @@ export const networkOptionNames: OptionNames<MobileNetV2Options> = {
   name: true,
 };
 
-/** What does the same here as options of Keras's function. */
+/** Replacements for options of Keras's function. */
 export const networkHints = {
-  pooling: 'put new GlobalAveragePooling2D() behind the network, in a Sequential, which is pooling: "avg" of Keras',
+  pooling: 'put new GlobalAveragePooling2D() after the network in a Sequential, for pooling: "avg" of Keras',
 };
 
 /**
  * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
- * `applications.MobileNetV2`. It takes pixels in -1..1: `new Rescaling({ scale: 2, offset: -1 })` before it makes them of 0..1.
+ * `applications.MobileNetV2`. It takes pixels in -1..1: for pixels in 0..1, put `new Rescaling({ scale: 2, offset: -1 })` before it.
  *
- * Without `weights`, `build` draws them at random. With them, a promise of the model is returned; it is not built yet, carries its
- * weights and brings them into models that contain it (see `Model.setInitialWeights`):
+ * Without `weights`, `build` draws them at random. With `weights`, the function returns a promise of a model that is not built yet. The
+ * model holds its initial weights, also as part of other models (see `Model.setInitialWeights`):
  *
  *     const bytes = new Uint8Array(await (await fetch('mobilenet-v2-1.0-224-no-top.safetensors')).arrayBuffer());
  *     const extractor = await mobileNetV2({ inputShape: [96, 96, 3], includeTop: false, weights: bytes });
  *     extractor.trainable = false;
  *
- * In Node, `mobileNetV2` of `tilegrad/node` also takes `'imagenet'` and paths. Here it does not: whether the official server lets
- * pages of other origins read its files is not known, so a page serves them itself.
- * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; DataError for bytes that are no such
- *   file, or of another network
+ * In Node, `mobileNetV2` of `tilegrad/node` also takes `'imagenet'` and paths. In browsers, serve the files with the page: the official
+ * server may not let pages of other origins read them.
+ * @throws ArgumentError for impossible options; ShapeError for samples that are not images; DataError for bytes that are not such a
+ *   file, or are of another network
  */
 export function mobileNetV2(
   options?: MobileNetV2Options & {
-    /** Null, or left out, for weights drawn at random. */
+    /** Null or undefined for weights drawn at random. */
     weights?: null | undefined;
   },
   ...surplus: never[]

@@ -24,16 +24,17 @@ type Weights = string | WeightBytes | readonly (string | WeightBytes)[];
 /** Options of `mobileNetV2` with weights. */
 export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   /**
-   * `'imagenet'`, or a .h5 file of Keras's, or a safetensors file: its path or its bytes; or several that hold the weights together, such as
-   * the network without its head, and the head. Beside `...-no-top.safetensors`, the head is found by itself in `...-top.safetensors`.
+   * `'imagenet'`; or the path or bytes of one of Keras's .h5 files or of a safetensors file; or a list of files that together hold the
+   * weights, such as the network without its head, and the head. For a path `...-no-top.safetensors`, the head is read from
+   * `...-top.safetensors` in the same folder if that exists.
    */
   weights: Weights;
   /**
-   * With `'imagenet'`: which of Keras's checkpoints, by the rows of the images it was trained on. Default, as in Keras: those of
-   * `inputShape` where it is square and there is one, else 224.
+   * With `'imagenet'`: which of Keras's checkpoints, by the rows of the images it was trained on. Default, as in Keras: the size in
+   * `inputShape` if that is square and published, else 224.
    */
   rows?: CheckpointRows;
-  /** With `'imagenet'`: how it is downloaded, such as `onProgress`, `signal`, and `dir`, another folder than the cache. */
+  /** With `'imagenet'`: options of the download, such as `onProgress`, `signal`, and `dir`, a folder to use instead of the cache. */
   download?: FetchOptions;
 }
 
@@ -45,23 +46,23 @@ type Options = Omit<PretrainedMobileNetV2Options, 'weights'> & {
 
 /**
  * MobileNetV2 (Sandler et al., 2018, arXiv:1801.04381) with the layers, names and parameter counts of Keras's
- * `applications.MobileNetV2`. It takes pixels in -1..1: `new Rescaling({ scale: 2, offset: -1 })` before it makes them of 0..1.
+ * `applications.MobileNetV2`. It takes pixels in -1..1: for pixels in 0..1, put `new Rescaling({ scale: 2, offset: -1 })` before it.
  *
- * Without `weights`, `build` draws them at random. With them, a promise of the model is returned; it is not built yet, carries its
- * weights and brings them into models that contain it (see `Model.setInitialWeights`):
+ * Without `weights`, `build` draws them at random. With `weights`, the function returns a promise of a model that is not built yet. The
+ * model holds its initial weights, also as part of other models (see `Model.setInitialWeights`):
  *
  *     const extractor = await mobileNetV2({ inputShape: [96, 96, 3], includeTop: false, weights: 'imagenet' });
  *     extractor.trainable = false;
  *
- * Paths and bytes are those of a .h5 file of Keras's or of a safetensors file, such as `saveWeights` writes.
- * `'imagenet'` takes a file in the folder that the environment variable `TILEGRAD_WEIGHTS` names (Keras's own, or
- * `mobilenet-v2-1.0-224-no-top.safetensors`), else one in the cache folder, where Keras's file is downloaded to if it is not there.
- * @throws ArgumentError for options that do not fit; ShapeError for samples that are no images; FileError for a file that cannot be
- *   read; DataError for one that is none, or of another network, and for weights that cannot be had; AbortedError
+ * Paths and bytes are of one of Keras's .h5 files or of a safetensors file, such as `saveWeights` writes.
+ * `'imagenet'` takes a file from the folder that the environment variable `TILEGRAD_WEIGHTS` names (Keras's file, or
+ * `mobilenet-v2-1.0-224-no-top.safetensors`). Otherwise, it takes Keras's file from the cache folder, and downloads it if it is missing.
+ * @throws ArgumentError for impossible options; ShapeError for samples that are not images; FileError for a file that cannot be read;
+ *   DataError for a file of another format or network, and for weights that cannot be downloaded; AbortedError
  */
 export function mobileNetV2(
   options?: MobileNetV2Options & {
-    /** Null, or left out, for weights drawn at random. */
+    /** Null or undefined for weights drawn at random. */
     weights?: null | undefined;
   },
   ...surplus: never[]
@@ -77,13 +78,13 @@ export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model |
   return loadPretrained(network, weights, { rows, download });
 }
 
-/** @throws ArgumentError for options that say nothing of other weights */
+/** @throws ArgumentError for options that need `weights: 'imagenet'` */
 function checkImagenetOptions(options: Pick<Options, 'rows' | 'download'>, weights: unknown): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const advice = isNearlyImagenet(weights) ? "did you mean 'imagenet'?" : `leave ${name} out`;
     throw new ArgumentError(
-      `mobileNetV2: ${name} goes with weights: 'imagenet', but weights is ${formatValue(weights)}; ${advice}`,
+      `mobileNetV2: ${name} needs weights: 'imagenet', but weights is ${formatValue(weights)}; ${advice}`,
     );
   }
 }
@@ -102,7 +103,7 @@ async function loadPretrained(
   return model;
 }
 
-/** The files that `weights` names or is. @throws ArgumentError, FileError */
+/** Reads the files of `weights`, and the head's file if it is found. @throws ArgumentError, FileError */
 function readFiles(weights: Weights, includeTop: boolean): WeightFile[] {
   const list = readList('mobileNetV2: weights', weights) ?? [weights];
   if (list.length === 0 || !list.every((one) => typeof one === 'string' || isBytes(one))) {
@@ -118,7 +119,7 @@ function readFiles(weights: Weights, includeTop: boolean): WeightFile[] {
   return head && existsSync(head) ? [...files, readFile(head)] : files;
 }
 
-/** @throws FileError, which says what else could have been meant */
+/** @throws FileError, with a suggestion of what was meant */
 function readFile(path: string): WeightFile {
   checkText('mobileNetV2: weights', path);
   try {
@@ -134,5 +135,5 @@ const isNearlyImagenet = (given: unknown) => typeof given === 'string' && nearNa
 function adviceFor(path: string, { cause }: FileError): string {
   if (isNearlyImagenet(path)) return "; did you mean 'imagenet'?";
   if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'EISDIR') return '';
-  return "; give the path of a file in it, or set TILEGRAD_WEIGHTS to the folder and take weights: 'imagenet'";
+  return "; give the path of a file in it, or set TILEGRAD_WEIGHTS to the folder and give weights: 'imagenet'";
 }

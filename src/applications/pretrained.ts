@@ -13,11 +13,11 @@ export type WeightBytes = Uint8Array | ArrayBuffer;
 export const isBytes = (value: unknown): value is WeightBytes =>
   tryRead('mobileNetV2: weights', () => value instanceof Uint8Array || value instanceof ArrayBuffer);
 
-/** @throws ArgumentError for bytes that were given away */
+/** @throws ArgumentError for detached bytes */
 export const bytesOf = (bytes: WeightBytes): Uint8Array =>
   tryRead('mobileNetV2: weights', () => (bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes));
 
-/** A file of weights that was read. */
+/** Contents of a file of weights. */
 export interface WeightFile {
   /** For messages. */
   name: string;
@@ -25,8 +25,9 @@ export interface WeightFile {
 }
 
 /**
- * Gives a network that is not built yet the weights of files: of one of Keras's, or of safetensors files that hold them together.
- * @throws DataError for a file that is none, is cut short, or does not fit the network
+ * Sets the initial weights of a network that is not built yet, from one of Keras's files or from safetensors files that together hold
+ * all weights.
+ * @throws DataError for a file that has another format, is cut short, or does not fit the network
  */
 export async function assignPretrained(model: Model, files: readonly WeightFile[]): Promise<void> {
   const keras = files.find(isKeras);
@@ -35,15 +36,14 @@ export async function assignPretrained(model: Model, files: readonly WeightFile[
     return;
   }
   if (keras) {
-    throw new DataError(`${keras.name} is a file of Keras's, which holds all weights of a network; give it alone`);
+    throw new DataError(`${keras.name} is one of Keras's files, which hold all weights of a network; give it alone`);
   }
   const names = new Set(model.plan(model.inputShape).weights.map(({ name }) => name));
   const tensors = new Map<string, NdArray>();
   for (const { name, bytes } of files) {
     for (const [stored, array] of decodeSafetensors(bytes, name).tensors) {
       const weight = currentName(stored, names);
-      if (tensors.has(weight))
-        throw new DataError(`${name}: ${stored} is in another of the files, too; give one of them`);
+      if (tensors.has(weight)) throw new DataError(`${name}: ${stored} is in two of the files; give one of them`);
       tensors.set(weight, array);
     }
   }
@@ -52,7 +52,7 @@ export async function assignPretrained(model: Model, files: readonly WeightFile[
 
 /**
  * A network with the weights of files.
- * @throws DataError as `assignPretrained`, with what the network is, and what may have been meant; ArgumentError, ShapeError
+ * @throws DataError as `assignPretrained`, with a description of the network and a suggestion; ArgumentError, ShapeError
  */
 export async function pretrainedNetwork(network: MobileNetV2Options, files: readonly WeightFile[]): Promise<Model> {
   const model = mobileNetV2(network);
@@ -70,8 +70,8 @@ export async function pretrainedNetwork(network: MobileNetV2Options, files: read
 }
 
 const HEAD_HINT =
-  '. The file has no head: take includeTop: false, or give the file with the head (of Keras the one without _no_top in its name; of ' +
-  'safetensors, which hold it alone, both files in a list)';
+  '. The file has no head: give includeTop: false, or a file with the head (from Keras, the one without _no_top in its name; for ' +
+  'safetensors, a list of both files, because the head is in a separate one)';
 
 const canAssign = (model: Model, files: readonly WeightFile[]): Promise<boolean> =>
   assignPretrained(model, files).then(
@@ -79,14 +79,14 @@ const canAssign = (model: Model, files: readonly WeightFile[]): Promise<boolean>
     () => false,
   );
 
-/** What an error has as its cause gets the one whose message begins with its: Node prints causes, and would print the message twice. */
+/** The cause of an error, for an error that repeats its message: Node prints causes, so with the error itself the message would appear twice. */
 export const causeOf = ({ cause }: Error): ErrorOptions => (cause === undefined ? {} : { cause });
 
-/** By how the file begins, for bytes have no name; also by a name, so that the message is about the format that was meant. */
+/** Decides by the first bytes, or by the file's name, so that a message about a damaged file is about the intended format. */
 const isKeras = ({ name, bytes }: WeightFile): boolean =>
   isHdf5(bytes) || isZip(bytes) || /\.(h5|hdf5|keras)$/i.test(name);
 
-/** Keras 2 calls the kernels of depthwise layers `depthwise_kernel`, this library and Keras 3 `kernel`. */
+/** The weight's name here: Keras 2 calls the kernels of depthwise layers `depthwise_kernel`, this library and Keras 3 `kernel`. */
 function currentName(stored: string, names: ReadonlySet<string>): string {
   const other = stored.replace(/\/depthwise_kernel$/, '/kernel');
   return !names.has(stored) && names.has(other) ? other : stored;

@@ -6,26 +6,26 @@ import { DataError, FileError } from '../base/errors.ts';
 import { checkRegular } from '../base/regular-file.ts';
 import { MAX_UNPACKED_BYTES } from './unpack.ts';
 
-/** Large reads: with the default 64 KiB the time goes into passing chunks on rather than into zlib. */
+/** Bytes of a read: with the default of 64 KiB, passing chunks on takes more time than zlib. */
 const CHUNK = 1 << 18;
 
-/** Names of what an archive holds that are told where something is missing. */
+/** Names that the message for a missing file lists. */
 const MAX_LISTED_NAMES = 10;
 
 /**
- * Reads the wanted files of a `.tar.gz`, whatever folder in it they lie in, in one streaming pass: neither the packed
- * nor the unpacked archive is held in memory, only the wanted files.
+ * Reads the wanted files of a `.tar.gz`, in any folder of it, in one streaming pass. Memory holds only the wanted files, never the whole
+ * archive.
  * @param wanted base names
- * @returns bytes by base name, all of `wanted`
- * @throws {DataError} when the archive is damaged, cut short, lacks a wanted file or has it twice, or unpacks to more than
- *   `MOST_UNPACKED` bytes; {FileError} when it cannot be read.
+ * @returns bytes of all wanted files by base name
+ * @throws {DataError} if the archive is damaged, cut short, lacks a wanted file or has it twice, or unpacks to more than
+ *   `MAX_UNPACKED_BYTES`; {FileError} if it cannot be read.
  */
 export async function readTarGz(path: string, wanted: readonly string[]): Promise<Map<string, Uint8Array>> {
   checkRegular('read', path);
   const found = new Map<string, { name: string; bytes: Uint8Array }>();
   const listedNames: string[] = [];
   const gunzip = createGunzip({ chunkSize: CHUNK });
-  // `pipeline` hands errors on to gunzip, and the loop below meets them there; its callback has nothing to add.
+  // `pipeline` forwards errors to gunzip, from which the loop below throws them; the callback has nothing to do.
   pipeline(createReadStream(path, { highWaterMark: CHUNK }), gunzip, () => {});
   const sizeLimit = new SizeLimit(path);
   try {
@@ -40,12 +40,12 @@ export async function readTarGz(path: string, wanted: readonly string[]): Promis
       const earlier = found.get(name);
       if (isWanted && earlier) {
         throw new DataError(
-          `${path} has ${name} twice, as ${earlier.name} and as ${header.name}, so that nobody can tell which is meant; fetch it again`,
+          `${path} has ${name} twice, as ${earlier.name} and as ${header.name}; fetch the archive again`,
         );
       }
       const bytes = isWanted ? new Uint8Array(sizeLimit.check(header.size)) : null;
       let offset = 0;
-      // Bodies that are not wanted are read too: modern-tar 0.8.6 loses the entry after a body that is cancelled late.
+      // Other bodies are read too: modern-tar 0.8.6 loses the entry after a body that is canceled late.
       for await (const chunk of body) {
         bytes?.set(chunk, offset);
         offset += chunk.length;
@@ -72,9 +72,9 @@ export async function readTarGz(path: string, wanted: readonly string[]): Promis
   return new Map([...found].map(([name, { bytes }]) => [name, bytes]));
 }
 
-/** Counts what an archive unpacks to, and ends it beyond the bound: packed, a few megabytes may be gigabytes of zeros. */
+/** Counts unpacked bytes and throws beyond the limit: a few packed megabytes may be gigabytes of zeros. */
 class SizeLimit {
-  /** What it was ended with: on its way through the decoder an error may become another. */
+  /** The error that was thrown. The decoder may replace it by another one. */
   error: DataError | null = null;
   private total = 0;
 
@@ -88,12 +88,12 @@ class SizeLimit {
     }
   }
 
-  /** A size that is still to come. @throws {DataError} where it goes beyond the bound */
+  /** Returns the size of the next file. @throws {DataError} if the total would exceed the limit */
   check(size: number): number {
     if (this.total + size <= MAX_UNPACKED_BYTES) return size;
     this.error = new DataError(
-      `${this.path} unpacks to more than ${MAX_UNPACKED_BYTES.toLocaleString('en-US')} bytes, which is more than any archive of images that is ` +
-        'read: it is damaged, or made to fill the memory; fetch it again',
+      `${this.path} unpacks to more than ${MAX_UNPACKED_BYTES.toLocaleString('en-US')} bytes, the limit for archives of images: ` +
+        'it is damaged, or made to fill the memory; fetch it again',
     );
     throw this.error;
   }

@@ -4,11 +4,11 @@ import { sizeOf } from '../kernels/array.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
 /**
- * Checks every field of a set of images, before a count in it is believed: a wrong one would read past the bytes or fill all memory.
- * @param subject the operation, which begins the message
- * @returns the set with copies of its lists, which nobody changes afterwards; pixels and labels are not copied
- * @throws ArgumentError for what is no set of images or has fields of other types; DataError for counts that do not fit each other,
- *   labels that are no classes, and classes of one name
+ * Checks every field of a set of images before its counts are used: a wrong count would read past the bytes or fill the memory.
+ * @param subject name of the operation, for messages
+ * @returns the set with copies of its lists, so later changes have no effect; pixels and labels are not copied
+ * @throws ArgumentError if the value is not a set of images or fields have other types; DataError for counts that contradict each other,
+ *   labels outside the classes, and two classes with the same name
  */
 export function checkImageSet<Pixels extends PixelArray>(subject: string, set: ImageSet<Pixels>): ImageSet<Pixels> {
   const checked = tryRead(subject, () => readFields(subject, set));
@@ -26,7 +26,9 @@ export function checkImageSet<Pixels extends PixelArray>(subject: string, set: I
   }
   const bad = labels.findIndex((label) => label >= classes.length);
   if (bad >= 0) {
-    throw new DataError(`${subject}: label ${labels[bad]} of image ${bad} is none of the ${classes.length} classes`);
+    throw new DataError(
+      `${subject}: label ${labels[bad]} of image ${bad} is not below the number of classes, ${classes.length}`,
+    );
   }
   const duplicate = classes.find((name, i) => classes.indexOf(name) !== i);
   if (duplicate !== undefined)
@@ -36,7 +38,7 @@ export function checkImageSet<Pixels extends PixelArray>(subject: string, set: I
 
 export const isFloats = (images: PixelArray): images is Float32Array => images instanceof Float32Array;
 
-/** Typed arrays alone: a Proxy of one, or what only inherits from one, has no memory to read. */
+/** Real typed arrays only: a Proxy of one, or an object that only inherits from one, has no memory to read. */
 const isArrayOf = (value: unknown, ...types: (abstract new (...of: never[]) => object)[]): boolean =>
   ArrayBuffer.isView(value) && types.some((type) => value instanceof type);
 
@@ -53,7 +55,7 @@ function readFields<Pixels extends PixelArray>(subject: string, set: ImageSet<Pi
   const { images, labels, size, shape, classes, files } = set;
   if (!isArrayOf(images, Uint8Array, Uint8ClampedArray, Float32Array)) {
     const floats = ArrayBuffer.isView(images) && !(images instanceof DataView) ? 'Float32Array.from(images)' : null;
-    const how = floats ? `; ${floats} makes floats of the same numbers, which are not scaled unless asked for` : '';
+    const how = floats ? `; ${floats} converts them to floats, which are not scaled by default` : '';
     refuse('images', `a Uint8Array of bytes from 0 to 255 or a Float32Array of numbers of any scale${how}`, images);
   }
   if (!isArrayOf(labels, Uint8Array, Uint16Array, Uint32Array)) {
@@ -83,13 +85,13 @@ function readFields<Pixels extends PixelArray>(subject: string, set: ImageSet<Pi
   };
 }
 
-/** @throws DataError for images without labels, where `what` goes by them */
+/** @throws DataError if the images have no labels, which `subject` needs */
 export function checkLabeled(subject: string, { classes, size }: ImageSet<PixelArray>): void {
   if (classes.length > 0) return;
-  throw new DataError(`${subject}: goes by the labels of images, but these ${size} images have none`);
+  throw new DataError(`${subject}: needs the labels of images, but these ${size} images have none`);
 }
 
-/** Room for labels of as many classes. */
+/** A new array for labels, of the narrowest type for that number of classes. */
 export function emptyLabels(classes: number, size: number): LabelArray {
   if (classes <= 2 ** 8) return new Uint8Array(size);
   return classes <= 2 ** 16 ? new Uint16Array(size) : new Uint32Array(size);

@@ -17,8 +17,8 @@ export interface ImageBytes {
 }
 
 /**
- * How many records a batch file of `byteLength` bytes holds.
- * @throws {DataError} naming `file` when it is empty or not a whole number of records.
+ * Number of records in a batch file of `byteLength` bytes.
+ * @throws {DataError} naming `file` if it is empty or not a whole number of records.
  */
 export function countCifar10Records(byteLength: number, file: string): number {
   if (byteLength === 0) throw new DataError(`${file} is empty; a CIFAR-10 batch has 3073 bytes an image`);
@@ -34,12 +34,12 @@ export function countCifar10Records(byteLength: number, file: string): number {
 }
 
 /**
- * Decodes one batch of the official binary layout. The file holds colour planes (CHW); the result is NHWC.
+ * Decodes one batch of the official binary layout. The file holds color planes (CHW); the result is NHWC.
  * @param bytes the whole file, n records of 3073 bytes; any n >= 1
  * @param file name for messages
- * @param into decode into these arrays instead of new ones, from image number `at` on
+ * @param into arrays to decode into, from image `firstImage` on; default: new arrays
  * @returns images [n, 32, 32, 3] and labels [n]
- * @throws {DataError} when `bytes` is not whole records, or a label is above 9 (with its record, counted from 0).
+ * @throws {DataError} if `bytes` is not a whole number of records, or a label is above 9 (with its record, counted from 0).
  */
 export function decodeCifar10(bytes: Uint8Array, file: string, into?: ImageBytes, firstImage = 0): ImageBytes {
   const n = countCifar10Records(bytes.length, file);

@@ -16,7 +16,7 @@ export interface DatasetFile {
 }
 
 /**
- * What is known about a data set before any of it is on this machine.
+ * Description of a data set and its files.
  * @inline
  */
 export interface DatasetInfo {
@@ -28,7 +28,7 @@ export interface DatasetInfo {
   authors: string;
   /** Address of its page. */
   homepage: string;
-  /** Under which terms it can be used. */
+  /** Terms of use. */
   licence: string;
   /** Class names in label order. */
   classes: readonly string[];
@@ -38,21 +38,21 @@ export interface DatasetInfo {
   train: number;
   /** Test images in the official release. */
   test: number;
-  /** What `tilegrad data fetch` downloads. */
+  /** Files that `tilegrad data fetch` downloads. */
   files: readonly DatasetFile[];
-  /** The addresses it tries in turn; file names are appended. */
+  /** Addresses that are tried in turn; file names are appended. */
   urls: readonly string[];
   /** Format of the files. */
   layout: 'cifar10' | 'idx';
   /** The unpacked files that hold the images and labels, training first. */
   parts: readonly string[];
-  /** Where under a data folder the parts may lie, likeliest first; '' is the folder itself. */
+  /** Subfolders of a data folder that may hold the parts, likeliest first; '' is the folder itself. */
   folders: readonly string[];
-  /** File name of the official archive of the parts, if they are published in one. */
+  /** File name of the official archive of the parts, if there is one. */
   archive?: string;
-  /** The bundled sample, below the package's `data/sample`; sets without one must be fetched. */
+  /** The bundled sample in the package's `data/sample`; sets without one must be downloaded. */
   sample?: string;
-  /** md5 of the unpacked official test labels: MNIST and Fashion-MNIST share their file names, this tells them apart. */
+  /** md5 of the unpacked official test labels. MNIST and Fashion-MNIST have the same file names; this distinguishes them. */
   testLabelsMd5?: string;
 }
 
@@ -107,7 +107,7 @@ export const datasets: Readonly<Record<DatasetName, DatasetInfo>> = {
       { name: 't10k-images-idx3-ubyte.gz', size: 1_648_877, checksum: 'md5:9fb629c4189551a2d022fa330f9573f3' },
       { name: 't10k-labels-idx1-ubyte.gz', size: 4_542, checksum: 'md5:ec29112dd5afa0611ce80d1b7f02629c' },
     ],
-    // The authors' own server answers most requests with an error; these two hold the same bytes.
+    // The authors' server answers most requests with an error; these two have the same bytes.
     urls: ['https://storage.googleapis.com/cvdf-datasets/mnist/', 'https://ossci-datasets.s3.amazonaws.com/mnist/'],
     layout: 'idx',
     parts: IDX_PARTS,
@@ -125,7 +125,7 @@ export const datasets: Readonly<Record<DatasetName, DatasetInfo>> = {
     shape: [28, 28, 1],
     train: 60_000,
     test: 10_000,
-    // sha256 here: the official address has no https, and an md5 would not withstand someone in between.
+    // sha256 here: the official address has no https, and md5 does not protect against an attacker on the way.
     files: [
       {
         name: 'train-images-idx3-ubyte.gz',
@@ -160,8 +160,8 @@ export const datasets: Readonly<Record<DatasetName, DatasetInfo>> = {
 };
 
 /**
- * The entry of `datasets` for a name that may come from a user.
- * @throws {UsageError} for a name that is not known.
+ * The entry of `datasets` for a name given by a user.
+ * @throws {UsageError} for an unknown name.
  */
 export function datasetInfo(name: string): DatasetInfo {
   const info = typeof name === 'string' && Object.hasOwn(datasets, name) ? datasets[name as DatasetName] : undefined;

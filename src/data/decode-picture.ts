@@ -9,12 +9,12 @@ export interface DecodeOptions {
   maxPixels: number;
 }
 
-/** A file of more bytes is no picture of `maxPixels`, and would fill memory before it is looked at. */
+/** Limit of a picture's file: a larger one would fill the memory before its number of pixels is known. */
 const MAX_FILE_BYTES = 2 ** 29;
 
 export type Sharp = typeof import('sharp').default;
 
-/** Whether bytes begin as a PNG, JPEG, WebP or GIF file: nothing else reaches the decoders, of which libvips has many. */
+/** Whether bytes begin as a PNG, JPEG, WebP or GIF file. Only those are decoded, although libvips has many decoders. */
 function isPicture(bytes: Buffer): boolean {
   const text = bytes.toString('latin1', 0, 12);
   return (
@@ -27,10 +27,10 @@ function isPicture(bytes: Buffer): boolean {
 }
 
 /**
- * The pixels of a picture, the first one of an animation, in the size of `form`: 8 bits a channel in sRGB, turned as its EXIF
- * orientation says.
+ * Pixels of a picture (of the first one of an animation) in the size of `form`: 8 bits a channel in sRGB, rotated according to the EXIF
+ * orientation.
  * @param subject begins messages, which name the file
- * @throws FileError for a file that cannot be read; DataError for one that is no picture, is damaged or has too many pixels
+ * @throws FileError for a file that cannot be read; DataError for one that is not a picture, is damaged or has too many pixels
  */
 export async function decodePicture(
   subject: string,
@@ -40,9 +40,9 @@ export async function decodePicture(
 ): Promise<Rgba> {
   const bytes = await readPicture(subject, path);
   const pictureError = (why: string, cause?: unknown) => new DataError(`${subject}: ${path} ${why}`, { cause });
-  if (bytes.length === 0) throw pictureError('is empty; remove it, or put the picture in its place');
+  if (bytes.length === 0) throw pictureError('is empty; remove it, or replace it by the picture');
   if (!isPicture(bytes))
-    throw pictureError('is no PNG, JPEG, WebP or GIF picture, whatever its name says; remove or convert it');
+    throw pictureError('is not a PNG, JPEG, WebP or GIF picture, whatever its name is; remove or convert it');
   try {
     const picture = sharp(bytes, { limitInputPixels: false, failOn: 'error' });
     const { width, height, autoOrient } = await picture.metadata();
@@ -59,14 +59,14 @@ export async function decodePicture(
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const reason = (cause as Error).message.split('\n', 1)[0];
-    throw pictureError(`is damaged or cut short (${reason}); remove it, or put the whole picture in its place`, cause);
+    throw pictureError(`is damaged or cut short (${reason}); remove it, or replace it by the whole picture`, cause);
   }
 }
 
 /**
- * Twice the wanted size, for pictures of at least twice that again: sharp reduces them while it decodes, so that memory never holds all
- * pixels of a large photograph. The last step, and all of it for other pictures, is `fitPicture`'s, which keeps pixels where they
- * are: sharp's enlarging moves them by up to half of one.
+ * Twice the wanted size, for pictures of at least four times that size; null for others. sharp reduces large pictures while it decodes
+ * them, so memory never holds all pixels of a photograph. `fitPicture` does the rest, because sharp's enlarging shifts pixels by up to
+ * half a pixel.
  */
 function reducedSize(
   { width, height }: { width: number; height: number },
@@ -82,7 +82,7 @@ async function readPicture(subject: string, path: string): Promise<Buffer> {
     const { size } = await stat(path);
     if (size > MAX_FILE_BYTES) {
       throw new DataError(
-        `${subject}: ${path} has ${size} bytes, more than the ${MAX_FILE_BYTES} of a picture; scale it down`,
+        `${subject}: ${path} has ${size} bytes, more than the limit of ${MAX_FILE_BYTES}; scale it down`,
       );
     }
     return await readFile(path);

@@ -13,18 +13,18 @@ import { isOtherVersion, removePart, removeVersion, resumeHeaders, storeVersion 
 /** A file as its publisher describes it. */
 export interface DownloadSource {
   name: string;
-  /** Bytes. Default: what the server states. */
+  /** Bytes. Default: the size that the server states. */
   size?: number;
-  /** `md5:...` or `sha256:...`, in hex. Default: that of the first download, kept beside the file in `NAME.sha256`. */
+  /** `md5:...` or `sha256:...`, in hex. Default: the checksum of the first download, stored in `NAME.sha256` next to the file. */
   checksum?: string;
-  /** Looks at a file of which no checksum is known yet. @throws {DataError} unless it is what was asked for */
+  /** Checks a file whose checksum is not known yet. @throws {DataError} unless it is the expected file */
   check?(path: string): Promise<void>;
-  /** What to do where no address delivers it: a sentence or more. Default: to put it at the path. */
+  /** What to do if no address delivers the file, in whole sentences. Default: to put it at the path. */
   advice?: string;
 }
 
 /**
- * How far the download of a file is.
+ * Progress of the download of a file.
  * @inline
  */
 export interface DownloadProgress {
@@ -38,22 +38,22 @@ export interface DownloadProgress {
 
 /** Options of all downloads. */
 export interface DownloadOptions {
-  /** Ends the download with AbortedError; what has arrived stays, and the next call goes on from there. */
+  /** Ends the download with AbortedError. The bytes received stay, and the next call resumes from there. */
   signal?: AbortSignal;
   /** Called as bytes arrive. */
   onProgress?: (progress: DownloadProgress) => void;
-  /** Give up after this many failures in a row that brought no new bytes. Default 5. */
+  /** Consecutive failures without new bytes after which the download gives up. Default 5. */
   maxFailures?: number;
-  /** Wait before the first retry, in milliseconds; doubles with each further one. Default 1000. */
+  /** Milliseconds before the first retry, doubled for each further one. Default 1000. */
   retryDelay?: number;
-  /** A connection that sends nothing for this many milliseconds counts as cut. Default 30000. */
+  /** Milliseconds without data after which a connection counts as lost. Default 30000. */
   stallTimeout?: number;
 }
 
-/** Milliseconds: timers that are to wait longer fire at once. */
+/** Timers with a longer delay fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What went wrong with one address; `permanent` means that asking it again is pointless. */
+/** Failure of one address; `permanent` means that a retry is pointless. */
 class AddressError extends Error {
   readonly permanent: boolean;
   constructor(message: string, permanent: boolean) {
@@ -63,12 +63,13 @@ class AddressError extends Error {
 }
 
 /**
- * Downloads one file to `path`, from whichever of `urls` has it. Bytes collect in `path + '.part'`, which survives an
- * abort or a lost connection and is resumed; only once size and checksum are right is it renamed to `path`. Where no checksum is
- * published, `file.check` decides the first time, and the checksum of that file from then on.
- * @returns 'reused' when `path` held the right bytes already, or got them from somebody else meanwhile, else 'downloaded'
- * @throws {DataError} when no address delivers the file, or delivers other bytes (these are removed); {FileError} when
- *   the folder cannot be written or the disk is too small; {AbortedError} on `signal`.
+ * Downloads one file to `path`, from the first of `urls` that delivers it.
+ *
+ * Bytes are written to `path + '.part'`, which is resumed after an abort or a lost connection. It is renamed to `path` when size and
+ * checksum are right. If no checksum is published, `file.check` decides on the first download, and the checksum of that file afterwards.
+ * @returns 'reused' if `path` had the right bytes already, or another process put them there meanwhile; else 'downloaded'
+ * @throws {DataError} if no address delivers the right bytes (wrong ones are removed); {FileError} if the folder cannot be written or the
+ *   disk is too small; {AbortedError} on `signal`.
  */
 export async function downloadFile(
   urls: readonly string[],
@@ -99,7 +100,7 @@ export async function downloadFile(
       if (source.checksum === undefined) await storeChecksum(path, signal);
       return 'downloaded';
     } catch (error) {
-      // Another download into this folder has renamed the part that both were at.
+      // Another download into this folder may have renamed the part that both wrote.
       if (isGone(error) && (await isComplete(path, file, signal))) return 'reused';
       if (error instanceof FileError || error instanceof AbortedError) throw error;
       throwIfAborted(signal, file);
@@ -110,7 +111,7 @@ export async function downloadFile(
         continue;
       }
     }
-    // Only bytes beyond the best so far count as progress, else a server that always cuts at one place is asked forever.
+    // Only bytes beyond the maximum so far count as progress; otherwise a server that always cuts at one position is asked forever.
     const size = (await sizeOf(part)) ?? 0;
     failures = size > mostReceived ? 1 : failures + 1;
     mostReceived = Math.max(mostReceived, size);
@@ -126,14 +127,14 @@ export async function downloadFile(
       `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
       ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
       kept > 0 ? `The ${kept} bytes received are kept; the same command resumes from there.` : '',
-      source.advice ?? `Or download it another way and put it at ${path}.`,
+      source.advice ?? `Or download it in another way and put it at ${path}.`,
     ]
       .filter(Boolean)
       .join('\n'),
   );
 }
 
-/** Brings `part` to its full size from one address. Returns whether it started from bytes of an earlier attempt. */
+/** Completes `part` from one address. Returns whether it started with bytes of an earlier attempt. */
 async function completePart(
   url: string,
   part: string,
@@ -151,13 +152,13 @@ async function completePart(
   const timer = setTimeout(() => stall.abort(), Math.min(stallTimeout, MAX_TIMER_MS));
   try {
     const response = await fetch(url, {
-      // Without `identity` a server may compress the transfer, and sizes and ranges would not be those of the file.
+      // Without `identity`, a server may compress the transfer, and sizes and ranges would not refer to the file.
       headers: { 'accept-encoding': 'identity', ...(await resumeHeaders(part, start)) },
       signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal,
     });
     const range = await rangeOf(response, start, part, file);
     start = range.start;
-    // Where the checksum is known, another server may complete the part, which has names of its own.
+    // If the checksum is known, another server, with other version names, may complete the part.
     if (start === 0 && file.checksum === undefined) await asFileError(part, () => storeVersion(part, response));
     const output = await asFileError(part, () => open(part, start > 0 ? 'r+' : 'w'));
     try {
@@ -174,17 +175,17 @@ async function completePart(
     throw new AddressError(cause instanceof Error ? `${message} (${cause.message || cause.name})` : message, false);
   } finally {
     clearTimeout(timer);
-    stall.abort(); // lets go of the connection where the body was not read to its end
+    stall.abort(); // closes the connection if the body was not read to its end
   }
 }
 
-/** From which byte on a server sends a file of `size` bytes. */
+/** First byte that a server sends, and size of the whole file. */
 interface ByteRange {
   start: number;
   size: number;
 }
 
-/** Where in the file the body of `response` starts, and the size of the whole, after checks of its status and size. */
+/** Checks status and size of `response`. Returns where in the file its body starts, and the size of the whole file. */
 async function rangeOf(response: Response, asked: number, part: string, file: DownloadSource): Promise<ByteRange> {
   if (response.status === 416) {
     await removePart(part);
@@ -202,16 +203,16 @@ async function rangeOf(response: Response, asked: number, part: string, file: Do
     total = Number(range?.[2]);
     if (start !== asked) {
       await removePart(part);
-      throw new AddressError('the server resumed at another place than asked; starting over', false);
+      throw new AddressError('the server resumed at another position than requested; starting over', false);
     }
     if (await isOtherVersion(part, response)) {
       await removePart(part);
-      throw new AddressError('the file there was replaced by another; starting over', false);
+      throw new AddressError('the file on the server was replaced; starting over', false);
     }
   }
-  // What was received before may be right all the same (a log-in page answers 200 too): it stays for the next address.
+  // The bytes received before may still be right (a log-in page answers 200 too): they stay for the next address.
   if (!Number.isNaN(total) && file.size !== undefined && total !== file.size) {
-    throw new AddressError(`the file there has ${total} bytes, expected ${file.size}`, true);
+    throw new AddressError(`the file on the server has ${total} bytes, expected ${file.size}`, true);
   }
   const size = file.size ?? total;
   if (Number.isNaN(size)) throw new AddressError('the server does not state the size of the file', true);
@@ -241,7 +242,7 @@ async function receive(
   if (received < size) throw new AddressError(`the connection ended at ${received} of ${size} bytes`, false);
 }
 
-/** Renames a full-sized `part` to `path` when its checksum is right, or the file's own check passes; removes it when not. */
+/** Renames a full-sized `part` to `path` if its checksum is right or `file.check` passes; otherwise removes it. */
 async function renameIfValid(part: string, path: string, file: DownloadSource, resumed: boolean, signal?: AbortSignal) {
   const problem = await problemOf(part, path, file, signal);
   if (problem === null) {
@@ -250,17 +251,17 @@ async function renameIfValid(part: string, path: string, file: DownloadSource, r
     return;
   }
   await removePart(part);
-  // Bytes of an earlier attempt may be the wrong ones, so the address gets one try at the whole file.
+  // Bytes of an earlier attempt may be wrong, so the whole file is tried once from this address.
   throw new AddressError(`${problem}${resumed ? '; starting over' : ''}`, !resumed);
 }
 
-/** What is wrong with the bytes of a file of the right size; null where nothing is. */
+/** Problem with the bytes of a file of the right size; null if there is none. */
 async function problemOf(part: string, path: string, file: DownloadSource, signal?: AbortSignal) {
   if (file.checksum !== undefined) {
     const found = await checksumOf(part, file.checksum, signal);
     if (found === file.checksum) return null;
     const kept = await readStoredChecksum(path);
-    const whence = kept === file.checksum ? `, which ${checksumPath(path)} keeps from the first download` : '';
+    const whence = kept === file.checksum ? `, stored in ${checksumPath(path)} by the first download` : '';
     return `wrong checksum ${found}, expected ${file.checksum}${whence}`;
   }
   try {
@@ -272,14 +273,14 @@ async function problemOf(part: string, path: string, file: DownloadSource, signa
   }
 }
 
-/** Whether a file is there whole. */
+/** Whether the complete file exists. */
 async function isComplete(path: string, file: DownloadSource, signal?: AbortSignal): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null || (file.size !== undefined && size !== file.size)) return false;
   return (await problemOf(path, path, file, signal)) === null;
 }
 
-/** Beside a file of which no checksum is published: the one that it had when it came, as `sha256sum -c` reads it. */
+/** Next to a file without a published checksum: the checksum of its first download, in the format of `sha256sum -c`. */
 const checksumPath = (path: string) => `${path}.sha256`;
 
 async function readStoredChecksum(path: string): Promise<string | undefined> {
@@ -293,15 +294,15 @@ async function storeChecksum(path: string, signal?: AbortSignal): Promise<void> 
   try {
     writeFileAtomic(checksumPath(path), `${sum.slice('sha256:'.length)}  ${basename(path)}\n`);
   } catch {
-    // A folder in which nothing can be written, such as one for all users: the file's own check decides again the next time.
+    // The folder is not writable, for example one for all users: the next time, `file.check` decides again.
   }
 }
 
-/** Whether a file that was there before was not any more. */
+/** Whether a file has disappeared. */
 const isGone = (error: unknown) =>
   error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 
-/** The checksum of a file in the form and by the algorithm of `like`. */
+/** Checksum of a file, in the format and by the algorithm of `like`. */
 async function checksumOf(path: string, like: string, signal?: AbortSignal): Promise<string> {
   const algorithm = like.slice(0, like.indexOf(':'));
   const hash = createHash(algorithm);
@@ -309,7 +310,7 @@ async function checksumOf(path: string, like: string, signal?: AbortSignal): Pro
   return `${algorithm}:${hash.digest('hex')}`;
 }
 
-/** Makes the folder and finds out before the download, not after it, that it cannot be written or has no room. */
+/** Creates the folder. @throws FileError before the download if the folder cannot be written or has too little space */
 async function prepareFolder(folder: string, needed: number, file: DownloadSource): Promise<void> {
   await asFileError(folder, async () => {
     createFolders(folder);
@@ -323,9 +324,11 @@ async function prepareFolder(folder: string, needed: number, file: DownloadSourc
     );
   });
   const { blocks, bavail, bsize } = await asFileError(folder, () => statfs(folder));
-  // Some network file systems report no blocks at all, which means nothing.
+  // Some network file systems report 0 blocks, which has no meaning.
   if (blocks > 0 && bavail * bsize < needed) {
-    throw new FileError(`${file.name} needs ${needed} more bytes, but ${folder} has room for ${bavail * bsize} only`);
+    throw new FileError(
+      `${file.name} needs ${needed} more bytes, but ${folder} has only ${bavail * bsize} free; name another folder or free some space`,
+    );
   }
 }
 

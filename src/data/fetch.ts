@@ -8,9 +8,9 @@ import type { DatasetName } from './types.ts';
 
 /** Options of `fetchDataset`, and of the downloads of `mobileNetV2`. */
 export interface FetchOptions extends DownloadOptions {
-  /** The data folder; the files go to its subfolder `NAME`, where `loadDataset` finds them. Default: the cache folder. */
+  /** The data folder. Files go to its subfolder `NAME`, where `loadDataset` finds them. Default: the cache folder. */
   dir?: string;
-  /** Download from here, such as a mirror, instead of the official addresses; file names are appended. */
+  /** Address to download from instead of the official ones, such as a mirror; file names are appended. */
   baseUrl?: string;
 }
 
@@ -20,15 +20,15 @@ export interface FetchResult {
   path: string;
   /** Paths of all files of the set. */
   files: string[];
-  /** Names of the files that this call brought. */
+  /** Names of the files that this call downloaded. */
   downloaded: string[];
-  /** Names of the files that were there already. */
+  /** Names of the files that existed already. */
   reused: string[];
 }
 
 /**
- * Downloads a data set's official files, or completes an interrupted download; files already there are checked and
- * left alone. Every file is checked for size and checksum before it appears under its name.
+ * Downloads a data set's official files, or completes an interrupted download. Existing files are checked and kept. Size and checksum of
+ * every file are checked before it gets its final name.
  * @throws {UsageError} for an unknown name; {DataError}, {FileError} and {AbortedError} as `downloadFile`.
  */
 export async function fetchDataset(name: DatasetName, options: FetchOptions = {}): Promise<FetchResult> {
@@ -45,7 +45,7 @@ export interface FileSet {
 
 /**
  * `fetchDataset` for any files.
- * @param subject whose options they are, for messages
+ * @param subject the function whose options these are, for messages
  */
 export async function fetchFiles(
   info: FileSet,
@@ -85,7 +85,7 @@ export async function fetchFiles(
   return result;
 }
 
-/** @throws ArgumentError for options of the wrong kind */
+/** @throws ArgumentError for options of the wrong type */
 function checkDownload(subject: string, { signal, onProgress, ...numbers }: DownloadOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new ArgumentError(`${subject}: signal must be an AbortSignal, but is ${formatValue(signal)}`);

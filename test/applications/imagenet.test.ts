@@ -102,9 +102,7 @@ test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else tha
   expect(error.message).toContain(
     `TILEGRAD_WEIGHTS is ${folder}, which has no ${NAME}, and no mobilenet-v2-0.35-96-no-top.safetensors`,
   );
-  expect(error.message).toContain(
-    'images of 128, 224 rows, which are another checkpoint: with { rows: 224 } they are taken',
-  );
+  expect(error.message).toContain('images of 128, 224 rows; give { rows: 224 } to use one');
   const otherAlpha = await rejection(imagenet(NOBODY, { alpha: 0.5, rows: 224 }));
   expect(otherAlpha.message).not.toContain('another checkpoint');
 });
@@ -164,7 +162,7 @@ test("mobileNetV2: 'imagenet' holds a download to the size and the checksum that
   const size = await serve(serves(file));
   const wrongSize = await rejection(imagenet(size.url, recorded));
   expect(wrongSize).toBeInstanceOf(DataError);
-  expect(wrongSize.message).toContain(`the file there has ${file.length} bytes, expected 2019640`);
+  expect(wrongSize.message).toContain(`the file on the server has ${file.length} bytes, expected 2019640`);
   const sum = await serve(sends(new Uint8Array(2_019_640)));
   const wrongSum = await rejection(imagenet(sum.url, recorded));
   expect(wrongSum.message).toMatch(/wrong checksum sha256:[0-9a-f]{64}, expected sha256:df1c3db1/);
@@ -283,7 +281,7 @@ test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none'
   );
   await refused(
     file,
-    /weights does not fit.*with a head of 1000 classes\. The file has no head: take includeTop: false, or/,
+    /weights does not fit.*with a head of 1000 classes\. The file has no head: give includeTop: false, or/,
     {
       includeTop: true,
     },
@@ -297,5 +295,8 @@ test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none'
     /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
   );
   await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
-  await refused([file, file], /weights\[0\] is a file of Keras's, which holds all weights of a network; give it alone/);
+  await refused(
+    [file, file],
+    /weights\[0\] is one of Keras's files, which hold all weights of a network; give it alone/,
+  );
 });

@@ -111,7 +111,7 @@ test('mobileNetV2: refuses weights of another network, saying in what they diffe
   const surplus = publishedFile(drawnWeights(mobileNetV2(small)));
   expect((await rejection(mobileNetV2({ ...trunk, weights: surplus }))).message).toMatch(/the model lacks predictions/);
   const twice = await rejection(mobileNetV2({ ...trunk, weights: [bytes, bytes] }));
-  expect(twice.message).toMatch(/weights\[1\]: Conv1\/kernel is in another of the files/);
+  expect(twice.message).toMatch(/weights\[1\]: Conv1\/kernel is in two of the files/);
   const broken = drawnWeights(mobileNetV2(trunk));
   broken.get('Conv_1/kernel')!.data[3] = Number.NaN;
   expect((await rejection(mobileNetV2({ ...trunk, weights: publishedFile(broken) }))).message).toMatch(
@@ -143,14 +143,14 @@ test('mobileNetV2: refuses what is no file, and suggests what was meant', async 
     const [name] = Object.keys(options);
     const bytes = new Uint8Array(8);
     expect(() => mobileNetV2({ ...trunk, weights: bytes, ...options })).toThrow(
-      new RegExp(`${name} goes with weights: 'imagenet', but weights is a Uint8Array of 8`),
+      new RegExp(`${name} needs weights: 'imagenet', but weights is a Uint8Array of 8`),
     );
   }
 });
 
 test("mobileNetV2: suggests 'imagenet' and what does Keras's pooling", () => {
   expect(() => mobileNetV2({ ...trunk, weights: 'ImageNet', rows: 224 })).toThrow(
-    /^mobileNetV2: rows goes with weights: 'imagenet', but weights is "ImageNet"; did you mean 'imagenet'\?$/,
+    /^mobileNetV2: rows needs weights: 'imagenet', but weights is "ImageNet"; did you mean 'imagenet'\?$/,
   );
   for (const make of [mobileNetV2, core.mobileNetV2]) {
     expect(() => make({ ...trunk, pooling: 'avg' } as never)).toThrow(

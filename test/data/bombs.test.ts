@@ -111,7 +111,7 @@ test.each([
   expect(grown).toBeLessThan(300);
 });
 
-test('an archive that has a part twice is refused: nobody can tell which is meant', async () => {
+test('readTarGz: throws DataError if an archive has a file twice', async () => {
   const other = entry('other/data_batch_3.bin', cifarBatch([1, 1, 1]));
   const { message } = await refused(
     'cifar10',

@@ -173,7 +173,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     const error = await rejection(fetchInto(dir, url));
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toContain(`wrong checksum ${checksum('sha256', OTHER)}, expected sha256:${SUM}`);
-    expect(error.message).toContain(`which ${join(dir, 'f.bin.sha256')} keeps from the first download`);
+    expect(error.message).toContain(`stored in ${join(dir, 'f.bin.sha256')} by the first download`);
     expect(Buffer.compare(held(dir), OTHER)).toBe(0); // the old one stays
     expect(await fetchInto(dir, url)).toBe('downloaded');
     expect(Buffer.compare(held(dir), CONTENT)).toBe(0);

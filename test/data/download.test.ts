@@ -165,7 +165,7 @@ describe('fetchDataset', () => {
       const { url, requests } = await serve(sends(new Uint8Array(size)));
       const error = await rejection(fetchOne(dir, [url]));
       expect(error).toBeInstanceOf(DataError);
-      expect(error.message).toContain(`the file there has ${size} bytes, expected ${FILE.size}`);
+      expect(error.message).toContain(`the file on the server has ${size} bytes, expected ${FILE.size}`);
       expect(requests.length).toBe(1);
     }
     const unannounced = await serve((_, response) => {
@@ -249,7 +249,7 @@ describe('fetchDataset', () => {
     const huge = { ...FILE, size: 2 ** 60 };
     const error = await rejection(fetchOne(dir, [url], {}, huge));
     expect(error).toBeInstanceOf(FileError);
-    expect(error.message).toMatch(/has room for \d+ only/);
+    expect(error.message).toMatch(/has only \d+ free; name another folder/);
     expect(requests.length).toBe(0);
   });
 

@@ -129,12 +129,12 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
     {},
     /2\.tiff is a picture of a kind that is not read/,
   ],
-  ['text named .png', { 'a/1.png': 'hello, I am text' }, {}, /1\.png is no PNG, JPEG, WebP or GIF picture/],
+  ['text named .png', { 'a/1.png': 'hello, I am text' }, {}, /1\.png is not a PNG, JPEG, WebP or GIF picture/],
   [
     'SVG named .png',
     { 'a/1.png': '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>' },
     {},
-    /1\.png is no PNG/,
+    /1\.png is not a PNG/,
   ],
   ['an empty file', { 'a/1.jpg': '' }, {}, /1\.jpg is empty/],
   ['half a PNG', { 'a/1.png': picture.subarray(0, 50) }, {}, /1\.png is damaged or cut short/],
@@ -198,7 +198,7 @@ test('of several broken pictures the first is explained and the others are named
   const dir = folderOf(files);
   const messages = await Promise.all([1, 2, 3].map(() => imageFolder(dir).catch(({ message }: Error) => message)));
   expect(messages[0]).toMatch(
-    /11\.png is no PNG.*Others cannot be taken either: .*13\.png, .*15\.png, .*21\.png and 4 more$/,
+    /11\.png is not a PNG.*Others cannot be taken either: .*13\.png, .*15\.png, .*21\.png and 4 more$/,
   );
   expect(new Set(messages).size).toBe(1);
 });

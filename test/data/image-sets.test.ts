@@ -93,7 +93,7 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
     'a label too large',
     set({ labels: Uint8Array.of(0, 1, 2, 1) }),
     DataError,
-    /label 2 of image 2 is none of the 2 classes/,
+    /label 2 of image 2 is not below the number of classes, 2/,
   ],
   [
     'a size beyond the bytes',
@@ -212,7 +212,7 @@ test('images without labels can be picked, but nothing goes by their labels', ()
   ];
   for (const [name, call] of calls) {
     expect(call, name).toThrow(DataError);
-    expect(call, name).toThrow(`${name}: goes by the labels of images, but these 4 images have none`);
+    expect(call, name).toThrow(`${name}: needs the labels of images, but these 4 images have none`);
   }
 });
 

@@ -31,7 +31,11 @@ describeOnDevice('images on their way to the adapter', (device) => {
   });
 
   test.each<[string, Partial<ImageSet>, RegExp]>([
-    ['a label out of range', { labels: Uint8Array.of(1, 2) }, /label 2 of image 1 is none of the 2 classes/],
+    [
+      'a label out of range',
+      { labels: Uint8Array.of(1, 2) },
+      /label 2 of image 1 is not below the number of classes, 2/,
+    ],
     ['too few pixels', { images: new Uint8Array(17) }, /2 images of 3x3x1 need 18 bytes and 2 labels.* 17 and 2/],
     ['too many labels', { labels: Uint8Array.of(0, 1, 0) }, /need 18 bytes and 2 labels.* 18 and 3/],
     ['no images', { images: new Uint8Array(0), labels: new Uint8Array(0), size: 0 }, /0 images/],
