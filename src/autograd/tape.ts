@@ -78,7 +78,7 @@ export function backward(
   }
   const graph = dependencies(root);
   checkGraph(graph);
-  const hidden = new Set(graph.flatMap(({ intermediates }) => intermediates ?? []));
+  const intermediates = new Set(graph.flatMap(({ intermediates }) => intermediates ?? []));
   const grads = new Map<TapeTensor, DeviceArray>();
   const leaves = new Set<TapeTensor>();
   const newLeaves: TapeTensor[] = [];
@@ -86,10 +86,10 @@ export function backward(
     root.device,
     () => {
       // A view shares its buffer with other arrays, and no kernel may read and write the same buffer, so it is copied.
-      const given = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
+      const outputGrad = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
       const { backwardOfOne } = root.node ?? {};
       if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
-      else grads.set(root, given ?? fill(root.device, root.shape, 1, { replicas: root.models }));
+      else grads.set(root, outputGrad ?? fill(root.device, root.shape, 1, { replicas: root.models }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {
@@ -102,19 +102,19 @@ export function backward(
         // All tensors computed from t were visited, so t is not read again.
         if (!retainGraph && t.node) {
           for (const array of t.node.saved ?? []) array.dispose();
-          if (hidden.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
+          if (intermediates.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
         }
         if (!grad) continue;
         // An intermediate gradient is not read again, so its memory is reused. A gradient passed on unchanged (as by
         // `add`) is in several entries, and the scope releases it instead.
         grads.delete(t);
-        if (t.node && grad !== given && ![...grads.values()].includes(grad)) grad.dispose();
+        if (t.node && grad !== outputGrad && ![...grads.values()].includes(grad)) grad.dispose();
       }
     },
     () => [],
   );
   if (!retainGraph) {
-    for (const array of hidden) array.dispose();
+    for (const array of intermediates) array.dispose();
     for (const { node } of graph) if (node) releaseNode(node);
   }
   const { scopes } = root.device;

@@ -5,16 +5,16 @@ import { parseJson } from './json.ts';
 /**
  * Placeholder of a file's checksum, which is in the file itself: the CRC-32C of all bytes, computed with zeros in place of its eight hex digits.
  */
-export const NO_SUM = '00000000';
+export const EMPTY_CHECKSUM = '00000000';
 
 const encoder = new TextEncoder();
-const zeros = encoder.encode(NO_SUM);
+const zeros = encoder.encode(EMPTY_CHECKSUM);
 
 /** The checksum of a file as eight hex digits, which belong at byte `offset`. */
 export function checksumOf(bytes: Uint8Array, offset: number): string {
   const before = crc32c(bytes.subarray(0, offset));
-  const sum = crc32c(bytes.subarray(offset + NO_SUM.length), crc32c(zeros, before));
-  return sum.toString(16).padStart(NO_SUM.length, '0');
+  const sum = crc32c(bytes.subarray(offset + EMPTY_CHECKSUM.length), crc32c(zeros, before));
+  return sum.toString(16).padStart(EMPTY_CHECKSUM.length, '0');
 }
 
 /** Writes a file's checksum over the zeros at byte `offset`. */
@@ -25,15 +25,15 @@ export function writeChecksum(bytes: Uint8Array, offset: number): void {
 /** The last entry of a JSON file is its checksum. */
 const KEY = 'crc32c';
 /** Matches any key: a file whose key was damaged must not pass as a file without a checksum. */
-const LAST_ENTRY = new RegExp(`"([^"]*)": ?"([0-9a-f]{${NO_SUM.length}})"\\s*\\}\\s*$`);
+const LAST_ENTRY = new RegExp(`"([^"]*)": ?"([0-9a-f]{${EMPTY_CHECKSUM.length}})"\\s*\\}\\s*$`);
 
 /** Text of a JSON file whose last entry, `crc32c`, is its checksum. @param space as for `JSON.stringify` */
 export function toChecksummedJson(value: object, space?: number): string {
   const { [KEY]: _, ...rest } = value as Record<string, unknown>;
-  const text = `${JSON.stringify({ ...rest, [KEY]: NO_SUM }, null, space)}\n`;
-  const place = text.lastIndexOf(NO_SUM);
+  const text = `${JSON.stringify({ ...rest, [KEY]: EMPTY_CHECKSUM }, null, space)}\n`;
+  const place = text.lastIndexOf(EMPTY_CHECKSUM);
   const sum = checksumOf(encoder.encode(text), encoder.encode(text.slice(0, place)).length);
-  return text.slice(0, place) + sum + text.slice(place + NO_SUM.length);
+  return text.slice(0, place) + sum + text.slice(place + EMPTY_CHECKSUM.length);
 }
 
 /**

@@ -16,13 +16,13 @@ import { gunzipSized } from './unpack.ts';
  * @inline
  */
 export interface LoadOptions {
-  /** The folder (or CIFAR-10 archive) to load from; see `locateDataset`. No other place is tried then. */
+  /** The folder (or CIFAR-10 archive) to load from; see `locateDataset`. No other folder is searched then. */
   dir?: string;
-  /** Keep only the first `limit` training images; an integer from 1 to the size of the training set found. */
+  /** Number of training images to keep, from the first; an integer from 1 to the size of the training set found. */
   limit?: number;
 }
 
-/** Training and test set, and how many training images there were before `limit`. */
+/** Training and test set, and the number of training images before `limit`. */
 interface Loaded {
   train: ImageSet;
   test: ImageSet;
@@ -30,10 +30,10 @@ interface Loaded {
 }
 
 /**
- * Loads a data set into host memory: images NHWC u8, labels u8, all labels checked. Sets with fewer images than the
- * official release are legal; `source.description` says how many there are.
- * @throws {DataError} when the set is not found, or a file of it is missing, cut short, damaged or holds impossible
- *   values; {ArgumentError} for a bad `limit`; {UsageError} for an unknown name; {FileError} when reading fails.
+ * Loads a data set into host memory: images NHWC u8, labels u8, all labels checked. Sets with fewer images than the official release are
+ * legal; `source.description` has their numbers.
+ * @throws {DataError} if the set is not found, or a file of it is missing, cut short, damaged or has impossible values; {ArgumentError}
+ *   for a bad `limit`; {UsageError} for an unknown name; {FileError} if a file cannot be read.
  */
 export async function loadDataset(name: DatasetName, options: LoadOptions = {}): Promise<Dataset> {
   checkOptions('loadDataset', options, { dir: true, limit: true });
@@ -49,8 +49,8 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
   if (!location) throw notFound(info, search, dir);
   if (location.missing.length > 0) {
     throw new DataError(
-      `${location.path} lacks ${location.missing.join(', ')} of ${name}; add what is missing, or ` +
-        `run \`tilegrad data fetch ${name}\` and load the set from where that puts it`,
+      `${location.path} lacks ${location.missing.join(', ')} of ${name}; add the missing files, or ` +
+        `run \`tilegrad data fetch ${name}\` and load the set from the folder that it prints`,
     );
   }
   const checkLimit = (size: number) => {
@@ -78,7 +78,7 @@ export async function loadDataset(name: DatasetName, options: LoadOptions = {}):
 type CheckLimit = (size: number) => number;
 
 async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLimit: CheckLimit): Promise<Loaded> {
-  // From a folder one batch is held at a time; an archive can only be read in its own order, so all are.
+  // From a folder, memory holds one batch at a time. An archive can only be read in its order, so memory holds all of them.
   const archive = location.parts ? null : await readTarGz(location.path, info.parts);
   const batches = await Promise.all(
     info.parts.map(async (part) => {
@@ -118,7 +118,9 @@ async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit:
   const md5 = createHash('md5').update(testLabelBytes).digest('hex');
   const other = Object.values(datasets).find((set) => set.testLabelsMd5 === md5 && set.name !== info.name);
   if (other) {
-    throw new DataError(`${location.path} holds ${other.title}, not ${info.title} (the two share their file names)`);
+    throw new DataError(
+      `${location.path} holds ${other.title}, not ${info.title} (both have the same file names); name the folder of ${info.title}`,
+    );
   }
   const decode = (imageBytes: Uint8Array, labelBytes: Uint8Array, imageFile: string, labelFile: string) => {
     const images = decodeIdxImages(imageBytes, imageFile, height, width);
@@ -133,7 +135,7 @@ async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit:
   const test = decode(await readImages(testImages!), testLabelBytes, testImages!, testLabels!);
   const pixels = height * width;
   return {
-    // Copies, so that neither the header nor images beyond the limit stay in memory or show through `.buffer`.
+    // Copies, so neither the header nor images beyond the limit stay in memory or are visible through `.buffer`.
     train: imageSet(info, train.images.data.slice(0, kept * pixels), train.labels.data.slice(0, kept)),
     test: imageSet(info, test.images.data.slice(), test.labels.data.slice()),
     found: train.size,
@@ -158,14 +160,14 @@ function describeSource(info: DatasetInfo, location: DatasetLocation, loaded: Lo
   );
 }
 
-/** An IDX file, plain or packed. @param check looks at the header before anything is unpacked */
+/** Bytes of an IDX file, plain or packed. @param check called with the header, before anything else is unpacked */
 async function readIdx(
   path: string,
   rank: number,
   check: (header: { dims: number[] }) => void = () => {},
 ): Promise<Uint8Array> {
   const bytes = await readBytes(path);
-  // By content, not by name: browsers like to unpack a .gz and keep its name.
+  // By content, not by name: browsers may unpack a .gz and keep its name.
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   return gunzipSized(bytes, path, idxHeaderBytes(rank), (head) => {
     const header = idxHeader(head, path, rank);
@@ -184,7 +186,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-/** The same bytes without Buffer's own `slice`, which would not copy. */
+/** The bytes as a plain Uint8Array: the `slice` of a Buffer does not copy. */
 function toUint8Array(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The folder of the tilegrad package that `from` belongs to: this file lies in `src/data` in a checkout but in `dist`
- * once bundled, so the way up is searched for tilegrad's own package.json. Null when there is none.
+ * The folder of the tilegrad package that contains `from`; null if there is none. This file is in `src/data` in a checkout but in `dist`
+ * after bundling, so all parent folders are searched for tilegrad's package.json.
  */
 export function packageRoot(from: string = fileURLToPath(import.meta.url)): string | null {
   for (let folder = dirname(from); ; folder = dirname(folder)) {

@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts';
 
-/** An IDX array of bytes, as MNIST and its relatives are published. */
+/** An array of bytes from an IDX file, the format of MNIST and similar data sets. */
 export interface IdxArray {
   /** Sizes of the dimensions; the first is the number of items. */
   dims: number[];
@@ -14,10 +14,10 @@ const UNSIGNED_BYTE = 0x08;
 export const idxHeaderBytes = (rank: number): number => 4 + 4 * rank;
 
 /**
- * What the header of an IDX file of unsigned bytes says.
+ * Decodes the header of an IDX file of unsigned bytes.
  * @param bytes the file, or its beginning
- * @returns sizes of the dimensions, and how many bytes the whole file must have
- * @throws {DataError} for a wrong magic number, and for less than a header
+ * @returns sizes of the dimensions, and the number of bytes that the whole file must have
+ * @throws {DataError} for a wrong magic number, and for fewer bytes than a header has
  */
 export function idxHeader(bytes: Uint8Array, file: string, rank: number): { dims: number[]; size: number } {
   if (bytes.length === 0) throw new DataError(`${file} is empty; expected an IDX file`);
@@ -41,7 +41,7 @@ export function idxHeader(bytes: Uint8Array, file: string, rank: number): { dims
   return { dims, size: header + dims.reduce((product, d) => product * d, 1) };
 }
 
-/** @throws {DataError} unless the images that a header tells of are height x width */
+/** @throws {DataError} unless the images of a header are height x width */
 export function checkImageSize({ dims }: { dims: readonly number[] }, file: string, height: number, width: number) {
   if (dims[1] === height && dims[2] === width) return;
   throw new DataError(`${file} holds images of ${dims[1]} x ${dims[2]}, expected ${height} x ${width}`);
@@ -52,7 +52,7 @@ export function checkImageSize({ dims }: { dims: readonly number[] }, file: stri
  * @param bytes the whole file
  * @param file name for messages
  * @param rank number of dimensions it must have: 3 for images, 1 for labels
- * @throws {DataError} for a wrong magic number, no items, or a length other than the header promises.
+ * @throws {DataError} for a wrong magic number, no items, or a length that differs from the header.
  */
 export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
   const { dims, size } = idxHeader(bytes, file, rank);
@@ -60,7 +60,7 @@ export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArr
   if (bytes.length !== size) {
     throw new DataError(
       `${file} has ${bytes.length} bytes but its header [${dims.join(', ')}] promises ${size}; ` +
-        (bytes.length < size ? 'it is cut short' : 'it has bytes to spare, so the header or the file is damaged'),
+        (bytes.length < size ? 'it is cut short' : 'it has extra bytes, so the header or the file is damaged'),
     );
   }
   if (size === header) throw new DataError(`${file} holds no items: its header is [${dims.join(', ')}]`);
@@ -70,7 +70,7 @@ export function decodeIdx(bytes: Uint8Array, file: string, rank: number): IdxArr
 /**
  * Decodes IDX images.
  * @returns data [n, height, width] (one channel, so also NHWC with C = 1)
- * @throws {DataError} as `decodeIdx`, and when an image is not height x width.
+ * @throws {DataError} as `decodeIdx`, and if the images are not height x width.
  */
 export function decodeIdxImages(bytes: Uint8Array, file: string, height: number, width: number): IdxArray {
   const array = decodeIdx(bytes, file, 3);

@@ -24,21 +24,21 @@ import {
 import { writeChannels } from './pixels.ts';
 import type { ImageSet } from './types.ts';
 
-/** Named as in Keras's `image_dataset_from_directory`, where it has the same option. */
+/** Options of `imageFolder`, named as in Keras's `image_dataset_from_directory` where that has the same option. */
 export interface ImageFolderOptions extends PictureOptions {
-  /** The class folders to take, in the order of their labels. Default: all, sorted by name. */
+  /** The class folders to load, in the order of their labels. Default: all, sorted by name. */
   classNames?: readonly string[];
-  /** `'inferred'` (default): one folder a class. Null: no labels, and pictures anywhere below the folder. */
+  /** `'inferred'` (default): one folder for each class. Null: no labels, and pictures anywhere below the folder. */
   labels?: 'inferred' | null;
-  /** Whether symbolic links are followed; without, one to a picture or a folder is an error. Default false. */
+  /** Whether symbolic links are followed. If false (the default), a link to a picture or a folder is an error. */
   followLinks?: boolean;
-  /** The largest picture that is decoded, in pixels: a small file may hold billions. Default 2^27, 134 megapixels. */
+  /** Limit of a picture's pixels: a small file may hold billions. Default 2^27, 134 megapixels. */
   maxPixels?: number;
-  /** The largest set, in bytes of its images, all of which are held in memory. Default 2^31, 2 GiB. */
+  /** Limit of the bytes of all images, which are held in memory. Default 2^31, 2 GiB. */
   maxBytes?: number;
-  /** Stops the loading between two pictures. */
+  /** Stops loading between two pictures. */
   signal?: AbortSignal;
-  /** Called after each picture that was decoded. */
+  /** Called after each decoded picture. */
   onProgress?: (progress: {
     /** Pictures decoded. */
     done: number;
@@ -51,25 +51,25 @@ export interface ImageFolderOptions extends PictureOptions {
 export interface FolderImages extends ImageSet {
   /** The file of each image. */
   files: string[];
-  /** Files that were passed over, since their names do not end as those of pictures do. Hidden files are not among them. */
+  /** Files that were skipped because their names do not end as those of pictures. Hidden files are not listed. */
   skipped: string[];
 }
 
-/** Pictures decoded at once: as many as Node has threads for it, so that memory holds no more. */
+/** Pictures decoded at the same time: as many as Node has threads for it, so memory holds no more. */
 const CONCURRENCY = Math.min(4, availableParallelism());
-/** Broken pictures after which the others are not looked at. */
+/** Number of broken pictures after which decoding stops. */
 const MAX_BROKEN = 10;
 
 /**
- * Loads pictures, PNG, JPEG, WebP or GIF, from a folder that has a folder for each class. Their order is that of the names, on every
- * system. Needs the npm package sharp, which decodes them.
+ * Loads pictures (PNG, JPEG, WebP, GIF) from a folder that has a folder for each class. They are sorted by name, in the same order on
+ * every system. Needs the npm package sharp, which decodes them.
  *
  *     const images = await imageFolder('flowers', { size: [64, 64] });
  *     const { train, test } = trainTestSplit(images, { testSize: 0.2, stratify: true });
  *     await model.fit(new ImageLoader(device, train), { epochs: 10 });
  *
- * @throws FileError for a folder or file that cannot be read; DataError for a folder without pictures, one that is damaged or none, and
- *   pictures of different sizes if no size is given; ArgumentError for options that do not fit; MissingPackageError without
+ * @throws FileError for a folder or file that cannot be read; DataError for a folder without pictures, a file that is damaged or not a
+ *   picture, and pictures of different sizes if `size` is not given; ArgumentError for impossible options; MissingPackageError without
  *   sharp
  */
 export async function imageFolder(dir: string, options: ImageFolderOptions = {}): Promise<FolderImages> {
@@ -127,7 +127,7 @@ function checkImageFolderOptions(subject: string, dir: string, options: ImageFol
     refuse('classNames', 'a list of folder names', classNames);
   }
   if (names && labels === null) {
-    throw new ArgumentError(`${subject}: classNames chooses classes, but labels is null; leave one of them out`);
+    throw new ArgumentError(`${subject}: classNames selects classes, but labels is null; leave one of them out`);
   }
   for (const [name, value] of Object.entries({ maxPixels, maxBytes })) {
     if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a positive integer', value);
@@ -144,17 +144,19 @@ function checkImageFolderOptions(subject: string, dir: string, options: ImageFol
   };
 }
 
-/** Room for all images. @throws ArgumentError where they are more than may be held */
+/** A new array for all images. @throws ArgumentError if it exceeds `maxBytes` or the memory */
 function emptyImages(subject: string, size: number, shape: readonly number[], maxBytes: number): Uint8Array {
   const bytes = shape.reduce((product, n) => product * n, size);
   const refused = (why: string, cause?: unknown) =>
     new ArgumentError(`${subject}: ${size} images of ${shape.join(' x ')} take ${bytes} bytes, ${why}`, { cause });
   if (bytes > maxBytes)
-    throw refused(`more than ${maxBytes}; give a smaller size, or a larger maxBytes if there is memory`);
+    throw refused(
+      `more than maxBytes, ${maxBytes}; give a smaller size, or a larger maxBytes if there is enough memory`,
+    );
   try {
     return new Uint8Array(bytes);
   } catch (cause) {
-    throw refused('for which there is no memory; give a smaller size', cause);
+    throw refused('more than the memory allows; give a smaller size', cause);
   }
 }
 
@@ -176,8 +178,8 @@ function checkSameSize(
 }
 
 /**
- * Calls `fill` with the number of each file, a few at a time.
- * @throws what is wrong with the first broken picture, and which others are: the same every time
+ * Calls `fill` with the index of each file, several at a time.
+ * @throws the error of the first broken picture (in file order), with the paths of the others: the same in every run
  */
 async function decodeAll(
   subject: string,
@@ -209,5 +211,5 @@ async function decodeAll(
   const [first, ...more] = broken.slice(0, MAX_BROKEN);
   if (more.length === 0) throw first!.error;
   const others = listNames(more.map(({ i }) => files[i]!.path));
-  throw new DataError(`${first!.error.message}. Others cannot be taken either: ${others}`, { cause: first!.error });
+  throw new DataError(`${first!.error.message}. Others cannot be loaded either: ${others}`, { cause: first!.error });
 }

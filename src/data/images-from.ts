@@ -5,33 +5,33 @@ import { checkPictureOptions, PICTURE_HINTS, PICTURE_OPTIONS, type PictureOption
 import { fitPicture, type Rgba, writeChannels } from './pixels.ts';
 import type { ImageSet, LabelArray } from './types.ts';
 
-/** What `imagesFrom` takes: an `ImageData`, an `ImageBitmap` or a canvas. */
+/** A picture for `imagesFrom`: an `ImageData`, an `ImageBitmap` or a canvas. */
 export interface PictureSource {
   /** Pixels from left to right. */
   readonly width: number;
   /** Pixels from top to bottom. */
   readonly height: number;
-  /** RGBA bytes, as `ImageData` has them. Without, the picture is drawn on an `OffscreenCanvas` to read its pixels. */
+  /** RGBA bytes, as in `ImageData`. If undefined, the picture is drawn on an `OffscreenCanvas` to read its pixels. */
   readonly data?: ArrayLike<number>;
 }
 
 /** Options of `imagesFrom`. */
 export interface ImagesFromOptions extends PictureOptions {
-  /** The class of each picture: its name, or its number from 0. Left out for images without labels, which `predict` takes. */
+  /** The class of each picture: its name, or its index from 0. Undefined for images without labels, for `predict`. */
   labels?: readonly (string | number)[];
   /** The classes in the order of their labels. Default: the names in `labels`, sorted. Needed if `labels` are numbers. */
   classNames?: readonly string[];
 }
 
 /**
- * Images from pictures of a page, for an `ImageLoader`. Pictures of another size are resized on the host, to the same bytes in every
- * browser and in Node:
+ * Images from pictures of a web page, for an `ImageLoader`. Pictures of another size are resized on the host, with the same bytes in
+ * every browser and in Node:
  *
  *     const images = imagesFrom([await createImageBitmap(file)], { size: [32, 32] });
  *     const outputs = await model.predict(new ImageLoader(device, images));
  *
- * @throws ArgumentError for what is no picture, and options that do not fit; DataError for pictures of different sizes without `size`,
- *   labels that are no classes, and a picture whose pixels cannot be read
+ * @throws ArgumentError for values that are not pictures, and impossible options; DataError for pictures of different sizes without
+ *   `size`, labels outside the classes, and a picture whose pixels cannot be read
  */
 export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFromOptions = {}): ImageSet {
   const subject = 'imagesFrom';
@@ -63,7 +63,7 @@ export function imagesFrom(pictures: readonly PictureSource[], options: ImagesFr
   return { images, labels, size: list.length, shape: [size[0], size[1], form.channels], classes };
 }
 
-/** @throws ArgumentError for what is no picture */
+/** Size of a picture. @throws ArgumentError for a value that is not a picture */
 function readSize(subject: string, picture: PictureSource): [height: number, width: number] {
   const { width, height } = picture ?? {};
   const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) > 0;
@@ -71,11 +71,11 @@ function readSize(subject: string, picture: PictureSource): [height: number, wid
   throw new ArgumentError(
     `${subject} must be an ImageData, an ImageBitmap or a canvas, with a width and a height from 1 up (a closed ImageBitmap has none), but is ` +
       `${formatValue(picture)}; ` +
-      'createImageBitmap makes an ImageBitmap of files, elements and frames',
+      'createImageBitmap creates an ImageBitmap from files, elements and frames',
   );
 }
 
-/** @throws ArgumentError for data that are no RGBA bytes; DataError where the pixels cannot be read */
+/** Pixels of a picture. @throws ArgumentError for data that are not RGBA bytes; DataError if the pixels cannot be read */
 function readPixels(subject: string, picture: PictureSource, [height, width]: readonly [number, number]): Rgba {
   const { data } = picture;
   if (data === undefined) return drawPixels(subject, picture, height, width);
@@ -90,7 +90,7 @@ function readPixels(subject: string, picture: PictureSource, [height, width]: re
   return { data, height, width };
 }
 
-/** What is used of the DOM. */
+/** The members of an `OffscreenCanvas` that are used: the DOM's types are not available here. */
 interface Canvas {
   getContext(
     kind: '2d',
@@ -101,7 +101,7 @@ interface Canvas {
   } | null;
 }
 
-/** The pixels of a picture that has to be drawn first. */
+/** Draws a picture to read its pixels. */
 function drawPixels(subject: string, picture: PictureSource, height: number, width: number): Rgba {
   const { OffscreenCanvas } = globalThis as { OffscreenCanvas?: new (width: number, height: number) => Canvas };
   if (!OffscreenCanvas) {
@@ -116,7 +116,7 @@ function drawPixels(subject: string, picture: PictureSource, height: number, wid
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : formatValue(cause);
     throw new DataError(
-      `${subject}: its pixels cannot be read (${reason}); give an ImageBitmap that is not closed, of a picture that the page may read`,
+      `${subject}: its pixels cannot be read (${reason}); give an ImageBitmap that is not closed, and a picture that the page is allowed to read`,
       { cause },
     );
   }
@@ -134,7 +134,7 @@ function readLabels(
   }
   if (labels === undefined) {
     if (names)
-      throw new ArgumentError(`${subject}: classNames needs labels, the class of each picture; give both or none`);
+      throw new ArgumentError(`${subject}: classNames needs labels, the class of each picture; give both or neither`);
     return { labels: new Uint8Array(0), classes: [] };
   }
   const given = readList(subject, labels);
@@ -148,7 +148,9 @@ function readLabels(
     throw new ArgumentError(`${subject}: labels must all be names or all be integers, but are ${formatValue(labels)}`);
   }
   if (!isNamed && !names) {
-    throw new ArgumentError(`${subject}: labels that are numbers need classNames, the names in their order`);
+    throw new ArgumentError(
+      `${subject}: labels that are numbers need classNames, the names in the order of the numbers`,
+    );
   }
   const classes = (names as string[] | undefined) ?? [...new Set(given as string[])].sort();
   const duplicate = classes.find((name, i) => classes.indexOf(name) !== i);
@@ -159,7 +161,7 @@ function readLabels(
     const index = typeof label === 'string' ? classes.indexOf(label) : (label as number);
     if (index < 0 || index >= classes.length) {
       throw new DataError(
-        `${subject}: label ${formatValue(label)} of picture ${i} is none of the ${classes.length} classes`,
+        `${subject}: label ${formatValue(label)} of picture ${i} is not one of the ${classes.length} classes`,
       );
     }
     indices[i] = index;

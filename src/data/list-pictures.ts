@@ -4,29 +4,29 @@ import { join, relative } from 'node:path';
 import { formatValue, listNames, nearName } from '../base/check.ts';
 import { DataError, FileError } from '../base/errors.ts';
 
-/** What a folder of pictures holds: the pictures by class, in the order in which they become images. */
+/** Contents of a folder of pictures, in the order of the images. */
 export interface PictureFiles {
-  /** Empty where there are no labels. */
+  /** Class names; empty without labels. */
   classes: string[];
   files: { path: string; label: number }[];
-  /** Files that are passed over, because their names do not end as those of pictures do. */
+  /** Files that are skipped because their names do not end as those of pictures. */
   skipped: string[];
 }
 
-/** Kinds that are read. */
+/** File names of the supported formats. */
 const PICTURE = /\.(png|jpe?g|webp|gif)$/i;
-/** Kinds of pictures that are not read: leaving them out in silence would train on a part of the data. */
+/** File names of other picture formats. They are errors: skipping them silently would train on part of the data. */
 const OTHER_PICTURE = /\.(bmp|tiff?|avif|hei[cf]|jp2|jxl|svg|ico|psd|raw|cr2|nef|dng)$/i;
-/** What systems and archives leave behind. */
+/** Whether a file is hidden or left behind by operating systems and archives. */
 const isHidden = (name: string) => name.startsWith('.') || name === '__MACOSX' || name === 'Thumbs.db';
 
-/** The same letters in the same bytes: systems store accents composed or apart. */
+/** Normal form of a name: systems store accents composed or decomposed. */
 const normal = (name: string) => name.normalize('NFC');
-/** By code units: the same order on every system and in every language. */
+/** Compares by code units, so the order is the same on every system and in every language. */
 const byName = (a: string, b: string) =>
   normal(a) < normal(b) ? -1 : normal(a) > normal(b) ? 1 : a < b ? -1 : Number(a > b);
 
-/** What is in a folder, sorted by name, without what is hidden. @throws FileError, DataError for links */
+/** Entries of a folder, sorted by name, without hidden ones. @throws FileError; DataError for links unless `followLinks` */
 async function entriesOf(
   subject: string,
   folder: string,
@@ -58,7 +58,7 @@ async function entriesOf(
   });
 }
 
-/** Walks folders, and gathers pictures and what is passed over. */
+/** Walks folders, and collects pictures and skipped files. */
 class Walk {
   readonly skipped: string[] = [];
   constructor(
@@ -66,17 +66,17 @@ class Walk {
     readonly followLinks: boolean,
   ) {}
 
-  /** Where a folder is: only links make that another path. */
+  /** Real path of a folder: differs from the path only if links are followed. */
   realPath(folder: string): string {
     return this.followLinks ? realpathSync(folder) : folder;
   }
 
-  /** Pictures of a folder and, where `isDeep`, of the folders in it. @param above real paths of the folders that it is in */
+  /** Pictures of a folder and, if `isDeep`, of its subfolders. @param above real paths of its parent folders, to detect link circles */
   async pictures(folder: string, isDeep = true, above: readonly string[] = []): Promise<string[]> {
     const entries = await entriesOf(this.subject, folder, this.followLinks);
     const real = this.realPath(folder);
     if (above.includes(real)) {
-      throw new DataError(`${this.subject}: ${folder} is a link to a folder that it is in; remove it`);
+      throw new DataError(`${this.subject}: ${folder} is a link to one of its parent folders; remove it`);
     }
     const found: string[] = [];
     for (const { name, isFolder } of entries) {
@@ -87,7 +87,7 @@ class Walk {
         found.push(path);
       } else if (OTHER_PICTURE.test(name)) {
         throw new DataError(
-          `${this.subject}: ${path} is a picture of a kind that is not read; PNG, JPEG, WebP and GIF are. Convert or remove it`,
+          `${this.subject}: ${path} has an unsupported format; convert it to PNG, JPEG, WebP or GIF, or remove it`,
         );
       } else {
         this.skipped.push(path);
@@ -105,10 +105,9 @@ export interface ListOptions {
 }
 
 /**
- * The pictures below a folder: those of each class folder, sorted by name, with the folders in it; or all of them, where there are no
- * labels.
- * @throws FileError for a folder that cannot be read; DataError for one without pictures, class folders that are empty or not there, and
- *   names that differ by case alone
+ * The pictures below a folder, sorted by name: those of each class folder and its subfolders, or all if there are no labels.
+ * @throws FileError for a folder that cannot be read; DataError for a folder without pictures, class folders that are empty or missing,
+ *   and class names that differ only by case
  */
 export async function listPictures(
   dir: string,
@@ -132,7 +131,7 @@ export async function listPictures(
   const [stray] = await walk.pictures(dir, false);
   if (stray) {
     throw new DataError(
-      `${subject}: ${stray} is in no class's folder; put each picture into the folder of its class, or give labels: null`,
+      `${subject}: ${stray} is not in the folder of a class; put each picture into the folder of its class, or give labels: null`,
     );
   }
   if (folders.length === 0) {
@@ -150,7 +149,7 @@ export async function listPictures(
   if (empty >= 0) {
     throw noPictures(
       join(dir, wanted[empty]!),
-      'put some in, remove the folder, or name the classes to take by classNames',
+      'add pictures, remove the folder, or name the classes to load in classNames',
     );
   }
   if (!classNames) checkNoSplit(subject, dir, wanted, byClass);
@@ -161,16 +160,16 @@ export async function listPictures(
   };
 }
 
-/** The folder of a class, under the name that it has on the disk. @throws DataError if there is none */
+/** The folder of a class, as spelled on the disk. @throws DataError if it does not exist */
 function folderOf(subject: string, dir: string, name: string, folders: readonly string[]): string {
   const found = folders.find((folder) => normal(folder) === normal(name));
   if (found !== undefined) return found;
   const near = nearName(name, folders);
   const meant = near === undefined ? `there are ${listNames(folders)}` : `did you mean ${formatValue(near)}?`;
-  throw new DataError(`${subject}: ${dir} has no folder ${formatValue(name)} for a class of that name; ${meant}`);
+  throw new DataError(`${subject}: ${dir} has no folder ${formatValue(name)}, which classNames lists; ${meant}`);
 }
 
-/** @throws DataError for names that are one folder on some systems */
+/** @throws DataError for names that are the same folder on some systems */
 function checkCase(subject: string, dir: string, folders: readonly string[]): void {
   const first = new Map<string, string>();
   for (const folder of folders) {
@@ -178,7 +177,7 @@ function checkCase(subject: string, dir: string, folders: readonly string[]): vo
     const other = first.get(key);
     if (other !== undefined) {
       throw new DataError(
-        `${subject}: the classes ${formatValue(other)} and ${formatValue(folder)} of ${dir} differ by case alone, so they are one folder on some systems; ` +
+        `${subject}: the classes ${formatValue(other)} and ${formatValue(folder)} of ${dir} differ only by case, so they are the same folder on some systems; ` +
           'merge them or rename one',
       );
     }
@@ -188,7 +187,7 @@ function checkCase(subject: string, dir: string, folders: readonly string[]): vo
 
 const SPLITS: readonly string[] = ['train', 'training', 'test', 'testing', 'val', 'valid', 'validation'];
 
-/** @throws DataError where what looks like classes are parts of a data set, with the folders of the classes in them */
+/** @throws DataError if the folders look like parts of a data set (train, test) that contain the folders of the classes */
 function checkNoSplit(subject: string, dir: string, folders: readonly string[], byClass: readonly string[][]): void {
   const isPart = (folder: string, i: number) =>
     SPLITS.includes(folder.toLowerCase()) &&
@@ -196,6 +195,6 @@ function checkNoSplit(subject: string, dir: string, folders: readonly string[], 
   if (folders.length === 0 || !folders.every(isPart)) return;
   throw new DataError(
     `${subject}: the folders of ${dir}, ${listNames(folders)}, look like parts of a data set rather than classes; ` +
-      `load each by itself, as in ${subject}(${formatValue(join(dir, folders[0]!))}), or give classNames if they are classes`,
+      `load each separately, as in ${subject}(${formatValue(join(dir, folders[0]!))}), or give classNames if they are classes`,
   );
 }

@@ -30,8 +30,8 @@ import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 /** Options of `ImageLoader`. */
 export interface ImageLoaderOptions {
   /**
-   * A pixel p becomes scale * p + offset, with a number for all or one for each channel. Default offset 0, and scale 1 / 255 for bytes,
-   * which makes 0 .. 1 of them, or 1 for floats, which stay as they are. See `scaleTo` and `standardization`.
+   * A pixel p becomes scale * p + offset; a number for all channels, or a list with one for each. Default scale: 1 / 255 for bytes, which
+   * gives 0 .. 1, and 1 for floats. Default offset: 0. See `scaleTo` and `standardization`.
    */
   scale?: number | readonly number[];
   /** See `scale`. */
@@ -39,24 +39,24 @@ export interface ImageLoaderOptions {
 }
 
 /**
- * A set of labelled images on the GPU. Bytes are sent once, as bytes (a quarter of what floats take); a kernel gathers and
- * scales each batch. Floats are scaled on the host, and gathered bit for bit.
+ * A set of labeled images on the GPU. Bytes are uploaded once, as bytes (a quarter of the size of floats); a kernel gathers and scales
+ * each batch. Floats are scaled on the host; a kernel copies their bits.
  */
 export class ImageLoader implements BatchSource {
   readonly size: number;
   readonly sampleShape: readonly [number, number, number];
-  /** Null for images without labels, which `predict` takes. */
+  /** Number of classes; null for images without labels, for `predict`. */
   readonly classes: number | null;
   private readonly images: StoredSamples;
-  /** One class index an image, as in the set; empty for images without labels. */
+  /** Class index of each image, as in the set; empty for images without labels. */
   readonly labels: LabelArray;
   private readonly storedLabels: DeviceArray;
-  /** Null for floats, which are scaled already. */
+  /** Scaling on the GPU; null for floats, which are already scaled. */
   private readonly transform: ByteTransform | null;
 
   /**
-   * @throws ArgumentError for options that do not fit; DataError for an empty set, labels out of range, counts that do not fit or floats
-   *   that are not finite; OutOfMemoryError
+   * @throws ArgumentError for impossible options; DataError for an empty set, labels out of range, counts that contradict each other, and
+   *   floats that are not finite; OutOfMemoryError
    */
   constructor(
     readonly device: Device,
@@ -99,7 +99,7 @@ export class ImageLoader implements BatchSource {
       if (this.classes !== null) gatherLabels(this.storedLabels, order, state, labels);
     }
     if (this.classes !== null) return { x: new Tensor(x), targets: new Tensor(labels) };
-    labels.dispose(); // written along with the images, and read by nobody
+    labels.dispose(); // written with the images, but not needed
     return { x: new Tensor(x), targets: null };
   }
 
@@ -110,7 +110,7 @@ export class ImageLoader implements BatchSource {
     if (this.transform && 'table' in this.transform) this.transform.table.dispose();
   }
 
-  /** The same as `dispose`, for `using`. */
+  /** Calls `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -119,13 +119,13 @@ export class ImageLoader implements BatchSource {
 /** @throws ArgumentError */
 function checkImageLoaderOptions(options: ImageLoaderOptions): void {
   const names: OptionNames<ImageLoaderOptions> = { scale: true, offset: true };
-  // What `standardization` returns may be handed over as it is. Alone, its mean and deviation would do nothing.
+  // The result of `standardization` may be given as options. Without scale and offset, mean and deviation would have no effect.
   const standardized = { ...names, mean: true, deviation: true };
   const whole = tryRead('ImageLoader', () => options?.scale !== undefined && options.offset !== undefined);
   checkOptions('ImageLoader', options, whole ? standardized : names);
 }
 
-/** Numbers on the GPU, which `made` is told of before they are sent. */
+/** Uploads numbers to a new array, which is added to `made` before the upload, so that it is disposed after an error. */
 function upload(
   device: Device,
   values: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
@@ -138,7 +138,7 @@ function upload(
   return array;
 }
 
-/** What happens to pixels: numbers for all channels, or lists of one for each. @throws ArgumentError */
+/** Reads scale and offset: numbers for all channels, or lists with one for each. @throws ArgumentError */
 function readScaling(options: ImageLoaderOptions, images: PixelArray, channels: number): Scaling {
   const { scale = isFloats(images) ? 1 : 1 / 255, offset = 0 } = options;
   const read = { scale, offset };
@@ -159,11 +159,11 @@ function readScaling(options: ImageLoaderOptions, images: PixelArray, channels: 
   return read;
 }
 
-/** The number of each channel. */
+/** A list with a number for each channel. */
 const perChannel = (value: number | readonly number[], channels: number): readonly number[] =>
   typeof value === 'number' ? Array<number>(channels).fill(value) : value;
 
-/** One number for all channels, or a table of those of each. @throws ArgumentError if a byte would become infinite */
+/** Scale and offset for all channels, or a table with those of each. @throws ArgumentError if a byte would become infinite */
 function byteTransform(
   device: Device,
   { scale, offset }: Scaling,
@@ -183,7 +183,7 @@ function byteTransform(
   return { table: upload(device, channelTable(scales, offsets), 'f32', made) };
 }
 
-/** Floats as the GPU gets them. @throws DataError for one that is not finite, or is not when scaled */
+/** Scaled floats for the GPU. @throws DataError for a float that is not finite before or after scaling */
 function scaleFloats(
   images: Float32Array,
   { scale, offset }: Scaling,

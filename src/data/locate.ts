@@ -8,7 +8,7 @@ import { sampleDir } from './folders.ts';
 import type { DatasetName, DatasetSource } from './types.ts';
 
 /**
- * Where one data set lies.
+ * Location of a data set.
  * @inline
  */
 export interface DatasetLocation {
@@ -16,17 +16,17 @@ export interface DatasetLocation {
   kind: DatasetSource['kind'];
   /** The folder, or the archive itself. */
   path: string;
-  /** Path of each part that is there, by official name; null when `path` is an archive of all of them. */
+  /** Path of each part that exists, by official name; null if `path` is an archive of all of them. */
   parts: ReadonlyMap<string, string> | null;
-  /** Parts that the folder lacks; not empty means that loading will fail. */
+  /** Parts that the folder lacks. If there are any, loading will fail. */
   missing: string[];
 }
 
 export interface LocateResult {
   location: DatasetLocation | null;
-  /** Every path that was looked at, in order. */
+  /** All searched paths, in order. */
   searchedPaths: string[];
-  /** For people: settings that were passed over and why. */
+  /** Notes for the user: settings that were ignored, and why. */
   notes: string[];
 }
 
@@ -35,14 +35,16 @@ export interface LocateResult {
  * @inline
  */
 export interface LocateOptions {
-  /** A folder with the files, one of the usual folders above them, or a CIFAR-10 `.tar.gz`; nothing else is looked at. */
+  /** A folder with the files, one of the usual parent folders, or a CIFAR-10 `.tar.gz`; nothing else is searched. */
   dir?: string;
 }
 
 /**
- * Finds a data set without reading it: in `dir` alone when given, else in the folder `TILEGRAD_DATA` names (unless it is empty; a
- * relative path is from the working folder), the cache folder and the bundled samples, in this order. A folder that holds some of the parts counts as found, with the
- * others in `missing`: an unfinished copy should be noticed, not passed over.
+ * Finds a data set without reading it.
+ *
+ * With `dir`, only that is searched. Otherwise, the folder in the environment variable `TILEGRAD_DATA` (relative to the working folder;
+ * ignored if empty), the cache folder and the bundled samples are searched, in this order. A folder with some of the parts counts as
+ * found, with the others in `missing`, so that an unfinished copy is reported and not skipped.
  * @throws {UsageError} for an unknown name, {ArgumentError} for an empty `dir`, {FileError} for an unreadable folder.
  */
 export async function locateDataset(name: DatasetName, options: LocateOptions = {}): Promise<LocateResult> {
@@ -66,7 +68,7 @@ export async function locateDataset(name: DatasetName, options: LocateOptions = 
   return result;
 }
 
-/** Nobody named the cache folder, so one that is missing or cannot be read is only noted: there may be a sample. */
+/** Searches the cache folder. If it is missing or unreadable, this is only a note: the user did not name it, and there may be a sample. */
 async function searchCache(info: DatasetInfo, result: LocateResult): Promise<DatasetLocation | null> {
   const note = (message: string) => result.notes.push(message);
   const cache = findCacheDir(note);
@@ -80,24 +82,24 @@ async function searchCache(info: DatasetInfo, result: LocateResult): Promise<Dat
   }
 }
 
-/** What `tilegrad data list` shows of a data set's whereabouts: `locateDataset` without the search itself. */
+/** Location of a data set, as `tilegrad data list` shows it; null if it is not found. Searches as `loadDataset` does. */
 export async function datasetStatus(name: DatasetName, options: LocateOptions = {}): Promise<DatasetLocation | null> {
   return (await locateDataset(name, options)).location;
 }
 
-/** The error for a data set that is nowhere: what was looked for, where, and what to do. */
+/** The error for a data set that was not found: searched paths, expected files, and what to do. */
 export function notFound(info: DatasetInfo, { searchedPaths, notes }: LocateResult, dir?: string): DataError {
   const suffix = info.layout === 'idx' ? ' (plain or .gz)' : '';
   const archive = info.archive ? `, or the archive ${info.archive}` : '';
   return new DataError(
     [
-      `${info.name} was not found${dir === undefined ? '' : ` in ${dir}`}. Looked at:`,
+      `${info.name} was not found${dir === undefined ? '' : ` in ${dir}`}. Searched:`,
       ...searchedPaths.map((path) => `  ${path}`),
-      `Expected there: ${info.parts.join(', ')}${suffix}${archive}.`,
+      `Expected files: ${info.parts.join(', ')}${suffix}${archive}.`,
       ...notes.map((note) => `Note: ${note}.`),
       dir === undefined
         ? `Run \`tilegrad data fetch ${info.name}\`, or name the folder that holds it: --data, in code \`dir\`.`
-        : `Name the folder that holds it (--data, in code \`dir\`), or run \`tilegrad data fetch ${info.name}\` and name none.`,
+        : `Name the folder that holds it (--data, in code \`dir\`), or run \`tilegrad data fetch ${info.name}\` and leave the folder out.`,
     ].join('\n'),
   );
 }
@@ -122,7 +124,7 @@ async function searchFolder(root: string, info: DatasetInfo, result: LocateResul
     const archive = join(folder, info.archive);
     result.searchedPaths.push(archive);
     if ((await kindOf(archive)) === 'file') return archiveLocation(archive, 'archive');
-    // The download page lists three versions next to each other; say so if it was the wrong one.
+    // The download page lists three versions next to each other; note if the wrong one was downloaded.
     for (const other of ['cifar-10-python.tar.gz', 'cifar-10-batches-py', 'cifar-10-matlab.tar.gz']) {
       if (await kindOf(join(folder, other))) {
         result.notes.push(`${join(folder, other)} is another version of CIFAR-10; tilegrad reads the binary version`);
@@ -146,7 +148,7 @@ function archiveLocation(path: string, kind: DatasetLocation['kind']): DatasetLo
   return { kind, path, parts: null, missing: [] };
 }
 
-/** The parts in one folder (not below it), or null when it holds none. */
+/** The parts in one folder (not in its subfolders); null if it has none. */
 async function folderLocation(
   path: string,
   info: DatasetInfo,
@@ -178,7 +180,7 @@ async function kindOf(path: string): Promise<'file' | 'folder' | null> {
     return (await stat(path)).isDirectory() ? 'folder' : 'file';
   } catch (error) {
     if (isAbsent(error)) return null;
-    throw new FileError(`cannot look at ${path}: ${(error as Error).message}`, { cause: error });
+    throw new FileError(`cannot access ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
 

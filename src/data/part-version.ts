@@ -1,28 +1,28 @@
 import { readFile, rm } from 'node:fs/promises';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 
-// Which version of a file the first bytes of a download are of: the server's name for it ("ETag", RFC 9110, 8.8.3) in `PART.etag`. Else
-// a file that its publisher replaced meanwhile would be completed to half of each, which no checksum tells where none is published.
+// `PART.etag` holds the version of the file whose first bytes are in `PART`: the server's ETag (RFC 9110, 8.8.3). Without it, if the
+// publisher replaced the file meanwhile, a resumed download would mix both versions, and without a published checksum nothing shows it.
 
 const etagPath = (part: string) => `${part}.etag`;
 
-/** As a server names a version in `headers`; null for one that says nothing, or only that versions are much alike ("weak"). */
+/** The strong ETag in `headers`; null without one. Weak ETags are ignored: they do not mean equal bytes. */
 const etagOf = (headers: Headers): string | null => /^"[\x21\x23-\x7e]*"$/.exec(headers.get('etag') ?? '')?.[0] ?? null;
 
-/** What a request for the rest of a part says: the rest of this version, or all of another. */
+/** Request headers for the rest of a part: the rest of the same version, or all of another. */
 export async function resumeHeaders(part: string, start: number): Promise<Record<string, string>> {
   if (start === 0) return {};
   const etag = await readFile(etagPath(part), 'utf8').catch(() => '');
   return { range: `bytes=${start}-`, ...(etag && { 'if-range': etag }) };
 }
 
-/** Whether a response brings bytes of another version than a part is of, as far as both are known. */
+/** Whether the versions of a response and a part are known and differ. */
 export async function isOtherVersion(part: string, { headers }: Response): Promise<boolean> {
   const [known, sent] = [await readFile(etagPath(part), 'utf8').catch(() => ''), etagOf(headers)];
   return known !== '' && sent !== null && known !== sent;
 }
 
-/** Notes which version a part that begins with this response will be of. */
+/** Stores the version of a part that begins with this response. */
 export async function storeVersion(part: string, { headers }: Response): Promise<void> {
   const etag = etagOf(headers);
   if (etag) writeFileAtomic(etagPath(part), etag);
@@ -31,7 +31,7 @@ export async function storeVersion(part: string, { headers }: Response): Promise
 
 export const removeVersion = (part: string): Promise<void> => rm(etagPath(part), { force: true });
 
-/** Removes a part. */
+/** Removes a part and its version. */
 export async function removePart(part: string): Promise<void> {
   await rm(part, { force: true });
   await removeVersion(part);

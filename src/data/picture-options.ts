@@ -1,20 +1,20 @@
 import { checkFlag, formatValue, type OptionNames, readList } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
-/** How pictures become images of one shape; the names are those of Keras's `image_dataset_from_directory`. */
+/** How pictures are converted to images of one shape. Names are those of Keras's `image_dataset_from_directory`. */
 export interface PictureOptions {
   /**
-   * [height, width] of the images, or one number for both. Pictures of other sizes are stretched to it unless `cropToAspectRatio` is
-   * given. Default: that of the pictures, which must then be of one size.
+   * [height, width] of the images, or one number for both. Other pictures are stretched to this size unless `cropToAspectRatio` is true.
+   * Default: the size of the pictures, which must then have the same size.
    */
   size?: number | readonly [height: number, width: number];
   /** `'rgb'` (default), `'grayscale'` (one channel, luma of ITU-R 601) or `'rgba'`. */
   colorMode?: 'rgb' | 'grayscale' | 'rgba';
-  /** Whether the middle of a picture, as large as its height and width allow, is taken in the images' aspect ratio. Default false. */
+  /** Whether to take the largest centered part of a picture that has the images' aspect ratio. Default false. */
   cropToAspectRatio?: boolean;
   /**
-   * How pictures are resized. `'bilinear'` (default) takes every pixel into account, as Keras with `antialias` and Pillow do;
-   * `'nearest'` makes no colors that were not there.
+   * How pictures are resized. `'bilinear'` (default) averages over all pixels, as Keras with `antialias` and Pillow do; `'nearest'` adds
+   * no new colors.
    */
   interpolation?: 'bilinear' | 'nearest';
   /** [red, green, blue], 0 .. 255, behind transparent parts. Default white. Has no effect with `'rgba'`. */
@@ -29,7 +29,7 @@ export const PICTURE_OPTIONS: OptionNames<PictureOptions> = {
   background: true,
 };
 
-/** What other libraries call things, or have as options of the same function. */
+/** Replacements for other libraries' options of the same function. */
 export const PICTURE_HINTS: Readonly<Record<string, string>> = {
   imageSize: 'size is [height, width]',
   image_size: 'size is [height, width]',
@@ -37,7 +37,7 @@ export const PICTURE_HINTS: Readonly<Record<string, string>> = {
   fit: 'cropToAspectRatio: true crops, and pictures are stretched otherwise',
   classes: 'classNames names the classes in the order of their labels',
   batchSize: 'give batchSize to fit, evaluate or predict',
-  shuffle: 'fit shuffles, unless told not to',
+  shuffle: 'fit shuffles by default; give shuffle: false to fit to keep the order',
   seed: 'trainTestSplit(images, { testSize, seed }) splits at random',
   validationSplit:
     'trainTestSplit(images, { testSize: 0.2, stratify: true }) splits images, and fit takes validationSplit',
@@ -46,9 +46,9 @@ export const PICTURE_HINTS: Readonly<Record<string, string>> = {
 const CHANNELS = { grayscale: 1, rgb: 3, rgba: 4 } as const;
 const MAX_SIDE = 16_384;
 
-/** Options that were checked, with their defaults. */
+/** Checked options, with defaults filled in. */
 export interface PictureForm {
-  /** Null where that of the pictures is taken. */
+  /** Null for the size of the pictures. */
   size: readonly [height: number, width: number] | null;
   channels: 1 | 3 | 4;
   cropToAspectRatio: boolean;
@@ -56,7 +56,7 @@ export interface PictureForm {
   background: readonly [number, number, number];
 }
 
-/** @throws ArgumentError for an option of the wrong kind; their names are checked by the caller */
+/** @throws ArgumentError for an option of the wrong type. The caller checks the names. */
 export function checkPictureOptions(subject: string, options: PictureOptions): PictureForm {
   const { size, colorMode = 'rgb', cropToAspectRatio = false } = options;
   const { interpolation = 'bilinear', background = [255, 255, 255] } = options;

@@ -1,6 +1,6 @@
 import type { PictureForm } from './picture-options.ts';
 
-/** Part of a picture, in its pixels. */
+/** Rectangle of a picture, in pixels. */
 interface Box {
   left: number;
   top: number;
@@ -8,14 +8,14 @@ interface Box {
   height: number;
 }
 
-/** Pixels of one picture: RGBA bytes, rows from the top, colors not multiplied by alpha; as `ImageData` has them. */
+/** Pixels of one picture as in `ImageData`: RGBA bytes, rows from the top, colors not multiplied by alpha. */
 export interface Rgba {
   width: number;
   height: number;
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** The largest part, in the middle, that has the aspect ratio of [height, width]: whole pixels, at least one. */
+/** The largest centered rectangle with the aspect ratio of [height, width], in whole pixels, at least 1 x 1. */
 function centerBox(picture: { width: number; height: number }, [height, width]: readonly [number, number]): Box {
   const fitted = (whole: number, other: number, ratio: number) =>
     Math.max(1, Math.min(whole, Math.round(other * ratio)));
@@ -30,8 +30,8 @@ function centerBox(picture: { width: number; height: number }, [height, width]: 
 }
 
 /**
- * Writes the pixels of an image from `at` on. Colors are laid over the background by their alpha; gray is the luma of ITU-R 601, in
- * the integers that Pillow calculates with, so that a gray pixel stays as it is.
+ * Writes the pixels of an image to `into`, from `offset` on. Colors are blended with the background by their alpha. Gray is the luma of
+ * ITU-R 601 in Pillow's integer arithmetic, which leaves gray pixels unchanged.
  */
 export function writeChannels(
   rgba: Uint8Array | Uint8ClampedArray,
@@ -58,15 +58,15 @@ export function writeChannels(
   }
 }
 
-/** The pixels of a line that make one of a resized line, and how much each counts; the weights add up to 1. */
+/** The pixels of a line that contribute to one pixel of a resized line, with their weights, which add up to 1. */
 interface Taps {
   first: number;
   weights: Float64Array;
 }
 
 /**
- * Weights of a triangle filter, as wide as two pixels of the coarser line: bilinear interpolation that takes all pixels into
- * account where it makes a line shorter. Keras calls it `antialias`, Pillow `BILINEAR`. Nothing outside the line counts.
+ * Weights of a triangle filter whose width is two pixels of the coarser line: bilinear interpolation that averages over all pixels if the
+ * line gets shorter. Keras calls it `antialias`, Pillow `BILINEAR`. Pixels outside the line have no weight.
  */
 function triangleTaps(length: number, resized: number, offset: number): Taps[] {
   const step = length / resized;
@@ -83,7 +83,7 @@ function triangleTaps(length: number, resized: number, offset: number): Taps[] {
   });
 }
 
-/** The one pixel of a line that is nearest to the middle of each of a resized one. */
+/** For each pixel of a resized line, the pixel that is nearest to its center. */
 const nearestTaps = (length: number, resized: number, offset: number): Taps[] =>
   Array.from({ length: resized }, (_, i) => ({
     first: offset + Math.min(length - 1, Math.floor(((i + 0.5) * length) / resized)),
@@ -91,8 +91,8 @@ const nearestTaps = (length: number, resized: number, offset: number): Taps[] =>
   }));
 
 /**
- * A picture as one of the size of `form`, or as it is where that has none. Calculated on the host: the same bytes everywhere. Colors
- * count by their alpha, so that those of transparent pixels do not shine through.
+ * Resizes a picture to the size of `form`, if it has one. Computed on the host, so the bytes are the same everywhere. Colors are weighted
+ * by their alpha, so those of transparent pixels have no effect.
  */
 export function fitPicture(
   picture: Rgba,

@@ -6,7 +6,7 @@ import { isLabels } from '../training/batches/host-batch.ts';
 import { checkImageSet } from './check-images.ts';
 import type { ImageSet, PixelArray } from './types.ts';
 
-/** What happens to a number: scale * number + offset, the same for all or one pair for each channel. */
+/** A number x becomes scale * x + offset. */
 export interface Scaling {
   /** Factor, for all channels or one for each. */
   scale: number | readonly number[];
@@ -14,7 +14,7 @@ export interface Scaling {
   offset: number | readonly number[];
 }
 
-/** For an `ImageLoader`: bytes 0 .. 255 become low .. high, such as 0 .. 1 or -1 .. 1. @throws ArgumentError */
+/** Scaling for an `ImageLoader`: maps bytes 0 .. 255 to low .. high, such as 0 .. 1 or -1 .. 1. @throws ArgumentError unless low < high */
 export function scaleTo(
   low: number,
   high: number,
@@ -33,16 +33,16 @@ export function scaleTo(
 }
 
 /**
- * Scaling that gives each channel mean 0 and standard deviation 1 (over n, as NumPy and scikit-learn have it) on the images or
- * numbers it is computed from. Compute it from the training data, and use it for both:
+ * Scaling that gives each channel mean 0 and standard deviation 1 (over n, as in NumPy and scikit-learn) on the given images or numbers.
+ * Compute it from the training data, and use it for training and test data:
  *
  *     const scaling = standardization(train);
  *     const loaders = [train, test].map((set) => new ImageLoader(device, set, scaling));
  *
- * A channel that never changes becomes 0.
- * @param numbers images, or numbers of which every `channels` belong together
- * @param channels default: the last axis of their shape, and 1 for numbers in a row
- * @throws DataError without numbers, or for one that is not finite; ArgumentError for channels that do not fit
+ * A constant channel becomes 0.
+ * @param numbers images, or numbers [..., channels]
+ * @param channels default: the last axis of the numbers' shape, or 1 for a flat list
+ * @throws DataError for an empty list, or a number that is not finite; ArgumentError if the numbers are not a multiple of `channels`
  */
 export function standardization(
   numbers: ImageSet<PixelArray> | Numbers,
@@ -50,7 +50,7 @@ export function standardization(
 ): {
   /** Factor of each channel: 1 / deviation. */
   scale: number[];
-  /** What is added to each channel after the multiplication: -mean / deviation. */
+  /** Added to each channel after the multiplication: -mean / deviation. */
   offset: number[];
   /** Mean of each channel. */
   mean: number[];
@@ -77,16 +77,16 @@ export function standardization(
     mean[i % width]! += value;
     if (value !== values[i % width]) changes[i % width] = true;
   }
-  // The mean of equal numbers, rounded, need not be that number, and the deviation from it not 0.
+  // The rounded mean of equal numbers may differ from the number, and the deviation from 0.
   for (let c = 0; c < width; c++) mean[c] = changes[c] ? mean[c]! / rows : values[c]!;
-  // From the mean, not from sums of squares: those cancel where the mean is large.
+  // From differences to the mean, not from sums of squares, which cancel if the mean is large.
   for (let i = 0; i < values.length; i++) squares[i % width]! += (values[i]! - mean[i % width]!) ** 2;
   const deviation = squares.map((sum) => Math.sqrt(sum / rows));
   const scale = deviation.map((d) => (d > 0 ? 1 / d : 1));
   return { scale, offset: mean.map((m, c) => -m * scale[c]!), mean, deviation };
 }
 
-/** Numbers with how many of them belong together. @throws ArgumentError, ShapeError for channels that do not fit */
+/** Numbers and the number of channels. @throws ArgumentError or ShapeError if the channels contradict the numbers */
 function channelsOf(
   subject: string,
   numbers: Numbers,
@@ -95,7 +95,7 @@ function channelsOf(
   const { flat, shape } = readNumbers(subject, numbers);
   const width = channels ?? shape?.at(-1) ?? 1;
   if (!Number.isInteger(width) || width < 1 || flat.length % width !== 0) {
-    throw new ArgumentError(`${subject}: ${flat.length} numbers are no multiple of ${formatValue(width)} channels`);
+    throw new ArgumentError(`${subject}: ${flat.length} numbers are not a multiple of ${formatValue(width)} channels`);
   }
   if (shape && shape.at(-1) !== width) {
     throw new ShapeError(
@@ -113,7 +113,10 @@ function channelsOf(
   return { values, width };
 }
 
-/** Scaled numbers on the host: what an `ImageLoader` does with bytes on the GPU. @throws ArgumentError, ShapeError for channels that do not fit */
+/**
+ * Scales numbers on the host, as an `ImageLoader` scales bytes on the GPU.
+ * @throws ArgumentError or ShapeError if the channels contradict the numbers
+ */
 export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBuffer> {
   checkObject('rescale', scaling, ['offset', 'scale']);
   const { scale, offset } = tryRead('rescale', () => ({ scale: scaling.scale, offset: scaling.offset }));
@@ -136,13 +139,13 @@ export function rescale(values: Numbers, scaling: Scaling): Float32Array<ArrayBu
 const isFiniteList = (list: unknown[] | null): boolean =>
   list !== null && list.length > 0 && list.every(Number.isFinite);
 
-/** Numbers that one array of the host holds for sure: 4 GiB of them. */
+/** Limit of the elements of one host array: 4 GiB. */
 const MAX_ROW_ELEMENTS = 2 ** 30;
 
 /**
- * Labels as one-hot rows [N, classes], on the host; Keras's `to_categorical`.
- * @param classes default: one more than the largest label
- * @throws DataError for a label that is no class; ArgumentError for an impossible number of classes
+ * Converts labels [N] to one-hot rows [N, classes] on the host; Keras's `to_categorical`.
+ * @param classes default: the largest label plus 1
+ * @throws DataError for a label outside the classes; ArgumentError for an impossible number of classes
  */
 export function toCategorical(labels: Numbers, classes?: number): Float32Array<ArrayBuffer> {
   const numbers = readNumbers('toCategorical: labels', labels);
@@ -162,8 +165,8 @@ export function toCategorical(labels: Numbers, classes?: number): Float32Array<A
       throw new DataError(`toCategorical: the label of sample ${i} is ${formatValue(given)}, ${conversionHint(given)}`);
     }
     if (!Number.isSafeInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
-      const of = classes === undefined ? 'no integer from 0 up' : `none of the ${classes} classes`;
-      throw new DataError(`toCategorical: label ${label} of sample ${i} is ${of}`);
+      const range = classes === undefined ? 'an integer from 0 up' : `an integer from 0 to ${classes - 1}`;
+      throw new DataError(`toCategorical: label ${label} of sample ${i} must be ${range}`);
     }
     count = classes ?? Math.max(count, label + 1);
     return label;

@@ -5,7 +5,7 @@ import { sizeOf } from '../kernels/array.ts';
 import { checkImageSet, checkLabeled } from './check-images.ts';
 import type { ImageSet, LabelArray, PixelArray } from './types.ts';
 
-/** Rows of `width` numbers each, those that `indices` name, in that order. */
+/** The rows of `width` numbers with the given indices, in that order. */
 function pickRows<Rows extends PixelArray | LabelArray>(rows: Rows, indices: ArrayLike<number>, width: number): Rows {
   const picked = emptyLike(rows, indices.length * width);
   for (let i = 0; i < indices.length; i++) {
@@ -15,14 +15,17 @@ function pickRows<Rows extends PixelArray | LabelArray>(rows: Rows, indices: Arr
   return picked;
 }
 
-/** A plain array: a Buffer's own constructor, and its `slice`, do other things. */
+/** A new plain typed array: constructor and `slice` of a Buffer behave differently. */
 function emptyLike<Rows extends PixelArray | LabelArray>(rows: Rows, length: number): Rows {
   const types = [Uint8ClampedArray, Float32Array, Uint16Array, Uint32Array];
   const type = types.find((type) => rows instanceof type) ?? Uint8Array;
   return new type(length) as Rows;
 }
 
-/** The images that `indices` name, in that order, with their labels and files. @throws ArgumentError for an image there is not; DataError */
+/**
+ * The images with the given indices, in that order, with their labels and files.
+ * @throws ArgumentError for an index out of range; DataError for an inconsistent set
+ */
 export function pickImages<Pixels extends PixelArray>(
   set: ImageSet<Pixels>,
   indices: ArrayLike<number>,
@@ -32,7 +35,7 @@ export function pickImages<Pixels extends PixelArray>(
   if (!Number.isInteger(length) || length! < 0) {
     throw new ArgumentError(`pickImages: takes a list of image numbers, but was given ${formatValue(indices)}`);
   }
-  // One by one, as what only looks like a list may have any length.
+  // Checked one by one without a copy: an object that only looks like a list may have any length.
   tryRead('pickImages', () => {
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
@@ -50,7 +53,7 @@ export function pickImages<Pixels extends PixelArray>(
   };
 }
 
-/** The first `count` images with their labels. @throws ArgumentError when there are fewer; DataError for a set that does not fit itself */
+/** The first `count` images with their labels. @throws ArgumentError if there are fewer; DataError for an inconsistent set */
 export function firstImages<Pixels extends PixelArray>(set: ImageSet<Pixels>, count: number): ImageSet<Pixels> {
   checkImageSet('firstImages', set);
   if (!Number.isInteger(count) || count < 1 || count > set.size) {
@@ -65,9 +68,8 @@ export function firstImages<Pixels extends PixelArray>(set: ImageSet<Pixels>, co
 }
 
 /**
- * The images of some classes alone, named or numbered. Their labels become 0, 1, ... in the order in which the classes are given;
- * the names go with them.
- * @throws ArgumentError for a class there is not, or one given twice; DataError for one without images, or a set that does not fit itself
+ * The images of the given classes, which are names or indices. Labels and class names are renumbered 0, 1, ... in the given order.
+ * @throws ArgumentError for an unknown class, or a class given twice; DataError for a class without images, or an inconsistent set
  */
 export function chooseClasses<Pixels extends PixelArray>(
   set: ImageSet<Pixels>,
@@ -98,9 +100,9 @@ export function chooseClasses<Pixels extends PixelArray>(
 }
 
 /**
- * `count` images of each class: drawn by `seed` and in random order, or without a seed the first ones as they lie.
- * @param options.seed an integer from 0 up; the same seed draws the same images everywhere. Default: the first images are taken
- * @throws ArgumentError; DataError for a class with fewer images, or a set that does not fit itself
+ * `count` images of each class. With a seed, they are drawn and ordered at random; without one, they are the first images in stored order.
+ * @param options.seed an integer from 0 up; the same seed draws the same images everywhere. Default: the first images
+ * @throws ArgumentError; DataError for a class with fewer images, or an inconsistent set
  */
 export function choosePerClass<Pixels extends PixelArray>(
   set: ImageSet<Pixels>,
@@ -122,7 +124,7 @@ export function choosePerClass<Pixels extends PixelArray>(
   const short = taken.findIndex((available) => available < count);
   if (short >= 0) {
     throw new DataError(
-      `choosePerClass: class ${set.classes[short]} has ${taken[short]} images, fewer than the ${count} asked for`,
+      `choosePerClass: class ${set.classes[short]} has ${taken[short]} images, fewer than count, ${count}`,
     );
   }
   return pickImages(set, indices);

@@ -7,17 +7,20 @@ import type { ImageSet, PixelArray } from './types.ts';
 
 /** Options of `trainTestSplit` and `splitIndices`. */
 export interface SplitOptions {
-  /** The share of the samples, between 0 and 1, that is set apart (rounded up, as scikit-learn does, though not for a rounding error: 0.07 of 100 are 7), or from 2 on their number. */
+  /**
+   * Size of the test part: a fraction between 0 and 1, or a number of samples from 2 up. Fractions are rounded up as in scikit-learn, but
+   * without its rounding errors: 0.07 of 100 samples are 7.
+   */
   testSize: number;
   /** Default 0. The same seed gives the same split everywhere. */
   seed?: number;
-  /** Whether both parts have the classes in the same proportions, to a sample. Default false. */
+  /** Whether both parts have the classes in the same proportions, to within one sample. Default false. */
   stratify?: boolean;
 }
 
 /**
- * A random split of images, both parts in random order.
- * @throws ArgumentError for a size that leaves a part empty; DataError for a class that training would never see
+ * Splits images at random; both parts are in random order.
+ * @throws ArgumentError for a size that leaves a part empty; DataError for a class without training images
  */
 export function trainTestSplit<Pixels extends PixelArray>(
   set: ImageSet<Pixels>,
@@ -25,7 +28,7 @@ export function trainTestSplit<Pixels extends PixelArray>(
 ): {
   /** The images to train on. */
   train: ImageSet<Pixels>;
-  /** The images set apart. */
+  /** The images to test with. */
   test: ImageSet<Pixels>;
 } {
   checkLabeled('trainTestSplit', checkImageSet('trainTestSplit', set));
@@ -34,8 +37,8 @@ export function trainTestSplit<Pixels extends PixelArray>(
 }
 
 /**
- * The same as `trainTestSplit` for any samples: which go where, from their labels.
- * @param labels one class index a sample
+ * Like `trainTestSplit`, but for any samples: returns the indices of both parts.
+ * @param labels class index of each sample
  * @param classes names of the classes, for messages
  * @throws ArgumentError, DataError
  */
@@ -46,7 +49,7 @@ export function splitIndices(
 ): {
   /** Indices of the samples to train on. */
   train: Uint32Array;
-  /** Indices of the samples set apart. */
+  /** Indices of the samples to test with. */
   test: Uint32Array;
 } {
   checkLabels(labels);
@@ -69,8 +72,8 @@ export function splitIndices(
   const missing = test.find((i) => !trained.has(labels[i]!));
   if (missing !== undefined) {
     throw new DataError(
-      `trainTestSplit: every sample of class ${name(labels[missing]!)} fell to the test part, so training would never see it. ` +
-        'Use stratify: true, another seed or a smaller testSize',
+      `trainTestSplit: every sample of class ${name(labels[missing]!)} is in the test part, so training would never see it; ` +
+        'use stratify: true, another seed or a smaller testSize',
     );
   }
   return { train: Uint32Array.from(train), test: Uint32Array.from(test) };
@@ -99,19 +102,21 @@ function testCount(testSize: number, size: number): number {
   const whole = Number.isInteger(testSize) && testSize >= 2;
   if (!whole && !(typeof testSize === 'number' && testSize > 0 && testSize < 1)) {
     throw new ArgumentError(
-      `trainTestSplit: testSize must lie between 0 and 1, or be a number of samples from 2 on, but is ${formatValue(testSize)}`,
+      `trainTestSplit: testSize must be between 0 and 1, or a number of samples from 2 up, but is ${formatValue(testSize)}`,
     );
   }
   const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.07 * 100 is 7.000000000000001
   if (count >= size) {
-    throw new ArgumentError(`trainTestSplit: testSize ${testSize} leaves none of ${size} samples for training`);
+    throw new ArgumentError(
+      `trainTestSplit: testSize ${testSize} leaves no training sample of ${size}; give a smaller one`,
+    );
   }
   return count;
 }
 
 /**
- * How many of each class the test part gets: their share rounded down, then one more each, the largest remainders first, until
- * there are `count`; one of each class always stays. @throws DataError where there are too few samples for that
+ * Number of test samples of each class. Shares are rounded down; then the classes with the largest remainders get one more each, until
+ * there are `count`. At least one sample of each class stays for training. @throws DataError if there are too few samples
  */
 function testQuotas(labels: ArrayLike<number>, count: number, name: (label: number) => string): Map<number, number> {
   const classSizes = new Map<number, number>();
@@ -122,13 +127,13 @@ function testQuotas(labels: ArrayLike<number>, count: number, name: (label: numb
   const small = shares.find(({ n }) => n < 2);
   if (small) {
     throw new DataError(
-      `trainTestSplit: class ${name(small.label)} has a single sample, but stratify needs one for each part. ` +
-        'Leave the class out with chooseClasses, or do not stratify',
+      `trainTestSplit: class ${name(small.label)} has a single sample, but stratify needs one for each part; ` +
+        'leave the class out with chooseClasses, or give stratify: false',
     );
   }
   if (count > labels.length - shares.length) {
     throw new DataError(
-      `trainTestSplit: a test part of ${count} leaves ${labels.length - count} samples, too few for one of each of ${shares.length} classes`,
+      `trainTestSplit: a test part of ${count} leaves ${labels.length - count} training samples, but ${shares.length} classes need one each; give a smaller testSize`,
     );
   }
   const counts = new Map(shares.map(({ label, n, share }) => [label, Math.min(Math.floor(share), n - 1)]));

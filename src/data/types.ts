@@ -4,11 +4,11 @@ export type PixelArray = Uint8Array | Uint8ClampedArray | Float32Array;
 /** Class indices, in the narrowest type that holds them. */
 export type LabelArray = Uint8Array | Uint16Array | Uint32Array;
 
-/** Labelled images in host memory: bytes as files hold them, not yet scaled, or floats. */
+/** Labeled images in host memory: unscaled bytes as in files, or floats. */
 export interface ImageSet<Pixels extends PixelArray = Uint8Array> {
   /** NHWC, `size * height * width * channels` numbers. */
   images: Pixels;
-  /** One class index an image. Empty if `classes` is: images without labels, for `predict`. */
+  /** Class index of each image. Empty if `classes` is: images without labels, for `predict`. */
   labels: LabelArray;
   /** Number of images. */
   size: number;
@@ -20,10 +20,10 @@ export interface ImageSet<Pixels extends PixelArray = Uint8Array> {
   files?: string[];
 }
 
-/** The data sets that `loadDataset` and `fetchDataset` know. */
+/** The data sets of `loadDataset` and `fetchDataset`. */
 export type DatasetName = 'cifar10' | 'mnist' | 'fashion-mnist';
 
-/** Where a data set was found, for people (`description`) and for `run.json`. */
+/** Where a data set was found, as text (`description`) and for `run.json`. */
 export interface DatasetSource {
   /** A folder with the files, the official archive, or the sample that comes with tilegrad. */
   kind: 'folder' | 'archive' | 'sample';

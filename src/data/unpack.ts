@@ -1,19 +1,19 @@
 import { createGunzip } from 'node:zlib';
 import { DataError } from '../base/errors.ts';
 
-/** No file or archive of images may unpack to more bytes: the largest official one unpacks to 184 MB. */
+/** Limit of the bytes to which a file or archive of images may unpack: the largest official one has 184 MB. */
 export const MAX_UNPACKED_BYTES = 2 ** 30;
-/** Deflate packs no tighter (zlib's own documentation), so that what a header promises beyond this is not there. */
+/** Largest compression ratio of deflate (zlib's documentation): a header that promises more is wrong. */
 const MAX_DEFLATE_RATIO = 1032;
 
 const formatNumber = (n: number) => n.toLocaleString('en-US');
 
 /**
- * Unpacks a gzip file that says in its first bytes how long it is, in one streaming pass: what is beyond that is never held.
- * @param header how many of the unpacked bytes it takes to tell the length
- * @param lengthOf the unpacked length by those bytes
- * @returns the unpacked bytes; fewer than promised where the file ends early
- * @throws {DataError} naming `file` when it is damaged or cut short, unpacks to more than it says, or says more than can be
+ * Unpacks a gzip file whose first unpacked bytes state its length, in one streaming pass. Memory never holds more than that length.
+ * @param header number of unpacked bytes from which `lengthOf` computes the length
+ * @param lengthOf returns the unpacked length
+ * @returns the unpacked bytes; fewer than promised if the file ends early
+ * @throws {DataError} naming `file` if it is damaged or cut short, unpacks to more than promised, or promises an impossible length
  */
 export async function gunzipSized(
   packed: Uint8Array,
@@ -58,11 +58,11 @@ export async function gunzipSized(
   return isSized ? unpacked.subarray(0, offset) : new Uint8Array(head);
 }
 
-/** @throws {DataError} for a length that the packed bytes cannot have, or that is beyond the bound */
+/** @throws {DataError} for a length that the packed bytes cannot have, or that exceeds the limit */
 function checkLength(length: number, packed: number, file: string): number {
   if (length > MAX_UNPACKED_BYTES) {
     throw new DataError(
-      `${file}: its header promises ${formatNumber(length)} bytes, but at most ${formatNumber(MAX_UNPACKED_BYTES)} are read`,
+      `${file}: its header promises ${formatNumber(length)} bytes, more than the limit of ${formatNumber(MAX_UNPACKED_BYTES)}; fetch it again`,
     );
   }
   if (length > MAX_DEFLATE_RATIO * packed) {

@@ -21,7 +21,7 @@ export class Failures {
   readonly answers = new Answers();
   private refusals = 0;
   /** Refusals whose consequences have all been reported. */
-  private closed = 0;
+  private reportedRefusals = 0;
   private disposed = false;
   /** Pending promises of `answeredOrClosed`. */
   private readonly waiting = new Set<() => void>();
@@ -87,7 +87,7 @@ export class Failures {
     this.gpu.pushErrorScope('validation');
     const reported = this.gpu.popErrorScope().then(() => new Promise((done) => setTimeout(done, CONSEQUENCES_MS)));
     this.answers.watch(reported, () => {
-      this.closed++;
+      this.reportedRefusals++;
     });
   }
 
@@ -98,11 +98,12 @@ export class Failures {
       return;
     }
     const failure = new GpuError(textOf(error));
-    const { closed } = this;
+    const { reportedRefusals } = this;
     // The class decides, because implementations have different messages.
-    const mayFollow = !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > closed);
+    const mayFollow =
+      !/Internal/.test(error.constructor.name) && (this.answers.outstanding || this.refusals > reportedRefusals);
     if (!mayFollow) this.fail(failure);
-    else this.answers.after(() => this.refusals > closed || this.fail(failure));
+    else this.answers.after(() => this.refusals > reportedRefusals || this.fail(failure));
   }
 
   /** Stops reporting errors. @returns the error that no call has thrown, if any */

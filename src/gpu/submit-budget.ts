@@ -46,13 +46,13 @@ export function bytesBound(bindings: readonly object[]): number {
   for (const [i, one] of bindings.entries()) {
     if (!(one instanceof Storage)) continue;
     // A kernel without a bias has another array bound in its place.
-    const known = bindings.findIndex((other) => other instanceof Storage && sameRange(other, one));
+    const known = bindings.findIndex((other) => other instanceof Storage && isSameRange(other, one));
     if (known === i) bytes += one.bytes;
   }
   return bytes;
 }
 
-const sameRange = (a: Storage, b: Storage) => a.buffer === b.buffer && a.offset === b.offset;
+const isSameRange = (a: Storage, b: Storage) => a.buffer === b.buffer && a.offset === b.offset;
 
 /** Limits on the cost of submits and dispatches, from the measured rate of the adapter. */
 export class SubmitBudget {

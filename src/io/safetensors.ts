@@ -1,5 +1,5 @@
 import { checkObject, checkText, formatValue, tryRead } from '../base/check.ts';
-import { checksumOf, NO_SUM, writeChecksum } from '../base/checksum.ts';
+import { checksumOf, EMPTY_CHECKSUM, writeChecksum } from '../base/checksum.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
 import { measureJson, parseJson } from '../base/json.ts';
 import { sizeOf } from '../kernels/array.ts';
@@ -62,8 +62,8 @@ export function encodeSafetensors(
 ): Uint8Array<ArrayBuffer> {
   checkObject('encodeSafetensors: metadata', metadata);
   const { [HAS_SUM]: _, [SUM]: __, ...rest } = tryRead('encodeSafetensors: metadata', () => ({ ...metadata }));
-  const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: NO_SUM });
-  writeChecksum(bytes, placeOfSum(headerTextOf(bytes), NO_SUM)!);
+  const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: EMPTY_CHECKSUM });
+  writeChecksum(bytes, placeOfSum(headerTextOf(bytes), EMPTY_CHECKSUM)!);
   return bytes;
 }
 
@@ -179,7 +179,7 @@ function placeOfSum(header: string, sum: string): number | undefined {
 
 /** @throws DataError unless the file is as it was written, with this checksum */
 function checkSum(bytes: Uint8Array, sum: string | undefined, name: string): void {
-  const place = sum?.length === NO_SUM.length ? placeOfSum(headerTextOf(bytes), sum) : undefined;
+  const place = sum?.length === EMPTY_CHECKSUM.length ? placeOfSum(headerTextOf(bytes), sum) : undefined;
   const found = place === undefined ? undefined : checksumOf(bytes, place);
   if (found !== undefined && found === sum) return;
   const what = found

@@ -2,9 +2,9 @@ import { DisposedError, OutOfMemoryError, ShapeError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Storage } from '../gpu/storage.ts';
 
-/** Element types on the GPU. Every one takes four bytes. */
+/** Element types on the GPU. Each takes four bytes. */
 export type DType = 'f32' | 'u32' | 'i32';
-/** Sizes along the axes, the slowest first; `[]` is that of a scalar. */
+/** Sizes along the axes, the slowest first; `[]` for a scalar. */
 export type Shape = readonly number[];
 /** Elements of an array on the host. */
 export type HostArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
@@ -16,15 +16,15 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 const DISPOSED = 'was used after it was disposed';
 
 /**
- * A row-major, contiguous array on the GPU: what kernels take and return. `shape` is that of one replica; the storage
- * holds `replicas` of them one after another (ten networks trained at once are one array with `replicas` 10).
+ * A row-major, contiguous array on the GPU, as kernels take and return it. `shape` is the shape of one replica. The storage holds
+ * `replicas` of them, one after another: the same weight of ten networks trained at once is one array with `replicas` 10.
  */
 export class DeviceArray {
   /** Elements of one replica. */
   readonly size: number;
-  /** For a gradient that has gone through a ReLU already, which is 0 where that was: what came out of the ReLU. */
+  /** The output of the ReLU whose mask is already applied to this gradient; null for any other array. */
   appliedReluMask: DeviceArray | null = null;
-  /** How often the host had the elements replaced since the array was made: by `Tensor.assign`, or by an optimizer's `step`. */
+  /** Number of times that `Tensor.assign` or an optimizer's `step` replaced the elements. */
   version = 0;
   private gone = false;
   private why = DISPOSED;
@@ -48,7 +48,7 @@ export class DeviceArray {
     return new DeviceArray(device, shape, options.dtype ?? 'f32', replicas, device.allocate(bytes));
   }
 
-  /** The same elements under another shape of the same size; both share the storage, and each is disposed on its own. */
+  /** An array with the same elements and another shape of the same size. They share the storage; dispose each of them. */
   reshape(shape: Shape): DeviceArray {
     if (sizeOf(shape) !== this.size) {
       throw new ShapeError(
@@ -73,7 +73,7 @@ export class DeviceArray {
     return this.gone;
   }
 
-  /** The first elements, as many as the host knows; null where it knows none, or they may have changed since. */
+  /** The first elements, as many as the host has a copy of; null if it has none, or if they may have changed. */
   get knownValues(): HostArray | null {
     const bytes = this.gone || this.held.failed || this.held.loss ? null : this.held.knownBytes;
     if (!bytes) return null;
@@ -81,8 +81,8 @@ export class DeviceArray {
   }
 
   /**
-   * Takes the array out of the scope that would dispose it; the caller then owns it.
-   * @param name what `Device.track` calls it
+   * Removes the array from the scope that would dispose it; the caller then owns it.
+   * @param name shown by `Device.track`
    */
   keep(name?: string): this {
     for (const scope of this.device.scopes) scope.delete(this);
@@ -90,19 +90,19 @@ export class DeviceArray {
     return this;
   }
 
-  /** Belongs to the scope that `owner` belongs to, if to any, from now on. */
+  /** Moves the array to the scope of `owner`; if that has none, out of all scopes. */
   moveToScopeOf(owner: DeviceArray): void {
-    const home = this.device.scopes.find((scope) => scope.has(owner));
+    const target = this.device.scopes.find((scope) => scope.has(owner));
     this.keep();
-    home?.add(this);
+    target?.add(this);
   }
 
-  /** What messages say of it once it is disposed. */
+  /** How error messages describe the array after it was disposed. */
   get disposedMessage(): string {
     return this.why;
   }
 
-  /** Gives the storage back. Doing so again is harmless. @param why what messages say of it from now on */
+  /** Releases the storage; no effect if already disposed. @param why how error messages describe the array from now on */
   dispose(why = DISPOSED): void {
     if (this.gone) return;
     this.gone = true;
@@ -113,7 +113,7 @@ export class DeviceArray {
   }
 }
 
-/** Runs `body`; disposes every array made inside that `body` did not `keep()` and `kept` does not name. */
+/** Runs `body`, then disposes every array created in it except those that `body` kept with `keep()` and those that `kept` returns. */
 export function withScope<T>(device: Device, body: () => T, kept: (result: T) => Iterable<DeviceArray>): T {
   const scope = new Set<DeviceArray>();
   device.scopes.push(scope);
@@ -126,7 +126,7 @@ export function withScope<T>(device: Device, body: () => T, kept: (result: T) =>
     device.scopes.splice(device.scopes.indexOf(scope), 1);
     for (const array of survivors) {
       scope.delete(array);
-      device.scopes.at(-1)?.add(array); // what leaves this scope belongs to the one around it
+      device.scopes.at(-1)?.add(array); // arrays that outlive this scope belong to the enclosing one
     }
     for (const array of [...scope]) array.dispose();
   }

@@ -8,7 +8,7 @@ import { type Shape, showShape } from './array.ts';
  */
 export type Axes = number | readonly number[];
 
-/** An axis as its position from 0. @throws ArgumentError unless it is an integer, ShapeError where there is no such axis */
+/** The axis counted from 0. @throws ArgumentError if it is not an integer, ShapeError if it is out of range */
 export function checkAxis(operator: string, axis: number, shape: Shape, rank = shape.length): number {
   if (!Number.isInteger(axis))
     throw new ArgumentError(`${operator}: an axis must be an integer, but is ${formatValue(axis)}`);
@@ -19,7 +19,7 @@ export function checkAxis(operator: string, axis: number, shape: Shape, rank = s
   return axis < 0 ? axis + rank : axis;
 }
 
-/** Axes in ascending order, all of them when left out. @throws ArgumentError, ShapeError */
+/** Axes in ascending order, counted from 0; all axes if undefined. @throws ArgumentError, ShapeError */
 export function checkAxes(operator: string, axes: Axes | undefined, shape: Shape): number[] {
   if (axes === undefined) return shape.map((_, d) => d);
   const list = typeof axes === 'number' ? [axes] : readList(operator, axes);

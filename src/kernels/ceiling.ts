@@ -3,11 +3,11 @@ import chainsCode from '../../shaders/probe/fma_chains.wgsl';
 import type { DeviceArray } from './array.ts';
 import { gridStrideWorkgroups, runKernel } from './run.ts';
 
-// What the adapter can do at best, as kernels; `tuner/ceiling.ts` times them.
+// Kernels that reach the adapter's limits of arithmetic and of memory; tuner/ceiling.ts times them.
 
 /** Workgroups of `fmaChains`: enough to fill any adapter. */
 export const FMA_GROUPS = 512;
-/** Invocations of `fmaChains`, one value of its output each. */
+/** Invocations of `fmaChains`; each writes one value of the output. */
 export const FMA_INVOCATIONS = 64 * FMA_GROUPS;
 /** Multiply-adds in the body of the shader's loop. */
 const FMAS_PER_ROUND = 96;

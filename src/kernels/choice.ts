@@ -4,7 +4,7 @@ import type { AdapterInfo } from '../gpu/info.ts';
 import { choiceKey, type ProblemSizes } from '../gpu/kernel-selection.ts';
 import { withOrigin } from '../gpu/origin.ts';
 
-/** Kinds of adapters that may prefer different kernels. */
+/** Families of adapters that may prefer different kernels. */
 export type AdapterFamily =
   | 'lavapipe'
   | 'swiftshader'
@@ -17,36 +17,36 @@ export type AdapterFamily =
   | 'arm'
   | 'other';
 
-/** What is known of an adapter family before anything was measured on the machine at hand. */
+/** Preferences of an adapter family, used as long as the tuner has measured nothing on this machine. */
 interface Rule {
-  /** Of the variants that an operator prefers to its reference, those to try before the others, in the operator's order. */
+  /** Preferred variants of an operator that are tried before the others, in the operator's order. */
   first: readonly string[];
-  /** Those to try after the others. */
+  /** Preferred variants that are tried after the others. */
   last: readonly string[];
-  /** Whether figures stand behind it, or only what is known of such hardware. */
+  /** Whether the rule is based on measurements; else only on knowledge of such hardware. */
   measured: boolean;
 }
 
 /**
- * A GPU shares tiles through workgroup memory, and a convolution that is a matrix product need not find its pixels; nothing of it
- * was measured on one, so `tilegrad tune` is worth its minute there.
+ * A GPU shares tiles through workgroup memory, and a convolution that is a matrix product computes no pixel positions. Not measured on
+ * a GPU, so the minute that `tilegrad tune` takes is worth it there.
  */
 const GPU: Rule = { first: ['matmul', 'workgroup'], last: [], measured: false };
-/** On a processor, workgroup memory is memory like any other, and a barrier costs more than it saves. */
-const PROCESSOR: Rule = { first: [], last: ['workgroup'], measured: false };
+/** On a CPU, workgroup memory is ordinary memory, and a barrier costs more than it saves. */
+const CPU: Rule = { first: [], last: ['workgroup'], measured: false };
 
 const RULES: Record<AdapterFamily, Rule> = {
-  // The operators' own preferences are what was fastest there.
-  lavapipe: { ...PROCESSOR, measured: true },
-  swiftshader: PROCESSOR,
-  software: PROCESSOR,
+  // The operators' own preferences are the fastest ones measured there.
+  lavapipe: { ...CPU, measured: true },
+  swiftshader: CPU,
+  software: CPU,
   nvidia: GPU,
   amd: GPU,
   intel: GPU,
   apple: GPU,
   qualcomm: GPU,
-  // Mali has no workgroup memory of its own: it is ordinary memory behind the same cache.
-  arm: PROCESSOR,
+  // Mali has no separate workgroup memory: it is ordinary memory behind the same cache.
+  arm: CPU,
   other: GPU,
 };
 
@@ -71,10 +71,10 @@ export function orderFor<V extends string>(family: AdapterFamily, preferred: rea
   return [...preferred].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Whether the rule for this adapter rests on measurements made on such adapters. */
+/** Whether the rule for this adapter is based on measurements of such adapters. */
 export const areRulesMeasured = (info: AdapterInfo): boolean => RULES[familyOf(info)].measured;
 
-/** What there is to choose from: see `chooseVariant`. */
+/** The variants to choose from: see `chooseVariant`. */
 interface VariantOptions<V extends string> {
   variants: readonly V[];
   preferred?: readonly V[];
@@ -83,13 +83,13 @@ interface VariantOptions<V extends string> {
 }
 
 /**
- * The variant to run: the one asked for, else the one the tuner measured for this operator and these sizes, else by rule for
- * this kind of adapter. The sizes are those of one replica, so that a replica's bits do not depend on how many train together.
+ * The variant to run: the requested one, else the fastest one that the tuner measured for this operator and these sizes, else the choice
+ * of the rule for this adapter family. The sizes are those of one replica, so its bits do not depend on the number of replicas.
  *
- * @param options.variants the reference first, which always serves
- * @param options.preferred those to take without measurement at these sizes, the best first; else the reference. By default all
- *   others, in their order. The rule for the kind of adapter may move some to the front or to the end.
- * @throws ArgumentError when one was asked for that cannot: a test must not test another
+ * @param options.variants the reference first, which supports everything
+ * @param options.preferred variants to use if nothing was measured, the best first; if none supports the sizes, the reference is used.
+ *   Default: all variants but the reference. The rule for the adapter family may move some to the front or to the end.
+ * @throws ArgumentError if the requested variant does not support the sizes, so that a test never tests another variant
  */
 export function chooseVariant<V extends string>(
   device: Device,
@@ -100,7 +100,7 @@ export function chooseVariant<V extends string>(
   const { variants, preferred = variants.slice(1), supports, requested } = options;
   if (requested !== undefined) {
     if (supports(requested)) return requested;
-    throw new ArgumentError(`${operator}: the variant ${requested} does not serve this adapter or shape`);
+    throw new ArgumentError(`${operator}: the variant ${requested} does not support this adapter or shape`);
   }
   const key = choiceKey(operator, sizes);
   const usable = (variant: string | undefined): variant is V =>
@@ -113,7 +113,7 @@ export function chooseVariant<V extends string>(
   return variant;
 }
 
-/** Runs `body` with the variant that `chooseVariant` gives. What it dispatches says so (see `Origin`). @throws ArgumentError as it does */
+/** Runs `body` with the result of `chooseVariant`, and records it as the origin of the dispatches (see `Origin`). @throws ArgumentError as `chooseVariant` */
 export function withVariant<V extends string, T>(
   device: Device,
   operator: string,

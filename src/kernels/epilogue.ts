@@ -8,33 +8,36 @@ import { pointwiseFunctions } from './pointwise/pointwise-functions.ts';
 import { unary, unaryGrad } from './pointwise/pointwise-rows.ts';
 import { unaryTable } from './pointwise/pointwise-table.ts';
 
-/** Activations that kernels compute as they store. */
+/** Activations that kernels compute when they store results. */
 export const fusedActivations = ['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'] as const;
 
-/** One of them, with its option as in the table of pointwise operators. */
+/** A fused activation with its option, as in the table of pointwise operators. */
 export interface FusedActivation {
   name: (typeof fusedActivations)[number];
   p: number;
 }
 
-/** What is done to the results of a product or convolution as they are stored. */
+/** Operations on the results of a product or convolution, fused into the store. */
 export interface Epilogue {
-  /** Added to every row. */
+  /** f32 [n], added to every row. */
   bias?: DeviceArray | null;
   activation?: FusedActivation | null;
 }
 
-/** What only products have. */
+/** The epilogue of a matrix product. */
 export interface ProductEpilogue extends Epilogue {
-  /** A ReLU's output, of the result's shape: the result is 0 where that is, as the gradient before that ReLU. Instead of the others. */
+  /**
+   * Output of a ReLU, in the result's shape. The result is set to 0 where this output is 0: it becomes the gradient before the ReLU.
+   * Excludes `bias` and `activation`.
+   */
   reluMask?: DeviceArray | null;
 }
 
-/** As the kernels have it: whether there is a bias, and 1 for an activation or 2 for the gradient of a ReLU. */
+/** The parameters `has_bias` and `epilogue` of the kernels: `epilogue` is 1 for an activation, 2 for a ReLU mask, else 0. */
 export const epilogueFlags = ({ bias, activation, reluMask }: ProductEpilogue): [number, number] =>
   reluMask ? [0, 2] : [bias ? 1 : 0, activation ? 1 : 0];
 
-/** What is bound as the bias: it, or the ReLU's output in its place, or anything where neither is read. */
+/** The array bound as the bias: the ReLU mask, the bias, or `unread` if the kernel reads neither. */
 export const epilogueArray = ({ bias, reluMask }: ProductEpilogue, unread: DeviceArray): DeviceArray =>
   reluMask ?? bias ?? unread;
 

@@ -12,7 +12,7 @@ const TYPES = {
 export const floatBits = (type: keyof typeof TYPES): string =>
   code.replace(/\b(Value|Index|Signed|Truth)\b/g, (name) => TYPES[type][name as 'Value']);
 
-/** A kernel that calls them. */
+/** Source of a kernel that calls these functions. */
 export const withFloatBits = (source: KernelSource, type: keyof typeof TYPES = 'f32'): KernelSource => ({
   ...source,
   code: `${source.code}\n${floatBits(type)}`,

@@ -4,53 +4,56 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 import { DeviceArray, type DType, type Shape, sameShape, showShape } from './array.ts';
 
 /** Invocations in a workgroup of the kernels that handle one element each. */
-const WORKGROUP = 64;
+const WORKGROUP_SIZE = 64;
 
-/** Workgroups for `n` independent elements a replica, folded into two dimensions because one holds only 65,535. */
+/** Workgroups for `n` independent elements of each replica, folded into two dimensions because one holds only 65,535. */
 export function elementwiseWorkgroups(n: number, replicas = 1): Workgroups {
-  const groups = Math.ceil(n / WORKGROUP);
+  const groups = Math.ceil(n / WORKGROUP_SIZE);
   const x = Math.min(groups, 32768);
   return [x, x === 0 ? 0 : Math.ceil(groups / x), replicas];
 }
 
-/** Elements an invocation handles, in a loop, where there are enough of them. */
-const ELEMENTS = 4;
+/** Elements that an invocation of a grid-stride loop handles, if there are enough of them. */
+const ELEMENTS_PER_INVOCATION = 4;
 
 /**
- * The same for kernels that go on in strides of all invocations until the array ends. What an invocation costs besides its
- * element is paid less often: on lavapipe that halves the time of what is memory-bound.
+ * Workgroups for kernels with a grid-stride loop: each invocation handles every n-th element, n being the number of invocations.
+ * Fewer invocations start, which halves the time of memory-bound kernels on lavapipe.
  */
 export const gridStrideWorkgroups = (n: number, replicas = 1): Workgroups => [
-  Math.min(Math.ceil(n / (ELEMENTS * WORKGROUP)), 65535),
+  Math.min(Math.ceil(n / (ELEMENTS_PER_INVOCATION * WORKGROUP_SIZE)), 65535),
   1,
   replicas,
 ];
 
-/** The same for kernels that handle a vec4 in each iteration. */
+/** The same for kernels that handle a vec4 in each iteration; `n` counts elements. */
 export const gridStrideVec4Workgroups = (n: number): Workgroups => gridStrideWorkgroups(Math.ceil(n / 4));
 
-/** Where a part of something begins and how long it is. */
+/** Consecutive indices, from `first` on. */
 export interface IndexRange {
   first: number;
   count: number;
 }
 
 /**
- * `n` in parts of at most `most`, in their order. For grids of more workgroups than a dimension of a dispatch holds, and for scratch
- * that an array does not hold for all replicas, in kernels that are told where their part begins.
+ * Splits 0 .. n - 1 into ranges of at most `maxCount` indices, in ascending order. Used for grids with more workgroups than a dimension
+ * of a dispatch allows, and for scratch arrays too large for all replicas. Kernels get the first index as a parameter.
  */
-export const chunkRanges = (n: number, most: number): IndexRange[] =>
-  Array.from({ length: Math.ceil(n / most) }, (_, i) => ({ first: i * most, count: Math.min(most, n - i * most) }));
+export const chunkRanges = (n: number, maxCount: number): IndexRange[] =>
+  Array.from({ length: Math.ceil(n / maxCount) }, (_, i) => ({
+    first: i * maxCount,
+    count: Math.min(maxCount, n - i * maxCount),
+  }));
 
-/** How many times an array holds `values`, where these are one replica's: slices of its sums, or replicas. */
+/** Number of blocks of `values` 4-byte elements that fit into the largest array the adapter can bind. */
 export const arrayCapacity = (device: Pick<Device, 'largestArray'>, values: number): number =>
   Math.floor(device.largestArray / (4 * values));
 
-/** Neighbouring channels that one invocation of a laned kernel handles, as a vector: loads and stores are by vectors then. */
+/** Neighboring channels that an invocation of a vectorized kernel loads, computes and stores as one vector. */
 export type VectorWidth = 1 | 2 | 4;
 export const vectorWidthFor = (channels: number): VectorWidth => (channels % 4 === 0 ? 4 : channels % 2 === 0 ? 2 : 1);
 
-/** A kernel written for `Value`s (and `Index`es): numbers, or vectors of `vectorWidth` of them. Its channels then count vectors. */
+/** Source of a kernel written for the types `Value` and `Index`: numbers, or vectors of `vectorWidth`. Its channels count vectors. */
 export function vectorized(name: string, code: string, vectorWidth: VectorWidth): KernelSource {
   if (vectorWidth === 1)
     return { name, code: `alias Value = f32;\nalias Index = u32;\nalias Signed = i32;\nalias Truth = bool;\n${code}` };
@@ -59,16 +62,16 @@ export function vectorized(name: string, code: string, vectorWidth: VectorWidth)
 }
 
 const word = new DataView(new ArrayBuffer(4));
-/** The 32 bits of a float, to stand among a kernel's integer parameters. */
+/** The 32 bits of a float, to be passed among a kernel's integer parameters. */
 export function f32Bits(value: number): number {
   word.setFloat32(0, value);
   return word.getUint32(0);
 }
 
 /**
- * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order. `cost` is for profiles and for how much goes
- * into a submit: the floating-point operations where counting them means something, and the bytes read and written where they
- * are not each bound array once.
+ * Dispatches a kernel: `params` (32-bit words) at binding 0, then `bindings` in order.
+ * @param cost for profiles, and to limit the work of a submit. `flops`: floating-point operations. `bytes`: bytes read and written;
+ *   by default each bound array once
  */
 export function runKernel(
   device: Device,
@@ -91,7 +94,7 @@ export function runKernel(
 const shapesOf = (bindings: readonly unknown[]) =>
   bindings.filter((b) => b instanceof DeviceArray).map(({ shape }) => shape);
 
-/** Where a kernel writes: `into` if the caller gave a place (it must fit), else a new array. */
+/** The array that a kernel writes: `into` if given, else a new one. @throws ShapeError if `into` has another shape, type or number of replicas */
 export function output(
   device: Device,
   shape: Shape,
@@ -101,12 +104,15 @@ export function output(
 ): DeviceArray {
   if (!into) return DeviceArray.empty(device, shape, { dtype, replicas });
   if (!sameShape(into.shape, shape) || into.replicas !== replicas || into.dtype !== dtype) {
-    throw new ShapeError(`output: a result of shape ${showShape(shape)} does not go into ${showShape(into.shape)}`);
+    throw new ShapeError(
+      `output: the result is ${dtype} ${showShape(shape)} x ${replicas}, but \`into\` is ` +
+        `${into.dtype} ${showShape(into.shape)} x ${into.replicas}; pass an array that matches`,
+    );
   }
   return into;
 }
 
-/** The number of replicas all arguments agree on. @throws ShapeError when they do not, ArgumentError for several devices. */
+/** The number of replicas, which all arguments share. @throws ShapeError if the numbers differ, ArgumentError if the devices do */
 export function commonReplicas(operator: string, arrays: readonly (DeviceArray | null | undefined)[]): number {
   const present = arrays.filter((a) => a != null);
   const { replicas, device } = present[0]!;
@@ -117,12 +123,12 @@ export function commonReplicas(operator: string, arrays: readonly (DeviceArray |
   const other = present.find((a) => a.replicas !== replicas);
   if (other) {
     const all = present.map((a) => `${showShape(a.shape)} x ${a.replicas} replicas`).join(', ');
-    throw new ShapeError(`${operator}: the arguments hold different numbers of replicas (${all})`);
+    throw new ShapeError(`${operator}: the arguments have different numbers of replicas (${all})`);
   }
   return replicas;
 }
 
-/** @throws ShapeError unless `array` has one of the ranks in `ranks`. */
+/** @throws ShapeError unless `array` has the rank. @param layout names of its axes, for the message */
 export function checkRank(operator: string, argument: string, array: DeviceArray, rank: number, layout: string): void {
   if (array.shape.length !== rank) {
     throw new ShapeError(

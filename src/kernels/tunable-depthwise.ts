@@ -21,26 +21,26 @@ import type { Tunable } from './tunable.ts';
 
 const filterShape = (g: DepthwiseGeometry): Shape => [...g.kernel, g.inChannels, g.multiplier];
 
-/** What differs between the three kernels of a depthwise convolution. */
-interface Part {
+/** The parts that differ between the three kernels of a depthwise convolution. */
+interface KernelSpec {
   inputs(g: DepthwiseGeometry): readonly Shape[];
   output(g: DepthwiseGeometry): Shape;
   sumLength(g: DepthwiseGeometry): number;
   run(g: DepthwiseGeometry, inputs: readonly DeviceArray[], options: DepthwiseRun): void;
 }
 
-const depthwise = (kernel: DepthwiseKernel, part: Part): Tunable => ({
+const depthwise = (kernel: DepthwiseKernel, spec: KernelSpec): Tunable => ({
   variants: depthwiseVariants,
-  // Some of these texts are written by others: samples of them.
+  // Generated shaders: samples stand for the code that generates them.
   shaders: [depthwiseCode, inputGradCode, weightGradCode, longSumCode, ...sampleSources()],
   supports: (variant, device, sizes) =>
     depthwiseSupports(kernel, variant as DepthwiseVariant, device, depthwiseGeometryOf(sizes)),
-  inputs: (sizes) => part.inputs(depthwiseGeometryOf(sizes)),
-  output: (sizes) => part.output(depthwiseGeometryOf(sizes)),
-  sumLength: (sizes) => part.sumLength(depthwiseGeometryOf(sizes)),
+  inputs: (sizes) => spec.inputs(depthwiseGeometryOf(sizes)),
+  output: (sizes) => spec.output(depthwiseGeometryOf(sizes)),
+  sumLength: (sizes) => spec.sumLength(depthwiseGeometryOf(sizes)),
   flops: (sizes) => depthwiseFlops(depthwiseGeometryOf(sizes), 1),
   run: (variant, sizes, inputs, into) =>
-    part.run(depthwiseGeometryOf(sizes), inputs, { variant: variant as DepthwiseVariant, into }),
+    spec.run(depthwiseGeometryOf(sizes), inputs, { variant: variant as DepthwiseVariant, into }),
 });
 
 export const depthwiseTunables = {

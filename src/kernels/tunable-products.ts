@@ -67,22 +67,22 @@ const CONV_SHADERS = [
     winogradOutputCode,
     ...MATMUL_SHADERS,
   ],
-  // These write shaders: they are part of them.
+  // Generated shaders: samples stand for the code that generates them.
   ...streamTexts(),
   ...winogradTexts(),
 ];
 
-/** What the three kernels of a convolution have in common. */
+/** The common parts of the three kernels of a convolution. */
 function convolution(
   kernel: 'forward' | 'inputGrad' | 'weightGrad',
-  part: Pick<Tunable, 'inputs' | 'output' | 'run'> & { sumLength(g: ConvGeometry): number },
+  spec: Pick<Tunable, 'inputs' | 'output' | 'run'> & { sumLength(g: ConvGeometry): number },
 ): Tunable {
   return {
-    ...part,
+    ...spec,
     variants: conv2dVariants,
     shaders: CONV_SHADERS,
     supports: (variant, device, sizes) => conv2dSupports(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
-    sumLength: (sizes) => part.sumLength(geometryOf(sizes)),
+    sumLength: (sizes) => spec.sumLength(geometryOf(sizes)),
     flops: (sizes) => convFlops(geometryOf(sizes), 1),
   };
 }

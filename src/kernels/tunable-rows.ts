@@ -45,8 +45,8 @@ function reduction(name: Reduction): Tunable {
   };
 }
 
-/** An operator on rows of classes; `count` arrays go in. */
-function ofClasses(count: 1 | 2, run: (inputs: readonly DeviceArray[], options: SoftmaxRun) => void): Tunable {
+/** An operator on rows of classes, with `count` input arrays. */
+function onClasses(count: 1 | 2, run: (inputs: readonly DeviceArray[], options: SoftmaxRun) => void): Tunable {
   const shape = ({ rows = 0, classes = 1, inner = 1 }: ProblemSizes): Shape => [rows / inner, classes, inner];
   return {
     variants: softmaxVariants,
@@ -77,16 +77,16 @@ function batchNorm(
   };
 }
 
-/** Operators that reduce rows: sums and extremes, softmax, batch normalisation. */
+/** Operators that reduce rows: sums and extremes, softmax, batch normalization. */
 export const rowTunables = {
   reduceSum: reduction('reduceSum'),
   reduceExtreme: reduction('reduceExtreme'),
-  softmax: ofClasses(1, ([x], options) => softmax(x!, 1, options)),
-  softmaxGrad: ofClasses(2, ([y, dy], options) => softmaxGrad(y!, dy!, 1, options)),
-  logSoftmax: ofClasses(1, ([x], options) => logSoftmax(x!, 1, options)),
-  logSoftmaxGrad: ofClasses(2, ([y, dy], options) => logSoftmaxGrad(y!, dy!, 1, options)),
+  softmax: onClasses(1, ([x], options) => softmax(x!, 1, options)),
+  softmaxGrad: onClasses(2, ([y, dy], options) => softmaxGrad(y!, dy!, 1, options)),
+  logSoftmax: onClasses(1, ([x], options) => logSoftmax(x!, 1, options)),
+  logSoftmaxGrad: onClasses(2, ([y, dy], options) => logSoftmaxGrad(y!, dy!, 1, options)),
   softmaxCrossEntropy: {
-    ...ofClasses(1, ([logits, labels], options) => softmaxCrossEntropy(logits!, labels!, options)),
+    ...onClasses(1, ([logits, labels], options) => softmaxCrossEntropy(logits!, labels!, options)),
     inputs: ({ rows = 0, classes = 1 }) => [[rows, classes], [rows]],
     labels: ({ classes = 1 }) => classes,
     output: ({ rows = 0, classes = 1 }) => [rows, classes],
@@ -100,7 +100,7 @@ export const rowTunables = {
     5,
     ({ rows, channels }) => [[rows, channels], [rows, channels], [channels], [channels]],
     ([x, dy, mean, variance], dscale, variant) => {
-      const epsilon = 2; // the variances it is timed with lie between -1 and 1
+      const epsilon = 2; // the random variances of the benchmark lie between -1 and 1
       batchNormParameterGrads(x!, dy!, { mean: mean!, variance: variance! }, epsilon, { dscale, variant });
     },
   ),

@@ -2,21 +2,21 @@ import type { Device } from '../gpu/device.ts';
 import type { ProblemSizes } from '../gpu/kernel-selection.ts';
 import type { DeviceArray, Shape } from './array.ts';
 
-/** An operator that has several kernels, as the tuner sees it. Sizes are those that `chooseVariant` was asked with. */
+/** An operator with several kernels, as the tuner uses it. `sizes` are the sizes passed to `chooseVariant`. */
 export interface Tunable {
   /** The reference first. */
   variants: readonly string[];
-  /** Texts of all shaders of all variants: when one changes, what was measured counts no more. */
+  /** Sources of all shaders of all variants. If one changes, the measurements are no longer used. */
   shaders: readonly string[];
   supports(variant: string, device: Device, sizes: ProblemSizes): boolean;
-  /** Shapes of the arrays it takes. */
+  /** Shapes of the input arrays. */
   inputs(sizes: ProblemSizes): readonly Shape[];
-  /** Where the last of them are labels: below which number. */
+  /** If the last input holds labels: the number of classes. */
   labels?(sizes: ProblemSizes): number;
   output(sizes: ProblemSizes): Shape;
-  /** Terms summed up in one element of the output. */
+  /** Terms in the sum of each output element. */
   sumLength(sizes: ProblemSizes): number;
-  /** Floating-point operations, a multiply-add counting as two. */
+  /** Floating-point operations; a multiply-add counts as two. */
   flops(sizes: ProblemSizes): number;
   run(variant: string, sizes: ProblemSizes, inputs: readonly DeviceArray[], into: DeviceArray): void;
 }

@@ -3,19 +3,19 @@ import { ShapeError } from '../base/errors.ts';
 import { type DeviceArray, type Shape, showShape } from './array.ts';
 import { f32Bits, gridStrideWorkgroups, output, runKernel } from './run.ts';
 
-/** One axis of a copy, from the result's side. */
+/** One axis of the result of a copy. */
 interface ViewAxis {
   /** Size in the result. */
   size: number;
-  /** Elements from one place to the next in the source; 0 repeats. */
+  /** Elements of the source from one index to the next; 0 repeats one element. */
   stride: number;
-  /** Places in the result before the source begins; negative where it begins before the result. */
+  /** Index in the result at which the source begins; negative if the result begins inside the source. */
   offset: number;
   /** Size in the source. */
   length: number;
 }
 
-/** What the kernel's uniform holds. */
+/** Most axes that the kernel's uniform holds. */
 const MAX_AXES = 8;
 
 function stridesOf(shape: Shape): number[] {
@@ -28,7 +28,7 @@ function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Fewer axes that say the same: each costs a division an element. */
+/** Equivalent axes, as few as possible: each costs a division per element. */
 function mergeAxes(axes: readonly ViewAxis[]): ViewAxis[] {
   const whole = (axis: ViewAxis) => axis.offset === 0 && axis.length === axis.size;
   const result: ViewAxis[] = [];
@@ -54,7 +54,7 @@ function copyView(
   const shape = axes.map((axis) => axis.size);
   const few = mergeAxes(axes);
   if (few.length > MAX_AXES) {
-    throw new ShapeError(`${operator}: at most ${MAX_AXES} axes can be moved at once (input ${showShape(x.shape)})`);
+    throw new ShapeError(`${operator}: at most ${MAX_AXES} axes can be permuted at once (input ${showShape(x.shape)})`);
   }
   const y = output(x.device, shape, x.replicas, into, x.dtype);
   const bits = x.dtype === 'f32' ? f32Bits(fill) : fill;
@@ -71,7 +71,7 @@ function copyView(
   return y;
 }
 
-/** Axes in another order: axis d of the result is axis `order[d]` of x. Memory-bound. */
+/** Permutes the axes: axis d of the result is axis `order[d]` of x. Memory-bound. */
 export function transpose(operator: string, x: DeviceArray, order: readonly number[], into?: DeviceArray): DeviceArray {
   const strides = stridesOf(x.shape);
   const axes = order.map((d) => ({ size: x.shape[d]!, stride: strides[d]!, offset: 0, length: x.shape[d]! }));
@@ -79,8 +79,8 @@ export function transpose(operator: string, x: DeviceArray, order: readonly numb
 }
 
 /**
- * What of x lies between `offsets` places in front of it and the end of `shape`: places outside of x hold `fill`. Negative
- * `offsets` cuts off. Both padding and slicing, and each is the other's gradient. Memory-bound.
+ * Copies x into an array of `shape`, element 0 to index `offsets`; elements outside of x are `fill`, default 0. Positive offsets pad,
+ * negative ones slice; each is the gradient of the other. Memory-bound.
  */
 export function padOrSlice(
   operator: string,
@@ -94,16 +94,16 @@ export function padOrSlice(
   return copyView(operator, x, axes, options);
 }
 
-/** x repeated along axes of size 1, and along axes it lacks at the front, to `shape`. The caller checks that it fits. Memory-bound. */
+/** x repeated to `shape` along axes of size 1 and along missing leading axes. The caller checks the shapes. Memory-bound. */
 export function broadcastTo(operator: string, x: DeviceArray, shape: Shape): DeviceArray {
   const missing = shape.length - x.shape.length;
   const strides = stridesOf(x.shape);
   const axes = shape.map((size, d) => {
-    const own = d < missing ? 1 : x.shape[d - missing]!;
-    return { size, stride: own === 1 ? 0 : strides[d - missing]!, offset: 0, length: size };
+    const sourceSize = d < missing ? 1 : x.shape[d - missing]!;
+    return { size, stride: sourceSize === 1 ? 0 : strides[d - missing]!, offset: 0, length: size };
   });
   return copyView(operator, x, axes);
 }
 
-/** The order that undoes a `transpose`. */
+/** The order that reverses a `transpose`. */
 export const invertOrder = (order: readonly number[]): number[] => order.map((_, d) => order.indexOf(d));

@@ -12,7 +12,7 @@ export type Padding = 'valid' | 'same';
  */
 export type Pair = number | readonly [number, number];
 
-/** A pair of positive integers. @throws ArgumentError naming the operator and the option. */
+/** @returns a pair of positive integers. @throws ArgumentError if `value` is not a positive integer or two of them */
 export function checkPair(operator: string, argument: string, value: Pair): [number, number] {
   const both = typeof value === 'number' ? [value, value] : (readList(operator, value) ?? []);
   if (both.length !== 2 || !both.every((n) => Number.isInteger(n) && (n as number) > 0)) {
@@ -24,8 +24,8 @@ export function checkPair(operator: string, argument: string, value: Pair): [num
 }
 
 /**
- * Output size and leading padding of a sliding window in one direction. 'same' pads as TensorFlow does: as much as makes
- * the output ceil(input / stride), an odd zero at the end.
+ * Output size and leading padding of a sliding window in one direction. 'same' pads as TensorFlow does: so that the output has
+ * ceil(input / stride) elements, with the larger half of an odd padding at the end.
  */
 function slideAlongAxis(
   input: number,
@@ -40,7 +40,7 @@ function slideAlongAxis(
   return [output, Math.floor(Math.max(0, (output - 1) * stride + extent - input) / 2)];
 }
 
-/** Output size and leading padding in both directions. @throws ShapeError when a 'valid' window does not fit. */
+/** Output size and leading padding in both directions. @throws ShapeError if a 'valid' window does not fit, ArgumentError for other paddings */
 export function slideWindow(
   operator: string,
   input: readonly [number, number],

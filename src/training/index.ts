@@ -25,4 +25,4 @@ export type { ClassWeight } from './objective.ts';
 export type { PredictOptions } from './predict.ts';
 export { Sequential } from './sequential.ts';
 export type { TrainOnBatchOptions } from './single-batch-steps.ts';
-export type { CallbackState, SafePoint, StateValue, TrainingState } from './state/training-state.ts';
+export type { CallbackState, SafePoint, Saved, StateValue, TrainingState } from './state/training-state.ts';

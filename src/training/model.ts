@@ -239,7 +239,7 @@ export class Model extends Layer {
         return {
           ...spec,
           name: `${name}/${spec.name}`,
-          owner: spec.layer ?? layer,
+          layer: spec.layer ?? layer,
           copyOf: own ? undefined : copyOf,
           initialValues: own ?? initialValues,
         };

@@ -265,7 +265,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
     [one],
     { labels: ['b'], classNames: ['a'] },
     DataError,
-    /label "b" of picture 0 is none of the 1 classes/,
+    /label "b" of picture 0 is not one of the 1 classes/,
   ],
   ['a negative label', [one], { labels: [-1], classNames: ['a'] }, DataError, /label -1 of picture 0/],
   ['a class twice', [one], { labels: [0], classNames: ['a', 'a'] }, DataError, /two classes are called "a"/],

@@ -161,7 +161,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(choose(['c'], 'naive')).toBe('naive');
     device.choices.tuned.set('test m=1', 'a');
     expect(choose(['c'])).toBe('c');
-    expect(() => choose([], 'a')).toThrow(/test: the variant a does not serve/);
+    expect(() => choose([], 'a')).toThrow(/test: the variant a does not support/);
   });
 
   test('is part of where a dispatch comes from, until what runs it ends or throws', () => {

@@ -224,7 +224,7 @@ describeOnDevice('calls on a model', (device) => {
     [
       'fit of a list of batches',
       (model) => model.fit!([{ x, y }]),
-      /fit: a list of batches is a stream when a function begins it: give \(\) => batches/,
+      /fit: to train on a list of batches, pass a function that returns it: \(\) => batches/,
     ],
     ['fit of a set of images', (model) => model.fit!(images), /fit: takes \{ x, y \}.*make an ImageLoader of it/],
     ['fit({ x, y }, 10)', (model) => model.fit!({ x, y }, 10), /fit: options must be an object, but are 10; .*epochs/],

@@ -342,7 +342,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     };
     const batches = () => [{ x: data.x, y: data.y }].values();
     await wrong(batches(), /a stream is gone through once; give a function that begins it$/);
-    await wrong([data], /a list of batches is a stream when a function begins it: give \(\) => batches/);
+    await wrong([data], /to train on a list of batches, pass a function that returns it: \(\) => batches/);
     await wrong(Promise.resolve(data), /takes \{ x, y \}, a loader such as .* but was given a Promise, to be awaited/);
     const { trials } = await random({ objective: 'loss' }).search(batches, { epochs: 1 });
     expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);

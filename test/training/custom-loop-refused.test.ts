@@ -246,7 +246,7 @@ describeOnDevice("mistakes in a loop of one's own", (device) => {
       /^assign: the arguments are on different devices/,
     );
     const two = tg.tensor(device, new Array(8).fill(1), [2, 2], { models: 2 });
-    expectError(() => t.assign(two), ShapeError, /^assign: the arguments hold different numbers of models/);
+    expectError(() => t.assign(two), ShapeError, /^assign: the arguments have different numbers of replicas/);
     const gone = leaf([1, 2, 3, 4], [2, 2]);
     gone.dispose();
     expectError(
@@ -275,7 +275,7 @@ describeOnDevice("mistakes in a loop of one's own", (device) => {
         ],
       },
     );
-    expect((error as Error).message).toMatch(/^step: this optimizer is in use by a training/);
+    expect((error as Error).message).toMatch(/^step: this optimizer is in use by a running training/);
     expect(optimizer.iterations).toBe(1);
     lossOf(model).backward();
     optimizer.step(); // fit is over: on from there

@@ -101,7 +101,7 @@ describeOnDevice('a split that leaves a class out of training', (device) => {
     const options = { validationSplit: 0.25 };
     const refused = () => model.fit(data(sorted), options);
     await expect(refused()).rejects.toThrow(DataError);
-    await expect(refused()).rejects.toThrow(/every sample of class 1 is among them.*stratify/s);
+    await expect(refused()).rejects.toThrow(/all samples of class 1 are among them.*stratify/s);
     expect(model.training.optimizer.iterations).toBe(0);
     expect((await model.fit(data(mixed), options)).epochs).toHaveLength(1);
   });

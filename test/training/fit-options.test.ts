@@ -144,7 +144,9 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([drawn, closed]).toEqual([24, 4]);
     // The batches of a list, spread over the epochs; then there are no more.
     const list = Array.from({ length: 5 }, () => ({ x, y })).values();
-    await expect(model.fit(list, { epochs: 3, stepsPerEpoch: 2 })).rejects.toThrow(/after 1 batches .*stepsPerEpoch is 2/);
+    await expect(model.fit(list, { epochs: 3, stepsPerEpoch: 2 })).rejects.toThrow(
+      /after 1 batches .*stepsPerEpoch is 2/,
+    );
   });
 
   test('validation beside a stream has batches of its own', async () => {

@@ -111,10 +111,10 @@ describeOnDevice('one training of a model at a time', (device) => {
     using first = build(device, sigmoid(), { optimizer });
     using second = build(device, sigmoid(), { optimizer });
     const training = first.fit(data, options);
-    await expect(second.fit(data, options)).rejects.toThrow(/optimizer is in use by a training/);
+    await expect(second.fit(data, options)).rejects.toThrow(/optimizer is in use by a running training/);
     const compile = () => second.compile({ optimizer, loss: 'binaryCrossentropy' });
     expect(compile).toThrow(ArgumentError);
-    expect(compile).toThrow(/optimizer is in use by a training/);
+    expect(compile).toThrow(/optimizer is in use by a running training/);
     await training;
     expect(await weightsOf(first)).toEqual(expected.weights);
     // It serves the first model still, and says so.

@@ -51,7 +51,7 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     async (kernel) => {
       using device = await openDevice();
       // Whatever is submitted is submitted alone, and would spoil the weights.
-      Object.defineProperty(device.budget, 'submit', { get: () => 1, set: () => {} });
+      Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => 1, set: () => {} });
       const model = compiled(device);
       const before = await weightsOf(model);
       {

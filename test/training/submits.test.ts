@@ -129,7 +129,10 @@ const layers = (): Layer[] => [
 function fixBounds(device: Device): { submit: number; dispatch: number } {
   const bounds = { submit: Number.POSITIVE_INFINITY, dispatch: Number.POSITIVE_INFINITY };
   const fixed = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
-  Object.defineProperties(device.budget, { submit: fixed('submit'), dispatch: fixed('dispatch') });
+  Object.defineProperties(device.budget, {
+    maxSubmitCost: fixed('submit'),
+    maxDispatchCost: fixed('dispatch'),
+  });
   return bounds;
 }
 

@@ -138,7 +138,7 @@ describeOnDevice('the worker', () => {
     expect(await second.api.current.model.getWeights()).toEqual(await first.api.current.model.getWeights());
   });
 
-  test('configure with anew: begins at the first step, and forgets the checkpoint', async () => {
+  test('configure with restart: begins at the first step, and forgets the checkpoint', async () => {
     const store = memoryStore();
     const { api, snapshots } = await open(SMALL, store);
     await api.step();
@@ -331,7 +331,7 @@ describeOnDevice('the worker', () => {
       await lost.promise; // the training waits
       await set(value);
     };
-    api.keepSoon();
+    api.checkpointSoon();
     api.play();
     await writing.promise;
     const again = until(({ state, network, step }) => state === 'failed' || (network === 2 && step > 3));

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { amount, milliseconds, rounded } from '../../web/src/page/numbers.ts';
+import { amount, formatDigits, milliseconds } from '../../web/src/page/numbers.ts';
 
 test('numbers have so many digits, and never an exponent where they are large', () => {
-  expect([0.00123, 1.26, 9.96, 12.34, 123.4].map((value) => rounded(value, 2))).toEqual([
+  expect([0.00123, 1.26, 9.96, 12.34, 123.4].map((value) => formatDigits(value, 2))).toEqual([
     ...['0.0012', '1.3', '10', '12', '123'],
   ]);
   expect([0.01234, 1, 99.96, 123.4, 12_345].map(milliseconds)).toEqual([

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DATA_SETS, drawData, HALF_WIDTH, type Points, SAMPLES } from '../../web/src/playground/data.ts';
-import { rounded, toggled } from '../../web/src/playground/own-points.ts';
+import { roundCoordinate, togglePoint } from '../../web/src/playground/own-points.ts';
 
 const draw = (name: (typeof DATA_SETS)[number], changes: Partial<Parameters<typeof drawData>[0]> = {}) =>
   drawData({ data: name, noise: 0, share: 50, dataSeed: 1, ...changes });
@@ -111,13 +111,13 @@ test('own: no point is drawn', () => {
   expect(all(draw('own'))).toEqual([]);
 });
 
-test('toggled: places a point within the plane, to hundredths, and takes away the one that is near', () => {
-  const points = toggled([{ x: 0, y: 0, label: 0 }], { x: 1.23456, y: -2.5, label: 1 });
+test('togglePoint: places a point within the plane, to hundredths, and takes away the one that is near', () => {
+  const points = togglePoint([{ x: 0, y: 0, label: 0 }], { x: 1.23456, y: -2.5, label: 1 });
   expect(points).toEqual([
     { x: 0, y: 0, label: 0 },
     { x: 1.23, y: -2, label: 1 },
   ]);
-  expect(toggled(points, { x: 0.05, y: 0.05, label: 1 })).toEqual([{ x: 1.23, y: -2, label: 1 }]);
-  expect(toggled(points, { x: 0.06, y: 0.06, label: 1 })).toHaveLength(3);
-  expect(Object.is(rounded(-0.001), 0)).toBe(true);
+  expect(togglePoint(points, { x: 0.05, y: 0.05, label: 1 })).toEqual([{ x: 1.23, y: -2, label: 1 }]);
+  expect(togglePoint(points, { x: 0.06, y: 0.06, label: 1 })).toHaveLength(3);
+  expect(Object.is(roundCoordinate(-0.001), 0)).toBe(true);
 });

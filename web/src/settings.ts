@@ -60,7 +60,7 @@ export const RANGES = {
   units: [1, 8192],
 } as const;
 /** Hidden layers that an MLP may have. */
-export const MOST_LAYERS = 6;
+export const MAX_LAYERS = 6;
 
 const NAMES = Object.keys(DEFAULTS) as (keyof Settings)[];
 
@@ -73,7 +73,7 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
   const problems: string[] = [];
   const reasons: string[] = [];
   /** The value that `read` makes of the text, or the default where it throws. */
-  const take = <T>(name: keyof Settings, fallback: T, read: (text: string) => T): T => {
+  const readSetting = <T>(name: keyof Settings, fallback: T, read: (text: string) => T): T => {
     const texts = params.getAll(name);
     if (texts.length === 0) return fallback;
     try {
@@ -92,19 +92,19 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
     reasons.push(reason);
     problems.push(reason);
   }
-  const optimizer = take('optimizer', DEFAULTS.optimizer, oneOf(OPTIMIZERS));
+  const optimizer = readSetting('optimizer', DEFAULTS.optimizer, oneOf(OPTIMIZERS));
   const settings = {
-    data: take('data', DEFAULTS.data, oneOf(DATA)),
-    network: take('network', DEFAULTS.network, oneOf(NETWORKS)),
-    layers: take('layers', DEFAULTS.layers, readLayers),
-    activation: take('activation', DEFAULTS.activation, oneOf(ACTIVATIONS)),
+    data: readSetting('data', DEFAULTS.data, oneOf(DATA)),
+    network: readSetting('network', DEFAULTS.network, oneOf(NETWORKS)),
+    layers: readSetting('layers', DEFAULTS.layers, readLayers),
+    activation: readSetting('activation', DEFAULTS.activation, oneOf(ACTIVATIONS)),
     optimizer,
-    rate: take('rate', DEFAULT_RATES[optimizer], numberIn(...RANGES.rate)),
-    batch: take('batch', DEFAULTS.batch, integerIn(...RANGES.batch)),
-    penalty: take('penalty', DEFAULTS.penalty, oneOf(PENALTIES)),
-    strength: take('strength', DEFAULTS.strength, numberIn(...RANGES.strength)),
-    replicas: take('replicas', DEFAULTS.replicas, integerIn(...RANGES.replicas)),
-    seed: take('seed', DEFAULTS.seed, integerIn(...RANGES.seed)),
+    rate: readSetting('rate', DEFAULT_RATES[optimizer], numberIn(...RANGES.rate)),
+    batch: readSetting('batch', DEFAULTS.batch, integerIn(...RANGES.batch)),
+    penalty: readSetting('penalty', DEFAULTS.penalty, oneOf(PENALTIES)),
+    strength: readSetting('strength', DEFAULTS.strength, numberIn(...RANGES.strength)),
+    replicas: readSetting('replicas', DEFAULTS.replicas, integerIn(...RANGES.replicas)),
+    seed: readSetting('seed', DEFAULTS.seed, integerIn(...RANGES.seed)),
   };
   return { settings, problems, reasons };
 }
@@ -158,9 +158,9 @@ export function readLayers(text: string): readonly number[] {
   if (text.trim() === '0' || text.trim() === '') return [];
   const units = text.split(/[-,\s]+/).map(toNumber);
   const [least, most] = RANGES.units;
-  if (units.length > MOST_LAYERS || !units.every((n) => Number.isInteger(n) && n >= least && n <= most)) {
+  if (units.length > MAX_LAYERS || !units.every((n) => Number.isInteger(n) && n >= least && n <= most)) {
     throw new Refusal(
-      `must be up to ${MOST_LAYERS} integers from ${least} to ${most}, such as 128-64, but is ${quote(text)}`,
+      `must be up to ${MAX_LAYERS} integers from ${least} to ${most}, such as 128-64, but is ${quote(text)}`,
     );
   }
   return units;

@@ -4,40 +4,39 @@ import type { DeviceArray, Shape } from '../../kernels/array.ts';
 import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { PlacedTarget } from './targets.ts';
 
-/** Samples that live on the GPU and are gathered into batches there. `ImageLoader` is one; a user may write others. */
+/** Samples on the GPU, gathered into batches there. `ImageLoader` and `ArrayLoader` implement it; users may write others. */
 export interface BatchSource {
-  /** The device that holds the samples: that of the model. */
+  /** The device that holds the samples; the model must be on the same one. */
   readonly device: Device;
   /** Number of samples. */
   readonly size: number;
   /** Shape of one sample, without the batch. */
   readonly sampleShape: Shape;
-  /** Number of classes where targets are labels, which are below it; null where they are numbers. */
+  /** Number of classes if targets are labels from 0 to `classes - 1`; null if they are numbers. */
   readonly classes: number | null;
-  /** Shape of one sample's target where targets are numbers. */
+  /** Shape of one sample's target if targets are numbers. */
   readonly targetShape?: Shape | null;
-  /** The labels as the host knows them, if it does: what makes a class that a split leaves out an error. */
+  /** The labels, if the host has them. With them, `validationSplit` throws if training would have no sample of a class. */
   readonly labels?: ArrayLike<number> | null;
-  /** Where targets are one-hot rows: the class of each, for the same. */
+  /** The class of each target if targets are one-hot rows and the host has them; used like `labels`. */
   readonly oneHotClasses?: ArrayLike<number> | null;
   /**
-   * The smallest and the largest target as the host knows them, if it does: with them, targets that a loss cannot have are an error before
-   * anything is trained; without, the adapter looks at each batch and the epoch ends with that error.
+   * The smallest and the largest target, if the host knows them. With them, targets outside the range of the loss are an error before
+   * training. Without them, each batch is checked on the GPU and the error comes at the end of the epoch.
    */
   readonly targetExtremes?: readonly PlacedTarget[] | null;
-  /** Samples from the first of one replica to the first of the next, where each replica has samples of its own. Default 0: all share them. */
+  /** Number of samples between the first samples of two replicas, if each replica has separate samples. Default 0: all share them. */
   readonly replicaStride?: number;
   /**
-   * Called before each run of a recorded batch, by a source that sends the batch's samples from the host.
-   * @param rows which samples these are, of one replica after another
+   * Uploads the samples of a batch. Called before each run of a recorded batch; for sources that keep samples on the host.
+   * @param rows returns the indices of the samples, one replica after another
    */
   send?(rows: () => Uint32Array, batch: number): void;
-  /** Whether a sample may differ from pass to pass, as augmented images do: then no features of it are kept. Default false. */
+  /** Whether a sample may differ from pass to pass, as augmented images do: then `cacheFeatures` throws. Default false. */
   readonly augmented?: boolean;
   /**
-   * Dispatches what fills a batch: samples `order[state.batchStart ..]`, `batch` of them, and their targets, u32 [batch] for
-   * labels, f32 [batch, ...targetShape] for numbers, null where there are none. Called once for each recorded step; nothing in
-   * it may depend on the values in `order` or `state`, which change between runs.
+   * Dispatches the kernels that gather a batch: the samples `order[state.batchStart]` to `order[state.batchStart + batch - 1]`. Called once
+   * for each recorded step, so it must not depend on the values in `order` and `state`, which change between runs.
    */
   batch(
     order: DeviceArray,
@@ -46,7 +45,7 @@ export interface BatchSource {
   ): {
     /** The samples, f32 [batch, ...sampleShape]. */
     x: Tensor;
-    /** Their targets; null where there are none. */
+    /** Their targets: u32 [batch] for labels, f32 [batch, ...targetShape] for numbers; null without targets. */
     targets: Tensor | null;
   };
 }

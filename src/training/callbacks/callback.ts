@@ -5,7 +5,7 @@ import type { CallbackState, SafePoint, TrainingState } from '../state/training-
 import type { Trainable } from '../trainable.ts';
 import type { BatchLogs, EpochLogs, FeatureLogs, History, StepLogs } from './logs.ts';
 
-/** What is about to be trained. */
+/** What `onTrainBegin` is given: model, optimizer and options of the training. */
 export interface TrainInfo<M = Trainable> {
   /** The model that is trained. */
   model: M;
@@ -13,82 +13,82 @@ export interface TrainInfo<M = Trainable> {
   optimizer: Optimizer;
   /** Number of the last epoch. */
   epochs: number;
-  /** Epochs that earlier calls did. */
+  /** Epochs that earlier calls trained. */
   initialEpoch: number;
-  /** Samples of an epoch; null where a stream decides. */
+  /** Samples of an epoch; null for a stream. */
   samples: number | null;
-  /** Samples of a step; null where a stream decides. */
+  /** Samples of a step; null for a stream. */
   batchSize: number | null;
-  /** Names of the figures that each epoch's logs will have: `loss`, `valLoss`, ... */
+  /** Names of the metrics that the logs of each epoch will have: `loss`, `valLoss`, ... */
   monitored: readonly string[];
   /**
-   * Names of those that callbacks before this one add, perhaps not in every epoch: what their `adds` says. Null if one of them
-   * has `onEpochEnd` and does not say.
+   * Names of the metrics that earlier callbacks may add, from their `adds`. Null if one of them has `onEpochEnd` but no `adds`.
    */
   added: readonly string[] | null;
   /**
-   * Lets training go on from a state that a `SafePoint` captured, once every callback has begun.
-   * @param name of what holds it, for messages. @throws ArgumentError for a state of another training, saying what differs
+   * Continues training from a state that a `SafePoint` captured, after `onTrainBegin` of all callbacks.
+   * @param name name of the state in messages. Default `resume`
+   * @throws ArgumentError, with the differences, if the state is of another training
    */
   resume(state: TrainingState, name?: string): Promise<void>;
 }
 
-/** Hooks into `fit`, as in Keras: what `Callback` of model.ts is for any trainable. */
+/** Hooks into `fit`, as in Keras. `Callback` in model.ts is this interface for `Model`. */
 export interface Callback<M = Trainable> {
   /** Called before the first epoch. */
   onTrainBegin?(info: TrainInfo<M>): void | Promise<void>;
-  /** Called a few times a second, and waited for, while `cacheFeatures` computes features, and once they are complete. */
+  /** Called a few times a second while `cacheFeatures` computes features, and when they are complete. `fit` awaits each call. */
   onFeatures?(logs: FeatureLogs): void | Promise<void>;
-  /** Called before an epoch. A rate assigned to `optimizer.learningRate` counts from this epoch on. */
+  /** Called before an epoch. A rate assigned to `optimizer.learningRate` takes effect with this epoch. */
   onEpochBegin?(info: {
     /** Epoch that begins, from 1. */
     epoch: number;
     /** The optimizer that `compile` chose. */
     optimizer: Optimizer;
   }): void | Promise<void>;
-  /** Called a few times a second during an epoch, with figures that trail the GPU by a few steps. */
+  /** Called a few times a second during an epoch, with metrics that are a few steps behind. */
   onBatchEnd?(logs: BatchLogs): void | Promise<void>;
-  /** Steps between calls of `onSteps`, which needs it; counted within the epoch. */
+  /** Steps between calls of `onSteps`, counted within the epoch. Required with `onSteps`. */
   readonly everySteps?: number;
   /**
-   * Called, and waited for, after every `everySteps` steps of an epoch. Of several replicas `logs` has the means over them. The model may
-   * be evaluated and its weights read.
+   * Called after every `everySteps` steps of an epoch; `fit` awaits each call. With several replicas, `logs` has the means over them. It may
+   * evaluate the model and read its weights.
    */
   onSteps?(logs: StepLogs): void | Promise<void>;
   /**
-   * Called after an epoch and its validation. Of several replicas `logs` has the means over them, and `replicas` what each did. A figure
-   * that is added to `logs` reaches the history and the callbacks after this one, which may log and monitor it.
+   * Called after an epoch and its validation. With several replicas, `logs` has the means over them and `replicas` the logs of each. A
+   * metric that it adds to `logs` is in the history, and later callbacks can log and monitor it.
    */
   onEpochEnd?(logs: EpochLogs, replicas: readonly EpochLogs[]): void | Promise<void>;
   /**
-   * Names of the figures that `onEpochEnd` adds to the logs, in all epochs or in some: [] for none. Where it is left out, a
-   * figure that a callback after this one monitors is looked for when the first epoch ends, and not before training.
+   * Names of the metrics that `onEpochEnd` adds to the logs in all or some epochs; [] for none. If it is left out, a misspelled metric of a
+   * later callback is an error only at the end of the first epoch, instead of before training.
    */
   readonly adds?: readonly string[];
   /**
-   * Called for every callback whose `onTrainBegin` was, however training ended. The last call that may not change the model,
-   * except by a `WeightCopy`.
-   * @param failure what `fit` is about to throw; null where it returns, after an interruption too. An error thrown here does not
+   * Called at the end of training, also after an error, if `onTrainBegin` returned. It must not change the model, except by a
+   * `WeightCopy`.
+   * @param failure the error that `fit` throws afterwards; null if it returns, also after an interruption. An error thrown here does not
    *   replace it
    */
   onTrainEnd?(
     history: History,
     failure: {
-      /** What `fit` is about to throw. */
+      /** The error that `fit` throws afterwards. */
       error: unknown;
     } | null,
   ): void | Promise<void>;
-  /** Called, and waited for, wherever training can be taken up again: for callbacks that keep its state. */
+  /** Called at every position from which training can be resumed, for callbacks that save its state. `fit` awaits each call. */
   onSafePoint?(point: SafePoint): void | Promise<void>;
-  /** What this callback remembers from epoch to epoch, as a part of the state of training. */
+  /** Returns the state of this callback, to be saved with the state of training. */
   state?(): CallbackState | Promise<CallbackState>;
-  /** Called after `onTrainBegin` where training is taken up again, with what `state` returned. */
+  /** Called after `onTrainBegin` in a resumed training, with the value that `state` returned. */
   restore?(state: CallbackState): void | Promise<void>;
 }
 
 /**
- * What messages and backups call a callback: tilegrad's own by the name written in their class, since bundlers rename classes, and any
- * other by its constructor.
+ * Name of a callback in messages and backups: the `Symbol.toStringTag` of tilegrad's classes, because bundlers rename classes, or the name of
+ * the constructor.
  */
 export const callbackName = (callback: Callback): string => {
   const tag = Object.prototype.toString.call(callback).slice('[object '.length, -1);
@@ -109,12 +109,12 @@ const HOOKS = [
   'restore',
 ] as const;
 
-/** @throws ArgumentError for a callback that has other things but no hook, or a method that is called nearly as one, which nobody would call */
+/** @throws ArgumentError if a callback has members but no hook, or a misspelled hook, which would never be called */
 function checkHookNames(callback: Callback): void {
   const known: readonly string[] = HOOKS;
   const names = tryRead('fit: callbacks', () => {
-    const own = [callback, Object.getPrototypeOf(callback)].filter((one) => one && one !== Object.prototype);
-    return own.flatMap((one) => Object.getOwnPropertyNames(one));
+    const objects = [callback, Object.getPrototypeOf(callback)].filter((one) => one && one !== Object.prototype);
+    return objects.flatMap((one) => Object.getOwnPropertyNames(one));
   });
   for (const name of names.filter((one) => /^on[_A-Z]/.test(one) && !known.includes(one))) {
     const meant = nearName(name, known);
@@ -122,16 +122,19 @@ function checkHookNames(callback: Callback): void {
   }
   const others = names.filter((name) => !['constructor', 'adds', 'everySteps'].includes(name));
   if (others.length === 0 || known.some((name) => callback[name as (typeof HOOKS)[number]])) return;
-  throw new ArgumentError(`fit: callbacks: one with ${others.join(', ')} has no hook; there are ${known.join(', ')}`);
+  throw new ArgumentError(
+    `fit: callbacks: a callback with ${others.join(', ')} has no hook; hooks are ${known.join(', ')}`,
+  );
 }
 
-/** @throws ArgumentError unless all are objects whose hooks are functions */
+/** @throws ArgumentError unless callbacks are objects whose hooks are functions */
 export function checkCallbacks(callbacks: readonly Callback[]): void {
   const all = readList('fit: callbacks', callbacks);
   if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${formatValue(callbacks)}`);
   const at = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
   if (at >= 0) {
-    const given = typeof all[at] === 'function' ? 'a function or class; make one with new' : formatValue(all[at]);
+    const given =
+      typeof all[at] === 'function' ? 'a function or class; create an object with new' : formatValue(all[at]);
     throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${at} is ${given}`);
   }
   for (const callback of all as Callback[]) {
@@ -144,6 +147,6 @@ export function checkCallbacks(callbacks: readonly Callback[]): void {
     checkHookNames(callback);
     const adds = tryRead('fit: callbacks', () => callback.adds);
     if (adds === undefined || readList('fit: adds', adds)?.every((name) => typeof name === 'string')) continue;
-    throw new ArgumentError(`fit: adds of a callback must be a list of names of figures, but is ${formatValue(adds)}`);
+    throw new ArgumentError(`fit: adds of a callback must be a list of names of metrics, but is ${formatValue(adds)}`);
   }
 }

@@ -1,97 +1,96 @@
 import type { Metrics } from '../objective.ts';
 
-/** Running figures during an epoch. They come from read-backs that nothing waits for, so they trail the GPU by a few steps. */
+/** Metrics during an epoch. Training does not wait for their read-back, so they are a few steps behind. */
 export interface BatchLogs {
-  /** Epoch under way, from 1. */
+  /** Current epoch, from 1. */
   epoch: number;
   /** Number of the last epoch. */
   epochs: number;
-  /** Samples (of each replica) of this epoch that the figures cover. */
+  /** Samples of this epoch that the metrics cover, of one replica. */
   samples: number;
-  /** Samples that the epoch has; of a stream, had so far. */
+  /** Samples of the epoch; of a stream, those so far. */
   samplesTotal: number;
   /** Mean loss over the epoch's samples so far. */
   loss: number;
-  /** Of models that tell classes. */
+  /** Accuracy over the epoch's samples so far; only of models that predict classes. */
   accuracy?: number;
-  /** Of all replicas together. */
+  /** Samples per second of all replicas together. */
   samplesPerSecond: number;
   /** Estimated seconds until the end of the whole `fit` call. */
   secondsLeft: number;
-  /** Metrics that `compile` named. */
+  /** Metrics given to `compile`. */
   [metric: string]: number | undefined;
 }
 
-/** How far `fit` with `cacheFeatures` is, before its first epoch. */
+/** Progress of `cacheFeatures`, before the first epoch. */
 export interface FeatureLogs {
-  /** Samples that went through the frozen layers. */
+  /** Samples whose features are computed. */
   samples: number;
-  /** How many samples there are, those of validation with them. */
+  /** Samples of training and validation data. */
   samplesTotal: number;
-  /** Since the first began. */
+  /** Seconds since the computation of features began. */
   seconds: number;
 }
 
-/** Figures in the midst of an epoch, exact: `onSteps` waits for the GPU. */
+/** Metrics after a step of an epoch. They are exact: `onSteps` waits for the GPU. */
 export interface StepLogs {
-  /** Epoch under way, from 1. */
+  /** Current epoch, from 1. */
   epoch: number;
-  /** Steps of the epoch that were done. */
+  /** Steps of the epoch that were trained. */
   step: number;
-  /** Samples (of each replica) that the figures cover: those of this epoch so far. */
+  /** Samples of this epoch so far, of one replica. */
   samples: number;
-  /** Means over the samples, and over the replicas. */
+  /** Means over the samples and the replicas. */
   logs: Metrics;
-  /** Means over the samples, of each replica. */
+  /** Means over the samples, for each replica. */
   replicas: readonly Metrics[];
 }
 
-/** One finished epoch: what Keras prints at the end of its line. */
+/** Metrics of one finished epoch. */
 export interface EpochLogs {
-  /** From 1. */
+  /** Number of the epoch, from 1. */
   epoch: number;
-  /** Mean loss over the samples of the epoch, penalties included, while the weights changed. */
+  /** Mean loss over the samples of the epoch, penalties included, each before the step on its batch. */
   loss: number;
-  /** Of models that tell classes; not of those that approach numbers. */
+  /** Training accuracy; only of models that predict classes. */
   accuracy?: number;
-  /** Loss on the validation data after the epoch. Present when there is such data, as is `val...` for each metric. */
+  /** Loss on the validation data after the epoch. With validation data, every metric has such a `val...`. */
   valLoss?: number;
-  /** Accuracy on the validation data after the epoch, of models that tell classes. */
+  /** Accuracy on the validation data after the epoch; only of models that predict classes. */
   valAccuracy?: number;
-  /** The optimiser's as the epoch ends: with a schedule, that of the next step, as in Keras. */
+  /** Learning rate at the end of the epoch; with a schedule, the rate of the next step, as in Keras. */
   learningRate: number;
-  /** Wall time of the training part of the epoch (validation not counted), all replicas together. */
+  /** Wall time of the epoch in seconds, without validation, of all replicas together. */
   seconds: number;
-  /** Of all replicas together. */
+  /** Samples per second of all replicas together. */
   samplesPerSecond: number;
-  /** Metrics that `compile` named. */
+  /** Metrics given to `compile`. */
   [metric: string]: number | undefined;
 }
 
-/** What `fit` returns. */
+/** The result of `fit`. */
 export interface History {
-  /** Of several replicas, the means over them. */
+  /** Logs of the finished epochs; with several replicas, the means over them. */
   epochs: EpochLogs[];
-  /** The epochs of each replica: of a model alone, the same list once. */
+  /** Logs of each replica; with one replica, a list with `epochs`. */
   replicas: EpochLogs[][];
-  /**
-   * True when an AbortSignal ended training early, and for `onTrainEnd` of a training that failed; the epochs finished until
-   * then are all here.
-   */
+  /** True if an AbortSignal ended training early. Also true in `onTrainEnd` of a training that failed. */
   interrupted: boolean;
   /**
-   * Replicas, from 0, whose last epoch has a loss (or `valLoss`) that is NaN or infinite, or whose weights are after the last step: what
-   * they predict is meaningless. Empty where `EarlyStopping` put back weights with a finite figure. `TerminateOnNaN` ends such a
-   * training early.
+   * Replicas, from 0, whose predictions are meaningless: their last `loss`, `valLoss` or weights are not finite numbers. Empty if
+   * `EarlyStopping` restored weights with a finite metric. `TerminateOnNaN` ends such a training early.
    */
   diverged: number[];
-  /** Wall time of the whole call, validation included. */
+  /** Wall time of the whole call in seconds, validation included. */
   seconds: number;
 }
 
-/** See `History.diverged`. @param broken replicas with weights that are no finite numbers */
-export const divergedReplicas = (replicas: readonly (readonly EpochLogs[])[], broken: ReadonlySet<number>): number[] =>
+/** See `History.diverged`. @param nonFinite replicas with weights that are not finite */
+export const divergedReplicas = (
+  replicas: readonly (readonly EpochLogs[])[],
+  nonFinite: ReadonlySet<number>,
+): number[] =>
   replicas.flatMap((epochs, r) => {
     const { loss = 0, valLoss = 0 } = epochs.at(-1) ?? {};
-    return Number.isFinite(loss) && Number.isFinite(valLoss) && !broken.has(r) ? [] : [r];
+    return Number.isFinite(loss) && Number.isFinite(valLoss) && !nonFinite.has(r) ? [] : [r];
   });

@@ -1,6 +1,6 @@
 import type { History } from '../callbacks/logs.ts';
 
-/** What a state of training is made of: JSON, numbers of every kind, and typed arrays. */
+/** A value in a state of training: JSON, numbers including NaN and infinities, and typed arrays. */
 export type StateValue =
   | null
   | boolean
@@ -11,67 +11,72 @@ export type StateValue =
   | readonly StateValue[]
   | { readonly [key: string]: StateValue };
 
-/** What a callback remembers from epoch to epoch, by names of its own. */
+/**
+ * A value in a state of training.
+ * @deprecated Use `StateValue`.
+ */
+export type Saved = StateValue;
+
+/** State of a callback that a resumed training restores, by names that the callback chooses. */
 export type CallbackState = Readonly<Record<string, StateValue>>;
 
 /**
- * A place between two steps of `fit`.
+ * Position between two steps of `fit`.
  * @inline
  */
 export interface Position {
-  /** The epoch under way, from 1. */
+  /** Current epoch, from 1. */
   epoch: number;
-  /** How many of its steps were done. */
+  /** Steps of the epoch that were trained. */
   step: number;
-  /** Whether its `onEpochBegin` was called. */
+  /** Whether `onEpochBegin` of the epoch was called. */
   begun: boolean;
 }
 
 /**
- * All that the further course of `fit` depends on. Random numbers are those of seed, epoch and step, so that a generator has no
- * state besides.
+ * Everything that a resumed `fit` depends on. Random numbers depend only on seed, epoch and step, so no generator has a state.
  */
 export interface TrainingState {
-  /** What must be the same where training is taken up again. */
+  /** Description of model, data and options; must be the same in the `fit` that resumes. */
   run: Readonly<Record<string, StateValue>>;
-  /** Where training stands. */
+  /** Position between two steps. */
   position: Position;
   /** Whether a callback has ended training. */
   stopTraining: boolean;
-  /** Trained and untrained. */
+  /** Values of the flat weight buffers: those that are trained, then those that are not. */
   weights: readonly Float32Array<ArrayBuffer>[];
   /** The optimizer's state. */
   optimizer: {
     /** Steps taken so far. */
     iterations: number;
-    /** As they were assigned, of each replica where they differ; null for a schedule. */
+    /** Learning rates that were assigned: one, or one for each replica if they differ; null for a schedule. */
     fixedRates: readonly number[] | null;
-    /** The (first) rate of the next step. */
+    /** Learning rate of the next step, of the first replica. */
     learningRate: number;
-    /** Of several schedules: what each gives for the next step. */
+    /** With a schedule for each replica: their rates for the next step. */
     scheduledRates?: readonly number[];
-    /** What it remembers of each weight, in the layout of the weights. */
+    /** State for each weight, such as momentum, in the layout of the weights. */
     slots: readonly Float32Array<ArrayBuffer>[];
   };
-  /** What the epoch's steps so far added up. */
+  /** Totals of loss and metrics over the current epoch so far. */
   totals: Uint32Array<ArrayBuffer>;
-  /** The epochs finished. */
+  /** Logs of the finished epochs. */
   history: Pick<History, 'epochs' | 'replicas'>;
-  /** How long training has taken. */
+  /** Duration of training so far. */
   seconds: {
-    /** Seconds since the beginning. */
+    /** Seconds since training began. */
     whole: number;
-    /** Seconds since the beginning of the epoch under way. */
+    /** Seconds since the current epoch began. */
     epoch: number;
   };
-  /** What the callbacks that have a `state` remember, in their order. */
+  /** States of the callbacks that have a `state`, in their order. */
   callbacks: readonly CallbackState[];
 }
 
-/** Where training can be taken up again. */
+/** A position from which training can be resumed. */
 export interface SafePoint {
-  /** After a step, after an epoch (validation and callbacks included), or where a signal ended `fit` early. */
+  /** After a step, after an epoch with its validation and callbacks, or after a signal ended `fit` early. */
   after: 'step' | 'epoch' | 'interruption';
-  /** The state of training here; to be awaited before `onSafePoint` ends. Waits for the GPU. */
+  /** Returns the state of training at this position. Await it before `onSafePoint` returns. Waits for the GPU. */
   capture(): Promise<TrainingState>;
 }

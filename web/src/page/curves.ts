@@ -55,7 +55,7 @@ function lastOf(points: CurvePoint[], measure: Measure): string {
 function chart({ train, test }: Curves, measure: Measure): string {
   const steps = Math.max(10, train.at(-1)?.step ?? 0, test.at(-1)?.step ?? 0);
   const values = [...train, ...test].flatMap((point) => point[measure]).filter(Number.isFinite);
-  const top = measure === 'accuracy' ? 1 : values.length > 0 ? roundedUp(Math.max(0.1, ...values)) : 2.4;
+  const top = measure === 'accuracy' ? 1 : values.length > 0 ? roundUp(Math.max(0.1, ...values)) : 2.4;
   const x = (step: number) => MARGIN.left + (step / steps) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * top);
@@ -73,7 +73,7 @@ function chart({ train, test }: Curves, measure: Measure): string {
 }
 
 /** The next larger number whose quarters have at most two digits. */
-function roundedUp(value: number): number {
+function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return power * [1.2, 1.6, 2, 2.4, 2.8, 3.2, 4, 4.8, 6, 8, 12].find((top) => top * power >= value)!;
 }

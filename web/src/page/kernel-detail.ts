@@ -2,7 +2,7 @@ import type { Remote } from 'comlink';
 import type { Api } from '../worker/api.ts';
 import type { Comparison, Kernel, MeasuredVariant } from '../worker/kernels.ts';
 import { create, percent, setText } from './dom.ts';
-import { amount, milliseconds, rounded } from './numbers.ts';
+import { amount, formatDigits, milliseconds } from './numbers.ts';
 import { readableWgsl } from './readable-wgsl.ts';
 
 /** The kernel that is opened: its figures, its WGSL, and the reference in its place. */
@@ -129,7 +129,7 @@ function timesOf({ variants }: Comparison): HTMLElement {
 function verdict({ isEqual, sameBits, difference, gradientDifference, tolerance, variants }: Comparison): string {
   const [chosen, reference] = variants as [MeasuredVariant, MeasuredVariant];
   const ratio = reference.ms / chosen.ms;
-  const speed = `The reference ${ratio < 1 ? `is ${rounded(1 / ratio, 2)} times as fast` : `takes ${rounded(ratio, 2)} times as long`}.`;
+  const speed = `The reference ${ratio < 1 ? `is ${formatDigits(1 / ratio, 2)} times as fast` : `takes ${formatDigits(ratio, 2)} times as long`}.`;
   if (sameBits) return `${speed} Losses, and the weights after ${chosen.losses.length} steps, have the same bits.`;
   const differences =
     `losses differ by at most ${difference.toExponential(1)} (relative), gradients of the first step by ${gradientDifference.toExponential(1)} ` +

@@ -15,7 +15,7 @@ export async function unlessGone(call: Promise<void>): Promise<boolean> {
 }
 
 /** Milliseconds that a rest lasts at most. */
-const LONGEST_REST = 4000;
+const MAX_REST_MS = 4000;
 
 /**
  * A function for snapshots that calls `refresh` where the weights have changed: with the newest snapshot, one call at a time. While the
@@ -29,22 +29,22 @@ export function live(
   fail: (error: unknown) => void = (error) => void Promise.reject(error),
 ): (snapshot: Snapshot) => void {
   let next: Snapshot | null = null;
-  let shown = '';
+  let lastKey = '';
   let isBusy = false;
   let wake = () => {};
   async function run(): Promise<void> {
     for (let snapshot = next; snapshot; snapshot = next) {
       next = null;
       const key = `${snapshot.network} ${snapshot.step}`;
-      if (key === shown) continue;
-      shown = key;
+      if (key === lastKey) continue;
+      lastKey = key;
       const begun = performance.now();
       try {
-        if (!(await unlessGone(refresh(snapshot)))) shown = '';
+        if (!(await unlessGone(refresh(snapshot)))) lastKey = '';
       } catch (error) {
         fail(error);
       }
-      const ms = Math.min(LONGEST_REST, rest * (performance.now() - begun));
+      const ms = Math.min(MAX_REST_MS, rest * (performance.now() - begun));
       await new Promise<void>((resolve) => {
         wake = resolve;
         setTimeout(resolve, ms);

@@ -33,18 +33,18 @@ function writeAddress(settings: Settings): void {
 
 async function start(): Promise<void> {
   const worker: Remote<Api> = wrap<Api>(startWorker('./worker.js', stop));
-  const configure = (settings: Settings, options?: { play?: boolean; anew?: boolean }) => {
+  const configure = (settings: Settings, options?: { play?: boolean; restart?: boolean }) => {
     writeAddress(settings);
     return worker.configure(settings, options);
   };
-  const change = (settings: Settings, options?: { anew: boolean }) => {
+  const change = (settings: Settings, options?: { restart: boolean }) => {
     byId('notices').replaceChildren(); // they are of the network before
     return configure(settings, options);
   };
   const controls = createControls(byId('controls').querySelector('form')!, (settings) => change(settings));
   const panels: Panel[] = [
     createRun(byId('run'), worker, {
-      startOver: () => change(controls.settings, { anew: true }),
+      startOver: () => change(controls.settings, { restart: true }),
       nextSeed() {
         const { seed } = controls.settings;
         controls.show({ ...controls.settings, seed: seed < RANGES.seed[1] ? seed + 1 : 0 });
@@ -71,7 +71,7 @@ async function start(): Promise<void> {
   for (const problem of problems) showNotice(problem);
   controls.show(settings);
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') void worker.keepSoon(); // the tab may be about to close
+    if (document.visibilityState === 'hidden') void worker.checkpointSoon(); // the tab may be about to close
   });
   await configure(settings);
 }

@@ -1,7 +1,7 @@
 import { colorMap, LEVELS, type Scheme } from './colors.ts';
 import { drawData, HALF_WIDTH, joinPoints, type Point, type Points, pointsOf } from './data.ts';
 import type { Look } from './look.ts';
-import { rounded, toggled } from './own-points.ts';
+import { roundCoordinate, togglePoint } from './own-points.ts';
 import { paintPlane } from './paint.ts';
 import { MAX_POINTS, type Settings } from './settings.ts';
 import { CLASSES, placeText, surfaceText } from './words.ts';
@@ -77,7 +77,7 @@ export function createBoard(
 
   function toggle(x: number, y: number): void {
     if (!settings) return;
-    const points = toggled(settings.points, { x, y, label: chosen() });
+    const points = togglePoint(settings.points, { x, y, label: chosen() });
     if (points.length <= MAX_POINTS) events.onPoints(points);
     else events.onNotice(`There is room for ${MAX_POINTS} points of your own; take one away first.`);
   }
@@ -88,7 +88,7 @@ export function createBoard(
     return { x: HALF_WIDTH * (2 * x - 1), y: HALF_WIDTH * (1 - 2 * y) };
   };
   const sayPlace = ({ x, y }: { x: number; y: number }) => {
-    if (look) place.textContent = placeText(rounded(x), rounded(y), look.surface);
+    if (look) place.textContent = placeText(roundCoordinate(x), roundCoordinate(y), look.surface);
   };
 
   plane.addEventListener('click', (event) => {
@@ -106,7 +106,7 @@ export function createBoard(
     event.preventDefault();
     cursor ??= lastCursor;
     const far = event.shiftKey ? 0.5 : 0.1;
-    if (move) cursor = { x: rounded(cursor.x + far * move[0]), y: rounded(cursor.y + far * move[1]) };
+    if (move) cursor = { x: roundCoordinate(cursor.x + far * move[0]), y: roundCoordinate(cursor.y + far * move[1]) };
     lastCursor = cursor;
     if (isPlaced) toggle(cursor.x, cursor.y);
     sayPlace(cursor);

@@ -10,12 +10,12 @@ export class CurveHistory {
 
   /** Adds a look. Points of its step and later ones, from before training began again, are forgotten. */
   add({ step, training, test }: Look): void {
-    const added = (points: readonly CurvePoint[], score: Score | null) => {
+    const append = (points: readonly CurvePoint[], score: Score | null) => {
       const before = points.filter((point) => point.step < step);
       const all = score ? [...before, { step, ...score }] : before;
       return all.length > MAX_POINTS ? all.filter((_, i) => i % 2 === 0 || i === all.length - 1) : all;
     };
     const { train, test: tests } = this.curves;
-    this.curves = { train: added(train, training), test: added(tests, test) };
+    this.curves = { train: append(train, training), test: append(tests, test) };
   }
 }

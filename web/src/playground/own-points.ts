@@ -4,11 +4,13 @@ import { HALF_WIDTH, type Point } from './data.ts';
 const NEAR = 0.08;
 
 /** A coordinate within the plane, to hundredths, as the address has it. */
-export const rounded = (value: number): number =>
+export const roundCoordinate = (value: number): number =>
   Math.round(100 * Math.min(HALF_WIDTH, Math.max(-HALF_WIDTH, value))) / 100 + 0; // + 0: of -0 too
 
 /** The points with another one at a place, or without the one that is there. */
-export function toggled(points: readonly Point[], { x, y, label }: Point): readonly Point[] {
+export function togglePoint(points: readonly Point[], { x, y, label }: Point): readonly Point[] {
   const there = points.findLastIndex((point) => Math.hypot(point.x - x, point.y - y) <= NEAR);
-  return there >= 0 ? points.filter((_, i) => i !== there) : [...points, { x: rounded(x), y: rounded(y), label }];
+  return there >= 0
+    ? points.filter((_, i) => i !== there)
+    : [...points, { x: roundCoordinate(x), y: roundCoordinate(y), label }];
 }

@@ -53,7 +53,7 @@ export class Player {
    */
   static async start(open: () => Promise<Device>, settings: Settings, report: Player['report']): Promise<Player> {
     const player = new Player(await open(), open, settings, report);
-    await player.inTurn(() => player.show());
+    await player.enqueue(() => player.show());
     return player;
   }
 
@@ -66,13 +66,13 @@ export class Player {
 
   async pause(): Promise<void> {
     this.isPlaying = false;
-    await this.inTurn(() => this.show());
+    await this.enqueue(() => this.show());
   }
 
   /** Pauses, then trains a number of steps or the rest of the epoch. */
   async advance(by: number | 'epoch'): Promise<void> {
     this.isPlaying = false;
-    await this.inTurn(async () => {
+    await this.enqueue(async () => {
       this.train(by === 'epoch' ? this.session.stepsToEpochEnd : by);
       await this.show();
     });
@@ -83,7 +83,7 @@ export class Player {
    * paused.
    */
   async configure(settings: Settings): Promise<void> {
-    await this.inTurn(async () => {
+    await this.enqueue(async () => {
       const before = this.settings;
       this.settings = settings; // before what may fail: a lost device is opened again with them
       if (needsRestart(before, settings)) this.checkpoint = null;
@@ -96,7 +96,7 @@ export class Player {
   /** Begins again with the same settings, paused. */
   async restart(): Promise<void> {
     this.isPlaying = false;
-    await this.inTurn(async () => {
+    await this.enqueue(async () => {
       this.checkpoint = null;
       this.replaceSession();
       await this.show();
@@ -116,7 +116,7 @@ export class Player {
   private watch(): void {
     const { device } = this;
     void device.gpu.lost.then(() => {
-      if (this.device === device && !this.isDisposed) return this.inTurn(() => this.show());
+      if (this.device === device && !this.isDisposed) return this.enqueue(() => this.show());
     });
   }
 
@@ -158,7 +158,7 @@ export class Player {
       this.isFrameDue = false;
       return this.frame();
     };
-    begin(() => void this.inTurn(frame));
+    begin(() => void this.enqueue(frame));
   }
 
   /** Lets training take about as long as looking and drawing, at most an epoch a frame. */
@@ -192,7 +192,7 @@ export class Player {
   }
 
   /** Runs a call after those before it. What it throws is reported; a lost device is opened again. */
-  private inTurn(call: () => Promise<void>): Promise<void> {
+  private enqueue(call: () => Promise<void>): Promise<void> {
     this.last = this.last.then(call).catch((error: unknown) => this.recover(error));
     return this.last;
   }

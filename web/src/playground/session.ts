@@ -51,7 +51,7 @@ export class Session {
   private readonly steps = new Map<number, BatchStep>();
   private order: { epoch: number; points: Uint32Array } | null = null;
   /** Records what is looked at, once; null until then. */
-  private looking: { inputs: Tensor[]; run: CompiledStep<[], Tensor[][]> } | null = null;
+  private recordedLook: { inputs: Tensor[]; run: CompiledStep<[], Tensor[][]> } | null = null;
 
   constructor(
     private readonly device: Device,
@@ -98,13 +98,15 @@ export class Session {
   private trainOn(points: Uint32Array): void {
     const { positions, labels } = this.training;
     const batch = this.stepFor(points.length);
-    batch.x.assign(this.repeated(Array.from(points, (p) => [positions[2 * p]!, positions[2 * p + 1]!]).flat()));
-    batch.labels.assign(Uint32Array.from(this.repeated(Array.from(points, (p) => labels[p]!))));
+    batch.x.assign(
+      this.repeatForReplicas(Array.from(points, (p) => [positions[2 * p]!, positions[2 * p + 1]!]).flat()),
+    );
+    batch.labels.assign(Uint32Array.from(this.repeatForReplicas(Array.from(points, (p) => labels[p]!))));
     batch.run();
   }
 
   /** The same values for each replica. */
-  private repeated(values: readonly number[]): Float32Array<ArrayBuffer> {
+  private repeatForReplicas(values: readonly number[]): Float32Array<ArrayBuffer> {
     return Float32Array.from({ length: this.settings.replicas * values.length }, (_, i) => values[i % values.length]!);
   }
 
@@ -128,8 +130,8 @@ export class Session {
   async look(): Promise<Look> {
     const { device, training, test, settings, step, stepsPerEpoch } = this;
     const epoch = this.epoch + (stepsPerEpoch > 0 ? this.batchesDone / stepsPerEpoch : 0);
-    this.looking ??= this.record();
-    const [[logits], units] = this.looking.run() as [[Tensor], Tensor[]];
+    this.recordedLook ??= this.record();
+    const [[logits], units] = this.recordedLook.run() as [[Tensor], Tensor[]];
     // The units of the first replica alone: it comes first in the buffer.
     const reads = units.map(({ array, size }) => device.read(array.storage, 4 * size));
     const [values, ...outputs] = await Promise.all([logits.data(), ...reads]);
@@ -145,12 +147,12 @@ export class Session {
     };
   }
 
-  private record(): NonNullable<Session['looking']> {
+  private record(): NonNullable<Session['recordedLook']> {
     const { device, network, settings, training, test } = this;
     const models = settings.replicas;
     const grid = gridPositions(SURFACE_SIZE);
     const inputs = [[...grid, ...training.positions, ...test.positions], [...gridPositions(UNIT_SIZE)]].map((all) =>
-      tensor(device, this.repeated(all), [all.length / 2, 2], { models }),
+      tensor(device, this.repeatForReplicas(all), [all.length / 2, 2], { models }),
     );
     const [points, nodes] = inputs as [Tensor, Tensor];
     const run = compileStep(device, () =>
@@ -194,8 +196,8 @@ export class Session {
       x.dispose();
       labels.dispose();
     }
-    this.looking?.run.dispose();
-    for (const input of this.looking?.inputs ?? []) input.dispose();
+    this.recordedLook?.run.dispose();
+    for (const input of this.recordedLook?.inputs ?? []) input.dispose();
     this.optimizer.dispose();
     this.network.dispose();
   }

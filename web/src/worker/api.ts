@@ -21,7 +21,7 @@ import { Session } from './session.ts';
 /** Least milliseconds between two snapshots while training. */
 const SNAPSHOT_MS = 100;
 /** Losses of the device in a row, without a step between them, that training is taken up again after. */
-const MOST_LOSSES = 3;
+const MAX_LOSSES = 3;
 
 /** What the worker calls in the page. */
 export interface PageEvents {
@@ -40,22 +40,22 @@ export class Api {
   private settings: Settings | null = null;
   private state: State = 'opening';
   private networks = 0;
-  private losses = 0;
+  private deviceLosses = 0;
   /** Step that the network was opened at. */
   private openedAt = 0;
   /** Whether the network that is being opened is to play. */
-  private opensToPlay = false;
+  private playWhenOpen = false;
   /** A rest for a measurement, and whether training goes on after it. */
-  private resting: { session: Session; goesOn: boolean } | null = null;
+  private pausedRun: { session: Session; continues: boolean } | null = null;
   /** The end of the last rest. */
-  private rests: Promise<unknown> = Promise.resolve();
-  private sent = 0;
-  private pending: ReturnType<typeof setTimeout> | null = null;
+  private lastPausedRun: Promise<unknown> = Promise.resolve();
+  private lastSentAt = 0;
+  private sendTimer: ReturnType<typeof setTimeout> | null = null;
   private readonly samples = new Map<DataName, Promise<Samples>>();
   /** What each network took the test images for. */
-  private readonly tested = new WeakMap<Session, TestResult>();
+  private readonly testResults = new WeakMap<Session, TestResult>();
   /** Of how many networks it was said that their loss is no number. */
-  private readonly diverged = new WeakMap<Session, number>();
+  private readonly divergedReplicas = new WeakMap<Session, number>();
   /** Networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -86,41 +86,41 @@ export class Api {
   }
 
   /** Opens a network, at its checkpoint if there is one, else at its beginning. */
-  configure(settings: Settings, { play = false, anew = false } = {}): Promise<void> {
-    if (this.settings) this.checkpoints.sayAgain();
-    return this.enqueue(() => this.open(settings, { play, anew }));
+  configure(settings: Settings, { play = false, restart = false } = {}): Promise<void> {
+    if (this.settings) this.checkpoints.resetNotices();
+    return this.enqueue(() => this.open(settings, { play, restart }));
   }
 
   /** In a rest, it plays afterwards; after a failure not at all. */
   play(): void {
     if (!this.session || this.state === 'failed') return;
-    if (this.resting) this.resting.goesOn = true;
+    if (this.pausedRun) this.pausedRun.continues = true;
     else this.session.play();
     this.setState(this.isPlaying ? 'training' : 'paused');
   }
 
   async pause(): Promise<void> {
-    if (this.resting) {
-      this.resting.goesOn = false;
+    if (this.pausedRun) {
+      this.pausedRun.continues = false;
       this.change();
     } else await this.session?.pause();
   }
 
   async step(): Promise<void> {
-    if (this.resting) {
+    if (this.pausedRun) {
       await this.pause();
-      await this.rests;
+      await this.lastPausedRun;
     }
     await this.session?.takeStep();
   }
 
   private get isPlaying(): boolean {
-    return this.resting ? this.resting.goesOn : (this.session?.isPlaying ?? this.opensToPlay);
+    return this.pausedRun ? this.pausedRun.continues : (this.session?.isPlaying ?? this.playWhenOpen);
   }
 
   /** See `Session.keepSoon`. */
-  keepSoon(): void {
-    this.session?.keepSoon();
+  checkpointSoon(): void {
+    this.session?.checkpointSoon();
   }
 
   /** What panels compute from; they add methods below. @throws DisposedError while there is no network */
@@ -138,13 +138,13 @@ export class Api {
   async testCounts(): Promise<number[][]> {
     const session = this.current;
     const result = await testModel(session.model, session.test, session.data.test.labels);
-    this.tested.set(session, result);
+    this.testResults.set(session, result);
     return result.counts;
   }
 
   /** The images of a cell of the last `testCounts`. */
   imagesOfCell(truth: number, predicted: number) {
-    const result = this.tested.get(this.current);
+    const result = this.testResults.get(this.current);
     return result ? imagesOfCell(this.current.data.test, result, truth, predicted) : [];
   }
 
@@ -158,7 +158,7 @@ export class Api {
 
   /** Read between two steps, so that they are of the step that is given with them. */
   weightsFile() {
-    return this.atRest(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
+    return this.whilePaused(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
   }
 
   nodeProgram() {
@@ -187,38 +187,38 @@ export class Api {
 
   /** The kernels of the network, measured while its training rests. */
   measureKernels(): Promise<KernelTable> {
-    return this.atRest((session) => measureKernels(session));
+    return this.whilePaused((session) => measureKernels(session));
   }
 
   /** A variant that was chosen beside the reference, while the training rests. */
   compareWithReference(choice: Choice): Promise<Comparison> {
-    return this.atRest((session) => compareWithReference(session, choice));
+    return this.whilePaused((session) => compareWithReference(session, choice));
   }
 
   /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
-  private async atRest<T>(body: (session: Session) => Promise<T>): Promise<T> {
+  private async whilePaused<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
-    const done = this.rests.then(() => this.rest(session, body));
-    this.rests = done.catch(() => {});
+    const done = this.lastPausedRun.then(() => this.runPaused(session, body));
+    this.lastPausedRun = done.catch(() => {});
     return done;
   }
 
-  private async rest<T>(session: Session, body: (session: Session) => Promise<T>): Promise<T> {
+  private async runPaused<T>(session: Session, body: (session: Session) => Promise<T>): Promise<T> {
     if (session !== this.current) throw new DisposedError('The network was closed meanwhile.');
-    const resting = { session, goesOn: session.isPlaying };
-    this.resting = resting;
+    const resting = { session, continues: session.isPlaying };
+    this.pausedRun = resting;
     try {
       await session.pause();
       return await body(session);
     } finally {
-      if (this.resting === resting) this.endRest();
+      if (this.pausedRun === resting) this.endPause();
     }
   }
 
-  private endRest(): void {
-    const { resting } = this;
-    this.resting = null;
-    if (resting?.goesOn && resting.session === this.session) this.play();
+  private endPause(): void {
+    const { pausedRun } = this;
+    this.pausedRun = null;
+    if (pausedRun?.continues && pausedRun.session === this.session) this.play();
   }
 
   private enqueue(task: () => Promise<void>): Promise<void> {
@@ -230,9 +230,9 @@ export class Api {
   private async open(settings: Settings, { play, anew }: { play: boolean; anew: boolean }): Promise<void> {
     const { session } = this;
     let device: Device | null = null;
-    this.session = this.resting = null;
+    this.session = this.pausedRun = null;
     this.settings = settings;
-    this.opensToPlay = play;
+    this.playWhenOpen = play;
     this.setState('opening');
     try {
       await session?.dispose();
@@ -276,9 +276,9 @@ export class Api {
     if (!settings) return;
     const play = this.isPlaying;
     const step = session?.step ?? 0;
-    this.losses = session && step > this.openedAt ? 1 : this.losses + 1;
-    if (this.losses > MOST_LOSSES) {
-      this.fail(new DeviceLostError(`the device was lost ${this.losses} times in a row: ${reason}`));
+    this.deviceLosses = session && step > this.openedAt ? 1 : this.deviceLosses + 1;
+    if (this.deviceLosses > MAX_LOSSES) {
+      this.fail(new DeviceLostError(`the device was lost ${this.deviceLosses} times in a row: ${reason}`));
       return;
     }
     await this.open(settings, { play, anew: false });
@@ -343,12 +343,12 @@ export class Api {
   }
 
   /** Says so where losses are no numbers any more, and pauses where all are. */
-  private tellDiverged(): void {
+  private reportDiverged(): void {
     const { session } = this;
     const losses = session?.curves.curves.train.at(-1)?.loss ?? [];
     const broken = losses.filter((loss) => !Number.isFinite(loss)).length;
-    if (!session || broken <= (this.diverged.get(session) ?? 0)) return;
-    this.diverged.set(session, broken);
+    if (!session || broken <= (this.divergedReplicas.get(session) ?? 0)) return;
+    this.divergedReplicas.set(session, broken);
     const stops = broken === losses.length && this.isPlaying;
     if (stops) void this.pause();
     const which = broken < losses.length ? ` of ${broken} of ${losses.length} networks` : ' of all networks';
@@ -360,11 +360,11 @@ export class Api {
   }
 
   private change(): void {
-    this.tellDiverged();
+    this.reportDiverged();
     if (this.session && this.state !== 'opening' && this.state !== 'failed') {
       this.state = this.isPlaying ? 'training' : 'paused';
     }
-    this.pending ??= setTimeout(() => this.send(), Math.max(0, SNAPSHOT_MS - (performance.now() - this.sent)));
+    this.sendTimer ??= setTimeout(() => this.send(), Math.max(0, SNAPSHOT_MS - (performance.now() - this.lastSentAt)));
   }
 
   private setState(state: State): void {
@@ -373,9 +373,9 @@ export class Api {
   }
 
   private send(): void {
-    if (this.pending !== null) clearTimeout(this.pending);
-    this.pending = null;
-    this.sent = performance.now();
+    if (this.sendTimer !== null) clearTimeout(this.sendTimer);
+    this.sendTimer = null;
+    this.lastSentAt = performance.now();
     const { session, settings, device } = this;
     if (!settings) return;
     this.events?.onSnapshot({

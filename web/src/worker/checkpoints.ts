@@ -17,7 +17,7 @@ export interface Store {
 }
 
 /** Milliseconds that the store may take: IndexedDB of some browsers does not answer at times. */
-const PATIENCE_MS = 10_000;
+const STORE_TIMEOUT_MS = 10_000;
 const VERSION = 1;
 const KEY = 'last';
 
@@ -51,11 +51,11 @@ export class Checkpoints {
   constructor(
     private readonly store: Store,
     private readonly onProblem: (message: string) => void,
-    private readonly patienceMs = PATIENCE_MS,
+    private readonly timeoutMs = STORE_TIMEOUT_MS,
   ) {}
 
   /** Says once more what is wrong with the store: a page has taken its notices away. */
-  sayAgain(): void {
+  resetNotices(): void {
     this.reported = false;
   }
 
@@ -63,7 +63,7 @@ export class Checkpoints {
   async load(): Promise<Checkpoint | null> {
     if (this.latest) return this.latest;
     try {
-      const value = await this.ask(() => this.store.get());
+      const value = await this.withTimeout(() => this.store.get());
       if (value === undefined || value === null) return null;
       if (isCheckpoint(value)) {
         this.latest = value;
@@ -83,7 +83,7 @@ export class Checkpoints {
     this.latest = { version: VERSION, address, state };
     try {
       const { latest } = this;
-      await this.ask(() => this.store.set(latest));
+      await this.withTimeout(() => this.store.set(latest));
       this.reported = false;
     } catch (error) {
       this.report(error);
@@ -93,14 +93,14 @@ export class Checkpoints {
   async remove(): Promise<void> {
     this.latest = null;
     try {
-      await this.ask(() => this.store.remove());
+      await this.withTimeout(() => this.store.remove());
     } catch (error) {
       this.report(error);
     }
   }
 
   /** What the store answers. One that takes too long is left alone until it has answered, so that training need not wait for it again. */
-  private async ask<T>(call: () => Promise<T>): Promise<T> {
+  private async withTimeout<T>(call: () => Promise<T>): Promise<T> {
     if (this.isStuck) throw noAnswer();
     const answer = call();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -112,7 +112,7 @@ export class Checkpoints {
         };
         answer.then(free, free);
         reject(noAnswer());
-      }, this.patienceMs);
+      }, this.timeoutMs);
     });
     try {
       return await Promise.race([answer, late]);

@@ -2,7 +2,7 @@ import { ArgumentError, type CallbackState, type Metrics } from '../../../src/in
 import type { CurvePoint, Curves } from '../snapshot.ts';
 
 /** Points a curve has at most: beyond, neighbors are averaged. */
-const MOST_POINTS = 400;
+const MAX_POINTS = 400;
 
 /** Loss and accuracy of each replica over the steps of a training. */
 export class CurveRecorder {
@@ -27,12 +27,12 @@ export class CurveRecorder {
         const sum = before.samples * (before.replicas[r]?.[name] ?? 0);
         return (samples * now[name]! - sum) / (samples - before.samples);
       });
-    this.train = thinned([...this.train, { step, loss: meanSince('loss'), accuracy: meanSince('accuracy') }]);
+    this.train = thinOut([...this.train, { step, loss: meanSince('loss'), accuracy: meanSince('accuracy') }]);
     this.read = { samples, replicas };
   }
 
   addTest(point: CurvePoint): void {
-    this.test = thinned([...this.test, point]);
+    this.test = thinOut([...this.test, point]);
     this.read = { samples: 0, replicas: [] };
   }
 
@@ -67,8 +67,8 @@ const arePoints = (points: unknown, replicas: number): points is CurvePoint[] =>
   );
 
 /** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
-function thinned(points: CurvePoint[]): CurvePoint[] {
-  if (points.length <= MOST_POINTS) return points;
+function thinOut(points: CurvePoint[]): CurvePoint[] {
+  if (points.length <= MAX_POINTS) return points;
   const startOf = (i: number) => points[i - 1]?.step ?? 0;
   let first = 0;
   for (let i = 1; i < points.length - 2; i++) {

@@ -1,7 +1,7 @@
 import type { Model } from '../../../src/index.ts';
 
 /** Tiles at most, of which a filter has one for each channel: more are too many to look at. */
-const MOST_TILES = 30;
+const MAX_TILES = 30;
 
 /** Weights of the first layer as images of the size that the layer sees at once. */
 export interface FirstFilters {
@@ -35,7 +35,7 @@ export async function readFirstFilters(model: Model, replica = 0): Promise<First
   const count = shape.at(-1)!;
   if (!isConvolution && (first.layer.kind !== 'Dense' || shape[0] !== height! * width! * channels!)) return null;
   const all = (await kernel.tensor.data()).subarray(replica * size, (replica + 1) * size);
-  const shown = Math.min(count, Math.floor(MOST_TILES / channels!));
+  const shown = Math.min(count, Math.floor(MAX_TILES / channels!));
   const pixels = height! * width!;
   const values = new Float32Array(shown * channels! * pixels);
   let limit = 0;

@@ -3,7 +3,7 @@ import type { BatchSource, ImageSet, Model } from '../../../src/index.ts';
 /** Images a batch, of all replicas together. The test images of one network are one batch, so that all see the same weights. */
 const BATCH = 1000;
 /** Images of a cell that are shown at most. */
-const MOST_IMAGES = 20;
+const MAX_IMAGES = 20;
 
 /** What a model takes the images of a set for. */
 export interface TestResult {
@@ -72,7 +72,7 @@ export function imagesOfCell(set: ImageSet, result: TestResult, truth: number, p
       probabilityOfTrue: result.probabilities[index * classes + truth]!,
     });
   }
-  return images.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, MOST_IMAGES);
+  return images.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, MAX_IMAGES);
 }
 
 /** An image of a set by its number, its label, and how many there are; `pixels` is null if there is none of that number. */

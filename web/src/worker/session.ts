@@ -22,10 +22,10 @@ const REPORT_MS = 150;
 const CHECKPOINT_MS = 2000;
 const CHECKPOINT_SHARE = 20;
 /** So many epochs end a training. */
-const MOST_EPOCHS = 1000;
+const MAX_EPOCHS = 1000;
 const NEVER = 2 ** 31;
 /** Hashes that are kept. */
-const MOST_HASHES = 10;
+const MAX_HASHES = 10;
 
 export interface SessionEvents {
   /** Something that a snapshot shows has changed. */
@@ -61,13 +61,13 @@ export class Session {
   private isEnded = false;
   private playing = false;
   private stepsLeft = 0;
-  private reported = { at: 0, step: -1 };
-  private checkpointed = { at: performance.now(), ms: 0, step: -1 };
+  private lastReport = { at: 0, step: -1 };
+  private lastCheckpoint = { at: performance.now(), ms: 0, step: -1 };
   /** Ends the wait at a safe point. */
   private wake = () => {};
   /** Called when a pause is reached. */
   private readonly pauses: (() => void)[] = [];
-  private held = false;
+  private isPaused = false;
 
   /** @throws OutOfMemoryError where the network or its data do not fit on the adapter */
   constructor(
@@ -75,20 +75,20 @@ export class Session {
     readonly settings: Settings,
     readonly data: Samples,
     private readonly events: SessionEvents,
-    private readonly epochs = MOST_EPOCHS,
+    private readonly epochs = MAX_EPOCHS,
   ) {
     const { seed, replicas } = settings;
-    const made: { dispose(): void }[] = [];
-    const own = <T extends { dispose(): void }>(resource: T): T => {
-      made.push(resource);
+    const disposables: { dispose(): void }[] = [];
+    const track = <T extends { dispose(): void }>(resource: T): T => {
+      disposables.push(resource);
       return resource;
     };
     try {
-      this.model = own(createModel(settings)).build(device, { seed, replicas });
-      this.train = own(new ImageLoader(device, data.train));
-      this.test = own(new ImageLoader(device, data.test));
+      this.model = track(createModel(settings)).build(device, { seed, replicas });
+      this.train = track(new ImageLoader(device, data.train));
+      this.test = track(new ImageLoader(device, data.test));
     } catch (error) {
-      for (const resource of made) resource.dispose();
+      for (const resource of disposables) resource.dispose();
       throw error;
     }
   }
@@ -127,14 +127,14 @@ export class Session {
     this.playing = false;
     this.stepsLeft++;
     this.start();
-    this.held = false;
+    this.isPaused = false;
     this.wake();
     await this.reachPause();
   }
 
   /** Keeps a checkpoint after the next step, due or not. */
-  keepSoon(): void {
-    this.checkpointed.at = Number.NEGATIVE_INFINITY;
+  checkpointSoon(): void {
+    this.lastCheckpoint.at = Number.NEGATIVE_INFINITY;
   }
 
   /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
@@ -147,7 +147,7 @@ export class Session {
 
   /** Compiles the kernels of a step by taking one of a copy, so that the first step after a click need not wait for that. */
   compile(): Promise<void> {
-    this.compiling ??= this.takeStepOfCopy()
+    this.compiling ??= this.trainCopy()
       .then(() => this.setCompiled())
       .catch((error) => this.fail(error));
     return this.compiling;
@@ -158,7 +158,7 @@ export class Session {
     this.events.onChange();
   }
 
-  private async takeStepOfCopy(): Promise<void> {
+  private async trainCopy(): Promise<void> {
     const { device, settings, data } = this;
     const { batch: batchSize, seed, replicas } = settings;
     const copy = createModel(settings).build(device, { seed, replicas });
@@ -196,7 +196,7 @@ export class Session {
   }
 
   private reachPause(): Promise<void> {
-    if (this.held || this.isEnded || !this.running) return Promise.resolve();
+    if (this.isPaused || this.isEnded || !this.running) return Promise.resolve();
     return new Promise((resolve) => this.pauses.push(resolve));
   }
 
@@ -234,8 +234,8 @@ export class Session {
       async onSafePoint({ after, capture }) {
         if (after === 'step') session.position.step++;
         if (after === 'epoch') session.position = { epoch: session.position.epoch + 1, step: 0 };
-        await session.keep(after === 'interruption', capture);
-        if (after === 'step') await session.hold(capture);
+        await session.checkpointIfDue(after === 'interruption', capture);
+        if (after === 'step') await session.waitWhilePaused(capture);
       },
       state: () => ({ curves: session.curves.state(), hashes: session.hashes as unknown as CallbackState[] }),
       async restore(saved) {
@@ -243,32 +243,32 @@ export class Session {
         session.hashes = checkHashes(saved.hashes);
         const { epoch, step } = initial!.position;
         session.position = { epoch, step };
-        session.checkpointed.step = session.reported.step = session.step;
-        await session.hold(async () => initial!);
+        session.lastCheckpoint.step = session.lastReport.step = session.step;
+        await session.waitWhilePaused(async () => initial!);
       },
     } as Callback;
   }
 
   private get isReportDue(): boolean {
-    return !this.playing || performance.now() - this.reported.at >= REPORT_MS;
+    return !this.playing || performance.now() - this.lastReport.at >= REPORT_MS;
   }
 
   private report({ samples, replicas }: StepLogs): void {
     // `position` is that of the last safe point: this step has not reached its own yet.
     const step = this.step + 1;
     const now = performance.now();
-    const { at, step: before } = this.reported;
+    const { at, step: before } = this.lastReport;
     if (before >= 0 && step > before && this.playing) {
       this.samplesPerSecond = (1000 * (step - before) * this.settings.batch * replicas.length) / (now - at);
     }
     this.curves.addTraining(step, samples, replicas);
-    this.reported = { at: performance.now(), step };
+    this.lastReport = { at: performance.now(), step };
     this.setCompiled();
   }
 
   private async endEpoch(replicas: readonly EpochLogs[]): Promise<void> {
     const hash = { epoch: this.position.epoch, hash: await hashWeights(this.model) };
-    this.hashes = [...this.hashes, hash].slice(-MOST_HASHES);
+    this.hashes = [...this.hashes, hash].slice(-MAX_HASHES);
     const point: CurvePoint = {
       step: this.position.epoch * this.stepsPerEpoch,
       loss: replicas.map(({ valLoss }) => valLoss!),
@@ -279,37 +279,37 @@ export class Session {
   }
 
   /** Keeps a checkpoint where one is due. */
-  private async keep(isLast: boolean, capture: () => Promise<TrainingState>): Promise<void> {
-    const { at, ms } = this.checkpointed;
+  private async checkpointIfDue(isLast: boolean, capture: () => Promise<TrainingState>): Promise<void> {
+    const { at, ms } = this.lastCheckpoint;
     const isDue = performance.now() - at >= Math.max(CHECKPOINT_MS, CHECKPOINT_SHARE * ms);
     if (isDue && !isLast) await this.checkpoint(capture);
   }
 
   private async checkpoint(capture: () => Promise<TrainingState>): Promise<void> {
-    if (this.checkpointed.step === this.step) return;
+    if (this.lastCheckpoint.step === this.step) return;
     const begun = performance.now();
     await this.events.onCheckpoint(await capture());
     const now = performance.now();
-    this.checkpointed = { at: now, ms: now - begun, step: this.step };
+    this.lastCheckpoint = { at: now, ms: now - begun, step: this.step };
   }
 
   /** Waits while the training is paused. */
-  private async hold(capture: () => Promise<TrainingState>): Promise<void> {
+  private async waitWhilePaused(capture: () => Promise<TrainingState>): Promise<void> {
     if (this.stepsLeft > 0) this.stepsLeft--;
     const isHeld = () => !this.playing && this.stepsLeft === 0 && !this.abort.signal.aborted;
     // What the page shows is of the step that it stops at.
-    if (!isHeld() || this.reported.step !== this.step) return;
+    if (!isHeld() || this.lastReport.step !== this.step) return;
     await this.checkpoint(capture);
     while (isHeld()) {
       const woken = new Promise<void>((resolve) => {
         this.wake = resolve;
       });
-      this.held = true;
+      this.isPaused = true;
       this.endWaits();
       this.events.onChange();
       await woken;
     }
-    this.held = false;
-    this.reported.at = performance.now();
+    this.isPaused = false;
+    this.lastReport.at = performance.now();
   }
 }
