@@ -6,69 +6,72 @@ import type { KernelSource } from '../gpu/pipelines.ts';
 /** Invocations that reduce a row together: eight lanes of a subgroup, or a workgroup. */
 export type CooperativeGroup = 'subgroup' | 'workgroup';
 
-/** Members of a team, and teams in a workgroup; as the shaders have them. */
+/** Invocations of a group, and groups in a workgroup, as in the shaders. */
 const GROUPS = {
-  subgroup: { code: subgroupCode, members: 8, each: 8 },
-  workgroup: { code: workgroupCode, members: 256, each: 1 },
+  subgroup: { code: subgroupCode, size: 8, perWorkgroup: 8 },
+  workgroup: { code: workgroupCode, size: 256, perWorkgroup: 1 },
 } as const;
 
-/** Invocations in a team. */
-export const cooperativeSize = (team: CooperativeGroup): number => GROUPS[team].members;
+/** Invocations in a group. */
+export const cooperativeSize = (group: CooperativeGroup): number => GROUPS[group].size;
 
-/** Texts that go before the kernels of teams. */
+/** The shaders that are put before cooperative kernels. */
 export const cooperativeShaders: readonly string[] = [subgroupCode, workgroupCode];
 
-export const cooperativeSupports = (team: CooperativeGroup, device: Device): boolean =>
-  team === 'workgroup' || device.subgroupLanes !== null;
+export const cooperativeSupports = (group: CooperativeGroup, device: Device): boolean =>
+  group === 'workgroup' || device.subgroupLanes !== null;
 
-/** A kernel written for teams (its name ends in `_cooperative`) as one of a kind. */
+/** Source of a cooperative kernel (its name ends in `_cooperative`) for one kind of group. */
 export function cooperativeSource(
-  team: CooperativeGroup,
+  group: CooperativeGroup,
   name: string,
   code: string,
   constants: Record<string, number> | undefined = undefined,
 ): KernelSource {
-  return { name: name.replace(/_cooperative$/, `_${team}`), code: GROUPS[team].code + code, constants };
+  return { name: name.replace(/_cooperative$/, `_${group}`), code: GROUPS[group].code + code, constants };
 }
 
-/** Workgroups for so many teams a replica, folded into two dimensions because one holds only 65,535. */
-export function cooperativeWorkgroups(team: CooperativeGroup, teams: number, replicas = 1): Workgroups {
-  const groups = Math.ceil(teams / GROUPS[team].each);
-  const x = Math.min(groups, 32768);
-  return [x, x === 0 ? 0 : Math.ceil(groups / x), replicas];
+/** Workgroups for `count` groups of each replica, folded into two dimensions because one holds only 65,535. */
+export function cooperativeWorkgroups(group: CooperativeGroup, count: number, replicas = 1): Workgroups {
+  const workgroups = Math.ceil(count / GROUPS[group].perWorkgroup);
+  const x = Math.min(workgroups, 32768);
+  return [x, x === 0 ? 0 : Math.ceil(workgroups / x), replicas];
 }
 
 /**
- * The team for rows of so many values on a GPU, the best first: a workgroup where its members have at least two values each, eight
- * lanes where theirs are, and none for rows so short that an invocation reads one as fast. What is known of such hardware, not
- * measured on one.
+ * Groups for rows of `length` values, the best first. On a GPU: a workgroup or eight lanes, if each invocation gets at least two values;
+ * no group for shorter rows, which one invocation reads as fast. Based on knowledge of GPUs, not measured. On a CPU: none.
  */
 export function cooperativeGroupsFor(device: Device, length: number): CooperativeGroup[] {
   if (device.info.isSoftware) return [];
-  if (length >= 2 * GROUPS.workgroup.members) return ['workgroup', 'subgroup'];
-  return length >= 2 * GROUPS.subgroup.members ? ['subgroup'] : [];
+  if (length >= 2 * GROUPS.workgroup.size) return ['workgroup', 'subgroup'];
+  return length >= 2 * GROUPS.subgroup.size ? ['subgroup'] : [];
 }
 
-/** Most columns that a workgroup takes side by side. */
+/** Most columns that a workgroup reduces side by side. */
 const MAX_COLUMNS = 32;
-/** Values that a workgroup should have at least, and workgroups that keep a GPU busy. */
-const ENOUGH = { values: 4096, groups: 256 };
+/** Fewest values for which a workgroup is worth starting. */
+const MIN_VALUES_PER_WORKGROUP = 4096;
+/** Workgroups that keep a GPU busy. */
+const ENOUGH_WORKGROUPS = 256;
 
-/** The teams for columns: rows as long as columns, where several columns share a workgroup. */
+/** Groups for columns of `rows` values; several columns share a workgroup. */
 export const cooperativeGroupsForColumns = (device: Device, rows: number, channels: number): CooperativeGroup[] =>
   cooperativeGroupsFor(device, rows * Math.min(channels, MAX_COLUMNS));
 
 /**
- * How workgroups share [outer, rows, channels] to reduce its rows: so many columns side by side (a power of two), and slices of
- * rows, no more than `most`, as many as keep a GPU busy.
+ * Plans how workgroups reduce the rows of [outer, rows, channels].
+ * @returns `width`, the columns side by side in a workgroup (a power of two), and slices of the rows: as many as keep a GPU busy, at
+ *   most `maxSlices`
  */
 export function planWorkgroupSlices(
   { outer, rows, channels }: { outer: number; rows: number; channels: number },
-  most = Number.POSITIVE_INFINITY,
+  maxSlices = Number.POSITIVE_INFINITY,
 ): { width: number; sliceLength: number; slices: number } {
   const width = Math.min(MAX_COLUMNS, 2 ** Math.ceil(Math.log2(channels)));
-  const teams = outer * Math.ceil(channels / width);
-  const wanted = Math.min(most, Math.floor(ENOUGH.groups / teams), Math.ceil((rows * width) / ENOUGH.values));
+  const blocks = outer * Math.ceil(channels / width);
+  const useful = Math.min(Math.floor(ENOUGH_WORKGROUPS / blocks), Math.ceil((rows * width) / MIN_VALUES_PER_WORKGROUP));
+  const wanted = Math.min(maxSlices, useful);
   const sliceLength = Math.ceil(rows / Math.max(1, wanted));
   return { width, sliceLength, slices: Math.ceil(rows / sliceLength) };
 }

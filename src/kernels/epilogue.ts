@@ -42,8 +42,8 @@ export const epilogueArray = ({ bias, reluMask }: ProductEpilogue, unread: Devic
   reluMask ?? bias ?? unread;
 
 /**
- * A kernel that ends in `apply_epilogue` or `apply_epilogue4`. One text serves a ReLU and none; any other activation makes a kernel of its own,
- * which is compiled where it is used.
+ * Adds `apply_epilogue` and `apply_epilogue4` to a kernel that calls them. The same kernel is used with a ReLU and without activation; every
+ * other activation needs a separate kernel, which is compiled when it is first used.
  */
 export function withEpilogue(source: KernelSource, activation?: FusedActivation | null): KernelSource {
   if (!activation || activation.name === 'relu') {
@@ -58,27 +58,27 @@ export function withEpilogue(source: KernelSource, activation?: FusedActivation 
   };
 }
 
-/** The texts that kernels may end in. */
+/** The endings that `withEpilogue` adds, one for each activation. */
 export const epilogueShaders: readonly string[] = fusedActivations.map(
   (name) => withEpilogue({ name: '', code: '' }, { name, p: 0 }).code,
 );
 
 /**
- * Whether the derivative needs the activation's input. The output of a sigmoid rounds to 1 from 17 on, and that of tanh from 9 on, while
- * the derivative there is not 0 but 4e-8: it cannot be computed from the output.
+ * Whether the derivative needs the activation's input. The output of a sigmoid rounds to 1 for inputs from 17 on, that of tanh from 9 on,
+ * but the derivative there is 4e-8: it cannot be computed from the output.
  */
 const needsInput = ({ name }: FusedActivation) => name === 'sigmoid' || name === 'tanh';
 
-/** The output of an activation, and what its gradient needs. */
+/** The output of an activation, with the array that its gradient is computed from. */
 export interface ActivatedOutput {
   y: DeviceArray;
-  /** What the derivative is computed from: y itself where that is enough, else the activation's input. */
+  /** y if the derivative can be computed from it, else the activation's input. */
   derivativeInput: DeviceArray;
 }
 
 /**
- * The output of a product or convolution with an activation: fused into the store of `run`, or in a kernel of its own (8 bytes an
- * element) if there will be a gradient and it needs the activation's input.
+ * Runs a product or convolution with an activation. It is fused into the store of `run`, unless there will be a gradient that needs the
+ * activation's input: then a second kernel applies it (8 bytes per element).
  */
 export function applyActivation(
   activation: FusedActivation | null,
@@ -93,7 +93,7 @@ export function applyActivation(
   return { y: unary(activation.name, derivativeInput, [activation.p, 0]), derivativeInput };
 }
 
-/** The gradient before an activation; may be dy itself. Memory-bound. */
+/** The gradient before an activation, from dy after it; may be dy itself. Memory-bound. */
 export function activationGrad(
   activation: FusedActivation | null,
   { y, derivativeInput }: ActivatedOutput,
@@ -101,6 +101,6 @@ export function activationGrad(
 ): DeviceArray {
   if (!activation) return dy;
   if (activation.name === 'relu') return reluGrad(y, dy);
-  // Where the output stands in for the input, it has its sign and stays on its side of every kink.
+  // y may replace the input here: it has the same sign and is on the same side of every kink.
   return unaryGrad(activation.name, derivativeInput, y, dy, [activation.p, 0]);
 }

@@ -1,7 +1,7 @@
 import code from '../../shaders/float_bits.wgsl';
 import type { KernelSource } from '../gpu/pipelines.ts';
 
-/** Types of x in WGSL, each with those of its bits and of a condition. A `Value` is what the kernel defines (see `laned`). */
+/** Types of x in WGSL, each with the types of its bits and of a condition. The kernel defines `Value` (see `vectorized`). */
 const TYPES = {
   f32: { Value: 'f32', Index: 'u32', Signed: 'i32', Truth: 'bool' },
   vec4f: { Value: 'vec4f', Index: 'vec4u', Signed: 'vec4i', Truth: 'vec4<bool>' },

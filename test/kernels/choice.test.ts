@@ -215,13 +215,13 @@ describeOnDevice('the choice of a kernel', (device) => {
 test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
   const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
   expect(texts.length).toBeGreaterThan(5);
-  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-code\.ts\.\n/);
+  for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-codegen\.ts\.\n/);
 });
 
 test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
   const folder = join(import.meta.dirname, '..', '..', 'src', 'kernels');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /^(matmul|conv2d|depthwise|softmax)\/|^(epilogue|team)|reduce-variants/.test(path.replaceAll('\\', '/')),
+    /^(matmul|conv2d|depthwise|softmax)\/|^(epilogue|cooperative)|reduce-variants/.test(path.replaceAll('\\', '/')),
   );
   const imported = files
     .filter((path) => path.endsWith('.ts'))

@@ -80,17 +80,17 @@ describeOnDevice('sizes beyond the limits', (device) => {
       const { data: products, shape } = matmulReference.forward([a, b], {});
       const gate = drawLike([...shape], 14, 'integer');
       const arrays = [a, b, offsets, gate].map((array) => new Tensor(upload(array)));
-      const [left, right, bias, through] = arrays.map(({ array }) => array) as Four;
-      const ofModel = products.length / 3;
+      const [left, right, bias, reluMask] = arrays.map(({ array }) => array) as Four;
+      const perReplica = products.length / 3;
       {
         // A binding is whole vec4s: up to three values more.
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: 16 * Math.ceil((room * ofModel) / 4) });
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: 16 * Math.ceil((room * perReplica) / 4) });
         const program = device.record(() => matmul(left, right, { variant }).dispose());
         const sums = program.commands.filter(({ pipeline }) => pipeline.name === 'matmul_slices');
         expect(sums.length).toBeGreaterThan(1);
         program.dispose();
         const results = scope(device, () =>
-          [{ bias }, { through }].map((epilogue) => new Tensor(matmul(left, right, { ...epilogue, variant }))),
+          [{ bias }, { reluMask }].map((epilogue) => new Tensor(matmul(left, right, { ...epilogue, variant }))),
         );
         const expected = [biased(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
         for (const [i, values] of expected.entries()) {
