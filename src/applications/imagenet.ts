@@ -69,9 +69,9 @@ export async function findCheckpoint(checkpoint: Checkpoint, options: FetchOptio
     notes.push(`TILEGRAD_WEIGHTS is ${folder}, which has no ${describeNames(checkpoint).join(', and no ')}.`);
     notes.push(...adviseOtherRows(resolve(folder), checkpoint));
   }
-  const place = folder ? resolve(folder) : join(resolve(options.dir ?? cacheDir()), SUBFOLDER);
+  const destination = folder ? resolve(folder) : join(resolve(options.dir ?? cacheDir()), SUBFOLDER);
   try {
-    const advice = manualAdvice(checkpoint, `put it at ${join(place, kerasFileName(checkpoint))}`);
+    const advice = manualAdvice(checkpoint, `put it at ${join(destination, kerasFileName(checkpoint))}`);
     return (await fetchCheckpoint(checkpoint, options, 'mobileNetV2: download', advice)).files;
   } catch (error) {
     if (!(error instanceof DataError || error instanceof FileError)) throw error;
@@ -115,9 +115,9 @@ function checkFolder(folder: string): void {
 
 /** The files of a checkpoint in a folder or in its download subfolder; null if any is missing. */
 function findFiles(folder: string, checkpoint: Checkpoint): string[] | null {
-  const candidates = [folder, join(folder, SUBFOLDER)].flatMap((place) =>
+  const candidates = [folder, join(folder, SUBFOLDER)].flatMap((parent) =>
     [[kerasFileName(checkpoint)], safetensorsFileNames(checkpoint)].map((names) =>
-      names.map((name) => join(place, name)),
+      names.map((name) => join(parent, name)),
     ),
   );
   return candidates.find((paths) => paths.every((path) => existsSync(path))) ?? null;
@@ -134,23 +134,23 @@ export interface WeightsFolder {
 
 /** Checkpoints on this machine, by file name only: in `dir` or else the cache, and in the folder that `TILEGRAD_WEIGHTS` names. */
 export async function weightsStatus({ dir }: { dir?: string }): Promise<WeightsFolder[]> {
-  const isThere = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, kerasFileName(checkpoint)));
+  const exists = (checkpoint: Checkpoint, folder: string) => existsSync(join(folder, kerasFileName(checkpoint)));
   const cache = dir === undefined ? findCacheDir(() => {}) : resolve(dir);
   const folders: WeightsFolder[] = [];
   if (cache !== null) {
     const path = join(cache, SUBFOLDER);
-    folders.push({ kind: 'cache', path, weights: CHECKPOINTS.filter((one) => isThere(one, path)), problem: null });
+    folders.push({ kind: 'cache', path, weights: CHECKPOINTS.filter((one) => exists(one, path)), problem: null });
   }
   const { TILEGRAD_WEIGHTS } = process.env;
   if (!TILEGRAD_WEIGHTS) return folders;
   const path = resolve(TILEGRAD_WEIGHTS);
-  const place = { kind: 'TILEGRAD_WEIGHTS', path } as const;
+  const folder = { kind: 'TILEGRAD_WEIGHTS', path } as const;
   try {
     checkFolder(path);
-    return [...folders, { ...place, weights: CHECKPOINTS.filter((one) => findFiles(path, one)), problem: null }];
+    return [...folders, { ...folder, weights: CHECKPOINTS.filter((one) => findFiles(path, one)), problem: null }];
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
-    return [...folders, { ...place, weights: [], problem: error.message.slice(error.message.lastIndexOf(': ') + 2) }];
+    return [...folders, { ...folder, weights: [], problem: error.message.slice(error.message.lastIndexOf(': ') + 2) }];
   }
 }
 

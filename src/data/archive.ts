@@ -66,8 +66,8 @@ export async function readTarGz(path: string, wanted: readonly string[]): Promis
   }
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length > 0) {
-    const held = listedNames.length > 0 ? listedNames.join(', ') : 'no files';
-    throw new DataError(`${path} lacks ${missing.join(', ')}; it holds ${held}`);
+    const contents = listedNames.length > 0 ? listedNames.join(', ') : 'no files';
+    throw new DataError(`${path} lacks ${missing.join(', ')}; it holds ${contents}`);
   }
   return new Map([...found].map(([name, { bytes }]) => [name, bytes]));
 }

@@ -87,7 +87,7 @@ export async function downloadFile(
   const part = `${path}.part`;
   let mostReceived = (await sizeOf(part)) ?? 0;
   await prepareFolder(dirname(path), (file.size ?? mostReceived) - mostReceived, file);
-  for (const one of [path, part]) await asFileError(one, async () => checkRegular('write', one));
+  for (const target of [path, part]) await asFileError(target, async () => checkRegular('write', target));
 
   const addresses = [...urls];
   const problems = new Map<string, string>();
@@ -101,7 +101,7 @@ export async function downloadFile(
       return 'downloaded';
     } catch (error) {
       // Another download into this folder may have renamed the part that both wrote.
-      if (isGone(error) && (await isComplete(path, file, signal))) return 'reused';
+      if (isMissing(error) && (await isComplete(path, file, signal))) return 'reused';
       if (error instanceof FileError || error instanceof AbortedError) throw error;
       throwIfAborted(signal, file);
       problems.set(url, (error as Error).message);
@@ -120,13 +120,13 @@ export async function downloadFile(
       await sleep(wait, undefined, { signal }).catch(() => throwIfAborted(signal, file));
     }
   }
-  const kept = (await sizeOf(part)) ?? 0;
-  if (kept === 0) await removePart(part);
+  const partSize = (await sizeOf(part)) ?? 0;
+  if (partSize === 0) await removePart(part);
   throw new DataError(
     [
       `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
       ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
-      kept > 0 ? `The ${kept} bytes received are kept; the same command resumes from there.` : '',
+      partSize > 0 ? `The ${partSize} bytes received are kept; the same command resumes from there.` : '',
       source.advice ?? `Or download it in another way and put it at ${path}.`,
     ]
       .filter(Boolean)
@@ -260,9 +260,9 @@ async function problemOf(part: string, path: string, file: DownloadSource, signa
   if (file.checksum !== undefined) {
     const found = await checksumOf(part, file.checksum, signal);
     if (found === file.checksum) return null;
-    const kept = await readStoredChecksum(path);
-    const whence = kept === file.checksum ? `, stored in ${checksumPath(path)} by the first download` : '';
-    return `wrong checksum ${found}, expected ${file.checksum}${whence}`;
+    const stored = await readStoredChecksum(path);
+    const source = stored === file.checksum ? `, stored in ${checksumPath(path)} by the first download` : '';
+    return `wrong checksum ${found}, expected ${file.checksum}${source}`;
   }
   try {
     await file.check?.(part);
@@ -299,7 +299,7 @@ async function storeChecksum(path: string, signal?: AbortSignal): Promise<void> 
 }
 
 /** Whether a file has disappeared. */
-const isGone = (error: unknown) =>
+const isMissing = (error: unknown) =>
   error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 
 /** Checksum of a file, in the format and by the algorithm of `like`. */

@@ -90,15 +90,15 @@ async function loadCifar10(info: DatasetInfo, location: DatasetLocation, checkLi
   );
   const decode = async (wanted: typeof batches, size: number) => {
     const set = imageSet(info, new Uint8Array(size * CIFAR10_IMAGE_BYTES), new Uint8Array(size));
-    let at = 0;
+    let firstImage = 0;
     for (const { part, path, file, records } of wanted) {
-      const count = Math.min(records, size - at);
+      const count = Math.min(records, size - firstImage);
       if (count === 0) break;
       const bytes = path ? await readBytes(path) : archive!.get(part)!;
       archive?.delete(part);
       if (bytes.length !== records * CIFAR10_RECORD_BYTES) throw new DataError(`${file} changed while it was read`);
-      decodeCifar10(bytes.subarray(0, count * CIFAR10_RECORD_BYTES), file, set, at);
-      at += count;
+      decodeCifar10(bytes.subarray(0, count * CIFAR10_RECORD_BYTES), file, set, firstImage);
+      firstImage += count;
     }
     return set;
   };
@@ -131,12 +131,12 @@ async function loadIdx(info: DatasetInfo, location: DatasetLocation, checkLimit:
     return { images, labels, size: labels.dims[0]! };
   };
   const train = decode(await readImages(trainImages!), await readLabels(trainLabels!), trainImages!, trainLabels!);
-  const kept = checkLimit(train.size);
+  const trainSize = checkLimit(train.size);
   const test = decode(await readImages(testImages!), testLabelBytes, testImages!, testLabels!);
   const pixels = height * width;
   return {
     // Copies, so neither the header nor images beyond the limit stay in memory or are visible through `.buffer`.
-    train: imageSet(info, train.images.data.slice(0, kept * pixels), train.labels.data.slice(0, kept)),
+    train: imageSet(info, train.images.data.slice(0, trainSize * pixels), train.labels.data.slice(0, trainSize)),
     test: imageSet(info, test.images.data.slice(), test.labels.data.slice()),
     found: train.size,
   };
@@ -147,16 +147,19 @@ function imageSet(info: DatasetInfo, images: Uint8Array, labels: Uint8Array): Im
 }
 
 function describeSource(info: DatasetInfo, location: DatasetLocation, loaded: Loaded, notes: string[]): string {
-  const number = (n: number) => n.toLocaleString('en-US');
-  const of = (n: number, official: number) => (n === official ? number(n) : `${number(n)} of ${number(official)}`);
+  const formatNumber = (n: number) => n.toLocaleString('en-US');
+  const formatShare = (n: number, official: number) =>
+    n === official ? formatNumber(n) : `${formatNumber(n)} of ${formatNumber(official)}`;
   const where = location.kind === 'sample' ? 'bundled sample' : `${location.kind} ${location.path}`;
   const limited =
-    loaded.train.size < loaded.found ? `; only the first ${number(loaded.train.size)} training images are used` : '';
-  const passed = notes.map((note) => ` (${note})`).join('');
+    loaded.train.size < loaded.found
+      ? `; only the first ${formatNumber(loaded.train.size)} training images are used`
+      : '';
+  const noteText = notes.map((note) => ` (${note})`).join('');
   return (
-    `${where}: ${of(loaded.found, info.train)} training and ${of(loaded.test.size, info.test)} test images` +
+    `${where}: ${formatShare(loaded.found, info.train)} training and ${formatShare(loaded.test.size, info.test)} test images` +
     limited +
-    passed
+    noteText
   );
 }
 

@@ -77,14 +77,14 @@ export class ImageLoader implements BatchSource {
     this.labels = labels;
     const rows = isFloats(images) ? scaleFloats(images, scaling, shape) : images;
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
-    const made: { dispose(): void }[] = [];
+    const created: { dispose(): void }[] = [];
     try {
       this.images = uploadRows(device, bytes, size, bytes.length / size);
-      made.push(...this.images.chunks.map(({ words }) => words));
-      this.storedLabels = upload(device, isLabeled ? Uint32Array.from(labels) : new Uint32Array(size), 'u32', made);
-      this.transform = isFloats(images) ? null : byteTransform(device, scaling, shape[2], made);
+      created.push(...this.images.chunks.map(({ words }) => words));
+      this.storedLabels = upload(device, isLabeled ? Uint32Array.from(labels) : new Uint32Array(size), 'u32', created);
+      this.transform = isFloats(images) ? null : byteTransform(device, scaling, shape[2], created);
     } catch (error) {
-      for (const array of made) array.dispose();
+      for (const array of created) array.dispose();
       throw error;
     }
   }
@@ -130,10 +130,10 @@ function upload(
   device: Device,
   values: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
   dtype: DType,
-  made: { dispose(): void }[],
+  created: { dispose(): void }[],
 ): DeviceArray {
   const array = DeviceArray.empty(device, [values.length], { dtype }).keep('samples of a loader');
-  made.push(array);
+  created.push(array);
   device.upload(array.storage, values);
   return array;
 }
@@ -168,19 +168,19 @@ function byteTransform(
   device: Device,
   { scale, offset }: Scaling,
   channels: number,
-  made: { dispose(): void }[],
+  created: { dispose(): void }[],
 ): ByteTransform {
   const [scales, offsets] = [perChannel(scale, channels), perChannel(offset, channels)];
-  const most = scales.findIndex(
+  const infinite = scales.findIndex(
     (s, c) => ![255 * s, 255 * s + offsets[c]!].every((v) => Number.isFinite(Math.fround(v))),
   );
-  if (most >= 0) {
+  if (infinite >= 0) {
     throw new ArgumentError(
-      `ImageLoader: a pixel of 255 becomes infinite with scale ${scales[most]} and offset ${offsets[most]}; give smaller ones`,
+      `ImageLoader: a pixel of 255 becomes infinite with scale ${scales[infinite]} and offset ${offsets[infinite]}; give smaller ones`,
     );
   }
   if (typeof scale === 'number' && typeof offset === 'number') return { scale, offset };
-  return { table: upload(device, channelTable(scales, offsets), 'f32', made) };
+  return { table: upload(device, channelTable(scales, offsets), 'f32', created) };
 }
 
 /** Scaled floats for the GPU. @throws DataError for a float that is not finite before or after scaling */

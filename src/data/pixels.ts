@@ -17,10 +17,10 @@ export interface Rgba {
 
 /** The largest centered rectangle with the aspect ratio of [height, width], in whole pixels, at least 1 x 1. */
 function centerBox(picture: { width: number; height: number }, [height, width]: readonly [number, number]): Box {
-  const fitted = (whole: number, other: number, ratio: number) =>
+  const fitSide = (whole: number, other: number, ratio: number) =>
     Math.max(1, Math.min(whole, Math.round(other * ratio)));
-  const boxWidth = fitted(picture.width, picture.height, width / height);
-  const boxHeight = fitted(picture.height, picture.width, height / width);
+  const boxWidth = fitSide(picture.width, picture.height, width / height);
+  const boxHeight = fitSide(picture.height, picture.width, height / width);
   return {
     left: Math.floor((picture.width - boxWidth) / 2),
     top: Math.floor((picture.height - boxHeight) / 2),
@@ -45,9 +45,9 @@ export function writeChannels(
   }
   for (let i = 0, to = offset; i < rgba.length; i += 4, to += channels) {
     const alpha = rgba[i + 3]!;
-    const over = (c: number) =>
+    const blend = (c: number) =>
       alpha === 255 ? rgba[i + c]! : Math.round((alpha * rgba[i + c]! + (255 - alpha) * background[c]!) / 255);
-    const [red, green, blue] = [over(0), over(1), over(2)];
+    const [red, green, blue] = [blend(0), blend(1), blend(2)];
     if (channels === 1) {
       into[to] = (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16;
       continue;

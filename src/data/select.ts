@@ -93,9 +93,9 @@ export function chooseClasses<Pixels extends PixelArray>(
   const indices = Array.from({ length: set.size }, (_, i) => i).filter((i) => oldLabels.includes(set.labels[i]!));
   const chosen = pickImages(set, indices);
   const labels = chosen.labels.map((label) => oldLabels.indexOf(label));
-  const empty = oldLabels.findIndex((_, label) => !labels.includes(label));
-  if (empty >= 0)
-    throw new DataError(`chooseClasses: the data has no image of class ${set.classes[oldLabels[empty]!]}`);
+  const emptyClass = oldLabels.findIndex((_, label) => !labels.includes(label));
+  if (emptyClass >= 0)
+    throw new DataError(`chooseClasses: the data has no image of class ${set.classes[oldLabels[emptyClass]!]}`);
   return { ...chosen, labels, classes: oldLabels.map((label) => set.classes[label]!) };
 }
 
@@ -121,10 +121,10 @@ export function choosePerClass<Pixels extends PixelArray>(
       ? Array.from({ length: set.size }, (_, i) => i)
       : Array.from(new RandomStream(options.seed, 'split', 0).permutation(set.size));
   const indices = order.filter((i) => taken[set.labels[i]!]!++ < count);
-  const short = taken.findIndex((available) => available < count);
-  if (short >= 0) {
+  const tooSmall = taken.findIndex((available) => available < count);
+  if (tooSmall >= 0) {
     throw new DataError(
-      `choosePerClass: class ${set.classes[short]} has ${taken[short]} images, fewer than count, ${count}`,
+      `choosePerClass: class ${set.classes[tooSmall]} has ${taken[tooSmall]} images, fewer than count, ${count}`,
     );
   }
   return pickImages(set, indices);

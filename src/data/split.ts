@@ -99,13 +99,13 @@ function checkLabels(labels: ArrayLike<unknown>): void {
 
 /** @throws ArgumentError unless both parts get a sample */
 function testCount(testSize: number, size: number): number {
-  const whole = Number.isInteger(testSize) && testSize >= 2;
-  if (!whole && !(typeof testSize === 'number' && testSize > 0 && testSize < 1)) {
+  const isCount = Number.isInteger(testSize) && testSize >= 2;
+  if (!isCount && !(typeof testSize === 'number' && testSize > 0 && testSize < 1)) {
     throw new ArgumentError(
       `trainTestSplit: testSize must be between 0 and 1, or a number of samples from 2 up, but is ${formatValue(testSize)}`,
     );
   }
-  const count = whole ? testSize : Math.ceil(testSize * size - 1e-9); // 0.07 * 100 is 7.000000000000001
+  const count = isCount ? testSize : Math.ceil(testSize * size - 1e-9); // 0.07 * 100 is 7.000000000000001
   if (count >= size) {
     throw new ArgumentError(
       `trainTestSplit: testSize ${testSize} leaves no training sample of ${size}; give a smaller one`,
@@ -124,10 +124,10 @@ function testQuotas(labels: ArrayLike<number>, count: number, name: (label: numb
   const shares = [...classSizes]
     .sort(([a], [b]) => a - b)
     .map(([label, n]) => ({ label, n, share: (n * count) / labels.length }));
-  const small = shares.find(({ n }) => n < 2);
-  if (small) {
+  const tooSmall = shares.find(({ n }) => n < 2);
+  if (tooSmall) {
     throw new DataError(
-      `trainTestSplit: class ${name(small.label)} has a single sample, but stratify needs one for each part; ` +
+      `trainTestSplit: class ${name(tooSmall.label)} has a single sample, but stratify needs one for each part; ` +
         'leave the class out with chooseClasses, or give stratify: false',
     );
   }

@@ -79,7 +79,7 @@ export function prepareFit(
     validation && disposables.add(new Evaluator('fit: validationData', model, validation, validationOptions));
   const throttle = new Throttle(model.device);
   const progress = new ProgressCallbacks(objective, callbacks);
-  const stepCallbacks = StepCallbacks.of(objective, callbacks);
+  const stepCallbacks = StepCallbacks.create(objective, callbacks);
   const { totals } = objective;
   const describe = () => describeFit(model, settings, prepared);
   const state = new FitState({

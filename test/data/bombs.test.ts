@@ -46,7 +46,7 @@ test.each([
   },
 );
 
-test('a header that promises more than is read, or than its packed bytes can hold, is refused before anything is unpacked', async () => {
+test('gunzipSized: throws before unpacking if a header promises more than the limit, or than its packed bytes can hold', async () => {
   const name = 'train-images-idx3-ubyte';
   for (const [dims, says] of [
     [[0xffffffff, 28, 28], /promises 3,367,254,\d+,\d+ bytes, more than the limit of 1,073,741,824/],
@@ -59,7 +59,7 @@ test('a header that promises more than is read, or than its packed bytes can hol
   }
 });
 
-test('packed files that are cut short, or end within their header', async () => {
+test('gunzipSized: throws for files that are cut short, or end within their header', async () => {
   const name = 'train-labels-idx1-ubyte';
   const packed = gzipSync(smallMnist()[name]!);
   expect((await refused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(/damaged or cut-short gzip/);
@@ -92,7 +92,7 @@ function archive(packed: Uint8Array): string {
 }
 const cifar = () => Object.entries(smallCifar()).map(([name, bytes]) => entry(`cifar-10-batches-bin/${name}`, bytes));
 
-test('an archive made so loads', async () => {
+test('the archives of these tests load if they are intact', async () => {
   const { train } = await loadDataset('cifar10', {
     dir: archive(gzipSync(Buffer.concat([...cifar(), Buffer.alloc(1024)]))),
   });
@@ -122,7 +122,7 @@ test('readTarGz: throws DataError if an archive has a file twice', async () => {
   );
 });
 
-test('a link or a folder that is called as a part is none', async () => {
+test('readTarGz: ignores links and folders that have the name of a part', async () => {
   for (const type of ['1', '2', '5']) {
     const entries = cifar().slice(1);
     const link = entry('test_batch.bin', new Uint8Array(0), { type, link: 'data_batch_1.bin' });

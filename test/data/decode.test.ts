@@ -6,7 +6,7 @@ import { decodeIdxImages, decodeIdxLabels } from '../../src/data/idx.ts';
 import { cifarBatch, cifarRecord, idx } from './helpers.ts';
 
 describe('CIFAR-10 batches', () => {
-  test('planes become interleaved pixels at the right place', () => {
+  test('decodeCifar10: interleaves planes', () => {
     const only = (c: number, y: number, x: number, value: number) => (cc: number, yy: number, xx: number) =>
       cc === c && yy === y && xx === x ? value : 0;
     const bytes = Buffer.concat([cifarRecord(3, only(1, 2, 5, 200)), cifarRecord(9, only(2, 31, 0, 77))]);
@@ -20,7 +20,7 @@ describe('CIFAR-10 batches', () => {
     ]);
   });
 
-  test('every byte of random batches arrives where NHWC says, also into a given array', () => {
+  test('decodeCifar10: every byte of random batches is at its NHWC position, also in a given array', () => {
     const batch = fc
       .integer({ min: 1, max: 3 })
       .chain((n) => fc.uint8Array({ minLength: n * 3073, maxLength: n * 3073, size: 'max' }));
@@ -45,7 +45,7 @@ describe('CIFAR-10 batches', () => {
     );
   });
 
-  test('a label above 9 is named with its file and record', () => {
+  test('decodeCifar10: names file and record of a label above 9', () => {
     expect(() => decodeCifar10(cifarBatch([0, 9, 10]), 'data_batch_2.bin')).toThrow(
       new DataError('data_batch_2.bin: record 2 has label 10; CIFAR-10 labels are 0 to 9'),
     );
@@ -63,7 +63,7 @@ describe('CIFAR-10 batches', () => {
 });
 
 describe('IDX', () => {
-  test('images and labels, from a view that does not start at byte 0', () => {
+  test('decodes images and labels from a view that does not start at byte 0', () => {
     const data = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
     const shifted = Buffer.concat([Buffer.from([9]), idx([2, 3, 2], data)]).subarray(1);
     const images = decodeIdxImages(shifted, 'i', 3, 2);
@@ -90,7 +90,7 @@ describe('IDX', () => {
     expect(decode).toThrow(message);
   });
 
-  test('a label out of range is named with its file and record', () => {
+  test('names file and record of a label out of range', () => {
     expect(() => decodeIdxLabels(idx([4], [0, 9, 10, 11]), 'labels', 10)).toThrow(
       new DataError('labels: record 2 has label 10; labels are 0 to 9'),
     );

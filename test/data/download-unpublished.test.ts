@@ -21,7 +21,7 @@ const fetchInto = (dir: string, url: string, options: DownloadOptions = {}) =>
 const held = (dir: string) => readFileSync(join(dir, 'f.bin'));
 
 describe('downloadFile, for a file without published size and checksum', () => {
-  test('takes the size that the server states, and keeps the checksum beside the file', async () => {
+  test('takes the size that the server states, and stores the checksum next to the file', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     const progress: DownloadProgress[] = [];
@@ -55,7 +55,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(Buffer.compare(held(other), CONTENT)).toBe(0);
   });
 
-  test('a part that is whole, or longer than the file, is fetched again', async () => {
+  test('downloads again a part that is complete, or longer than the file', async () => {
     for (const length of [CONTENT.length, CONTENT.length + 5]) {
       const { url } = await serve(good);
       const dir = tempDir();
@@ -65,7 +65,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     }
   });
 
-  test('what does not pass the check is refused, and an old file stays', async () => {
+  test('throws for a file that does not pass the check, and keeps an old file', async () => {
     const { url, requests } = await serve(sends(Buffer.from('please log in')));
     const dir = tempDir();
     writeFileSync(join(dir, 'f.bin'), 'old');
@@ -77,7 +77,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('a part of something else is thrown away once the whole does not pass the check', async () => {
+  test('removes a part of another file if the complete file does not pass the check', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     writeFileSync(join(dir, 'f.bin.part'), 'what a log-in page said');
@@ -115,7 +115,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     },
   );
 
-  test('a file that is the same one is resumed, also by a later call', async () => {
+  test('resumes the same version of a file, also in a later call', async () => {
     const first = cutAtHalf();
     const dir = tempDir();
     const stop = new AbortController();
@@ -134,7 +134,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
-  test('a server that does not state the size is refused', async () => {
+  test('throws if the server does not state the size', async () => {
     const { url } = await serve((_, response) => {
       response.write(CONTENT);
       response.end();
@@ -146,7 +146,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('a file that somebody put there is taken if it passes the check, and its checksum kept', async () => {
+  test('uses a file that the user put there if it passes the check, and stores its checksum', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     writeFileSync(join(dir, 'f.bin'), CONTENT);
@@ -155,7 +155,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readFileSync(join(dir, 'f.bin.sha256'), 'utf8')).toContain(SUM);
   });
 
-  test('a checksum that cannot be kept is no hindrance', async () => {
+  test('works if the checksum cannot be stored', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     mkdirSync(join(dir, 'f.bin.sha256'));
@@ -165,7 +165,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
-  test('a file that changed since is fetched again; the server may not bring another than the first time', async () => {
+  test('downloads a changed file again, and throws if the server has another than the first time', async () => {
     const { url, requests } = await serve(good, sends(OTHER), good);
     const dir = tempDir();
     await fetchInto(dir, url);

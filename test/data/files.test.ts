@@ -64,7 +64,7 @@ describe('CIFAR-10', () => {
   });
 
   // modern-tar 0.8.6 loses the entry after a small one whose body is cancelled, and waits for it for ever.
-  test('an archive with small unwanted files between large batches', async () => {
+  test('reads an archive with small other files between large batches', async () => {
     const { 'test_batch.bin': testBatch, ...batches } = smallCifar();
     const large = Object.fromEntries(
       Object.keys(batches).flatMap((name, i) => [
@@ -79,7 +79,7 @@ describe('CIFAR-10', () => {
     expect(train.images.at(-1)).toBe(4);
   }, 10_000);
 
-  test('limit keeps the first training images and the whole test set', async () => {
+  test('limit: keeps the first training images and the whole test set', async () => {
     const dir = tempDir();
     writeFiles(dir, smallCifar());
     const { train, test, source } = await loadDataset('cifar10', { dir, limit: 4 });
@@ -95,7 +95,7 @@ describe('CIFAR-10', () => {
     }
   });
 
-  test('a missing batch is named', async () => {
+  test('names a missing batch', async () => {
     const dir = tempDir();
     const { 'data_batch_3.bin': _, ...rest } = smallCifar();
     writeFiles(dir, rest);
@@ -106,7 +106,7 @@ describe('CIFAR-10', () => {
     );
   });
 
-  test('a cut-short batch, an empty batch and a bad label are named with their file', async () => {
+  test('names the file of a cut-short batch, an empty batch and a bad label', async () => {
     const dir = tempDir();
     writeFiles(dir, { ...smallCifar(), 'data_batch_4.bin': cifarBatch([1, 2]).subarray(0, 5000) });
     expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin has 5000 bytes.* 3073 for 1 or 6146 for 2/);
@@ -205,8 +205,8 @@ const noHome = (): string => {
   throw new Error('uv_os_homedir returned ENOENT');
 };
 
-describe('where data is looked for', () => {
-  test('the cache folder of each system', () => {
+describe('where data is searched', () => {
+  test('cacheDir: the cache folder of each system', () => {
     expect(cacheDir({ TILEGRAD_CACHE: '/t', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/t');
     expect(cacheDir({ TILEGRAD_CACHE: '', XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
     expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe('/c/tilegrad');
@@ -215,7 +215,7 @@ describe('where data is looked for', () => {
     expect(cacheDir({ LOCALAPPDATA: '/local' }, 'win32')).toBe('/local/tilegrad');
   });
 
-  test('the cache folder: a relative TILEGRAD_CACHE is refused, not passed over', () => {
+  test('cacheDir: throws for a relative TILEGRAD_CACHE', () => {
     const find = () => cacheDir({ TILEGRAD_CACHE: 'my/cache', XDG_CACHE_HOME: '/c' });
     expect(find).toThrow(ArgumentError);
     expect(find).toThrow('TILEGRAD_CACHE is "my/cache"');
@@ -243,7 +243,7 @@ describe('where data is looked for', () => {
     },
   );
 
-  test('the package folder is found from src, from dist, and past packages of other names', () => {
+  test('packageRoot: found from src, from dist, and above packages of other names', () => {
     const root = packageRoot()!;
     expect(existsSync(join(root, 'src', 'data', 'folders.ts'))).toBe(true);
     expect(packageRoot(join(root, 'dist', 'chunk.js'))).toBe(root);
@@ -251,7 +251,7 @@ describe('where data is looked for', () => {
     expect(packageRoot(join(tempDir(), 'x.js'))).toBeNull();
   });
 
-  test('dir, then TILEGRAD_DATA, then the cache, then the sample', async () => {
+  test('locateDataset: searches dir, then TILEGRAD_DATA, the cache, and the sample', async () => {
     const cache = emptyCache();
     const [env, dir] = [tempDir(), tempDir()];
     const where = async (options = {}) => (await datasetStatus('mnist', options))?.path;
@@ -271,7 +271,7 @@ describe('where data is looked for', () => {
     expect(await where({ dir })).toBe(dir);
   });
 
-  test('an explicit folder without the set is an error that lists what was looked at, never the sample', async () => {
+  test('loadDataset: throws if dir does not hold the set, with the searched paths, and does not use the sample', async () => {
     emptyCache();
     const dir = tempDir();
     const message = await failure('cifar10', dir);
@@ -290,7 +290,7 @@ describe('where data is looked for', () => {
     await expect(loadDataset('mnist', { dir: '' })).rejects.toThrow(ArgumentError);
   });
 
-  test('a whole copy further down wins over an unfinished one; unfinished shows in the status', async () => {
+  test('locateDataset: prefers a complete copy in a subfolder; reports missing parts', async () => {
     const dir = tempDir();
     writeFiles(dir, { 'data_batch_1.bin': cifarBatch([1]) });
     expect(await datasetStatus('cifar10', { dir })).toMatchObject({
@@ -301,13 +301,13 @@ describe('where data is looked for', () => {
     expect(await datasetStatus('cifar10', { dir })).toMatchObject({ path: join(dir, 'cifar10'), missing: [] });
   });
 
-  test('the Python version of CIFAR-10 is recognised as the wrong one', async () => {
+  test('loadDataset: recognizes the Python version of CIFAR-10 as the wrong one', async () => {
     const dir = tempDir();
     mkdirSync(join(dir, 'cifar-10-batches-py'));
     expect(await failure('cifar10', dir)).toMatch(/cifar-10-batches-py is another version of CIFAR-10/);
   });
 
-  test('MNIST is not taken for Fashion-MNIST', async () => {
+  test('loadDataset: does not load MNIST as Fashion-MNIST', async () => {
     const dir = tempDir();
     writeFiles(join(dir, 'mnist'), smallMnist());
     expect(await datasetStatus('fashion-mnist', { dir })).toBeNull();
@@ -322,13 +322,13 @@ describe('where data is looked for', () => {
     expect((await loadDataset('mnist', { dir })).test.size).toBe(2);
   });
 
-  test('fashion-mnist has no sample: the error says how to get it', async () => {
+  test('loadDataset: the error for fashion-mnist, which has no sample, says how to get it', async () => {
     emptyCache();
     expect(await datasetStatus('fashion-mnist')).toBeNull();
     await expect(loadDataset('fashion-mnist')).rejects.toThrow(/tilegrad data fetch fashion-mnist.*--data/);
   });
 
-  test('an unknown name is refused with the known ones', async () => {
+  test('loadDataset: the error for an unknown name lists the known ones', async () => {
     for (const name of ['imagenet', 'toString']) {
       await expect(loadDataset(name as DatasetName)).rejects.toThrow(UsageError);
     }

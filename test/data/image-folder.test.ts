@@ -29,7 +29,7 @@ const [RED, GREEN, BLUE] = [[200, 10, 20], [5, 180, 30], [1, 2, 240]] as const; 
 const colors = ({ images, size }: ImageSet) =>
   Array.from({ length: size }, (_, i) => [...images.slice((i * images.length) / size, (i * images.length) / size + 3)]);
 
-test('a folder a class: sorted by name, with the folders in them, and what is no picture passed over', async () => {
+test('imageFolder: one class for each folder, sorted by name, with subfolders; skips files that are not pictures', async () => {
   const dir = folderOf({
     'dog/2.png': plain(BLUE),
     'dog/10.PNG': plain(RED),
@@ -57,7 +57,7 @@ test('a folder a class: sorted by name, with the folders in them, and what is no
   expect(images.images).toHaveLength(4 * 2 * 3 * 3);
 });
 
-test('the order is that of the code units of names, however a system stores accents', async () => {
+test('imageFolder: sorts by code units of the normalized names', async () => {
   const names = ['ä.png', 'Z.png', 'a.png', 'b\u0301.png', 'e\u0301.png', 'f.png', '\u{1f600}.png', '\uff21.png'];
   const dir = folderOf(Object.fromEntries(names.map((name, i) => [`e\u0301te\u0301/${name}`, plain([i, 0, 0])])));
   const { files, classes } = await imageFolder(dir);
@@ -67,7 +67,7 @@ test('the order is that of the code units of names, however a system stores acce
   );
 });
 
-test('more pictures than are decoded at once keep their places', async () => {
+test('imageFolder: keeps the order of more pictures than are decoded at the same time', async () => {
   const files = Array.from({ length: 30 }, (_, i) => [
     `${'ab'[i % 2]}/${String(i).padStart(2, '0')}.png`,
     plain([i, 0, 0], 8 + 40 * (i % 3), 8),
@@ -83,7 +83,7 @@ test('more pictures than are decoded at once keep their places', async () => {
   expect(seen).toEqual(order.map((_, i) => 100 * (i + 1) + 30));
 });
 
-test('classNames chooses folders and their order; labels: null takes all pictures without labels', async () => {
+test('imageFolder: classNames selects and orders folders; labels: null loads all pictures without labels', async () => {
   const dir = folderOf({ 'a/1.png': plain(RED), 'b/1.png': plain(GREEN), 'c/d/1.png': plain(BLUE) });
   const chosen = await imageFolder(dir, { classNames: ['c', 'a'] });
   expect([chosen.classes, [...chosen.labels], colors(chosen)]).toEqual([
@@ -96,7 +96,7 @@ test('classNames chooses folders and their order; labels: null takes all picture
   expect([all.classes, [...all.labels], colors(all)]).toEqual([[], [], [GREEN, RED, GREEN, BLUE]]);
 });
 
-test('a class of one picture loads; a stratified split of it says that it cannot be', async () => {
+test('imageFolder: loads a class of one picture, for which a stratified split throws', async () => {
   const images = await imageFolder(folderOf({ 'a/1.png': plain(RED), 'a/2.png': plain(RED), 'b/1.png': plain(BLUE) }));
   expect([...images.labels]).toEqual([0, 0, 1]);
   const split = () => trainTestSplit(images, { testSize: 0.4, stratify: true });
@@ -192,13 +192,13 @@ function damaged(file: Buffer): Buffer {
   return copy;
 }
 
-test.each([0.2, 0.5, 0.99])('a JPEG cut after a share of %f is refused by its name', async (share) => {
+test.each([0.2, 0.5, 0.99])('imageFolder: names a JPEG that is cut after a fraction of %f', async (share) => {
   const file = await jpeg();
   const dir = folderOf({ 'a/1.jpg': file.subarray(0, Math.floor(share * file.length)) });
   await expect(imageFolder(dir, { size: 8 })).rejects.toThrow(/1\.jpg is damaged or cut short/);
 });
 
-test('of several broken pictures the first is explained and the others are named, the same every time', async () => {
+test('imageFolder: explains the first of several broken pictures and lists the others, in every run the same', async () => {
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`a/${10 + i}.png`, i % 2 ? 'text' : picture]));
   const dir = folderOf(files);
   const messages = await Promise.all([1, 2, 3].map(() => imageFolder(dir).catch(({ message }: Error) => message)));
@@ -250,7 +250,7 @@ test.each<[option: string, value: unknown, says: RegExp]>([
   await expect(imageFolder(dir, { [option]: value })).rejects.toThrow(says);
 });
 
-test('links are refused where they lead to pictures, and followed where asked, but not in circles', async () => {
+test('imageFolder: throws for links to pictures; followLinks follows them, but not in circles', async () => {
   const outside = folderOf({ 'x/1.png': plain(BLUE) });
   const dir = folderOf({ 'a/1.png': plain(RED), 'a/notes.txt': '' });
   symlinkSync(join(dir, 'a/notes.txt'), join(dir, 'a/more.txt'));
@@ -268,14 +268,14 @@ test('links are refused where they lead to pictures, and followed where asked, b
   await expect(imageFolder(broken, { followLinks: true })).rejects.toThrow(FileError);
 });
 
-test('a folder named .png is a folder', async () => {
+test('imageFolder: a folder named .png is a folder', async () => {
   const dir = folderOf({ 'a.png/1.png': plain(RED) });
   mkdirSync(join(dir, 'a.png/x.jpg'));
   writeFileSync(join(dir, 'a.png/x.jpg/2.png'), plain(BLUE));
   expect(await imageFolder(dir)).toMatchObject({ size: 2, classes: ['a.png'] });
 });
 
-test('a signal stops it between pictures', async () => {
+test('imageFolder: signal stops it between two pictures', async () => {
   const dir = folderOf(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`a/${i}.png`, picture])));
   const control = new AbortController();
   let done = 0;
@@ -290,7 +290,7 @@ test('a signal stops it between pictures', async () => {
   await expect(imageFolder(dir, { signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
 });
 
-test('without sharp, MissingPackageError names the line that installs it', async () => {
+test('imageFolder: MissingPackageError has the command that installs sharp', async () => {
   // Bundled into a folder that has no packages, where the import fails as it does for a user.
   const outfile = join(tempDir(), 'image-folder.mjs');
   await build({
@@ -306,7 +306,7 @@ test('without sharp, MissingPackageError names the line that installs it', async
   );
 });
 
-test('what onProgress throws ends the loading as it is', async () => {
+test('imageFolder: rethrows an error of onProgress unchanged', async () => {
   const thrown = new Error('of the caller');
   const onProgress = () => {
     throw thrown;
@@ -315,7 +315,7 @@ test('what onProgress throws ends the loading as it is', async () => {
 });
 
 describeOnDevice('pictures of a folder', (device) => {
-  test('train a model in three lines, and its confusion matrix is in the order of the classes', async () => {
+  test('train a model in three lines; its confusion matrix has the order of the classes', async () => {
     const files: [string, Buffer][] = [];
     for (const [name, color] of Object.entries({ red: RED, green: GREEN, blue: BLUE })) {
       for (let i = 0; i < 6; i++)

@@ -235,7 +235,12 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /one label for each sample.*\[2,2\]/,
   ],
   ['a single label', () => toCategorical(3 as never), ArgumentError, /must be an array of numbers, but is 3/],
-  ['NaN as a label', () => toCategorical([0, Number.NaN]), DataError, /label NaN of sample 1 is no integer/],
+  [
+    'NaN as a label',
+    () => toCategorical([0, Number.NaN]),
+    DataError,
+    /label NaN of sample 1 must be an integer from 0 up/,
+  ],
   ['a label beyond all memory', () => toCategorical([0, 1e15]), ArgumentError, /too many numbers/],
   [
     'numbers of two channels as three',

@@ -20,7 +20,7 @@ function filled<Pixels extends PixelArray>(pixels: Pixels, bytes: Uint8Array): P
   return pixels;
 }
 
-describeOnDevice('images on their way to the adapter', (device) => {
+describeOnDevice('ImageLoader', (device) => {
   const set = (changes: Partial<ImageSet> = {}): ImageSet => ({
     images: new Uint8Array(2 * 9),
     labels: Uint8Array.of(0, 1),
@@ -84,7 +84,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
     for (const made of [loader, half, model]) made.dispose();
   });
 
-  test('standardised by the training images, both sets alike', async () => {
+  test('standardization: computed from the training images, applied to both sets', async () => {
     const bytes = Uint8Array.from({ length: 40 * 12 }, (_, i) => (i % 3 === 1 ? 200 + ((i * 7) % 50) : (i * 31) % 90));
     const images = set({ images: bytes, labels: new Uint8Array(40), size: 40, shape: [2, 2, 3] });
     const scaling = standardization(images);
@@ -111,7 +111,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
   const floats = Float32Array.from({ length: 7 * 12 }, (_, i) => ((i * 89) % 97) / 7 - 3);
   const ofFloats: Partial<ImageSet> = { labels: new Uint8Array(7), size: 7, shape: [2, 2, 3] };
 
-  test('floats reach the model bit for bit where no scaling is asked for', async () => {
+  test('floats: reach the model bit for bit without scaling', async () => {
     const images = { ...set(), ...ofFloats, images: floats };
     expect(await valuesOf(new ImageLoader(device, images))).toEqual(floats);
   });
@@ -127,7 +127,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
     expect(await valuesOf(new ImageLoader(device, images, { scale, offset }))).toEqual(expected);
   });
 
-  test('floats train as the same bytes do: the same losses, and labels that go along', async () => {
+  test('floats: give the same losses as the same bytes, with the right labels', async () => {
     const bytes = drawImages(24, { shape: [4, 4, 1], classes: 3 });
     const losses: number[][] = [];
     for (const images of [bytes, { ...bytes, images: Float32Array.from(bytes.images) }]) {
@@ -202,7 +202,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a label of 16 bits reaches the confusion matrix', async () => {
+  test('a 16-bit label reaches the confusion matrix', async () => {
     const classes = Array.from({ length: 300 }, (_, i) => `${i}`);
     const loader = new ImageLoader(device, { ...set(), classes, labels: Uint16Array.of(299, 256) });
     const model = new Sequential([
@@ -241,7 +241,7 @@ describeOnDevice('images on their way to the adapter', (device) => {
     },
   );
 
-  test('a table of channels is released with the loader', () => {
+  test('dispose: releases the table of channels', () => {
     new ImageLoader(device, set(), { scale: [2] }).dispose();
     const pooled = device.counters.bytesAllocated;
     for (let i = 0; i < 3; i++) new ImageLoader(device, set(), { scale: [2] }).dispose();

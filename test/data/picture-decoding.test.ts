@@ -38,7 +38,7 @@ test('PNG of 1 bit and of a palette', async () => {
   expect((await decoded('a.png', palette)).pixels).toEqual([0, 200, 7, 255, 0, 0, 0, 200, 7]);
 });
 
-test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: the upper eight', async (kind) => {
+test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: the upper eight bits', async (kind) => {
   const values = [0, 255, 256, 257, 511, 32767, 32768, 65279, 65280, 65535, 4096, 12345];
   const bytes = values.flatMap((v) => [v >> 8, v & 255]);
   const width = kind === 'rgb' ? 4 : 12;
@@ -47,7 +47,7 @@ test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: the upper eight', asy
   expect(pixels).toEqual(kind === 'rgb' ? eight : eight.flatMap((v) => [v, v, v]));
 });
 
-test('alpha: kept as RGBA, else laid over white or another background', async () => {
+test('alpha: kept in RGBA, else blended with white or another background', async () => {
   const file = png(5, 3, 'rgba', rgba);
   expect(await decoded('a.png', file, { colorMode: 'rgba' })).toEqual({ shape: [3, 5, 4], pixels: rgba });
   for (const background of [undefined, [10, 200, 30] as const]) {
@@ -62,19 +62,19 @@ test('alpha: kept as RGBA, else laid over white or another background', async ()
   }
 });
 
-test('gray of colors is the luma that Pillow has', async () => {
+test("gray of colors is Pillow's luma", async () => {
   const file = png(5, 7, 'rgb', golden.resize.rgb);
   expect((await decoded('a.png', file, { colorMode: 'grayscale' })).pixels).toEqual(golden.resize.luma);
 });
 
-test.each(['jpeg', 'progressive'] as const)('JPEG (%s): the pixels that Pillow has', async (kind) => {
+test.each(['jpeg', 'progressive'] as const)('JPEG (%s): the same pixels as Pillow', async (kind) => {
   const { file, rgb: expected } = golden[kind];
   const { shape, pixels } = await decoded('a.jpg', fromBase64(file));
   expect(shape).toEqual([16, 16, 3]);
   expect(off(pixels, fromBase64(expected))).toBeLessThanOrEqual(2);
 });
 
-test('JPEG in CMYK, as it is printed: white, red, cyan, black', async () => {
+test('JPEG in CMYK: white, red, cyan, black', async () => {
   const { pixels, shape } = await decoded('a.JPEG', fromBase64(golden.cmyk));
   expect(shape).toEqual([8, 32, 3]);
   const block = (i: number) => pixels.slice(3 * (8 * i + 4), 3 * (8 * i + 4) + 3) as [number, number, number];
@@ -133,13 +133,13 @@ test.each([
   expect(await decoded(name, file)).toEqual({ shape: [2, 2, 3], pixels: frames.slice(0, 12) });
 });
 
-test('an animated PNG: the picture that all decoders show', async () => {
+test('an animated PNG: the default picture', async () => {
   const control = Buffer.alloc(8);
   control.writeUInt32BE(1);
   expect((await decoded('a.png', png(5, 3, 'rgb', rgb, { more: [chunk('acTL', control)] }))).pixels).toEqual(rgb);
 });
 
-test('the content says what a picture is, not the end of its name', async () => {
+test('the format is that of the content, not of the file name', async () => {
   expect((await decoded('a.jpg', png(5, 3, 'rgb', rgb))).pixels).toEqual(rgb);
 });
 
@@ -151,7 +151,7 @@ test.each(golden.resize.to)('bilinear to $size as Pillow resizes, within roundin
   expect(off(pixels, expected)).toBeLessThanOrEqual(1);
 });
 
-test('stretched by default, and cropped in the middle where asked', async () => {
+test('stretches by default; crops the center with cropToAspectRatio', async () => {
   // Columns red, green, green, blue, all 2 high.
   const columns = [[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]]; // biome-ignore format: as a row
   const file = png(4, 2, 'rgb', [...columns, ...columns].flat());
@@ -162,7 +162,7 @@ test('stretched by default, and cropped in the middle where asked', async () => 
   expect(pixels[5]).toBeGreaterThan(100); // and blue
 });
 
-test('nearest takes pixels as they are', async () => {
+test('nearest: takes unchanged pixels', async () => {
   const { pixels } = await decoded('a.png', png(2, 1, 'gray', [10, 200]), {
     size: [2, 4],
     interpolation: 'nearest',

@@ -32,7 +32,7 @@ const counts = ({ labels, classes }: ImageSet) => classes.map((_, c) => labels.f
 /** 30 cats, 15 dogs, 6 birds. */
 const set = numbered(Array.from({ length: 51 }, (_, i) => (i < 30 ? 0 : i < 45 ? 1 : 2)));
 
-test('trainTestSplit: every image once, with its own label; the same by seed', () => {
+test('trainTestSplit: has every image once, with its label; reproducible by seed', () => {
   const { train, test: apart } = trainTestSplit(set, { testSize: 0.2, seed: 42 });
   // scikit-learn rounds the test part up: 10.2.
   expect([train.size, apart.size]).toEqual([40, 11]);
@@ -61,12 +61,12 @@ test.each([
   expect(counts(train)).toEqual([30, 15, 6].map((n, c) => n - parts[c]!));
 });
 
-test.each([0, 1, -0.1, 1.5, Number.NaN, 51, '0.2'])('testSize %s is refused', (testSize) => {
+test.each([0, 1, -0.1, 1.5, Number.NaN, 51, '0.2'])('trainTestSplit: throws for testSize %s', (testSize) => {
   expect(() => trainTestSplit(set, { testSize: testSize as number })).toThrow(ArgumentError);
   expect(() => trainTestSplit(set, { testSize: testSize as number })).toThrow(/testSize/);
 });
 
-test('a class that training would never see', () => {
+test('trainTestSplit: throws if training would never see a class', () => {
   const rare = numbered([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
   const tries = Array.from({ length: 30 }, (_, seed) => () => trainTestSplit(rare, { testSize: 0.5, seed }));
   const errors = tries.flatMap((attempt) => {
@@ -89,7 +89,7 @@ test('a class that training would never see', () => {
   expect(trainTestSplit(numbered([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
 });
 
-test('firstImages and pickImages', () => {
+test('firstImages, pickImages: images, labels and files of the given indices', () => {
   expect(numbersOf(firstImages(set, 3))).toEqual([0, 1, 2]);
   expect(firstImages(set, 51)).toEqual(set);
   const picked = pickImages(set, [50, 0, 0]);
@@ -98,7 +98,7 @@ test('firstImages and pickImages', () => {
   expect(() => pickImages(set, [51])).toThrow(/no image 51 among 51/);
 });
 
-test('chooseClasses relabels in the order given and keeps the names', () => {
+test('chooseClasses: renumbers labels in the given order and keeps the names', () => {
   const chosen = chooseClasses(set, ['bird', 'cat']);
   expect(chosen.classes).toEqual(['bird', 'cat']);
   expect(counts(chosen)).toEqual([6, 30]);
@@ -134,7 +134,7 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   expect(call).toThrow(says);
 });
 
-test('choosePerClass: the first of each class, or by seed any of them', () => {
+test('choosePerClass: takes the first of each class, or random ones by seed', () => {
   expect(numbersOf(choosePerClass(set, 2))).toEqual([0, 1, 30, 31, 45, 46]);
   const drawn = choosePerClass(set, 5, { seed: 1 });
   expect(counts(drawn)).toEqual([5, 5, 5]);
@@ -143,12 +143,12 @@ test('choosePerClass: the first of each class, or by seed any of them', () => {
   expect(Array.from(drawn.labels)).not.toEqual(Array.from(drawn.labels).sort());
 });
 
-test('toCategorical', () => {
+test('toCategorical: one-hot rows', () => {
   expect(Array.from(toCategorical([1, 0, 2]))).toEqual([0, 1, 0, 1, 0, 0, 0, 0, 1]);
   expect(Array.from(toCategorical([1], 4))).toEqual([0, 1, 0, 0]);
 });
 
-test('scaling: 0 .. 1, -1 .. 1, and mean 0 and deviation 1 by channel', () => {
+test('scaling: 0 .. 1, -1 .. 1, and mean 0 and deviation 1 for each channel', () => {
   expect(scaleTo(0, 1)).toEqual({ scale: 1 / 255, offset: 0 });
   expect(Array.from(rescale([0, 127.5, 255], scaleTo(-1, 1)))).toEqual([-1, 0, 1]);
 

@@ -135,10 +135,20 @@ describeOnDevice('memory of a device that idles', () => {
 describeOnDevice('little memory', () => {
   const program = bundled('test/support/exhaust-memory.ts');
 
-  test('what was disposed serves what comes; when all is held, OutOfMemoryError, and the device stays of use', async () => {
-    // Only a shell can lower the limit for a child; it is the address space, in KiB, of which Node and the driver take 1.5 GB.
-    const limited = ['-c', 'ulimit -v 3000000; exec "$0" "$1"', process.execPath, program];
-    const { code, signal, out, err } = await runToEnd(limited, { command: 'sh' });
-    expect({ out, code, signal }, err).toEqual({ out: 'swept\nOutOfMemoryError, true\n2\n2\n', code: 0, signal: null });
-  });
+  // Deno reserves more addresses at its start than the limit below leaves, and ends.
+  const testInNode = test.skipIf(process.versions.deno !== undefined);
+
+  testInNode(
+    'what was disposed serves what comes; when all is held, OutOfMemoryError, and the device stays of use',
+    async () => {
+      // Only a shell can lower the limit for a child; it is the address space, in KiB, of which Node and the driver take 1.5 GB.
+      const limited = ['-c', 'ulimit -v 3000000; exec "$0" "$1"', process.execPath, program];
+      const { code, signal, out, err } = await runToEnd(limited, { command: 'sh' });
+      expect({ out, code, signal }, err).toEqual({
+        out: 'swept\nOutOfMemoryError, true\n2\n2\n',
+        code: 0,
+        signal: null,
+      });
+    },
+  );
 });

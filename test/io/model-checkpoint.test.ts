@@ -38,7 +38,7 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
       });
     const refused = train('ck-{valLoss:.2f}');
     await expect(refused).rejects.toThrow(ArgumentError);
-    await expect(refused).rejects.toThrow(/path: the epoch has no figure "valLoss".*need validationData/);
+    await expect(refused).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
     await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no figure "nothing"/);
     expect({ seen, files: readdirSync(folder) }).toEqual({ seen: [], files: [] });
     // All that an epoch has.

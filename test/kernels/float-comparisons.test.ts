@@ -18,11 +18,11 @@ import { shaderNames, shaderText } from '../support/shader-files.ts';
 const EXPLAINED: Record<string, readonly string[]> = {
   'numbers from the host, or counts: never NaN': [
     'adam.wgsl: if (params.decay != 0.0) { w -= w * params.decay * rate_of(i); }',
-    'batch_norm_combine.wgsl: if (p.rest != 0.0) {',
+    'batch_norm_combine.wgsl: if (p.one_minus_momentum != 0.0) {',
     'erase_noise.wgsl: return clamp(sqrt(-2.0 * log(share)) * cos(6.28318531 * angle) * p.high, p.low, p.high);',
     'dropout.wgsl: let kept = select(old * draw.scale, old, draw.scale == 1.0);',
     'extreme_grad.wgsl: if (n > 0.0) { share = select(0.0, dy[j] / n, mask[i] > 0.0); }',
-    'penalised.wgsl: let none = (l1 == vec4f(0.0)) & (l2 == vec4f(0.0));',
+    'add_penalties.wgsl: let none = (l1 == vec4f(0.0)) & (l2 == vec4f(0.0));',
     'penalty_blocks.wgsl: if (l1 != 0.0 || l2 != 0.0) {',
     'resize_grad.wgsl: if (down == 0.0) { continue; }',
     'resize_grad.wgsl: if (across != 0.0) { add_term(&line, across * dy[base + (oy * p.out_w + ox) * p.channels]); }',

@@ -151,7 +151,7 @@ const kinds: [string, (more: object) => Layer][] = [
   ['RandomCrop', (more) => new RandomCrop({ height: 2, width: 2, ...more })],
 ];
 
-test.each(kinds)('%s refuses samples that are no images, and images that are too large', (kind, make) => {
+test.each(kinds)('%s: throws for samples that are not images, and for too large images', (kind, make) => {
   const built = (inputShape: number[]) => () =>
     new Sequential([make({ inputShape }), new Flatten(), new Dense({ units: 1 })]);
   for (const shape of [[4], [4, 4], [4, 4, 4, 1]]) {
@@ -164,7 +164,7 @@ test.each(kinds)('%s refuses samples that are no images, and images that are too
   );
 });
 
-test('RandomCrop refuses images that are smaller than its window', () => {
+test('RandomCrop: throws for images smaller than its window', () => {
   for (const inputShape of [
     [4, 6, 1],
     [5, 5, 1],
@@ -181,14 +181,14 @@ test('RandomCrop refuses images that are smaller than its window', () => {
   ]);
 });
 
-test('RandomErasing refuses images of other channels than it has values for', () => {
+test('RandomErasing: throws if fillValue does not have a value for each channel', () => {
   const make = () => new Sequential([new RandomErasing({ fillValue: [1, 2], inputShape: [4, 4, 3] })]);
   expect(make).toThrow(ShapeError);
   expect(make).toThrow('RandomErasing: fillValue has values for 2 channels, but samples are [4,4,3]');
 });
 
-describeOnDevice('what only a call shows', (device) => {
-  test.each(kinds)('%s refuses tensors of integers, and those that are no batch of images', (kind, make) => {
+describeOnDevice('errors of a call', (device) => {
+  test.each(kinds)('%s: throws for tensors of integers, and tensors that are not a batch of images', (kind, make) => {
     const context = { weights: [], training: true, random: { seed: 1, layer: 0, step: 1 } };
     using integers = tensor(device, new Array(16).fill(1), [1, 4, 4, 1], { dtype: 'u32' });
     expect(() => make({}).call(integers, context)).toThrow(ArgumentError);
@@ -198,7 +198,7 @@ describeOnDevice('what only a call shows', (device) => {
     expect(() => make({}).call(row, context)).toThrow(`${kind}: the input must have rank 4`);
   });
 
-  test.each(kinds)('%s refuses seeds and steps that are none', (kind, make) => {
+  test.each(kinds)('%s: throws for impossible seeds and steps', (kind, make) => {
     using model = new Sequential([make({ inputShape: [4, 4, 1] })]).build(device, { replicas: 2 });
     using x = tensor(device, new Array(32).fill(1), [1, 4, 4, 1], { models: 2 });
     const call = (options: object) => () => model.call(x, { training: true, ...options });

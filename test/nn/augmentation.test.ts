@@ -133,7 +133,7 @@ describeOnDevice('random layers of images', (device) => {
       map(wordsOf(drawOf(r, n)), h!, w!);
   const most = ({ data }: NdArray) => data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
-  test.each(exact)('%s takes the pixels that Keras takes, with the bits of them', async (...layer) => {
+  test.each(exact)('%s: takes the same pixels as Keras, bit for bit', async (...layer) => {
     for (const shape of SHAPES) {
       const { x, dy, y, dx } = await call(layer[1]({}), shape, { replicas: 3 });
       const size = y[0]!.shape.slice(1, 3) as [number, number];
@@ -149,7 +149,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   describe.each(moving)('%s', (...layer) => {
-    test.each(FILLS)('blends what Keras blends where the border is %s, and its gradient', async (fillMode) => {
+    test.each(FILLS)('interpolates as Keras with fillMode %s, and so does the gradient', async (fillMode) => {
       for (const shape of SHAPES) {
         const { x, dy, y, dx } = await call(layer[1]({ fillMode, fillValue: FILL_VALUE }), shape, { replicas: 3 });
         const size = shape.slice(1, 3) as [number, number];
@@ -211,7 +211,7 @@ describeOnDevice('random layers of images', (device) => {
     );
   });
 
-  test('the gradient of a blend is its transpose: <dy, A x> = <A* dy, x> without a fill value', async () => {
+  test('the gradient is the transpose of the interpolation: <dy, A x> = <A* dy, x> without a fill value', async () => {
     for (const [, make] of moving) {
       for (const fillMode of FILLS) {
         const { x, dy, y, dx } = await call(make({ fillMode }), [3, 9, 8, 2]);
@@ -223,7 +223,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   // An image of more than 2^16 output pixels, which is all that a dispatch goes through.
-  test('the gradient of large images comes in several dispatches', async () => {
+  test('the gradient of large images takes several dispatches', async () => {
     const shape = [1, 257, 256, 1];
     const { dy, dx } = await call(new tg.RandomFlip(), shape);
     const expected = sampleImages(dy[0]!, dy[0]!, [257, 256], places(exact[2]!, shape, 0), {
@@ -233,7 +233,7 @@ describeOnDevice('random layers of images', (device) => {
     expectSameBits(dx[0]!.data, expected.dx.data);
   });
 
-  test('layers of one number compute what Keras 3.15 computes', async () => {
+  test('layers of one number agree with Keras 3.15', async () => {
     interface Case { layer: string; options: object; shape: number[]; x: number[]; y: number[] } // biome-ignore format: one line
     const url = new URL('../golden/files/keras-augmentation.json', import.meta.url);
     const { cases } = JSON.parse(readFileSync(url, 'utf8')) as { cases: Case[] };
@@ -309,7 +309,7 @@ describeOnDevice('random layers of images', (device) => {
     },
   );
 
-  test('the noise of RandomErasing is normal, clipped, and drawn anew for each pixel, image and replica', async () => {
+  test('RandomErasing: noise is normal, clipped, and different for each pixel, image and replica', async () => {
     const layer = () => new tg.RandomErasing({ factor: [1, 1], scale: [1, 1], valueRange: [-4, 2] });
     const { y } = await call(layer(), [4, 40, 40, 3], { replicas: 2 });
     const values = y.flatMap(({ data }) => Array.from(data));
@@ -340,7 +340,7 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
-  test('draws are uniform over their range, and half of the images are mirrored in each direction', async () => {
+  test('draws are uniform in their range, and half of the images are mirrored in each direction', async () => {
     const batch = 3000;
     const x = Float32Array.from({ length: batch * 4 }, (_, i) => [1, 2, 4, 8][i % 4]!);
     using input = tg.tensor(device, x, [batch, 2, 2, 1]);
@@ -370,7 +370,7 @@ describeOnDevice('random layers of images', (device) => {
     ramp.dispose();
   });
 
-  test('a pixel of weight 0 takes no part: NaN and infinity stay where they are', async () => {
+  test('a pixel of weight 0 has no effect: NaN and infinity do not spread', async () => {
     const values = random(3);
     const data = Array.from({ length: 36 }, () => values.normal());
     data[14] = Number.NaN;
@@ -382,7 +382,7 @@ describeOnDevice('random layers of images', (device) => {
     expectSameBits(await turned.data(), expected);
   });
 
-  test('sides of 8192 pixels are counted right to the last pixel', async () => {
+  test('sides of 8192 pixels are exact to the last pixel', async () => {
     const n = 8192;
     const data = Float32Array.from({ length: n }, (_, i) => (i * 7919) % 8191);
     const context = { weights: [], training: true, random: { seed: 1, layer: 0, step: 1 } };

@@ -28,7 +28,7 @@ const { l1, l2, l1l2 } = regularizers;
 const names = (options: BatchNormalizationOptions) =>
   new BatchNormalization(options).plan([4, 5]).weights.map(({ name }) => name);
 
-test('center and scale decide which weights there are; all count as in Keras', () => {
+test('BatchNormalization: center and scale select the weights; all count as in Keras', () => {
   expect(names({})).toEqual(['gamma', 'beta', 'moving_mean', 'moving_variance']);
   expect(names({ center: false })).toEqual(['gamma', 'moving_mean', 'moving_variance']);
   expect(names({ scale: false })).toEqual(['beta', 'moving_mean', 'moving_variance']);

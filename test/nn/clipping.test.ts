@@ -74,14 +74,14 @@ describeOnDevice('gradient clipping', (device) => {
     }
   });
 
-  test('no gradient at all stays none', async () => {
+  test('clipping: leaves missing gradients missing', async () => {
     for (const options of [{ clipNorm: 1 }, { globalClipNorm: 1 }, { clipValue: 1 }]) {
       const { steps } = await clipped(device, options, zero);
       expect(steps.flat().every((step) => step === 0)).toBe(true);
     }
   });
 
-  test('NaN spoils what shares its norm, and infinity as in Keras', async () => {
+  test('clipping: NaN makes all gradients of its norm NaN; infinity behaves as in Keras', async () => {
     const withOne = (value: number) => draw().map((g, k) => map(g, (x, i) => (k === 1 && i === 5 ? value : x)));
     const spoilt = async (options: ClipOptions, value: number) =>
       (await clipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
@@ -138,7 +138,7 @@ describeOnDevice('gradient clipping', (device) => {
     },
   );
 
-  test('in fit: by norm, the penalty included; layers frozen between two calls no longer count', async () => {
+  test('fit: clips by norm including the penalty, without layers frozen between two calls', async () => {
     using loader = new ImageLoader(device, drawImages(8, { classes: 3, shape: [4, 4, 1] }));
     const head = new Dense({ units: 3, activation: 'softmax' });
     const body = new Dense({ units: 5, kernelRegularizer: regularizers.l2(10) });

@@ -120,7 +120,7 @@ const merges: Record<string, Layer> = {
   Subtract: new Subtract(),
 };
 
-test('every kind of layer is here', () => {
+test('the table has every kind of layer', () => {
   const kinds = Object.entries(tilegrad).filter(
     ([, value]) => typeof value === 'function' && value.prototype instanceof Layer,
   );
@@ -143,20 +143,20 @@ function expectSameLayers(actual: Model, expected: Model): void {
   expect(modelConfig(actual)).toEqual(modelConfig(expected));
 }
 
-test.each(Object.entries(layers))('%s comes back with its options', (kind, layer) => {
+test.each(Object.entries(layers))('%s: getConfig restores its options', (kind, layer) => {
   const x = input(shape);
   const model = new Model({ inputs: x, outputs: layer.apply(x), name: 'outer' });
   expect(layer.kind).toBe(kind);
   expectSameLayers(again(model), model);
 });
 
-test.each(Object.entries(merges))('%s comes back', (_, layer) => {
+test.each(Object.entries(merges))('%s: getConfig restores it', (_, layer) => {
   const x = input(shape);
   const model = new Model({ inputs: x, outputs: layer.apply([x, x]) });
   expectSameLayers(again(model), model);
 });
 
-test('a Sequential comes back as one, with a layer that it holds twice', () => {
+test('Sequential: getConfig restores a layer that it contains twice', () => {
   const shared = new Dense({ units: 4 });
   const layers = [new Flatten({ inputShape: [2, 2] }), shared, new Activation('tanh'), shared];
   const model = new Sequential(layers, 'stack');
@@ -167,7 +167,7 @@ test('a Sequential comes back as one, with a layer that it holds twice', () => {
   expect(back.countParams()).toBe(20);
 });
 
-test('branches, shared layers, models within models and frozen layers come back', () => {
+test('Model: getConfig restores branches, shared layers, nested models and frozen layers', () => {
   const x = input([4, 4, 3]);
   const convolution = new Conv2D({ filters: 3, kernelSize: 3, padding: 'same' });
   const head = new Sequential([new Flatten({ inputShape: [4, 4, 3] }), new Dense({ units: 2, trainable: false })]);
@@ -197,7 +197,7 @@ test.each<[name: string, initializer: Initializer]>([
   expect(draw(kernel!.initializer)).toEqual(draw(kernelInitializer));
 });
 
-test('MobileNetV2 comes back', () => {
+test('MobileNetV2: getConfig restores it', () => {
   const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 10 });
   expectSameLayers(again(model), model);
 });
@@ -218,7 +218,7 @@ class Scale extends Layer {
 }
 
 const scaled = () => new Sequential([new Flatten({ inputShape: [3] }), new Scale({ by: 3 })]);
-test("a class of the user's own comes back where it is handed over, and is asked for where it is not", () => {
+test("customLayers: restores a user's class, and the message names it if it is missing", () => {
   expect((again(scaled(), { Scale }).layers[1] as Scale).by).toBe(3);
   expect(() => again(scaled())).toThrow(ArgumentError);
   expect(() => again(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
@@ -233,7 +233,7 @@ class Doubled extends Lambda {
     return { name: this.name, inputShape: this.inputShape };
   }
 }
-test('a Lambda that is a class comes back', () => {
+test('Lambda: getConfig restores a subclass', () => {
   const back = again(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
   expect(back.layers[0]).toBeInstanceOf(Doubled);
   expect(back.outputShape).toEqual([3]);
@@ -262,7 +262,7 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     /sequential: its class computes something else/,
   ],
 ];
-test.each(refused)('%s is refused', (_, layer, says) => {
+test.each(refused)('throws: %s', (_, layer, says) => {
   const model = new Sequential([layer]);
   expect(() => modelConfig(model)).toThrow(ArgumentError);
   expect(() => modelConfig(model)).toThrow(says);
@@ -292,7 +292,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   expect(() => modelFromConfig(description)).toThrow(says);
 });
 
-test('what a description is refused for names the class once, and no name where it has none', () => {
+test("errors of a config name the class once, and a layer's name only if it has one", () => {
   const dense = { className: 'Dense', config: { units: 1, inputShape: [2] } };
   const model = (layers: object[]) => () =>
     modelFromConfig({

@@ -146,9 +146,9 @@ function refusesMore(name: string, { args, options }: Maker): void {
     expect(() => make(name, [...args.slice(0, -1), none])).toThrow(ArgumentError);
 }
 
-test.each(Object.entries({ ...classes, ...functions }))('%s refuses what it does not read', refusesMore);
+test.each(Object.entries({ ...classes, ...functions }))('%s: throws for surplus arguments', refusesMore);
 
-test('every class that is exported is in the table, and every function that makes a part of a training', () => {
+test('the table has every exported class, and every function that creates a part of a training', () => {
   const loaders = ['ArrayLoader', 'ImageLoader'];
   const found = Object.entries(exported).filter(
     ([, value]) => isClass(value) && !((value as { prototype: unknown }).prototype instanceof Error),
@@ -257,7 +257,7 @@ describeOnDevice('data loaders', (device: Device) => {
   test.each<[string, readonly unknown[]]>([
     ['ArrayLoader', [{ x: [0, 1], shape: [2] }]],
     ['ImageLoader', [images, {}]],
-  ])('%s refuses what it does not read', (name, args) => {
+  ])('%s: throws for surplus arguments', (name, args) => {
     const value = exportOf(name) as new (...args: unknown[]) => { dispose(): void };
     new value(device, ...args).dispose();
     for (const more of [{}, null, 0]) {
@@ -266,7 +266,7 @@ describeOnDevice('data loaders', (device: Device) => {
     }
   });
 
-  test('WeightCopy takes the weights of a model and nothing else', () => {
+  test('WeightCopy: takes only the weights of a model', () => {
     using model = build(device, sigmoid());
     const surplus = () =>
       new (tg.WeightCopy as new (...args: unknown[]) => tg.WeightCopy)(model.parameters, { best: true });

@@ -7,7 +7,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { runLayer } from '../support/run-layer.ts';
 
-test('Dense works on the last axis, as Keras has it', () => {
+test('Dense: works on the last axis, as in Keras', () => {
   const model = new Sequential([new Dense({ inputShape: [4, 6, 3], units: 5 }), new Dense({ units: 2 })]);
   expect(model.outputShape).toEqual([4, 6, 2]);
   expect(model.countParams()).toBe(3 * 5 + 5 + 5 * 2 + 2);
@@ -42,7 +42,7 @@ describeOnDevice('Dense on samples of several axes', (device) => {
     }
   }
 
-  test('softmax goes along the last axis', async () => {
+  test('Dense: softmax is along the last axis', async () => {
     const layer = new Dense({ inputShape: [2, 3], units: 4, activation: 'softmax' });
     const { x, dout, weights, output, dx } = await runLayer(device, layer);
     const logits = references.linear.forward([x, weights.kernel!, weights.bias!], {});
@@ -54,7 +54,7 @@ describeOnDevice('Dense on samples of several axes', (device) => {
     expectClose(dx.data, expected!.data, { rtol: 2e-6, magnitude });
   });
 
-  test('it trains within a model', async () => {
+  test('Dense: trains in a model', async () => {
     using loader = new ImageLoader(device, drawImages(30, { classes: 3, shape: [6, 6, 1] }));
     using model = new Sequential([
       new Dense({ inputShape: [6, 6, 1], units: 3, activation: 'tanh' }),

@@ -84,7 +84,7 @@ const shares: Record<string, (value: number) => unknown> = {
   'categoricalCrossentropy: labelSmoothing': (value) => new CategoricalCrossentropy({ labelSmoothing: value }),
 };
 
-describe('numbers that no 32-bit float holds are refused', () => {
+describe('numbers that f32 cannot represent: errors of options', () => {
   const refused = (call: () => unknown, name: string) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(new RegExp(`^${name}.*32-bit float`));
@@ -104,7 +104,7 @@ describe('numbers that no 32-bit float holds are refused', () => {
     of(2e-38);
   });
 
-  test('rates that are assigned, also by callbacks', () => {
+  test('assigned rates, also by callbacks', () => {
     const sgd = new SGD();
     for (const wrong of [LARGE, TINY]) {
       refused(() => {
@@ -117,7 +117,7 @@ describe('numbers that no 32-bit float holds are refused', () => {
     sgd.learningRate = 0;
   });
 
-  test('what a schedule gives: too large at any step, too small at the first; from there on that is 0', () => {
+  test("a schedule's rates: throws if too large at any step, or too small at the first; later, too small rates are 0", () => {
     const rate = (
       schedule: (step: number) => number,
       t: number,
@@ -135,7 +135,7 @@ describe('numbers that no 32-bit float holds are refused', () => {
     refused(() => rate(() => 2e-38, 1, adam(0, 0.999)), 'Adam: the step size at step 0');
   });
 
-  test('ReduceLROnPlateau goes no lower than 32-bit floats do', () => {
+  test('ReduceLROnPlateau: does not reduce below the smallest f32', () => {
     const optimizer = new SGD({ learningRate: 1e-37 });
     const reduce = new ReduceLROnPlateau({ monitor: 'loss', patience: 1, factor: 0.1 });
     reduce.onTrainBegin({ optimizer, monitored: ['loss'] });
@@ -147,7 +147,7 @@ describe('numbers that no 32-bit float holds are refused', () => {
   });
 });
 
-describeOnDevice('numbers that no 32-bit float holds', (device) => {
+describeOnDevice('numbers that f32 cannot represent', (device) => {
   const build = () => new Sequential([new Dense({ units: 2, activation: 'softmax', inputShape: [1] })]).build(device);
 
   test.each([LARGE, TINY])('class weights: %s', async (weight) => {
@@ -183,7 +183,7 @@ describeOnDevice('numbers that no 32-bit float holds', (device) => {
     'leakyRelu: negativeSlope': (x, negativeSlope) => tg.leakyRelu(x, { negativeSlope }),
     'pad: the number': (x, value) => tg.pad(x, [[1, 1]], { value }),
   };
-  test.each(Object.entries(operators))('beside a tensor, %s', (name, of) => {
+  test.each(Object.entries(operators))('together with a tensor, %s', (name, of) => {
     using x = tensor(device, [1], [1]);
     for (const wrong of [LARGE, -LARGE, TINY, SUBNORMAL]) {
       expect(() => of(x, wrong)).toThrow(ArgumentError);
@@ -192,7 +192,7 @@ describeOnDevice('numbers that no 32-bit float holds', (device) => {
     for (const right of [0, 2e-38, 3.4e38, Number.POSITIVE_INFINITY]) of(x, right).dispose();
   });
 
-  test('data of a tensor: refused where it would become infinite, rounded where it would become 0', async () => {
+  test('tensor: throws for data that would become infinite; rounds data to 0', async () => {
     const most = (2 - 2 ** -23) * 2 ** 127; // the largest f32, and half a step beyond, which rounds up
     for (const [data, said] of [
       [[1, LARGE], '1e+39 at position 1'],

@@ -65,7 +65,7 @@ const CONV = ['conv/kernel', 'conv/bias'];
 const NORM = ['norm/gamma', 'norm/beta', 'norm/moving_mean', 'norm/moving_variance'];
 const HEAD = ['head/kernel', 'head/bias'];
 
-test('layers are counted without an input layer: of MobileNetV2 the last 118, with the head 120, begin at block_4_expand', () => {
+test('layers do not include an input layer: the last 118 of MobileNetV2 (120 with the head) begin at block_4_expand', () => {
   const { layers } = mobileNetV2({ includeTop: false, inputShape: [96, 96, 3], alpha: 0.35 });
   expect(layers).toHaveLength(153); // Keras counts 154, with its input layer
   expect(layers.slice(-118)[0]!.name).toBe('block_4_expand');
@@ -76,7 +76,7 @@ test('layers are counted without an input layer: of MobileNetV2 the last 118, wi
   expect(whole.layers.slice(whole.layers.indexOf(whole.getLayer('block_4_expand')))).toHaveLength(120);
 });
 
-test('a model frozen whole has every layer frozen at every depth, and a slice of its layers thaws', () => {
+test('Model.trainable: freezes all layers at every depth; a slice of the layers can be unfrozen', () => {
   const { whole, conv, norm } = extractor(3);
   const model = new Sequential([whole, ...head()]);
   whole.trainable = false;
@@ -96,7 +96,7 @@ test('a model frozen whole has every layer frozen at every depth, and a slice of
   expect(net.layers.filter(({ trainable }) => trainable)).toEqual(thawed);
 });
 
-test('trainable takes true and false alone: any word would count as true', () => {
+test('trainable: throws for values other than true and false', () => {
   const dense = new Dense({ units: 1, name: 'out' });
   for (const value of ['false', 0, undefined, null]) {
     expect(() => {
@@ -110,7 +110,7 @@ test('trainable takes true and false alone: any word would count as true', () =>
 });
 
 describeOnDevice('frozen', (device) => {
-  test.each([1, 2, 3])('weights and averages of a model stay as they are, at depth %s', async (depth) => {
+  test.each([1, 2, 3])('weights and moving statistics of a frozen model do not change, at depth %s', async (depth) => {
     const { whole, conv, norm } = extractor(depth);
     using model = compiled(device, [whole, ...head()]);
     expect(await changed(device, model)).toEqual([...CONV, ...NORM, ...HEAD]);
@@ -123,7 +123,7 @@ describeOnDevice('frozen', (device) => {
     expect(await changed(device, model)).toEqual([...NORM, ...HEAD]);
   });
 
-  test('a batch norm goes by its moving statistics in training, and passes their gradient on', async () => {
+  test('BatchNormalization: uses its moving statistics in training if frozen, also in the gradient', async () => {
     // With y = gamma (x - mean) / sqrt(variance + epsilon) + beta as constants of a layer below that trains.
     const dense = (name: string) => new Dense({ units: 3, name, inputShape: [4] });
     const norm = new BatchNormalization({ name: 'norm', epsilon: 0.25 });
@@ -159,7 +159,7 @@ describeOnDevice('frozen', (device) => {
     }
   });
 
-  test('a dropout before the head still drops in training, as in Keras', async () => {
+  test('Dropout: drops in training also before a frozen part, as in Keras', async () => {
     const losses = await Promise.all(
       [1, 2].map(async (seed) => {
         const conv = new Conv2D({ filters: 4, kernelSize: 3, inputShape: [6, 6, 1], trainable: false });
@@ -171,7 +171,7 @@ describeOnDevice('frozen', (device) => {
     expect(losses[0]).not.toBe(losses[1]);
   });
 
-  test('the optimiser keeps what it holds of frozen weights, and goes on with it', async () => {
+  test('Optimizer: keeps the state of frozen weights, and uses it when they are trained again', async () => {
     const { whole, conv } = extractor(2);
     using model = compiled(device, [whole, ...head()]);
     await changed(device, model);
@@ -192,7 +192,7 @@ describeOnDevice('frozen', (device) => {
     expect(optimizer.iterations).toBe(3);
   });
 
-  test('fit refuses a change of trainable meanwhile, at any depth', async () => {
+  test('fit: throws if trainable changes during training, at any depth', async () => {
     const { whole, norm } = extractor(3);
     using model = compiled(device, [whole, ...head()]);
     const freezes = {
@@ -204,7 +204,7 @@ describeOnDevice('frozen', (device) => {
     await expect(model.fit(loader, { epochs: 2, callbacks: [freezes] })).rejects.toThrow(/norm was changed while fit/);
   });
 
-  test('fit: names a few of many layers that were changed meanwhile', async () => {
+  test('fit: lists the first of many layers whose trainable changed during training', async () => {
     const layers = Array.from({ length: 8 }, (_, i) => new Dense({ units: 3, name: `d${i}` }));
     using model = compiled(device, [new Flatten({ inputShape: [6, 6, 1] }), ...layers]);
     using loader = new ImageLoader(device, images);
@@ -218,7 +218,7 @@ describeOnDevice('frozen', (device) => {
     );
   });
 
-  test('nothing left to train is told before anything begins, by fit and trainOnBatch', async () => {
+  test('fit, trainOnBatch: throw before training if no weight is trainable', async () => {
     const { whole } = extractor(2);
     const layers = [whole, ...head()];
     using model = compiled(device, layers);
@@ -254,7 +254,7 @@ describeOnDevice('frozen', (device) => {
     expect((await weightless.evaluate({ x: [[1, 2, 3]], y: [0] })).samples).toBeUndefined();
   });
 
-  test('a batch norm that has averages alone is something to train', async () => {
+  test('fit: trains a BatchNormalization that has only moving statistics', async () => {
     const { whole, conv } = extractor(1);
     using model = compiled(device, [
       whole,
@@ -298,7 +298,7 @@ describeOnDevice('a frozen beginning', (device) => {
     return { dispatches, bytes };
   }
 
-  test('takes no more memory for being longer, and no dispatch but those of its forward pass', () => {
+  test('takes constant memory for any length, and only the dispatches of its forward pass', () => {
     const [two, four, eight] = [step(2, true), step(4, true), step(8, true)];
     expect([two.bytes, eight.bytes]).toEqual([four.bytes, four.bytes]);
     const perBlock = (four.dispatches - two.dispatches) / 2;

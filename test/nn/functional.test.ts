@@ -56,14 +56,14 @@ test('summary shows the branches', () => {
   expect(lines.at(-3)).toBe('Total params: 520 (2.03 KB)');
 });
 
-test('layers are found by name and by number', () => {
+test('getLayer: finds layers by name and by index', () => {
   const model = residual();
   expect(model.layers.map(({ name }) => name)).toEqual(['inner', 'add', 'flatten', 'dense']);
   expect(model.getLayer('inner')).toBe(model.layers[0]);
   expect(() => model.getLayer('outer')).toThrow(/outer.*inner, add, flatten, dense/);
 });
 
-test('getLayer: says which layer was meant, in which model it is, and lists a few names', () => {
+test('getLayer: suggests a similar name, also in nested models, and lists the first names', () => {
   const layers = Array.from({ length: 7 }, (_, i) => new Dense({ units: 2, name: `block_${i}_expand` }));
   const inner = new Sequential([new Flatten({ inputShape: [2, 1] }), ...layers], 'extractor');
   const model = new Sequential([inner, new Dense({ units: 2, name: 'head' })], 'whole');
@@ -164,7 +164,7 @@ describeOnDevice('functional models', (device) => {
   const compile = (model: Model) =>
     model.compile({ optimizer: new Adam({ learningRate: 0.01 }), loss: 'sparseCategoricalCrossentropy' });
 
-  test('a residual sum is the operators one by one, forward and backward, to the bit', async () => {
+  test('a residual connection has the bits of its separate operators, forward and backward', async () => {
     const model = residual().build(device, { seed: 3 });
     const x = drawLike([2, ...image], 5);
     const dy = drawLike([2, 4], 6);
@@ -198,7 +198,7 @@ describeOnDevice('functional models', (device) => {
     model.dispose();
   });
 
-  test('a layer used twice has its weights once, and the sum of both gradients', async () => {
+  test('a layer that is used twice has one set of weights, with the sum of both gradients', async () => {
     const x = input([3]);
     const shared = new Dense({ units: 3, useBias: false });
     const model = new Model({ inputs: x, outputs: shared.apply(shared.apply(x)) }).build(device, { seed: 2 });
@@ -233,7 +233,7 @@ describeOnDevice('functional models', (device) => {
     ];
   }
 
-  test('models inside a model train to the same bits as their layers in a row', async () => {
+  test('nested models train to the same bits as their layers in sequence', async () => {
     const [flat, nested] = flatAndNested();
     expect(nested.countParams()).toBe(flat.countParams());
     const histories = [];
@@ -259,7 +259,7 @@ describeOnDevice('functional models', (device) => {
     for (const model of [flat, nested]) model.dispose();
   });
 
-  test('a built model brings its weights along as a copy, at any depth', async () => {
+  test('a built model that is nested passes on a copy of its weights, at any depth', async () => {
     const inner = new Sequential([new Dense({ units: 3, inputShape: [2] })]).build(device, { seed: 9 });
     const middle = new Sequential([inner, new Dense({ units: 2 })]);
     const outer = new Sequential([middle, new Activation('relu')]).build(device, { seed: 1 });
@@ -270,7 +270,7 @@ describeOnDevice('functional models', (device) => {
     for (const model of [inner, outer]) model.dispose();
   });
 
-  test('a frozen model inside another stays as it is; its last layers can be set free', async () => {
+  test('a frozen nested model does not change; its last layers can be unfrozen', async () => {
     const [, model] = flatAndNested();
     const features = model.layers[0] as Model;
     features.trainable = false;
@@ -291,7 +291,7 @@ describeOnDevice('functional models', (device) => {
     model.dispose();
   });
 
-  test('inference keeps what a later layer reads and releases the rest', async () => {
+  test('inference keeps values that a later layer reads, and releases the others', async () => {
     const x = input([64]);
     const early = new Activation('tanh').apply(x);
     let y = early;
@@ -315,7 +315,7 @@ describeOnDevice('functional models', (device) => {
     model.dispose();
   });
 
-  test('what is released is never what a backward pass needs', async () => {
+  test('values that the backward pass needs are never released', async () => {
     // The first layer is frozen and the second is not: the second's weight gradient reads the first's output.
     const x = input([3]);
     const hidden = new Dense({ units: 3, useBias: false, trainable: false }).apply(x);

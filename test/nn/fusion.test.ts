@@ -154,7 +154,7 @@ function oneByOne(model: Model, x: Tensor, training: boolean): Tensor {
   }, x);
 }
 
-describeOnDevice('layers computed in one go', (device) => {
+describeOnDevice('fused layers', (device) => {
   const images = drawLike([3, ...SHAPE], 1).data;
 
   const built = (layers: Layer[], replicas = 1) => {
@@ -195,7 +195,7 @@ describeOnDevice('layers computed in one go', (device) => {
 
   const close = { rtol: 1e-5, atol: 1e-5 };
 
-  test.each(Object.keys(STACKS))('%s: values, gradients and statistics are those of layer by layer', async (name) => {
+  test.each(Object.keys(STACKS))('%s: values, gradients and statistics equal those of separate layers', async (name) => {
     const { layers, training, inference } = STACKS[name]!;
     const model = built(layers());
     for (const [isTraining, kernels] of [
@@ -217,7 +217,7 @@ describeOnDevice('layers computed in one go', (device) => {
     model.dispose();
   });
 
-  test.each(Object.keys(APART))('%s: each layer is computed by itself', async (name) => {
+  test.each(Object.keys(APART))('%s: layers are computed separately', async (name) => {
     const { layers, has } = APART[name]!;
     const model = built(layers());
     const apart = await run(model, (x) => oneByOne(model, x, false), { isTaped: false });
@@ -228,7 +228,7 @@ describeOnDevice('layers computed in one go', (device) => {
     model.dispose();
   });
 
-  test('a variance of 0 that epsilon does not lift gives infinities, not NaN, as layer by layer', async () => {
+  test('a variance of 0 with a tiny epsilon gives infinities, not NaN, as separate layers do', async () => {
     const model = built([conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })]);
     const variance = model.weights.find(({ name }) => name.endsWith('moving_variance'))!;
     device.upload(variance.tensor.array.storage, new Float32Array(8));
@@ -237,7 +237,7 @@ describeOnDevice('layers computed in one go', (device) => {
     model.dispose();
   });
 
-  test('what another layer reads too is computed by itself', async () => {
+  test('a value that another layer reads too is not fused', async () => {
     const x = input(SHAPE);
     const normal = new BatchNormalization().apply(x);
     const outputs = new Add().apply([new ReLU({ maxValue: 6 }).apply(normal), normal]);
@@ -257,7 +257,7 @@ describeOnDevice('layers computed in one go', (device) => {
     single.dispose();
   });
 
-  test('a frozen part of a model in training has its normalizations in the weights, a trainable one not', async () => {
+  test('in training, normalizations are folded into the weights only in the frozen part', async () => {
     const model = built([conv(), new BatchNormalization(), new ReLU(), conv(), new BatchNormalization()]);
     for (const layer of model.layers.slice(0, 3)) layer.trainable = false;
     const kernelsOf = () => {
@@ -277,7 +277,7 @@ describeOnDevice('layers computed in one go', (device) => {
     model.dispose();
   });
 
-  test('a replica has the bits it has alone', async () => {
+  test('a replica has the same bits as a single model', async () => {
     const layers = () => STACKS['a convolution, batch normalization and ReLU6']!.layers();
     const predictions = async (replicas: number, seed: number) => {
       const model = new Sequential(

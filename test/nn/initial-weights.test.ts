@@ -49,7 +49,7 @@ const read = async (model: Model) =>
 const lists = (values: ReturnType<typeof all>, prefix = '') =>
   new Map([...values].map(([name, { data }]) => [prefix + name, Array.from(data)]));
 
-test('setInitialWeights: refuses what is no weight of the model, naming it, and changes nothing', () => {
+test('setInitialWeights: throws for an unknown weight, names it, and changes nothing', () => {
   const model = inner();
   const refused = (
     change: (values: ReturnType<typeof all>) => unknown,
@@ -94,7 +94,7 @@ test('setInitialWeights: refuses what is no weight of the model, naming it, and 
 
 describeOnDevice('weights given before build', (device: Device) => {
   /** A model whose weights are drawn, and the same with values for some of them. */
-  test('build: begins with the given values, and draws the others as it would have', async () => {
+  test('build: uses the given values; the other weights are drawn as without them', async () => {
     const drawn = await read(inner().build(device, { seed: 4 }));
     const model = inner();
     const some = valuesFor({ 'norm/moving_mean': [3], 'first/bias': [3] });
@@ -105,7 +105,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     model.dispose();
   });
 
-  test('setInitialWeights: a partial call adds to the values given before, a whole one replaces them', async () => {
+  test('setInitialWeights: a partial call adds to the values given before, a complete one replaces them', async () => {
     const model = inner().setInitialWeights(all());
     const bias = valuesFor({ 'first/bias': [3] }, 50);
     model.setInitialWeights(bias, { partial: true });
@@ -118,7 +118,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [model, other]) one.dispose();
   });
 
-  test('a model with given values brings them into models that contain it, at any depth, and into several', async () => {
+  test('setInitialWeights: values of a nested model are used by all models that contain it, at any depth', async () => {
     const base = inner();
     const middle = new Sequential([base, new Dense({ units: 2, name: 'second' })], 'middle');
     const outer = new Sequential([middle, new Dense({ units: 1, name: 'third' })]);
@@ -136,7 +136,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const model of [outer, second]) model.dispose();
   });
 
-  test('values given to the outer model come first, then the weights of a built inner one, then values given to that', async () => {
+  test('setInitialWeights: values of the outer model have priority over the weights of a built inner model, and those over its values', async () => {
     const base = inner().setInitialWeights(all(100)).build(device);
     device.upload(base.weights[1]!.tensor.array.storage, Float32Array.of(7, 8, 9)); // as training would
     const outer = new Sequential([base]);
@@ -148,7 +148,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const model of [base, outer]) model.dispose();
   });
 
-  test('every replica begins with the given values, and with drawn ones of its own seed', async () => {
+  test('build: every replica uses the given values; drawn ones follow its seed', async () => {
     const kernel = valuesFor({ 'first/kernel': [2, 3] });
     const make = () =>
       new Sequential([inner().setInitialWeights(kernel, { partial: true }), new Dense({ units: 2, name: 'head' })]);
@@ -169,7 +169,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     }
   });
 
-  test('a list has values for each replica, which draws those that it has none for', async () => {
+  test('setInitialWeights: a list has values for each replica; missing ones are drawn', async () => {
     const [first, second] = [all(1), valuesFor({ 'first/kernel': [2, 3] }, 60)];
     const partial = { partial: true };
     const model = inner().setInitialWeights([first, second, new Map()], partial);
@@ -197,7 +197,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     expect(() => inner().setInitialWeights([first, {} as typeof first])).toThrow(ArgumentError);
   });
 
-  test('given values are frozen and trained as any others, and are no part of the configuration', async () => {
+  test('setInitialWeights: given values can be frozen and trained, and are not in the config', async () => {
     const base = inner().setInitialWeights(all());
     base.trainable = false;
     const model = new Sequential([base, new Dense({ units: 1, name: 'head' })]);
@@ -217,7 +217,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [model, again, back]) one.dispose();
   });
 
-  test('layers of a built model carry its weights into the next model, alone and in part, as in Keras', async () => {
+  test('layers of a built model keep their weights in the next model, as in Keras', async () => {
     const trained = new Sequential([
       inner(),
       new Dense({ units: 3, name: 'middle' }),
@@ -246,7 +246,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [trained, part, drawn, third]) one.dispose();
   });
 
-  test('layers of a model that was given values carry them, built or not, through models inside it', async () => {
+  test('layers of a model with given values keep them, built or not, through nested models', async () => {
     const outer = new Sequential([inner(), new Dense({ units: 2, name: 'head' })]);
     const given = valuesFor({ 'inner/first/kernel': [2, 3] });
     outer.setInitialWeights(given, { partial: true });
@@ -258,7 +258,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const model of [one, other]) model.dispose();
   });
 
-  test('a model that began with copies has them when it is replicated, whatever became of the model they are from', async () => {
+  test('replicate: keeps weights that were copied from another model, even if that was disposed', async () => {
     const first = new Sequential([new Dense({ units: 3, inputShape: [2], name: 'a' })]).build(device, { seed: 3 });
     const kernel = (await read(first)).get('a/kernel')!;
     const make = () =>
@@ -275,7 +275,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [trained, gone]) one.dispose();
   });
 
-  test('weights that are gone, or of another shape, are told, where they would be drawn without a word', () => {
+  test("build: throws if a layer's weights were disposed or have another shape, instead of drawing new ones", () => {
     const first = new Sequential([new Dense({ units: 3, inputShape: [2], name: 'a' })]).build(device);
     const [layer] = first.layers as [Layer];
     const x = input([5]);
@@ -295,7 +295,7 @@ describeOnDevice('weights given before build', (device: Device) => {
       .dispose();
   });
 
-  test('loadWeights: a model that is not built yet begins with the weights of the file', async () => {
+  test('loadWeights: sets the initial weights of a model that is not built yet', async () => {
     const from = inner().setInitialWeights(all()).build(device);
     const bytes = await encodeWeights(from);
     const model = inner();
@@ -316,7 +316,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [from, model, outer, some]) one.dispose();
   });
 
-  test('loadWeights: of a file of several replicas, a model that is not built yet takes the one that is named', async () => {
+  test('loadWeights: takes the given replica of a file for a model that is not built yet', async () => {
     const from = inner().build(device, { seed: 1, replicas: 2 });
     const bytes = await encodeWeights(from);
     const model = inner();
@@ -328,7 +328,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [from, model]) one.dispose();
   });
 
-  test('build: refuses values that a layer of the user names as its own and that do not fit', () => {
+  test('build: throws for initialValues of a custom layer that do not fit', () => {
     const model = new Model(endsOf([1, 2]));
     expect(() => model.build(device)).toThrow(ShapeError);
     expect(() => model.build(device)).toThrow(/own\/w: /);

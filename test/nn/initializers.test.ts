@@ -36,7 +36,7 @@ test.each([
   expect(Math.abs(variance - limit ** 2 / 3)).toBeLessThan(4 * limit ** 2 * Math.sqrt(4 / 45 / n));
 });
 
-test('zeros are zeros', () => {
+test('zeros: returns zeros', () => {
   expect([...zeros([3], new RandomStream(5, 'initializer', 0))]).toEqual([0, 0, 0]);
 });
 
@@ -102,7 +102,7 @@ test.each([
   },
 );
 
-test('a vector counts its length as both fans, as in Keras', () => {
+test('the length of a vector is both of its fans, as in Keras', () => {
   const values = glorotUniform([2000], stream());
   const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   expect(furthest / Math.sqrt(6 / 4000)).toBeGreaterThan(0.99);
@@ -132,7 +132,7 @@ test.each([
   }
 });
 
-test('orthogonal prefers no direction: either sign in the first place, over many streams', () => {
+test('orthogonal: the first element has both signs over many streams', () => {
   const signs = Array.from({ length: 400 }, (_, i) =>
     Math.sign(initializers.orthogonal()([3, 3], new RandomStream(1, 'initializer', i))[0]!),
   );
@@ -140,7 +140,7 @@ test('orthogonal prefers no direction: either sign in the first place, over many
   expect(Math.abs(signs.reduce((sum, sign) => sum + sign, 0))).toBeLessThan(80);
 });
 
-test('constants', () => {
+test('constant, ones: return one value for all elements', () => {
   expect([...initializers.constant(0.5)([3], stream())]).toEqual([0.5, 0.5, 0.5]);
   expect([...initializers.ones([2], stream())]).toEqual([1, 1]);
 });
@@ -179,7 +179,7 @@ describeOnDevice('initial weights', (device) => {
   };
   const front = () => [new Conv2D({ filters: 3, kernelSize: 2, inputShape: [4, 4, 2] }), new Flatten()];
 
-  test('do not depend on later layers, differ by seed and by layer, and repeat', async () => {
+  test('do not depend on later layers, differ by seed and layer, and are reproducible', async () => {
     const short = await weightsOf([...front(), new Dense({ units: 5 })], 1);
     const long = await weightsOf([...front(), new Dense({ units: 5 }), new Dense({ units: 7 })], 1);
     expect(long.slice(0, 4)).toEqual(short);
@@ -190,7 +190,7 @@ describeOnDevice('initial weights', (device) => {
     expect(second).not.toEqual(first);
   });
 
-  test('are what a layer was told, by name or function', async () => {
+  test("are those of a layer's initializer, given by name or function", async () => {
     const layers = [
       new Conv2D({
         filters: 2,
@@ -213,7 +213,7 @@ describeOnDevice('initial weights', (device) => {
     ]);
   });
 
-  test('of a wrong length are refused', () => {
+  test('throw if they have a wrong length', () => {
     const layer = new Dense({ units: 2, inputShape: [2], kernelInitializer: () => new Float32Array(3) });
     expect(() => new Sequential([layer]).build(device)).toThrow(/dense\/kernel.*3 values.*\[2,2\]/);
   });

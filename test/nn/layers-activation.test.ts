@@ -62,13 +62,13 @@ describeOnDevice('activations', (device) => {
     );
   });
 
-  test("LeakyReLU has Keras's slope, or the one asked for", async () => {
+  test("LeakyReLU: slope is Keras's by default, or the given one", async () => {
     expectClose(await output([new LeakyReLU({ inputShape: [4] })], x, [1, 4]), [-0.6, -0.15, 0.25, 3], { rtol: 1e-6 });
     const steep = new LeakyReLU({ inputShape: [4], negativeSlope: 0.5 });
     expectClose(await output([steep], x, [1, 4]), [-1, -0.25, 0.25, 3], { rtol: 1e-6 });
   });
 
-  test('a softmax layer at the end is left out of the logits, one in the middle is not', async () => {
+  test('callLogits: skips a softmax layer at the end, but not in the middle', async () => {
     const last = new Sequential([new Activation('softmax', { inputShape: [4] })]).build(device);
     const middle = new Sequential([
       new Dense({ units: 4, inputShape: [4], activation: 'softmax' }),
@@ -83,7 +83,7 @@ describeOnDevice('activations', (device) => {
     middle.dispose();
   });
 
-  test('Lambda resizes an image inside a model', async () => {
+  test('Lambda: resizes an image inside a model', async () => {
     const up = new Lambda((image) => resize(image, [4, 4], { method: 'nearest' }), {
       inputShape: [2, 2, 1],
       outputShape: [4, 4, 1],
@@ -93,7 +93,7 @@ describeOnDevice('activations', (device) => {
     await expect(output([wrong], [1, 2, 3, 4], [1, 2, 2, 1])).rejects.toThrow(/Lambda.*\[4,4,1\].*\[1,2,2,1\]/);
   });
 
-  test("a user's own layer with a weight", async () => {
+  test('a custom layer with a weight', async () => {
     class Scale extends Layer {
       readonly kind = 'Scale';
       plan(inputShape: Shape) {
@@ -108,7 +108,7 @@ describeOnDevice('activations', (device) => {
     expect(new Sequential([new Scale({ inputShape: [4] })]).countParams()).toBe(1);
   });
 
-  test("mistakes in a user's own layer are told", async () => {
+  test('a custom layer: throws for its mistakes', async () => {
     // As plain JavaScript would write them.
     const Plain = class extends (Layer as unknown as new (options: object) => object) {};
     const own = (methods: object) =>
@@ -132,7 +132,7 @@ describeOnDevice('activations', (device) => {
     expect(await output([named], x, [1, 4])).toEqual(x);
   });
 
-  test('what is no activation, slope or function is refused', () => {
+  test('throw for an unknown activation, an impossible slope, and a value that is not a function', () => {
     expect(() => new Activation('swish' as ActivationName)).toThrow(
       /Activation: activation must be one of linear.*swish/,
     );

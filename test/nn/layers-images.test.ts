@@ -106,7 +106,7 @@ describeOnDevice('layers of image networks', (device) => {
     expectClose(data, y.data, { magnitude: Array(sizeOf(shape)).fill(10), rtol: 1e-6 });
   });
 
-  test('BatchNormalization in training: by the batch, and the moving statistics follow', async () => {
+  test("BatchNormalization: uses the batch's statistics in training, and updates the moving ones", async () => {
     const layer = new BatchNormalization({ inputShape, momentum: 0.75, epsilon: 0.01 });
     const { x, weights, data, after } = await callLayer(device, layer, { training: true });
     const expected = references.batchNorm.forward([x, weights[0]!, weights[1]!], { epsilon: 0.01 });
@@ -125,7 +125,7 @@ describeOnDevice('layers of image networks', (device) => {
     );
   });
 
-  test('a frozen BatchNormalization uses its moving statistics in training too, and leaves them', async () => {
+  test('BatchNormalization: uses its moving statistics in training if frozen, and does not change them', async () => {
     const layer = new BatchNormalization({ inputShape, trainable: false });
     const { x, weights, data, after } = await callLayer(device, layer, { training: true });
     const expected = references.batchNormInference.forward([x, ...weights], { epsilon: 1e-3 });
@@ -133,7 +133,7 @@ describeOnDevice('layers of image networks', (device) => {
     for (const [i, weight] of weights.entries()) expectSameBits(after[i]!, weight.data);
   });
 
-  test('Dropout draws in training alone, by seed, place and step; at inference it hands its input on', async () => {
+  test('Dropout: draws in training by seed, layer index and step; returns its input otherwise', async () => {
     const model = new Sequential([new Dropout(0.5, { inputShape: [100] }), new Dropout(0.25)]).build(device);
     const x = tensor(device, Array(200).fill(1), [2, 100]);
     const run = async (options: object) => {
@@ -152,7 +152,7 @@ describeOnDevice('layers of image networks', (device) => {
     for (const owned of [x, model]) owned.dispose();
   });
 
-  test('fit hands random layers its seed, their place and the uniform in which the step number changes', async () => {
+  test('fit: passes its seed, the layer index and the uniform of the step number to random layers', async () => {
     const seen: CallContext['random'][] = [];
     class Probe extends Flatten {
       override call(x: Tensor, context?: CallContext): Tensor {
@@ -173,7 +173,7 @@ describeOnDevice('layers of image networks', (device) => {
     model.dispose();
   });
 
-  test('a network of them learns, twice the same bits; its moving statistics change at each step', async () => {
+  test('a network of these layers learns reproducibly; its moving statistics change at each step', async () => {
     const results: number[][] = [];
     for (let round = 0; round < 2; round++) {
       const model = new Sequential([
@@ -218,7 +218,7 @@ describeOnDevice('layers of image networks', (device) => {
   }
 });
 
-test('parameters are counted as Keras counts them', () => {
+test('countParams: numbers are those of Keras', () => {
   const model = new Sequential([
     new Conv2D({ inputShape: [32, 32, 3], filters: 32, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
     new BatchNormalization(),

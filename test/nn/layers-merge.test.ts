@@ -123,7 +123,7 @@ describeOnDevice('layers that merge and shape', (device) => {
     return new Model({ inputs: x, outputs: layer.apply(x) });
   };
 
-  test('ZeroPadding2D pads each side by its own number', async () => {
+  test('ZeroPadding2D: pads each side by its number', async () => {
     const x = batch([2, 2, 1]);
     const v = Array.from(x.data);
     const padded = (a: number[]) => [0, 0, 0, 0, 0, a[0]!, a[1]!, 0, 0, a[2]!, a[3]!, 0].slice(0);
@@ -147,7 +147,7 @@ describeOnDevice('layers that merge and shape', (device) => {
     close(await outputOf(single(new Resizing({ height: 6, width: 5, interpolation }), [3, 4, 2]), x), expected.data);
   });
 
-  test('Reshape keeps the order, Permute changes it', async () => {
+  test('Reshape keeps the order of elements, Permute changes it', async () => {
     const x = batch([2, 3]);
     close(await outputOf(single(new Reshape([3, -1]), [2, 3]), x), x.data);
     const swapped = [0, 1].flatMap((n) => [0, 3, 1, 4, 2, 5].map((i) => x.data[6 * n + i]!));

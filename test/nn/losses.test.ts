@@ -72,7 +72,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
   });
 
   // As Keras does for the model of experiment A4, which has no softmax: clip, logarithm, normalise as logits.
-  test('a model without a softmax is taken to give probabilities', async () => {
+  test('a model without a softmax must return probabilities', async () => {
     const data = new ImageLoader(device, set);
     const layers = [new Flatten({ inputShape: [2, 2, 1] }), new Dense({ units: 3 })];
     const model = new Sequential(layers).build(device, { seed: 3 });
@@ -91,7 +91,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     data.dispose();
   });
 
-  test('the function and the name of one loss give the same bits', async () => {
+  test('a loss has the same bits as a function and by its name', async () => {
     const byName = await learn('meanSquaredError', new Dense({ units: 3 }));
     const byFunction = await learn(squares, new Dense({ units: 3 }));
     expect(byFunction.accuracy).toBe(byName.accuracy);
@@ -109,7 +109,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(await learn(make(), last())).toEqual(await learn(name, last()));
   });
 
-  test('the softmax is left out of the cross-entropies over classes, the sigmoid out of that over each output', () => {
+  test('inputFor: logits after a softmax for losses over classes, after a sigmoid for the loss of each output', () => {
     for (const Loss of [SparseCategoricalCrossentropy, CategoricalCrossentropy]) {
       expect(new Loss().inputFor({ finalActivation: 'softmax' })).toBe('logits');
       expect(new Loss().inputFor({ finalActivation: null })).toBe('output');
@@ -191,7 +191,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(call).toThrow(says);
   });
 
-  test('a function that returns no scalar is refused', async () => {
+  test('CustomLoss: throws if the function does not return a scalar', async () => {
     await expect(learn((y) => y, new Dense({ units: 3 }))).rejects.toThrow(/one element.*16,3/);
   });
 });

@@ -317,7 +317,7 @@ describeOnDevice('calls on a model', (device) => {
     expect(call).toThrow(says);
   });
 
-  test('item of several elements names models where there are several', async () => {
+  test('item: the message for several elements names replicas if there are several', async () => {
     using a = tensor(device, [1, 2], [2]);
     using b = tensor(device, [1, 2], [], { models: 2 });
     await expect(a.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[2\]$/);

@@ -127,7 +127,7 @@ describeOnDevice('optimizers', (device) => {
     },
   );
 
-  test('an update is one dispatch, and one more for each frozen weight between trained ones', () => {
+  test('an update takes one dispatch, plus one for each frozen weight between trainable ones', () => {
     for (const [frozen, dispatches] of [
       [-1, 1],
       [0, 1],
@@ -144,14 +144,14 @@ describeOnDevice('optimizers', (device) => {
     }
   });
 
-  test('centered RMSprop outlasts a large constant gradient, whose variance f32 cancels', async () => {
+  test('centered RMSprop stays finite for a large constant gradient, whose variance cancels in f32', async () => {
     const { store, step, dispose } = bench(device, new RMSprop({ centered: true }));
     for (let t = 1; t <= 200; t++) step(SHAPES.map((shape) => map(ndarray(shape), () => 12345.678)));
     for (const { tensor } of store.weights) expect([...(await tensor.data())].every(Number.isFinite)).toBe(true);
     dispose();
   });
 
-  test('apply before build, and a second model, are refused', () => {
+  test('throw for apply before build, and for a second model', () => {
     const optimizer = new SGD();
     const { store, dispose } = bench(device, optimizer);
     const state = new StepState(device);

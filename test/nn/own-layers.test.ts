@@ -100,7 +100,7 @@ test.each<[what: string, parts: object, says: RegExp]>([
   expect(() => new Sequential([own(parts)])).toThrow(says);
 });
 
-describeOnDevice("a layer of one's own that breaks its plan", (device) => {
+describeOnDevice('a custom layer that breaks its plan', (device) => {
   const broken: [what: string, parts: object, error: ErrorClass, says: RegExp][] = [
     [
       'another shape',
@@ -193,7 +193,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     },
   );
 
-  test('a layer with a name is told by name and kind, in a model inside a model as well', async () => {
+  test('messages have name and kind of a named layer, also in nested models', async () => {
     const scale = own(
       { call: (x: Tensor) => slice(x, [0, 0], [-1, 3]), kind: 'Scale' },
       { name: 'first', inputShape: [4] },
@@ -206,7 +206,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     );
   });
 
-  test('the last layer and one that is used twice on two shapes are held to their plans, too', async () => {
+  test('the plan is checked for the last layer too, and for a layer used twice with different shapes', async () => {
     using last = new Sequential([own({ call: (x: Tensor) => slice(x, [0, 0], [-1, 3]) })]).build(device);
     await expect(last.predict([1, 2, 3, 4])).rejects.toThrow(/^own: call must return \[1,4\]/);
     const twice = own({}, {});
@@ -216,7 +216,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     expect(await model.predict([1, 2, 3, 4])).toHaveLength(3);
   });
 
-  test('an initializer that gives NaN, and a penalty by name or in part', () => {
+  test('throws for an initializer that returns NaN; takes a penalty by name or with one rate', () => {
     const started = (values: unknown) => {
       const given = { ...weight, initializer: () => values };
       return () => new Sequential([own({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
@@ -232,7 +232,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     expect(() => new Sequential([penalized('l3')])).toThrow(/^Own: the regularizer of its weight "w"/);
   });
 
-  test('a tensor for one replica where there are several', async () => {
+  test('throws if a layer returns one replica of several', async () => {
     using constant = tensor(device, [1, 2, 3, 4], [1, 4]);
     using model = new Sequential([own({ call: () => constant })]).build(device, { replicas: 3 });
     await expect(model.predict([1, 2, 3, 4])).rejects.toThrow(
@@ -240,7 +240,7 @@ describeOnDevice("a layer of one's own that breaks its plan", (device) => {
     );
   });
 
-  test('a Lambda names itself; what else goes wrong in a layer is left as it is', async () => {
+  test('errors of a Lambda have its name; other errors in a layer are not changed', async () => {
     using lambda = new Sequential([
       new Lambda((x) => slice(x, [0, 0], [-1, 3]), { name: 'cut', inputShape: [4] }),
     ]).build(device);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice("values of one's own", (device) => {
+describeOnDevice('reading and assigning weights', (device) => {
   const build = (replicas = 1) =>
     new tg.Sequential([
       new tg.Dense({ units: 3, inputShape: [5] }),
@@ -10,7 +10,7 @@ describeOnDevice("values of one's own", (device) => {
       new tg.Dense({ units: 2 }),
     ]).build(device, { seed: replicas, replicas });
 
-  test('getWeights gives all weights in order, and setWeights takes them, of another model too', async () => {
+  test('getWeights, setWeights: copy all weights in order, also to another model', async () => {
     const [a, b] = [build(), build(1)];
     b.setWeights((await a.getWeights()).map(({ shape, data }, i) => ({ shape, data: data.map((v) => v + i) })));
     const [from, to] = [await a.getWeights(), await b.getWeights()];
@@ -22,7 +22,7 @@ describeOnDevice("values of one's own", (device) => {
     expect(await b.predict(x)).toEqual(await a.predict(x));
   });
 
-  test('with replicas the values of all, and copies for replicas that are made later', async () => {
+  test('getWeights, setWeights: have the values of all replicas; later replicas get copies', async () => {
     const two = build(2);
     const values = await two.getWeights();
     expect(values[0]!.shape).toEqual([2, 5, 3]);
@@ -34,7 +34,7 @@ describeOnDevice("values of one's own", (device) => {
     expect((await one.getWeights())[0]!.data).toEqual(new Float32Array(30).fill(0.5));
   });
 
-  test('assign replaces values in place: numbers, lists, tensors, itself, and weights of one model', async () => {
+  test('assign: replaces values in place, from numbers, lists, tensors, itself and weights of the same model', async () => {
     const t = tg.tensor(device, [1, 2, 3, 4], [2, 2]);
     const read = async (one: tg.Tensor) => [...(await one.data())];
     expect(await read(t.assign([[5, 6], [7, -0]]))).toEqual([5, 6, 7, -0]); // biome-ignore format: as rows
@@ -52,7 +52,7 @@ describeOnDevice("values of one's own", (device) => {
     expect(await read(beta!)).toEqual([1, 1, 1]);
   });
 
-  test('detach shares the values, off the tape, and outlives its tensor', async () => {
+  test('detach: shares the values without the tape, and outlives its tensor', async () => {
     const x = tg.tensor(device, [1, 2], [2], { requiresGrad: true });
     const y = tg.square(x);
     const z = y.detach();
@@ -62,7 +62,7 @@ describeOnDevice("values of one's own", (device) => {
     expect(() => y.detach()).toThrow(tg.DisposedError);
   });
 
-  test('one step of Adam on tensors is that of float64', async () => {
+  test('Adam: one step on tensors agrees with float64', async () => {
     // loss = mean((x w - y)^2) + 0.1 sum |w|, with clipping of the norm of all gradients.
     const [x, y, w, b] = [[0.5, -1, 2, 0.25, 1.5, -0.75], [1, -2, 0.5], [0.3, -0.8], [0.1]] as const;
     const at = (i: number) => x[2 * i]! * w[0] + x[2 * i + 1]! * w[1] + b[0];
@@ -96,7 +96,7 @@ describeOnDevice("values of one's own", (device) => {
     for (const [k, value] of moved.entries()) expect(found[k]).toBeCloseTo(value, 6);
   });
 
-  test('gradients add up over backward passes, may be replaced, and are kept by an optimizer that is made after them', async () => {
+  test('gradients: add up over backward passes, can be replaced, and are kept by an optimizer created later', async () => {
     const w = tg.tensor(device, [1, 1], [2], { requiresGrad: true });
     const v = tg.tensor(device, [1], [1], { requiresGrad: true });
     tg.sum(tg.mul(w, 3)).backward();

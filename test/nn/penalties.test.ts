@@ -115,7 +115,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     }
   });
 
-  test('a weight that is no number spoils its own penalty, and nothing where there is none', async () => {
+  test('a NaN weight makes its penalty NaN, and has no effect if it has no penalty', async () => {
     const spoilt = new Float32Array(64).fill(Number.NaN);
     const fine = new Float32Array(64).fill(1);
     const none = l1l2({});
@@ -205,7 +205,7 @@ describeOnDevice('penalties in training', (device) => {
     );
   });
 
-  test('come and go with `trainable` between calls, and several ranges add up', async () => {
+  test('follow changes of `trainable` between calls; several ranges add up', async () => {
     using loader = new ImageLoader(device, images);
     const dense = (units: number, kernelRegularizer?: Regularizer) => new Dense({ units, kernelRegularizer });
     const layers = [
@@ -245,7 +245,7 @@ describeOnDevice('penalties in training', (device) => {
     expectSameBits((await weightsOf(model))[0]!, kernels[0]!);
   });
 
-  test('a weight that the loss does not depend on moves by its penalty alone, the same way at each step', async () => {
+  test('a weight that the loss does not depend on changes only by its penalty, equally at each step', async () => {
     class Idle extends Layer {
       readonly kind = 'Idle';
       plan(inputShape: Shape) {
@@ -268,7 +268,7 @@ describeOnDevice('penalties in training', (device) => {
     expect((await weightsOf(model))[0]).toEqual([0.625, -0.625, 0]);
   });
 
-  test('cost nothing when unused, and a few dispatches however many layers have one', async () => {
+  test('take no dispatch if unused, and a constant number for any number of layers', async () => {
     using loader = new ImageLoader(device, images);
     const counts: number[] = [];
     for (const [conv, dense] of [

@@ -60,7 +60,7 @@ describe('endsIn, now finalActivation', () => {
     expect(finalActivationOf(layer())).toBe(expected);
   });
 
-  test('a layer that defines only endsIn, and a subclass of Dense that overrides it, are understood', () => {
+  test('finalActivation: uses endsIn of a layer that defines only that, and of a subclass of Dense that overrides it', () => {
     class Overridden extends Dense {
       override get endsIn() {
         return super.endsIn === null ? ('sigmoid' as const) : null;
@@ -94,7 +94,7 @@ describe('wants, now inputFor', () => {
     expect([loss.wants(), loss.inputFor(), lossInputFor(loss, 'softmax')]).toEqual(['output', 'output', 'output']);
   });
 
-  test('a loss that defines only wants is a loss, and compile asks it', () => {
+  test('compile: calls wants of a loss that defines only that', () => {
     const loss = new OldLoss();
     expect(lossOf(loss)).toBe(loss);
     expect(lossInputFor(loss, 'sigmoid')).toBe('logits');

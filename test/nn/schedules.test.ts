@@ -152,7 +152,7 @@ test.each([
   expect(create).toThrow(name);
 });
 
-test('an optimizer asks its schedule for the steps from 0, and a rate assigned takes its place', () => {
+test('Optimizer: calls its schedule with steps from 0; an assigned rate replaces it', () => {
   const optimizer = new Adam({ learningRate: (step) => 1 + step, beta1: 0, beta2: 0 });
   expect(optimizer.learningRate).toBe(1);
   expect(optimizer.ratesAt(1)).toEqual([{ rate: 1, stepSize: 1 }]);
@@ -184,7 +184,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     return { weights, rates: epochs.map((epoch) => epoch.learningRate) };
   }
 
-  test('a callback that sets rates is refused beside a schedule, which it would end', async () => {
+  test('fit: throws if a callback sets the rate of an optimizer with a schedule', async () => {
     const scheduled = (callback: Callback) =>
       train(
         () => 0.1,
@@ -196,7 +196,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     );
   });
 
-  test('a schedule, a callback and an assignment between epochs that give the same rates train alike', async () => {
+  test('equal rates from a schedule, a callback and assignments between epochs give the same training', async () => {
     const rates = [0.5, 0.25, 0.125];
     const bySchedule = await train((step) => rates[Math.min(2, Math.floor(step / 2))]!);
     const byCallback = await train(0.5, () => [new LearningRateScheduler((epoch, rate) => (epoch ? rate / 2 : rate))]);
@@ -232,7 +232,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     expect(epochs[0]!.learningRate).toBe(optimizer === 'sgd' ? 0.01 : 0.001);
   });
 
-  test('a name that no optimizer has is refused', () => {
+  test('compile: throws for an unknown optimizer name', () => {
     const model = new Sequential([new Dense({ units: 1, activation: 'softmax', inputShape: [1] })]);
     const compile = (optimizer: string) =>
       model.compile({ optimizer: optimizer as OptimizerName, loss: 'sparseCategoricalCrossentropy' });

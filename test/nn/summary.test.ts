@@ -37,7 +37,7 @@ test.each([
   expect(totals(dense(inputs, units))[0]).toBe(`Total params: ${text}`);
 });
 
-test('summary: each total has a unit of its own', () => {
+test('summary: each total has its own unit', () => {
   const model = new Sequential([
     new Dense({ units: 512, useBias: false, inputShape: [512], trainable: false }),
     new Dense({ units: 2, useBias: false }),
@@ -50,7 +50,7 @@ test('summary: each total has a unit of its own', () => {
 });
 
 describeOnDevice('on an adapter', (device) => {
-  test('summary: totals are those of one replica; the last line has how many there are, and their size', () => {
+  test('summary: totals are those of one replica; the last line has the number of replicas and their size', () => {
     const model = dense(16, 16).build(device, { replicas: 3 });
     expect(model.summary().split('\n').slice(-2)).toEqual([
       'Non-trainable params: 0 (0.00 B)',

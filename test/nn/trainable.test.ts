@@ -47,7 +47,7 @@ function layers() {
   return { conv, counting, hidden, head, all: [conv, new Flatten(), counting, hidden, head] };
 }
 
-test('summary and countParams tell what is trained from what is not', () => {
+test('summary, countParams: count trainable and frozen weights separately', () => {
   const { conv, counting, hidden, all } = layers();
   const model = new Sequential(all);
   // conv 9 * 2 + 2, counting 3 and 2, hidden 32 * 4 + 4, head 4 * 3 + 3
@@ -72,7 +72,7 @@ test('summary and countParams tell what is trained from what is not', () => {
   expect(totals()[1]).toBe('Trainable params: 170 (680.00 B)');
 });
 
-test('a layer can be frozen from the start', () => {
+test('Layer: can be frozen by the option trainable', () => {
   expect(new Dense({ units: 1, trainable: false }).trainable).toBe(false);
   expect(new Dense({ units: 1 }).trainable).toBe(true);
 });
@@ -101,7 +101,7 @@ describeOnDevice('frozen layers', (device) => {
     return { changed, loss: epochs[0]!.loss, dispatches: spent };
   }
 
-  test('stay as they are to the bit, decay and penalties notwithstanding, and thaw again', async () => {
+  test('keep their bits despite weight decay and penalties, and train again when unfrozen', async () => {
     const { model, conv, hidden } = build();
     using trained = model;
     const [CONV, HIDDEN, HEAD, UNUSED] = [
@@ -122,7 +122,7 @@ describeOnDevice('frozen layers', (device) => {
     expect((await train(trained)).changed).toEqual([...CONV!, ...UNUSED!, ...HIDDEN!, ...HEAD!]);
   });
 
-  test('cost no gradient kernels and change no loss but for their penalty', async () => {
+  test('run no gradient kernels, and change the loss only by their penalty', async () => {
     const dispatches: number[] = [];
     const losses: number[] = [];
     let penalty = 0; // of the hidden layer, l2(0.01)
@@ -149,7 +149,7 @@ describeOnDevice('frozen layers', (device) => {
     for (let k = 1; k < dispatches.length; k++) expect(dispatches[k]).toBeLessThan(dispatches[k - 1]!);
   });
 
-  test('a frozen weight takes part without gradient, as does one that is never trained', async () => {
+  test('a frozen weight and one that is never trained get no gradient', async () => {
     const { model, conv, counting } = build();
     using trained = model;
     conv.trainable = false;
@@ -165,7 +165,7 @@ describeOnDevice('frozen layers', (device) => {
     expect([...(await seen.tensor.data())]).toEqual([7, 8]);
   });
 
-  test('a model without anything to train still measures, but is not trained', async () => {
+  test('a model without trainable weights can be evaluated, but fit throws', async () => {
     using loader = new ImageLoader(device, images);
     using model = new Sequential([
       new Flatten({ inputShape: [6, 6, 1] }),

@@ -130,16 +130,16 @@ const refuses = async (name: string, entry: Entries[string]) => {
 
 test.each(Object.entries(here))('%s', refuses);
 
-describeOnDevice('options that there are not', (device) => {
+describeOnDevice('unknown options', (device) => {
   test.each(Object.entries(onDevice(device)))('%s', refuses);
 
-  test.each(Object.entries(operatorOptions))('%s tells its options', (name, names) => {
+  test.each(Object.entries(operatorOptions))('%s: the message lists its options', (name, names) => {
     const entry = onDevice(device)[name] as Entry;
     const message = new RegExp(`There (is|are) ${[...names!].sort().join(', ')}$`);
     expect(() => entry({ nonesuch: 1 } as never)).toThrow(message);
   });
 
-  test("what `standardization` returns is a loader's scaling as it is; its mean and deviation are none alone", () => {
+  test('ImageLoader: takes the result of `standardization`, but not mean and deviation alone', () => {
     const scaling = tg.standardization(images);
     new tg.ImageLoader(device, images, scaling).dispose();
     const { mean, deviation } = scaling;
@@ -149,7 +149,7 @@ describeOnDevice('options that there are not', (device) => {
   });
 });
 
-test('options in snake_case are told in ours', () => {
+test('the message for an option in snake_case has the camelCase name', () => {
   expect(() => new tg.Adam({ learning_rate: 0.5 } as never)).toThrow(/^Adam: .*did you mean learningRate\?/);
   expect(() => new tg.AdamW({ weight_decay: 0.5 } as never)).toThrow(/^AdamW: .*did you mean weightDecay\?/);
   expect(() => new tg.Dense({ units: 2, acitvation: 'relu' } as never)).toThrow(/^Dense: .*did you mean activation\?/);
@@ -168,7 +168,7 @@ function takesOptions(value: unknown, parameter = /\b(options|rates|hooks)\b|\{ 
   return parameter.test(parameters ?? '');
 }
 
-test('everything exported that takes options is here', () => {
+test('the table has every export that takes options', () => {
   const all = new Map<string, unknown>(Object.entries(exported));
   for (const [space, functions] of Object.entries({ initializers, regularizers, schedules })) {
     for (const [name, value] of Object.entries(functions)) all.set(`${space}.${name}`, value);

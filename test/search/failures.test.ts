@@ -178,7 +178,7 @@ describeOnDevice('what is wrong with a search', (device) => {
   test('an objective that nobody reports: an error of the first trial, which names those that are', async () => {
     const search = random({ objective: { name: 'valRecall', direction: 'max' } });
     await expect(search.search(data, fit)).rejects.toThrow(
-      /^search: objective: the epoch has no figure "valRecall"; there are loss, accuracy, valLoss, valAccuracy, learningRate/,
+      /^search: objective: the epoch has no metric "valRecall"; there are loss, accuracy, valLoss, valAccuracy, learningRate/,
     );
     expect(search.record.trials).toEqual([]);
     await expect(random({}).search(data, { epochs: 3 })).rejects.toThrow(

@@ -219,7 +219,7 @@ describeOnDevice('figures that a callback adds', (device) => {
       ];
       const refused = (callbacks: Callback[]) => train(callbacks);
       const says = new RegExp(
-        `^${who}: the epoch has no figure "mine"; there are .*loss.* A callback that adds it has to come before`,
+        `^${who}: the epoch has no metric "mine"; there are .*loss.* A callback that adds it must come before`,
       );
       // After one that may add it in vain.
       for (const callbacks of [

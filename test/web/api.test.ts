@@ -142,7 +142,7 @@ describeOnDevice('the worker', () => {
     const store = memoryStore();
     const { api, snapshots } = await open(SMALL, store);
     await api.step();
-    await api.configure(SMALL, { anew: true });
+    await api.configure(SMALL, { restart: true });
     expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0 });
     expect(store.value).toBeUndefined();
   });

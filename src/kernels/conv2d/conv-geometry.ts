@@ -16,7 +16,7 @@ export interface ConvOptions {
   dilation?: Pair;
 }
 
-/** All sizes of a convolution, checked once and shared by the three kernels. */
+/** All sizes of a convolution, checked once and used by its three kernels. */
 export interface ConvGeometry {
   batch: number;
   input: [number, number];
@@ -27,11 +27,11 @@ export interface ConvGeometry {
   strides: [number, number];
   pad: [number, number];
   dilation: [number, number];
-  /** In a convolution that computes the gradient for another's input, that other one: it says how much there is to do. */
+  /** If this convolution computes an input gradient: the convolution that it is the gradient of, by which operations are counted. */
   gradientOf?: ConvGeometry;
 }
 
-/** @throws ShapeError, ArgumentError with the shapes of input and filter. */
+/** Checks input and filter. @throws ShapeError, ArgumentError that show their shapes */
 export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvOptions = {}): ConvGeometry {
   const operator = 'conv2d';
   checkDType(operator, 'the input', x, 'f32');
@@ -53,8 +53,8 @@ export function convGeometry(x: DeviceArray, filter: DeviceArray, options: ConvO
 }
 
 /**
- * Floating-point operations of any of the three kernels, 2 N OH OW Co KH KW Ci a replica: a multiply-add counts as two, and taps
- * that fall on padding count too.
+ * Floating-point operations of each of the three kernels: 2 N OH OW Co KH KW Ci for each replica. A multiply-add counts as two; taps on
+ * padding count.
  */
 export function convFlops(geometry: ConvGeometry, replicas: number): number {
   const g = geometry.gradientOf ?? geometry;
@@ -73,7 +73,7 @@ export function geometryParams(g: ConvGeometry): number[] {
   ];
 }
 
-/** The convolution that takes dy to dx, the full correlation with the turned filter. For strides of 1. */
+/** The convolution that computes dx from dy: the full correlation with the flipped filter. Only for strides of 1. */
 export function inputGradGeometry(g: ConvGeometry): ConvGeometry {
   const pad = (axis: 0 | 1) => (g.kernel[axis] - 1) * g.dilation[axis] - g.pad[axis];
   return {

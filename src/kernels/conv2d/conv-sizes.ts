@@ -1,7 +1,7 @@
 import type { ProblemSizes } from '../../gpu/kernel-selection.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
-/** What the choice of a convolution's kernels depends on. */
+/** The sizes by which the kernels of a convolution are chosen. */
 export function sizesOf(g: ConvGeometry): ProblemSizes {
   return {
     ...{ batch: g.batch, height: g.input[0], width: g.input[1], channels: g.inChannels },
@@ -11,7 +11,7 @@ export function sizesOf(g: ConvGeometry): ProblemSizes {
   };
 }
 
-/** The other way round. */
+/** The inverse of `sizesOf`. */
 export function geometryOf(sizes: ProblemSizes): ConvGeometry {
   const pair = (first: string, second: string): [number, number] => [sizes[first] ?? 0, sizes[second] ?? 0];
   return {

@@ -9,13 +9,14 @@ import { runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, geometryParams, inputGradGeometry } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
 
-// The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. See the shaders for why.
+// The convolutions as implicit matrix products, for adapters with subgroups of eight lanes or more. The shaders explain the method.
 
-/** Output channels of a lane, and of eight lanes side by side. */
+/** Output channels of a lane, and of eight neighboring lanes. */
 const CHANNELS = 4;
 const CHANNELS_OF_EIGHT_LANES = 8 * CHANNELS;
-/** A tile: 32 rows of the product, stored four a round. */
+/** Rows of the product in a tile. */
 const ROWS = 32;
+/** Rounds in which a tile is stored, four rows in each. */
 const STORE_ROUNDS = 8;
 
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
@@ -24,7 +25,7 @@ export const supportsForward = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
   g.outChannels % CHANNELS === 0 &&
-  steps(g) <= FOLD ** 2 && // what two levels add up well
+  steps(g) <= FOLD ** 2 && // the longest sum that two levels add up accurately
   tiles(g) <= device.limits.maxComputeWorkgroupsPerDimension;
 export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   supportsForward(device, inputGradGeometry(g));
@@ -35,12 +36,12 @@ export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
   g.outChannels % CHANNELS === 0 &&
   gradBlocks(g, device.subgroupLanes) <= device.limits.maxComputeWorkgroupsPerDimension;
 
-/** Input channels of a step. */
+/** Input channels of a step along the inner axis. */
 const widthOf = (g: ConvGeometry) => [4, 3, 2].find((n) => g.inChannels % n === 0) ?? 1;
 /** Additions to each sum of the forward kernel. */
 const steps = (g: ConvGeometry) => (g.kernel[0] * g.kernel[1] * g.inChannels) / widthOf(g);
 
-/** Where four lanes hold all channels, eight would leave half idle: they take two tiles of pixels instead. */
+/** Whether eight lanes compute two tiles of pixels: if four lanes hold all channels, half of eight would be idle. */
 const split = (g: ConvGeometry) => g.outChannels <= CHANNELS_OF_EIGHT_LANES / 2;
 const tiles = (g: ConvGeometry) => Math.ceil((g.batch * g.output[0] * g.output[1]) / (split(g) ? 2 * ROWS : ROWS));
 
@@ -54,7 +55,7 @@ export function forward(
   correlate(x, filter, g, y, epilogue, null);
 }
 
-/** Runs the kernel; `strides` says where pixels and taps lie that are parts of larger arrays, in the order of its `Params`. */
+/** Runs the kernel. @param strides strides of pixels and taps that are views of larger arrays, in the order of `Params`; null for whole arrays */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
@@ -80,9 +81,9 @@ function correlate(
 }
 
 /**
- * dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. With strides, the pixels of dx
- * fall into classes by what remains of their place divided by the stride; each class sees some taps only, always the same, and
- * is a correlation without strides with these. So no product with the zeros between dy's pixels is computed.
+ * dx is the full correlation of dy with the flipped filter, so the forward kernel computes it. With strides, the pixels of dx form
+ * stride phases by the remainder of their index divided by the stride. The pixels of a phase meet the same taps, and are a correlation
+ * without strides with these taps. So no product with the zeros between dy's pixels is computed.
  */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   const weights = packFilter(
@@ -103,39 +104,43 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
   weights.dispose();
 }
 
-/** The places of one axis of dx with the same remainder: `first`, `first + stride`, ... */
+/** The indices of one axis of dx with the same remainder: `first`, `first + stride`, ... */
 interface StridePhase {
   first: number;
   count: number;
-  /** Of the turned filter, the taps that reach them: `tap`, `tap + tapStep`, ... */
+  /** Number of taps of the flipped filter that meet them: `tap`, `tap + tapStep`, ... */
   taps: number;
   tap: number;
   tapStep: number;
-  /** How far apart in dy neighbouring ones of these taps reach, and how far before the place's own number the first does. */
+  /** Distance in dy between the pixels of neighboring taps. */
   dilation: number;
+  /** Distance in dy from the pixel of the first tap to the index within the phase. */
   pad: number;
 }
 
 function stridePhases({ input, kernel, strides, pad, dilation }: ConvGeometry, axis: 0 | 1): StridePhase[] {
-  const [size, length, stride, before, apart] = [input, kernel, strides, pad, dilation].map((pair) => pair[axis]);
-  // Place i and tap k meet dy where i + before - k * apart is a multiple of the stride: from one such k to the next is tapStep.
-  const common = gcd(apart!, stride!);
+  const [size, length, stride, padding, spacing] = [input, kernel, strides, pad, dilation].map((pair) => pair[axis]);
+  // Index i and tap k meet a pixel of dy if i + padding - k * spacing is a multiple of the stride. The next such k is k + tapStep.
+  const common = gcd(spacing!, stride!);
   const tapStep = stride! / common;
   return Array.from({ length: Math.min(stride!, size!) }, (_, first) => {
-    const meets = (k: number) => (first + before! - k * apart!) % stride! === 0;
-    const own = Array.from({ length: length! }, (_, k) => k).filter(meets);
-    const [nearest = 0, last = 0] = [own[0], own.at(-1)];
+    const meets = (k: number) => (first + padding! - k * spacing!) % stride! === 0;
+    const met = Array.from({ length: length! }, (_, k) => k).filter(meets);
+    const [nearest = 0, last = 0] = [met[0], met.at(-1)];
     return {
-      ...{ first, count: Math.ceil((size! - first) / stride!), taps: own.length, tap: length! - 1 - last, tapStep },
-      dilation: apart! / common,
-      pad: own.length === 0 ? 0 : ((own.length - 1) * apart!) / common - (first + before! - nearest * apart!) / stride!,
+      ...{ first, count: Math.ceil((size! - first) / stride!), taps: met.length, tap: length! - 1 - last, tapStep },
+      dilation: spacing! / common,
+      pad:
+        met.length === 0
+          ? 0
+          : ((met.length - 1) * spacing!) / common - (first + padding! - nearest * spacing!) / stride!,
     };
   });
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-/** The correlation that takes dy to one class of dx's pixels. */
+/** The correlation that computes one stride phase of dx from dy. */
 const phaseGeometry = (g: ConvGeometry, rowPhase: StridePhase, columnPhase: StridePhase): ConvGeometry => ({
   ...{ batch: g.batch, input: g.output, inChannels: g.outChannels },
   ...{
@@ -146,16 +151,18 @@ const phaseGeometry = (g: ConvGeometry, rowPhase: StridePhase, columnPhase: Stri
   ...{ strides: [1, 1], pad: [rowPhase.pad, columnPhase.pad], dilation: [rowPhase.dilation, columnPhase.dilation] },
 });
 
+/** The parameters of the kernel from `y_h` on. */
 const strideParams = (g: ConvGeometry, rowPhase: StridePhase, columnPhase: StridePhase): number[] => [
   ...[...g.input, rowPhase.first, columnPhase.first, ...g.strides],
   ...[g.kernel[0] * g.kernel[1], g.kernel[1], rowPhase.tap, columnPhase.tap, rowPhase.tapStep, columnPhase.tapStep],
 ];
 
-/** Workgroups worth having, so that every core gets some; and pixels of an addition. */
-const WORKGROUPS = 64;
-const PIXELS = 4;
+/** Workgroups that occupy every core of a CPU. */
+const ENOUGH_WORKGROUPS = 64;
+/** Pixels that one addition to a sum of the weight gradient includes. */
+const PIXELS_PER_ADDITION = 4;
 
-/** Tiles of the filter's gradient. */
+/** Tiles of the weight gradient. */
 const gradBlocks = ({ kernel: [kh, kw], inChannels, outChannels }: ConvGeometry, lanes: number) =>
   kh * kw * Math.ceil(inChannels / ROWS) * Math.ceil(outChannels / (CHANNELS * lanes));
 
@@ -164,9 +171,9 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
   const blocks = gradBlocks(g, lanes);
   const { slices, sliceLength, params, LONG } = planRowSlices(g, {
     ...{
-      pixelsPerAddition: PIXELS,
-      align: PIXELS,
-      wanted: Math.ceil(WORKGROUPS / blocks),
+      pixelsPerAddition: PIXELS_PER_ADDITION,
+      align: PIXELS_PER_ADDITION,
+      wanted: Math.ceil(ENOUGH_WORKGROUPS / blocks),
       maxSlices: sliceCapacity(x.device, dw.size),
     },
     preferShort: true, // a second level makes the compiler's spills 5% more, which slices do not cost

@@ -4,7 +4,7 @@ import type { Epilogue } from '../epilogue.ts';
 import { matmul } from '../matmul/matmul.ts';
 import { type ConvGeometry, convFlops } from './conv-geometry.ts';
 
-// Convolutions by filters of one pixel, without strides, are matrix products of the pixels with the filter: nothing is gathered.
+// Convolutions with 1 x 1 filters and without strides are matrix products of the pixels with the filter.
 
 const supports = (_device: Device, g: ConvGeometry): boolean =>
   [...g.kernel, ...g.strides].every((n) => n === 1) && convFlops(g, 1) > 0;
@@ -12,7 +12,7 @@ export const supportsForward = supports;
 export const supportsInputGrad = supports;
 export const supportsWeightGrad = supports;
 
-/** Runs `body` on the arrays as matrices: all axes but the last are rows. */
+/** Runs `body` on the arrays viewed as matrices, whose columns are the last axis. */
 function onMatrices(arrays: readonly DeviceArray[], body: (...matrices: DeviceArray[]) => void): void {
   const matrices = arrays.map((array) => {
     const columns = array.shape.at(-1)!;

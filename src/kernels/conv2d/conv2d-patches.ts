@@ -5,24 +5,24 @@ import { matmul } from '../matmul/matmul.ts';
 import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, filterShape, geometryParams, outputShape } from './conv-geometry.ts';
 
-// The weight gradient as a product of what each window sees with dy. What windows see is written down first: for filters of few input
-// channels, of which that is little, and that have strides, so that no other kernel but the reference serves.
+// The weight gradient as a matrix product of patches (im2col) with dy. The patches are written to memory first. Meant for filters of few
+// input channels, whose patches are small, with strides, which no other optimized kernel supports.
 
 const pixelsOf = (g: ConvGeometry) => g.batch * g.output[0] * g.output[1];
 const tapsOf = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * g.inChannels;
 
-/** Replicas after which every array of this size begins where a binding may: at a multiple of 64 elements. */
+/** Fewest replicas of `size` elements that fill a multiple of 64 elements, where a binding may begin. */
 const aligned = (size: number): number => [1, 2, 4, 8, 16, 32].find((replicas) => (replicas * size) % 64 === 0) ?? 64;
 
-/** Of several replicas so many at a time, a multiple of this. */
-const replicas = (g: ConvGeometry) => Math.max(aligned(sizeOf(outputShape(g))), aligned(sizeOf(filterShape(g))));
+/** Replicas are computed in groups of a multiple of this number. */
+const replicaMultiple = (g: ConvGeometry) => Math.max(aligned(sizeOf(outputShape(g))), aligned(sizeOf(filterShape(g))));
 
 export const supportsForward = (): boolean => false;
 export const supportsInputGrad = (): boolean => false;
 export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean =>
-  convFlops(g, 1) > 0 && arrayCapacity(device, pixelsOf(g) * tapsOf(g)) >= replicas(g);
+  convFlops(g, 1) > 0 && arrayCapacity(device, pixelsOf(g) * tapsOf(g)) >= replicaMultiple(g);
 
-/** Some replicas of an array as a matrix of so many columns. The caller disposes it. */
+/** A view of some replicas of an array as a matrix [rows, columns]. The caller disposes it. */
 function rowsOf(array: DeviceArray, { first, count }: IndexRange, columns: number): DeviceArray {
   const { device, size, storage } = array;
   const view = storage.view(4 * first * size, 4 * count * size);
@@ -31,8 +31,8 @@ function rowsOf(array: DeviceArray, { first, count }: IndexRange, columns: numbe
 
 export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw: DeviceArray): void {
   const { device } = x;
-  const room = arrayCapacity(device, pixelsOf(g) * tapsOf(g));
-  for (const some of chunkRanges(dw.replicas, room - (room % replicas(g)))) {
+  const capacity = arrayCapacity(device, pixelsOf(g) * tapsOf(g));
+  for (const some of chunkRanges(dw.replicas, capacity - (capacity % replicaMultiple(g)))) {
     const patches = DeviceArray.empty(device, [pixelsOf(g), tapsOf(g)], { replicas: some.count });
     runKernel(
       device,

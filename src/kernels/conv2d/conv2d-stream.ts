@@ -8,37 +8,37 @@ import { type ConvGeometry, convFlops, filterShape, inputGradGeometry } from './
 import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-codegen.ts';
 import { packFilter } from './pack-filter.ts';
 
-// The convolutions of few channels, for adapters with subgroups of eight lanes or more. See the shaders for why.
+// Convolutions of few channels, for adapters with subgroups of eight lanes or more. conv2d-stream-codegen.ts explains the method.
 
-/** Multiply-adds of a loop, all written out: more are faster, but a driver takes a second to compile a thousand. */
+/** Multiply-adds of an unrolled loop. More are faster, but a driver takes a second to compile a thousand. */
 const MAX_UNROLLED_FMAS = 1100;
-/** Columns, beyond which the lanes' loads and stores would take the driver longer than the rest. */
+/** Columns of a tile. With more, the driver would spend most of its compile time on loads and stores. */
 const MAX_TILE_COLUMNS = 16;
-/** Weights an invocation may hold. */
+/** Weights that an invocation of the forward kernel may hold. */
 const MAX_WEIGHTS_PER_INVOCATION = 400;
-/** Sums of a filter's gradient: fewer, for each is loaded and stored once a row, which wants long tiles to be worth it. */
+/** Sums of the weight gradient. Fewer than weights, because each sum is loaded and stored once per row, which only long tiles outweigh. */
 const MAX_SUMS_PER_INVOCATION = 240;
-/** Workgroups worth having, so that every core gets some. */
-const WORKGROUPS = 64;
+/** Workgroups that occupy every core of a CPU. */
+const ENOUGH_WORKGROUPS = 64;
 
-/** Texts that are remembered, of some 20 KB each. */
+/** Sources that are cached, of about 20 KB each. */
 const MAX_CACHED_SOURCES = 512;
-/** The texts made so far, but for the oldest of too many: writing one takes longer than all else in a call. */
-const texts = new Map<string, string>();
+const sources = new Map<string, string>();
+/** The source that `write` generates for `sizes`. It is cached, because generating it takes longer than the rest of a call. */
 export function cachedSource<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
   const key = `${name} ${JSON.stringify(sizes)}`;
-  const text = texts.get(key) ?? write(sizes);
-  texts.set(key, text);
-  if (texts.size > MAX_CACHED_SOURCES) texts.delete(texts.keys().next().value!);
-  return text;
+  const source = sources.get(key) ?? write(sizes);
+  sources.set(key, source);
+  if (sources.size > MAX_CACHED_SOURCES) sources.delete(sources.keys().next().value!);
+  return source;
 }
 
-/** How the forward kernel cuts its work; null where it does not serve. */
+/** The tiles of the forward kernel; null if it does not support the shape. */
 function forwardSizes(g: ConvGeometry): StreamSizes | null {
   return g.kernel[0] * g.kernel[1] * g.inChannels > MAX_WEIGHTS_PER_INVOCATION ? null : streamSizes(g, g.kernel[0]);
 }
 
-/** How the weight gradient's cuts its: `height` rows of the filter at once. */
+/** The tiles of the weight gradient, for `height` rows of the filter at once; null if it does not support the shape. */
 function weightGradSizes(g: ConvGeometry): (StreamSizes & { height: number }) | null {
   const reach = g.kernel[1] * g.inChannels;
   const height = Math.ceil(g.kernel[0] / Math.ceil((g.kernel[0] * reach) / MAX_SUMS_PER_INVOCATION));
@@ -46,7 +46,7 @@ function weightGradSizes(g: ConvGeometry): (StreamSizes & { height: number }) | 
   return sizes && { ...sizes, height };
 }
 
-/** Tiles for `height` rows of the filter. */
+/** The tiles for `height` rows of the filter; null if there are none. */
 function streamSizes(g: ConvGeometry, height: number): StreamSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const { inChannels, kernel } = g;
@@ -57,18 +57,18 @@ function streamSizes(g: ConvGeometry, height: number): StreamSizes | null {
   if ((inWidth * inChannels) % 4 !== 0) return null;
   const longest = Math.min(MAX_TILE_COLUMNS, width, Math.floor(MAX_UNROLLED_FMAS / taps));
   const aligned = (values: number, ...columns: number[]) => columns.every((n) => (n * inChannels) % values === 0);
-  // As few tiles as can be, and of those the shortest, so that the last overlaps its neighbour least.
+  // As few tiles as possible, and as short as possible, so that the last one overlaps its neighbor least.
   for (let tiles = Math.ceil(width / longest); tiles <= width; tiles++) {
     for (let tile = Math.ceil(width / tiles); tile <= longest; tile++) {
       const unaligned = !aligned(4, tile, width - tile);
-      if (unaligned && (padLeft + padRight > 0 || !aligned(2, tile, width - tile))) continue; // see the text
+      if (unaligned && (padLeft + padRight > 0 || !aligned(2, tile, width - tile))) continue; // the generated source supports neither
       return { inChannels, kernel, tile, overlap: width % tile !== 0, unaligned, padLeft, padRight };
     }
   }
   return null;
 }
 
-/** Whether the adapter runs these texts, and a dispatch holds the tiles of a row: workgroups along x are no fewer. */
+/** Whether the adapter has subgroups, and a dispatch allows the workgroups along x: at least one for each tile of a row. */
 export const supportsTiles = (device: Device, g: ConvGeometry, sizes: { tile: number } | null): boolean =>
   device.subgroupLanes !== null &&
   sizes !== null &&
@@ -81,18 +81,20 @@ export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
 export function supportsWeightGrad(device: Device, g: ConvGeometry): boolean {
   const sizes = weightGradSizes(g);
   if (!sizes || !supportsTiles(device, g, sizes) || rowsAdded(g) > MAX_SUM_LENGTH) return false;
-  return Math.ceil(g.output[1] / sizes.tile) <= maxSlices(device, g); // each tile of a row makes sums of its own
+  return Math.ceil(g.output[1] / sizes.tile) <= maxSlices(device, g); // each tile of a row has separate sums
 }
 
-/** Additions to each sum of a filter's gradient, for an image: slices are kept so short that they need no second level. */
+/** Additions to each sum of the weight gradient for one image. Slices are short enough to need no second level of summation. */
 const rowsAdded = (g: ConvGeometry) => g.output[0] + g.kernel[0] - 1;
 
-/** The same with the sums of dy's columns and without: the filter's gradient does not depend on them. */
+/** Most slices. The same with and without column sums, so that the weight gradient does not depend on them. */
 const maxSlices = (device: Device, g: ConvGeometry) => sliceCapacity(device, sizeOf(filterShape(g)) + g.outChannels);
 
 /**
- * Slices of the images, of `longest` at most but no more than `most` with all tiles, and workgroups along x and y. With several
- * replicas less slices do: the sums of a filter's gradient depend on them, so those are cut as one replica's.
+ * Slices of the images and workgroups along y. With several replicas, fewer slices are enough; but the bits of a weight gradient depend
+ * on its slices, so it plans for one replica.
+ * @param options.longest most images of a slice
+ * @param options.most    most slices, counted over all tiles of a row
  */
 function planSlices(
   g: ConvGeometry,
@@ -102,7 +104,7 @@ function planSlices(
 ) {
   const tiles = Math.ceil(g.output[1] / tile);
   const blocks = Math.ceil(g.outChannels / lanes);
-  const useful = Math.max(Math.ceil(WORKGROUPS / (tiles * blocks * replicas)), Math.ceil(g.batch / longest));
+  const useful = Math.max(Math.ceil(ENOUGH_WORKGROUPS / (tiles * blocks * replicas)), Math.ceil(g.batch / longest));
   const wanted = Math.min(useful, Math.floor(most / tiles));
   const sliceLength = Math.ceil(g.batch / wanted);
   return { sliceLength, slices: Math.ceil(g.batch / sliceLength) * tiles, blocks };
@@ -125,20 +127,20 @@ export function forward(
   });
 }
 
-/** What a dispatch of a `streamingSource` depends on besides its arrays. */
+/** The parameters of a dispatch of a `streamingSource`. */
 export interface StreamDispatch {
   /** Columns of a tile. */
   tile: number;
   weightRounds: number;
-  /** Weights of a replica. */
+  /** Weights of one replica. */
   replicaWeights: number;
-  /** Which part of the input channels it takes, of parts of this many; all at once by default. */
+  /** The part of the input channels to compute, and the channels of a part. Default: all channels. */
   part?: { index: number; channels: number };
-  /** Those that `weights` holds; all by default. */
+  /** The replicas that `weights` holds. Default: all. */
   replicas?: IndexRange;
 }
 
-/** Dispatches a `streamingSource`. Of several parts of the channels, the first stores with the bias, the last with the activation. */
+/** Dispatches a `streamingSource`. If the channels are computed in parts, the first part adds the bias, and the last applies the activation. */
 export function runStreaming(
   text: { name: string; code: string },
   x: DeviceArray,
@@ -170,7 +172,7 @@ export function runStreaming(
   );
 }
 
-/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+/** dx is the full correlation of dy with the flipped filter, so the forward kernel computes it. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   const [row, column] = [g.outChannels, g.inChannels].map((paddedChannels) => ({ paddedChannels, width: 4 }));
   const weights = packFilter(filter, g, true, row!, column!);
@@ -193,7 +195,7 @@ export function weightGrad(
   );
 }
 
-/** The first pass of a filter's gradient, for some of the replicas. */
+/** The first pass of the weight gradient, for some of the replicas. */
 function dispatchWeightGrad(
   x: DeviceArray,
   dy: DeviceArray,
@@ -208,10 +210,10 @@ function dispatchWeightGrad(
   const sliceSize = filterSize + (hasColumnSums ? g.outChannels : 0);
   const reach = g.kernel[1] * g.inChannels;
   for (let first = 0; first < g.kernel[0]; first += height) {
-    // These rows of the filter are one of its own, which begins as many rows later.
+    // These rows of the filter are computed as a separate filter, which begins `first` rows lower.
     const kernel = [Math.min(height, g.kernel[0] - first), g.kernel[1]] as const;
     const [pad, firstRow] = [Math.max(0, g.pad[0] - first), Math.max(0, first - g.pad[0])];
-    // None where they lie below the image for every row of the output.
+    // 0 if they are below the image for every row of the output.
     const rows = Math.max(0, Math.min(pad + g.input[0] - firstRow, g.output[0] + kernel[0] - 1));
     runKernel(
       x.device,

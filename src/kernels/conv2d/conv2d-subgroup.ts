@@ -10,15 +10,15 @@ import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, run
 import { type ConvGeometry, convFlops, inputGradGeometry } from './conv-geometry.ts';
 import { packFilter } from './pack-filter.ts';
 
-// The variant of the three convolutions for adapters with subgroups of eight lanes or more. See the shaders for why.
+// Direct convolutions for adapters with subgroups of eight lanes or more. The shaders explain the method.
 
-/** Channels go in groups of up to four, a vec4 each: six in two groups of three, which leaves less idle than four and two. */
+/** Channels in groups of up to four, each in a vec4. Six channels are two groups of three: fewer idle lanes than with four and two. */
 function grouping(channels: number): { groups: number; width: number } {
   const groups = Math.ceil(channels / 4);
   return { groups, width: Math.ceil(channels / groups) };
 }
 
-/** The same for an axis of the filter. */
+/** The padded layout of a channel axis of the filter. */
 function axis(channels: number): ChannelAxis {
   const { groups, width } = grouping(channels);
   return { paddedChannels: 4 * groups, width };
@@ -27,19 +27,19 @@ function axis(channels: number): ChannelAxis {
 const undilated = (g: ConvGeometry) => g.dilation[0] === 1 && g.dilation[1] === 1;
 const notEmpty = (g: ConvGeometry) => g.batch * g.inChannels * g.outChannels > 0;
 
-/** Values of one replica's arrays with their channels in groups: up to four times as many, of a filter sixteen times. */
+/** Elements of one replica's arrays with padded channels: up to four times as many, up to 16 times for a filter. */
 function paddedSizes({ batch, input, output, kernel, inChannels, outChannels }: ConvGeometry) {
   const [from, to] = [4 * grouping(inChannels).groups, 4 * grouping(outChannels).groups];
   const [x, y] = [batch * input[0] * input[1] * from, batch * output[0] * output[1] * to];
   return { x, y, filter: kernel[0] * kernel[1] * from * to };
 }
-/** Of several replicas that do not fit at once, as many as do are taken at a time. */
+/** Elements of one replica's largest scratch array in the forward pass. Replicas that do not fit at once are computed in groups. */
 const forwardScratch = (g: ConvGeometry) => Math.max(paddedSizes(g).x, paddedSizes(g).filter);
 
 /** Additions to each sum of the forward kernel. */
 const steps = (g: ConvGeometry) => g.kernel[0] * g.kernel[1] * grouping(g.inChannels).groups;
 
-/** Of all kernels. */
+/** Conditions of all three kernels. */
 const supports = (device: Device, g: ConvGeometry): boolean =>
   device.subgroupLanes !== null &&
   notEmpty(g) &&
@@ -47,19 +47,19 @@ const supports = (device: Device, g: ConvGeometry): boolean =>
   g.strides[1] === 1 &&
   arrayCapacity(device, forwardScratch(g)) > 0;
 export const supportsForward = (device: Device, g: ConvGeometry): boolean =>
-  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && supports(device, g); // what two levels add up well
+  g.kernel[1] <= FOLD && steps(g) <= FOLD ** 2 && supports(device, g); // the longest sum that two levels add up accurately
 export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && supportsForward(device, inputGradGeometry(g));
 
-/** Pixels of a row that one invocation takes: what leaves the fewest idle, and of those the most. */
+/** Pixels of a row that one invocation computes: the largest tile with the fewest idle pixels. */
 function tileFor(width: number): number {
   const covered = (tile: number) => Math.ceil(width / tile) * tile;
   return [8, 7, 6, 5, 4].reduce((best, tile) => (covered(tile) < covered(best) ? tile : best));
 }
 
 /**
- * Some replicas of x [N,H,W,C] with their channels in groups, and where in `array` they begin: in x itself where channels fill whole
- * vec4. The caller disposes a copy.
+ * Some replicas of x [N,H,W,C] with padded channels, and the index of the first of them in `array`: a copy, or x itself if its channels
+ * fill whole vec4. The caller disposes a copy.
  */
 function padChannels(x: DeviceArray, replicas: IndexRange): { array: DeviceArray; first: number } {
   const channels = x.shape.at(-1)!;
@@ -74,7 +74,7 @@ function padChannels(x: DeviceArray, replicas: IndexRange): { array: DeviceArray
   return { array, first: 0 };
 }
 
-/** True when some window of these reaches outside the image. */
+/** Whether some window reaches outside the image along an axis. */
 function reachesOutside(input: number, output: number, kernel: number, stride: number, pad: number): boolean {
   return pad > 0 || (output - 1) * stride + kernel - pad > input;
 }
@@ -87,7 +87,7 @@ export function forward(x: DeviceArray, filter: DeviceArray, g: ConvGeometry, y:
   }
 }
 
-/** dx is the full correlation of dy with the turned filter: the forward kernel on other arrays. */
+/** dx is the full correlation of dy with the flipped filter, so the forward kernel computes it. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   for (const replicas of chunkRanges(dx.replicas, arrayCapacity(dx.device, forwardScratch(inputGradGeometry(g))))) {
     const weights = packFilter(filter, g, true, axis(g.outChannels), axis(g.inChannels), replicas);
@@ -96,7 +96,7 @@ export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry,
   }
 }
 
-/** For some of the replicas, of which alone `weights` are. */
+/** Computes some of the replicas; `weights` holds only theirs. */
 function correlate(
   x: DeviceArray,
   weights: DeviceArray,
@@ -133,10 +133,10 @@ function correlate(
   if (input.array !== x) input.array.dispose();
 }
 
-/** Slices the long sum is cut into, each one workgroup's: enough to fill any adapter, few enough to add up quickly. */
+/** Slices of the weight gradient's sum, each computed by one workgroup: enough to fill any adapter, few enough to add up quickly. */
 const SLICES = 64;
 
-/** Workgroups of a slice: 32 (tap, group of input channels) pairs each, by two groups of output channels. */
+/** Workgroups of a slice, each for 32 pairs of tap and input channel group, and two groups of output channels. */
 function gradGroups({ kernel, inChannels, outChannels }: ConvGeometry): { blocks: number; groups: number } {
   const blocks = Math.ceil((kernel[0] * kernel[1] * grouping(inChannels).groups) / 32);
   return { blocks, groups: blocks * Math.ceil(grouping(outChannels).groups / 2) };

@@ -10,22 +10,22 @@ import { type Winograd, winograd } from './winograd.ts';
 
 // Convolutions by Winograd's algorithm in both directions. With its three matrices, for a tile of the output and the window of x under it
 //   y = O ((F w F') * (I x I')) O'
-// and the gradient for w, where dy is the tile's,
+// and the gradient for w, where dy is the gradient of the tile,
 //   dw = F' (sum over tiles of (O' dy O) * (I x I')) F
-// What is multiplied is taken to the points once for all channels of the other; what is left is a matrix product at each point.
+// Each factor is transformed once for all channels of the other. What remains is a matrix product at each point.
 
 type Pair = readonly [number, number];
 type Matrix = readonly (readonly number[])[];
 
 /**
- * Points along an axis, as many as the kernel has room for. For 3x3 filters over 32 images of 32x32x32 and of 8x8x128, drawn at random, the
- * gradient was off by 2.3e-6 and 8.5e-7 of itself (root mean squares, lavapipe), where conv2d_weight_grad_gemm was by 5.1e-7 and 3.8e-7.
+ * Most points along an axis, as in the kernels. For 3x3 filters over 32 random images of 32x32x32 and of 8x8x128, the relative error of the
+ * gradient was 2.3e-6 and 8.5e-7 (root mean square, lavapipe); that of conv2d_weight_grad_gemm was 5.1e-7 and 3.8e-7.
  */
 const MAX_POINTS = 6;
-/** Bytes of scratch at once, unless an image needs more: a batch of a large network would else take several times its activations. */
-const SCRATCH = 2 ** 25;
+/** Bytes of scratch at once, unless one image needs more. Otherwise a batch of a large network would take several times its activations. */
+const MAX_SCRATCH_BYTES = 2 ** 25;
 
-/** Rows or columns of a tile: those for which the fewest products are to be computed. None for some lengths of the filter. */
+/** Rows or columns of a tile, chosen for the fewest products; undefined for filter lengths without a possible tile. */
 function tileFor(size: number, taps: number): number | undefined {
   const products = (tile: number) => Math.ceil(size / tile) * (tile + taps - 1);
   const possible = [4, 3, 2].filter((tile) => tile + taps - 1 <= MAX_POINTS && (tile + taps) % 2 === 1);
@@ -33,16 +33,16 @@ function tileFor(size: number, taps: number): number | undefined {
 }
 
 interface Plan {
-  /** The algorithm down the image and across. */
+  /** The algorithms along rows and columns. */
   along: readonly [Winograd, Winograd];
-  /** Of an image. */
+  /** Tiles of an image, down and across. */
   tiles: Pair;
   points: number;
-  /** Values at all points: of x and y (or their gradients) for an image, and of the filter. */
+  /** Transformed elements: of x and y (or their gradients) for one image, and of the filter. */
   values: { x: number; y: number; filter: number };
 }
 
-/** Null where it does not serve. */
+/** The tiles and points; null if the variant does not support the shape. */
 function planFor(g: ConvGeometry): Plan | null {
   const [high, wide] = [tileFor(g.output[0], g.kernel[0]), tileFor(g.output[1], g.kernel[1])];
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
@@ -68,22 +68,23 @@ export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   supportsForward(device, inputGradGeometry(g));
 export const supportsWeightGrad = (device: Device, g: ConvGeometry): boolean => fits(device, planFor(g));
 
-/** Multiply-adds of a replica, padding included. */
+/** Multiply-adds of the direct convolution of one replica, including those on padding. */
 const direct = ({ batch, output, kernel, inChannels, outChannels }: ConvGeometry) =>
   batch * output[0] * output[1] * kernel[0] * kernel[1] * inChannels * outChannels;
 
 /**
- * Whether it is faster than kernels that take `each` as long for a multiply-add as the streaming one of Winograd's algorithm, as measured
- * on lavapipe: by the products, the values taken to the points, and the sums there, stored and taken back to their pixels.
+ * Whether this variant is faster than another kernel, by a model of the costs on lavapipe: products, transforms of x and the filter, and
+ * the transform of the sums.
+ * @param relativeCost time per multiply-add of the other kernel, relative to the one-dimensional Winograd kernel
  */
-export function isForwardProfitable(g: ConvGeometry, each: number): boolean {
+export function isForwardProfitable(g: ConvGeometry, relativeCost: number): boolean {
   const plan = planFor(g);
   if (!plan) return false;
   const [x, sums] = [g.batch * plan.values.x, g.batch * plan.values.y];
-  return 1.4 * x * g.outChannels + 65 * (x + plan.values.filter) + 100 * sums < each * direct(g);
+  return 1.4 * x * g.outChannels + 65 * (x + plan.values.filter) + 100 * sums < relativeCost * direct(g);
 }
 
-/** The same for the filter's gradient, beside conv2d_weight_grad_gemm. */
+/** Whether the weight gradient of this variant is faster than conv2d_weight_grad_gemm. */
 export function isWeightGradProfitable(g: ConvGeometry): boolean {
   const plan = planFor(g);
   if (!plan) return false;
@@ -91,27 +92,28 @@ export function isWeightGradProfitable(g: ConvGeometry): boolean {
   return 0.8 * x * g.outChannels + 30 * (x + dy + plan.values.filter) < direct(g);
 }
 
-/** Images, and how they are cut into windows. */
+/** Images and the windows to transform. */
 interface Windows {
-  /** How many images of a replica there are, and which are taken. */
+  /** Images of a replica. */
   images: number;
+  /** The images to transform. */
   part: { first: number; count: number };
   size: Pair;
   channels: number;
   tiles: Pair;
-  /** From one window to the next. */
+  /** Pixels from one window to the next. */
   step: Pair;
   pad: Pair;
   replicas: number;
-  /** Of those in x, and in y, the first. */
+  /** The first replica in x and the first in y. */
   firstReplicas: Pair;
-  /** Whether to add to what is in y. */
+  /** Whether to add to y instead of overwriting it. */
   adds?: boolean;
 }
 
 const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) => row[column]!));
 
-/** A matrix's columns, as the kernels have them: each filled up to `length`. */
+/** The columns of a matrix as the kernels expect them, each padded to `length`. */
 const columnsOf = (m: Matrix, length: 4 | 8) =>
   Array.from({ length: MAX_POINTS }, (_, a) => Array.from({ length }, (_, i) => f32Bits(m[i]?.[a] ?? 0))).flat();
 
@@ -134,19 +136,19 @@ function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Mat
   );
 }
 
-/** Of images and of replicas as many at once as scratch holds of these values: no replica's bits depend on the number of replicas. */
+/** Ranges of images and of replicas that fit into scratch. The images depend on one replica alone, so the bits do not depend on the number of replicas. */
 function chunkImages(device: Device, batch: number, replicas: number, values: { image: number; replica: number }) {
-  const room = Math.min(SCRATCH, device.largestArray) / 4;
-  const images = chunkRanges(batch, Math.max(1, Math.floor(room / values.image)));
+  const capacity = Math.min(MAX_SCRATCH_BYTES, device.largestArray) / 4;
+  const images = chunkRanges(batch, Math.max(1, Math.floor(capacity / values.image)));
   const perReplica = images[0]!.count * values.image + values.replica;
-  return { images, groups: chunkRanges(replicas, Math.max(1, Math.floor(room / perReplica))) };
+  return { images, groups: chunkRanges(replicas, Math.max(1, Math.floor(capacity / perReplica))) };
 }
 
-/** All of an image, as one window: how filters are taken to the points and back. */
+/** The whole image as one window, as filters are transformed. */
 const whole = (size: Pair) =>
   ({ images: 1, part: { first: 0, count: 1 }, size, tiles: [1, 1], step: [1, 1], pad: [0, 0] }) as const;
 
-/** A convolution, or with its filter flipped by 180 degrees and its channels exchanged. */
+/** A convolution; if `flip`, with its filter rotated by 180 degrees and its channels exchanged. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
@@ -218,7 +220,7 @@ export function forward(
   correlate(x, filter, g, y, epilogue, false);
 }
 
-/** dx is the full correlation of dy with the flipped filter: the forward pass on other arrays. */
+/** dx is the full correlation of dy with the flipped filter, so the forward pass computes it. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }

@@ -14,22 +14,23 @@ import {
 } from './conv2d-winograd-codegen.ts';
 import { MAX_POINTS } from './winograd.ts';
 
-// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more: see the texts for how.
+// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more. conv2d-winograd-codegen.ts
+// explains the method.
 
-/** Weights an invocation may hold: more would not stay in a processor's first cache. */
+/** Weights that an invocation may hold. More would not stay in the first-level cache of a CPU. */
 const MAX_WEIGHTS_PER_INVOCATION = 900;
-/** Columns of a tile, beyond which the transforms cost more than they save. */
+/** Columns of a tile. With more, the transforms cost more than they save. */
 const MAX_TILE_COLUMNS = 4;
 
-/** How the kernel cuts its work; null where it does not serve. */
+/** The tiles of the kernel; null if it does not support the shape. */
 function sizesFor(g: ConvGeometry): WinogradSizes | null {
   const { inChannels, kernel, pad } = g;
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const channels = inChannels % 32 === 0 ? 32 : inChannels;
-  if (inChannels / channels > FOLD) return null; // each part is added to what there is: of more, the sum would drift
+  if (inChannels / channels > FOLD) return null; // each part is added to y, and with more parts the rounding errors would grow
   if (!plain || g.batch * g.outChannels === 0 || ![8, 16, 32].includes(channels)) return null;
   const [taps, width] = [kernel[1], g.output[1]];
-  // Eight lanes load 32 / channels pixels at once: that many groups of lanes share the points evenly.
+  // Eight lanes load 32 / channels pixels at once; that many groups of lanes share the points evenly.
   for (let tile = MAX_TILE_COLUMNS; tile >= 2 && taps >= 3; tile--) {
     const points = tile + taps - 1;
     if (tile > width || points > MAX_POINTS || points % Math.max(2, 32 / channels) !== 0) continue;
@@ -49,8 +50,8 @@ function sizesFor(g: ConvGeometry): WinogradSizes | null {
 }
 
 /**
- * Whether it is the fastest way, as measured on lavapipe: where it saves enough of the multiplications, those for rows and columns
- * that are not stored counted, and rows are long enough for what surrounds them.
+ * Whether this variant is the fastest, as measured on lavapipe: if it saves enough multiplications, including those for rows and columns
+ * that are not stored, and if rows are long enough for the fixed cost of each.
  */
 export function isProfitable(g: ConvGeometry): boolean {
   const sizes = sizesFor(g);
@@ -62,7 +63,7 @@ export function isProfitable(g: ConvGeometry): boolean {
   return channels < 32 ? g.output[1] >= 12 && saving > (channels < 16 ? 1.7 : 1.3) : g.output[1] >= 6 && saving > 1.35;
 }
 
-/** Values of one replica's filter at the points. */
+/** Elements of one replica's transformed filter. */
 const filterSize = (g: ConvGeometry, { tile }: WinogradSizes) =>
   g.kernel[0] * (tile + g.kernel[1] - 1) * g.inChannels * g.outChannels;
 
@@ -73,10 +74,10 @@ function supports(device: Device, g: ConvGeometry): boolean {
 export const supportsForward = supports;
 export const supportsInputGrad = (device: Device, g: ConvGeometry): boolean =>
   g.strides[0] === 1 && g.strides[1] === 1 && supports(device, inputGradGeometry(g));
-/** Its sums would be loaded and stored for each product: slower than the other ways. */
+/** Not supported: each product would load and store its sums, which is slower than the other variants. */
 export const supportsWeightGrad = (): boolean => false;
 
-/** The filters of some replicas at the transform's points, flipped for the input gradient. The caller disposes them. */
+/** The transformed filters of some replicas, flipped for the input gradient if `flip`. The caller disposes them. */
 function transformFilter(
   filter: DeviceArray,
   g: ConvGeometry,
@@ -96,7 +97,7 @@ function transformFilter(
   return weights;
 }
 
-/** A convolution, or with its filter flipped, over one part of the input channels after another. */
+/** A convolution, with its filter flipped if `flip`, over the parts of the input channels one after another. */
 function correlate(
   x: DeviceArray,
   filter: DeviceArray,
@@ -107,7 +108,7 @@ function correlate(
 ): void {
   const sizes = sizesFor(g)!;
   const text = { name: 'conv2d_winograd', code: cachedSource('winograd', forwardCode, sizes) };
-  // The filter takes up to three times its room at the points: as many replicas at once as an array holds of it.
+  // A transformed filter is up to three times as large as the filter: as many replicas at once as fit into an array.
   for (const replicas of chunkRanges(y.replicas, arrayCapacity(y.device, filterSize(g, sizes)))) {
     const weights = transformFilter(filter, g, sizes, flip, replicas);
     for (let index = 0; index < g.inChannels / sizes.channels; index++) {
@@ -133,7 +134,7 @@ export function forward(
   correlate(x, filter, g, y, epilogue, false);
 }
 
-/** dx is the full correlation of dy with the flipped filter: the forward kernel on other arrays. */
+/** dx is the full correlation of dy with the flipped filter, so the forward kernel computes it. */
 export function inputGrad(dy: DeviceArray, filter: DeviceArray, g: ConvGeometry, dx: DeviceArray): void {
   correlate(dy, filter, inputGradGeometry(g), dx, {}, true);
 }

@@ -7,11 +7,11 @@ import { FOLD, isLong } from '../reduce/long-sums.ts';
 import { arrayCapacity, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, geometryParams } from './conv-geometry.ts';
 
-// The convolutions as matrix products tiled in workgroup memory: what a graphics card wants. See the shader for why.
+// The convolutions as matrix products tiled in workgroup memory, for GPUs. The shader explains the method.
 
 const [FORWARD, INPUT_GRAD, WEIGHT_GRAD] = [0, 1, 2] as const;
 
-/** The product's sizes: rows, columns, inner axis. */
+/** Sizes of the matrix product: rows, columns, inner axis. */
 function sizes(operation: number, g: ConvGeometry): [m: number, n: number, k: number] {
   const taps = g.kernel[0] * g.kernel[1];
   const [inputs, outputs] = [g.input, g.output].map(([h, w]) => g.batch * h * w) as [number, number];
@@ -20,7 +20,7 @@ function sizes(operation: number, g: ConvGeometry): [m: number, n: number, k: nu
   return [taps * g.inChannels, g.outChannels, outputs];
 }
 
-/** 256 invocations of 4 x 4; narrow where a square tile would be mostly empty. Both fit in 16 KiB of workgroup memory. */
+/** A tile for 256 invocations of 4 x 4; narrow if a square tile would be mostly empty. Both fit into 16 KiB of workgroup memory. */
 const tileFor = (n: number) => (n <= 16 ? { ROWS: 256, COLUMNS: 16, DEPTH: 8 } : { ROWS: 64, COLUMNS: 64, DEPTH: 16 });
 
 function supports(operation: number) {
@@ -33,9 +33,10 @@ export const supportsForward = supports(FORWARD);
 export const supportsInputGrad = supports(INPUT_GRAD);
 export const supportsWeightGrad = supports(WEIGHT_GRAD);
 
-/** Workgroups that fill a large card, and the least of a sum worth a workgroup of its own. */
-const WORKGROUPS = 512;
-const SHORTEST = 256;
+/** Workgroups that fill a large GPU. */
+const ENOUGH_WORKGROUPS = 512;
+/** Fewest terms of a sum that are worth a separate workgroup. */
+const MIN_SLICE_LENGTH = 256;
 
 function run(
   operation: number,
@@ -48,9 +49,9 @@ function run(
   const [m, n, k] = sizes(operation, g);
   const tile = tileFor(n);
   const tiles = [Math.ceil(m / tile.ROWS), Math.ceil(n / tile.COLUMNS)] as const;
-  // Only the weight gradient's sum is long. The slices do not depend on the number of replicas, nor may the results.
-  const enough = Math.min(Math.ceil(WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / SHORTEST));
-  const wanted = Math.min(enough, arrayCapacity(c.device, c.size));
+  // Only the weight gradient has a long sum. The slices do not depend on the number of replicas, so the bits do not either.
+  const useful = Math.min(Math.ceil(ENOUGH_WORKGROUPS / (tiles[0] * tiles[1])), Math.ceil(k / MIN_SLICE_LENGTH));
+  const wanted = Math.min(useful, arrayCapacity(c.device, c.size));
   const sliceLength = operation === WEIGHT_GRAD ? Math.ceil(k / wanted / tile.DEPTH) * tile.DEPTH : k;
   const slices = Math.ceil(k / sliceLength);
   const constants = {

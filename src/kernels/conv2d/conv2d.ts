@@ -32,7 +32,7 @@ import * as workgroup from './conv2d-workgroup.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
-/** The tuned implementations. */
+/** The optimized implementations. */
 const optimized = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles, patches };
 
 /** Every implementation, the reference first. */
@@ -55,7 +55,7 @@ interface RunOptions {
   variant?: Conv2dVariant;
 }
 
-/** Which of the three kernels a variant has for this adapter and shape. The reference has all. */
+/** Which of the three kernels a variant has for this adapter and shape. The reference has all three. */
 export function conv2dSupports(variant: Conv2dVariant, device: Device, g: ConvGeometry) {
   if (variant === 'naive') return { forward: true, inputGrad: true, weightGrad: true };
   const { supportsForward, supportsInputGrad, supportsWeightGrad } = optimized[variant];
@@ -66,42 +66,42 @@ export function conv2dSupports(variant: Conv2dVariant, device: Device, g: ConvGe
   };
 }
 
-/** The kernels of a convolution, by the names under which the tuner knows them. */
+/** The kernels of a convolution, with the names that the tuner uses. */
 const KERNELS = { forward: 'conv2d', inputGrad: 'conv2dInputGrad', weightGrad: 'conv2dWeightGrad' } as const;
 type Kernel = keyof typeof KERNELS;
 
 /**
- * Tuned implementations in the order of preference, on software adapters as measured on lavapipe. The first that serves is taken.
+ * Optimized implementations in order of preference; on software adapters as measured on lavapipe. The first that supports the shape is used.
  */
 export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry): (keyof typeof optimized)[] {
   const pointwise = conv2dSupports('matmul', device, g)[kernel];
-  if (device.info.isSoftware) return onProcessor(kernel, pointwise, g);
-  // Not measured on a GPU; but there the product works as the convolution does, without finding its pixels.
+  if (device.info.isSoftware) return preferredOnCpu(kernel, pointwise, g);
+  // Not measured on a GPU. There the matrix product does the same work as the convolution, without computing pixel positions.
   const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
-  // The rule for Arm would put the others before workgroup memory, which serves there so far: not without a measurement.
+  // The rule for Arm would put the others before `workgroup`, which is used there so far. Change that only after a measurement.
   return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'subgroup'];
 }
 
-/** On a processor. The tiles of matrix products want channels to fill them. */
-function onProcessor(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof optimized)[] {
+/** The preferences on a CPU. Matrix products need enough channels to fill their tiles. */
+function preferredOnCpu(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (keyof typeof optimized)[] {
   if (pointwise && isMatmulProfitable(kernel, g)) return ['matmul'];
   const sizes = kernel === 'inputGrad' ? inputGradGeometry(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
-  // Eight lanes stream eight output channels; with half of them idle that only beats the old weight gradient.
+  // Eight lanes compute eight output channels. With half of them idle, streaming is only faster for the weight gradient.
   const filled = sizes.outChannels > 4;
-  const first = filled ? byWinograd(kernel, sizes) : [];
+  const first = filled ? profitableWinograd(kernel, sizes) : [];
   if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
-  // The first layer of a network with strides, which else only the reference serves: 66 ms of a step of MobileNetV2 there.
+  // `patches` is for a first layer with strides, which otherwise only the reference supports: 66 ms of a step of MobileNetV2.
   if (kernel === 'weightGrad') return [...first, 'stream', 'subgroup', 'gemm', 'patches'];
   const others = wide ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
   return filled ? [...first, 'stream', ...others] : [...others];
 }
 
-/** Winograd's algorithm, where it is faster on lavapipe. */
-function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
+/** The variants of Winograd's algorithm that are faster than the others on lavapipe. */
+function profitableWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
   if (kernel === 'weightGrad')
     return g.inChannels >= 32 && winogradTiles.isWeightGradProfitable(g) ? ['winogradTiles'] : [];
-  // Beside the implicit product, which takes a third longer.
+  // The alternative is the implicit product, which takes a third longer.
   const rows = winograd.isProfitable(g);
   const wide = g.inChannels >= 32 && g.outChannels >= 16;
   return [
@@ -111,9 +111,9 @@ function byWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTil
 }
 
 /**
- * Whether a filter of one pixel is better off as a matrix product, on lavapipe. Its weight gradient always is, 1 to 6 times as
- * fast; the forward pass where the implicit product has no kernel, 2 times; the input gradient of many channels, 1.1 to 1.6
- * times. With few channels the others win, up to 2 times.
+ * Whether a convolution with a 1 x 1 filter is faster as a matrix product, on lavapipe. The weight gradient always is: 1 to 6 times as
+ * fast. The forward pass is if the implicit product has no kernel: 2 times. The input gradient of many channels is: 1.1 to 1.6 times.
+ * With few channels the other variants are faster, up to 2 times.
  */
 function isMatmulProfitable(kernel: Kernel, { inChannels, outChannels }: ConvGeometry): boolean {
   if (kernel === 'forward') return inChannels >= 16 && outChannels % 4 !== 0;
@@ -121,8 +121,8 @@ function isMatmulProfitable(kernel: Kernel, { inChannels, outChannels }: ConvGeo
 }
 
 /**
- * Runs `body` with the tuned implementation to take, or null for the reference.
- * @throws ArgumentError when one was asked for that cannot
+ * Runs `body` with the selected optimized implementation, or null for the reference.
+ * @throws ArgumentError if the requested variant does not support the shape
  */
 function withSelectedVariant(
   kernel: Kernel,
@@ -142,7 +142,7 @@ function withSelectedVariant(
   );
 }
 
-/** A kernel of the reference, for sums of so many terms. */
+/** A kernel of the reference, for sums of `terms` terms. */
 const reference = (name: string, code: string, terms: number) =>
   withLongSums(vectorized(name, code, 1), terms, MAX_SUM_LENGTH);
 
@@ -214,7 +214,7 @@ export function conv2dInputGrad(
 
 /**
  * Gradient for the filter: x [N,H,W,Ci], dy [N,OH,OW,Co] -> dw [KH,KW,Ci,Co], a sum over the batch. Compute-bound.
- * @param options.columnSums [Co] filled with the sums of dy over all pixels: the bias's gradient, which some kernels give away
+ * @param options.columnSums f32 [Co]; receives the sums of dy over all pixels: the gradient of the bias, which some kernels compute on the way
  */
 export function conv2dWeightGrad(
   x: DeviceArray,

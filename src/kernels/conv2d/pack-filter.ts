@@ -4,7 +4,10 @@ import type { ChannelAxis } from '../matmul/add-slices.ts';
 import { elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 
-/** The filters of some replicas with their channel axes laid out anew; `flip` turns them for the input gradient. The caller disposes them. */
+/**
+ * Copies the filters of some replicas [KH, KW, Ci, Co] into padded channel axes [KH, KW, row, column]. The caller disposes the copy.
+ * @param flip whether to rotate the filter by 180 degrees and exchange its channel axes, for the input gradient
+ */
 export function packFilter(
   filter: DeviceArray,
   g: ConvGeometry,

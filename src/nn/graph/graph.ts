@@ -29,12 +29,12 @@ const JOIN_ADVICE = {
  *   with shapes that need different weights
  */
 export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
-  for (const [subject, end] of Object.entries({ inputs: from, outputs: to })) {
+  for (const [role, end] of Object.entries({ inputs: from, outputs: to })) {
     const list = readList(kind, end);
     if (list?.every((one) => one instanceof SymbolicTensor)) {
-      const alone = list.length === 1 ? 'give it without the list' : JOIN_ADVICE[subject as keyof typeof JOIN_ADVICE];
+      const advice = list.length === 1 ? 'give it without the list' : JOIN_ADVICE[role as keyof typeof JOIN_ADVICE];
       throw new ArgumentError(
-        `${kind}: a model has one input and one output, but ${subject} is a list of ${list.length}; ${alone}`,
+        `${kind}: a model has one input and one output, but ${role} is a list of ${list.length}; ${advice}`,
       );
     }
     if (!(end instanceof SymbolicTensor)) {
@@ -47,15 +47,15 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
   if (from === to || values[0] !== from) {
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
   }
-  const layers: { layer: Layer; at: SymbolicTensor }[] = [];
+  const layers: { layer: Layer; firstOutput: SymbolicTensor }[] = [];
   // Maps instead of linear searches: a model may have tens of thousands of layers.
   const indexOf = new Map<Layer, number>();
   const numberOf = new Map(values.map((value, i) => [value, i]));
   const uses = values.slice(1).map((value): Use => {
     const { layer, inputs, weights } = value.source!;
-    const index = indexOf.get(layer) ?? layers.push({ layer, at: value }) - 1;
+    const index = indexOf.get(layer) ?? layers.push({ layer, firstOutput: value }) - 1;
     indexOf.set(layer, index);
-    checkSameWeights(kind, layer, layers[index]!.at.source!.weights, weights);
+    checkSameWeights(kind, layer, layers[index]!.firstOutput.source!.weights, weights);
     return { layer: index, inputs: inputs.map((input) => numberOf.get(input)!) };
   });
   const names = uniqueNames(
@@ -63,12 +63,14 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
     layers.map(({ layer }) => layer),
   );
   return {
-    layers: layers.map(({ layer, at }, i) => ({
+    layers: layers.map(({ layer, firstOutput }, i) => ({
       layer,
       name: names[i]!,
-      inbound: at.source!.inputs.map((one) => (one === from ? 'input' : names[indexOf.get(one.source!.layer)!]!)),
-      outputShape: at.shape,
-      weights: at.source!.weights,
+      inbound: firstOutput.source!.inputs.map((one) =>
+        one === from ? 'input' : names[indexOf.get(one.source!.layer)!]!,
+      ),
+      outputShape: firstOutput.shape,
+      weights: firstOutput.source!.weights,
     })),
     uses,
     shapes: values.map(({ shape }) => shape),

@@ -19,8 +19,8 @@ function toJsonValue(subject: string, value: unknown): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
   if (Array.isArray(value)) return value.map((item) => toJsonValue(subject, item));
   if (typeof value === 'function') {
-    const held = initializerConfig(value);
-    if (held) return held;
+    const config = initializerConfig(value);
+    if (config) return config;
     throw new ArgumentError(
       `${subject} is a function, which a file cannot hold. Use one of tilegrad's initializers, or use saveWeights and create the model in code`,
     );

@@ -122,7 +122,7 @@ export class Maximum extends Elementwise {
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
-    return inputs.reduce((most, x) => maximum(most, x));
+    return inputs.reduce((largest, x) => maximum(largest, x));
   }
 }
 
@@ -136,7 +136,7 @@ export class Minimum extends Elementwise {
   }
 
   callMany(inputs: readonly Tensor[]): Tensor {
-    return inputs.reduce((least, x) => minimum(least, x));
+    return inputs.reduce((smallest, x) => minimum(smallest, x));
   }
 }
 

@@ -53,19 +53,19 @@ export type Factor = number | readonly [lower: number, upper: number];
  * @param subject layer and option
  * @throws ArgumentError unless `factor` is one or two numbers within the bounds
  */
-export function readFactor(subject: string, factor: Factor, [least, most]: readonly [number, number]): Range {
+export function readFactor(subject: string, factor: Factor, [lower, upper]: readonly [number, number]): Range {
   const given = readList(subject, factor) ?? [factor];
-  const isLegal = (n: unknown) => typeof n === 'number' && n >= least && n <= most;
+  const isLegal = (n: unknown) => typeof n === 'number' && n >= lower && n <= upper;
   const isPair = Array.isArray(factor);
   // A number is a size: its sign does not matter if both directions are allowed.
   if (given.length !== (isPair ? 2 : 1) || !given.every(isLegal)) {
     throw new ArgumentError(
-      `${subject} must be a number from ${least} to ${most}, or two as [lower, upper], but is ${formatValue(factor)}`,
+      `${subject} must be a number from ${lower} to ${upper}, or two as [lower, upper], but is ${formatValue(factor)}`,
     );
   }
   const numbers = given as number[];
   for (const n of numbers) checkF32(subject, n);
-  if (!isPair) return { low: Math.max(-Math.abs(numbers[0]!), least), high: Math.abs(numbers[0]!) };
+  if (!isPair) return { low: Math.max(-Math.abs(numbers[0]!), lower), high: Math.abs(numbers[0]!) };
   return { low: Math.min(...numbers), high: Math.max(...numbers) };
 }
 

@@ -247,7 +247,11 @@ export abstract class FlatOptimizer implements Optimizer {
       const slots = this.slots.map((slot) => sliceFlat(slot, range));
       const gradient = sliceFlat(store.gradients, range);
       const owner = perReplica ? sliceFlat(store.replicaOfElement, range) : null;
-      this.update({ weight, gradient, penalties: penalties?.of(range) ?? null, replicaOfElement: owner }, slots, state);
+      this.update(
+        { weight, gradient, penalties: penalties?.tableFor(range) ?? null, replicaOfElement: owner },
+        slots,
+        state,
+      );
     }
   }
 

@@ -103,9 +103,9 @@ function copyReplicas(name: string, from: DeviceArray, to: DeviceArray): void {
     );
   }
   const bytes = 4 * to.size;
-  for (let model = 0; model < to.replicas; model++) {
-    const source = Math.min(model, from.replicas - 1);
-    to.device.copy(from.storage.view(source * bytes, bytes), to.storage.view(model * bytes, bytes));
+  for (let replica = 0; replica < to.replicas; replica++) {
+    const source = Math.min(replica, from.replicas - 1);
+    to.device.copy(from.storage.view(source * bytes, bytes), to.storage.view(replica * bytes, bytes));
   }
 }
 
@@ -181,7 +181,7 @@ export class ParameterStore extends FlatLayout<Weight> {
     fill(device, this.gradients.shape, 0, { into: this.gradients });
     for (const { name, spec, tensor } of this.weights)
       if (spec.copyOf) copyReplicas(name, spec.copyOf.tensor.array, tensor.array);
-    this.penalties = Penalties.of(this);
+    this.penalties = Penalties.create(this);
   }
 
   /** Whether the weights have the values that the seed determines: not trained, loaded or assigned since. */

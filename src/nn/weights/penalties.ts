@@ -32,7 +32,7 @@ interface PenalizedStore {
  */
 export class Penalties {
   /** Null for a model without penalties. */
-  static of(store: PenalizedStore): Penalties | null {
+  static create(store: PenalizedStore): Penalties | null {
     const specs = store.weights.flatMap(({ offset, spec }) => (offset === null ? [] : [spec]));
     const isPositive = (rate: number | readonly number[] = 0) =>
       typeof rate === 'number' ? rate > 0 : rate.some((r) => r > 0);
@@ -53,19 +53,19 @@ export class Penalties {
   ) {
     const { device, replicas, values, weights } = store;
     this.perReplica = replicas > 1 && specs.some(({ regularizer: r }) => Array.isArray(r?.l1) || Array.isArray(r?.l2));
-    const models = this.perReplica ? replicas : 1;
+    const tableCount = this.perReplica ? replicas : 1;
     const blocks = values.size / BLOCK;
-    this.table = new Float32Array(2 * models * blocks);
-    for (let model = 0; model < models; model++) {
+    this.table = new Float32Array(2 * tableCount * blocks);
+    for (let replica = 0; replica < tableCount; replica++) {
       for (const [i, { offset, spec }] of weights.entries()) {
         if (offset === null || !spec.regularizer) continue;
         const end = weights.slice(i + 1).find((next) => next.offset !== null)?.offset ?? values.size;
-        const pair = [penaltyRate(spec.regularizer.l1, model), penaltyRate(spec.regularizer.l2, model)];
+        const pair = [penaltyRate(spec.regularizer.l1, replica), penaltyRate(spec.regularizer.l2, replica)];
         for (let block = offset / BLOCK; block < end / BLOCK; block++)
-          this.table.set(pair, 2 * (model * blocks + block));
+          this.table.set(pair, 2 * (replica * blocks + block));
       }
     }
-    this.coefficients = DeviceArray.empty(device, [models, blocks, 2]).keep();
+    this.coefficients = DeviceArray.empty(device, [tableCount, blocks, 2]).keep();
     device.upload(this.coefficients.storage, this.table);
     this.blocks = store.blockTable(({ regularizer = { l1: 0, l2: 0 } }, replica) => [
       f32Bits(penaltyRate(regularizer.l1, replica)),
@@ -86,7 +86,7 @@ export class Penalties {
   }
 
   /** Coefficients of a range, for a kernel that adds the gradient itself; null for a range without penalties. */
-  of(run: FlatRange): PenaltyTable | null {
+  tableFor(run: FlatRange): PenaltyTable | null {
     return this.hasPenalty(run) ? { coefficients: this.coefficients, first: run.offset / BLOCK } : null;
   }
 
@@ -98,7 +98,7 @@ export class Penalties {
       addPenaltyGradient({
         weight,
         gradient,
-        penalties: this.of(run),
+        penalties: this.tableFor(run),
         replicaOfElement: perReplica ? sliceFlat(store.replicaOfElement, run) : null,
       });
     }
@@ -111,9 +111,9 @@ export class Penalties {
 
   private hasPenalty({ offset, size }: FlatRange): boolean {
     const blocks = this.store.values.size / BLOCK;
-    const models = this.table.length / 2 / blocks;
-    for (let model = 0; model < models; model++) {
-      const first = model * blocks + offset / BLOCK;
+    const tableCount = this.table.length / 2 / blocks;
+    for (let replica = 0; replica < tableCount; replica++) {
+      const first = replica * blocks + offset / BLOCK;
       if (this.table.subarray(2 * first, 2 * (first + size / BLOCK)).some((rate) => rate !== 0)) return true;
     }
     return false;

@@ -34,7 +34,7 @@ export class ReplicaRange {
  */
 export class WeightCopy {
   private readonly store: ParameterStore;
-  private readonly pairs: readonly { weights: Storage; held: DeviceArray }[];
+  private readonly pairs: readonly { weights: Storage; saved: DeviceArray }[];
 
   /** @throws ArgumentError unless `from` is `model.parameters` */
   constructor(from: ParameterStore | ReplicaRange, ...surplus: never[]) {
@@ -65,28 +65,28 @@ export class WeightCopy {
     this.store.hasInitialValues = false;
   }
 
-  private copy(way: (pair: { weights: Storage; held: DeviceArray }) => [from: Storage, to: Storage]): void {
+  private copy(endpoints: (pair: { weights: Storage; held: DeviceArray }) => [from: Storage, to: Storage]): void {
     const { copies, device } = this.store;
     if (!copies.has(this)) throw new DisposedError('WeightCopy: used after dispose() of the copy or of its model');
-    for (const pair of this.pairs) device.copy(...way(pair));
+    for (const pair of this.pairs) device.copy(...endpoints(pair));
     device.flush();
   }
 
   /** Reads the saved values to the host. */
   read(): Promise<Float32Array<ArrayBuffer>[]> {
     return Promise.all(
-      this.pairs.map(async ({ held: { device, storage } }) => new Float32Array(await device.read(storage))),
+      this.pairs.map(async ({ saved: { device, storage } }) => new Float32Array(await device.read(storage))),
     );
   }
 
   /** Saves values that `read` returned. */
   write(buffers: readonly Float32Array<ArrayBuffer>[]): void {
-    for (const [i, { held }] of this.pairs.entries()) held.device.upload(held.storage, buffers[i]!);
+    for (const [i, { saved }] of this.pairs.entries()) saved.device.upload(saved.storage, buffers[i]!);
   }
 
   /** Releases the copy. */
   dispose(): void {
     if (!this.store.copies.delete(this)) return;
-    for (const { held } of this.pairs) held.dispose();
+    for (const { saved } of this.pairs) saved.dispose();
   }
 }

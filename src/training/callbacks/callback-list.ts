@@ -2,34 +2,33 @@ import type { FirstError } from '../first-error.ts';
 import type { Callback, TrainInfo } from './callback.ts';
 import type { History } from './logs.ts';
 
-/** The callbacks of a `fit`: those that have begun are ended, however it ends. */
+/** Calls `onTrainBegin` and `onTrainEnd`: the latter, also after an error, for each callback whose `onTrainBegin` returned. */
 export class CallbackList {
-  private readonly begun: Callback[] = [];
+  private readonly started: Callback[] = [];
 
   constructor(private readonly callbacks: readonly Callback[]) {}
 
   /** Calls `onTrainBegin`. */
   async begin(info: Omit<TrainInfo, 'added'>): Promise<void> {
-    // Those that keep the state of training come first: where theirs is refused, no log has been begun anew.
-    const [keeping, others] = [true, false].map((is) =>
-      this.callbacks.filter((one) => is === Boolean(one.onSafePoint)),
-    );
-    for (const callback of [...keeping!, ...others!]) {
-      await callback.onTrainBegin?.({ ...info, added: this.addedBefore(callback) });
-      this.begun.push(callback);
+    // Callbacks that save the state come first: if they refuse to resume, no other callback has overwritten its log.
+    const saving = this.callbacks.filter(({ onSafePoint }) => onSafePoint);
+    const others = this.callbacks.filter(({ onSafePoint }) => !onSafePoint);
+    for (const callback of [...saving, ...others]) {
+      await callback.onTrainBegin?.({ ...info, added: this.metricsAddedBefore(callback) });
+      this.started.push(callback);
     }
   }
 
-  /** Calls `onTrainEnd` of every callback that has begun; the first error of all stays the one that `failed` has. */
-  async end(history: History, failed: FirstError): Promise<void> {
-    for (const callback of this.callbacks.filter((one) => this.begun.includes(one))) {
-      const failure = failed.hasError ? { error: failed.error } : null;
-      await failed.try(() => callback.onTrainEnd?.(history, failure));
+  /** Calls `onTrainEnd`. @param errors receives the first error that is thrown */
+  async end(history: History, errors: FirstError): Promise<void> {
+    for (const callback of this.callbacks.filter((one) => this.started.includes(one))) {
+      const failure = errors.hasError ? { error: errors.error } : null;
+      await errors.try(() => callback.onTrainEnd?.(history, failure));
     }
   }
 
-  /** Names of figures that callbacks before this one add to the logs; null if some do not say which. */
-  private addedBefore(callback: Callback): readonly string[] | null {
+  /** Names of metrics that callbacks before this one may add to the logs; null if one of them has no `adds`. */
+  private metricsAddedBefore(callback: Callback): readonly string[] | null {
     const before = this.callbacks.slice(0, this.callbacks.indexOf(callback)).filter(({ onEpochEnd }) => onEpochEnd);
     return before.every(({ adds }) => adds) ? before.flatMap(({ adds }) => adds!) : null;
   }

@@ -9,23 +9,23 @@ import { checkNumber, type MonitorOptions, monitorOptionNames } from './options.
 
 /** Options of `EarlyStopping`. */
 export interface EarlyStoppingOptions extends MonitorOptions {
-  /** Changes up to this much are no improvement. Default 0. */
+  /** Smallest change that counts as an improvement; smaller or equal ones do not. Default 0. */
   minDelta?: number;
   /** Epochs without improvement after which training ends. Default 0. */
   patience?: number;
-  /** Improvements count only from this value on: training ends after `patience` epochs that do not get past it. Default none. */
+  /** Value that must be exceeded: training ends after `patience` epochs that do not. Default none. */
   baseline?: number | null;
-  /** Whether the model gets the weights of its best epoch back, whether or not training stopped early. Default false. */
+  /** Whether the weights of the best epoch are restored at the end, whether or not training stopped early. Default false. */
   restoreBestWeights?: boolean;
-  /** Epochs to let pass before anything counts. Default 0. */
+  /** Epochs at the beginning that are ignored. Default 0. */
   startFromEpoch?: number;
 }
 
 /**
- * Ends training when a figure has stopped getting better, by Keras's rules. The best weights are kept on the GPU.
+ * Ends training when a metric has stopped improving, by Keras's rules. The best weights are kept on the GPU.
  */
 export class EarlyStopping implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups, because bundlers rename the class. */
   readonly [Symbol.toStringTag] = 'EarlyStopping';
   readonly adds = [];
   /** Best value so far; null before there is one. */
@@ -68,11 +68,11 @@ export class EarlyStopping implements Callback {
     this.startFromEpoch = checkNumber(subject, 'startFromEpoch', options.startFromEpoch ?? 0, 'whole');
   }
 
-  /** @throws ArgumentError when the figure will not be among the logs */
+  /** @throws ArgumentError if the logs will not have the metric */
   onTrainBegin(info: Pick<TrainInfo, 'model'> & LoggedMetrics): void {
     this.monitor.begin(info);
     this.model = info.model;
-    this.drop();
+    this.disposeCopy();
     this.best = null;
     this.wait = this.bestEpoch = this.stoppedEpoch = 0;
   }
@@ -81,12 +81,12 @@ export class EarlyStopping implements Callback {
     const { epoch } = logs;
     const current = this.monitor.read(logs);
     if (current === null || epoch <= this.startFromEpoch) return;
-    // Without any best weights yet, these are the best, even if their figure is NaN.
-    if (this.restoreBestWeights && this.bestEpoch === 0) this.keep(epoch);
+    // The first weights are the best so far, even if their metric is NaN.
+    if (this.restoreBestWeights && this.bestEpoch === 0) this.saveBest(epoch);
     this.wait++;
     if (this.isBetter(current, this.best)) {
       this.best = current;
-      this.keep(epoch);
+      this.saveBest(epoch);
       if (this.baseline === null || this.isBetter(current, this.baseline)) this.wait = 0;
       return;
     }
@@ -109,17 +109,17 @@ export class EarlyStopping implements Callback {
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);
   }
 
-  /** Also after a failure: what was best is put back as far as the device still can. @throws DeviceLostError, DisposedError */
+  /** Restores the best weights, also after an error. @throws DeviceLostError, DisposedError */
   onTrainEnd(history: Pick<History, 'diverged'>): void {
     try {
       this.copy?.restore();
       if (this.copy && Number.isFinite(this.best ?? Number.NaN)) history.diverged = [];
     } finally {
-      this.drop();
+      this.disposeCopy();
     }
   }
 
-  private keep(epoch: number): void {
+  private saveBest(epoch: number): void {
     if (this.restoreBestWeights && this.bestEpoch !== epoch) {
       this.copy ??= new WeightCopy(this.model!.parameters);
       this.copy.save();
@@ -133,7 +133,7 @@ export class EarlyStopping implements Callback {
     return higherIsBetter ? value - this.minDelta > reference : value + this.minDelta < reference;
   }
 
-  private drop(): void {
+  private disposeCopy(): void {
     this.copy?.dispose();
     this.copy = null;
   }

@@ -15,10 +15,10 @@ type Hooks = Pick<
   | 'onTrainEnd'
 >;
 
-/** Without `undefined`, which programs with `exactOptionalPropertyTypes` tell from a hook that is left out. */
+/** Without `undefined`, which differs from a missing hook in programs with `exactOptionalPropertyTypes`. */
 type Hook<Name extends keyof Callback> = NonNullable<Callback[Name]>;
 
-/** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelt hook is an error, not silence. */
+/** A callback from functions: `new LambdaCallback({ onEpochEnd: (logs) => ... })`. A misspelled hook is an error. */
 export class LambdaCallback implements Callback {
   declare onTrainBegin?: Hook<'onTrainBegin'>;
   declare onFeatures?: Hook<'onFeatures'>;
@@ -32,7 +32,7 @@ export class LambdaCallback implements Callback {
 
   /**
    * @param hooks functions by their names in `Callback`: all but `onSafePoint`, `state` and `restore`; also `everySteps` and `adds`
-   * @throws ArgumentError for a hook that there is not, or that is no function
+   * @throws ArgumentError if a hook is unknown or not a function
    */
   constructor(hooks: Hooks, ...surplus: never[]) {
     checkOptions(

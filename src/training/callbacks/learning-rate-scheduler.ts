@@ -4,9 +4,8 @@ import { settableRates } from '../../nn/optimizers/optimizer.ts';
 import type { Callback } from './callback.ts';
 
 /**
- * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name: `schedule` is given the epoch,
- * counted from 0 as in Keras (though `EpochLogs.epoch` counts from 1), and the rate as it stands
- * (asked for each replica, where they have rates of their own).
+ * Sets the learning rate at the beginning of each epoch, as Keras's callback of this name. `schedule` is called with the epoch, counted
+ * from 0 as in Keras (`EpochLogs.epoch` counts from 1), and the current rate. If replicas have different rates, it is called for each.
  */
 export class LearningRateScheduler implements Callback {
   /** @throws ArgumentError unless `schedule` is a function */
@@ -22,7 +21,7 @@ export class LearningRateScheduler implements Callback {
     }
   }
 
-  /** @throws ArgumentError for an optimiser that has a schedule itself */
+  /** @throws ArgumentError if the optimizer has a schedule */
   onEpochBegin({ epoch, optimizer }: Parameters<NonNullable<Callback['onEpochBegin']>>[0]): void {
     const rates = settableRates('LearningRateScheduler', optimizer);
     optimizer.learningRate = rates.map((rate) => this.schedule(epoch - 1, rate));

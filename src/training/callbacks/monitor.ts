@@ -3,26 +3,26 @@ import { ArgumentError } from '../../base/errors.ts';
 import type { TrainInfo } from './callback.ts';
 import type { EpochLogs } from './logs.ts';
 
-/** Whether less or more is better; `auto` goes by the name: more for accuracies and their like, less for losses. */
+/** Whether a lower or a higher value is better; `auto` decides by the name: higher for accuracies and scores, lower for losses. */
 export type MonitorMode = 'auto' | 'min' | 'max';
 
-/** `r2` at the beginning alone: `error2` is none. */
-const MORE_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top|^(val_?)?r2/i;
+/** `r2` only at the beginning of a name, because `error2` is an error. */
+const HIGHER_IS_BETTER = /accuracy|precision|recall|f1|auc|hits|top|^(val_?)?r2/i;
 
-/** What is known of figures as training begins. */
+/** Names of the metrics in the logs, as far as they are known when training begins. */
 export type LoggedMetrics = Pick<TrainInfo, 'monitored'> & Partial<Pick<TrainInfo, 'added'>>;
 
-/** `val_top_k5` -> `valTopK5`: Keras's names are understood everywhere. */
+/** `val_top_k5` -> `valTopK5`: monitors accept Keras's names. */
 export const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-/** The name among `names` that is meant, in any spelling. */
-export function findName(names: readonly string[], figure: string): string | undefined {
-  return names.includes(figure) ? figure : names.find((name) => camelCase(name) === camelCase(figure));
+/** The name in `names` that equals `metric` or its spelling in Keras. */
+export function findName(names: readonly string[], metric: string): string | undefined {
+  return names.includes(metric) ? metric : names.find((name) => camelCase(name) === camelCase(metric));
 }
 
-/** A figure of the epochs by its name, as tilegrad or as Keras spells it. Callbacks may add it in some epochs only. */
+/** A metric of the epochs by its name, as tilegrad or Keras spells it. Callbacks may add it to the logs of some epochs only. */
 export class MonitoredMetric {
-  /** Whether an epoch may lack it: a callback adds it, as it says or as an epoch has shown. */
+  /** Whether an epoch may lack it: `adds` of a callback names it, or an earlier epoch had it. */
   isOptional = false;
 
   /** @param subject begins the messages */
@@ -32,8 +32,8 @@ export class MonitoredMetric {
   ) {}
 
   /**
-   * @returns whether it is sure that there will be such a figure; where callbacks do not say what they add, the end of the first
-   *   epoch shows. @throws ArgumentError if nobody will add it
+   * @returns whether every epoch will have the metric. If a callback has no `adds`, only the first epoch shows
+   * @throws ArgumentError if no epoch will have it
    */
   begin({ monitored, added = [] }: LoggedMetrics): boolean {
     this.isOptional = false;
@@ -43,7 +43,7 @@ export class MonitoredMetric {
     return false;
   }
 
-  /** Its value; null in an epoch without it. @throws ArgumentError if there was never such a figure */
+  /** Its value; null in an epoch without it. @throws ArgumentError if no epoch had it so far and it is not optional */
   read(logs: EpochLogs): number | null {
     const name = findName(Object.keys(logs), this.name);
     const value = name === undefined ? undefined : logs[name];
@@ -54,26 +54,25 @@ export class MonitoredMetric {
     if (this.isOptional) return null;
     throw this.missing(
       Object.keys(logs),
-      `, and to have adds: [${formatValue(this.name)}] where some epochs are without it`,
+      `, and needs adds: [${formatValue(this.name)}] if it does not add it in every epoch`,
     );
   }
 
-  private missing(figures: readonly string[], more = ''): ArgumentError {
+  private missing(names: readonly string[], more = ''): ArgumentError {
     const hint = camelCase(this.name).startsWith('val')
       ? '; those that begin with val need validationData or validationSplit in fit'
       : '';
     return new ArgumentError(
-      `${this.subject}: the epoch has no figure ${formatValue(this.name)}; there are ${figures.join(', ')}${hint}. ` +
-        `A callback that adds it has to come before${more}`,
+      `${this.subject}: the epoch has no metric ${formatValue(this.name)}; there are ${names.join(', ')}${hint}. ` +
+        `A callback that adds it must come before${more}`,
     );
   }
 }
 
-/** Watches one figure of the epochs and knows the best so far. NaN is never better. */
+/** Reads one metric of the epochs and keeps its best value. NaN is never better. */
 export class Monitor {
   /** The best value so far; null before the first. */
   best: number | null = null;
-  /** Whether more is better. */
   readonly higherIsBetter: boolean;
 
   private readonly metric: MonitoredMetric;
@@ -89,30 +88,30 @@ export class Monitor {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${formatValue(mode)}`);
     }
     this.metric = new MonitoredMetric(callback, figure);
-    this.higherIsBetter = mode === 'max' || (mode === 'auto' && MORE_IS_BETTER.test(figure));
+    this.higherIsBetter = mode === 'max' || (mode === 'auto' && HIGHER_IS_BETTER.test(figure));
   }
 
-  /** @throws ArgumentError unless it is among the figures that epochs will have, or a callback may add it */
-  begin(figures: LoggedMetrics): void {
-    this.metric.begin(figures);
+  /** @throws ArgumentError if epochs will not have the metric and no callback may add it */
+  begin(metrics: LoggedMetrics): void {
+    this.metric.begin(metrics);
   }
 
-  /** Where training is taken up again: that there is such a figure was seen before. */
+  /** For a resumed training, which has had the metric before: an epoch may lack it. */
   resume(): void {
     this.metric.isOptional = true;
   }
 
-  /** The figure of an epoch; null in one to which no callback added it. @throws ArgumentError where there was never one */
+  /** Its value; null in an epoch without it. @throws ArgumentError if no epoch had it so far and it is not optional */
   read(logs: EpochLogs): number | null {
     return this.metric.read(logs);
   }
 
-  /** Whether this epoch is better than every one before; if so it is the best from now on. @throws ArgumentError */
+  /** Whether this epoch is better than all before; if so, stores its value as the best. @throws ArgumentError */
   improves(logs: EpochLogs): boolean {
     const value = this.read(logs);
     if (value === null || Number.isNaN(value)) return false;
-    const better = this.best === null || (this.higherIsBetter ? value > this.best : value < this.best);
-    if (better) this.best = value;
-    return better;
+    const isBetter = this.best === null || (this.higherIsBetter ? value > this.best : value < this.best);
+    if (isBetter) this.best = value;
+    return isBetter;
   }
 }

@@ -2,16 +2,16 @@ import { formatValue, type OptionNames } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { MonitorMode } from './monitor.ts';
 
-/** Which figure a callback goes by. */
+/** The metric that a callback monitors. */
 export interface MonitorOptions {
-  /** Name of a figure in the epoch's logs, such as `loss`, `valLoss` or `valAccuracy`. Default `valLoss`. */
+  /** Name of a metric in the epoch's logs, such as `loss`, `valLoss` or `valAccuracy`. Default `valLoss`. */
   monitor?: string;
-  /** Whether less or more is better. Default `auto`: more for accuracy, topK, precision, recall and F1, else less. */
+  /** Whether a lower or a higher value is better. Default `auto`: higher for accuracy, topK, precision, recall and F1, else lower. */
   mode?: MonitorMode;
 }
 export const monitorOptionNames: OptionNames<MonitorOptions> = { monitor: true, mode: true };
 
-/** @throws ArgumentError unless `value` is a number of that kind */
+/** @throws ArgumentError unless `value` is a number of this kind */
 export function checkNumber(
   subject: string,
   option: string,

@@ -5,49 +5,51 @@ import type { Callback } from './callback.ts';
 import type { BatchLogs } from './logs.ts';
 
 /** Milliseconds between calls of `onBatchEnd`. */
-const PROGRESS_INTERVAL = 250;
+const PROGRESS_INTERVAL_MS = 250;
 
+/** Position of an epoch in a training. */
 interface EpochProgress {
   epoch: number;
   epochs: number;
-  /** Null where a stream decides. */
+  /** Null for a stream. */
   samplesTotal: number | null;
-  /** Since the epoch began; asked for once the figures were read, which the steps under way come before. */
+  /** Seconds since the epoch began. Called after the read-back, which waits for the steps submitted before. */
   seconds(): number;
 }
 
-/** Calls `onSteps` of the callbacks that want it. */
+/** Calls `onSteps` of callbacks. */
 export class StepCallbacks {
-  /** Null where none does. @throws ArgumentError for one that does not say when */
-  static of(objective: Objective, callbacks: readonly Callback[]): StepCallbacks | null {
-    const watchers = callbacks.filter((callback) => callback.onSteps);
-    for (const { everySteps } of watchers) {
+  /** Null if no callback has `onSteps`. @throws ArgumentError if one has no valid `everySteps` */
+  static create(objective: Objective, callbacks: readonly Callback[]): StepCallbacks | null {
+    const withSteps = callbacks.filter((callback) => callback.onSteps);
+    for (const { everySteps } of withSteps) {
       if (Number.isInteger(everySteps) && everySteps! > 0) continue;
       throw new ArgumentError(
         `fit: a callback with onSteps needs everySteps, a positive integer, but it is ${formatValue(everySteps)}`,
       );
     }
-    return watchers.length > 0 ? new StepCallbacks(objective, watchers) : null;
+    return withSteps.length > 0 ? new StepCallbacks(objective, withSteps) : null;
   }
 
   private constructor(
     private readonly objective: Objective,
-    private readonly watchers: readonly Callback[],
+    private readonly callbacks: readonly Callback[],
   ) {}
 
+  /** Calls `onSteps` where due, with metrics read from the GPU. @param position.step steps of the epoch so far */
   async afterStep({ epoch, step }: { epoch: number; step: number }): Promise<void> {
-    const due = this.watchers.filter(({ everySteps }) => step % everySteps! === 0);
+    const due = this.callbacks.filter(({ everySteps }) => step % everySteps! === 0);
     if (due.length === 0) return;
     const { samples, metrics, replicas } = await this.objective.read();
     for (const callback of due) await callback.onSteps!({ epoch, step, samples, logs: metrics, replicas });
   }
 }
 
-/** Reads the totals now and then without anything waiting for it; what failed surfaces at the next step or the epoch's end. */
+/** Calls `onBatchEnd` a few times a second. Training does not wait for it; an error is thrown at the next step or the epoch's end. */
 export class ProgressCallbacks {
   private reading: Promise<void> | null = null;
-  private failed: { error: unknown } | null = null;
-  private lastRead = performance.now();
+  private failure: { error: unknown } | null = null;
+  private lastReadTime = performance.now();
 
   constructor(
     private readonly objective: Objective,
@@ -56,37 +58,37 @@ export class ProgressCallbacks {
 
   /** Whether the next call of `afterStep` reads the totals. */
   get isDue(): boolean {
-    if (this.reading || performance.now() - this.lastRead < PROGRESS_INTERVAL) return false;
-    return this.callbacks.some((c) => c.onBatchEnd);
+    if (this.reading || performance.now() - this.lastReadTime < PROGRESS_INTERVAL_MS) return false;
+    return this.callbacks.some((callback) => callback.onBatchEnd);
   }
 
-  /** @throws what a callback threw */
-  afterStep(moment: EpochProgress): void {
-    this.check();
+  /** Starts a read-back if one is due. @throws what a callback threw */
+  afterStep(progress: EpochProgress): void {
+    this.throwFailure();
     if (!this.isDue) return;
-    this.lastRead = performance.now();
+    this.lastReadTime = performance.now();
     this.reading = this.objective
       .read()
       .then(async (read) => {
-        const logs = batchLogs(moment, read);
+        const logs = batchLogs(progress, read);
         for (const callback of this.callbacks) await callback.onBatchEnd?.(logs);
       })
       .catch((error: unknown) => {
-        this.failed = { error };
+        this.failure = { error };
       })
       .finally(() => {
         this.reading = null;
       });
   }
 
-  /** @throws what a callback threw */
+  /** Waits for the callbacks. @throws what a callback threw */
   async finish(): Promise<void> {
     await this.reading;
-    this.check();
+    this.throwFailure();
   }
 
-  private check(): void {
-    if (this.failed) throw this.failed.error;
+  private throwFailure(): void {
+    if (this.failure) throw this.failure.error;
   }
 }
 

@@ -3,8 +3,8 @@ import { ArgumentError } from '../../base/errors.ts';
 import type { Callback, TrainInfo } from './callback.ts';
 import type { BatchLogs, EpochLogs, FeatureLogs } from './logs.ts';
 
-/** Figures of the logs that are no measurements of the model. */
-const ASIDE = [
+/** Numbers in the logs that are not metrics. */
+const NOT_METRICS = [
   'epoch',
   'epochs',
   'samples',
@@ -15,17 +15,19 @@ const ASIDE = [
   'learningRate',
 ];
 
-/** As Keras shows numbers: four places, or powers of ten for very small ones. */
-const figure = (value: number) => (Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4));
+/** Formats numbers as Keras does: four decimals, or powers of ten for very small ones. */
+const formatNumber = (value: number) =>
+  Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4);
 
-const figures = (logs: BatchLogs | EpochLogs) =>
+const formatMetrics = (logs: BatchLogs | EpochLogs) =>
   Object.entries(logs)
-    .filter(([name, value]) => value !== undefined && !ASIDE.includes(name))
-    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? figure(value) : formatValue(value)}`)
+    .filter(([name, value]) => value !== undefined && !NOT_METRICS.includes(name))
+    .map(([name, value]) => ` - ${name}: ${typeof value === 'number' ? formatNumber(value) : formatValue(value)}`)
     .join('');
 
 /**
- * Prints a line for each epoch, and a hint when the loss is not a finite number for the first time, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`.
+ * Prints a line for each epoch, as Keras does with `verbose=2`: `Epoch 1/10 - 3.2s - loss: 0.4121 - accuracy: 0.8830`. Prints a hint when the
+ * loss is not finite for the first time.
  */
 export class ProgressLine implements Callback {
   readonly adds = [];
@@ -33,8 +35,8 @@ export class ProgressLine implements Callback {
   private hasDiverged = false;
 
   /**
-   * @param write gets each epoch's line. Default: `console.log`
-   * @param update gets the line as it stands, a few times a second, for who can show it in place. Default: nobody
+   * @param write called with each epoch's line. Default: `console.log`
+   * @param update called a few times a second with the current line, to be shown in place. Default: none
    * @throws ArgumentError unless they are functions
    */
   constructor(
@@ -61,17 +63,17 @@ export class ProgressLine implements Callback {
   }
 
   onBatchEnd(logs: BatchLogs): void {
-    this.update?.(`Epoch ${logs.epoch}/${logs.epochs} - ${logs.samples}/${logs.samplesTotal}${figures(logs)}`);
+    this.update?.(`Epoch ${logs.epoch}/${logs.epochs} - ${logs.samples}/${logs.samplesTotal}${formatMetrics(logs)}`);
   }
 
   onEpochEnd(logs: EpochLogs): void {
-    this.write(`Epoch ${logs.epoch}/${this.epochs} - ${logs.seconds.toFixed(1)}s${figures(logs)}`);
+    this.write(`Epoch ${logs.epoch}/${this.epochs} - ${logs.seconds.toFixed(1)}s${formatMetrics(logs)}`);
     const { loss, valLoss = 0 } = logs;
     if (this.hasDiverged || (Number.isFinite(loss) && Number.isFinite(valLoss))) return;
     this.hasDiverged = true;
     this.write(
-      'The loss is no finite number any more, so training learns nothing: lower the learning rate or clip gradients ' +
-        '(clipNorm), and give fit the callback new TerminateOnNaN() to end there',
+      'The loss is no longer a finite number, so training learns nothing: lower the learning rate or clip gradients ' +
+        '(clipNorm), and pass the callback new TerminateOnNaN() to end such a training early',
     );
   }
 }

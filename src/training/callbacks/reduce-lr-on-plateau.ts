@@ -9,23 +9,23 @@ import { checkNumber, type MonitorOptions, monitorOptionNames } from './options.
 
 /** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
-  /** The rate (of each replica, where they have their own) is multiplied by it, above 0 and below 1. Default 0.1. */
+  /** Factor on the rate, or on the rate of each replica; above 0 and below 1. Default 0.1. */
   factor?: number;
-  /** Epochs without improvement after which the rate falls. Default 10. */
+  /** Epochs without improvement after which the rate is reduced. Default 10. */
   patience?: number;
-  /** Changes up to this much are no improvement. Default 1e-4. */
+  /** Smallest change that counts as an improvement; smaller or equal ones do not. Default 1e-4. */
   minDelta?: number;
-  /** Epochs after a reduction during which none is counted. Default 0. */
+  /** Epochs after a reduction that do not count for `patience`. Default 0. */
   cooldown?: number;
-  /** The rate falls no lower. Default 0. */
+  /** Lower limit of the rate. Default 0. */
   minLearningRate?: number;
 }
 
-const WHO = 'ReduceLROnPlateau';
+const CLASS = 'ReduceLROnPlateau';
 
-/** Lowers the learning rate when a figure has stopped getting better, by Keras's rules. */
+/** Reduces the learning rate when a metric has stopped improving, by Keras's rules. */
 export class ReduceLROnPlateau implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups, because bundlers rename the class. */
   readonly [Symbol.toStringTag] = 'ReduceLROnPlateau';
   readonly adds = [];
   private readonly monitor: Monitor;
@@ -42,7 +42,7 @@ export class ReduceLROnPlateau implements Callback {
   /** @throws ArgumentError */
   constructor(options: ReduceLROnPlateauOptions = {}, ...surplus: never[]) {
     checkOptions(
-      WHO,
+      CLASS,
       options,
       {
         ...monitorOptionNames,
@@ -54,22 +54,22 @@ export class ReduceLROnPlateau implements Callback {
       },
       surplus,
     );
-    this.monitor = new Monitor(WHO, options.monitor ?? 'valLoss', options.mode);
+    this.monitor = new Monitor(CLASS, options.monitor ?? 'valLoss', options.mode);
     this.factor = options.factor ?? 0.1;
     if (typeof this.factor !== 'number' || !(this.factor > 0 && this.factor < 1)) {
-      throw new ArgumentError(`${WHO}: factor must lie between 0 and 1, but is ${formatValue(options.factor)}`);
+      throw new ArgumentError(`${CLASS}: factor must lie between 0 and 1, but is ${formatValue(options.factor)}`);
     }
-    this.patience = checkNumber(WHO, 'patience', options.patience ?? 10, 'whole');
-    this.minDelta = checkNumber(WHO, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
-    this.cooldown = checkNumber(WHO, 'cooldown', options.cooldown ?? 0, 'whole');
-    const least = checkNumber(WHO, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
-    this.minLearningRate = Math.max(checkF32(`${WHO}: minLearningRate`, least), SMALLEST_F32); // as low as kernels can go
+    this.patience = checkNumber(CLASS, 'patience', options.patience ?? 10, 'whole');
+    this.minDelta = checkNumber(CLASS, 'minDelta', options.minDelta ?? 1e-4, 'notNegative');
+    this.cooldown = checkNumber(CLASS, 'cooldown', options.cooldown ?? 0, 'whole');
+    const least = checkNumber(CLASS, 'minLearningRate', options.minLearningRate ?? 0, 'notNegative');
+    this.minLearningRate = Math.max(checkF32(`${CLASS}: minLearningRate`, least), SMALLEST_F32); // kernels flush smaller rates to 0
   }
 
-  /** @throws ArgumentError when the figure will not be among the logs, or the optimiser has a schedule */
+  /** @throws ArgumentError if the logs will not have the metric, or if the optimizer has a schedule */
   onTrainBegin(info: Pick<TrainInfo, 'optimizer'> & LoggedMetrics): void {
     this.monitor.begin(info);
-    settableRates(WHO, info.optimizer);
+    settableRates(CLASS, info.optimizer);
     this.optimizer = info.optimizer;
     this.best = this.monitor.higherIsBetter ? -Infinity : Infinity;
     this.wait = this.cooldownLeft = 0;
@@ -100,7 +100,7 @@ export class ReduceLROnPlateau implements Callback {
     }
     if (this.cooldownLeft > 0 || ++this.wait < this.patience) return;
     const optimizer = this.optimizer!;
-    const rates = settableRates(WHO, optimizer);
+    const rates = settableRates(CLASS, optimizer);
     if (rates.every((rate) => rate <= this.minLearningRate)) return;
     optimizer.learningRate = rates.map((rate) => Math.min(rate, Math.max(rate * this.factor, this.minLearningRate)));
     this.cooldownLeft = this.cooldown;

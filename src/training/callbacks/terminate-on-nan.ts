@@ -5,18 +5,18 @@ import type { Callback, TrainInfo } from './callback.ts';
 import type { BatchLogs, EpochLogs } from './logs.ts';
 
 /**
- * Ends training when the loss is no longer a finite number. It is seen with the next progress report, a few times a second, and
- * at the latest as the epoch ends: nothing waits for the loss of a single step.
+ * Ends training when the loss is no longer a finite number. It checks the loss a few times a second and at the end of the epoch, so that
+ * training does not wait for the loss of each step.
  */
 export class TerminateOnNaN implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups, because bundlers rename the class. */
   readonly [Symbol.toStringTag] = 'TerminateOnNaN';
   readonly adds = [];
-  /** Epoch in which it happened, from 1; null if it did not. */
+  /** Epoch in which the loss was not finite, from 1; null if there was none. */
   epoch: number | null = null;
   private model: Trainable | null = null;
 
-  /** @throws ArgumentError for options: there are none */
+  /** @throws ArgumentError if it is given options: it has none */
   constructor(...surplus: never[]) {
     checkSurplus('TerminateOnNaN', surplus);
   }
@@ -27,11 +27,11 @@ export class TerminateOnNaN implements Callback {
   }
 
   onBatchEnd(logs: BatchLogs): void {
-    this.look(logs);
+    this.check(logs);
   }
 
   onEpochEnd(logs: EpochLogs): void {
-    this.look(logs);
+    this.check(logs);
   }
 
   state(): CallbackState {
@@ -42,7 +42,7 @@ export class TerminateOnNaN implements Callback {
     this.epoch = epoch as number | null;
   }
 
-  private look({ epoch, loss }: { epoch: number; loss: number }): void {
+  private check({ epoch, loss }: { epoch: number; loss: number }): void {
     if (Number.isFinite(loss)) return;
     this.epoch ??= epoch;
     this.model!.stopTraining = true;

@@ -4,8 +4,8 @@ import { countLabels, labelWords } from '../../kernels/metrics/metrics.ts';
 import { type ClassScores, ConfusionMatrix } from './confusion-matrix.ts';
 
 /**
- * Counts of independent labels: outputs of which each is a yes or no of its own, by a threshold, as Keras's BinaryAccuracy and
- * scikit-learn's multilabel scores have them. A label is an entry of the output's last axis; pixels and the like count one by one.
+ * Counts for independent labels: each output is a yes or no by a threshold, as in Keras's BinaryAccuracy and scikit-learn's multilabel
+ * scores. A label is an entry of the output's last axis; with more axes, such as pixels, each position counts.
  */
 export class LabelCounts {
   readonly labels: number;
@@ -22,22 +22,22 @@ export class LabelCounts {
     countLabels(batch.output.array, batch.target.array, counts, { threshold: batch.threshold });
   }
 
-  /** How many outputs are right, of all labels together. */
+  /** Number of correct outputs of all labels. */
   hits(counts: Uint32Array): number {
-    return pairOf(counts, 0);
+    return readPair(counts, 0);
   }
 
   /** [[neither, only predicted], [only actual, both]] of a label. */
   confusion(counts: Uint32Array, label: number): ConfusionMatrix {
-    return ConfusionMatrix.of([0, 1, 2, 3].map((cell) => pairOf(counts, 2 + 8 * label + 2 * cell)));
+    return ConfusionMatrix.of([0, 1, 2, 3].map((cell) => readPair(counts, 2 + 8 * label + 2 * cell)));
   }
 
-  /** Means over the labels of the scores that each has where it is 1. */
+  /** Scores of class 1 of each label, averaged over the labels. */
   scores(counts: Uint32Array): ClassScores {
-    const each = Array.from({ length: this.labels }, (_, label) => this.confusion(counts, label).perClass[1]!);
-    const mean = (key: keyof ClassScores) => each.reduce((sum, scores) => sum + scores[key], 0) / each.length;
+    const perLabel = Array.from({ length: this.labels }, (_, label) => this.confusion(counts, label).perClass[1]!);
+    const mean = (key: keyof ClassScores) => perLabel.reduce((sum, scores) => sum + scores[key], 0) / perLabel.length;
     return { precision: mean('precision'), recall: mean('recall'), f1: mean('f1') };
   }
 }
 
-const pairOf = (counts: Uint32Array, at: number): number => counts[at]! + counts[at + 1]! * 2 ** 32;
+const readPair = (counts: Uint32Array, i: number): number => counts[i]! + counts[i + 1]! * 2 ** 32;

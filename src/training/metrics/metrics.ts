@@ -14,7 +14,7 @@ import {
   valueMetricNames,
 } from './value-metrics.ts';
 
-/** Scores of a confusion matrix that have one figure: the mean over the classes, or of one unit, as in Keras, class 1's. */
+/** Scores of a confusion matrix: means over the classes; for a model with one unit, those of class 1, as in Keras. */
 const SCORES = ['precision', 'recall', 'f1'] as const;
 
 /**
@@ -23,13 +23,13 @@ const SCORES = ['precision', 'recall', 'f1'] as const;
  * @useDeclaredType
  */
 export type MetricName = 'accuracy' | `topK${number}` | (typeof SCORES)[number] | ValueMetricName;
-/** What `compile` made of what it was given: functions have names. */
+/** A metric of a compiled model: functions have become `CustomMetric`. */
 export type Metric = MetricName | CustomMetric;
 
-/** Names that other libraries have for the same. */
-const MEANT: Readonly<Record<string, string>> = { rmse: 'rootMeanSquaredError', r2: 'r2Score', acc: 'accuracy' };
-/** What logs call something else. */
-const TAKEN = [
+/** Names of other libraries, for suggestions in messages. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { rmse: 'rootMeanSquaredError', r2: 'r2Score', acc: 'accuracy' };
+/** Names in logs that metrics cannot have. */
+const RESERVED_NAMES = [
   'loss',
   'epoch',
   'epochs',
@@ -46,7 +46,7 @@ const isCounted = (name: string) =>
 export const isValueMetric = (metric: Metric): metric is ValueMetricName | CustomMetric =>
   typeof metric !== 'string' || valueMetricNames.includes(metric);
 
-/** The metrics that `compile` was given, each once. @throws ArgumentError for what is none, and for two functions of one name */
+/** The metrics given to `compile`, without duplicates. @throws ArgumentError for an unknown metric, and for two functions of one name */
 export function readMetrics(given: readonly (MetricName | MetricFunction | CustomMetric)[]): readonly Metric[] {
   const list = readList('compile', given);
   if (!list) throw new ArgumentError(`compile: metrics must be a list, but is ${formatValue(given)}`);
@@ -58,7 +58,7 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
     const names = ['accuracy', ...SCORES, ...valueMetricNames];
     throw new ArgumentError(
       `compile: metrics are accuracy, topK5 (or another number), ${[...SCORES, ...valueMetricNames].join(', ')}, or a function ` +
-        `(output, target) => values, but ${formatValue(metric)} was given${didYouMean(metric, names, MEANT)}`,
+        `(output, target) => values, but ${formatValue(metric)} was given${didYouMean(metric, names, OTHER_NAMES)}`,
     );
   });
   const found = new Map<string, Metric>();
@@ -67,8 +67,8 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
     const before = found.get(name);
     found.set(name, before ?? metric);
     if (typeof metric === 'string' && (before === undefined || before === metric)) continue;
-    const isTaken = TAKEN.includes(name) || isCounted(name) || /^val[A-Z_]/.test(name);
-    if (!isTaken && (before === undefined || before === metric)) continue;
+    const isReserved = RESERVED_NAMES.includes(name) || isCounted(name) || /^val[A-Z_]/.test(name);
+    if (!isReserved && (before === undefined || before === metric)) continue;
     throw new ArgumentError(
       `compile: metric ${name} is a function, but logs call something else by that name; give it one of its own: new CustomMetric(f, 'name')`,
     );
@@ -76,19 +76,19 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
   return [...found.values()];
 }
 
-/** What a batch gives metrics to count. */
+/** Outputs and true classes of a batch. */
 export interface BatchPredictions {
-  /** The model's output or its logits [N,C]. */
+  /** The model's output or its logits, f32 [N, C]. */
   output: Tensor;
-  /** u32 [N]. */
+  /** True classes, u32 [N]. */
   classes: Tensor;
-  /** Above it, an output of one unit means class 1. */
+  /** A model with one unit predicts class 1 if its output is above it. */
   threshold: number;
 }
 
 /**
- * What `compile` was asked to measure besides the loss. Each sort of count is a dispatch or two at the end of a step, none where
- * it was not asked for; whole numbers gather on the GPU and become shares when they are read.
+ * Metrics that count samples. Each one adds at most two dispatches to a step. Integers are added up on the GPU; the host computes the
+ * metrics when it reads them.
  */
 export class MetricCounts {
   readonly accuracy: boolean;
@@ -96,7 +96,7 @@ export class MetricCounts {
   readonly scores: readonly (typeof SCORES)[number][];
   private readonly matrix: boolean;
 
-  /** @param metrics those that are not counted here are left out. @throws ArgumentError for a model that a metric does not suit */
+  /** @param metrics value metrics among them are ignored. @throws ArgumentError if a metric does not fit the model */
   constructor(
     metrics: readonly Metric[],
     private readonly outputShape: Shape,
@@ -120,7 +120,7 @@ export class MetricCounts {
     }
   }
 
-  /** Names of the figures in logs, without accuracy. */
+  /** Names of the metrics in logs, without accuracy. */
   get names(): string[] {
     return [...this.topK.map((k) => `topK${k}`), ...this.scores];
   }
@@ -129,7 +129,7 @@ export class MetricCounts {
     return Math.max(2, this.outputShape[0] ?? 0);
   }
 
-  /** u32 words of the counts: those of `topK`, then the matrix. Independent labels have other counts. */
+  /** u32 words of the counts: one for each `topK`, then the confusion matrix. Independent labels have other counts. */
   get countSize(): number {
     if (this.outputShape.length !== 1) return 0;
     return this.topK.length + (this.matrix ? this.classes ** 2 : 0);
@@ -137,24 +137,24 @@ export class MetricCounts {
 
   /** Dispatches the counting of a batch. */
   count({ output, classes, threshold }: BatchPredictions, counts: DeviceArray): void {
-    for (const [at, k] of this.topK.entries()) countTopK(output.array, classes.array, counts, { k, at });
+    for (const [i, k] of this.topK.entries()) countTopK(output.array, classes.array, counts, { k, at: i });
     if (!this.matrix) return;
     const predicted = classesOf(output.array, threshold);
     countConfusion(classes.array, predicted, counts, { classes: this.classes, first: this.topK.length });
     predicted.dispose();
   }
 
-  /** The figures by name, from the counts of `samples` samples. @param labels where those are of independent labels */
+  /** The metrics by name, from the counts of `samples` samples. @param labels set if the counts are of independent labels */
   compute(counts: Uint32Array, samples: number, labels: LabelCounts | null): Record<string, number> {
     if (labels) {
       const scores = labels.scores(counts);
       return Object.fromEntries(this.scores.map((score) => [score, scores[score]]));
     }
-    const figures = this.topK.map((k, at) => [`topK${k}`, counts[at]! / samples] as const);
-    if (this.scores.length === 0) return Object.fromEntries(figures);
+    const topK = this.topK.map((k, i) => [`topK${k}`, counts[i]! / samples] as const);
+    if (this.scores.length === 0) return Object.fromEntries(topK);
     const { macro, perClass } = this.confusion(counts);
     const scores = this.outputShape[0] === 1 ? perClass[1]! : macro;
-    return Object.fromEntries([...figures, ...this.scores.map((score) => [score, scores[score]] as const)]);
+    return Object.fromEntries([...topK, ...this.scores.map((score) => [score, scores[score]] as const)]);
   }
 
   confusion(counts: Uint32Array): ConfusionMatrix {

@@ -4,51 +4,54 @@ import { DeviceArray } from '../../kernels/array.ts';
 import { accumulateLoss, accumulateMetrics, readTotals, TOTALS_WORDS } from '../../kernels/metrics/metrics.ts';
 import { MOMENTS_WORDS, type Moments, readMoments } from '../../kernels/reduce/moments.ts';
 
-/** Bindings begin at multiples of 256 bytes. */
-const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
+/** Rounds up to 256 bytes, the alignment of bindings. */
+const align = (bytes: number) => Math.ceil(bytes / 256) * 256;
 const SUMS_BYTES = 4 * TOTALS_WORDS;
 
-/** What was added by the steps submitted so far, of one replica. */
+/** Totals of one replica over the steps submitted so far. */
 export interface EpochTotals {
   /** Mean over the samples. */
   loss: number;
-  /** Share of hits; only for those who gave hits. */
+  /** Share of hits among the samples; 0 if no hits were added. */
   accuracy: number;
   samples: number;
+  /** Counts of the metrics. */
   counts: Uint32Array;
-  /** Means over the samples, in the order of `addMean`. */
+  /** Means over the samples, by the number given to `addMean`. */
   means: number[];
-  /** Of each column of outputs. */
+  /** Moments of each column of outputs. */
   moments: Moments[];
 }
 
-/** What is counted besides losses, hits and samples. */
+/** What is counted in addition to losses, hits and samples. Default: nothing. */
 export interface TotalsSize {
-  /** u32 words of counts. */
+  /** u32 words of counts of each replica. */
   countSize?: number;
-  /** Means over the samples. */
+  /** Number of means. */
   means?: number;
-  /** Columns of outputs whose moments are kept. */
+  /** Columns of outputs whose moments are added up. */
   columns?: number;
 }
 
-/** A range of the totals: bytes before it, and u32 words of each replica. */
-interface Part {
+/** A range of the buffer. */
+interface BufferRange {
+  /** Bytes before it. */
   offset: number;
+  /** u32 words of each replica. */
   size: number;
 }
 
-/** Running sums of losses, and exact counts of samples, hits and more, on the GPU. Steps add to them; the host reads them when it likes. */
+/** Sums of losses and exact counts of samples, hits and metrics on the GPU. Steps add to them; the host can read them at any time. */
 export class RunningTotals {
-  /** All u32, in one buffer, so that one read-back brings everything: the sums of all replicas, then their counts, and so on. */
+  /** One buffer, so that there is one read-back: the sums of all replicas, then their counts, means and moments. */
   private readonly buffer: DeviceArray;
   private readonly sums: DeviceArray;
-  /** u32 [words] of each replica, for metrics to add to. */
+  /** u32 [countSize] of each replica, for metrics to add to. */
   readonly counts: DeviceArray;
   /** u32 [columns * MOMENTS_WORDS] of each replica, for `accumulateMoments`. */
   readonly moments: DeviceArray;
   private readonly means: readonly DeviceArray[];
-  private readonly places: { counts: Part; means: readonly Part[]; moments: Part };
+  private readonly ranges: { counts: BufferRange; means: readonly BufferRange[]; moments: BufferRange };
   private readonly bytes: number;
 
   constructor(
@@ -57,26 +60,26 @@ export class RunningTotals {
     { countSize = 0, means = 0, columns = 0 }: TotalsSize = {},
   ) {
     let end = SUMS_BYTES * replicas;
-    const place = (size: number): Part => {
-      const offset = size > 0 ? aligned(end) : 0;
+    const reserve = (size: number): BufferRange => {
+      const offset = size > 0 ? align(end) : 0;
       if (size > 0) end = offset + 4 * size * replicas;
       return { offset, size };
     };
-    this.places = {
-      counts: place(countSize),
-      means: Array.from({ length: means }, () => place(TOTALS_WORDS)),
-      moments: place(columns * MOMENTS_WORDS),
+    this.ranges = {
+      counts: reserve(countSize),
+      means: Array.from({ length: means }, () => reserve(TOTALS_WORDS)),
+      moments: reserve(columns * MOMENTS_WORDS),
     };
     this.bytes = end;
     this.buffer = DeviceArray.empty(device, [this.bytes / 4]).keep('totals of loss and metrics');
-    const part = ({ offset, size }: Part) => {
+    const viewOf = ({ offset, size }: BufferRange) => {
       const storage = this.buffer.storage.view(offset, 4 * size * replicas);
       return new DeviceArray(device, [size], 'u32', replicas, storage).keep();
     };
-    this.sums = part({ offset: 0, size: TOTALS_WORDS });
-    this.counts = part(this.places.counts);
-    this.means = this.places.means.map(part);
-    this.moments = part(this.places.moments);
+    this.sums = viewOf({ offset: 0, size: TOTALS_WORDS });
+    this.counts = viewOf(this.ranges.counts);
+    this.means = this.ranges.means.map(viewOf);
+    this.moments = viewOf(this.ranges.moments);
     this.reset();
   }
 
@@ -84,25 +87,25 @@ export class RunningTotals {
     this.device.upload(this.buffer.storage, new Float32Array(this.bytes / 4));
   }
 
-  /** Dispatches the addition of a batch of `rows` samples: its mean loss [] and, where they are counted, its hits [N]. */
+  /** Dispatches the addition of a batch. @param loss mean loss []. @param hits hits [N]; null if not counted. @param rows samples N */
   add(loss: Tensor, hits: Tensor | null, rows: number): void {
     if (hits) accumulateMetrics(loss.array, hits.array, this.sums);
     else accumulateLoss(loss.array, rows, this.sums);
   }
 
-  /** Dispatches the addition of a batch of `rows` samples to mean number `i`: its mean []. */
+  /** Dispatches the addition of the mean [] of a batch of `rows` samples to mean `i`. */
   addMean(i: number, mean: Tensor, rows: number): void {
     accumulateLoss(mean.array, rows, this.means[i]!);
   }
 
-  /** Waits for the steps submitted so far. @returns the sums of each replica */
+  /** Reads the totals of each replica. Waits for the steps submitted so far. */
   async read(): Promise<EpochTotals[]> {
     const bytes = await this.device.read(this.buffer.storage);
-    const { counts, means, moments } = this.places;
+    const { counts, means, moments } = this.ranges;
     return Array.from({ length: this.replicas }, (_, r) => {
-      const wordsOf = ({ offset, size }: Part) => new Uint32Array(bytes, offset + 4 * size * r, size);
-      const meanOf = (part: Part) => {
-        const { loss, samples } = readTotals(wordsOf(part));
+      const wordsOf = ({ offset, size }: BufferRange) => new Uint32Array(bytes, offset + 4 * size * r, size);
+      const meanOf = (range: BufferRange) => {
+        const { loss, samples } = readTotals(wordsOf(range));
         return loss / Math.max(1, samples);
       };
       const { hits, samples } = readTotals(wordsOf({ offset: 0, size: TOTALS_WORDS }));
@@ -120,17 +123,17 @@ export class RunningTotals {
     });
   }
 
-  /** The sums and counts as they lie on the GPU. */
+  /** The whole buffer, for a backup. Waits for the GPU. */
   async save(): Promise<Uint32Array<ArrayBuffer>> {
     return new Uint32Array(await this.device.read(this.buffer.storage));
   }
 
-  /** Numbers that `save` returns. */
+  /** Number of words that `save` returns. */
   get bufferSize(): number {
     return this.buffer.storage.bytes / 4;
   }
 
-  /** Goes on from what `save` returned. */
+  /** Restores the words that `save` returned. */
   load(words: Uint32Array<ArrayBuffer>): void {
     this.device.upload(this.buffer.storage, words);
   }

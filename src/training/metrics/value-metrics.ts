@@ -11,7 +11,7 @@ import type { EpochTotals, RunningTotals } from './totals.ts';
 /** `(output, target) => values`, both f32 of the output's shape: see `CustomMetric`. */
 export type MetricFunction = (output: Tensor, target: Tensor) => Tensor;
 
-/** Keras's names of metrics that compare values; short ones are logged as they were given. */
+/** Keras's names of metrics that compare values; the short names are logged as given. */
 const NAMES = ['mae', 'meanAbsoluteError', 'mse', 'meanSquaredError', 'rootMeanSquaredError', 'r2Score'] as const;
 /**
  * Metrics that compare the values of output and target, by name; `mae` and `mse` are short for the two names behind them.
@@ -21,20 +21,20 @@ export type ValueMetricName = (typeof NAMES)[number];
 export const valueMetricNames: readonly string[] = NAMES;
 
 /**
- * A metric from a function of operators, which is given the model's output and the target in that order, as a loss is, both f32 of the
- * output's shape (one-hot rows where the data has labels). It returns a value for each sample [N], or several [N, ...], or one for the batch [],
- * which counts as often as the batch has samples. The figure is their mean over all samples. It is called as a step is recorded, not at each.
+ * A metric from a function of operators. The function is called with the model's output and the target, both f32 [N, ...outputShape]; labels
+ * become one-hot rows. It returns one value for each sample [N], several [N, ...], or the mean of the batch []. The metric is the mean
+ * over all samples. The function runs when a step is recorded, not at each step.
  */
 export class CustomMetric {
-  /** What messages call it, whatever a bundler makes of the class's name. */
+  /** Name of the class in messages, because bundlers rename it. */
   readonly [Symbol.toStringTag] = 'CustomMetric';
 
   /**
-   * @param name what logs call it, in letters, digits and _. Default: the function's own name, which bundlers may change
-   * @throws ArgumentError unless `f` is a function, and `name` a name that logs do not use for something else
+   * @param name its name in logs, of letters, digits and _. Default: the name of the function, which bundlers may change
+   * @throws ArgumentError unless `f` is a function and `name` a valid name
    */
   constructor(
-    /** The function it was made from. */
+    /** The function. */
     readonly f: MetricFunction,
     readonly name: string = typeof f === 'function' ? f.name : '',
     ...surplus: never[]
@@ -52,12 +52,12 @@ export class CustomMetric {
     }
     if (typeof name !== 'string' || !/^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name)) {
       throw new ArgumentError(
-        `CustomMetric: the name must begin with a letter and have letters, digits and _ alone, but is ${formatValue(name)}`,
+        `CustomMetric: the name must begin with a letter and contain only letters, digits and _, but is ${formatValue(name)}`,
       );
     }
   }
 
-  /** The mean over a batch []. @throws ArgumentError, ShapeError for another result, or with what the function threw as its cause */
+  /** The mean over a batch []. @throws ArgumentError, ShapeError if the function throws (as `cause`) or returns anything else */
   call(output: Tensor, target: Tensor): Tensor {
     const subject = `metric ${this.name}`;
     const values = this.values(subject, output, target);
@@ -90,85 +90,86 @@ export class CustomMetric {
   }
 }
 
-/** A metric whose figure comes from the mean of something over all samples. */
+/** A metric that is computed from a mean over all samples. */
 interface MeanMetric {
-  /** Metrics of the same key share what is counted. */
+  /** Metrics with the same key share the mean. */
   key: unknown;
+  /** The mean over a batch []. */
   call(output: Tensor, target: Tensor): Tensor;
 }
 
-const squared: MeanMetric = { key: 'mse', call: (y, t) => meanSquaredError(y, t) };
-const absolute: MeanMetric = { key: 'mae', call: (y, t) => meanAbsoluteError(y, t) };
+const squaredError: MeanMetric = { key: 'mse', call: (y, t) => meanSquaredError(y, t) };
+const absoluteError: MeanMetric = { key: 'mae', call: (y, t) => meanAbsoluteError(y, t) };
 
 /**
- * Metrics of the values themselves, over the whole data set whatever its batches, with t the targets, y the outputs and N their number:
+ * Metrics that compare values, over the whole data set and independent of the batch size. With t the targets, y the outputs and N their number:
  *
  *     mae, meanAbsoluteError   sum |t - y| / N
  *     mse, meanSquaredError    sum (t - y)^2 / N
  *     rootMeanSquaredError     sqrt(sum (t - y)^2 / N), as keras.metrics.RootMeanSquaredError
  *     r2Score                  1 - sum (t - y)^2 / sum (t - mean(t))^2 of each column, then the mean over the columns
  *
- * `r2Score` is keras.metrics.R2Score with its default `class_aggregation='uniform_average'`, and scikit-learn's `r2_score`; as there, a column
- * of targets that are all the same counts as 1 if the outputs are those very numbers, else as 0. Means gather as losses do, off by 5e-6 of
- * themselves at most; for R2 see shaders/reduce/moments.wgsl. Class weights do not count, as in Keras's `metrics`.
+ * `r2Score` is keras.metrics.R2Score with its default `class_aggregation='uniform_average'`, and scikit-learn's `r2_score`. As there, a column
+ * with equal targets has the score 1 if the outputs equal them, else 0. Means are added up like losses, with a relative error of at most
+ * 5e-6; for R2 see shaders/reduce/moments.wgsl. Class weights have no effect, as in Keras's `metrics`.
  */
 export class ValueMetrics {
   private readonly means: readonly MeanMetric[];
-  /** Columns whose moments are kept for R2; 0 without it. */
+  /** Columns whose moments are added up for R2; 0 without R2. */
   readonly columns: number;
 
-  /** @throws ArgumentError for R2 of a model that does not end in a row of outputs */
+  /** @throws ArgumentError for R2 if the output of the model has more than one axis */
   constructor(
-    private readonly given: readonly (ValueMetricName | CustomMetric)[],
+    private readonly metrics: readonly (ValueMetricName | CustomMetric)[],
     outputShape: Shape,
   ) {
-    const all = given.flatMap((metric) => meanOf(metric) ?? []);
+    const all = metrics.flatMap((metric) => toMeanMetric(metric) ?? []);
     this.means = all.filter(({ key }, i) => all.findIndex((other) => other.key === key) === i);
-    const scored = given.includes('r2Score');
-    if (scored && outputShape.length !== 1) {
+    const hasR2 = metrics.includes('r2Score');
+    if (hasR2 && outputShape.length !== 1) {
       throw new ArgumentError(
         `compile: r2Score needs a model that ends in [outputs], but it ends in ${showShape(outputShape)}; end it in a Flatten or Reshape`,
       );
     }
-    this.columns = scored ? outputShape[0]! : 0;
+    this.columns = hasR2 ? outputShape[0]! : 0;
   }
 
-  /** How many means gather. */
+  /** Number of means. */
   get count(): number {
     return this.means.length;
   }
 
   get names(): string[] {
-    return this.given.map(metricName);
+    return this.metrics.map(metricName);
   }
 
-  /** Dispatches the counting of a batch, off the tape: output and target f32 [N, ...outputShape]. */
+  /** Dispatches the addition of a batch to the totals, off the tape; output and target f32 [N, ...outputShape]. */
   add(output: Tensor, target: Tensor, totals: RunningTotals): void {
     for (const [i, { call }] of this.means.entries()) totals.addMean(i, call(output, target), output.shape[0]!);
     if (this.columns > 0) accumulateMoments(output.array, target.array, totals.moments);
   }
 
-  /** The figures by name. */
+  /** The metrics by name. */
   compute({ means, moments }: Pick<EpochTotals, 'means' | 'moments'>): Record<string, number> {
     const value = (metric: ValueMetricName | CustomMetric) => {
       if (metric === 'r2Score') return r2Score(moments);
-      const { key } = meanOf(metric)!;
+      const { key } = toMeanMetric(metric)!;
       const average = means[this.means.findIndex((other) => other.key === key)]!;
       return metric === 'rootMeanSquaredError' ? Math.sqrt(average) : average;
     };
-    return Object.fromEntries(this.given.map((metric) => [metricName(metric), value(metric)]));
+    return Object.fromEntries(this.metrics.map((metric) => [metricName(metric), value(metric)]));
   }
 }
 
-/** What logs call a metric. */
+/** Name of a metric in logs. */
 export const metricName = <T extends string>(metric: T | CustomMetric): string =>
   typeof metric === 'string' ? metric : metric.name;
 
-/** Null for R2, which is no mean. */
-function meanOf(metric: ValueMetricName | CustomMetric): MeanMetric | null {
+/** Null for R2, which is not a mean. */
+function toMeanMetric(metric: ValueMetricName | CustomMetric): MeanMetric | null {
   if (typeof metric !== 'string') return { key: metric.f, call: (y, t) => metric.call(y, t) };
   if (metric === 'r2Score') return null;
-  return metric === 'mae' || metric === 'meanAbsoluteError' ? absolute : squared;
+  return metric === 'mae' || metric === 'meanAbsoluteError' ? absoluteError : squaredError;
 }
 
 function r2Score(columns: readonly Moments[]): number {

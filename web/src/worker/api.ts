@@ -227,7 +227,7 @@ export class Api {
     return done;
   }
 
-  private async open(settings: Settings, { play, anew }: { play: boolean; anew: boolean }): Promise<void> {
+  private async open(settings: Settings, { play, restart }: { play: boolean; restart: boolean }): Promise<void> {
     const { session } = this;
     let device: Device | null = null;
     this.session = this.pausedRun = null;
@@ -236,7 +236,7 @@ export class Api {
     this.setState('opening');
     try {
       await session?.dispose();
-      if (anew) await this.checkpoints.remove();
+      if (restart) await this.checkpoints.remove();
       const fetched = this.fetch(settings.data);
       fetched.catch(() => {}); // told of below
       const on = await this.openDevice();
@@ -281,7 +281,7 @@ export class Api {
       this.fail(new DeviceLostError(`the device was lost ${this.deviceLosses} times in a row: ${reason}`));
       return;
     }
-    await this.open(settings, { play, anew: false });
+    await this.open(settings, { play, restart: false });
     const at = this.session as Session | null;
     if (at) {
       this.notice(
