@@ -20,19 +20,19 @@ import { Session } from './session.ts';
 
 /** Least milliseconds between two snapshots while training. */
 const SNAPSHOT_MS = 100;
-/** Losses of the device in a row, without a step between them, that training is taken up again after. */
+/** Consecutive losses of the device, without a step between them, after which training still continues. */
 const MAX_LOSSES = 3;
 
-/** What the worker calls in the page. */
+/** Methods of the page that the worker calls. */
 export interface PageEvents {
   onSnapshot(snapshot: Snapshot): void;
-  /** Something to be said once, such as a checkpoint that is not used. */
+  /** A message to show once, such as that a checkpoint is not used. */
   onNotice(message: string): void;
-  /** Nothing can be trained. @param missing what of WebGPU, which the page explains; null where it is something else */
+  /** Training is impossible. @param missing the missing part of WebGPU, which the page explains; null for other reasons */
   onFailure(message: string, missing: Missing | null): void;
 }
 
-/** What the page calls in the worker, through comlink. One network at a time; panels add methods at the end. */
+/** Methods of the worker that the page calls, through comlink. There is one network at a time. */
 export class Api {
   private events: PageEvents | null = null;
   device: Device | null = null;
@@ -41,22 +41,22 @@ export class Api {
   private state: State = 'opening';
   private networks = 0;
   private deviceLosses = 0;
-  /** Step that the network was opened at. */
+  /** Step at which the network was opened. */
   private openedAt = 0;
-  /** Whether the network that is being opened is to play. */
+  /** Whether the network that is being opened will play. */
   private playWhenOpen = false;
-  /** A rest for a measurement, and whether training goes on after it. */
+  /** The current pause for a measurement, and whether training continues after it. */
   private pausedRun: { session: Session; continues: boolean } | null = null;
-  /** The end of the last rest. */
+  /** Resolves at the end of the last such pause. */
   private lastPausedRun: Promise<unknown> = Promise.resolve();
   private lastSentAt = 0;
   private sendTimer: ReturnType<typeof setTimeout> | null = null;
   private readonly samples = new Map<DataName, Promise<Samples>>();
-  /** What each network took the test images for. */
+  /** Classifications of the test images by each network. */
   private readonly testResults = new WeakMap<Session, TestResult>();
-  /** Of how many networks it was said that their loss is no number. */
+  /** Number of replicas that were reported as diverged. */
   private readonly divergedReplicas = new WeakMap<Session, number>();
-  /** Networks are opened and closed one after another. */
+  /** Last task: networks are opened and closed one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
   /** @param gpu `navigator.gpu` */
@@ -66,7 +66,7 @@ export class Api {
     private readonly fetchSamples: (name: DataName) => Promise<Samples>,
   ) {}
 
-  /** To be called first. */
+  /** Must be called first. */
   connect(
     onSnapshot: PageEvents['onSnapshot'],
     onNotice: PageEvents['onNotice'],
@@ -75,23 +75,23 @@ export class Api {
     this.events = { onSnapshot, onNotice, onFailure };
   }
 
-  /** Says something in the page. */
+  /** Shows a message in the page. */
   notice(message: string): void {
     this.events?.onNotice(message);
   }
 
-  /** The address of the checkpoint that is kept, for a page that was opened without settings; null if there is none. */
+  /** Address of the stored checkpoint, for a page that was opened without settings; null if there is none. */
   async lastAddress(): Promise<string | null> {
     return (await this.checkpoints.load())?.address ?? null;
   }
 
-  /** Opens a network, at its checkpoint if there is one, else at its beginning. */
+  /** Opens a network, at its checkpoint if there is one. @param options.restart removes the checkpoint first; default false */
   configure(settings: Settings, { play = false, restart = false } = {}): Promise<void> {
     if (this.settings) this.checkpoints.resetNotices();
     return this.enqueue(() => this.open(settings, { play, restart }));
   }
 
-  /** In a rest, it plays afterwards; after a failure not at all. */
+  /** Starts training; during a measurement, after it. Does nothing after a failure. */
   play(): void {
     if (!this.session || this.state === 'failed') return;
     if (this.pausedRun) this.pausedRun.continues = true;
@@ -123,7 +123,7 @@ export class Api {
     this.session?.checkpointSoon();
   }
 
-  /** What panels compute from; they add methods below. @throws DisposedError while there is no network */
+  /** The current network, which the methods below use. @throws DisposedError if there is none */
   get current(): Session {
     if (!this.session) throw new DisposedError('There is no network at the moment.');
     return this.session;
@@ -134,7 +134,7 @@ export class Api {
     return readFirstFilters(this.current.model);
   }
 
-  /** How often the first network takes each class of the test images for each: [true class][predicted class]. */
+  /** Confusion matrix of the first network on the test images: [true class][predicted class]. */
   async testCounts(): Promise<number[][]> {
     const session = this.current;
     const result = await testModel(session.model, session.test, session.data.test.labels);
@@ -142,7 +142,7 @@ export class Api {
     return result.counts;
   }
 
-  /** The images of a cell of the last `testCounts`. */
+  /** Images of a cell of the last `testCounts`. */
   imagesOfCell(truth: number, predicted: number) {
     const result = this.testResults.get(this.current);
     return result ? imagesOfCell(this.current.data.test, result, truth, predicted) : [];
@@ -156,7 +156,7 @@ export class Api {
     return classifyImage(this.current.model, pixels);
   }
 
-  /** Read between two steps, so that they are of the step that is given with them. */
+  /** Weights as a file, read between two steps, with the number of the step. */
   weightsFile() {
     return this.whilePaused(async ({ model, step }) => ({ bytes: await encodeWeights(model), step }));
   }
@@ -175,7 +175,7 @@ export class Api {
     await this.queue;
   }
 
-  /** Ends everything. */
+  /** Disposes network and device. */
   close(): Promise<void> {
     return this.enqueue(async () => {
       const { session, device } = this;
@@ -185,17 +185,17 @@ export class Api {
     });
   }
 
-  /** The kernels of the network, measured while its training rests. */
+  /** Measures the kernels of the network while training is paused. */
   measureKernels(): Promise<KernelTable> {
     return this.whilePaused((session) => measureKernels(session));
   }
 
-  /** A variant that was chosen beside the reference, while the training rests. */
+  /** Compares a selected variant with the reference while training is paused. */
   compareWithReference(choice: Choice): Promise<Comparison> {
     return this.whilePaused((session) => compareWithReference(session, choice));
   }
 
-  /** Runs `body` between two steps, after those before it; then the training goes on, if it did. */
+  /** Runs `body` between two steps, after earlier calls; training continues afterwards if it was running. */
   private async whilePaused<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = this.current;
     const done = this.lastPausedRun.then(() => this.runPaused(session, body));
@@ -238,7 +238,7 @@ export class Api {
       await session?.dispose();
       if (restart) await this.checkpoints.remove();
       const fetched = this.fetch(settings.data);
-      fetched.catch(() => {}); // told of below
+      fetched.catch(() => {}); // handled below
       const on = await this.openDevice();
       device = on;
       const samples = await fetched;
@@ -270,7 +270,7 @@ export class Api {
     return this.device;
   }
 
-  /** Goes on from the last checkpoint after the device was lost. */
+  /** Opens the device again after it was lost, and continues from the last checkpoint. */
   private async reopen(reason: string): Promise<void> {
     const { session, settings } = this;
     if (!settings) return;
@@ -300,12 +300,12 @@ export class Api {
     return samples;
   }
 
-  /** Takes a session to its checkpoint, if there is one. @returns false where that failed, and the session is of no more use */
+  /** Restores a session from its checkpoint, if there is one. @returns false if that failed and the session was disposed */
   private async restore(session: Session): Promise<boolean> {
     const checkpoint = await this.checkpoints.load();
     if (!checkpoint) return true;
     if (checkpoint.address !== addressOf(session.settings)) {
-      // Whoever changes the settings of a page need not be told.
+      // Only for the first network: users who change the settings expect it.
       if (this.networks === 0) {
         this.notice(
           `The checkpoint in this browser is of another network (${checkpoint.address}) and is not used; the first checkpoint of this one replaces it.`,
@@ -342,7 +342,7 @@ export class Api {
     this.events?.onFailure(messageOf(error), error instanceof AdapterError ? missing : null);
   }
 
-  /** Says so where losses are no numbers any more, and pauses where all are. */
+  /** Reports replicas whose loss is no longer a number, and pauses if all are. */
   private reportDiverged(): void {
     const { session } = this;
     const losses = session?.curves.curves.train.at(-1)?.loss ?? [];

@@ -1,27 +1,27 @@
 import { createStore, del, get, set } from 'idb-keyval';
 import type { TrainingState } from '../../../src/index.ts';
 
-/** A training as it was left. */
+/** A saved training. */
 export interface Checkpoint {
   version: 1;
-  /** Its settings, as `addressOf` writes them. */
+  /** Its settings, in the form of `addressOf`. */
   address: string;
   state: TrainingState;
 }
 
-/** Where checkpoints are kept: IndexedDB, or what a test puts in its place. */
+/** Storage of checkpoints: IndexedDB, or a replacement in tests. */
 export interface Store {
   get(): Promise<unknown>;
   set(value: Checkpoint): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** Milliseconds that the store may take: IndexedDB of some browsers does not answer at times. */
+/** Timeout of the store in milliseconds: the IndexedDB of some browsers occasionally does not respond. */
 const STORE_TIMEOUT_MS = 10_000;
 const VERSION = 1;
 const KEY = 'last';
 
-/** The browser's own store. Opened at the first use: browsers may forbid it. */
+/** The browser's IndexedDB. It is opened at the first use, because browsers may forbid it. */
 export function browserStore(): Store {
   let opened: ReturnType<typeof createStore> | null = null;
   const store = () => {
@@ -38,14 +38,14 @@ export function browserStore(): Store {
 }
 
 /**
- * The last training, kept in the browser and in memory. A store that is full or forbidden is no error: training goes on without it, and
- * `onProblem` says so once.
+ * The last training, in the browser's storage and in memory. A store that is full or forbidden is no error: training continues without it, and
+ * `onProblem` is called once.
  */
 export class Checkpoints {
   private latest: Checkpoint | null = null;
   private reported = false;
   private isStuck = false;
-  /** Whether it was said that what is in the store is of another version. */
+  /** Whether a checkpoint of another version was reported. */
   private isForeign = false;
 
   constructor(
@@ -54,12 +54,12 @@ export class Checkpoints {
     private readonly timeoutMs = STORE_TIMEOUT_MS,
   ) {}
 
-  /** Says once more what is wrong with the store: a page has taken its notices away. */
+  /** Allows problems to be reported again, after the page has removed its notices. */
   resetNotices(): void {
     this.reported = false;
   }
 
-  /** The last checkpoint, of whatever training; null if there is none that can be read. */
+  /** The last checkpoint, also of another training; null if none can be read. */
   async load(): Promise<Checkpoint | null> {
     if (this.latest) return this.latest;
     try {
@@ -99,7 +99,7 @@ export class Checkpoints {
     }
   }
 
-  /** What the store answers. One that takes too long is left alone until it has answered, so that training need not wait for it again. */
+  /** Calls the store with a timeout. After a timeout, the store is not called before it has responded, so training waits only once. */
   private async withTimeout<T>(call: () => Promise<T>): Promise<T> {
     if (this.isStuck) throw noAnswer();
     const answer = call();

@@ -1,14 +1,14 @@
 import { ArgumentError, type CallbackState, type Metrics } from '../../../src/index.ts';
 import type { CurvePoint, Curves } from '../snapshot.ts';
 
-/** Points a curve has at most: beyond, neighbors are averaged. */
+/** Most points of a curve; above, neighbors are averaged. */
 const MAX_POINTS = 400;
 
 /** Loss and accuracy of each replica over the steps of a training. */
 export class CurveRecorder {
   private train: CurvePoint[] = [];
   private test: CurvePoint[] = [];
-  /** Samples and sums of the epoch under way at its last reading. */
+  /** Samples and means of the current epoch at the last reading. */
   private read: { samples: number; replicas: readonly Metrics[] } = { samples: 0, replicas: [] };
 
   get curves(): Curves {
@@ -17,8 +17,9 @@ export class CurveRecorder {
 
   /**
    * Adds the means over the samples since the last reading.
-   * @param step since the beginning
-   * @param samples of this epoch so far, and `replicas` the means over them
+   * @param step steps since the beginning
+   * @param samples samples of this epoch so far
+   * @param replicas means over these samples, for each replica
    */
   addTraining(step: number, samples: number, replicas: readonly Metrics[]): void {
     const before = this.read.samples < samples ? this.read : { samples: 0, replicas: [] };
@@ -36,12 +37,12 @@ export class CurveRecorder {
     this.read = { samples: 0, replicas: [] };
   }
 
-  /** To be kept with a checkpoint. */
+  /** State for a checkpoint. */
   state(): CallbackState {
     return structuredClone({ train: this.train, test: this.test, read: this.read }) as unknown as CallbackState;
   }
 
-  /** @param replicas of the training. @throws ArgumentError for what `state` did not give */
+  /** @param replicas number of replicas. @throws ArgumentError unless `state` is from `state()` */
   restore(state: CallbackState | undefined, replicas: number): void {
     const { train, test, read } = (state ?? {}) as Partial<{
       train: unknown;
@@ -66,7 +67,7 @@ const arePoints = (points: unknown, replicas: number): points is CurvePoint[] =>
       ),
   );
 
-/** The points as they are, or, of one too many, the two that cover the fewest steps as one; the last stays as it is. */
+/** Merges the two points that cover the fewest steps if there is one point too many; never changes the last point. */
 function thinOut(points: CurvePoint[]): CurvePoint[] {
   if (points.length <= MAX_POINTS) return points;
   const startOf = (i: number) => points[i - 1]?.step ?? 0;

@@ -1,7 +1,7 @@
 import type { Model } from '../../../src/index.ts';
 import type { DataName, OptimizerName, Settings } from '../settings.ts';
 
-/** In the package; CIFAR-10's is an archive. */
+/** Paths of the samples in the package; that of CIFAR-10 is an archive. */
 const SAMPLES: Readonly<Record<DataName, string>> = {
   mnist: 'data/sample/mnist',
   cifar10: 'data/sample/cifar-10-binary-sample.tar.gz',
@@ -14,7 +14,7 @@ const OPTIMIZERS: Readonly<Record<OptimizerName, (rate: number) => string>> = {
   sgd: (rate) => `new SGD({ learningRate: ${rate} })`,
 };
 
-/** JSON as people write it in a program: `{ units: 10, activation: 'softmax' }`. */
+/** A value as a JavaScript literal: `{ units: 10, activation: 'softmax' }`. */
 function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
   if (typeof value === 'string') return `'${value}'`;
@@ -24,9 +24,9 @@ function literal(value: unknown): string {
 }
 
 /**
- * The text of a program for Node that trains as the page does, prints the hash of the weights after each epoch and saves them.
- * @param model of these settings
- * @param epochs that the program trains
+ * Text of a program for Node that trains like the page, prints the hash of the weights after each epoch and saves them.
+ * @param model model of these settings
+ * @param epochs number of epochs to train
  */
 export function nodeProgram(model: Model, settings: Settings, epochs: number): string {
   const { data, batch, seed, replicas } = settings;

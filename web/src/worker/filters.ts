@@ -1,29 +1,29 @@
 import type { Model } from '../../../src/index.ts';
 
-/** Tiles at most, of which a filter has one for each channel: more are too many to look at. */
+/** Most tiles to show; a filter has one for each channel. */
 const MAX_TILES = 30;
 
-/** Weights of the first layer as images of the size that the layer sees at once. */
+/** Weights of the first layer as images of its input window. */
 export interface FirstFilters {
-  /** Its name, such as `conv2d`. */
+  /** Name of the layer, such as `conv2d`. */
   layer: string;
   kind: 'convolution' | 'dense';
-  /** How many filters or units the layer has. */
+  /** Number of filters or units of the layer. */
   count: number;
   height: number;
   width: number;
   channels: number;
-  /** [shown, channels, height, width]: of the first filters, 30 tiles at most. */
+  /** [shown, channels, height, width]: the first filters, at most 30 tiles. */
   values: Float32Array;
-  /** The largest absolute value among them, without those that are NaN or infinite. */
+  /** Largest absolute finite value. */
   limit: number;
 }
 
 /**
- * The weights of the first layer that has any, of one replica: a convolution's kernel [height, width, channels, filters], or a dense
- * layer's [height * width * channels, units] where the image is its input. Waits for the GPU.
- * @param replica from 0
- * @returns null if the first layer is of another kind, or does not see the image itself
+ * Weights of the first layer with weights, for one replica: kernel [height, width, channels, filters] of a convolution, or
+ * [height * width * channels, units] of a dense layer whose input is the image. Waits for the GPU.
+ * @param replica number of the replica; default 0
+ * @returns null if the first layer is of another kind, or the image is not its input
  */
 export async function readFirstFilters(model: Model, replica = 0): Promise<FirstFilters | null> {
   const first = model.plannedLayers.find(({ weights }) => weights.length > 0);

@@ -12,36 +12,36 @@ import { type RecordedStep, recordTrainingStep } from '../../../src/training/tra
 import { createModel } from '../network.ts';
 import type { Session } from './session.ts';
 
-/** A network under training, at a pause. */
+/** A network whose training is paused. */
 export type Paused = Pick<Session, 'device' | 'settings' | 'model' | 'train'>;
 
 /** The dispatches of one kernel in one pass of a layer. */
 export interface Kernel {
   /** The shader's name. */
   name: string;
-  /** What was chosen for it, the outermost choice first; empty for operators that have one kernel. */
+  /** Selected variants, the outermost first; empty for operators with one kernel. */
   choices: Choice[];
-  /** Whether the outermost choice is the reference. */
+  /** Whether the outermost variant is the reference. */
   isReference: boolean;
   dispatches: number;
-  /** Of all of them together, as are the FLOP and bytes. */
+  /** Milliseconds of all dispatches together, as are operations and bytes. */
   ms: number;
-  /** A multiply-add counts as two; 0 where they are not counted. */
+  /** Floating-point operations, a multiply-add counting as two; 0 if they are not counted. */
   flops: number;
-  /** Each array that is bound counted once. */
+  /** Bytes, each bound array counting once. */
   bytes: number;
-  /** The time at the adapter's ceiling as a share of the time it took; null where the clock saw none. */
+  /** Time at the adapter's ceiling as a share of the measured time; null if the measured time is 0. */
   share: number | null;
-  /** The ceiling that is meant: the one that its FLOP and bytes reach last. */
+  /** The limiting ceiling: the one at which its operations or bytes take longer. */
   ceiling: 'arithmetic' | 'memory';
-  /** Of the arrays that the first dispatch binds. */
+  /** Shapes of the arrays that the first dispatch binds. */
   shapes: string;
-  /** What the adapter compiles, and the values of its `override` constants. */
+  /** WGSL text, and the values of its `override` constants. */
   wgsl: string;
   constants: Readonly<Record<string, number>>;
 }
 
-/** A layer; or, without a name, what of a training step is no layer's. */
+/** Kernels of a layer; without a name, those of a training step outside of layers. */
 export interface LayerKernels {
   layer: string | null;
   forward: Kernel[];
@@ -56,7 +56,7 @@ export interface KernelTable extends Pick<Profile, 'clock' | 'clockReason' | 'ce
   layers: LayerKernels[];
 }
 
-/** A variant, then the reference, each in a training step of its own. */
+/** Comparison of a variant with the reference, each in a separate training step. */
 export interface Comparison {
   variants: MeasuredVariant[];
   /** Whether the losses of all steps, and the weights after them, have the same bits. */
@@ -65,7 +65,7 @@ export interface Comparison {
   difference: number;
   /** The largest difference of gradients of the first step, relative to the largest gradient of the same weight. */
   gradientDifference: number;
-  /** Up to which differences count as equal. */
+  /** Differences up to which results count as equal. */
   tolerance: { loss: number; gradient: number };
   isEqual: boolean;
 }
@@ -74,32 +74,32 @@ export interface MeasuredVariant {
   variant: string;
   /** Names of the kernels. */
   kernels: string[];
-  /** Of what runs in its place in a step; and of the whole step. */
+  /** Milliseconds of the variant's kernels in a step, and of the whole step. */
   ms: number;
   stepMs: number;
-  /** Of each step, of each replica. */
+  /** Losses: [step][replica]. */
   losses: number[][];
 }
 
 /** Name of the reference among the variants of every operator. */
 export const REFERENCE = 'naive';
-/** Steps that are compared: from the second on, losses depend on all kernels of the step before. */
+/** Steps to compare; from the second on, losses depend on all kernels of the previous step. */
 export const STEPS = 5;
 /**
- * Differences up to which losses, and gradients, count as equal. The first is that by which the library's tests compare f32 with float64;
- * gradients have gone through all layers. Losses alone would not do: Adam does not see a factor on a gradient.
+ * Differences up to which losses and gradients count as equal. The first is the tolerance of the library's tests for f32 against float64;
+ * gradients have passed through all layers. Losses alone do not suffice: Adam is insensitive to a factor on a gradient.
  */
 export const TOLERANCE = { loss: 1e-5, gradient: 1e-4 };
 
 export interface MeasureOptions {
-  /** For each profile. Default 1. */
+  /** Seconds for each profile. Default 1. */
   seconds?: number;
-  /** Measured if they are not given. */
+  /** Peak rates of the adapter. Default: measured. */
   ceilings?: Ceilings;
 }
 
 /**
- * The kernels that a training step runs for each layer, timed on a copy of the network: the one under training stays as it is, to the bit.
+ * Times the kernels of a training step, by layer, on a copy of the network; the trained network keeps every bit.
  * @throws DisposedError if the network is closed meanwhile
  */
 export async function measureKernels(paused: Paused, options: MeasureOptions = {}): Promise<KernelTable> {
@@ -117,7 +117,7 @@ export async function measureKernels(paused: Paused, options: MeasureOptions = {
 }
 
 /**
- * Measures what was chosen, then the reference in its place, and takes some training steps with each from the present weights, on a copy of
+ * Measures a selected variant and the reference, and takes some training steps with each from the current weights, on a copy of
  * the network.
  * @throws DisposedError if the network is closed meanwhile
  */
