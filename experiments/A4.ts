@@ -4,7 +4,7 @@ import {
   measuredRow,
   modelBlocks,
   paragraph,
-  rounded,
+  roundTo,
   section,
   table,
   trainingCurves,
@@ -42,7 +42,7 @@ export const A4: Experiment = {
         paragraph('Each training by itself:'),
         table(
           ['seed', 'training accuracy', 'test accuracy'],
-          pooled.seeds.map((seed, i) => [seed, rounded(train[i]), rounded(test[i])]),
+          pooled.seeds.map((seed, i) => [seed, roundTo(train[i]), roundTo(test[i])]),
         ),
       ),
       section(

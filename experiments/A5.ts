@@ -6,7 +6,7 @@ import {
   measuredRow,
   modelBlocks,
   paragraph,
-  rounded,
+  roundTo,
   section,
   table,
 } from '../src/report/blocks.ts';
@@ -53,7 +53,7 @@ export const A5: Experiment = {
           trained.map(({ name, label, training }) => {
             const { mean, sd } = meanAndSd(testFigures(training));
             const train = meanAndSd(lastFigures(training)).mean;
-            return [label, ...[train, mean, sd, seconds[name]].map((one) => rounded(one)), training.model.parameters];
+            return [label, ...[train, mean, sd, seconds[name]].map((one) => roundTo(one)), training.model.parameters];
           }),
           'Ours: means over the trainings of each model',
         ),

@@ -1,5 +1,5 @@
 import type { Experiment } from '../src/cli/experiment.ts';
-import { bars, compare, paragraph, rounded, section, table } from '../src/report/blocks.ts';
+import { bars, compare, paragraph, roundTo, section, table } from '../src/report/blocks.ts';
 import type { Section } from '../src/report/content.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { modelNames, models, settings, trainModels } from './lenet.ts';
@@ -136,7 +136,7 @@ function sectionOf({ name, title }: Tensors, found: readonly Found[]): Section {
       found.map(({ model, tensor, first, mean, sd }) => [
         model,
         tensor,
-        ...[first, mean, sd].map((one) => rounded(one)),
+        ...[first, mean, sd].map((one) => roundTo(one)),
       ]),
     ),
   );

@@ -16,22 +16,22 @@ import { imageFromBytes } from '../src/report/figures/images.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import {
-  type Answers,
+  argmax,
+  deadOutputsText,
   firstTen,
-  largest,
-  silentText,
+  type Predictions,
   smoke,
   squaredErrorNetwork,
   trainOnMnist,
-  withSilent,
+  withDeadOutputs,
 } from './d.ts';
 
 const network = squaredErrorNetwork(() => new SGD({ learningRate: 0.1 }));
 
 /** The same models for D0 and D1. */
-export const trainFiveEpochs = (lab: ExperimentContext) => trainOnMnist(lab, 'd-sgd-0.1-5-epochs', network);
+export const trainFiveEpochs = (context: ExperimentContext) => trainOnMnist(context, 'd-sgd-0.1-5-epochs', network);
 
-/** What the seed prints of its one model. */
+/** What the original prints for its one model. */
 const published = {
   untrained: [0, 0, 0, 0, 0.01807496, 0.08556172, 0, 0.18155557, 0.24481636, 0.23043056],
   trained: [0, 0, 0, 0.08790164, 0, 0, 0, 0.8551434, 0, 0],
@@ -52,10 +52,10 @@ export const D0: Experiment = {
   scales: { full: { epochs: 5, batchSize: 32, replicas: 10 }, smoke },
   networks: [network],
 
-  async run(lab) {
-    const { train, test } = lab.images('mnist');
-    const untrained = await lab.cached('d-untrained', () => measureUntrained(lab), { depends: network });
-    const ten = await trainFiveEpochs(lab);
+  async run(context) {
+    const { train, test } = context.images('mnist');
+    const untrained = await context.cached('d-untrained', () => measureUntrained(context), { depends: network });
+    const ten = await trainFiveEpochs(context);
     const [first] = ten.measured;
     const [height, width, channels] = test.shape;
     return [
@@ -64,7 +64,7 @@ export const D0: Experiment = {
         'Results',
         results(ten, untrained),
         paragraph(
-          "The coursework's text tells of another model than its figures: of one of about 85% that takes 479 of the nines for 0. That one seems to have had a silent output for 9.",
+          "The coursework's text describes another model than its figures: one of about 85% that takes 479 of the nines for 0. That one seems to have had a dead output for 9.",
         ),
       ),
       section(
@@ -79,7 +79,7 @@ export const D0: Experiment = {
         }),
         outputsTable(untrained.outputs, first!.first),
         paragraph(
-          `The largest output says ${largest(untrained.outputs)} before training (published: 8) and ${largest(first!.first)} after it (published: 7).`,
+          `The largest output says ${argmax(untrained.outputs)} before training (published: 8) and ${argmax(first!.first)} after it (published: 7).`,
         ),
       ),
       section(
@@ -119,15 +119,15 @@ async function measureUntrained({ device, images, loader, loaders, seed, setting
   }
 }
 
-/** Models with as many silent outputs. An answer of ten zeros counts as 0 (argmax), so that a silent output of 0 costs little accuracy. */
+/** Models with the same number of dead outputs. Ten outputs of 0 count as class 0 (argmax), so a dead output for 0 costs little accuracy. */
 interface Group {
   label: string;
   loss: { training: number[]; test: number[] };
   accuracy: { training: number[]; test: number[] };
 }
 
-function groupOf(ten: Training<Answers>, silent: number, label: string): Group {
-  const own = (figures: readonly number[]) => withSilent(ten, silent, figures);
+function groupOf(ten: Training<Predictions>, dead: number, label: string): Group {
+  const own = (figures: readonly number[]) => withDeadOutputs(ten, dead, figures);
   const both = (name: string) => ({ training: own(lastFigures(ten, name)), test: own(testFigures(ten, name)) });
   return { label, loss: both('loss'), accuracy: both('accuracy') };
 }
@@ -137,14 +137,14 @@ const rangeText = (figures: readonly number[]) =>
 
 /** Why the published accuracy is that of neither group. The counts are of the published confusion matrix. */
 const whyBetween = (all: Group, one: Group) =>
-  'the published model very probably has one silent output, that of 0: its test loss is 0.0220, where our models with one silent ' +
+  'the published model very probably has one dead output, that of 0: its test loss is 0.0220, where our models with one dead ' +
   `output have ${rangeText(one.loss.test)} and those without ${rangeText(all.loss.test)}, and it finds only 702 of the 980 zeros. ` +
   'Ten outputs of 0 count as an answer of 0, so that it keeps those, where another class would be lost whole: without them it would be at 0.8481, ' +
-  `and ours with one silent output are at ${rangeText(one.accuracy.test)}`;
+  `and ours with one dead output are at ${rangeText(one.accuracy.test)}`;
 
 /** Rows of both groups, where there are models in both. */
-export function groupRows(ten: Training<Answers>) {
-  const [all, one] = [groupOf(ten, 0, 'no silent output'), groupOf(ten, 1, 'one silent output')];
+export function groupRows(ten: Training<Predictions>) {
+  const [all, one] = [groupOf(ten, 0, 'no dead output'), groupOf(ten, 1, 'one dead output')];
   if (all.loss.test.length === 0 || one.loss.test.length === 0) return [];
   const why = whyBetween(all, one);
   return [one, all].flatMap(({ label, loss, accuracy }) => [
@@ -155,8 +155,8 @@ export function groupRows(ten: Training<Answers>) {
   ]);
 }
 
-function results(ten: Training<Answers>, untrained: { loss: number[]; accuracy: number[] }) {
-  const why = silentText(ten) || undefined;
+function results(ten: Training<Predictions>, untrained: { loss: number[]; accuracy: number[] }) {
+  const why = deadOutputsText(ten) || undefined;
   const [training, test] = [lastFigures(ten), testFigures(ten)];
   const samplesPerSecond = meanAndSd(ten.histories[0]!.map((epoch) => epoch.samplesPerSecond!)).mean!;
   return compare([
@@ -186,7 +186,7 @@ const outputsTable = (untrained: readonly number[], trained: readonly number[]) 
     'Outputs for the first test image',
   );
 
-function rightTable({ measured }: Training<Answers>, labels: LabelArray) {
+function rightTable({ measured }: Training<Predictions>, labels: LabelArray) {
   const right = (digit: number) => measured.map(({ confusion }) => confusion[digit]![digit]!);
   return table(
     ['digit', 'test images', 'right, published', 'right, first model', 'right, mean of all models'],

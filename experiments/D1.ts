@@ -2,7 +2,7 @@ import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, runCurves, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { trainFiveEpochs } from './D0.ts';
-import { runsTable, silentText, smoke } from './d.ts';
+import { deadOutputsText, runsTable, smoke } from './d.ts';
 
 /** D1: question 1. */
 export const D1: Experiment = {
@@ -15,8 +15,8 @@ export const D1: Experiment = {
   datasets: ['mnist'],
   scales: { full: { epochs: 5, batchSize: 32, replicas: 10 }, smoke },
 
-  async run(lab) {
-    const ten = await trainFiveEpochs(lab);
+  async run(context) {
+    const ten = await trainFiveEpochs(context);
     const accuracies = lastFigures(ten);
     return [
       section(
@@ -31,7 +31,7 @@ export const D1: Experiment = {
         paragraph(
           'A seed decides the first weights of its model and the order of the images in each epoch; nothing else differs between the runs, and on one adapter the same seed gives the same curve bit for bit.',
         ),
-        ...(silentText(ten) ? [paragraph(`Why they differ so much: ${silentText(ten)}.`)] : []),
+        ...(deadOutputsText(ten) ? [paragraph(`Why they differ so much: ${deadOutputsText(ten)}.`)] : []),
       ),
       section(
         'Curves',

@@ -17,9 +17,9 @@ export const D5: Experiment = {
   scales: { full: { epochs: 20, batchSize: 32, replicas: 10 }, smoke },
   networks: [network],
 
-  async run(lab) {
-    const { train, test } = lab.loaders('mnist');
-    const ten = await lab.train('d5', { ...network, data: train, validationData: test });
+  async run(context) {
+    const { train, test } = context.loaders('mnist');
+    const ten = await context.train('d5', { ...network, data: train, validationData: test });
     const steps = ten.epochs - 1;
     return [
       section(

@@ -29,10 +29,10 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
   },
   networks: [denseClassifier([256])],
 
-  async run(lab) {
-    const { train, test } = lab.loaders('mnist');
-    const trained = await trainEach(lab, lab.settings.widths, async (width): Promise<OfWidth> => {
-      const training = await lab.train(`d6-${width}-units`, {
+  async run(context) {
+    const { train, test } = context.loaders('mnist');
+    const trained = await trainEach(context, context.settings.widths, async (width): Promise<OfWidth> => {
+      const training = await context.train(`d6-${width}-units`, {
         ...denseClassifier([width]),
         ...{ data: train, validationData: test },
       });

@@ -29,10 +29,10 @@ export const D7: Experiment = {
   },
   networks: architectures.map(({ network }) => network),
 
-  async run(lab) {
-    const { train, test } = lab.loaders('mnist');
-    const trained = await trainEach(lab, architectures, async ({ name, label, network }) => {
-      const training: Training = await lab.train(`d7-${name}`, { ...network, data: train, validationData: test });
+  async run(context) {
+    const { train, test } = context.loaders('mnist');
+    const trained = await trainEach(context, architectures, async ({ name, label, network }) => {
+      const training: Training = await context.train(`d7-${name}`, { ...network, data: train, validationData: test });
       return { name, label, training };
     });
     const [none, two, three] = trained.map(({ training }) => training);

@@ -24,10 +24,10 @@ export const D8: Experiment = {
   },
   networks: networks.map(({ network }) => network),
 
-  async run(lab) {
-    const { train, test } = lab.loaders('cifar10');
-    const trained = await trainEach(lab, networks, async ({ units, network }) => {
-      const training: Training = await lab.train(`d8-${units}-units`, {
+  async run(context) {
+    const { train, test } = context.loaders('cifar10');
+    const trained = await trainEach(context, networks, async ({ units, network }) => {
+      const training: Training = await context.train(`d8-${units}-units`, {
         ...network,
         data: train,
         validationData: test,
@@ -35,11 +35,11 @@ export const D8: Experiment = {
       return { units, training };
     });
     return [
-      section('Data', firstTen(lab.images('cifar10').train)),
+      section('Data', firstTen(context.images('cifar10').train)),
       section(
         'Results',
         compare([...trained.flatMap(({ units, training }) => rows(units, training)), ...lowestRows(trained)]),
-        ...trained.map(({ units, training }) => paragraph(each(training, units))),
+        ...trained.map(({ units, training }) => paragraph(accuraciesText(training, units))),
         paragraph(
           'In a twin of the network of 32 units in NumPy, trained for two epochs, the accuracy went with the number of hidden units that were not 0 for every image: 0.10 with none, 0.18 to 0.19 with one, 0.19 to 0.28 with two or three, and 0.37 with eight. Whether that is so of the models here is not known: their weights were not looked at.',
         ),
@@ -92,7 +92,7 @@ function lowestRows(trained: readonly { units: number; training: Training }[]) {
 }
 
 /** The models from the worst to the best, and how many have learned nothing. */
-function each(training: Training, units: number): string {
+function accuraciesText(training: Training, units: number): string {
   const accuracies = testFigures(training).sort((a, b) => a - b);
   const lost = endsAtChance(training, 10).filter(Boolean).length;
   const chance = `${lost} ${lost === 1 ? 'is' : 'are'} at chance, with the loss of an answer that is the same for every image (${chanceLoss(10).toFixed(4)})`;

@@ -28,9 +28,9 @@ export const E1: Experiment<CnnSettings> = {
   scales: settings,
   networks: names.map((name) => network(name)),
 
-  async run(lab) {
-    const data = dataset(lab);
-    const all = await allTrials(lab, data);
+  async run(context) {
+    const data = dataset(context);
+    const all = await allTrials(context, data);
     return [
       section(
         'Results',
@@ -92,7 +92,7 @@ export const E1: Experiment<CnnSettings> = {
           ({ validationSteps, validationAccuracy }) => ({ steps: validationSteps, values: validationAccuracy }),
         ),
         paragraph(
-          `Training figures are those of the steps since the last recording (every ${lab.settings.every}), and validation is all ${count(data.images.validation.size)} images each time: after steps ${lab.settings.every}, ${2 * lab.settings.every} and so on, where the coursework records after steps 1, 11 and so on. ` +
+          `Training figures are those of the steps since the last recording (every ${context.settings.every}), and validation is all ${count(data.images.validation.size)} images each time: after steps ${context.settings.every}, ${2 * context.settings.every} and so on, where the coursework records after steps 1, 11 and so on. ` +
             "The coursework's training figures go on counting (train_on_batch with reset_metrics=False), on top of the validation images that it evaluated just before: they are smoother, and closer to its validation curve.",
         ),
       ),

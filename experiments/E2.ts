@@ -20,9 +20,9 @@ export const E2: Experiment<CnnSettings> = {
   scales: settings,
   networks: names.map((name) => network(name)),
 
-  async run(lab) {
-    const data = dataset(lab);
-    const all = await allTrials(lab, data);
+  async run(context) {
+    const data = dataset(context);
+    const all = await allTrials(context, data);
     const best = all.map(({ name, training }) => {
       const { index, accuracy, trial } = bestTrial(training);
       const units = unitsOf(trial.firstLayer, training.model.layers[0]!.kind === 'Flatten' ? 784 : 9);

@@ -55,10 +55,10 @@ export const E3: Experiment<CnnSettings> = {
   },
   networks: names.flatMap((name) => activations.map((activation) => network(name, activation))),
 
-  async run(lab) {
-    const data = dataset(lab);
+  async run(context) {
+    const data = dataset(context);
     const cases = names.flatMap((name) => activations.map((activation) => ({ name, activation })));
-    const all = await trainEach(lab, cases, ({ name, activation }) => trainCase(lab, data, name, activation));
+    const all = await trainEach(context, cases, ({ name, activation }) => trainCase(context, data, name, activation));
     const caseOf = (name: Architecture, activation: Activation) =>
       all.find((one) => one.name === name && one.activation === activation)!;
     return [
@@ -150,7 +150,7 @@ export const E3: Experiment<CnnSettings> = {
           ];
         }),
         paragraph(
-          `A line is one model. The loss is that of the steps since the last recording (every ${lab.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
+          `A line is one model. The loss is that of the steps since the last recording (every ${context.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
         ),
       ),
       section('Data', data.about),
@@ -165,15 +165,15 @@ export const E3: Experiment<CnnSettings> = {
 };
 
 async function trainCase(
-  lab: ExperimentContext<CnnSettings>,
+  context: ExperimentContext<CnnSettings>,
   data: Dataset,
   name: Architecture,
   activation: Activation,
 ): Promise<Case> {
-  const { epochs, replicas, every } = settingsOf(lab.settings, name);
+  const { epochs, replicas, every } = settingsOf(context.settings, name);
   const figures = new TrainingCurves(every);
   const first = new FirstLayerChanges(every, rate);
-  const training = await lab.train<Recordings>(`${name}-${activation}`, {
+  const training = await context.train<Recordings>(`${name}-${activation}`, {
     ...network(name, activation),
     ...{ epochs, replicas, data: data.train, testData: data.test },
     callbacks: () => [figures, first],

@@ -27,11 +27,11 @@ export const E4: Experiment = {
   },
   networks: [mlp2],
 
-  async run(lab) {
-    const { train, validation, test, about } = dataset(lab);
-    const each = lab.settings.replicas;
+  async run(context) {
+    const { train, validation, test, about } = dataset(context);
+    const each = context.settings.replicas;
     const learningRate = rates.flatMap((rate) => Array<number>(each).fill(rate));
-    const trained = await lab.train('rates', {
+    const trained = await context.train('rates', {
       ...network('mlp2', 'relu', () => new SGD({ learningRate })),
       data: train,
       validationData: validation,

@@ -39,10 +39,10 @@ export const E5: Experiment<Phases> = {
   },
   networks: [mlp2],
 
-  async run(lab) {
-    const { train, validation, test, about } = dataset(lab);
-    const { phases } = lab.settings;
-    const trained = await lab.train('scheduled', {
+  async run(context) {
+    const { train, validation, test, about } = dataset(context);
+    const { phases } = context.settings;
+    const trained = await context.train('scheduled', {
       ...mlp2,
       data: train,
       validationData: validation,

@@ -26,9 +26,9 @@ export function convolutionalRow({ id, title, question, network, published, shor
     },
     networks: [network],
 
-    async run(lab) {
-      const { train, test } = lab.loaders('cifar10');
-      const ten = await lab.train(id.toLowerCase(), { ...network, data: train, validationData: test });
+    async run(context) {
+      const { train, test } = context.loaders('cifar10');
+      const ten = await context.train(id.toLowerCase(), { ...network, data: train, validationData: test });
       return [
         section(
           'Results',

@@ -1,7 +1,7 @@
 import type { Experiment, Network } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { errorPlots, rangeRows, runsTable, silentText, smoke, squaredErrorNetwork, trainOnMnist } from './d.ts';
+import { deadOutputsText, errorPlots, rangeRows, runsTable, smoke, squaredErrorNetwork, trainOnMnist } from './d.ts';
 
 /** D2, D3 and D4 are one experiment with three optimisers. */
 export interface ErrorsOfTenRuns {
@@ -22,8 +22,8 @@ export function errorsOfTenRuns({ id, title, question, optimizer, range }: Error
     scales: { full: { epochs: 20, batchSize: 32, replicas: 10 }, smoke },
     networks: [network],
 
-    async run(lab) {
-      const ten = await trainOnMnist(lab, id.toLowerCase(), network);
+    async run(context) {
+      const ten = await trainOnMnist(context, id.toLowerCase(), network);
       const [training, test] = [lastFigures(ten, 'loss'), testFigures(ten, 'loss')];
       const [smallest, largest] = rangeRows('final error, training or test', range, [...training, ...test]);
       return [
@@ -34,7 +34,7 @@ export function errorsOfTenRuns({ id, title, question, optimizer, range }: Error
             measuredRow('final test error', published, test, { unit: 'number' }),
             smallest!,
             // Silent outputs make errors larger: they are no reason for one below the published range.
-            { ...largest!, why: (largest!.ours! > range[1] && silentText(ten)) || undefined },
+            { ...largest!, why: (largest!.ours! > range[1] && deadOutputsText(ten)) || undefined },
             {
               label: `runs of ${ten.seeds.length} whose test error is above their training error`,
               ...{ published: id === 'D2' ? 'usually' : null, unit: 'count' },
@@ -44,7 +44,7 @@ export function errorsOfTenRuns({ id, title, question, optimizer, range }: Error
             measuredRow('test accuracy', null, testFigures(ten)),
           ]),
           runsTable(ten, 'After the last epoch', ten.measured),
-          ...(silentText(ten) ? [paragraph(`Why the runs lie so far apart: ${silentText(ten)}.`)] : []),
+          ...(deadOutputsText(ten) ? [paragraph(`Why the runs lie so far apart: ${deadOutputsText(ten)}.`)] : []),
         ),
         section('Curves', errorPlots(ten, `${id} ${title}`)),
         section('Model', modelBlocks(ten)),

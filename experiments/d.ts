@@ -19,12 +19,12 @@ import type { BlockInput, ComparisonInput } from '../src/report/content.ts';
 import { imageFromBytes } from '../src/report/figures/images.ts';
 import { lastFigures, type Training } from '../src/report/training.ts';
 
-// What the rows D share: the coursework's networks, its trainings of ten models, and the plots and tables it makes of them.
+// What the experiments of coursework D share: its networks, its trainings of ten models, and the plots and tables made of them.
 
-/** The seed's `my_loss`, (y_true - y_predict)**2 on one-hot targets. Keras reports and minimises its mean over the ten outputs. */
+/** The original's `my_loss`, (y_true - y_predict)**2 on one-hot targets. Keras reports and minimizes its mean over the ten outputs. */
 export const squaredError = (output: Tensor, target: Tensor): Tensor => mean(square(sub(target, output)));
 
-/** Flatten, hidden layers of so many relu units, ten outputs. */
+/** Flatten, hidden layers of `hidden` relu units, ten outputs. */
 const dense = (inputShape: [number, number, number], hidden: readonly number[], activation: 'relu' | 'softmax') => {
   const layers: Layer[] = [
     ...hidden.map((units) => new Dense({ units, activation: 'relu' })),
@@ -51,63 +51,70 @@ export const classifier = (createModel: Network['createModel']): Network => ({
 export const denseClassifier = (hidden: readonly number[], inputShape = mnist): Network =>
   classifier(() => dense(inputShape, hidden, 'softmax'));
 
-/** What a model answers to the test images. */
-export interface Answers {
+/** A model's predictions for the test images. */
+export interface Predictions {
   /** Its ten outputs for the first image. */
   first: number[];
   /** `[true][predicted]`: images of each class by the largest output. */
   confusion: number[][];
-  /** Outputs that are 0 for more than nine in ten images of their own class. */
-  silent: number[];
+  /** Dead outputs: those that are 0 for more than nine in ten images of their own class. */
+  dead: number[];
 }
 
 /** @param outputs ten for each image, one image after another */
-export function answersOf(outputs: Float32Array, labels: LabelArray): Answers {
+export function predictionsOf(outputs: Float32Array, labels: LabelArray): Predictions {
   const confusion = Array.from({ length: 10 }, () => Array<number>(10).fill(0));
   const [images, answered] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const [i, label] of labels.entries()) {
     const own = outputs.subarray(10 * i, 10 * (i + 1));
-    confusion[label]![largest(own)]!++;
+    confusion[label]![argmax(own)]!++;
     images[label]!++;
     if (own[label]! > 0) answered[label]!++;
   }
-  const silent = [...images.keys()].filter((digit) => answered[digit]! < images[digit]! / 10);
-  return { first: Array.from(outputs.subarray(0, 10)), confusion, silent };
+  const dead = [...images.keys()].filter((digit) => answered[digit]! < images[digit]! / 10);
+  return { first: Array.from(outputs.subarray(0, 10)), confusion, dead };
 }
 
-/** The first of the largest, as NumPy's argmax: 0 where all are 0. */
-export const largest = (values: ArrayLike<number>): number =>
+/** Index of the largest value, the first of equal ones, as in NumPy; 0 if all are 0. */
+export const argmax = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((best, value, i, all) => (value > all[best]! ? i : best), 0);
 
-/** Trains as many models as the row's settings say on MNIST, from scratch. Rows that ask for the same share it. */
-export function trainOnMnist(lab: ExperimentContext, name: string, network: Network): Promise<Training<Answers>> {
-  const { train, test } = lab.loaders('mnist');
-  return lab.train(name, {
+/** Trains the models of the settings on MNIST, from scratch. Experiments with the same network share the training. */
+export function trainOnMnist(
+  context: ExperimentContext,
+  name: string,
+  network: Network,
+): Promise<Training<Predictions>> {
+  const { train, test } = context.loaders('mnist');
+  return context.train(name, {
     ...network,
     data: train,
     validationData: test,
-    measure: async (trained) => answersOf(await trained.predict(test), test.labels),
-    depends: 'confusion[true][predicted]', // results that were saved before have it the other way round
+    measure: async (trained) => predictionsOf(await trained.predict(test), test.labels),
+    depends: 'confusion[true][predicted]', // older saved results have it transposed
   });
 }
 
-/** How many outputs of how many models do not answer, in words; '' where all do. */
-export function silentText({ measured }: Training<Answers>): string {
-  const silent = measured.filter((answers) => answers.silent.length > 0);
-  const outputs = silent.reduce((sum, answers) => sum + answers.silent.length, 0);
+/** Describes how many outputs of how many models are dead; '' if none is. */
+export function deadOutputsText({ measured }: Training<Predictions>): string {
+  const affected = measured.filter(({ dead }) => dead.length > 0);
+  const outputs = affected.reduce((sum, { dead }) => sum + dead.length, 0);
   if (outputs === 0) return '';
   return (
-    `${silent.length} of ${measured.length} models have relu outputs that are 0 for over nine in ten test images of their class, ` +
+    `${affected.length} of ${measured.length} models have relu outputs that are 0 for over nine in ten test images of their class, ` +
     `${outputs} in all: where a relu is 0 it passes no gradient, so these hardly learn. Each loses its model a class, a tenth of ` +
     'the accuracy, and adds 0.01 to the error: an error of 1 at one of ten outputs, for a tenth of the images'
   );
 }
 
-/** Figures of those models that have so many silent outputs. */
-export const withSilent = ({ measured }: Training<Answers>, silent: number, figures: readonly number[]): number[] =>
-  figures.filter((_, i) => measured[i]!.silent.length === silent);
+/** Returns the figures of the models with this number of dead outputs. */
+export const withDeadOutputs = (
+  { measured }: Training<Predictions>,
+  count: number,
+  figures: readonly number[],
+): number[] => figures.filter((_, i) => measured[i]!.dead.length === count);
 
-/** Figures of a row's models: what is the smallest and what the largest, beside what the seed reads off its plot. */
+/** Rows for the smallest and the largest of the models' figures, beside those that the original reads off its plot. */
 export const rangeRows = (
   what: string,
   [low, high]: readonly [number, number],
@@ -143,17 +150,17 @@ export const errorPlots = (training: Training, title: string): BlockInput[] => [
 ];
 
 /** A line a model: its errors and accuracies after the last epoch, and where there are answers, which outputs give none. */
-export function runsTable(training: Training, caption: string, answers?: readonly Answers[]): BlockInput {
+export function runsTable(training: Training, caption: string, answers?: readonly Predictions[]): BlockInput {
   const figures = ['loss', 'valLoss', 'accuracy', 'valAccuracy'].map((name) => lastFigures(training, name));
   return table(
     [
       ...['seed', 'training error', 'test error', 'training accuracy', 'test accuracy'],
-      ...(answers ? ['silent outputs'] : []),
+      ...(answers ? ['dead outputs'] : []),
     ],
     training.seeds.map((seed, i) => [
       String(seed),
       ...figures.map((values) => accuracyText(values[i])),
-      ...(answers ? [answers[i]!.silent.join(', ') || 'none'] : []),
+      ...(answers ? [answers[i]!.dead.join(', ') || 'none'] : []),
     ]),
     caption,
   );

@@ -51,14 +51,14 @@ export interface Trial {
 
 /** Trains one of the five as often as the settings say. */
 function trials(
-  lab: ExperimentContext<CnnSettings>,
+  context: ExperimentContext<CnnSettings>,
   { train, validation, test }: Dataset,
   name: Architecture,
 ): Promise<Training<Trial>> {
-  const { epochs, replicas, every, validateEvery } = settingsOf(lab.settings, name);
+  const { epochs, replicas, every, validateEvery } = settingsOf(context.settings, name);
   const training = new TrainingCurves(every);
   const validated = new AccuracyCurve(validateEvery, validation, Math.min(VALIDATION_BATCH, validation.size));
-  return lab.train<Trial>(name, {
+  return context.train<Trial>(name, {
     ...network(name),
     ...{ epochs, replicas, data: train, testData: test },
     callbacks: () => [training, validated],
@@ -73,10 +73,10 @@ function trials(
 
 /** The trainings of all five. */
 export async function allTrials(
-  lab: ExperimentContext<CnnSettings>,
+  context: ExperimentContext<CnnSettings>,
   data: Dataset,
 ): Promise<{ name: Architecture; training: Training<Trial> }[]> {
-  return trainEach(lab, names, async (name) => ({ name, training: await trials(lab, data, name) }));
+  return trainEach(context, names, async (name) => ({ name, training: await trials(context, data, name) }));
 }
 
 /** The trial with the highest test accuracy, as the coursework chooses it. */

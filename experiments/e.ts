@@ -46,12 +46,12 @@ export function loadDataset(folder: string): { train: ImageSet; test: ImageSet }
 }
 
 /** What the rows work on: images in host memory, on the device with pixels of -1..1, and what a report says about them. */
-export function dataset(lab: ExperimentContext) {
-  const { train: all, test: allTests } = lab.images('fashion-mnist');
-  saveDataset(lab.folder, { train: chooseClasses(all, classes), test: chooseClasses(allTests, classes) });
-  const { train: labelled, test } = loadDataset(lab.folder);
+export function dataset(context: ExperimentContext) {
+  const { train: all, test: allTests } = context.images('fashion-mnist');
+  saveDataset(context.folder, { train: chooseClasses(all, classes), test: chooseClasses(allTests, classes) });
+  const { train: labelled, test } = loadDataset(context.folder);
   const { train, test: validation } = trainTestSplit(labelled, { testSize: 0.1, seed: 42 });
-  const loader = (set: ImageSet) => lab.loader(set, scaleTo(-1, 1));
+  const loader = (set: ImageSet) => context.loader(set, scaleTo(-1, 1));
   const about = paragraph(
     `The coursework does not name its five classes; these are ${classes.join(', ')} of Fashion-MNIST. ` +
       "They are written to .npy files in the run's folder and read from there, as the coursework reads its own: " +

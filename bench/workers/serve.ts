@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import { handler } from '../../src/jobs/handler.ts';
+import { defineHandler } from '../../src/jobs/handler.ts';
 import { serve } from '../../src/jobs/serve.ts';
 
 // Workers whose jobs only wait, some in one process: `node workers-serve.js URL LOOPS`. Ends at SIGTERM.
@@ -9,7 +9,7 @@ const [url = '', loops = '1'] = process.argv.slice(2);
 const abort = new AbortController();
 process.on('SIGTERM', () => abort.abort());
 
-const waiting = handler({
+const waiting = defineHandler({
   kind: 'wait',
   payload: z.strictObject({ ms: z.number() }),
   result: z.null(),

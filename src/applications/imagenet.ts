@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { cacheDir, findCacheDir } from '../base/cache-dir.ts';
 import { DataError, FileError } from '../base/errors.ts';
 import { type FetchOptions, type FetchResult, fetchFiles } from '../data/fetch.ts';
-import { onFile, readBytes } from '../io/files.ts';
+import { readBytes, withFileErrors } from '../io/files.ts';
 import {
   ALPHAS,
   type Checkpoint,
@@ -110,7 +110,7 @@ function checkFolder(folder: string): void {
   if (statSync(folder, { throwIfNoEntry: false })?.isFile()) {
     throw new FileError(`TILEGRAD_WEIGHTS is ${folder}: it is a file; name its folder`);
   }
-  onFile('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
+  withFileErrors('read the folder of TILEGRAD_WEIGHTS,', folder, () => readdirSync(folder));
 }
 
 /** The files of a checkpoint in a folder or in its download subfolder; null if any is missing. */

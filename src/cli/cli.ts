@@ -1,4 +1,4 @@
-import { Command, CommanderError, Help } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { ALPHAS, ROWS } from '../applications/checkpoints.ts';
 import { type TilegradError, UsageError } from '../base/errors.ts';
 import type { WeightsOptions } from './data.ts';
@@ -40,14 +40,14 @@ The module, for example:
     return new Sequential([new Flatten({ inputShape: [28, 28, 1] }), new Dense({ units, activation: 'relu' }),
       new Dense({ units: 10, activation: 'softmax' })]).compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
   }
-hp has int, float, choice('activation', ['relu', 'tanh']), boolean, fixed, get, and conditionalScope('layers', [2], () => ...) for what exists
-under a condition alone. Hyperband takes maxEpochs, factor and hyperbandIterations instead of maxTrials and epochs.
+hp has int, float, choice('activation', ['relu', 'tanh']), boolean, fixed, get, and conditionalScope('layers', [2], () => ...) for
+hyperparameters that exist only under a condition. Hyperband takes maxEpochs, factor and hyperbandIterations instead of maxTrials and epochs.
 The best model: loadModel('FOLDER/weights/NNNN.safetensors', device) with the path that the command prints last.
-The folder of the search has search.json, each trial, and the weights of its best epoch; --resume goes on with it, also where
-options make it longer.`;
+The folder of the search has search.json, each trial, and the weights of its best epoch. --resume continues the search, also with
+options that make it longer.`;
 
 const EXPERIMENT_HELP = `
-A file of one's own (.mjs) exports an experiment, for example:
+Your own experiment is the default export of a file (.mjs), for example:
   import { Dense, Flatten, Sequential } from 'tilegrad/node';
   import { defineExperiment, plotHistory, section } from 'tilegrad/report';
   export default defineExperiment({
@@ -75,10 +75,10 @@ type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'
 };
 
 /**
- * Runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage. Writes through `io` alone and
- * never throws.
+ * Runs the command line. Writes only through `io` and never throws.
  *
- * @param argv As `process.argv`: the command's own arguments begin at the third.
+ * @param argv as `process.argv`: the command's arguments begin at the third
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
 export async function main(argv: readonly string[], modules: LazyModules, io: Io = nodeIo()): Promise<number> {
   const words = argv.slice(2);
@@ -90,7 +90,7 @@ export async function main(argv: readonly string[], modules: LazyModules, io: Io
     return outcome.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version have been printed where they belong and are no mistake.
+      // Help and version are printed already, and are not errors.
       if (error.exitCode === 0) return 0;
       return reportError(usageError(error, commandOf(program, words)), io, asked);
     }
@@ -112,7 +112,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      // main tells every error, in one way.
+      // `main` reports every error.
       outputError: () => {},
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
@@ -120,7 +120,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
 
   program
     .command('setup')
-    .description('show which optional packages are missing, and install a driver where there is no WebGPU adapter')
+    .description('show which optional packages are missing, and install a driver if there is no WebGPU adapter')
     .option('--no-driver', 'do not look for an adapter, and install no driver')
     .action(async (options: { driver: boolean }) => {
       const { setup } = await import('./setup.ts');
@@ -150,18 +150,14 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .description('train an experiment, or a whole coursework, and compare it with the published figures')
     .argument(
       '<experiment>',
-      "id of a row, such as A1, or of a coursework, such as A (`tilegrad list` shows all); or the file of one's own, such as ./my-experiment.mjs",
+      'id of an experiment, such as A1, or of a coursework, such as A (`tilegrad list` shows all); or the file of your own, such as ./my-experiment.mjs',
     )
     .option(
       '--scale <scale>',
       'full: as published; short: a coursework in about half an hour; smoke: seconds (default: full with the full data set, short with the bundled sample)',
       wordParser('--scale', scales),
     )
-    .option(
-      '--resume [run]',
-      'go on with a run: its folder, or the newest that is not finished',
-      pathParser('--resume'),
-    )
+    .option('--resume [run]', 'continue a run: its folder, or the newest that is not finished', pathParser('--resume'))
     .option(
       '--data <dir>',
       'folder that holds the data set (default: TILEGRAD_DATA, the cache, then the bundled sample)',
@@ -172,30 +168,34 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .option('--lr <rate>', 'learning rate', parseLearningRate)
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
     .option(
-      '--runs <n>',
-      `models a training, with seeds that follow each other; at most ${MAX_REPLICAS}`,
-      integerParser('--runs', 1, MAX_REPLICAS),
+      '--replicas <n>',
+      `models of each training, with consecutive seeds; at most ${MAX_REPLICAS}`,
+      integerParser('--replicas', 1, MAX_REPLICAS),
     )
-    .option('--replicas <n>', 'the same as --runs', integerParser('--replicas', 1, MAX_REPLICAS))
-    .option('--limit <n>', 'train on the first n images only; the test set stays whole', integerParser('--limit', 1))
+    .addOption(
+      new Option('--runs <n>', 'the older name of --replicas')
+        .argParser(integerParser('--runs', 1, MAX_REPLICAS))
+        .hideHelp(),
+    )
+    .option('--limit <n>', 'train on the first n images only; the test set is not limited', integerParser('--limit', 1))
     .option(
       '--short <names>',
-      'at the full scale, cut these variations of a row to the short one: names with commas between them; `tilegrad list` shows them',
+      'at the full scale, run these variations of an experiment at the short one: names separated by commas; `tilegrad list` shows them',
     )
     .option('--out <dir>', 'where to make the folder of results', pathParser('--out'), 'runs')
     .option(
       '--workers <url>',
-      'have the trainings done by the workers of a queue, redis://HOST: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
+      'let the workers of a queue, redis://HOST, do the trainings: see `tilegrad worker`; its password may be in TILEGRAD_REDIS_PASSWORD',
       queueAddressParser('--workers'),
     )
-    .option('--accept-changes', "with --resume, go on though the file of one's own experiment has changed")
+    .option('--accept-changes', 'with --resume, continue although the file of your own experiment has changed')
     .option('--profile', 'afterwards, show where the time of a training step goes, kernel by kernel')
     .option('--json', 'print the results as JSON, and progress on stderr')
     .addHelpText('after', EXPERIMENT_HELP)
     .action(async (id: string, options: CommandOptions) => {
       const { batch, lr, runs, replicas, ...rest } = options;
       if (runs !== undefined && replicas !== undefined && runs !== replicas) {
-        throw new UsageError(`--runs ${runs} and --replicas ${replicas} mean the same; give one of them`);
+        throw new UsageError(`--replicas ${replicas} and --runs ${runs} mean the same; give only --replicas`);
       }
       await checkDrawing();
       const { findTarget } = await import('./run-target.ts');
@@ -211,14 +211,14 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
   program
     .command('search')
     .description(
-      "search the hyperparameters of a model of one's own, described by a module; `tilegrad tune` chooses kernels, not hyperparameters",
+      'search the hyperparameters of your own model, which a module describes; `tilegrad tune` selects kernels, not hyperparameters',
     )
     .argument(
       '<file>',
       'module (.mjs) that exports buildModel(hp), data, and perhaps searcher, options and fit',
       pathParser('search'),
     )
-    .option('--resume [search]', 'go on with a search: its folder, or the newest of that name', pathParser('--resume'))
+    .option('--resume [search]', 'continue a search: its folder, or the newest of that name', pathParser('--resume'))
     .option(
       '--seed <n>',
       "seed of the search (default: that of the module's options, or 0; with --resume its own)",
@@ -227,7 +227,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .option('--out <dir>', 'where to make the folder of the search', pathParser('--out'), 'runs')
     .option(
       '--workers <url>',
-      'have the trials trained by the workers of a queue, redis://HOST: see `tilegrad worker`',
+      'let the workers of a queue, redis://HOST, train the trials: see `tilegrad worker`',
       queueAddressParser('--workers'),
     )
     .option('--json', 'print the search as JSON, and progress on stderr')
@@ -241,7 +241,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
   program
     .command('worker')
     .description(
-      'do trainings and trials that `--workers` of other machines puts into a queue, until Ctrl-C; the server must be Redis or Valkey, ' +
+      'do trainings and trials that other machines put into a queue with `--workers`, until Ctrl-C; the server must be Redis or Valkey, ' +
         'and must not be open to strangers',
     )
     .argument(
@@ -251,14 +251,14 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     )
     .option(
       '--search <file>',
-      'module of a search, as for `tilegrad search`, whose trials it trains too; may be given several times',
+      'module of a search, as for `tilegrad search`, whose trials this worker trains; may be given several times',
       pathsParser('--search'),
     )
     .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', pathParser('--data'))
     .option('--name <name>', 'what results call this worker (default: host and process)')
     .option(
       '--stall <seconds>',
-      'when its jobs are given to others, after so long without a sign of it (default: 30)',
+      'time without a sign of this worker after which its jobs are given to others (default: 30)',
       positiveNumberParser('--stall'),
     )
     .action(async (url: string, options: WorkerOptions) => {
@@ -269,7 +269,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
   program
     .command('tune')
     .description('measure which kernels are fastest on this adapter, for every later run')
-    .argument('[experiments...]', 'whose sizes to measure: ids, or a network such as lenet (default: all)')
+    .argument('[experiments...]', 'experiments whose sizes to measure: ids, or a network such as lenet (default: all)')
     .option('--all', 'the sizes of all experiments')
     .option(
       '--batch <n>',
@@ -278,7 +278,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     )
     .option(
       '--budget <seconds>',
-      'stop after so long; the longest computations come first',
+      'stop after this time; the longest computations come first',
       positiveNumberParser('--budget'),
     )
     .option('--json', 'print the results as JSON, and progress on stderr')
@@ -290,10 +290,10 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
 
   program
     .command('report')
-    .description('draw the report.html and figures of a run or a search again, from its JSON alone')
+    .description('draw the report.html and figures of a run or a search again, from its JSON')
     .argument(
       '<run>',
-      'folder of a run or a search, such as `tilegrad run` and `tilegrad search` leave',
+      'folder of a run or a search, as `tilegrad run` and `tilegrad search` write it',
       pathParser('report'),
     )
     .option('--json', 'print the report as JSON')
@@ -315,9 +315,14 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
 
   program
     .command('results')
-    .description('keep the figures of runs, and write the document of all that are kept')
-    .argument('[runs...]', 'folders of runs; none: write the document again', pathsParser('results'))
-    .option('--docs <dir>', 'folder of RESULTS.md and of results/, a file a row', pathParser('--docs'), 'docs')
+    .description('save the results of runs, and write RESULTS.md from all saved results')
+    .argument('[runs...]', 'folders of runs; without any, only RESULTS.md is written again', pathsParser('results'))
+    .option(
+      '--docs <dir>',
+      'folder of RESULTS.md and of results/, which has a file for each experiment',
+      pathParser('--docs'),
+      'docs',
+    )
     .option('--json', 'print the results as JSON')
     .action(async (runs: string[], options: { docs: string; json?: boolean }) => {
       const { results } = await import('./results.ts');
@@ -337,8 +342,8 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
   data
     .command('fetch')
     .description(
-      'download a data set, or the ImageNet weights of MobileNetV2, from the official address; a second call goes on where the first ' +
-        'was stopped. Weights in the folder that the environment variable TILEGRAD_WEIGHTS names are found without a download',
+      'download a data set, or the ImageNet weights of MobileNetV2, from the official address; a second call continues where the first ' +
+        'stopped. Weights in the folder that the environment variable TILEGRAD_WEIGHTS names are found without a download',
     )
     .argument('<name>', 'name of the data set; `tilegrad data list` shows all; or mobilenet-v2, its ImageNet weights')
     .option('--data <dir>', 'folder to put it in (default: the cache)', pathParser('--data'))
@@ -361,7 +366,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
   return program;
 }
 
-/** The command that the words name, as far as they name one. */
+/** Returns the innermost command that the words name. */
 function commandOf(program: Command, words: readonly string[]): Command {
   let command = program;
   for (const word of words) {
@@ -371,7 +376,7 @@ function commandOf(program: Command, words: readonly string[]): Command {
   return command;
 }
 
-/** Commander's complaint, with what there is to choose from. */
+/** Converts an error of Commander to a UsageError that lists what is available. */
 function usageError(error: CommanderError, command: Command): TilegradError {
   const names = [command.name()];
   for (let above = command.parent; above !== null; above = above.parent) names.unshift(above.name());

@@ -7,19 +7,19 @@ import type { Section } from '../report/content.ts';
 import { experimentId } from '../report/run-record.ts';
 import type { Experiment, ExperimentContext, Network, Reduced, Settings } from './experiment.ts';
 
-/** An experiment of one's own. What is left out has a default, but for `id`, `title` and `run`. */
+/** Options of `defineExperiment`: all but `id`, `title` and `run` have defaults. */
 export interface ExperimentOptions<S extends Settings = Settings> {
-  /** Names the run's folder: letters, digits and hyphens, such as `my-mlp`. */
+  /** Id, part of the name of the run's folder: letters, digits and hyphens, such as `my-mlp`. */
   id: string;
-  /** What its report and `tilegrad list` call it. */
+  /** Title of the report. */
   title: string;
-  /** What it is to find out, a paragraph each: what its report begins with. Default: the title. */
+  /** The question it answers, a paragraph each; the report begins with it. Default: the title. */
   question?: string | readonly string[];
-  /** Published figures in short, for `tilegrad list`. */
+  /** Published results in short. */
   published?: string;
-  /** Data sets of tilegrad that `context.loaders(name)` gives; default none. Other data: `context.loader(set)`, or `dataId`. */
+  /** Data sets of tilegrad for `context.loaders(name)`; default: none. For other data, see `context.loader(set)` and `dataId`. */
   datasets?: readonly DatasetName[];
-  /** Settings by scale: `full`, and what `--scale short` and `--scale smoke` have instead. Default: 1 epoch, batches of 32, 1 model. */
+  /** Settings by scale: `full`, and what differs with `--scale short` and `--scale smoke`. Default: 1 epoch, batch size 32, 1 model. */
   scales?: {
     /** Settings in full. */
     full: Partial<S>;
@@ -28,11 +28,11 @@ export interface ExperimentOptions<S extends Settings = Settings> {
     /** What differs with `--scale smoke`. */
     smoke?: Reduced<S>;
   };
-  /** Names of trainings that `--short` may cut: see `context.variation`. */
+  /** Names of trainings that `--short` can cut: see `context.variation`. */
   variations?: readonly string[];
-  /** Whose steps `--profile` shows. */
+  /** Networks whose steps `--profile` shows. */
   networks?: readonly Network[];
-  /** Trains and measures what it is about. @returns the sections of the report: `section(title, ...parts)` makes them */
+  /** Trains and measures. @returns the sections of the report, made by `section(title, ...parts)` */
   run(context: ExperimentContext<S>): Promise<Section[]>;
 }
 
@@ -50,14 +50,14 @@ const OPTION_NAMES = {
 
 const SCALES = ['full', 'short', 'smoke'];
 const DEFAULTS: Settings = { epochs: 1, batchSize: 32, replicas: 1 };
-/** Where an experiment does not say what to do in seconds. */
+/** The smoke scale of experiments that define none. */
 const SMOKE: Reduced<Settings> = { epochs: 1, replicas: 1, limit: 1000, testLimit: 200 };
-/** Settings that are whole numbers from 1. All others that the run reads are `learningRate` and `cut`. */
+/** Settings that are integers from 1. The run also reads `learningRate` and `cut`. */
 const COUNTS = ['epochs', 'batchSize', 'replicas', 'limit', 'testLimit'];
 
 /**
- * An experiment for `npx tilegrad run ./my-experiment.mjs`, which is the default export of that file. It gets the same run folder,
- * report, resume, seeds and scales as those that come with tilegrad.
+ * Defines an experiment, the default export of a file for `npx tilegrad run ./my-experiment.mjs`. It gets the same run folder,
+ * report, resume, seeds and scales as the experiments that come with tilegrad.
  *
  *     export default defineExperiment({
  *       id: 'my-mlp',
@@ -71,7 +71,7 @@ const COUNTS = ['epochs', 'batchSize', 'replicas', 'limit', 'testLimit'];
  *       },
  *     });
  *
- * @throws ArgumentError for what is no experiment
+ * @throws ArgumentError for invalid options
  */
 export function defineExperiment<S extends Settings = Settings>(
   options: ExperimentOptions<S>,
@@ -119,7 +119,7 @@ function questionOf({ question, title }: Pick<ExperimentOptions, 'question' | 't
   return texts.length > 0 ? texts : [title];
 }
 
-/** @throws ArgumentError unless it is a list of texts, none of them empty */
+/** @throws ArgumentError unless the value is a list of texts, none of them empty */
 function textsOf(what: string, given: unknown): string[] {
   const texts = readList(what, given);
   if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${formatValue(given)}`);
@@ -178,8 +178,8 @@ function checkSettings(what: string, settings: Record<string, unknown>): void {
 }
 
 /**
- * A setting may have any name, but one that is nearly that of another is a slip of the pen, which would be ignored in silence.
- * @param ownNames settings of the experiment's own, which smaller scales reduce
+ * A setting may have any name, but a name close to that of another setting is probably a typing error, which would be ignored.
+ * @param ownNames additional settings of the experiment, which smaller scales reduce
  * @throws ArgumentError for such a name, and for a value that the run's record cannot hold
  */
 function checkNames(what: string, settings: object, ownNames: readonly string[]): void {
@@ -189,7 +189,7 @@ function checkNames(what: string, settings: object, ownNames: readonly string[])
     const near = nearName(name, names);
     if (near !== undefined && near[0] === name[0]?.toLowerCase()) {
       throw new ArgumentError(
-        `${what}: there is no setting ${name}; did you mean ${near}? A setting of your own needs a name less like it`,
+        `${what}: there is no setting ${name}; did you mean ${near}? Otherwise give your own setting a less similar name`,
       );
     }
     if (!isPlain(value)) {
@@ -200,11 +200,11 @@ function checkNames(what: string, settings: object, ownNames: readonly string[])
   }
 }
 
-/** Whether JSON gives the same again. */
+/** Whether a value survives JSON unchanged. */
 function isPlain(value: unknown): boolean {
   try {
     return value === undefined || isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value);
   } catch {
-    return false; // a function, a BigInt, or refers to itself
+    return false; // a function, a BigInt, or a circular reference
   }
 }

@@ -21,27 +21,27 @@ import { ResultCache } from './result-cache.ts';
 import { secondsSince } from './seconds-since.ts';
 import { samplesOf, trainModels } from './training.ts';
 
-/** Where the parts of rows are computed, if not here. */
+/** Computes results of experiments elsewhere: a queue on a coordinator, a single requested result on a worker. */
 export interface ResultExecutor {
   /**
-   * The value of a part.
-   * @param compute computes it here
+   * Returns the result that a request names.
+   * @param compute computes it in this process
    */
   execute(
-    asked: { row: string; name: string; hash: string },
+    request: { row: string; name: string; hash: string },
     compute: () => Promise<unknown>,
   ): Promise<{ value: unknown; seconds: number }>;
-  /** Is told of a part that was kept in the run's folder. */
+  /** Called with each result that was read from the run's folder or computed here. */
   onCached(row: string, name: string, hash: string, value: unknown): void;
-  /** Whether a part was computed elsewhere in this session. */
+  /** Whether a result was computed elsewhere in this session. */
   isFetched(name: string): boolean;
-  /** Of a coordinator: what runs the trials of a search, which itself runs here. */
-  createTrialRunner?(asked: { row: string; name: string; hash: string }): TrialRunner;
-  /** Of a worker that is asked for one trial of a search. */
+  /** On a coordinator: returns a runner for the trials of a search. The search itself runs here. */
+  createTrialRunner?(request: { row: string; name: string; hash: string }): TrialRunner;
+  /** On a worker: the only trial of a search to run. */
   requestedTrial?: RequestedTrial | undefined;
 }
 
-/** What the rows of a run share. */
+/** What all experiments of a run share. */
 export interface RunContext {
   engine: Engine;
   device: EngineDevice;
@@ -50,17 +50,17 @@ export interface RunContext {
   record: RunRecord;
   signal: AbortSignal;
   progress: Callback;
-  /** Tells people something. */
+  /** Prints a line for people. */
   print(text: string): void;
   /** Brings `run.json` up to date. */
   save(): void;
-  /** With `--workers`, and on a worker. */
+  /** Only with `--workers`, and on a worker. */
   executor?: ResultExecutor;
   /** On a worker: its name and adapter, for the record. */
   worker?: string;
 }
 
-/** What a row has to itself. */
+/** What each experiment of a run has for itself. */
 export interface ExperimentSetup {
   experimentRecord: ExperimentRecord;
   scale: Scale;
@@ -68,16 +68,16 @@ export interface ExperimentSetup {
   seed: number;
   datasets: readonly DatasetName[];
   weightFiles: readonly string[];
-  /** What `--short` cuts, to which settings, and in words what that changes. */
+  /** Variations that `--short` cuts, their settings, and the differences in words. */
   short?: { names: readonly string[]; settings: Settings; notes: readonly string[] };
 }
 
-/** The rooms of a run: its rows get a lab each, and share images on the device and finished parts. */
+/** Creates the contexts of a run's experiments, which share loaders and saved results. */
 export class ExperimentContexts {
   private readonly cache: ResultCache;
   private readonly loaders = new Map<string, EngineLoader>();
   private readonly identities = new WeakMap<object, string>();
-  /** Summaries of models that were printed: many rows train the same. */
+  /** Model summaries that were printed: several experiments train the same model. */
   private readonly printedSummaries = new Set<string>();
   private readonly imageSubsets = new Map<string, ImageSet>();
   /** Names of the trainings that this session has put into the record. */
@@ -92,7 +92,7 @@ export class ExperimentContexts {
     this.loaders.clear();
   }
 
-  /** What a row is given to work with. */
+  /** Returns the context that `run` of an experiment gets. */
   create(setup: ExperimentSetup): ExperimentContext {
     const { run } = this;
     const images = (name: DatasetName) => this.images(setup, name);
@@ -138,7 +138,7 @@ export class ExperimentContexts {
   ): { train: ImageSet; test: ImageSet } {
     const found = datasets.includes(name) ? this.run.datasets.get(name) : undefined;
     if (!found)
-      throw new ArgumentError(`${experimentRecord.id}: ${name} is none of its data sets, ${datasets.join(', ')}`);
+      throw new ArgumentError(`${experimentRecord.id}: ${name} is not one of its data sets, ${datasets.join(', ')}`);
     const first = (split: 'train' | 'test', limit: number | undefined) => {
       const set = found[split];
       if (limit === undefined || limit >= set.size) return set;
@@ -161,7 +161,7 @@ export class ExperimentContexts {
     return loader;
   }
 
-  /** What data is, for the key of a training. @throws ArgumentError for data nobody can name */
+  /** Returns what identifies data in the key of a training; null for no data. @throws ArgumentError if nothing does */
   private identity(name: string, data: unknown, dataId: string | undefined): string | null {
     if (data === undefined) return null;
     const known = typeof data === 'object' && data !== null ? this.identities.get(data) : undefined;
@@ -177,7 +177,7 @@ export class ExperimentContexts {
     const { run } = this;
     const { settings } = setup;
     const { epochs = settings.epochs, replicas = settings.replicas } = spec;
-    // A row may train on some of the classes only, or on a part: that is known no sooner.
+    // Known only here: an experiment may train on some of the classes or samples.
     const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
     const asked = spec.batchSize ?? settings.batchSize;
     const batchSize = Math.max(1, Math.min(asked, samples));
@@ -218,7 +218,7 @@ export class ExperimentContexts {
     const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
     return this.readOrCompute(setup, name, hash, training as unknown as z.ZodType<Training<M>>, {
       onCached: (value) => {
-        if (this.recordedTrainings.has(name)) return; // by a row that shares it
+        if (this.recordedTrainings.has(name)) return; // by an experiment that shares it
         const { measured: _, ...rest } = value as Training;
         this.recordTraining({
           ...rest,
@@ -230,7 +230,7 @@ export class ExperimentContexts {
       secondsBefore: () => secondsBefore,
       onWritten: () => removeBackup(backup),
       compute: async () => {
-        const going = existsSync(backup) ? ', going on where it was stopped' : '';
+        const going = existsSync(backup) ? ', continuing where it stopped' : '';
         const batch = batchSize < asked ? `, batches of ${batchSize} (all samples) instead of ${asked}` : '';
         run.print(`\n${setup.experimentRecord.id}: training ${name}, ${who}${batch}${going}`);
         if (!this.printedSummaries.has(entry.model.summary)) run.print(`\n${entry.model.summary}\n`);
@@ -308,14 +308,14 @@ export class ExperimentContexts {
     });
   }
 
-  /** Puts a search into the record, in place of what an earlier session or trial left of it. */
+  /** Puts a search into the record, and removes its older entry from an earlier session or trial. */
   private recordSearch(entry: SearchEntry): void {
     const { record } = this.run;
     const others = (record.searches ?? []).filter((one) => one.record.name !== entry.record.name);
     record.searches = [...others, entry];
   }
 
-  /** Puts a training into the record, in place of what an earlier session left of it. */
+  /** Puts a training into the record, in the place of its entry from an earlier session if there is one. */
   private recordTraining(entry: TrainingEntry): void {
     const { trainings } = this.run.record;
     const at = trainings.findIndex(({ name }) => name === entry.name);
@@ -326,7 +326,7 @@ export class ExperimentContexts {
   private cached<T>(setup: ExperimentSetup, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {
     const { settings, seed, datasets } = setup;
     const images = datasets.map((one) => Object.values(this.images(setup, one)).map(fingerprintOf));
-    // Batch sizes and the like are part of the settings.
+    // `settings` contain the batch size.
     const hash = hashOf({ settings, seed, images, compute, depends });
     return this.readOrCompute(setup, name, hash, z.unknown() as z.ZodType<T>, {
       compute: async () => {
@@ -336,21 +336,21 @@ export class ExperimentContexts {
     });
   }
 
-  /** Takes over what was kept, or computes it and keeps it. */
+  /** Returns the saved result, or computes and saves it. */
   private async readOrCompute<T>(
     { experimentRecord }: ExperimentSetup,
     name: string,
     hash: string,
     schema: z.ZodType<T>,
     how: {
-      /** Told of a value that was kept. */
+      /** Called with a value that was saved before. */
       onCached?(value: T): void;
       compute(): Promise<T>;
-      /** Whether it is computed here, whatever is elsewhere. */
+      /** Whether it is computed in this process even if there is an executor. */
       isLocal?: boolean;
-      /** Seconds of earlier sessions. */
+      /** Returns the seconds that earlier sessions took. */
       secondsBefore?(): number;
-      /** Told when the value is on the disk. */
+      /** Called when the value is on the disk. */
       onWritten?(): void;
     },
   ): Promise<T> {
@@ -361,28 +361,30 @@ export class ExperimentContexts {
       if (!run.executor?.isFetched(name)) run.print(`${experimentRecord.id}: ${name} is done already`);
       experimentRecord.seconds += kept.seconds;
       how.onCached?.(kept.value);
-      how.onWritten?.(); // a session that was killed may not have come to it
+      how.onWritten?.(); // a killed session may not have called it
       run.executor?.onCached(experimentRecord.id, name, hash, kept.value);
       run.save();
       return kept.value;
     }
     if (run.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
     if (cache.hasOther(name, hash))
-      run.print(`${experimentRecord.id}: what was kept as ${name} is of other settings or code`);
+      run.print(`${experimentRecord.id}: the saved result ${name} is from other settings or code; computing it again`);
     if (run.executor && !how.isLocal) {
       const compute = async () => toPlainJson(await how.compute());
       const { value, seconds } = await run.executor.execute({ row: experimentRecord.id, name, hash }, compute);
       const checked = schema.safeParse(value);
       if (!checked.success)
-        throw new DataError(`${name}: what came from a worker is no such part: ${checked.error.issues[0]!.message}`);
+        throw new DataError(
+          `${name}: the value from a worker has the wrong form: ${checked.error.issues[0]!.message}; update the worker`,
+        );
       cache.write(name, hash, { value, seconds });
       return checked.data;
     }
     const begun = performance.now();
-    // As it will be read back, so that a run that goes on has the same.
+    // In the form in which it is read back, so that a resumed run gets the same.
     const value = toPlainJson(await how.compute());
     const seconds = secondsSince(begun) + (how.secondsBefore?.() ?? 0);
-    run.save(); // what a later session does not do again is in the record first, such as the kernels chosen for it
+    run.save(); // first: a resumed run does not compute this again, so the record must name the kernels that ran
     cache.write(name, hash, { value, seconds });
     how.onWritten?.();
     run.executor?.onCached(experimentRecord.id, name, hash, value);
@@ -392,14 +394,14 @@ export class ExperimentContexts {
   }
 }
 
-/** A backup is of no more use; nor is its folder, once it is empty. */
+/** Removes a backup that is no longer needed, and its folder if that is empty then. */
 function removeBackup(path: string): void {
   rmSync(path, { force: true });
   const folder = dirname(path);
   if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
 }
 
-/** The first images as they lie, without a copy. */
+/** Returns the first images in stored order, without a copy. */
 function firstImages(set: ImageSet, count: number): ImageSet {
   const bytes = set.shape[0] * set.shape[1] * set.shape[2];
   return { ...set, images: set.images.subarray(0, count * bytes), labels: set.labels.subarray(0, count), size: count };

@@ -13,18 +13,18 @@ import { fingerprintOf, hashOf } from './fingerprint.ts';
 import { versions } from './versions.ts';
 import type { WeightFile } from './weights.ts';
 
-// What the coordinator of a run and its workers say to each other: a job is one part of a row, a training or another computation.
+// Messages between the coordinator of a run and its workers. A job computes one result of an experiment: a training or another computation.
 
 const resultName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,60}$/);
 const resultHash = z.string().regex(/^[0-9a-f]{16}$/);
 
-/** Which part is asked for. Attachments hold the row's parts before it, and files that trainings have left. */
+/** The requested result. Attachments hold the experiment's earlier results, and files that its trainings wrote. */
 export const experimentJob = z.strictObject({
   row: experimentId,
   request: runRecord.shape.request,
   name: resultName,
   hash: resultHash,
-  /** Where the part is a search: the one of its trials that is asked for. */
+  /** If the result is that of a search: the requested trial. */
   trial: trialDescription.optional(),
 });
 export type ExperimentJob = z.infer<typeof experimentJob>;
@@ -36,18 +36,18 @@ export const EXPERIMENT_JOB_KIND = { name: 'row', result: experimentJobResult };
 
 /** The attachment that holds the weights of a trial. */
 export const WEIGHTS_ATTACHMENT = 'weights';
-/** Jobs of a search that are in the queue at once: more than there are workers. */
+/** Jobs of a search in the queue at once: more than there are workers. */
 export const MAX_QUEUED_JOBS = 1000;
 
-/** Attachments that hold the value of a part, and of files by their path in the run's folder. */
+/** Names of attachments: a saved result, and a file by its path in the run's folder. */
 export const resultAttachment = (name: string, hash: string) => `part/${name}-${hash}`;
 const FILE_PREFIX = 'file/';
 
-/** Folders of a run in which trainings leave files of their own. */
+/** Folders of a run into which trainings write files. */
 const ATTACHED_FOLDERS = ['logs', 'weights'];
 const SAFE_PATH = new RegExp(`^(${ATTACHED_FOLDERS.join('|')})(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,5}$`);
 
-/** Files below some folders of a run, by attachment. @param excluded paths that are left out */
+/** Reads the files in some folders of a run, by attachment. @param excluded paths to leave out */
 export function readFiles(
   folder: string,
   folders: readonly string[] = ATTACHED_FOLDERS,
@@ -69,7 +69,7 @@ export function readFiles(
 
 /**
  * Writes attached files into a run's folder.
- * @returns their paths. @throws DataError for a path that would lie anywhere else
+ * @returns their paths. @throws DataError for a path outside the attached folders
  */
 export async function writeFiles(
   folder: string,
@@ -81,7 +81,7 @@ export async function writeFiles(
     if (!name.startsWith(FILE_PREFIX)) continue;
     const path = name.slice(FILE_PREFIX.length);
     if (!SAFE_PATH.test(path))
-      throw new DataError(`the queue holds a file for ${path}, which is no path of a run's files`);
+      throw new DataError(`the queue holds a file for ${path}, which is not a path of a run's files`);
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), await read(name));
     written.add(path);
@@ -92,27 +92,27 @@ export async function writeFiles(
 const checkpointName = ({ alpha, rows, includeTop }: Checkpoint) =>
   `weights ${alpha} ${rows}${includeTop ? ' top' : ''}`;
 
-/** What tells whether a worker has the same images. */
+/** Identifies a data set by the content of its images, so that a worker can check that it has the same. */
 export function dataCapability({ train, test, source }: Dataset): Capability {
   const text = `${train.size} and ${test.size} images (${source.kind === 'sample' ? 'the bundled sample' : 'data files'})`;
   return { id: hashOf([fingerprintOf(train), fingerprintOf(test)]), text };
 }
 
-/** The same for published weights. */
+/** Identifies published weights by their checksums. */
 export function weightsCapability(files: readonly WeightFile[]): Capability {
   const sums = files.map(({ sha256 }) => sha256).sort();
   return { id: createHash('sha256').update(sums.join()).digest('hex').slice(0, 16), text: 'published weights' };
 }
 
-/** The versions that decide bits, by the name of the need. */
-export function versionCapability(what: string): Capability | undefined {
+/** Returns the version that a need names: those that decide the bits of results. */
+export function versionCapability(need: string): Capability | undefined {
   const { tilegrad, webgpu } = versions();
-  if (what === 'tilegrad') return { id: tilegrad, text: `version ${tilegrad}` };
-  if (what === 'webgpu') return { id: webgpu, text: `version ${webgpu}` };
+  if (need === 'tilegrad') return { id: tilegrad, text: `version ${tilegrad}` };
+  if (need === 'webgpu') return { id: webgpu, text: `version ${webgpu}` };
   return undefined;
 }
 
-/** What a worker must have for a row. */
+/** Returns what a worker must have for an experiment. */
 export function experimentNeeds(
   { datasets, checkpoint }: Experiment,
   loaded: ReadonlyMap<string, Dataset>,
@@ -126,6 +126,6 @@ export function experimentNeeds(
   };
 }
 
-/** The checkpoint that a need names, among those of some rows. */
-export const checkpointOf = (what: string, rows: readonly Experiment[]): Checkpoint | undefined =>
-  rows.flatMap(({ checkpoint }) => checkpoint ?? []).find((one) => checkpointName(one) === what);
+/** Returns the checkpoint that a need names, among those of some experiments. */
+export const checkpointOf = (need: string, experiments: readonly Experiment[]): Checkpoint | undefined =>
+  experiments.flatMap(({ checkpoint }) => checkpoint ?? []).find((one) => checkpointName(one) === need);

@@ -10,14 +10,14 @@ import { inModule } from './module-error.ts';
 import type { RunTarget } from './run-target.ts';
 import { importUserModule } from './user-module.ts';
 
-// Experiments of one's own, which `tilegrad run FILE` runs: see `defineExperiment`.
+// Users' experiments, which `tilegrad run FILE` runs: see `defineExperiment`.
 
-/** Whether an argument of `run` names a file rather than an experiment that comes with tilegrad. */
+/** Whether an argument of `run` names a file, not an experiment that comes with tilegrad. */
 export const isFile = (name: string): boolean => /[\\/]/.test(name) || /\.[cm]?[jt]sx?$/i.test(name);
 
 /**
- * The experiment that a file exports as its default.
- * @throws UsageError for a file that is not there or cannot be loaded, that exports no experiment, or one with an id that is taken
+ * Loads the experiment that is the default export of a file.
+ * @throws UsageError if the file is missing, cannot be loaded or exports no experiment, or if the id is that of another one
  */
 export async function loadTarget(file: string, { experiments, courseworks }: Catalogue): Promise<RunTarget> {
   const exported = await importUserModule('run', file);
@@ -25,13 +25,11 @@ export async function loadTarget(file: string, { experiments, courseworks }: Cat
   const { id, title, question } = experiment;
   const taken = [...experiments, ...courseworks].find((one) => one.id.toLowerCase() === id.toLowerCase());
   if (taken)
-    throw new UsageError(
-      `${file}: its id ${id} is that of an experiment of tilegrad's, ${taken.title}; choose another`,
-    );
+    throw new UsageError(`${file}: tilegrad has an experiment with the id ${id}, ${taken.title}; use another id`);
   return { id, title, question, experiments: [experiment], file: resolve(file), code: codeHash(resolve(file)) };
 }
 
-/** The default export of a module, checked; what it throws is told with its line. @throws UsageError */
+/** Checks the default export of a module. Errors that its `run` throws name the file and the line. @throws UsageError */
 export function readExperiment(file: string, exported: Record<string, unknown>): Experiment {
   const { default: given } = exported;
   if (given === undefined) {
@@ -68,7 +66,7 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
   };
 }
 
-/** A hash of a file and of all that it imports by a relative path, itself or through those: what decides its figures. */
+/** Returns a hash of a file and of the files that it imports by relative paths, directly or indirectly. */
 export function codeHash(file: string): string {
   const hash = createHash('sha256');
   const seen = new Set<string>();

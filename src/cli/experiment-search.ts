@@ -8,7 +8,7 @@ import type { TrialDescription, TrialRunner } from '../search/trial.ts';
 import type { Callback } from '../training/model.ts';
 import type { SearchSpec } from './experiment.ts';
 
-/** With what the trials of a search are trained. */
+/** What the trials of a search are trained with. */
 export interface TrialContext {
   batchSize: number;
   device: Device;
@@ -16,26 +16,26 @@ export interface TrialContext {
   progress: Callback;
 }
 
-/** Where and with what a search of a row runs. */
+/** What a search of an experiment gets from its run. */
 export interface SearchContext extends TrialContext {
   name: string;
-  /** Its own, in which it is kept trial by trial. */
+  /** The search's own folder, which holds each trial. */
   folder: string;
   seed: number;
-  /** What runs the trials; default this process. */
+  /** Runs the trials; default: this process. */
   runner?: TrialRunner | undefined;
   print(text: string): void;
-  /** Called with what is there as it begins, after each trial, and as it ends. */
+  /** Called with the record at the start, after each trial, and at the end. */
   onChange(status: SearchEntry['status'], record: SearchRecord): void;
 }
 
-/** The folder of a search: like a part of the run, it is named after what decides its result too. */
+/** Returns the folder of a search, which is named after the hash of everything that decides its result. */
 export const searchFolder = (runFolder: string, name: string, hash: string): string =>
   join(runFolder, 'searches', `${name}-${hash}`);
 
 /**
- * Runs a search, or goes on with the one that its folder holds, and prints the space, each trial and the best of them.
- * @returns the record, and what the trials took that earlier sessions did
+ * Runs a search, or continues the one in its folder, and prints the space, each trial and the best of them.
+ * @returns the record, and the seconds of the trials of earlier sessions
  * @throws AbortedError after Ctrl-C, and what the search throws
  */
 export async function runSearch(
@@ -57,7 +57,7 @@ export async function runSearch(
   const { trials } = recordBefore;
   onChange('running', recordBefore);
   if (trials.length > 0)
-    print(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already, going on in ${folder}`);
+    print(`${trials.length} ${trials.length === 1 ? 'trial is' : 'trials are'} done already; continuing in ${folder}`);
   print(`\n${search.searchSpaceSummary()}`);
   try {
     const record = await search.search(spec.data, { ...fitOptions(spec, context), signal });
@@ -70,7 +70,7 @@ export async function runSearch(
   }
 }
 
-/** How each trial is trained. */
+/** Returns the options of `fit` for each trial. */
 function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialContext): SearchFitOptions {
   const { validationData, validationSplit, shuffle, callbacks } = spec;
   return {
@@ -82,16 +82,16 @@ function fitOptions(spec: SearchSpec, { batchSize, progress }: TrialContext): Se
   };
 }
 
-/** A trial that a worker is asked for. */
+/** The trial that a worker is to run. */
 export interface RequestedTrial {
   description: TrialDescription;
-  /** The weights that it begins with. */
+  /** Returns the weights to start from; null for new ones. */
   weights(): Promise<Uint8Array | null>;
-  /** Takes those it ends with. */
+  /** Called with the weights at the end. */
   onWeights(weights: Uint8Array | null): void;
 }
 
-/** Trains one trial of a row's search. @throws what `runTrial` throws */
+/** Trains one trial of an experiment's search. @throws what `runTrial` throws */
 export async function runRequestedTrial(
   spec: SearchSpec,
   context: TrialContext,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Checkpoint } from '../applications/checkpoints.ts';
 import { DeviceLostError } from '../base/errors.ts';
 import type { Dataset } from '../data/types.ts';
-import { CannotDo, type Handler, handler, type JobContext, WorkerBroken } from '../jobs/handler.ts';
+import { CannotRunJob, defineHandler, type Handler, type JobContext, WorkerBroken } from '../jobs/handler.ts';
 import type { Tuning } from '../tuner/load.ts';
 import type { Engine, EngineDevice } from './engine.ts';
 import type { Experiment } from './experiment.ts';
@@ -26,10 +26,10 @@ import { Progress } from './progress.ts';
 import { newRecord } from './record.ts';
 import { findWeights, type WeightFile } from './weights.ts';
 
-/** A row that has not come to the part asked for after so long, with nothing else to do, never will. */
+/** If an experiment waits this long for other results and has not reached the requested one, it never will. */
 const IDLE_TIMEOUT_MS = 120_000;
 
-/** What a worker has for rows. */
+/** What a worker needs to run experiments. */
 export interface ExperimentWorkerTools {
   experiments: readonly Experiment[];
   engine: Engine;
@@ -43,15 +43,15 @@ export interface ExperimentWorkerTools {
   data?: string | undefined;
 }
 
-/** Does parts of rows: runs the row with a lab that gives it what was computed before, computes the part asked for, and stops there. */
+/** Handles experiment jobs: runs the experiment with the attached earlier results, computes the requested one, and stops there. */
 export function experimentHandler(tools: ExperimentWorkerTools): Handler {
   const loaded = new Map<string, Dataset>();
   const weights = new Map<Checkpoint, WeightFile[]>();
-  return handler({
+  return defineHandler({
     ...{ kind: EXPERIMENT_JOB_KIND.name, payload: experimentJob, result: experimentJobResult },
     async run(job, context) {
       const experiment = tools.experiments.find(({ id }) => id === job.row);
-      if (!experiment) throw new CannotDo(`there is no experiment ${job.row} here`);
+      if (!experiment) throw new CannotRunJob(`it has no experiment ${job.row}`);
       for (const name of experiment.datasets) {
         if (loaded.has(name)) continue;
         const [dataset] = (
@@ -95,7 +95,7 @@ async function computeResult(
     ...{ title, question, request, rows: [planned.record], trainings: [], datasets: datasets.values() },
     ...{ weights: weightFiles, device, tuning, startedAt: new Date() },
   });
-  // What a job prints is shown here, and kept with it.
+  // What a job prints is shown here, and stored with the job.
   const lines: OutputStream = {
     write: (text: string) => {
       io.stdout.write(text);
@@ -103,7 +103,7 @@ async function computeResult(
     },
   };
   const asked = new RequestedResult(job, context);
-  const labs = new ExperimentContexts({
+  const contexts = new ExperimentContexts({
     ...{ engine, device, folder, datasets, record, signal: context.signal, executor: asked },
     worker: `${name} (${adapter})`,
     progress: new Progress(lines, lines),
@@ -111,25 +111,25 @@ async function computeResult(
     save: () => {},
   });
   try {
-    const lab = labs.create(setupOf(planned, planned.record, request));
-    const ended = experiment.run(lab).then(() => {
-      throw new CannotDo(`${job.row} ends here without ${job.name}: its code is another`);
+    const experimentContext = contexts.create(setupOf(planned, planned.record, request));
+    const ended = experiment.run(experimentContext).then(() => {
+      throw new CannotRunJob(`${job.row} ends on this worker without ${job.name}: its code differs`);
     });
     const value = await Promise.race([asked.computed, ended]);
     const weights: Record<string, Uint8Array> = asked.weights ? { [WEIGHTS_ATTACHMENT]: asked.weights } : {};
     return { value, files: { ...readFiles(folder, undefined, given), ...weights } };
   } finally {
     asked.dispose();
-    labs.dispose();
+    contexts.dispose();
   }
 }
 
-/** Gives a row what was computed before, computes the part that is asked for, and lets everything else wait for ever. */
+/** Returns attached results, computes the requested one, and lets every other one wait forever. */
 class RequestedResult implements ResultExecutor {
   readonly computed: Promise<{ value: unknown; seconds: number }>;
-  /** Of a trial. */
+  /** The requested trial, if the result is that of a search. */
   readonly requestedTrial: RequestedTrial | undefined;
-  /** Those that the trial ends with. */
+  /** Weights at the end of the requested trial. */
   weights: Uint8Array | null = null;
   private resolve!: (value: { value: unknown; seconds: number }) => void;
   private reject!: (error: unknown) => void;
@@ -144,7 +144,7 @@ class RequestedResult implements ResultExecutor {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.computed.catch(() => {}); // the row may have failed before
+    this.computed.catch(() => {}); // the experiment may have failed first
     if (!job.trial) return;
     this.requestedTrial = {
       description: job.trial,
@@ -159,8 +159,8 @@ class RequestedResult implements ResultExecutor {
     const { job, context } = this;
     if (name === job.name) {
       if (hash !== job.hash) {
-        throw new CannotDo(
-          `the key of ${name} comes out as ${hash} here, not as ${job.hash}: the code of ${row} is another`,
+        throw new CannotRunJob(
+          `the key of ${name} is ${hash} on this worker, not ${job.hash}: the code of ${row} differs`,
         );
       }
       this.hasBegun = true;
@@ -174,7 +174,8 @@ class RequestedResult implements ResultExecutor {
         return { value, seconds: 0 };
       }
       this.timer ??= setTimeout(() => {
-        if (!this.hasBegun) this.reject(new CannotDo(`${row} does not come to ${job.name} here: it waits for ${name}`));
+        if (!this.hasBegun)
+          this.reject(new CannotRunJob(`${row} does not reach ${job.name} on this worker: it waits for ${name}`));
       }, IDLE_TIMEOUT_MS);
     }
     return new Promise<never>(() => {});
@@ -183,7 +184,7 @@ class RequestedResult implements ResultExecutor {
   onCached(): void {}
 
   isFetched(): boolean {
-    return true; // says nothing of parts that are done already
+    return true; // so that nothing is printed about saved results
   }
 
   dispose(): void {

@@ -1,22 +1,22 @@
 /*
-How to write a row of EXPERIMENTS.md: a file experiments/D1.ts that exports an Experiment, and its name in
-experiments/index.ts. It reads like the coursework: data, model, training, then what the report shows.
+How to write an experiment: a file such as experiments/D1.ts exports an Experiment, and experiments/index.ts lists it.
+It follows the order of the coursework: data, model, training, then the sections of the report.
 
     export const D1: Experiment = {
       id: 'D1',
       title: 'Ten runs of one network on MNIST',
       question: ['How much do ten trainings of the same network differ?'],   // a paragraph each
       published: 'runs differ',                                              // for `tilegrad list`
-      datasets: ['mnist'],                                                   // loaded before anything else happens
+      datasets: ['mnist'],                                                   // loaded before the run starts
       scales: {
         full: { epochs: 5, batchSize: 32, replicas: 10 },                    // as published
-        short: { replicas: 3 },                                              // only what is other than in full
+        short: { replicas: 3 },                                              // only what differs from full
         smoke: { epochs: 1, replicas: 2, limit: 320, testLimit: 100 },       // under 10 s; tests run it
       },
       networks: [network],                                                   // what `tilegrad tune` measures
-      async run(lab) {
-        const { train, test } = lab.loaders('mnist');                        // images in 0..1, on the device
-        const ten = await lab.train('d1', { ...network, data: train, validationData: test });
+      async run(context) {
+        const { train, test } = context.loaders('mnist');                    // images in 0..1, on the device
+        const ten = await context.train('d1', { ...network, data: train, validationData: test });
         return [
           section('Results', compare([measuredRow('test accuracy', 0.9183, testFigures(ten))])),
           section('Curves', ...trainingCurves(ten, { title: 'D1' })),
@@ -25,22 +25,22 @@ experiments/index.ts. It reads like the coursework: data, model, training, then 
       },
     };
 
-- `network` is `{ createModel: () => new Sequential([...]), compile: () => ({ optimizer: new SGD(...), loss: ... }) }`: both make
-  new objects at each call.
-- Settings that only some rows have are a type of their own: `Experiment<Settings & { widths: number[] }>`, `lab.settings.widths`.
-  Epochs, batch size, models, learning rate and images that differ from `full` are told by themselves; what else was cut goes
-  into `cut: ['widths 2 and 4 only']` of that scale.
-- `lab.train(name, spec)` is done once in a run folder: a second row that asks for the same training, and a run that is
-  resumed, get what was kept. What decides its result is part of the key; the same name for something else is an error. The
-  model itself is gone afterwards: what is wanted of it is taken by `measure`, for each replica, and kept with it.
-- `lab.search(name, { buildModel, objective, createSearch, data, validationData })` searches hyperparameters, and is done once too; it
-  prints the space, each trial and the best. `searchBlocks` of src/report/search.ts shows what it found.
-- `lab.part(name, compute)` keeps the plain JSON of any other computation: it must depend on nothing but the row's settings,
-  seed, data sets and the text of `compute`, or name what else under `depends`. It ends early when `lab.signal` does.
-- Of functions (losses, `measure`, `compute`) the text is what tells whether a part can be taken over, not what they call:
-  after a change of that, delete the part's file.
+- `network` is `{ createModel: () => new Sequential([...]), compile: () => ({ optimizer: new SGD(...), loss: ... }) }`. Both
+  functions return new objects at each call.
+- Settings that only one experiment has get their own type: `Experiment<Settings & { widths: number[] }>`, `context.settings.widths`.
+  The report lists differences from `full` in epochs, batch size, models, learning rate and images. List other cuts in that
+  scale's `cut: ['widths 2 and 4 only']`.
+- `context.train(name, spec)` trains once per run folder. A second experiment with the same training, and a resumed run, get the
+  saved result. Its key is a hash of everything that decides it; the same name for something else is an error. The model is
+  disposed afterwards: `measure` takes what the report needs from each replica, and is saved with the result.
+- `context.search(name, { buildModel, objective, createSearch, data, validationData })` searches hyperparameters, also once. It
+  prints the space, each trial and the best. `searchBlocks` of src/report/search.ts shows the result.
+- `context.cached(name, compute)` saves the plain JSON of any other computation. It may depend only on the experiment's settings,
+  seed, data sets and the text of `compute`; list anything else under `depends`. It should stop when `context.signal` aborts.
+- The key contains the text of functions (losses, `measure`, `compute`), but not of the functions that they call. If one of those
+  changes, delete the file of the result in `parts/`.
 - Blocks for the report are in src/report/blocks.ts: `compare`, `measuredRow`, `trainingCurves`, `curves`, `bars`, `table`,
-  `confusionBlock`, `imageGrid`, `weightImages`, `modelBlocks`, `paragraph`. `why` of a comparison is shown where it is off.
+  `confusionBlock`, `imageGrid`, `weightImages`, `modelBlocks`, `paragraph`. `why` of a comparison is shown if the results differ.
 */
 import type { Checkpoint } from '../applications/checkpoints.ts';
 import type { ImageLoader, ImageLoaderOptions } from '../data/loader.ts';
@@ -62,100 +62,101 @@ import type { Callback, Model } from '../training/model.ts';
 export type Scale = 'full' | 'short' | 'smoke';
 export const scales: readonly Scale[] = ['full', 'short', 'smoke'];
 
-/** What a coursework states; the command line has an option for each. */
+/** Settings of an experiment; the command line has an option for each except `testLimit`. */
 export interface Settings {
   /** Number of the last epoch. */
   epochs: number;
   /** Samples of a step. */
   batchSize: number;
-  /** Models to train, with seeds `seed`, `seed + 1`, ... */
+  /** Models to train, with the seeds `seed`, `seed + 1`, ... */
   replicas: number;
-  /** Only of rows with one rate. */
+  /** Only in experiments with one learning rate. */
   learningRate?: number;
-  /** Training images, the first ones as they lie; default all. */
+  /** Number of training images: the first ones in stored order. Default: all. */
   limit?: number;
-  /** Test images, likewise. */
+  /** Number of test images: the first ones in stored order. Default: all. */
   testLimit?: number;
 }
 
 /**
- * What a smaller scale has other than the full one.
+ * Settings of a smaller scale that differ from the full one.
  * @inline
  */
 export type Reduced<S extends Settings> = Partial<S> & {
-  /** What was cut that settings do not tell, in words. */
+  /** Cuts that the settings do not show, in words. */
   cut?: string[];
 };
 
-/** A model and how it is trained. Both functions make new objects at each call. */
+/** A model and how it is trained. Both functions return new objects at each call. */
 export interface Network {
-  /** Makes the model, not built yet. */
+  /** Returns a model that is not built yet. */
   createModel(): Model;
-  /** Makes what `model.compile` is given. */
+  /** Returns the options of `model.compile`. */
   compile(): CompileOptions;
 }
 
-/** One row of EXPERIMENTS.md. */
+/** One experiment of a coursework, such as A1. */
 export interface Experiment<S extends Settings = Settings> {
   /** The coursework's letter and a number, such as `A1`. */
   id: string;
-  /** What its report and `tilegrad list` call it. */
+  /** Title of its report, also shown by `tilegrad list`. */
   title: string;
-  /** What it is to find out, a paragraph each: what its report begins with. */
+  /** The question it answers, a paragraph each; its report begins with it. */
   question: string[];
-  /** The published figures in short, for `tilegrad list`. */
+  /** The published results in short, for `tilegrad list`. */
   published: string;
-  /** Data sets that it loads before anything else happens. */
+  /** Data sets to load before the run starts. */
   datasets: readonly DatasetName[];
-  /** The published weights it begins with, brought before anything else happens. Rows that share them share the object. */
+  /** Published weights to start from, found or downloaded before the run starts. Experiments that share them share the object. */
   checkpoint?: Checkpoint;
   /** Settings by scale. */
   scales: {
     /** As published. */
     full: S;
-    /** What differs where a coursework takes about half an hour. */
+    /** Differences for a coursework of about half an hour. */
     short?: Reduced<S>;
-    /** What differs where it takes seconds. */
+    /** Differences for a run of seconds. */
     smoke: Reduced<S>;
   };
-  /** Names of what it trains one after the other, any of which `--short` may cut; see `Lab.variation`. */
+  /** Names of its trainings that `--short` can cut; see `ExperimentContext.variation`. */
   variations?: readonly string[];
-  /** Whose kernels `tilegrad tune` measures. */
+  /** Networks whose kernels `tilegrad tune` measures. */
   networks?: readonly Network[];
-  /** Trains and measures what it is about. @returns the sections of its report */
-  run(lab: ExperimentContext<S>): Promise<Section[]>;
+  /** Trains and measures. @returns the sections of the report */
+  run(context: ExperimentContext<S>): Promise<Section[]>;
 }
 
-/** Rows that belong together: `tilegrad run A`. */
+/** Experiments that belong together: `tilegrad run A`. */
 export interface Coursework {
   id: string;
   title: string;
-  /** What it is about, a paragraph each. */
+  /** The question it answers, a paragraph each. */
   question: string[];
   /**
-   * What its report and its output end with, instead of the list of all comparisons: made of the trainings that are finished.
-   * @param about.likeForLike whether their figures ought to be the published ones: not in a run at the smoke scale or on a sample
+   * Returns the end of its report and output, instead of the list of all comparisons.
+   * @param trainings     the finished trainings
+   * @param about.likeForLike whether the results should match the published ones; false at the smoke scale and on the sample
    */
   summary?(trainings: readonly Training[], about: { likeForLike: boolean }): BlockInput[];
 }
 
-/** All there is to run. */
+/** Everything that `tilegrad run` knows. */
 export interface Catalogue {
   experiments: readonly Experiment[];
   courseworks: readonly Coursework[];
 }
 
-/** A training: what is left out takes the row's settings. */
+/** A training. Omitted settings are those of the experiment. */
 export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
-  /** A new one at each call; a promise where its weights come from a file. */
+  /** Returns a new model at each call; a promise if its weights come from a file. */
   createModel(): Model | Promise<Model>;
-  /** What it is trained on. */
+  /** Training data. */
   data: TrainingData;
-  /** Measured after each epoch. */
+  /** Data to measure after each epoch. */
   validationData?: TrainingData;
-  /** The last share of the data, instead. */
+  /** Share of the training data, from its end, to use as validation data instead. */
   validationSplit?: number;
-  /** Measured after the last epoch. Default: `validationData`. */
+  /** Data to measure after the last epoch. Default: `validationData`. */
   testData?: TrainingData;
   /** Number of the last epoch. */
   epochs?: number;
@@ -163,108 +164,109 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
   batchSize?: number;
   /** Models to train. */
   replicas?: number;
-  /** Seed of the first model; the next has the next one. */
+  /** Seed of the first model; the others have the seeds after it. */
   seed?: number;
-  /** Whether each epoch has a new order of the samples. Default true. */
+  /** Whether each epoch has a new order of the samples. Default: true. */
   shuffle?: boolean;
-  /** Whether what the frozen layers at the model's beginning give is computed once: see `fit`. */
+  /** Whether the outputs of the frozen layers at the start of the model are computed once: see `fit`. */
   cacheFeatures?: boolean;
-  /** Made anew for each call of `fit`. */
+  /** Returns new callbacks for each call of `fit`. */
   callbacks?(): Callback[];
-  /** Whether TensorBoard's files go to `logs/NAME` in the run's folder, with the weights' histograms of each epoch. */
+  /** Whether to write TensorBoard's files to `logs/NAME` in the run's folder, with histograms of the weights of each epoch. */
   tensorBoard?: boolean;
-  /** What is wanted of each trained model: plain JSON. */
+  /** Returns what the report needs from a trained model: plain JSON. */
   measure?(trained: TrainedReplica): Promise<M>;
-  /** Says what the data is, where it does not come from `lab.loader` or `lab.loaders`. */
+  /** Identifies the data if it does not come from `context.loader` or `context.loaders`. */
   dataId?: string;
-  /** What else `callbacks` and `measure` go by than their own text: plain JSON. */
+  /** What `callbacks` and `measure` depend on beside their own text: plain JSON. */
   depends?: unknown;
 }
 
-/** A search over the hyperparameters of a model: what is left out takes the row's settings. */
+/** A search over the hyperparameters of a model. Omitted settings are those of the experiment. */
 export interface SearchSpec
   extends Pick<TrainSpec, 'data' | 'validationData' | 'validationSplit' | 'batchSize' | 'seed' | 'shuffle'> {
-  /** Made anew for each trial. */
+  /** Returns new callbacks for each trial. */
   callbacks?(): Callback[];
-  /** Makes and compiles a model from what it asks `hp` for. */
+  /** Returns a compiled model with hyperparameters from `hp`. */
   buildModel: BuildModel;
-  /** The figure of the epochs that decides; with its direction where the name does not say it. */
+  /** The metric that ranks trials, with its direction if the name does not imply it. */
   objective: ObjectiveOption;
-  /** Makes the searcher from what the lab fills in: `(options) => new Hyperband({ ...options, maxEpochs: 10 })`. */
+  /** Creates the searcher from the context's options: `(options) => new Hyperband({ ...options, maxEpochs: 10 })`. */
   createSearch(options: SearchOptions): Search;
-  /** As of a training. */
+  /** Identifies the data, as in `TrainSpec`. */
   dataId?: string;
-  /** What else the functions go by than their own text, such as options of the searcher: plain JSON. */
+  /** What the functions depend on beside their own text, such as options of the searcher: plain JSON. */
   depends?: unknown;
 }
 
-/** One of the models of a training, at its end. */
+/** One replica of a finished training. */
 export interface TrainedReplica {
   /** The model with all its replicas. */
   model: Model;
-  /** Which of its replicas this is, from 0. */
+  /** Index of the replica, from 0. */
   index: number;
   /** The seed it was trained with. */
   seed: number;
-  /** This model's values of `model.weights[i]`. */
+  /** Returns this replica's values of `model.weights[i]`. */
   weights(i: number): Promise<Float32Array>;
-  /** This model's output for each sample, one after another. */
+  /** Returns this replica's outputs, sample after sample. */
   predict(data: BatchSource): Promise<Float32Array>;
-  /** `counts[true class][predicted class]` of this model. */
+  /** Returns this replica's `counts[true class][predicted class]`. */
   confusion(data: TrainingData): Promise<number[][]>;
 }
 
-/** What a row is given to work with. */
+/** What `run` of an experiment works with. */
 export interface ExperimentContext<S extends Settings = Settings> {
-  /** The scale that was asked for. */
+  /** The requested scale. */
   readonly scale: Scale;
   /** The settings of that scale. */
   readonly settings: Readonly<S>;
   /** Seed of the first model. */
   readonly seed: number;
-  /** The device that everything runs on. */
+  /** The device of the run. */
   readonly device: Device;
-  /** The run's, for files of a row's own. */
+  /** The run's folder, for the experiment's own files. */
   readonly folder: string;
-  /** Ctrl-C. */
+  /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Whether trainings that do not need each other's results are best asked for at once: workers do them. See `experiments/seeds.ts`. */
+  /** Whether to start independent trainings together, because workers do them. See `experiments/seeds.ts`. */
   readonly atOnce: boolean;
-  /** Images in host memory, as many as the scale takes. @throws ArgumentError for a set the row does not name */
+  /** Returns images in host memory, limited by the settings. @throws ArgumentError for a set that `datasets` does not list */
   images(name: DatasetName): {
     /** Training images. */
     train: ImageSet;
     /** Test images. */
     test: ImageSet;
   };
-  /** The same on the device, scaled to 0..1. */
+  /** Returns the same images on the device, scaled to 0..1. */
   loaders(name: DatasetName): {
     /** Training images. */
     train: ImageLoader;
     /** Test images. */
     test: ImageLoader;
   };
-  /** Images on the device. The lab disposes of it at the end; asked again for the same, it gives the same. */
+  /** Returns a loader of images on the device, the same for the same arguments. It is disposed of at the end of the run. */
   loader(set: ImageSet, options?: ImageLoaderOptions): ImageLoader;
-  /** Paths of the files of the row's `checkpoint`. */
+  /** Paths of the files of the experiment's `checkpoint`. */
   readonly weightFiles: readonly string[];
-  /** A training, done once. @throws AbortedError after Ctrl-C */
+  /** Trains once per run folder. @throws AbortedError after Ctrl-C */
   train<M = null>(name: string, spec: TrainSpec<M>): Promise<Training<M>>;
   /**
-   * A search, done once. It is kept trial by trial in `searches/` of the run's folder, and goes on there where it was stopped or killed.
+   * Searches once per run folder. Each trial is saved in `searches/` of the folder, from which an interrupted search continues.
    * @throws AbortedError after Ctrl-C
    */
   search(name: string, spec: SearchSpec): Promise<SearchRecord>;
   /**
-   * Any other computation, done once; `compute` returns plain JSON.
-   * @param options.depends what else it goes by than its own text: plain JSON
+   * Computes a value once per run folder.
+   * @param compute         returns plain JSON
+   * @param options.depends what `compute` depends on beside its own text: plain JSON
    */
   cached<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** @deprecated Use `cached`. */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
-  /** What trains one of the row's `variations`: this lab, or where `--short` names it one of the short scale. */
+  /** Returns the context for one of the experiment's `variations`: one at the short scale if `--short` names it, else this one. */
   variation(name: string): ExperimentContext<S>;
-  /** Adds a line to what was reduced or changed. */
+  /** Adds a line to the report's list of what was reduced or changed. */
   note(text: string): void;
 }
 

@@ -4,12 +4,12 @@ import type { WeightSpec } from '../nn/weights/weight.ts';
 import type { Model } from '../training/model.ts';
 import type { TrainSpec } from './experiment.ts';
 
-// What decides a result, as text that can be hashed: two computations of one hash give the same bits on one adapter.
+// Hashes of everything that decides a result: computations with equal hashes return the same bits on the same adapter.
 
 export const hashOf = (value: unknown): string =>
   createHash('sha256').update(stableJson(value)).digest('hex').slice(0, 16);
 
-/** Of every image and label of a set. Kept by the set: it is asked for by every training. */
+/** Returns a hash of every image and label of a set. Cached, because every training needs it. */
 export function fingerprintOf(set: ImageSet): string {
   const known = fingerprints.get(set);
   if (known !== undefined) return known;
@@ -21,7 +21,7 @@ export function fingerprintOf(set: ImageSet): string {
 }
 const fingerprints = new WeakMap<ImageSet, string>();
 
-/** JSON with the keys in order; functions by their text, typed arrays by their numbers. */
+/** Returns JSON with sorted keys, with functions as their text and typed arrays as numbers. */
 function stableJson(value: unknown): string {
   return JSON.stringify(value, (_key, one: unknown) => {
     if (typeof one === 'function') return codeOf(one);
@@ -33,8 +33,8 @@ function stableJson(value: unknown): string {
 }
 
 /**
- * A function's text. A bundler may number names that two modules share, from 2 on, and not the same way after the next change
- * elsewhere; it does not touch members (`Math.log2`), nor what is in quotes.
+ * Returns the text of a function without the numbers that a bundler appends to names that two modules share: they change with code
+ * elsewhere. Members (`Math.log2`) and quoted text keep their numbers.
  */
 const codeOf = (f: unknown) =>
   String(f).replace(
@@ -42,14 +42,14 @@ const codeOf = (f: unknown) =>
     (all: string, quote: string | undefined, name: string) => (quote ? all : name),
   );
 
-/** Steps at which schedules are looked at: a function's text does not hold the numbers it was made with. */
+/** Steps at which schedules are sampled: the text of a function does not contain the values that it captures. */
 const SAMPLED_STEPS = [1, 2, 3, 5, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000];
 
-/** Optimiser, loss, metrics and layers of a network, as data. */
+/** Returns optimizer, loss, metrics and layers of a network as data. */
 export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile']>): unknown {
   const { optimizer, loss, metrics } = compiled;
   return {
-    // A function in a layer is told by its text.
+    // Functions in a layer's config become their text.
     layers: model.plannedLayers.map(({ layer, name }) => ({ name, kind: layer.kind, config: configOf(layer) })),
     ...givenWeights(model.plan(model.inputShape)),
     uses: model.uses,
@@ -63,7 +63,7 @@ export function networkKey(model: Model, compiled: ReturnType<TrainSpec['compile
   };
 }
 
-/** What tells weights that do not come from a seed. */
+/** Returns a hash of weights that do not come from a seed. */
 function givenWeights({ weights }: { weights: readonly WeightSpec[] }): { weights?: string } {
   const given = weights.flatMap(({ initialValues }) => initialValues ?? []).filter((values) => values !== undefined);
   if (given.length === 0) return {};
@@ -76,7 +76,7 @@ function configOf(layer: { getConfig?(): unknown }): unknown {
   try {
     return layer.getConfig?.();
   } catch {
-    // It holds a function that no file can hold; its own fields have it.
+    // Its config cannot be stored because it contains a function; the layer's fields contain it, too.
     return { ...layer };
   }
 }

@@ -1,18 +1,18 @@
 import { toPrintable, toPrintableJson } from '../base/printable.ts';
 
-/** A stream the command line writes to; `process.stdout` and `process.stderr` are such. */
+/** A stream that the command line writes to, such as `process.stdout`. */
 export interface OutputStream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
 }
 
-/** The command line's only ties to the process, so that tests can stand in for a terminal and for Ctrl-C. */
+/** All that the command line uses of the process, so that tests can replace the terminal and Ctrl-C. */
 export interface Io {
   stdout: OutputStream;
   stderr: OutputStream;
   env: Record<string, string | undefined>;
-  /** Calls `handler` at every Ctrl-C (or SIGTERM) until the function it returns is called. */
+  /** Calls `handler` at every Ctrl-C or SIGTERM. @returns a function that stops this */
   onInterrupt(handler: () => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
@@ -36,12 +36,12 @@ export function nodeIo(): Io {
   };
 }
 
-/** Writes a line, or several: text that may come from anywhere, made `printable`. */
+/** Writes one or more lines. The text may come from anywhere: control characters are replaced. */
 export function writeLine(stream: OutputStream, text = ''): void {
   stream.write(`${toPrintable(text)}\n`);
 }
 
-/** Writes a value as JSON: what `--json` puts on stdout, and nothing else. */
+/** Writes a value as JSON, as `--json` prints it. */
 export function writeJson(stream: OutputStream, value: unknown): void {
   stream.write(`${toPrintableJson(JSON.stringify(value, null, 2))}\n`);
 }

@@ -12,7 +12,7 @@ import type { Catalogue } from './experiment.ts';
 import { runtimeGpu } from './runtime.ts';
 import type { SetupTools } from './setup.ts';
 
-/** The heavy parts, each loaded only by the command that needs it. Tests put fakes in their place. */
+/** Modules that take long to load, each loaded by the commands that need it. Tests replace them. */
 export interface LazyModules {
   catalogue(): Promise<Catalogue>;
   engine(): Promise<Engine & DoctorEngine>;
@@ -20,7 +20,7 @@ export interface LazyModules {
   setup(): Promise<SetupTools>;
 }
 
-/** The real parts of the command line, each loaded when a command first asks for it. */
+/** The modules of the real command line. */
 export const lazyModules: LazyModules = {
   async catalogue() {
     const { courseworks, experiments } = await import('../../experiments/index.ts');
@@ -52,7 +52,7 @@ export const lazyModules: LazyModules = {
     return { datasets, datasetStatus, fetchDataset, fetchWeights, weightsStatus };
   },
   async setup() {
-    // Plain files of the package, not bundled: they start a probe that is a file too.
+    // Files of the package that are not bundled: they start a probe that must be a file.
     const load = (name: string) => import(pathToFileURL(join(packageRoot()!, 'scripts/setup', name)).href);
     const { ensureAdapter } = await load('driver.mjs');
     const { SetupError } = await load('messages.mjs');

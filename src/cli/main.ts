@@ -1,8 +1,8 @@
 import { main } from './cli.ts';
 import { lazyModules } from './lazy-modules.ts';
 
-// What cannot be said must not end a training with a stack trace: a reader that closes the pipe early, such as `head`, wanted no
-// more, and a full disk is told, once, by the exit code too.
+// Output that cannot be written must not end a training with a stack trace. A reader that closes the pipe early, such as `head`, is not
+// an error; a full disk is reported once, also by the exit code.
 let isCut = false;
 for (const [name, stream] of [
   ['the output', process.stdout],
@@ -11,14 +11,14 @@ for (const [name, stream] of [
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE' || isCut) return;
     isCut = true;
-    process.exitCode ||= 1; // it may come after the last word
+    process.exitCode ||= 1; // the error may come after the command has ended
     process.stderr.write(
       `${name} cannot be written: ${error.code === 'ENOSPC' ? 'the disk is full' : error.message}\n`,
     );
   });
 }
 
-// A promise of the user's module that never settles leaves nothing to wait for: Node would end with 0, as if all had been done.
+// If a promise of the user's module never settles, the event loop runs empty, and Node would exit with 0 as after success.
 let hasEnded = false;
 process.once('beforeExit', () => {
   if (hasEnded) return;
@@ -28,8 +28,8 @@ process.once('beforeExit', () => {
   process.exitCode = 1;
 });
 
-// The entry of the bundle dist/cli.js. The exit code is set, not exited with: output still on its way must arrive,
-// and a process that does not end by itself would show that something was not disposed.
+// The entry of the bundle dist/cli.js. It sets the exit code instead of calling `process.exit`, so that pending output arrives and a
+// resource that was not disposed shows as a process that does not end.
 const exitCode = await main(process.argv, lazyModules);
 hasEnded = true;
 process.exitCode = exitCode || Number(isCut);

@@ -3,7 +3,7 @@ import { ArgumentError, UsageError } from '../base/errors.ts';
 import { parseAddress } from '../jobs/address.ts';
 import type { Scale } from './experiment.ts';
 
-/** What `tilegrad run` was asked for; what is left out takes the rows' own settings. */
+/** Options of `tilegrad run`. Omitted ones take the experiments' settings. */
 export interface RunOptions {
   scale?: Scale;
   epochs?: number;
@@ -13,12 +13,12 @@ export interface RunOptions {
   replicas?: number;
   data?: string;
   limit?: number;
-  /** Variations to cut to the short scale in a run at the full one, with commas between them. */
+  /** Variations to run at the short scale in a run at the full one, separated by commas. */
   short?: string;
   out: string;
-  /** Go on with a run: its folder, or `true` for the newest that is not finished. */
+  /** The run to resume: its folder, or `true` for the newest that is not finished. */
   resume?: string | true;
-  /** Go on with a run of an experiment of one's own though its file has changed. */
+  /** Resume a user's experiment although its file has changed. */
   acceptChanges?: boolean;
   /** The queue whose workers do the trainings: `redis://HOST`. */
   workers?: string;
@@ -30,19 +30,16 @@ export interface RunOptions {
 /** Seeds are keys of a counter-based generator of 32 bits. */
 export const MAX_SEED = 2 ** 32 - 1;
 
-/** Epochs of a training: run.json holds each, and is written after each. */
+/** Limit of the epochs of a training: run.json holds each of them and is written after each. */
 export const MAX_EPOCHS = 100_000;
 
-/** Images a training step: more than any data set has. */
+/** Limit of the images of a training step: more than any data set has. */
 export const MAX_BATCH_SIZE = 65_536;
 
-/** Models of a training: all are on the device at once. More than anyone compares is a slip of the fingers. */
+/** Limit of the models of a training, which are all on the device at once: a larger number is a typing error. */
 export const MAX_REPLICAS = 1000;
 
-/**
- * A parser for commander that takes whole numbers from `least` to `most`, and nothing that only looks like one
- * (`1e3`, `0x10`).
- */
+/** Returns a parser for Commander that accepts whole numbers from `min` to `max` in digits only: not `1e3` or `0x10`. */
 export function integerParser(option: string, min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -52,7 +49,7 @@ export function integerParser(option: string, min: number, max = Number.MAX_SAFE
   };
 }
 
-/** A parser for commander that takes numbers above zero, with or without exponent. */
+/** Returns a parser for Commander that accepts numbers above zero, with or without an exponent. */
 export function positiveNumberParser(option: string): (text: string) => number {
   return (text) => {
     const value = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
@@ -61,14 +58,14 @@ export function positiveNumberParser(option: string): (text: string) => number {
   };
 }
 
-/** Parses `--lr`. @throws UsageError for a rate that kernels, which calculate with 32-bit floats, would take for 0 or infinity */
+/** Parses `--lr`. @throws UsageError for a rate that is 0 or infinite as the 32-bit float of the kernels */
 export function parseLearningRate(text: string): number {
   const rate = positiveNumberParser('--lr')(text);
   if (isF32(rate)) return rate;
   throw new UsageError(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${text}"`);
 }
 
-/** A parser for commander that takes one of some words. */
+/** Returns a parser for Commander that accepts one of some words. */
 export function wordParser<T extends string>(option: string, words: readonly T[]): (text: string) => T {
   return (text) => {
     const found = words.find((word) => word === text);
@@ -77,7 +74,7 @@ export function wordParser<T extends string>(option: string, words: readonly T[]
   };
 }
 
-/** A parser for commander that takes one of some numbers, `1.0` for 1 too. */
+/** Returns a parser for Commander that accepts one of some numbers, also `1.0` for 1. */
 export function numberChoiceParser(option: string, numbers: readonly number[]): (text: string) => number {
   return (text) => {
     const found = numbers.find((number) => /^[\d.]+$/.test(text) && number === Number(text));
@@ -88,7 +85,7 @@ export function numberChoiceParser(option: string, numbers: readonly number[]): 
 
 export const parseSeed = integerParser('--seed', 0, MAX_SEED);
 
-/** The known name that `given` means (capitals do not matter), or a UsageError that lists what there is. */
+/** Returns the known name that equals `given` in any case. @throws UsageError that lists the known names */
 export function findName<T extends string>(kind: string, given: string, known: readonly T[], hint: string): T {
   const found = known.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;
@@ -99,8 +96,8 @@ export function findName<T extends string>(kind: string, given: string, known: r
 }
 
 /**
- * A parser for commander that takes a path. An empty one, as of a variable that is not set, would mean the folder one is in.
- * @param argument the option or argument, as messages name it
+ * Returns a parser for Commander that accepts a path. An empty one, from an unset variable for example, would mean the current folder.
+ * @param argument name of the option or argument, for messages
  */
 export function pathParser(argument: string): (text: string) => string {
   return (text) => {
@@ -110,12 +107,12 @@ export function pathParser(argument: string): (text: string) => string {
   };
 }
 
-/** The same for an argument of several paths. */
+/** Returns a parser for an argument of several paths. */
 export const pathsParser =
   (what: string) =>
   (text: string, before: readonly string[] = []): string[] => [...before, pathParser(what)(text)];
 
-/** A parser for the address of a queue; what is wrong with one is said without its password. */
+/** Returns a parser for the address of a queue. Its messages do not contain the password. */
 export const queueAddressParser =
   (what: string) =>
   (text: string): string => {

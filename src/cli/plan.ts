@@ -5,24 +5,24 @@ import type { Experiment, Settings } from './experiment.ts';
 import type { ExperimentSetup } from './experiment-contexts.ts';
 import { fitBatch, reducedNotes, settingsFor, shortNames } from './settings.ts';
 
-/** A row with the settings it is run with. */
+/** An experiment with the settings it runs with. */
 export interface PlannedExperiment {
   experiment: Experiment;
   settings: Settings;
-  /** As it is before anything was done. */
+  /** Its record before it runs. */
   initialRecord: ExperimentRecord;
-  /** As it stands in the record. */
+  /** Its entry in the run's record. */
   record: ExperimentRecord;
   /** Paths of its published weights. */
   weightFiles: readonly string[];
-  /** Of the variations that `--short` cuts. */
+  /** The variations that `--short` cuts. */
   short: ExperimentSetup['short'];
 }
 
 /**
- * A row as a request asks for it: the same on every machine that has the same data.
- * @param finished the row as an earlier session finished it
- * @throws UsageError for settings that the row does not take
+ * Fixes the settings of an experiment: the same on every machine that has the same data.
+ * @param finished its record if an earlier session finished it
+ * @throws UsageError for settings that the experiment does not support
  */
 export function planExperiment(
   experiment: Experiment,
@@ -58,7 +58,7 @@ function newExperimentRecord(
   };
 }
 
-/** What a lab is made of, for a row of a plan. */
+/** Returns what a planned experiment's context is created from. */
 export const setupOf = (
   { experiment, settings, short, weightFiles }: PlannedExperiment,
   experimentRecord: ExperimentRecord,
@@ -75,7 +75,7 @@ export const setupOf = (
   },
 });
 
-/** The data sets of some rows. @param dir as `--data` */
+/** Loads the data sets of experiments, each once. @param dir the folder given as `--data` */
 export async function loadDatasets(
   experiments: readonly Experiment[],
   dir: string | undefined,

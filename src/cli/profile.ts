@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ImageSet } from '../data/types.ts';
-import { writeAtomically } from '../report/run-folder.ts';
+import { writeRunFile } from '../report/run-folder.ts';
 import { chromeTrace } from '../report/trace.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { Engine, EngineDevice, EngineLoader, EngineModel } from './engine.ts';
@@ -22,8 +22,8 @@ export async function profileNetwork(
     model.compile(network.compile());
     data = engine.createLoader(device, withClasses(images, model.outputShape.at(-1)!));
     const profile = await engine.profileStep(model, data, { batchSize: settings.batchSize });
-    writeAtomically(join(folder, 'profile.json'), `${JSON.stringify(profile, null, 2)}\n`);
-    writeAtomically(join(folder, 'trace.json'), `${JSON.stringify(chromeTrace(profile))}\n`);
+    writeRunFile(join(folder, 'profile.json'), `${JSON.stringify(profile, null, 2)}\n`);
+    writeRunFile(join(folder, 'trace.json'), `${JSON.stringify(chromeTrace(profile))}\n`);
     return profile;
   } finally {
     data?.dispose();

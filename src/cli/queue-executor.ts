@@ -23,7 +23,7 @@ import { type PlannedExperiment, setupOf } from './plan.ts';
 interface QueueExecutorOptions {
   queue: JobQueue;
   request: RunRequest;
-  /** Of each row. */
+  /** Needs by the id of the experiment. */
   needs: ReadonlyMap<string, Needs>;
   folder: string;
   signal: AbortSignal;
@@ -32,12 +32,12 @@ interface QueueExecutorOptions {
 
 type ComputedResult = { value: unknown; seconds: number };
 
-/** Parts of rows as jobs of a queue: named and keyed as they are in a run's folder. */
+/** Computes results as jobs of a queue, under the names and hashes that they have in the run's folder. */
 class QueueExecutor implements ResultExecutor {
   private readonly requests = new Map<string, Promise<ComputedResult>>();
   private readonly fetched = new Set<string>();
   private readonly workers = new Set<string>();
-  /** What each row has been given, as attachments of what it asks for next. */
+  /** Results by experiment, as attachments of its next jobs. */
   private readonly attachments = new Map<string, Map<string, Uint8Array>>();
 
   constructor(private readonly options: QueueExecutorOptions) {}
@@ -56,7 +56,7 @@ class QueueExecutor implements ResultExecutor {
     const { row, name, hash } = asked;
     const key = `${name}-${hash}`;
     const known = this.requests.get(key) ?? this.request(key, asked);
-    this.requests.set(key, known); // rows that share a part ask once
+    this.requests.set(key, known); // experiments that share a result request it once
     const computed = await known;
     this.onCached(row, name, hash, computed.value);
     return computed;
@@ -96,13 +96,13 @@ class QueueExecutor implements ResultExecutor {
         weights: finished.fileNames.includes(WEIGHTS_ATTACHMENT) ? await finished.file(WEIGHTS_ATTACHMENT) : null,
       };
     } catch (error) {
-      // Such as one that costs every worker its memory: the search goes on without it.
+      // For example because every worker runs out of memory: the search continues without it.
       if (error instanceof JobError) return { trial: failedTrial(description, error), weights: null };
       throw error;
     }
   }
 
-  /** Says once what a worker has. */
+  /** Prints a worker's adapter once. */
   private announceWorker({ id, name, adapter }: WorkerInfo): void {
     if (this.workers.has(id)) return;
     this.workers.add(id);
@@ -118,7 +118,7 @@ class QueueExecutor implements ResultExecutor {
     const job: ExperimentJob = { row, request: rest, name, hash };
     const files = { ...Object.fromEntries(this.attachments.get(row) ?? []), ...readFiles(folder, ['weights']) };
     print(`${row}: ${name} is in the queue`);
-    // Another row may ask for the same part: its hash, not the row, decides the result.
+    // Another experiment may request the same result: the hash decides it, not the experiment.
     const finished = await queue.run(EXPERIMENT_JOB_KIND, key, job, {
       needs: needs.get(row)!,
       files,
@@ -135,9 +135,9 @@ class QueueExecutor implements ResultExecutor {
 }
 
 /**
- * Has all parts of all rows computed by workers, the rows side by side, and keeps them in the run's folder, from which the rows are
- * then gone through one after the other as if this machine had done them before.
- * @returns what answers for the parts that are missing then, because they failed
+ * Has workers compute all results of all experiments in parallel, and saves them in the run's folder. The experiments then run one
+ * after the other on the saved results, as after a resumed run.
+ * @returns an executor for that second pass, which throws the errors of the results that are missing
  */
 export async function fetchResults(
   bench: RunContext,
@@ -145,20 +145,20 @@ export async function fetchResults(
   options: QueueExecutorOptions,
 ): Promise<ResultExecutor> {
   const executor = new QueueExecutor(options);
-  // What is written of it counts for nothing: the rows are gone through again.
+  // This record is discarded: the second pass writes the real one.
   const record = { ...bench.record, trainings: [] };
-  const labs = new ExperimentContexts({ ...bench, record, executor: executor, print: () => {}, save: () => {} });
+  const contexts = new ExperimentContexts({ ...bench, record, executor: executor, print: () => {}, save: () => {} });
   const failures = new Map<string, unknown>();
   try {
     await Promise.all(
       planned.map(async (one) => {
         const { experiment, initialRecord } = one;
-        const lab = labs.create(setupOf(one, structuredClone(initialRecord), options.request));
-        await experiment.run(lab).catch((error: unknown) => failures.set(experiment.id, error));
+        const context = contexts.create(setupOf(one, structuredClone(initialRecord), options.request));
+        await experiment.run(context).catch((error: unknown) => failures.set(experiment.id, error));
       }),
     );
   } finally {
-    labs.dispose();
+    contexts.dispose();
   }
   return {
     isFetched: (name) => executor.isFetched(name),

@@ -8,7 +8,7 @@ import { repeatCommand } from './settings.ts';
 import { versions } from './versions.ts';
 import type { WeightFile } from './weights.ts';
 
-/** Where the images come from, in a line; the sample is never passed off as the whole set. */
+/** Describes where the images come from; for the sample, it says that it is not the full data set. */
 export function sourceText(dataset: Dataset): string {
   const { kind, description, path } = dataset.source;
   if (kind !== 'sample') return `${description} (${path})`;
@@ -16,8 +16,8 @@ export function sourceText(dataset: Dataset): string {
 }
 
 /**
- * Which kernels were chosen until now, for `run.json`.
- * @param before that of the sessions before this one, whose choices count as well: this one does not make again what they finished
+ * Returns the kernels selected so far, for `run.json`.
+ * @param before the value of earlier sessions, whose selections are included: this session does not repeat what they finished
  */
 export function tuningRecord(tuning: Tuning, before?: RunRecord['tuning']): RunRecord['tuning'] {
   const { measured, measuredHash, path } = tuning;
@@ -25,7 +25,7 @@ export function tuningRecord(tuning: Tuning, before?: RunRecord['tuning']): RunR
   return { measured, measuredHash, file: measured > 0 ? path : null, choices, choicesHash: tuning.hash(choices) };
 }
 
-/** Data sets as `run.json` names them, with what tells whether they are the same ones. */
+/** Returns the data sets as `run.json` stores them, with fingerprints of their content. */
 export function dataRecord(datasets: Iterable<Dataset>): RunRecord['data'] {
   return Object.fromEntries(
     [...datasets].map(({ name, train, test, source: { kind, path, description } }) => [
@@ -38,20 +38,20 @@ export function dataRecord(datasets: Iterable<Dataset>): RunRecord['data'] {
   );
 }
 
-/** The record of a run that is about to start. */
+/** Returns the record of a run that is about to start. */
 export function newRecord(run: {
   title: string;
   question: readonly string[];
   request: RunRequest;
   rows: ExperimentRecord[];
-  /** Those of earlier sessions. */
+  /** Finished trainings of earlier sessions. */
   trainings: readonly TrainingEntry[];
   datasets: Iterable<Dataset>;
   weights: readonly WeightFile[];
   device: EngineDevice;
   tuning: Tuning;
   startedAt: Date;
-  /** Of an experiment of one's own. */
+  /** The hash of a user's experiment. */
   code?: string | undefined;
 }): RunRecord {
   const { title, question, request, rows, device } = run;

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { DeviceLostError, JobError, UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { CannotDo, type Handler, handler, WorkerBroken } from '../jobs/handler.ts';
+import { CannotRunJob, defineHandler, type Handler, WorkerBroken } from '../jobs/handler.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Capability } from '../jobs/records.ts';
 import { describeData } from '../search/describe-data.ts';
@@ -142,17 +142,17 @@ export function trialHandler({ searches, device, io }: TrialTools): Handler {
     const { data, fit } = await prepareSearch(module, device);
     return { data, fit, on: await describeTrialData(data, fit) };
   };
-  return handler({
+  return defineHandler({
     ...{ kind: TRIAL_JOB_KIND.name, payload: trialJob, result: trial },
     async run({ search, description, on }, { fileNames, file, signal, print }) {
       const found = searches.get(search);
-      if (!found) throw new CannotDo(`it has no search ${search}`);
+      if (!found) throw new CannotRunJob(`it has no search ${search}`);
       const ready = prepared.get(search) ?? prepare(found.module);
       prepared.set(search, ready);
       const { data, fit, on: here } = await ready;
       for (const what of ['data', 'validationData'] as const) {
         if (here[what] !== on[what])
-          throw new CannotDo(`${what} of ${search} is ${on[what]} there, and here ${here[what]}`);
+          throw new CannotRunJob(`${what} of ${search} is ${on[what]} there, and here ${here[what]}`);
       }
       const lines: OutputStream = {
         write: (text: string) => {

@@ -4,10 +4,10 @@ import { takeShortLock } from '../../scripts/setup/lock.mjs';
 import { createFolders } from '../base/create-folders.ts';
 import { UsageError } from '../base/errors.ts';
 import { toPrintableLine } from '../base/printable.ts';
-import { onFile } from '../io/files.ts';
+import { withFileErrors } from '../io/files.ts';
 import { readJson, readRunRecord } from '../report/report-files.ts';
 import { type ExperimentResult, experimentResult, resultOf, resultsDocument } from '../report/results.ts';
-import { writeAllAtomically } from '../report/run-folder.ts';
+import { writeRunFiles } from '../report/run-folder.ts';
 import { divergenceText } from '../report/training.ts';
 import { scales } from './experiment.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
@@ -43,7 +43,7 @@ function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<str
     }
     kept.set(result.id, result);
   }
-  writeAllAtomically(docs, [
+  writeRunFiles(docs, [
     ...taken.map((one) => [join('results', `${one.id}.json`), `${JSON.stringify(one, null, 1)}\n`] as const),
     ['RESULTS.md', resultsDocument([...kept.values()])] as const,
   ]);
@@ -71,7 +71,7 @@ export function results(runs: readonly string[], options: { docs: string; json?:
     }
   }
   const taken = [...found.values()];
-  const lock = onFile('write to', options.docs, () => {
+  const lock = withFileErrors('write to', options.docs, () => {
     createFolders(resolve(options.docs));
     return takeShortLock(join(options.docs, '.results-lock.tmp'));
   });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, FileError, UsageError } from '../base/errors.ts';
-import { onFile } from '../io/files.ts';
+import { withFileErrors } from '../io/files.ts';
 import { adapterText } from '../report/format.ts';
 import { hasReport, readRunRecord } from '../report/report-files.ts';
 import type { RunRecord, RunRequest } from '../report/run-record.ts';
@@ -10,18 +10,18 @@ import { whyLocked } from './run-lock.ts';
 import type { RunTarget } from './run-target.ts';
 import { nameOf, repeatCommand, resumeCommand } from './settings.ts';
 
-/** A run to go on with. */
+/** A run to resume. */
 export interface ResumedRun {
   folder: string;
   record: RunRecord;
 }
 
 /**
- * The run that `--resume` means: the folder given, or the newest below `out` of that id that is not finished, report included, and
- * that no process is at.
- * @param note is told of each newer one that was passed over, and why
- * @throws UsageError when there is none, or it is of another experiment or running; FileError for an `out` that cannot be read, and
- * FileError or DataError for the record of a folder given
+ * Returns the run that `--resume` names: the given folder, or the newest unfinished run of that id in `out` that no process is running.
+ * A run without a report counts as unfinished.
+ * @param note called with each newer run that was skipped, and why
+ * @throws UsageError if there is none, or if the given one is of another experiment or still running; FileError if `out` cannot be
+ * read; FileError or DataError for the record of a given folder
  */
 export function findRun(
   { id, file }: Pick<RunTarget, 'id' | 'file'>,
@@ -33,7 +33,7 @@ export function findRun(
     const record = readRunRecord(resume);
     if (record.id !== id) {
       throw new UsageError(
-        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Go on with it by \`${resumeCommand(record.request, resume)}\`.`,
+        `--resume ${resume}: this is a run of ${record.id}, not of ${id}. Resume it with \`${resumeCommand(record.request, resume)}\`.`,
       );
     }
     const locked = whyLocked(resume);
@@ -43,7 +43,7 @@ export function findRun(
   const skipped: string[] = [];
   for (const folder of runFolders(out, id)) {
     const found = readResumable(folder, id);
-    if (typeof found === 'string') skipped.push(`${folder} was passed over: ${found}`);
+    if (typeof found === 'string') skipped.push(`${folder} was skipped: ${found}`);
     else if (found) {
       for (const why of skipped) note(`--resume: ${why}`);
       return { folder, record: found };
@@ -57,9 +57,9 @@ export function findRun(
   );
 }
 
-/** What are runs of that id by their names, the newest first. @throws FileError */
+/** Returns the folders whose names are those of runs of that id, the newest first. @throws FileError */
 function runFolders(out: string, id: string): string[] {
-  const OPTION_NAMES = onFile('read', out, () =>
+  const OPTION_NAMES = withFileErrors('read', out, () =>
     existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : [],
   );
   return OPTION_NAMES.filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
@@ -68,14 +68,14 @@ function runFolders(out: string, id: string): string[] {
     .map((name) => join(out, name));
 }
 
-/** The record of a run that can be gone on with, null for a finished one or another, or why it cannot be told or not be gone on with. */
+/** Returns the record of a run that can be resumed, the reason if it cannot, or null if it is finished or of another id. */
 function readResumable(folder: string, id: string): RunRecord | string | null {
   try {
     const record = readRunRecord(folder);
     if (record.id !== id || (record.status === 'finished' && hasReport(folder))) return null;
     return whyLocked(folder) ?? record;
   } catch (error) {
-    // One that is damaged must not be in the way of the others.
+    // A damaged run must not prevent resuming another one.
     if (error instanceof DataError || error instanceof FileError) return error.message;
     throw error;
   }
@@ -87,60 +87,62 @@ const names: [keyof RunRequest & keyof RunOptions, string][] = [
   ['epochs', '--epochs'],
   ['batchSize', '--batch'],
   ['learningRate', '--lr'],
-  ['replicas', '--runs'],
+  ['replicas', '--replicas'],
   ['limit', '--limit'],
   ['short', '--short'],
 ];
 
-/** @throws UsageError for an option that says something else than the run was begun with */
+/** @throws UsageError for an option that differs from the run's */
 export function checkOptions({ folder, record }: ResumedRun, options: RunOptions): void {
   for (const [key, name] of names) {
     if (options[key] === undefined || options[key] === record.request[key]) continue;
     throw new UsageError(
-      `--resume ${folder}: that run was begun ${record.request[key] === undefined ? `without ${name}` : `with ${name} ${record.request[key]}`}, ` +
-        `but ${name} ${options[key]} was given. Leave the option out, or start a new run without --resume (begun by: ${repeatCommand(record.request)})`,
+      `--resume ${folder}: that run was started ${record.request[key] === undefined ? `without ${name}` : `with ${name} ${record.request[key]}`}, ` +
+        `but ${name} ${options[key]} was given. Leave the option out, or start a new run without --resume (started by: ${repeatCommand(record.request)})`,
     );
   }
 }
 
 /**
- * @throws DataError when the images, the adapter, tilegrad or the kernels chosen are not those the run was begun with: its figures
- * would be of two kinds
+ * @throws DataError if the images, weights, adapter, versions, code or tuned kernels differ from those that the run was started with:
+ * its results would not be comparable
  */
 export function checkUnchanged(
   { folder, record }: ResumedRun,
   now: Pick<RunRecord, 'data' | 'weights' | 'adapter' | 'tuning' | 'versions' | 'code'> & { file?: string | undefined },
   acceptChanges = false,
 ): void {
-  const refuse = (what: string) => {
-    throw new DataError(`--resume ${folder}: ${what}. Go on with what it was begun with, or start a new run.`);
+  const refuse = (difference: string) => {
+    throw new DataError(`--resume ${folder}: ${difference}. Use what it was started with, or start a new run.`);
   };
   if (record.code !== now.code && !acceptChanges) {
     throw new DataError(
-      `--resume ${folder}: ${now.file ?? 'its file'}, or a file that it imports, has changed since that run was begun. Put back what it was, start a ` +
-        'new run, or, if the change has no bearing on what is kept, such as one of the report alone, go on all the same with --accept-changes.',
+      `--resume ${folder}: ${now.file ?? 'its file'}, or a file that it imports, has changed since that run was started. Undo the change, start a ` +
+        'new run, or, if the change does not affect saved results (only the report, for example), resume with --accept-changes.',
     );
   }
   for (const [name, { fingerprint, description }] of Object.entries(now.data)) {
     const then = record.data[name];
     if (then && then.fingerprint !== fingerprint) {
-      refuse(`that run was begun with other images of ${name} (${then.description}) than these (${description})`);
+      refuse(`that run was started with other images of ${name} (${then.description}) than these (${description})`);
     }
   }
   for (const { name, sha256 } of now.weights ?? []) {
     const then = record.weights ?? [];
     if (then.length === 0 || then.some((one) => one.sha256 === sha256)) continue;
-    refuse(`that run was begun with the weights of ${then.map((one) => one.name).join(', ')}, and ${name} has others`);
+    refuse(
+      `that run was started with the weights of ${then.map((one) => one.name).join(', ')}, but ${name} has others`,
+    );
   }
   if (adapterText(record.adapter) !== adapterText(now.adapter)) {
-    refuse(`that run was begun on ${adapterText(record.adapter)}, and this is ${adapterText(now.adapter)}`);
+    refuse(`that run was started on ${adapterText(record.adapter)}, but this is ${adapterText(now.adapter)}`);
   }
-  for (const part of ['tilegrad', 'webgpu'] as const) {
-    const [then, is] = [record.versions[part], now.versions[part]];
-    if (then !== is) refuse(`that run was begun with ${part} ${then}, and this is ${is}`);
+  for (const name of ['tilegrad', 'webgpu'] as const) {
+    const [then, current] = [record.versions[name], now.versions[name]];
+    if (then !== current) refuse(`that run was started with ${name} ${then}, but this is ${current}`);
   }
   const { measuredHash } = record.tuning;
   if (measuredHash !== undefined && measuredHash !== now.tuning.measuredHash) {
-    refuse('`tilegrad tune` has chosen other kernels since that run was begun');
+    refuse('`tilegrad tune` has selected other kernels since that run was started');
   }
 }

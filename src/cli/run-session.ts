@@ -71,7 +71,7 @@ export async function openRun(plan: RunPlan, engine: Engine, io: Io, start: numb
   try {
     if (options.workers !== undefined) {
       const { openQueue } = await import('../jobs/queue.ts');
-      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => writeLine(io.stderr, message) });
+      queue = await openQueue({ url: options.workers, env: io.env, print: (message) => writeLine(io.stderr, message) });
     }
     const device = await engine.openDevice({ fineTimestamps: options.profile });
     opened = device;

@@ -1,29 +1,31 @@
 import type { Catalogue, Coursework, Experiment } from './experiment.ts';
 import { findName } from './options.ts';
 
-/** What `tilegrad run` is to run: a row, or a coursework with its rows. */
+/** What `tilegrad run` runs: an experiment, or a coursework with its experiments. */
 export interface RunTarget {
   id: string;
   title: string;
   question: readonly string[];
   experiments: readonly Experiment[];
-  /** Of an experiment of one's own: its file, whole, and a hash of its code. */
+  /** The absolute path of a user's experiment. */
   file?: string;
+  /** A hash of the code of a user's experiment. */
   code?: string;
-  /** Of a coursework that has one. */
+  /** The summary of a coursework that has one. */
   summary?: Coursework['summary'];
 }
 
-/** Rows are a coursework's by the letters their id begins with. */
+/** Returns the experiments of a coursework: those whose id begins with its letters. */
 export const experimentsOf = ({ id }: Coursework, experiments: readonly Experiment[]): Experiment[] =>
-  experiments.filter((row) => row.id.replace(/\d+$/, '').toLowerCase() === id.toLowerCase());
+  experiments.filter((one) => one.id.replace(/\d+$/, '').toLowerCase() === id.toLowerCase());
 
-/** The row or coursework of that id; capitals do not matter. @throws UsageError */
+/** Returns the experiment or coursework of an id, in any case. @throws UsageError for an unknown id */
 export function findTarget(id: string, { experiments, courseworks }: Catalogue): RunTarget {
   const known = [...experiments, ...courseworks].map((one) => one.id);
   const name = findName('experiment', id, known, 'See `npx tilegrad list`.');
   const coursework = courseworks.find((one) => one.id === name);
   if (coursework) return { ...coursework, experiments: experimentsOf(coursework, experiments) };
-  const row = experiments.find((one) => one.id === name)!;
-  return { id: row.id, title: row.title, question: row.question, experiments: [row] };
+  const experiment = experiments.find((one) => one.id === name)!;
+  const { title, question } = experiment;
+  return { id: experiment.id, title, question, experiments: [experiment] };
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AbortedError, DataError, FileError, SearchError, UsageError } from '../base/errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { onFile } from '../io/files.ts';
+import { withFileErrors } from '../io/files.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import { adapterText, duration } from '../report/format.ts';
 import { checkWritable, createRunFolder } from '../report/run-folder.ts';
@@ -53,7 +53,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   try {
     if (options.workers !== undefined) {
       const { openQueue } = await import('../jobs/queue.ts');
-      queue = await openQueue({ url: options.workers, env: io.env, say: (message) => writeLine(io.stderr, message) });
+      queue = await openQueue({ url: options.workers, env: io.env, print: (message) => writeLine(io.stderr, message) });
     }
     device = (await engine.openDevice()) as Device;
     explainDawnWarnings(device.info, io);
@@ -158,7 +158,9 @@ function findSearch({ name }: SearchModule, resume: string | true, out: string):
     if (existsSync(join(resume, 'search.json'))) return resume;
     throw new UsageError(`--resume ${resume}: there is no search in this folder, as it has no search.json`);
   }
-  const names = onFile('read', out, () => (existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : []));
+  const names = withFileErrors('read', out, () =>
+    existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : [],
+  );
   for (const folder of names
     .sort()
     .reverse()

@@ -9,17 +9,17 @@ import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
 import { MAX_SEED, type RunOptions } from './options.ts';
 import type { RunTarget } from './run-target.ts';
 
-/** What asks for the same again, scale included, from whichever folder: a path is stored whole. */
+/** Returns what repeats a run from any folder: the scale is filled in and paths are absolute. */
 export function requestOf({ id, file }: Pick<RunTarget, 'id' | 'file'>, options: RunOptions, scale: Scale): RunRequest {
   const { seed = 1, epochs, batchSize, learningRate, replicas, limit, short } = options;
   const data = options.data === undefined ? undefined : resolve(options.data);
   return withoutUndefined({ id, scale, seed, epochs, batchSize, learningRate, replicas, limit, short, data, file });
 }
 
-/** The variations that a request cuts to the short scale. */
+/** Returns the variations that a request cuts to the short scale. */
 export const shortNames = ({ short }: Pick<RunRequest, 'short'>): string[] => short?.split(',') ?? [];
 
-/** @throws UsageError for a name that is no variation of any of the rows, or at another scale than the full one */
+/** @throws UsageError for a name that is not a variation of any of the experiments, and at another scale than full */
 export function checkShort(request: RunRequest, experiments: readonly Experiment[]): void {
   const names = shortNames(request);
   if (names.length === 0) return;
@@ -37,34 +37,34 @@ export function checkShort(request: RunRequest, experiments: readonly Experiment
   );
 }
 
-/** With the whole data a run is as published; the sample that comes with the repository is for a quick look. */
+/** Returns `full` with full data sets; `short` with the sample in the repository, which is for a quick look. */
 export const defaultScale = (datasets: Iterable<Dataset>): Scale =>
   [...datasets].some(({ source }) => source.kind === 'sample') ? 'short' : 'full';
 
-/** A row's settings at a scale, with those of the command line over them. @throws UsageError */
+/** Returns an experiment's settings at the request's scale; options of the command line override them. @throws UsageError */
 export function settingsFor(experiment: Experiment, request: RunRequest): Settings {
   const { id, scales } = experiment;
   const { epochs, batchSize, learningRate, replicas, limit, seed } = request;
   const { cut: _, ...reduced }: Reduced<Settings> = request.scale === 'full' ? {} : (scales[request.scale] ?? {});
   const atScale: Settings = { ...scales.full, ...reduced };
   if (learningRate !== undefined && atScale.learningRate === undefined) {
-    throw new UsageError(`--lr: the learning rates of ${id} are part of what it is about; leave the option out`);
+    throw new UsageError(`--lr: the learning rates of ${id} are part of the experiment; leave the option out`);
   }
   const settings: Settings = { ...atScale, ...withoutUndefined({ epochs, batchSize, learningRate, replicas, limit }) };
   if (seed + settings.replicas - 1 > MAX_SEED) {
     throw new UsageError(
-      `--seed ${seed} with --runs ${settings.replicas} goes past the largest seed, ${MAX_SEED}; use a smaller seed`,
+      `--seed ${seed} with --replicas ${settings.replicas} exceeds the largest seed, ${MAX_SEED}; use a smaller seed`,
     );
   }
   return settings;
 }
 
-/** Settings with a batch of at most as many samples as the row trains on: `fit` takes what there is, as Keras does. */
+/** Limits the batch size to the number of samples: `fit` does the same, as Keras does. */
 export function fitBatch(settings: Settings, samples: number): Settings {
   return { ...settings, batchSize: Math.min(settings.batchSize, samples) };
 }
 
-/** @throws UsageError for a --limit beyond every data set: it would be taken for all images, and say something else */
+/** @throws UsageError for a --limit above the size of every data set: it would have no effect */
 export function checkLimit(limit: number | undefined, datasets: Iterable<Dataset>): void {
   const all = [...datasets];
   if (limit === undefined || all.some(({ train }) => limit <= train.size)) return;
@@ -74,7 +74,7 @@ export function checkLimit(limit: number | undefined, datasets: Iterable<Dataset
   );
 }
 
-/** Every reason why a row's figures cannot be held against the published ones; empty when it is like for like. */
+/** Returns every reason why the results are not comparable with the published ones; empty if they are. */
 export function reducedNotes(
   experiment: Experiment,
   request: RunRequest,
@@ -86,9 +86,9 @@ export function reducedNotes(
   const notes = sampled.map(
     (name) => `trained on the bundled sample, not the full data set: run \`npx tilegrad data fetch ${name}\``,
   );
-  const cut = (part: 'train' | 'test', limit: number | undefined) => {
-    if (limit === undefined || datasets.every((set) => limit >= set[part].size)) return;
-    notes.push(`the first ${count(limit)} ${part === 'train' ? 'training' : 'test'} images only`);
+  const cut = (split: 'train' | 'test', limit: number | undefined) => {
+    if (limit === undefined || datasets.every((set) => limit >= set[split].size)) return;
+    notes.push(`the first ${count(limit)} ${split === 'train' ? 'training' : 'test'} images only`);
   };
   cut('train', settings.limit);
   cut('test', settings.testLimit);
@@ -98,13 +98,13 @@ export function reducedNotes(
   return [...notes, ...(request.scale === 'full' ? [] : (experiment.scales[request.scale]?.cut ?? []))];
 }
 
-/** The command that does the same again. */
+/** Returns the command that repeats a run. */
 export function repeatCommand({ id, file, scale, seed, data, ...rest }: RunRequest): string {
   const names = {
     epochs: '--epochs',
     batchSize: '--batch',
     learningRate: '--lr',
-    replicas: '--runs',
+    replicas: '--replicas',
     limit: '--limit',
     short: '--short',
   };
@@ -120,22 +120,22 @@ export function repeatCommand({ id, file, scale, seed, data, ...rest }: RunReque
   return words.join(' ');
 }
 
-/** The command that goes on with a run. */
+/** Returns the command that resumes a run. */
 export const resumeCommand = (run: Pick<RunRequest, 'id' | 'file'>, folder: string) =>
   `npx tilegrad run ${nameOf(run)} --resume ${quoteForShell(folder)}`;
 
-/** How the command line names an experiment: by its file, or by its id if it comes with tilegrad. */
+/** Returns an experiment's name on the command line: its file, or its id if it comes with tilegrad. */
 export const nameOf = ({ id, file }: Pick<RunRequest, 'id' | 'file'>): string =>
   file === undefined ? id : quoteForShell(file);
 
-/** A word as a shell takes it. */
+/** Quotes a word for a POSIX shell if it needs quotes. */
 const quoteForShell = (word: string) => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** An option that was not given must not stand in the way of the setting below it. */
+/** Removes options that were not given, so that they do not override settings. */
 function withoutUndefined<T extends object>(object: T): Defined<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

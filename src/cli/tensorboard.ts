@@ -4,8 +4,8 @@ import type { TrainingEntry } from '../report/run-record.ts';
 import type { Callback, Model, TrainInfo } from '../training/model.ts';
 
 /**
- * Curves and histograms of the weights for `tensorboard --logdir RUN/logs`, a folder a model, as if each were trained alone.
- * Those of an attempt that begins anew go.
+ * Creates callbacks that write curves and histograms of the weights for `tensorboard --logdir RUN/logs`: a folder for each replica, as
+ * if it were trained alone. Unless the training is resumed, older logs are removed.
  */
 export async function createTensorBoards(
   runFolder: string,
@@ -25,7 +25,7 @@ export async function createTensorBoards(
   });
 }
 
-/** A model whose weights show those of one replica. */
+/** Returns a view of a model whose weights are those of one replica. */
 function replicaView(model: Model, replica: number): Model {
   if (model.replicas === 1) return model;
   const weights = model.weights.map((weight) => ({

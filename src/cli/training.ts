@@ -11,22 +11,23 @@ import { toPlainJson } from './plain-json.ts';
 import { secondsSince } from './seconds-since.ts';
 import { createTensorBoards } from './tensorboard.ts';
 
-/** Where a training happens. */
+/** What a training gets from its run. */
 export interface TrainingContext {
   device: Device;
   /** The run's folder. */
   folder: string;
-  /** The file that lets this training go on from its last epoch, or from where Ctrl-C stopped it. */
+  /** The file from which this training continues after its last epoch or an interruption. */
   backup: string;
   signal: AbortSignal;
   progress: Callback;
-  /** Called when there is more in the entry. */
+  /** Called when the entry has changed. */
   onChange(): void;
 }
 
 /**
- * Trains the models of an entry, all at once; its histories and figures grow as it goes.
- * @returns what `measure` took of each, and what earlier sessions took. @throws AbortedError after Ctrl-C, with the entry as far as it got
+ * Trains all replicas of an entry together, and writes histories and metrics into it after each epoch.
+ * @returns the value of `measure` for each replica, and the seconds of earlier sessions
+ * @throws AbortedError after Ctrl-C; the entry then holds the finished epochs
  */
 export async function trainModels<M>(
   entry: TrainingEntry,
@@ -84,7 +85,7 @@ async function fit<M>(
       recorder,
       ...(spec.callbacks?.() ?? []),
       ...(spec.tensorBoard ? await createTensorBoards(folder, entry, isResumed) : []),
-      // It goes when the whole training is kept, not when fit ends: figures on the test data are still to come.
+      // Deleted when the result is saved, not when fit ends: the metrics on the test data are still missing then.
       new BackupAndRestore({ path: backup, deleteCheckpoint: false }),
     ],
   });
@@ -93,9 +94,9 @@ async function fit<M>(
   return recorder.secondsBefore;
 }
 
-/** Writes the epochs into the entry, and remembers them where a training is taken up again. */
+/** Writes the epochs into the entry, and restores them if a training is resumed. */
 class EpochRecorder implements Callback {
-  /** What earlier sessions took. */
+  /** Seconds that earlier sessions took. */
   secondsBefore = 0;
   private readonly begun = performance.now();
 
@@ -124,16 +125,16 @@ class EpochRecorder implements Callback {
   }
 }
 
-/** Samples of a loader; what has none is a stream. */
+/** Number of samples of a loader; infinity for a stream. */
 export const samplesOf = (data: unknown): number => (data as { size?: number }).size ?? Number.POSITIVE_INFINITY;
 
-/** The models of a training one by one. */
+/** Returns the replicas of a trained model. */
 function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal): TrainedReplica[] {
   const sliceOfReplica = (all: Float32Array, index: number) => {
     const size = all.length / seeds.length;
     return all.slice(index * size, (index + 1) * size);
   };
-  // The outputs of all come together: they are computed when the first is asked for.
+  // One call computes the outputs of all replicas: the first request makes it.
   const outputs = new Map<unknown, Promise<Float32Array>>();
   return seeds.map((seed, index) => ({
     model,

@@ -25,7 +25,7 @@ export interface WorkerOptions {
 
 /** Does jobs of a queue until Ctrl-C. @throws QueueError, ArgumentError, AdapterError */
 export async function worker(url: string, options: WorkerOptions, io: Io, modules: LazyModules): Promise<void> {
-  const say = (text: string) => writeLine(io.stdout, text);
+  const print = (text: string) => writeLine(io.stdout, text);
   const { serve } = await import('../jobs/serve.ts');
   const { parseAddress } = await import('../jobs/address.ts');
   const address = parseAddress(url, io.env);
@@ -48,16 +48,16 @@ export async function worker(url: string, options: WorkerOptions, io: Io, module
     const adapter = adapterText(device.info) + kernels;
     const rows = experimentHandler({ experiments, engine, device, tuning, io, name, adapter, data: options.data });
     const trials = trialHandler({ searches, device: device as Device, io });
-    say(`Worker ${name}, at the queue ${address.text}`);
-    say(`Adapter: ${adapter}`);
+    print(`Worker ${name}, at the queue ${address.text}`);
+    print(`Adapter: ${adapter}`);
     const { done, failed } = await serve({
       ...(options.stall === undefined ? {} : { stallSeconds: options.stall }),
-      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, say, handlers: [rows, trials] },
+      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, print, handlers: [rows, trials] },
       capability: memoize(
         async (what) => searchCapability(what, searches) ?? capabilityOf(what, experiments, options, io, modules),
       ),
     });
-    say(`${done} jobs done, ${failed} failed`);
+    print(`${done} jobs done, ${failed} failed`);
   } finally {
     interrupt.dispose();
     device.dispose();

@@ -5,36 +5,35 @@ import { checkFlag, checkOptions, formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Callback, History, SafePoint, TrainInfo } from '../training/index.ts';
 import { decodeBackup, encodeBackup } from './backup-file.ts';
-import { onFile, readBytes, writeFile } from './files.ts';
+import { readBytes, withFileErrors, writeFile } from './files.ts';
 
 /** Options of `BackupAndRestore`. */
 export interface BackupAndRestoreOptions {
-  /** The file. Each training needs one of its own. */
+  /** Path of the file. Each training needs its own. */
   path: string;
-  /** After every epoch, or after every so many steps. Default `epoch`. */
+  /** When to save: after every epoch, or every n steps. Default: `epoch`. */
   saveFreq?: 'epoch' | number;
-  /** Whether the file goes when `fit` has come to its end. Default true. */
+  /** Whether to delete the file when `fit` has finished. Default: true. */
   deleteCheckpoint?: boolean;
 }
 
 /**
- * Lets a training that was interrupted go on, as Keras's callback of this name: run the program again, and `fit` continues where
- * the file left off, with the same bits (weights, optimiser, logs) as if it had never stopped, on the same adapter and with the
- * same choice of kernels (`device.choices`). Kept are the weights, the optimiser's state and rate, the place within the epoch and
- * what was counted in it, the logs so far, and what other callbacks remember; shuffles and dropout follow from `seed` and that
- * place. A `fit` that is ended by its `signal` leaves a backup too.
+ * Resumes an interrupted training, as Keras's callback of the same name. Run the program again: `fit` continues where the file was
+ * saved, with the same bits (weights, optimizer, logs) as without the interruption, on the same adapter and with the same kernels
+ * (`device.choices`). The file holds the weights, the optimizer's state and rate, the position within the epoch and its totals, the
+ * logs so far, and the state of other callbacks. Shuffles and dropout follow from `seed` and the position. A `fit` that its `signal`
+ * stops also leaves a backup.
  *
- * `fit` must be called with what it was called with before, but for `epochs`, options of callbacks, and callbacks that remember
- * nothing. Of a stream the batches that were trained on are taken and dropped: a function is called for the epoch under way only,
- * and must give the same batches. The file is replaced whole, so that the last one stays until the next is on the disk, also where
- * the disk is full.
+ * Call `fit` with the same arguments as before, except `epochs`, options of callbacks, and callbacks without state. A stream is read
+ * again and the batches that were trained on are skipped: a function is called only for the current epoch, and must return the same
+ * batches. The file is replaced atomically, so the last backup stays until the next is on the disk, even if the disk is full.
  */
 export class BackupAndRestore implements Callback {
-  /** Where this `fit` went on; null where it began from the start. */
+  /** Position from which this `fit` resumed; null if it started from the beginning. */
   resumedFrom: {
-    /** The epoch that was under way, from 1. */
+    /** The interrupted epoch, from 1. */
     epoch: number;
-    /** How many of its steps were done. */
+    /** Number of its finished steps. */
     step: number;
   } | null = null;
   private readonly path: string;
@@ -59,7 +58,7 @@ export class BackupAndRestore implements Callback {
     this.deleteCheckpoint = checkFlag('BackupAndRestore', 'deleteCheckpoint', deleteCheckpoint);
   }
 
-  /** Removes what a process killed in the midst of writing left. @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
+  /** Also removes temporary files of killed processes. @throws FileError; DataError for a damaged file; ArgumentError for that of another training */
   async onTrainBegin({ resume }: Pick<TrainInfo, 'resume'>): Promise<void> {
     this.steps = 0;
     this.resumedFrom = null;
@@ -78,15 +77,15 @@ export class BackupAndRestore implements Callback {
     if (due || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
   }
 
-  /** The file stays for a training that was interrupted or failed. @throws FileError */
+  /** Keeps the file if the training was interrupted or failed. @throws FileError */
   onTrainEnd(
     { interrupted }: Pick<History, 'interrupted'>,
     failure: {
-      /** What `fit` is about to throw. */
+      /** The error that `fit` is about to throw. */
       error: unknown;
     } | null,
   ): void {
     if (interrupted || failure || !this.deleteCheckpoint) return;
-    onFile('delete', this.path, () => rmSync(this.path, { force: true }));
+    withFileErrors('delete', this.path, () => rmSync(this.path, { force: true }));
   }
 }

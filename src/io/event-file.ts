@@ -7,24 +7,24 @@ import { bytes, double, type Field, floats, int, message } from './protobuf.ts';
  * written as `tf.summary` of TensorFlow 2 writes them: a tensor, and the name of the plugin that shows it.
  */
 
-/** A record in its frame: length, its masked CRC-32C, the bytes, theirs. */
+/** A framed record: length, its masked CRC-32C, data, their masked CRC-32C. */
 export function record(data: Uint8Array): Uint8Array {
   const frame = new Uint8Array(16 + data.length);
   const view = new DataView(frame.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(8, masked(crc32c(frame.subarray(0, 8))), true);
+  view.setUint32(8, maskCrc(crc32c(frame.subarray(0, 8))), true);
   frame.set(data, 12);
-  view.setUint32(12 + data.length, masked(crc32c(data)), true);
+  view.setUint32(12 + data.length, maskCrc(crc32c(data)), true);
   return frame;
 }
 
-/** A CRC of data that itself holds CRCs would be weak, so TFRecords rotate it and add a constant. */
-const masked = (crc: number) => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+/** TFRecords rotate a CRC and add a constant, because a CRC of data that contain CRCs would be weak. */
+const maskCrc = (crc: number) => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
 /** One value of a summary: its name, the tensor, and the plugin that shows it. */
 export type Summary = Field;
 
-/** An event: what a file of them is made of. @param wallTime seconds since 1970 @param step an epoch, from 0 */
+/** An event of an event file. @param wallTime seconds since 1970 @param step the epoch, from 0 */
 export const summaryEvent = (wallTime: number, step: number, summaries: readonly Summary[]): Uint8Array =>
   message(
     double(1, wallTime),
@@ -32,10 +32,10 @@ export const summaryEvent = (wallTime: number, step: number, summaries: readonly
     bytes(5, message(...summaries.map((value) => bytes(1, value)))),
   );
 
-/** What every event file begins with. */
+/** The first event of every file. */
 export const versionEvent = (wallTime: number): Uint8Array => message(double(1, wallTime), bytes(3, 'brain.Event:2'));
 
-/** The beginning of a session that writes from a step on: what an earlier one wrote of it and later ones is of no more use. */
+/** Marks a session that writes from a step on: TensorBoard discards what earlier sessions wrote at that step and later ones. */
 export const startEvent = (wallTime: number, step: number): Uint8Array =>
   message(double(1, wallTime), int(2, step), bytes(7, int(1, 1)));
 
@@ -55,7 +55,7 @@ export const scalar = (tag: string, value: number): Summary =>
 export const text = (tag: string, value: string): Summary =>
   summary(tag, 'text', message(int(1, STRING), bytes(2, ''), bytes(8, value)));
 
-/** A picture. @param png its file */
+/** A picture. @param png the bytes of its file */
 export const image = (
   tag: string,
   { width, height, png }: { width: number; height: number; png: Uint8Array },
@@ -66,7 +66,7 @@ export const image = (
     message(int(1, STRING), bytes(2, shapeOf([3])), bytes(8, `${width}`), bytes(8, `${height}`), bytes(8, png)),
   );
 
-/** How values spread, as `tf.summary.histogram` counts them. */
+/** A histogram of values, as `tf.summary.histogram` counts them. */
 export function histogram(tag: string, values: ArrayLike<number>): Summary {
   const rows = buckets(values);
   const content = new Uint8Array(8 * rows.length);
@@ -78,9 +78,8 @@ export function histogram(tag: string, values: ArrayLike<number>): Summary {
 const BUCKETS = 30;
 
 /**
- * [left, right, count] of 30 buckets of the same width from the smallest value to the largest, which the last one includes.
- * Where all values are one, the last bucket has them all; without values all is zero. Values that are not finite are left
- * out: they have no place between two edges.
+ * Returns [left, right, count] of 30 buckets of equal width from the smallest to the largest value, which the last bucket includes.
+ * If all values are equal, the last bucket counts all; without values everything is 0. Values that are not finite are not counted.
  */
 export function buckets(values: ArrayLike<number>): number[] {
   const finite = Float64Array.from(values).filter(Number.isFinite);
@@ -99,17 +98,17 @@ export function buckets(values: ArrayLike<number>): number[] {
   return counts.flatMap((count, i) => [edge(i), edge(i + 1), count]);
 }
 
-/** A layer in TensorBoard's drawing of a model. */
+/** A layer in TensorBoard's graph of a model. */
 export interface GraphNode {
   name: string;
   /** The kind of layer. */
   op: string;
   inputs: readonly string[];
-  /** Shape of one sample of its output; the batch is drawn as unknown. */
+  /** Shape of its output without the batch, which the graph shows as unknown. */
   shape: readonly number[];
 }
 
-/** The drawing of a model: what TensorBoard shows under "Graphs". */
+/** The graph of a model, which TensorBoard shows under "Graphs". */
 export const graphEvent = (wallTime: number, nodes: readonly GraphNode[]): Uint8Array =>
   message(double(1, wallTime), bytes(4, message(...nodes.map((node) => bytes(1, nodeOf(node))))));
 

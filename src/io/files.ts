@@ -18,8 +18,8 @@ const reasons: Record<string, string> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-/** Runs `body`; what the system refuses becomes a FileError that says why in words. */
-export function onFile<T>(action: string, path: string, body: () => T): T {
+/** Runs `body`. Converts errors of the system to a FileError that gives the reason in words. @throws FileError */
+export function withFileErrors<T>(action: string, path: string, body: () => T): T {
   checkText(`${action}: the path`, path);
   try {
     return body();
@@ -31,11 +31,11 @@ export function onFile<T>(action: string, path: string, body: () => T): T {
 }
 
 /** The bytes of a regular file. @throws FileError */
-export const readBytes = (path: string): Uint8Array => onFile('read', path, () => readRegular(path));
+export const readBytes = (path: string): Uint8Array => withFileErrors('read', path, () => readRegular(path));
 
-/** Writes a file whole or not at all (see `writeWhole`), with the folders above it. @throws FileError */
+/** Writes a file completely or not at all (see `writeFileAtomic`), and creates its folders. @throws FileError */
 export function writeFile(path: string, content: string | Uint8Array): void {
-  onFile('write', path, () => {
+  withFileErrors('write', path, () => {
     createFolders(dirname(resolve(path)));
     writeFileAtomic(path, content);
   });

@@ -2,18 +2,18 @@ import { appendFileSync, existsSync, statSync, truncateSync, writeFileSync } fro
 import { dirname, resolve } from 'node:path';
 import { createFolders } from '../base/create-folders.ts';
 import { checkRegular, readRegular } from '../base/regular-file.ts';
-import { onFile, writeFile } from './files.ts';
+import { withFileErrors, writeFile } from './files.ts';
 
-/** A file that grows line by line and, however it ends, holds whole lines: a log. */
+/** A log file to which lines are appended; it never contains part of a line for long, even after a crash. */
 export class LineFile {
   constructor(readonly path: string) {}
 
   /**
-   * Empties the file, or goes on after its last whole line: one that a killed process left unfinished goes.
-   * @returns the first line when going on, null for a new file. @throws FileError
+   * Empties the file, or prepares to append after its last complete line: an incomplete one of a killed process is removed.
+   * @returns the first line if it appends, null for a new file. @throws FileError
    */
   begin({ append }: { append: boolean }): string | null {
-    return onFile('write', this.path, () => {
+    return withFileErrors('write', this.path, () => {
       createFolders(dirname(resolve(this.path)));
       checkRegular('write', this.path);
       if (!append || !existsSync(this.path)) {
@@ -27,19 +27,19 @@ export class LineFile {
     });
   }
 
-  /** All lines; none where somebody has removed the file. @throws FileError */
+  /** Returns all lines; none if the file was removed. @throws FileError */
   read(): string {
-    return onFile('read', this.path, () => (existsSync(this.path) ? readRegular(this.path).toString() : ''));
+    return withFileErrors('read', this.path, () => (existsSync(this.path) ? readRegular(this.path).toString() : ''));
   }
 
-  /** Replaces the file by what `read` returned. @throws FileError */
+  /** Replaces the content by a value that `read` returned. @throws FileError */
   replace(text: string): void {
     writeFile(this.path, text);
   }
 
-  /** Adds a line; where that fails, none of it stays. @throws FileError */
+  /** Appends a line, completely or not at all. @throws FileError */
   add(line: string): void {
-    onFile('write', this.path, () => {
+    withFileErrors('write', this.path, () => {
       const before = existsSync(this.path) ? statSync(this.path).size : 0;
       try {
         appendFileSync(this.path, `${line}\n`);

@@ -31,8 +31,7 @@ export const saveSafetensors = (path: string, ...content: Parameters<typeof enco
   writeFile(path, encodeSafetensors(...content));
 
 /**
- * Writes a model's weights, by their names, as a safetensors file. A file that was there is replaced whole, or stays where
- * writing fails.
+ * Writes a model's weights, by their names, as a safetensors file. An existing file is replaced atomically; it stays if writing fails.
  * @throws FileError; ArgumentError before `build`
  */
 export async function saveWeights(model: Model, path: string, ...surplus: never[]): Promise<void> {
@@ -42,7 +41,7 @@ export async function saveWeights(model: Model, path: string, ...surplus: never[
 }
 
 /**
- * Gives a model the weights of a safetensors file: see `decodeWeights`.
+ * Loads the weights of a safetensors file into a model: see `decodeWeights`.
  * @returns the names of the weights that were loaded
  * @throws FileError, DataError, ArgumentError
  */
@@ -50,8 +49,8 @@ export const loadWeights = (model: Model, path: string, options: LoadWeightsOpti
   decodeWeights(model, readBytes(path), options, path);
 
 /**
- * Writes a whole model: layers, options and weights, but no optimiser. A file that was there is replaced whole, or stays
- * where writing fails.
+ * Writes a whole model: layers, options and weights, but not the optimizer. An existing file is replaced atomically; it stays if
+ * writing fails.
  * @throws FileError; ArgumentError before `build`, and for options that a file cannot hold
  */
 export async function saveModel(model: Model, path: string, ...surplus: never[]): Promise<void> {
@@ -60,12 +59,12 @@ export async function saveModel(model: Model, path: string, ...surplus: never[])
   writeFile(path, await encodeModel(model));
 }
 
-/** The model that `saveModel` wrote, on a device: see `decodeModel`. @throws FileError, DataError, ArgumentError */
+/** Loads a model that `saveModel` wrote onto a device: see `decodeModel`. @throws FileError, DataError, ArgumentError */
 export const loadModel = (path: string, device: Device, options: LoadModelOptions = {}): Model =>
   decodeModel(readBytes(path), device, options, path);
 
 /**
- * Gives a model the weights of a .h5, .weights.h5 or .keras file: see `decodeKerasWeights`.
+ * Loads the weights of a .h5, .weights.h5 or .keras file into a model: see `decodeKerasWeights`.
  * @returns the names of the weights that were loaded
  * @throws FileError, DataError, ArgumentError
  */
@@ -82,7 +81,7 @@ export async function loadKerasWeights(
   return decodeKerasWeights(model, readBytes(path), options, path);
 }
 
-/** The model of a .keras file, or of a .h5 file with a whole model, not built yet: see `decodeKeras`. @throws FileError, DataError, ArgumentError */
+/** Loads the model of a .keras file, or of a .h5 file with a whole model. It is not built yet: see `decodeKeras`. @throws FileError, DataError, ArgumentError */
 export async function loadKeras(path: string, options: LoadKerasOptions = {}, ...surplus: never[]): Promise<Model> {
   checkText('loadKeras: the path of a .keras or .h5 file', path);
   checkKerasOptions('loadKeras', options);

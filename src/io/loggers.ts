@@ -3,12 +3,12 @@ import { ArgumentError, DataError } from '../base/errors.ts';
 import type { Callback, CallbackState, EpochLogs } from '../training/index.ts';
 import { LineFile } from './line-file.ts';
 
-/** What stands in a column of a figure that an epoch is without. */
+/** The cell of a metric that an epoch does not have. */
 const NOT_THERE = 'NA';
 
 /** Options of `CSVLogger` and `JSONLLogger`. */
 export interface LoggerOptions {
-  /** Goes on after what is in the file, as when training is resumed. Default false: begins anew. */
+  /** Whether to append to the file, as when training is resumed. Default: false, which empties it. */
   append?: boolean;
 }
 
@@ -19,9 +19,9 @@ function fileOf(callback: string, path: string): LineFile {
   return new LineFile(path);
 }
 
-/** Writes each finished epoch as a line of a CSV file with a header, as Keras's callback of this name. */
+/** Writes each finished epoch as a line of a CSV file with a header, as Keras's callback of the same name. */
 export class CSVLogger implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups; a bundler may change the name of the class. */
   readonly [Symbol.toStringTag] = 'CSVLogger';
   readonly adds = [];
   private readonly file: LineFile;
@@ -29,7 +29,7 @@ export class CSVLogger implements Callback {
   private readonly append: boolean;
   private columns: string[] | null = null;
 
-  /** @param options.separator between values, default a comma. @throws ArgumentError */
+  /** @param options.separator separates values; default: a comma. @throws ArgumentError */
   constructor(path: string, options: LoggerOptions & { separator?: string } = {}, ...surplus: never[]) {
     checkOptions('CSVLogger', options, { append: true, separator: true }, surplus);
     this.file = fileOf('CSVLogger', path);
@@ -37,7 +37,7 @@ export class CSVLogger implements Callback {
     this.append = checkFlag('CSVLogger', 'append', options.append ?? false);
     if (typeof this.separator !== 'string' || !/^[^\w\s".+-]$|^\t$/.test(this.separator)) {
       throw new ArgumentError(
-        `CSVLogger: separator must be a sign such as , or ; but is ${formatValue(this.separator)}`,
+        `CSVLogger: separator must be a character such as , or ; but is ${formatValue(this.separator)}`,
       );
     }
   }
@@ -48,12 +48,12 @@ export class CSVLogger implements Callback {
   }
 
   private begin(append: boolean): void {
-    // Spreadsheets and Windows end lines by \r\n.
+    // Spreadsheets and Windows end lines with \r\n.
     const header = this.file.begin({ append })?.replace(/\r$/, '');
     this.columns = header === undefined ? null : cellsOf(header, this.separator);
   }
 
-  /** The lines so far: those of epochs that are trained again go. @throws FileError */
+  /** Returns the lines so far, so that a resumed training removes those of epochs that it trains again. @throws FileError */
   state(): CallbackState {
     return { text: this.file.read() };
   }
@@ -65,8 +65,8 @@ export class CSVLogger implements Callback {
   }
 
   /**
-   * Figures that callbacks add in some epochs have columns too: `NA` stands where an epoch is without one, as in Keras.
-   * @throws FileError; DataError where the file is no log of epochs
+   * Metrics that callbacks add only in some epochs have columns, too: `NA` marks epochs without them, as in Keras.
+   * @throws FileError; DataError if the file is not a log of epochs
    */
   onEpochEnd(logs: EpochLogs): void {
     const row = Object.fromEntries(Object.entries(logs).filter(([, value]) => value !== undefined));
@@ -84,7 +84,7 @@ export class CSVLogger implements Callback {
     this.file.add(this.line(this.columns.map((name) => (Object.hasOwn(row, name) ? textOf(row[name]) : NOT_THERE))));
   }
 
-  /** Columns after those there are, in a file that is replaced whole; in them the epochs so far have nothing. */
+  /** Adds columns by replacing the file; earlier epochs have `NA` in them. */
   private addColumns(names: readonly string[]): void {
     this.columns = [...this.columns!, ...names];
     const [, ...rows] = this.file.read().split(/\r?\n/);
@@ -101,7 +101,7 @@ export class CSVLogger implements Callback {
 
 const textOf = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value));
 
-/** The cells of a line, of which those in quotes may hold the separator. */
+/** Splits a line into cells; quoted ones may contain the separator. */
 function cellsOf(line: string, separator: string): string[] {
   const cells = line.split(new RegExp(`\\${separator}(?=(?:[^"]*"[^"]*")*[^"]*$)`));
   return cells.map((cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
@@ -109,7 +109,7 @@ function cellsOf(line: string, separator: string): string[] {
 
 /** Writes each finished epoch as one JSON object in a line. JSON has no NaN: `null` reads as "not a finite number". */
 export class JSONLLogger implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups; a bundler may change the name of the class. */
   readonly [Symbol.toStringTag] = 'JSONLLogger';
   readonly adds = [];
   private readonly file: LineFile;
@@ -127,7 +127,7 @@ export class JSONLLogger implements Callback {
     this.file.begin({ append: this.append });
   }
 
-  /** As CSVLogger's. @throws FileError */
+  /** Returns the lines so far, as `CSVLogger` does. @throws FileError */
   state(): CallbackState {
     return { text: this.file.read() };
   }

@@ -9,40 +9,40 @@ import {
   modelConfig,
   type TrainInfo,
 } from '../training/index.ts';
-import { FigurePath } from './figure-path.ts';
 import { saveModel, saveWeights } from './load-save.ts';
+import { MetricPath } from './metric-path.ts';
 
 /** Options of `ModelCheckpoint`. */
 export interface ModelCheckpointOptions {
   /**
-   * The file; figures of the epoch may be part of its name, in Python's formats: `model-{epoch:02d}-{val_loss:.3f}.safetensors`.
-   * Names are those of the logs (`valLoss`) or Keras's (`val_loss`); {{ and }} are braces themselves.
+   * Path of the file. It may contain metrics of the epoch in Python's formats: `model-{epoch:02d}-{val_loss:.3f}.safetensors`.
+   * Their names are those of the logs (`valLoss`) or of Keras (`val_loss`); {{ and }} are literal braces.
    */
   path: string;
-  /** The figure that decides what is best. Default `valLoss`. */
+  /** The metric that decides which epoch is best. Default: `valLoss`. */
   monitor?: string;
-  /** Whether a file is only written for an epoch better than all before. Default false: after every epoch. */
+  /** Whether to save only epochs that are better than all before. Default: false, which saves every epoch. */
   saveBestOnly?: boolean;
-  /** Default `auto`. */
+  /** Whether a smaller or a larger value is better. Default: `auto`, which follows from the name. */
   mode?: MonitorMode;
-  /** Whether only the weights are saved, for `loadWeights`, rather than the whole model. Default false. */
+  /** Whether to save only the weights, for `loadWeights`, instead of the whole model. Default: false. */
   saveWeightsOnly?: boolean;
 }
 
 /**
- * Saves the model after an epoch, as Keras's callback of this name. A file is replaced whole, so that one that was there stays
- * until the new one is on the disk, also where the disk is full.
+ * Saves the model after an epoch, as Keras's callback of the same name. A file is replaced atomically, so an existing one stays until
+ * the new one is on the disk, even if the disk is full.
  */
 export class ModelCheckpoint implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Name in backups; a bundler may change the name of the class. */
   readonly [Symbol.toStringTag] = 'ModelCheckpoint';
   readonly adds = [];
   private readonly options: ModelCheckpointOptions;
-  private readonly path: FigurePath;
+  private readonly path: MetricPath;
   private readonly monitor: Monitor;
   private model: Model | null = null;
 
-  /** @throws ArgumentError for options that make no sense */
+  /** @throws ArgumentError for invalid options */
   constructor(options: ModelCheckpointOptions, ...surplus: never[]) {
     checkOptions(
       'ModelCheckpoint',
@@ -62,16 +62,16 @@ export class ModelCheckpoint implements Callback {
     checkFlag('ModelCheckpoint', 'saveBestOnly', options.saveBestOnly ?? false);
     checkFlag('ModelCheckpoint', 'saveWeightsOnly', options.saveWeightsOnly ?? false);
     this.options = { ...options };
-    this.path = new FigurePath(options.path);
+    this.path = new MetricPath(options.path);
     this.monitor = new Monitor('ModelCheckpoint', options.monitor ?? 'valLoss', options.mode);
   }
 
-  /** The best value of the monitored figure so far; null before the first epoch, and unless `saveBestOnly`. */
+  /** The best value of the monitored metric so far; null before the first epoch, and unless `saveBestOnly`. */
   get best(): number | null {
     return this.monitor.best;
   }
 
-  /** @throws ArgumentError for a model that cannot be saved whole, or a figure, monitored or of the path, that will not be there: before anything is trained in vain */
+  /** @throws ArgumentError, before training starts, if the model cannot be saved or if `monitor` or `path` names an unknown metric */
   onTrainBegin({ model, ...figures }: LoggedMetrics & Pick<TrainInfo, 'model'>): void {
     this.model = model;
     if (this.options.saveBestOnly) this.monitor.begin(figures);
@@ -89,11 +89,11 @@ export class ModelCheckpoint implements Callback {
     this.path.resume();
   }
 
-  /** @throws FileError; ArgumentError for a figure that the epoch does not have */
+  /** @throws FileError; ArgumentError for a metric that the epoch does not have */
   async onEpochEnd(logs: EpochLogs): Promise<void> {
     const { saveBestOnly = false, saveWeightsOnly = false } = this.options;
     if (saveBestOnly && !this.monitor.improves(logs)) return;
     const save = saveWeightsOnly ? saveWeights : saveModel;
-    await save(this.model!, this.path.fill(logs));
+    await save(this.model!, this.path.format(logs));
   }
 }

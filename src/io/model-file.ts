@@ -13,36 +13,36 @@ import type { NdArray, NdArrayLike } from './nd-array.ts';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.ts';
 
 /**
- * A model's file is a safetensors file: each weight by its name, such as `conv2d/kernel`, and in the metadata `format`,
- * `version` and, for a whole model, `model`, the JSON of `modelConfig`. Of a model of several replicas, which `replicas` counts, each
- * tensor has an axis more, the first. One file, so that it can be replaced in one go.
+ * A model's file is a safetensors file: each weight by its name, such as `conv2d/kernel`. Its metadata are `format`, `version` and, for
+ * a whole model, `model`, the JSON of `modelConfig`. With several replicas, their number is in `replicas`, and each tensor has one
+ * more axis, the first. It is one file, so that it can be replaced atomically.
  */
 export const FORMAT = 'tilegrad';
-/** Grows when a file of the old kind would be misread. */
+/** Increased when older files would be misread. */
 export const VERSION = '1';
 
 /** Options of `loadWeights` and `decodeWeights`. */
 export interface LoadWeightsOptions {
-  /** Loads the weights that model and file both have, as Keras's `by_name`, rather than ask for the same ones. Default false. */
+  /** Loads only the weights that model and file both have, as Keras's `by_name`. Default: false, which requires equal names. */
   byName?: boolean;
   /**
-   * Loads only the weights of the model whose names begin so; in the file they are called by what follows. With
-   * `mobilenetv2/`, a network saved on its own is loaded into one that contains it.
+   * Loads only the weights of the model whose names begin with this prefix; the names in the file are without it. With
+   * `mobilenetv2/`, a separately saved network is loaded into one that contains it.
    */
   prefix?: string;
-  /** Of a file of several replicas, the one to load, from 0. Default: all, into a model of as many. */
+  /** The replica to load from a file with several, from 0. Default: all, into a model with as many. */
   replica?: number;
 }
 
 /** Options of `loadModel` and `decodeModel`. */
 export interface LoadModelOptions {
-  /** Classes of layers that are none of tilegrad's, by their `kind`. Each is constructed with what its `getConfig` returned. */
+  /** Your own layer classes by their `kind`. Each is constructed with the value that its `getConfig` returned. */
   customLayers?: Record<string, LayerClass>;
-  /** Of a file of several replicas, the one to load, from 0. Default: all of them. */
+  /** The replica to load from a file with several, from 0. Default: all. */
   replica?: number;
 }
 
-/** Weights that are read back at a time: each takes a buffer of its own, and of tens of thousands at once drivers die. */
+/** Weights that are read back at once: each needs its own buffer, and drivers fail with tens of thousands of them. */
 const READ_AT_ONCE = 256;
 
 async function bytesOfModel(model: Model, metadata: Record<string, string>): Promise<Uint8Array<ArrayBuffer>> {
@@ -50,27 +50,27 @@ async function bytesOfModel(model: Model, metadata: Record<string, string>): Pro
   const { replicas, weights } = model;
   const tensors: [string, NdArrayLike][] = [];
   for (let first = 0; first < weights.length; first += READ_AT_ONCE) {
-    const read = weights
+    const reads = weights
       .slice(first, first + READ_AT_ONCE)
       .map(async ({ name, tensor }): Promise<[string, NdArrayLike]> => {
         const shape = replicas > 1 ? [replicas, ...tensor.shape] : tensor.shape;
         return [name, { shape, data: (await tensor.data()) as Float32Array<ArrayBuffer> }];
       });
-    tensors.push(...(await Promise.all(read)));
+    tensors.push(...(await Promise.all(reads)));
   }
   const all: Record<string, string> = { format: FORMAT, version: VERSION, ...metadata };
   if (replicas > 1) all.replicas = String(replicas);
   return encodeSafetensors(tensors, all);
 }
 
-/** All weights of a model as a safetensors file, by their names. Waits for the GPU. @throws ArgumentError before `build` */
+/** Encodes all weights of a model, by their names, as a safetensors file. Waits for the GPU. @throws ArgumentError before `build` */
 export async function encodeWeights(model: Model, ...surplus: never[]): Promise<Uint8Array<ArrayBuffer>> {
   checkSurplus('encodeWeights', surplus);
   return bytesOfModel(model, {});
 }
 
 /**
- * A whole model as a safetensors file: layers, their options and weights, but no optimiser. Waits for the GPU.
+ * Encodes a whole model as a safetensors file: layers, their options and weights, but not the optimizer. Waits for the GPU.
  * @throws ArgumentError before `build`, and for options that a file cannot hold, such as a function
  */
 export async function encodeModel(model: Model, ...surplus: never[]): Promise<Uint8Array<ArrayBuffer>> {
@@ -81,7 +81,7 @@ export async function encodeModel(model: Model, ...surplus: never[]): Promise<Ui
     parseJson(json);
   } catch (cause) {
     throw new ArgumentError(
-      `${model.title}: ${(cause as Error).message}, so that it could not be loaded; use saveWeights and make the model in code`,
+      `${model.title}: ${(cause as Error).message}, so that it could not be loaded; use saveWeights and create the model in code`,
       { cause },
     );
   }
@@ -89,12 +89,12 @@ export async function encodeModel(model: Model, ...surplus: never[]): Promise<Ui
 }
 
 /**
- * Gives a model the weights of a file; one that is not built yet begins with them, see `Model.setInitialWeights`. All are checked
- * before the first is changed. The optimiser's state is left alone.
- * @param name the file's, for messages
+ * Loads the weights of a file into a model. A model that is not built yet starts with them, see `Model.setInitialWeights`. All are
+ * checked before the first is changed. The optimizer's state does not change.
+ * @param name name of the file, for messages
  * @returns the names of the weights that were loaded
- * @throws DataError for a file that is none, is cut short or fits another model, saying in what they differ; ArgumentError where
- *   nothing would be loaded
+ * @throws DataError for other files, one that is cut short, or one that does not fit the model (the message lists the differences);
+ *   ArgumentError if nothing would be loaded
  */
 export function decodeWeights(
   model: Model,
@@ -106,30 +106,35 @@ export function decodeWeights(
   checkOptions('loadWeights', options, { byName: true, prefix: true, replica: true });
   checkNotTraining('loadWeights', model);
   if (options.prefix !== undefined && options.prefix !== '') checkText('loadWeights: prefix', options.prefix);
-  return assignTensors(model, read(bytes, name, 'decodeKerasWeights (loadKerasWeights for a path)'), options, name);
+  return assignTensors(
+    model,
+    readModelFile(bytes, name, 'decodeKerasWeights (loadKerasWeights for a path)'),
+    options,
+    name,
+  );
 }
 
 /**
- * The model of a file that `encodeModel` made, on a device; `compile` it to train it further.
- * @param name the file's, for messages
- * @throws DataError for a file that is none, is cut short, of a newer version or without a model; ArgumentError for a layer whose
- *   class is not known
+ * Decodes a model that `encodeModel` encoded, and builds it on a device. Call `compile` to train it further.
+ * @param name name of the file, for messages
+ * @throws DataError for other files, and one that is cut short, of a newer version or without a model; ArgumentError for a layer of an
+ *   unknown class
  */
 export function decodeModel(bytes: Uint8Array, device: Device, options: LoadModelOptions = {}, name = 'model'): Model {
   checkOptions('loadModel', options, { customLayers: true, replica: true });
-  const file = read(bytes, name, 'decodeKeras (loadKeras for a path)');
+  const file = readModelFile(bytes, name, 'decodeKeras (loadKeras for a path)');
   const { tensors, metadata } = file;
   if (metadata.format !== FORMAT || metadata.model === undefined) {
     throw new DataError(
-      `${name} holds ${tensors.size} tensors, but no model: make the model in code and use loadWeights`,
+      `${name} holds ${tensors.size} tensors, but no model: create the model in code and use loadWeights`,
     );
   }
   const { replica } = options;
   const replicas = replica === undefined ? replicasOf(file) : 1;
-  checkHeld(replica, replicasOf(file), name);
+  checkReplica(replica, replicasOf(file), name);
   const model = modelOf(metadata.model, options, name);
   const weights = model.plan(model.inputShape).weights;
-  // Before anything of these sizes is made: the file has no such values where they are absurd.
+  // First compare the shapes, before anything is allocated: a damaged file may state absurd sizes.
   if (weights.length + tensors.size > 0) pairUp(model.title, weights, file, {}, name);
   model.build(device, { replicas });
   try {
@@ -154,11 +159,11 @@ function modelOf(json: string, { customLayers, replica }: LoadModelOptions, name
   }
 }
 
-/** @param forKeras the function that reads the same of Keras's files */
-function read(bytes: Uint8Array, name: string, forKeras: string) {
+/** @param forKeras the function that reads Keras's files, for messages */
+function readModelFile(bytes: Uint8Array, name: string, forKeras: string) {
   if (bytes instanceof Uint8Array && (isHdf5(bytes) || isZip(bytes))) {
     throw new DataError(
-      `${name} is ${isZip(bytes) ? 'a zip file, as .keras files are' : 'an HDF5 file, as .h5 files of Keras are'}, and no safetensors file; await ${forKeras} reads Keras's files`,
+      `${name} is ${isZip(bytes) ? 'a zip file, as .keras files are' : 'an HDF5 file, as .h5 files of Keras are'}, not a safetensors file; await ${forKeras} reads Keras's files`,
     );
   }
   const file = decodeSafetensors(bytes, name);
@@ -173,8 +178,8 @@ function read(bytes: Uint8Array, name: string, forKeras: string) {
 }
 
 /**
- * Metadata is text that anybody can write: a number that is wrong would build too large a model, or read past the tensors.
- * @throws DataError unless each tensor has an axis of so many replicas
+ * Checks the number of replicas in the metadata: a wrong one would build too large a model, or read past the tensors.
+ * @throws DataError unless the first axis of each tensor has this length
  */
 function checkReplicaAxes(file: Safetensors, name: string): void {
   const held = replicasOf(file);
@@ -193,7 +198,7 @@ interface NamedShape {
   shape: Shape;
 }
 
-/** A weight of a model, and its values in a file: of all replicas, where there are several. */
+/** A weight of a model, and its values in a file, those of all replicas. */
 interface Pair<T> {
   wanted: T;
   array: NdArray;
@@ -202,33 +207,36 @@ interface Pair<T> {
 const replicasOf = ({ metadata: { format, replicas } }: Safetensors): number =>
   format === FORMAT && /^[1-9]\d*$/.test(replicas ?? '') ? Number(replicas) : 1;
 
-/** @throws ArgumentError for a replica that a file of `held` does not have */
-function checkHeld(replica: number | undefined, held: number, name: string): void {
+/** @throws ArgumentError for a replica that a file with `held` replicas does not have */
+function checkReplica(replica: number | undefined, held: number, name: string): void {
   if (replica === undefined || (Number.isInteger(replica) && replica >= 0 && replica < held)) return;
   throw new ArgumentError(
     `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${formatValue(replica)}`,
   );
 }
 
-/** Which replicas of a file go into a model: one that was asked for, or the only one, into all. @throws ArgumentError, DataError */
-function chosenReplicas(model: Model, file: Safetensors, replica: number | undefined, name: string): number[] {
+/**
+ * Returns the file's replica for each replica of the model: the requested or the only one for all, else each for its own.
+ * @throws ArgumentError, DataError
+ */
+function selectReplicas(model: Model, file: Safetensors, replica: number | undefined, name: string): number[] {
   const held = replicasOf(file);
-  checkHeld(replica, held, name);
+  checkReplica(replica, held, name);
   const replicas = model.built ? model.replicas : 1;
   if (replica !== undefined || held === 1) return Array(replicas).fill(replica ?? 0);
   if (held === replicas) return Array.from({ length: held }, (_, r) => r);
   throw new DataError(
-    `${name} holds ${held} replicas, but the model ${model.title} ${model.built ? `has ${replicas}` : 'is not built yet'}: say which with { replica }`,
+    `${name} holds ${held} replicas, but the model ${model.title} ${model.built ? `has ${replicas}` : 'is not built yet'}: select one with { replica }`,
   );
 }
 
 /**
- * Gives a model the tensors of a file. All are checked before the first is changed.
- * @returns the names of the weights that were assigned. @throws DataError, ArgumentError where the two do not fit together
+ * Writes the tensors of a file into a model. All are checked before the first is changed.
+ * @returns the names of the weights that were assigned. @throws DataError, ArgumentError if file and model do not match
  */
 export function assignTensors(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
   if (!model.built) return assignInitial(model, file, options, name);
-  const chosen = chosenReplicas(model, file, options.replica, name);
+  const chosen = selectReplicas(model, file, options.replica, name);
   const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));
   const pairs = pairUp(model.title, weights, file, options, name);
   for (const {
@@ -245,9 +253,9 @@ export function assignTensors(model: Model, file: Safetensors, options: LoadWeig
   return pairs.map(({ wanted }) => wanted.name);
 }
 
-/** The same for a model that is not built yet: `build` begins with the values. */
+/** Does the same for a model that is not built yet: `build` starts with the values. */
 function assignInitial(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
-  const [replica] = chosenReplicas(model, file, options.replica, name);
+  const [replica] = selectReplicas(model, file, options.replica, name);
   const pairs = pairUp(model.title, model.plan(model.inputShape).weights, file, options, name);
   const values = pairs.map(({ wanted, array: { shape, data } }) => {
     const size = sizeOf(shape);
@@ -262,7 +270,7 @@ function assignInitial(model: Model, file: Safetensors, options: LoadWeightsOpti
   return pairs.map(({ wanted }) => wanted.name);
 }
 
-/** The weights of a model with their values in a file. @throws DataError, ArgumentError where the two do not fit together */
+/** Pairs the weights of a model with their values in a file. @throws DataError, ArgumentError if file and model do not match */
 function pairUp<T extends NamedShape>(
   title: string,
   weights: readonly T[],
@@ -287,33 +295,33 @@ function pairUp<T extends NamedShape>(
   const differences = [
     ...(byName
       ? []
-      : listed(
+      : summarizeNames(
           'the file lacks',
           [...names].filter((known) => !tensors.has(known)),
         )),
     ...(byName
       ? []
-      : listed(
+      : summarizeNames(
           'the model lacks',
           [...tensors.keys()].filter((known) => !names.has(known)),
         )),
-    ...listed('of another shape', pairs.flatMap(otherShape)),
-    ...listed('no floats', pairs.flatMap(noFloats)),
+    ...summarizeNames('of another shape', pairs.flatMap(otherShape)),
+    ...summarizeNames('no floats', pairs.flatMap(noFloats)),
   ];
   if (differences.length > 0) {
     throw new DataError(`${name} does not fit the model ${title}: ${differences.join('; ')}`);
   }
   if (pairs.length === 0) {
     throw new ArgumentError(
-      `${name}: no name of its weights is one of the model's; the file's begin with ${[...tensors.keys()][0]}, ` +
+      `${name}: file and model have no weight names in common; the file's begin with ${[...tensors.keys()][0]}, ` +
         `the model's with ${wanted[0]!.name}`,
     );
   }
   return pairs;
 }
 
-/** At most a few of them: a wrong file may differ in hundreds. */
-const listed = (what: string, names: readonly string[]): string[] => {
+/** Lists at most five names: a wrong file may differ in hundreds. */
+const summarizeNames = (what: string, names: readonly string[]): string[] => {
   const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
   return names.length === 0 ? [] : [`${what} ${names.slice(0, 5).join(', ')}${more}`];
 };

@@ -15,7 +15,7 @@ import {
 } from './nd-array.ts';
 
 const MAGIC = '\x93NUMPY';
-/** Longer headers are refused, as by NumPy itself: no array of numbers has one. */
+/** Longer headers are refused, as NumPy does: no array of numbers has one. */
 const MAX_HEADER = 10_000;
 
 /** NumPy's names of the types, without the byte order. */
@@ -35,7 +35,7 @@ const TYPES: Record<string, StoredType> = {
 };
 const nameOf = (type: ElementType) => Object.keys(TYPES).find((name) => TYPES[name] === type)!;
 
-/** An array as NumPy's `.npy` (version 1.0, little endian, C order), as `numpy.save` writes it. @throws ArgumentError, ShapeError */
+/** Encodes an array as NumPy's `.npy` (version 1.0, little endian, C order), as `numpy.save` does. @throws ArgumentError, ShapeError */
 export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
   const checked = ndArray('encodeNpy', array);
   const { shape, dtype } = checked;
@@ -52,9 +52,9 @@ export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads NumPy's `.npy`, versions 1 to 3, of any byte order; half floats become f32 and Fortran order becomes C order.
- * @param name the file's, for messages
- * @throws DataError for what is no such file, is cut short or holds elements that have no place here
+ * Decodes NumPy's `.npy`, versions 1 to 3, in any byte order. Half floats become f32, Fortran order becomes C order.
+ * @param name name of the file, for messages
+ * @throws DataError for other files, for one that is cut short, and for element types that are not supported
  */
 export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
   checkBytes('decodeNpy', bytes);
@@ -75,18 +75,18 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
 
 function headerOf(bytes: Uint8Array, name: string): { header: string; start: number } {
   if (String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC) {
-    throw new DataError(`${name} is no .npy file: it does not begin with \\x93NUMPY`);
+    throw new DataError(`${name} is not a .npy file: it does not begin with \\x93NUMPY`);
   }
   const version = bytes[6] ?? 0;
   if (bytes.length >= 8 && (version < 1 || version > 3)) {
-    throw new DataError(`${name}: .npy version ${version}.${bytes[7]} is not known; 1.0, 2.0 and 3.0 are`);
+    throw new DataError(`${name}: .npy version ${version}.${bytes[7]} is not supported; 1.0, 2.0 and 3.0 are`);
   }
   const wide = version > 1;
   const from = wide ? 12 : 10;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = bytes.length < from ? from : from + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (bytes.length < start) {
-    throw new DataError(`${name} is cut short: it has ${bytes.length} bytes, of which ${start} would be its header`);
+    throw new DataError(`${name} is cut short: it has ${bytes.length} bytes, but its header alone needs ${start}`);
   }
   if (start - from > MAX_HEADER) {
     throw new DataError(
@@ -119,7 +119,7 @@ function parseHeader(header: string, name: string) {
   return { stored, littleEndian: order !== '>', fortranOrder: fortran[1] === 'True', shape };
 }
 
-/** Elements that lie first axis first, in row-major order. */
+/** Reorders elements from column-major to row-major order. */
 function rowMajor(data: ArrayData, shape: Shape): ArrayData {
   const result = data.slice();
   const steps = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));

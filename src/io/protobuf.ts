@@ -15,16 +15,16 @@ function varint(value: number): number[] {
   return bytes;
 }
 
-const tagged = (field: number, wireType: number, bytes: ArrayLike<number>) =>
+const encodeTagged = (field: number, wireType: number, bytes: ArrayLike<number>) =>
   Uint8Array.of(...varint(field * 8 + wireType), ...(Array.from(bytes) as number[]));
 
 /** An int32, int64 or enum. */
-export const int = (field: number, value: number): Field => tagged(field, 0, varint(value));
+export const int = (field: number, value: number): Field => encodeTagged(field, 0, varint(value));
 
 export const double = (field: number, value: number): Field => {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setFloat64(0, value, true);
-  return tagged(field, 1, bytes);
+  return encodeTagged(field, 1, bytes);
 };
 
 /** Text, bytes, or a message within the message. */

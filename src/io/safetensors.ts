@@ -14,11 +14,11 @@ import {
   type StoredType,
 } from './nd-array.ts';
 
-/** What a safetensors file holds: named arrays, and text about them. */
+/** Content of a safetensors file: named arrays and metadata. */
 export interface Safetensors {
   /** The arrays by name. */
   tensors: Map<string, NdArray>;
-  /** Texts by name; empty where the file has none. */
+  /** Texts by name; empty if the file has none. */
   metadata: Record<string, string>;
 }
 
@@ -39,22 +39,22 @@ const TYPES: Record<string, StoredType> = {
 };
 const nameOf = (type: StoredType) => Object.keys(TYPES).find((name) => TYPES[name] === type)!;
 
-/** Longer headers are refused, as by the format's own reader: they could only be meant to hurt. */
+/** Longer headers are refused, as the format's own reader does: only an attack would have one. */
 const MAX_HEADER = 100_000_000;
-/** More take seconds to look at before the first can be refused; models of 100,000 layers have as many. */
+/** Limit of tensors: models of 100,000 layers have as many, and checking more would take seconds. */
 const MAX_TENSORS = 200_000;
 const METADATA = '__metadata__';
 /**
- * The last entry of the metadata is the checksum of the whole file, header included. The first says that there is one, so that a
- * file in which the last one's name was damaged does not pass for one without. `decodeSafetensors` checks both and takes them out.
+ * The last entry of the metadata is the checksum of the whole file, header included. The first one says that there is a checksum, so
+ * that damage to the name of the last entry is noticed. `decodeSafetensors` checks and removes both.
  */
 const SUM = 'tilegrad.crc32c';
 const HAS_SUM = 'tilegrad.checksum';
 
 /**
- * Named arrays as a safetensors file, readable by the `safetensors` packages of Python and Rust. Nothing in such a file is
- * ever executed. The metadata gets two entries more: a checksum of the file, which `decodeSafetensors` checks.
- * @throws ArgumentError, ShapeError for an array that is none, or metadata that is not text or longer than readers allow
+ * Encodes named arrays as a safetensors file, readable by the `safetensors` packages of Python and Rust. Such files contain no code.
+ * Two entries are added to the metadata: a checksum of the file, which `decodeSafetensors` checks.
+ * @throws ArgumentError, ShapeError for invalid arrays, and for metadata that are not text or longer than readers allow
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
@@ -67,12 +67,15 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** The same without a checksum, for files that have one of their own. */
+/** Encodes without a checksum, for files that have their own. */
 export function encodeUnchecked(
   tensors: Iterable<readonly [name: string, array: NdArrayLike]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const arrays = named(tensors).map(([name, array]) => ({ name, array: ndArray(`encodeSafetensors: ${name}`, array) }));
+  const arrays = readNamed(tensors).map(([name, array]) => ({
+    name,
+    array: ndArray(`encodeSafetensors: ${name}`, array),
+  }));
   checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
   const entries = new Map<string, unknown>();
@@ -88,7 +91,7 @@ export function encodeUnchecked(
   let end = 0;
   for (const { name, array } of arrays) {
     if (name === METADATA || entries.has(name)) {
-      throw new ArgumentError(`encodeSafetensors: a tensor cannot be called ${name}, which is taken`);
+      throw new ArgumentError(`encodeSafetensors: a tensor cannot be called ${name}, which the format uses`);
     }
     const begin = end;
     end += array.data.byteLength;
@@ -99,7 +102,7 @@ export function encodeUnchecked(
   const header = Math.ceil(text.length / 8) * 8;
   if (header > MAX_HEADER) {
     throw new ArgumentError(
-      `encodeSafetensors: names and metadata take ${header} bytes, more than the ${MAX_HEADER} that readers allow; keep long text in a file of its own`,
+      `encodeSafetensors: names and metadata take ${header} bytes, more than the ${MAX_HEADER} that readers allow; store long text in a separate file`,
     );
   }
   const bytes = new Uint8Array(8 + header + end);
@@ -113,8 +116,8 @@ export function encodeUnchecked(
   return bytes;
 }
 
-/** @throws ArgumentError unless all are pairs of a name and an array */
-function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
+/** Returns pairs of names and arrays. @throws ArgumentError for anything else */
+function readNamed(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
   const refused = () =>
     new ArgumentError(
       `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${formatValue(tensors)}`,
@@ -128,10 +131,10 @@ function named(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
 }
 
 /**
- * Reads a safetensors file. Half floats (F16, BF16) become f32.
- * @param name the file's, for messages
- * @throws DataError for what is no such file or cut short, for tensors that overlap or leave gaps, for a name used twice and
- *   for element types without a place here; for a file whose checksum is not that of its bytes. One without a checksum is read
+ * Decodes a safetensors file. Half floats (F16, BF16) become f32. A file without a checksum is accepted.
+ * @param name name of the file, for messages
+ * @throws DataError for other files and one that is cut short, for tensors that overlap or leave gaps, for a name used twice, for
+ *   element types that are not supported, and for a file whose checksum does not match its bytes
  */
 export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safetensors {
   checkBytes('decodeSafetensors', bytes);
@@ -170,14 +173,14 @@ const headerTextOf = (bytes: Uint8Array): string => {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
 };
 
-/** At which byte of a file the digits of its checksum stand. Quotes within text are escaped, so they stand nowhere else. */
+/** Offset of the checksum's digits in a file. Quotes within text are escaped, so only the real entry matches. */
 function placeOfSum(header: string, sum: string): number | undefined {
   const entry = `"${SUM}":"`;
   const at = header.indexOf(`${entry}${sum}"`);
   return at < 0 ? undefined : 8 + new TextEncoder().encode(header.slice(0, at + entry.length)).length;
 }
 
-/** @throws DataError unless the file is as it was written, with this checksum */
+/** @throws DataError if the file does not match its checksum */
 function checkSum(bytes: Uint8Array, sum: string | undefined, name: string): void {
   const place = sum?.length === EMPTY_CHECKSUM.length ? placeOfSum(headerTextOf(bytes), sum) : undefined;
   const found = place === undefined ? undefined : checksumOf(bytes, place);
@@ -186,8 +189,8 @@ function checkSum(bytes: Uint8Array, sum: string | undefined, name: string): voi
     ? `its bytes have the CRC-32C ${found}, but were written with ${sum}`
     : 'it was written with a checksum, which is not to be found';
   throw new DataError(
-    `${name} is damaged: ${what}; take another copy, or save it again. If another program changed it on purpose, let that leave ` +
-      `out the metadata ${HAS_SUM} and ${SUM}`,
+    `${name} is damaged: ${what}; take another copy, or save it again. If another program changed it on purpose, it must remove ` +
+      `the metadata ${HAS_SUM} and ${SUM}`,
   );
 }
 
@@ -217,7 +220,7 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
     header = parseJson(text);
   } catch (cause) {
     throw new DataError(
-      `${name}: its header is no JSON that is read (${(cause as Error).message}); is it a safetensors file?`,
+      `${name}: its header is not valid JSON (${(cause as Error).message}); is it a safetensors file?`,
       {
         cause,
       },
@@ -233,7 +236,7 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
   return { entries: header, start: 8 + length };
 }
 
-/** The keys of the outermost object of a legal JSON text, in which `JSON.parse` would let a later one replace an earlier. */
+/** Returns the keys of the outermost object of a valid JSON text, also duplicates, which `JSON.parse` drops. */
 function* keysOf(json: string): Generator<string> {
   let depth = 0;
   for (let at = 0; at < json.length; at++) {
@@ -242,7 +245,7 @@ function* keysOf(json: string): Generator<string> {
     else if (sign === '}' || sign === ']') depth--;
     if (sign !== '"') continue;
     const begin = at;
-    // By hand, as a pattern for a text of millions of characters runs out of stack.
+    // Without a regular expression, which runs out of stack on a text of millions of characters.
     for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++;
     if (depth !== 1) continue;
     let next = at + 1;
@@ -251,7 +254,7 @@ function* keysOf(json: string): Generator<string> {
   }
 }
 
-/** @throws DataError unless shape, type and place in the file agree */
+/** @throws DataError unless shape, type and offsets agree */
 function entryOf(value: unknown, subject: string, tensor: string) {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
   if (typeof dtype !== 'string' || !Array.isArray(shape) || !Array.isArray(offsets) || offsets.length !== 2) {

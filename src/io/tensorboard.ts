@@ -18,30 +18,30 @@ import {
   text,
   versionEvent,
 } from './event-file.ts';
-import { onFile } from './files.ts';
+import { withFileErrors } from './files.ts';
 
 /** Options of `TensorBoard`. */
 export interface TensorBoardOptions {
-  /** Default `logs`: curves of training go below `logs/train`, those of validation below `logs/validation`. */
+  /** Folder of the logs; default: `logs`. Training metrics go into its subfolder `train`, validation metrics into `validation`. */
   logDir?: string;
-  /** Every how many epochs the spread of each weight is written; default 0, never. */
+  /** Epochs between histograms of the weights; default: 0, none. */
   histogramFreq?: number;
-  /** Whether the layers and what feeds what are drawn, and the summary written. Default true. */
+  /** Whether to write the graph of the layers and the summary. Default: true. */
   writeGraph?: boolean;
-  /** A picture of the model: the bytes of a PNG file. Default none. */
+  /** A picture of the model: the bytes of a PNG file. Default: none. */
   modelImage?: Uint8Array;
 }
 
 /**
- * Writes what `tensorboard --logdir logs` shows: curves of the epochs under Keras's names (`epoch_loss`, from step 0), the model,
- * and, where asked for, histograms of its weights. Each epoch is on the disk when the next begins.
+ * Writes logs for `tensorboard --logdir logs`: metrics of the epochs under Keras's names (`epoch_loss`, from step 0), the model, and
+ * histograms of its weights if requested. Each epoch is on the disk before the next begins.
  */
 export class TensorBoard implements Callback {
   readonly adds = [];
   private readonly options: Required<Omit<TensorBoardOptions, 'modelImage'>>;
   private readonly picture: Summary | null;
   private readonly files = new Map<'train' | 'validation', string>();
-  /** The runs of which this training has written an epoch. */
+  /** Subfolders into which this training has written an epoch. */
   private readonly begun = new Set<'train' | 'validation'>();
   private model: Model | null = null;
 
@@ -88,7 +88,7 @@ export class TensorBoard implements Callback {
     const curves = { train: [] as Summary[], validation: [] as Summary[] };
     for (const [name, value] of Object.entries(figures)) {
       if (typeof value !== 'number') continue;
-      // A callback may call what it adds as Keras would: val_auc.
+      // A callback may use Keras's name for a metric that it adds: val_auc.
       const [, figure] = /^val_?((?<=_).+|[A-Z].*)$/.exec(name) ?? [];
       curves[figure ? 'validation' : 'train'].push(scalar(`epoch_${snake(figure ?? name)}`, value));
     }
@@ -96,8 +96,8 @@ export class TensorBoard implements Callback {
     if (histogramFreq > 0 && step % histogramFreq === 0) curves.train.push(...(await this.histograms()));
     for (const of of ['train', 'validation'] as const) {
       if (curves[of].length === 0) continue;
-      // Epochs trained again after an interruption take the place of those written before; what lies at step 0 beside the first
-      // one, such as the summary, stays.
+      // Epochs that are trained again after an interruption replace those written before. The summary, which is also at step 0,
+      // stays.
       if (!this.begun.has(of)) this.write(of, startEvent(now(), Math.max(1, step)));
       this.begun.add(of);
       this.write(of, summaryEvent(now(), step, curves[of]));
@@ -111,10 +111,10 @@ export class TensorBoard implements Callback {
     return Promise.all(weights);
   }
 
-  /** Adds an event to a run's file, in one piece. */
+  /** Appends an event to a subfolder's file in one call. */
   private write(of: 'train' | 'validation', event: Uint8Array): void {
     const folder = join(this.options.logDir, of);
-    onFile('write', folder, () => {
+    withFileErrors('write', folder, () => {
       let path = this.files.get(of);
       if (!path) {
         createFolders(folder);
@@ -130,15 +130,15 @@ export class TensorBoard implements Callback {
 const now = () => Date.now() / 1000;
 
 let last = 0;
-/** Microseconds since 1970, later with each call, even where the clock is turned back. */
+/** Microseconds since 1970, increasing with each call even if the clock is set back. */
 const nextMoment = () => {
   last = Math.max(last + 1, 1000 * Date.now());
   return last;
 };
 
 /**
- * As TensorFlow names them: TensorBoard looks for `tfevents` and reads the files of a folder by their names' order, which is
- * here that of their beginnings: all numbers have their full length, and none comes twice.
+ * Returns a new file name of TensorFlow's form. TensorBoard looks for `tfevents` and reads the files of a folder in the order of their
+ * names, which is the order of their creation: the numbers have leading zeros and are unique.
  */
 const fileName = () => {
   const moment = String(nextMoment()).padStart(16, '0');
@@ -148,7 +148,7 @@ const fileName = () => {
 /** `learningRate` -> `learning_rate`, `Loss` -> `loss`. */
 const snake = (name: string) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 
-/** Width and height, from the first chunk of a PNG. @throws ArgumentError for what is none */
+/** Returns width and height from the first chunk of a PNG file. @throws ArgumentError for other bytes */
 function sizeOfPng(png: Uint8Array): { width: number; height: number } {
   const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
   if (!(png instanceof Uint8Array) || png.length < 24 || !signature.every((byte, i) => png[i] === byte)) {
@@ -158,7 +158,7 @@ function sizeOfPng(png: Uint8Array): { width: number; height: number } {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-/** The layers of a model as a graph; those of a model within it are drawn inside that one's box, which `/` makes. */
+/** Returns the layers of a model as a graph. Layers of a nested model have its name and `/` in front, so they are drawn in its box. */
 function drawing(model: Model): GraphNode[] {
   const source: GraphNode = { name: 'input', op: 'Input', inputs: [], shape: model.inputShape };
   return [source, ...nodesOf(model, '', ['input']).nodes];

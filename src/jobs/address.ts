@@ -37,8 +37,8 @@ export function parseAddress(url: string, env: Record<string, string | undefined
   const hostname = parsed.hostname.replace(/^\[(.*)\]$/, '$1'); // IPv6
   const port = parsed.port === '' ? 6379 : Number(parsed.port);
   const db = Number(database[1] ?? '');
-  const password = decoded(parsed.password) || env[PASSWORD_VARIABLE] || undefined;
-  const username = decoded(parsed.username) || undefined;
+  const password = decodePart(parsed.password) || env[PASSWORD_VARIABLE] || undefined;
+  const username = decodePart(parsed.username) || undefined;
   return {
     ...{ host: hostname, port, db },
     ...(username === undefined ? {} : { username }),
@@ -48,7 +48,7 @@ export function parseAddress(url: string, env: Record<string, string | undefined
   };
 }
 
-function decoded(part: string): string {
+function decodePart(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {

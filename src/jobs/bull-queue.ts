@@ -6,12 +6,12 @@ import { AbortedError, ArgumentError, TilegradError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
 import { KEEP_RESULTS_S, putFiles } from './files.ts';
 import { outcomeOf } from './outcome.ts';
-import { reconnected } from './reconnected.ts';
 import { type announcement, jobData, type jobResult, keys, type Needs, PREFIX, queueName } from './records.ts';
-import { MOST_STALLS, stallTimes } from './stall.ts';
+import { retryOnReconnect } from './retry-on-reconnect.ts';
+import { MAX_STALLS, stallTimes } from './stall.ts';
 
 /** Pending jobs that are looked at each time. */
-const MOST_LOOKED_AT = 200;
+const MAX_CHECKED_JOBS = 200;
 
 export type JobResult = z.infer<typeof jobResult>;
 
@@ -42,7 +42,7 @@ interface Pending {
 export class BullQueue {
   private readonly pending = new Map<string, Pending>();
   /** How many of the pending jobs were looked at in this round. */
-  private lookedAt = 0;
+  private nextToPoll = 0;
 
   private constructor(
     readonly name: string,
@@ -53,8 +53,8 @@ export class BullQueue {
     /** Looks for jobs whose workers are gone; takes none itself. */
     private readonly checker: Worker,
   ) {
-    events.on('completed', ({ jobId }) => void this.settle(jobId));
-    events.on('failed', ({ jobId }) => void this.settle(jobId));
+    events.on('completed', ({ jobId }) => void this.settleIfDone(jobId));
+    events.on('failed', ({ jobId }) => void this.settleIfDone(jobId));
   }
 
   static async open(client: Redis, needs: Needs, stallSeconds: number): Promise<BullQueue> {
@@ -66,7 +66,7 @@ export class BullQueue {
     const events = new bullmq.QueueEvents(name, { ...options, connection: client.duplicate() });
     const checker = new bullmq.Worker(name, null, {
       ...options,
-      ...{ autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MOST_STALLS },
+      ...{ autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MAX_STALLS },
     });
     // A lost connection is told of once, by `connect`.
     for (const one of [queue, events, checker] as EventEmitter[]) one.on('error', () => {});
@@ -90,7 +90,7 @@ export class BullQueue {
   /** Waits for a job's result. @throws JobError, DataError; ArgumentError if its id stands for another computation; AbortedError */
   async run(job: NewJob, signal: AbortSignal | undefined): Promise<JobResult> {
     const pending = this.pending.get(job.id) ?? this.begin(job);
-    if (!job.keyDecides) checkSame(job.id, pending.data.payload, job.payload);
+    if (!job.keyDecides) checkSamePayload(job.id, pending.data.payload, job.payload);
     pending.waiting++;
     let onAbort = () => {};
     const aborted = new Promise<never>((_, reject) => {
@@ -127,13 +127,13 @@ export class BullQueue {
       pending.data.files = await putFiles(this.client, files);
       const there = await this.queue.getJob(id);
       if (there && (await there.isFailed())) await there.remove();
-      else if (there && !keyDecides) checkSame(id, jobData.safeParse(there.data).data?.payload, payload);
+      else if (there && !keyDecides) checkSamePayload(id, jobData.safeParse(there.data).data?.payload, payload);
       await this.add(id, pending);
       if (pending.isCancelled) await this.queue.remove(id);
       pending.isBusy = false;
-      await this.settle(id); // it may be done already
+      await this.settleIfDone(id); // it may be done already
     };
-    reconnected(put).catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
+    retryOnReconnect(put).catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
     return pending;
   }
 
@@ -153,7 +153,7 @@ export class BullQueue {
   }
 
   /** Looks whether a pending job is finished, and ends the wait for it. */
-  private async settle(id: string): Promise<void> {
+  private async settleIfDone(id: string): Promise<void> {
     const pending = this.pending.get(id);
     if (!pending || pending.isBusy) return;
     pending.isBusy = true;
@@ -173,19 +173,19 @@ export class BullQueue {
   }
 
   /** Looks at pending jobs, a number of them each time, in case an event was missed. */
-  async look(): Promise<void> {
+  async pollPending(): Promise<void> {
     await this.announce();
     const ids = [...this.pending.keys()];
-    const from = this.lookedAt < ids.length ? this.lookedAt : 0;
-    this.lookedAt = from + MOST_LOOKED_AT;
-    for (const id of ids.slice(from, this.lookedAt)) await this.settle(id);
+    const from = this.nextToPoll < ids.length ? this.nextToPoll : 0;
+    this.nextToPoll = from + MAX_CHECKED_JOBS;
+    for (const id of ids.slice(from, this.nextToPoll)) await this.settleIfDone(id);
   }
 
   counts() {
     return this.queue.getJobCounts('waiting', 'active', 'completed', 'failed');
   }
 
-  async printed(id: string): Promise<string[]> {
+  async printedLines(id: string): Promise<string[]> {
     return (await this.queue.getJobLogs(id)).logs;
   }
 
@@ -207,7 +207,7 @@ export class BullQueue {
 }
 
 /** @throws ArgumentError if the same id stands for two computations */
-function checkSame(id: string, there: unknown, asked: unknown): void {
+function checkSamePayload(id: string, there: unknown, asked: unknown): void {
   const [one = '', other = ''] = [there, asked].map((payload) => JSON.stringify(payload));
   if (one === other) return;
   throw new ArgumentError(

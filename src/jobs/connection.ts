@@ -4,7 +4,7 @@ import { importPackage } from '../base/import-package.ts';
 import { type Address, PASSWORD_VARIABLE } from './address.ts';
 
 /** The oldest server with all commands that are used: Redis 6.2, and every Valkey. */
-const OLDEST = [6, 2] as const;
+const MIN_VERSION = [6, 2] as const;
 /** How long a first connection may take. */
 const CONNECT_MS = 5000;
 /** Between two attempts to connect again; the thread that keeps locks is quicker, so that it comes before those who look for stalled jobs. */
@@ -48,10 +48,10 @@ function createClient(RedisClient: typeof Redis, address: Address): Redis {
 
 /**
  * Opens the first connection to a server.
- * @param say is told, once each, that the connection is lost and that it is back
+ * @param print is told, once each, that the connection is lost and that it is back
  * @throws MissingPackageError where ioredis is not installed; QueueError within seconds if nobody answers there, or not as Redis or Valkey do, or the password is wrong
  */
-export async function connect(address: Address, say: (text: string) => void): Promise<Redis> {
+export async function connect(address: Address, print: (text: string) => void): Promise<Redis> {
   const { Redis: RedisClient } = await importPackage('ioredis', 'a queue of jobs', () => import('ioredis'));
   const client = track(createClient(RedisClient, address));
   let lastError: Error | undefined;
@@ -59,11 +59,11 @@ export async function connect(address: Address, say: (text: string) => void): Pr
     lastError = error; // `close` says what people need; without a listener ioredis prints to the console
   });
   const failed = new Promise<never>((_, reject) => {
-    client.once('close', () => reject(unreachable(address, lastError?.message ?? 'it closed the connection')));
+    client.once('close', () => reject(unreachableError(address, lastError?.message ?? 'it closed the connection')));
   });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unreachable(address, `no answer in ${CONNECT_MS / 1000} s`)), CONNECT_MS);
+    timer = setTimeout(() => reject(unreachableError(address, `no answer in ${CONNECT_MS / 1000} s`)), CONNECT_MS);
   });
   try {
     const ready = client
@@ -73,7 +73,7 @@ export async function connect(address: Address, say: (text: string) => void): Pr
     await Promise.race([ready, failed, late]);
   } catch (error) {
     client.disconnect();
-    throw error instanceof QueueError ? error : unreachable(address, String((error as Error)?.message ?? error));
+    throw error instanceof QueueError ? error : unreachableError(address, String((error as Error)?.message ?? error));
   } finally {
     clearTimeout(timer);
     failed.catch(() => {});
@@ -82,12 +82,12 @@ export async function connect(address: Address, say: (text: string) => void): Pr
   client.on('close', () => {
     if (isLost || client.status === 'end') return;
     isLost = true;
-    say(`The connection to the queue at ${address.text} is lost; waiting for it to come back`);
+    print(`The connection to the queue at ${address.text} is lost; waiting for it to come back`);
   });
   client.on('ready', () => {
     if (!isLost) return;
     isLost = false;
-    say(`The queue at ${address.text} is back`);
+    print(`The queue at ${address.text} is back`);
   });
   return client;
 }
@@ -95,14 +95,14 @@ export async function connect(address: Address, say: (text: string) => void): Pr
 /** @throws QueueError for a server that is too old */
 function checkVersion({ text }: Address, info: string): void {
   const [, version = '', major = 0, minor = 0] = /redis_version:((\d+)\.(\d+)\S*)/.exec(info) ?? [];
-  if (Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])) return;
+  if (Number(major) > MIN_VERSION[0] || (Number(major) === MIN_VERSION[0] && Number(minor) >= MIN_VERSION[1])) return;
   throw new QueueError(
     `queue: ${text} is Redis ${version || 'of an unknown version'}; use Redis 6.2 or newer, or Valkey`,
   );
 }
 
 /** The error for a server that cannot be worked with, with what to do about it. */
-function unreachable(address: Address, reason: string): QueueError {
+function unreachableError(address: Address, reason: string): QueueError {
   const isRefused = /NOAUTH|WRONGPASS|AUTH\b|NOPERM|without any password/i.test(reason);
   if (isRefused) {
     return new QueueError(

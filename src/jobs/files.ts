@@ -4,7 +4,7 @@ import { ArgumentError, QueueError } from '../base/errors.ts';
 import { type Attachments, keys } from './records.ts';
 
 /** What one value of Redis holds at most. */
-const MOST_BYTES = 512 * 2 ** 20;
+const MAX_BYTES = 512 * 2 ** 20;
 /** Attachments outlive the jobs that name them, which are kept for a day. */
 export const KEEP_RESULTS_S = 24 * 3600;
 const KEEP_FILES_S = 2 * KEEP_RESULTS_S;
@@ -13,9 +13,9 @@ const KEEP_FILES_S = 2 * KEEP_RESULTS_S;
 export async function putFiles(client: Redis, files: Readonly<Record<string, Uint8Array>>): Promise<Attachments> {
   const stored: Attachments = {};
   for (const [name, bytes] of Object.entries(files)) {
-    if (bytes.byteLength > MOST_BYTES) {
+    if (bytes.byteLength > MAX_BYTES) {
       throw new ArgumentError(
-        `queue: the attachment ${name} has ${bytes.byteLength} bytes, but a value of Redis holds at most ${MOST_BYTES}; split it`,
+        `queue: the attachment ${name} has ${bytes.byteLength} bytes, but a value of Redis holds at most ${MAX_BYTES}; split it`,
       );
     }
     const sha256 = createHash('sha256').update(bytes).digest('hex');

@@ -35,7 +35,7 @@ export interface Handler<P = unknown, R = unknown> {
 }
 
 /** A handler whose types are checked here, and which a list of handlers of any kinds can hold. */
-export function handler<P, R>(one: Handler<P, R>): Handler {
+export function defineHandler<P, R>(one: Handler<P, R>): Handler {
   checkOptions('handler', one, { kind: 0, payload: 0, result: 0, run: 0 });
   if (typeof one.kind !== 'string' || !/^[a-z][a-z0-9]*$/.test(one.kind)) {
     throw new ArgumentError(`handler: kind must be small letters and digits, but is ${String(one.kind)}`);
@@ -48,7 +48,7 @@ export function handler<P, R>(one: Handler<P, R>): Handler {
 }
 
 /** Thrown by a handler that finds out that this worker cannot do jobs with these needs: the job goes back to the queue. */
-export class CannotDo extends Error {}
+export class CannotRunJob extends Error {}
 
 /** Thrown by a handler if the worker is of no more use, as after its GPU was lost: the job goes back, and `serve` throws the cause. */
 export class WorkerBroken extends Error {

@@ -23,7 +23,7 @@ interface Settings {
   aliveKey: string;
   workersKey: string;
   /** How long the main thread may be busy without a break before this process counts as stuck. */
-  mostBusyMs: number;
+  maxBusyMs: number;
 }
 
 type Request =
@@ -76,7 +76,7 @@ function threadMain(
     clearInterval(timers.get(name));
     let isBusy = false; // a lost connection must not pile up calls
     const once = async () => {
-      if (isBusy || Date.now() - tickedAt > settings.mostBusyMs) return;
+      if (isBusy || Date.now() - tickedAt > settings.maxBusyMs) return;
       isBusy = true;
       await task().catch(() => {});
       isBusy = false;
@@ -138,10 +138,10 @@ export class KeepAlive {
   private readonly lost = new Map<string, () => void>();
   private readonly ticks: NodeJS.Timeout;
 
-  /** @param mostBusyMs how long the main thread may keep its event loop busy: a handler that never ends must not keep its job for ever */
-  constructor(address: Address, mostBusyMs: number) {
+  /** @param maxBusyMs how long the main thread may keep its event loop busy: a handler that never ends must not keep its job for ever */
+  constructor(address: Address, maxBusyMs: number) {
     const ioredis = createRequire(import.meta.url).resolve('ioredis');
-    const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, mostBusyMs };
+    const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, maxBusyMs };
     const source = `const { parentPort, workerData } = require('node:worker_threads');
       (${threadMain})(require, workerData, parentPort);`;
     this.thread = new Thread(source, {

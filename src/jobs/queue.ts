@@ -19,7 +19,7 @@ import { STALL_SECONDS, stallTimes } from './stall.ts';
 import { Watch } from './watch.ts';
 
 /** How often pending jobs are looked at, in case an event was missed or the server lost its data. */
-const LOOK_MS = 2000;
+const POLL_MS = 2000;
 /** A kind of jobs, by a name that workers know; its results are checked. */
 export interface JobKind<R> {
   /** Small letters and digits. */
@@ -58,7 +58,7 @@ export interface QueueOptions {
   /** Where the password is looked for; default `process.env`. */
   env?: Record<string, string | undefined>;
   /** Is told what people should know: lost connections, refused workers, no worker at all. */
-  say?: (text: string) => void;
+  print?: (text: string) => void;
   /** After how many seconds without a sign of its worker a job is given to another; default 30. Workers have their own. */
   stallSeconds?: number;
 }
@@ -78,19 +78,19 @@ export class JobQueue {
     readonly address: string,
     private readonly client: Redis,
     private readonly stallSeconds: number,
-    say: (text: string) => void,
+    print: (text: string) => void,
   ) {
-    this.watch = new Watch(client, say, `npx tilegrad worker ${address}`);
-    this.timer = setInterval(() => void this.look(), LOOK_MS);
+    this.watch = new Watch(client, print, `npx tilegrad worker ${address}`);
+    this.timer = setInterval(() => void this.poll(), POLL_MS);
   }
 
   /** @throws ArgumentError for an address that is none; QueueError, within seconds, if the server cannot be reached or refuses */
   static async open(options: QueueOptions): Promise<JobQueue> {
-    checkOptions('openQueue', options, { url: 0, env: 0, say: 0, stallSeconds: 0 });
-    const { url, env = process.env, say = () => {}, stallSeconds = STALL_SECONDS } = options;
+    checkOptions('openQueue', options, { url: 0, env: 0, print: 0, stallSeconds: 0 });
+    const { url, env = process.env, print = () => {}, stallSeconds = STALL_SECONDS } = options;
     const address = parseAddress(url, env);
     stallTimes(stallSeconds);
-    return new JobQueue(address.text, await connect(address, say), stallSeconds, say);
+    return new JobQueue(address.text, await connect(address, print), stallSeconds, print);
   }
 
   /**
@@ -123,7 +123,7 @@ export class JobQueue {
       ...{ value: value.data, worker: result.worker, seconds: result.seconds },
       fileNames: Object.keys(result.files),
       file: async (name) => getFile(this.client, name, fileOf(result.files, name)),
-      printed: () => own.printed(id),
+      printed: () => own.printedLines(id),
     };
   }
 
@@ -139,13 +139,13 @@ export class JobQueue {
   }
 
   /** Looks at everything that is pending. */
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     if (this.isLooking || this.client.status !== 'ready') return;
     this.isLooking = true;
     try {
       for (const one of [...this.opened]) {
-        if (!one.isEmpty) await one.look();
-        if (!one.isEmpty) await this.watch.look(one.name);
+        if (!one.isEmpty) await one.pollPending();
+        if (!one.isEmpty) await this.watch.check(one.name);
       }
     } catch {
       // the connection was cut: looked at again

@@ -4,11 +4,11 @@ import type { z } from 'zod';
 import type { TilegradError } from '../base/errors.ts';
 import { toPrintableLine } from '../base/printable.ts';
 import { getFile, putFiles } from './files.ts';
-import { CannotDo, type Handler, type JobContext, WorkerBroken } from './handler.ts';
+import { CannotRunJob, type Handler, type JobContext, WorkerBroken } from './handler.ts';
 import type { KeepAlive } from './keep-alive.ts';
-import { reconnected } from './reconnected.ts';
 import { issueText, jobData, type jobFailure, type jobResult, type WorkerInfo } from './records.ts';
-import { MOST_STALLS } from './stall.ts';
+import { retryOnReconnect } from './retry-on-reconnect.ts';
+import { MAX_STALLS } from './stall.ts';
 
 /** What it takes to do one job. */
 export interface JobRun {
@@ -16,7 +16,7 @@ export interface JobRun {
   keepAlive: KeepAlive;
   info: WorkerInfo;
   handlers: ReadonlyMap<string, Handler>;
-  say(text: string): void;
+  print(text: string): void;
   /** Of the worker: aborts when it is to end. */
   signal: AbortSignal;
   worker: Worker;
@@ -30,14 +30,14 @@ export type Outcome = 'none' | 'done' | 'failed' | 'dropped' | 'returned' | { ca
 
 /** Takes a job from a queue and does it. @throws the cause of a WorkerBroken, after the job went back */
 export async function runJob(run: JobRun): Promise<Outcome> {
-  const { worker, token, say } = run;
+  const { worker, token, print } = run;
   let job: Job | undefined;
   try {
-    job = await reconnected(() => worker.getNextJob(token, { block: false }), run.signal);
+    job = await retryOnReconnect(() => worker.getNextJob(token, { block: false }), run.signal);
   } catch (error) {
     const id = await dropUnreadable(run);
     if (id === null) throw error;
-    say(`Dropped the job ${toPrintableLine(id)}: it is garbage (${toPrintableLine((error as Error).message)})`);
+    print(`Dropped the job ${toPrintableLine(id)}: it is garbage (${toPrintableLine((error as Error).message)})`);
     return 'failed';
   }
   if (!job?.id) return 'none';
@@ -53,7 +53,9 @@ export async function runJob(run: JobRun): Promise<Outcome> {
     return await attempt(run, job, lost.signal);
   } catch (error) {
     if (!isNotOurs(error)) throw error;
-    say(`The result of ${job.id} is dropped: this worker was not heard of for too long, and another was given the job`);
+    print(
+      `The result of ${job.id} is dropped: this worker was not heard of for too long, and another was given the job`,
+    );
     return 'dropped';
   } finally {
     run.keepAlive.release(token);
@@ -64,9 +66,9 @@ export async function runJob(run: JobRun): Promise<Outcome> {
 const isNotOurs = (error: unknown) => [-1, -2, -3, -6].includes((error as { code?: unknown })?.code as number);
 
 async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcome> {
-  const { token, say, info, client } = run;
+  const { token, print, info, client } = run;
   if (job.deferredFailure) {
-    await fail(run, job, 'STALLED', `${MOST_STALLS + 1} workers were lost while they were at it`);
+    await fail(run, job, 'STALLED', `${MAX_STALLS + 1} workers were lost while they were at it`);
     return 'failed';
   }
   const data = jobData.safeParse(job.data);
@@ -75,7 +77,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
   if (!handler || !data.success || !payload?.success) {
     const error = data.error ?? payload?.error;
     const reason = error ? issueText(error) : `there is no kind ${toPrintableLine(job.name).slice(0, 60)}`;
-    say(`Dropped the job ${toPrintableLine(job.id!)}: it is garbage (${reason})`);
+    print(`Dropped the job ${toPrintableLine(job.id!)}: it is garbage (${reason})`);
     await fail(run, job, 'GARBAGE', `it is garbage: ${reason}`);
     return 'failed';
   }
@@ -85,7 +87,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     ...{ key: job.id!.slice(job.name.length + 1), files, fileNames: Object.keys(files) },
     signal: AbortSignal.any([run.signal, lost]),
     print: (line) => void printed.push(job.log(line).catch(() => {})),
-    file: (name) => reconnected(() => getFile(client, name, files[name]!), run.signal),
+    file: (name) => retryOnReconnect(() => getFile(client, name, files[name]!), run.signal),
   };
   const begun = performance.now();
   try {
@@ -96,26 +98,26 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     }
     const result: z.infer<typeof jobResult> = {
       value: value.data,
-      files: await reconnected(() => putFiles(client, output.files ?? {}), run.signal),
+      files: await retryOnReconnect(() => putFiles(client, output.files ?? {}), run.signal),
       worker: info,
       seconds: (performance.now() - begun) / 1000,
     };
     await Promise.all(printed);
-    await reconnected(() => job.moveToCompleted(result, token, false), run.signal);
+    await retryOnReconnect(() => job.moveToCompleted(result, token, false), run.signal);
     return 'done';
   } catch (error) {
     if (isNotOurs(error)) throw error;
     await Promise.all(printed);
     const broken = error instanceof WorkerBroken ? error : undefined;
-    if (broken || error instanceof CannotDo || context.signal.aborted) {
-      await reconnected(() => job.moveToWait(token), run.signal);
+    if (broken || error instanceof CannotRunJob || context.signal.aborted) {
+      await retryOnReconnect(() => job.moveToWait(token), run.signal);
       if (broken) throw broken.cause;
-      if (error instanceof CannotDo) return { cannotDo: error.message };
-      say(`${job.id} went back to the queue`);
+      if (error instanceof CannotRunJob) return { cannotDo: error.message };
+      print(`${job.id} went back to the queue`);
       return 'returned';
     }
     const { code = 'INTERNAL', message = String(error) } = (error ?? {}) as Partial<TilegradError>;
-    say(`${job.id} failed: ${toPrintableLine(message)}`);
+    print(`${job.id} failed: ${toPrintableLine(message)}`);
     await fail(run, job, String(code), message);
     return 'failed';
   }
@@ -125,7 +127,7 @@ async function fail({ info, token, signal }: JobRun, job: Job, code: string, mes
   const failure: z.infer<typeof jobFailure> = { code, message, worker: info };
   const error = new Error(JSON.stringify(failure));
   error.stack = ''; // it is no use to a coordinator, and holds paths of this machine
-  await reconnected(() => job.moveToFailed(error, token, false), signal);
+  await retryOnReconnect(() => job.moveToFailed(error, token, false), signal);
 }
 
 /** Removes the job that was just taken and cannot even be read. @returns its id, null if there is none */

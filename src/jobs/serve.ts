@@ -9,19 +9,19 @@ import { parseAddress } from './address.ts';
 import { connect, disconnectAll } from './connection.ts';
 import type { Handler } from './handler.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { reconnected } from './reconnected.ts';
 import { announcement, type Capability, keys, type Needs, PREFIX, parseRecord, type WorkerInfo } from './records.ts';
+import { retryOnReconnect } from './retry-on-reconnect.ts';
 import { type JobRun, runJob } from './run-job.ts';
-import { MOST_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
+import { MAX_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
 
 /** How long an idle worker waits before it looks whether a queue was announced. */
-const LOOK_MS = 1000;
+const POLL_MS = 1000;
 /** An announced queue without jobs whose coordinator has not been heard of for so long is taken from the list. */
-const FORGET_MS = 3600_000;
+const QUEUE_EXPIRY_MS = 3600_000;
 /** A handler that keeps the event loop busy for longer is taken for one that never ends. */
-const BUSY_SECONDS = 900;
+const MAX_BUSY_SECONDS = 900;
 /** A worker that is not heard of for so long counts as gone. */
-const LIFE_MS = 15_000;
+const HEARTBEAT_MS = 15_000;
 
 export interface ServeOptions {
   /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */
@@ -41,7 +41,7 @@ export interface ServeOptions {
   /** Ends the loop: the running handler's signal aborts, and its job goes back to the queue unless it finishes. */
   signal: AbortSignal;
   /** Is told what people should know. */
-  say?: (text: string) => void;
+  print?: (text: string) => void;
   /** After how many seconds without a sign of this worker its job is given to another; default 30. */
   stallSeconds?: number;
   /**
@@ -67,16 +67,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const {
     url,
     env = process.env,
-    say = () => {},
+    print = () => {},
     signal,
     stallSeconds = STALL_SECONDS,
-    busySeconds = BUSY_SECONDS,
+    busySeconds = MAX_BUSY_SECONDS,
   } = options;
   stallTimes(stallSeconds);
   const address = parseAddress(url, env);
   await loadBullmq(); // else a worker without it would find out with its first job
-  const client = await connect(address, say);
-  const keepAlive = takeKeepAlive(
+  const client = await connect(address, print);
+  const keepAlive = acquireKeepAlive(
     JSON.stringify([address, busySeconds]),
     () => new KeepAlive(address, busySeconds * 1000),
   );
@@ -85,14 +85,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
     name: options.name ?? `${hostname()}-${process.pid}`,
     adapter: options.adapter,
   };
-  keepAlive.keeper.enter(info, LIFE_MS);
-  const loop = new Loop(client, keepAlive.keeper, info, options, stallSeconds, say);
+  keepAlive.keeper.enter(info, HEARTBEAT_MS);
+  const loop = new Loop(client, keepAlive.keeper, info, options, stallSeconds, print);
   try {
     return await loop.run(signal);
   } finally {
     keepAlive.keeper.leave(info.id);
     await loop.close();
-    await keepAlive.giveBack();
+    await keepAlive.release();
     disconnectAll(client);
   }
 }
@@ -109,36 +109,36 @@ function checkServeOptions(options: ServeOptions): void {
       name: 0,
       capability: 0,
       signal: 0,
-      say: 0,
+      print: 0,
       stallSeconds: 0,
       busySeconds: 0,
     },
   });
-  const { handlers, adapter, name = 'worker', signal, capability = async () => '', say = () => {} } = options;
+  const { handlers, adapter, name = 'worker', signal, capability = async () => '', print = () => {} } = options;
   if (!Array.isArray(handlers) || handlers.length === 0) {
     throw new ArgumentError('serve: handlers must be a list of at least one handler');
   }
-  const { busySeconds = BUSY_SECONDS } = options;
+  const { busySeconds = MAX_BUSY_SECONDS } = options;
   if (!(typeof busySeconds === 'number' && busySeconds > 0 && busySeconds < 1e6)) {
     throw new ArgumentError(`serve: busySeconds must be a number above 0, but is ${formatValue(busySeconds)}`);
   }
   checkText('serve: adapter', adapter);
   checkText('serve: name', name);
   checkFunction('serve: capability', capability);
-  checkFunction('serve: say', say);
+  checkFunction('serve: print', print);
   checkSignal('serve', signal);
 }
 
 /** Loops of one process share a thread. */
 const keepers = new Map<string, { keeper: KeepAlive; users: number }>();
 
-function takeKeepAlive(id: string, create: () => KeepAlive) {
+function acquireKeepAlive(id: string, create: () => KeepAlive) {
   const shared = keepers.get(id) ?? { keeper: create(), users: 0 };
   keepers.set(id, shared);
   shared.users++;
   return {
     keeper: shared.keeper,
-    async giveBack() {
+    async release() {
       shared.users--;
       if (shared.users > 0) return;
       keepers.delete(id);
@@ -169,7 +169,7 @@ class Loop {
     private readonly info: WorkerInfo,
     private readonly options: ServeOptions,
     private readonly stallSeconds: number,
-    private readonly say: (text: string) => void,
+    private readonly print: (text: string) => void,
   ) {
     this.handlers = new Map(options.handlers.map((one) => [one.kind, one]));
     this.blocking = client.duplicate();
@@ -196,22 +196,22 @@ class Loop {
   private async work(signal: AbortSignal): Promise<void> {
     let lookedAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
-      if (performance.now() - lookedAt > LOOK_MS) {
-        await reconnected(() => this.lookForQueues(), signal);
+      if (performance.now() - lookedAt > POLL_MS) {
+        await retryOnReconnect(() => this.lookForQueues(), signal);
         lookedAt = performance.now();
       }
-      if (!(await this.takeOne(signal))) await this.waitForJobs(signal);
+      if (!(await this.runNextJob(signal))) await this.waitForJobs(signal);
     }
   }
 
   /** Does a job, if there is one. */
-  private async takeOne(signal: AbortSignal): Promise<boolean> {
+  private async runNextJob(signal: AbortSignal): Promise<boolean> {
     const { lockMs } = stallTimes(this.stallSeconds);
     for (const [queue, { worker }] of [...this.sources]) {
       const token = `${this.info.id}:${this.jobs++}`;
       const run: JobRun = {
         ...{ client: this.client, keepAlive: this.keepAlive, info: this.info, handlers: this.handlers },
-        ...{ say: this.say, signal, worker, token, lockMs },
+        ...{ print: this.print, signal, worker, token, lockMs },
       };
       const outcome = await runJob(run);
       if (outcome === 'none') continue;
@@ -229,11 +229,11 @@ class Loop {
   private async waitForJobs(signal: AbortSignal): Promise<void> {
     const markers = [...this.sources.values()].map(({ marker }) => marker);
     try {
-      if (markers.length > 0) await this.blocking.bzpopmin(markers, LOOK_MS / 1000);
-      else await pause(LOOK_MS, signal);
+      if (markers.length > 0) await this.blocking.bzpopmin(markers, POLL_MS / 1000);
+      else await pause(POLL_MS, signal);
     } catch {
       // Disconnected at the end; a connection that is lost is waited for by the next command.
-      if (!signal.aborted) await pause(LOOK_MS, signal);
+      if (!signal.aborted) await pause(POLL_MS, signal);
     }
   }
 
@@ -241,20 +241,20 @@ class Loop {
     for (const [name, text] of Object.entries(await this.client.hgetall(keys.queues))) {
       const announced = parseRecord(announcement, text);
       if (!announced) {
-        this.say(`Dropped a queue that was announced as garbage: ${name.slice(0, 60)}`);
+        this.print(`Dropped a queue that was announced as garbage: ${name.slice(0, 60)}`);
         await this.client.hdel(keys.queues, name);
         continue;
       }
       if (!this.sources.has(name) && !this.refused.has(name)) await this.join(name, announced.needs);
       const source = this.sources.get(name);
-      if (source && Date.now() - announced.at > FORGET_MS) await this.forget(name, source);
+      if (source && Date.now() - announced.at > QUEUE_EXPIRY_MS) await this.forget(name, source);
     }
   }
 
   private async join(name: string, needs: Needs): Promise<void> {
     const lacks: string[] = [];
     for (const [what, needed] of Object.entries(needs)) {
-      const reason = await this.whyNot(what, needed);
+      const reason = await this.missingReason(what, needed);
       if (reason !== null) lacks.push(reason);
     }
     if (lacks.length > 0) return this.refuse(name, lacks.join('; '));
@@ -262,14 +262,14 @@ class Loop {
     const { lockMs, checkMs } = stallTimes(this.stallSeconds);
     const worker = new Worker(name, null, {
       ...{ connection: this.client, prefix: PREFIX, autorun: false },
-      ...{ lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MOST_STALLS },
+      ...{ lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MAX_STALLS },
     });
     worker.on('error', () => {}); // `connect` tells of a lost connection
     await worker.startStalledCheckTimer();
     this.sources.set(name, { worker, marker: worker.toKey('marker') });
   }
 
-  private async whyNot(what: string, needed: Capability): Promise<string | null> {
+  private async missingReason(what: string, needed: Capability): Promise<string | null> {
     const kind = /^kind (.*)$/.exec(what)?.[1];
     if (kind !== undefined) return this.handlers.has(kind) ? null : `it does not do jobs of kind ${kind}`;
     const has = (await this.options.capability?.(what)) ?? 'it has none';
@@ -282,9 +282,9 @@ class Loop {
     const source = this.sources.get(name);
     this.sources.delete(name);
     await source?.worker.close(true);
-    this.say(`This worker cannot do the jobs of one queue: ${reason}`);
+    this.print(`This worker cannot do the jobs of one queue: ${reason}`);
     await this.client.hset(keys.refusals(name), this.info.id, JSON.stringify({ worker: this.info, reason }));
-    await this.client.expire(keys.refusals(name), FORGET_MS / 1000);
+    await this.client.expire(keys.refusals(name), QUEUE_EXPIRY_MS / 1000);
   }
 
   private async forget(name: string, { worker }: Source): Promise<void> {

@@ -5,7 +5,7 @@ import { ArgumentError } from '../base/errors.ts';
 export const STALL_SECONDS = 30;
 
 /** Workers that a job may cost: one more, and it has failed. */
-export const MOST_STALLS = 2;
+export const MAX_STALLS = 2;
 
 /**
  * A lock lasts half of the stall time. A job counts as stalled if two checks in a row find it without its lock, so that the checks

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { keys, parseRecord, refusal, type WorkerInfo, workerInfo } from './records.ts';
 
 /** How long a queue with jobs may have no worker before that is said. */
-const PATIENCE_MS = 3000;
+const NO_WORKER_MS = 3000;
 
 /** Workers that are alive: those whose entry was renewed within its life. */
 export async function aliveWorkers(client: Redis): Promise<WorkerInfo[]> {
@@ -16,17 +16,17 @@ export async function aliveWorkers(client: Redis): Promise<WorkerInfo[]> {
 
 /** Tells, once each, which workers are refused and why, and when no worker can do the jobs of a queue. */
 export class Watch {
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private idleSince = new Map<string, number>();
 
   constructor(
     private readonly client: Redis,
-    private readonly say: (text: string) => void,
+    private readonly print: (text: string) => void,
     private readonly workerCommand: string,
   ) {}
 
   /** Looks at a queue that has jobs. */
-  async look(queue: string): Promise<void> {
+  async check(queue: string): Promise<void> {
     const alive = new Map((await aliveWorkers(this.client)).map((worker) => [worker.id, worker]));
     const refused = new Map<string, z.infer<typeof refusal>>();
     for (const [id, text] of Object.entries(await this.client.hgetall(keys.refusals(queue)))) {
@@ -39,20 +39,20 @@ export class Watch {
     }
     if (alive.size > refused.size) {
       this.idleSince.delete(queue);
-      for (const key of [...this.told]) if (key.startsWith(`none ${queue}`)) this.told.delete(key);
+      for (const key of [...this.reported]) if (key.startsWith(`none ${queue}`)) this.reported.delete(key);
       return;
     }
     const since = this.idleSince.get(queue) ?? Date.now();
     this.idleSince.set(queue, since);
-    if (Date.now() - since < PATIENCE_MS) return;
+    if (Date.now() - since < NO_WORKER_MS) return;
     const what =
       alive.size === 0 ? 'No worker is there' : `None of the ${alive.size} workers that are there can do these jobs`;
     this.once(`none ${queue} ${alive.size > 0}`, `${what}; waiting for one: ${this.workerCommand}`);
   }
 
   private once(key: string, text: string): void {
-    if (this.told.has(key)) return;
-    this.told.add(key);
-    this.say(text);
+    if (this.reported.has(key)) return;
+    this.reported.add(key);
+    this.print(text);
   }
 }

@@ -53,12 +53,12 @@ export function measuredRow(
  * accuracies differ, for which no bound says how far is too far; and nowhere else.
  */
 export function compare(rows: readonly ComparisonInput[], caption = ''): BlockInput {
-  const told = rows.map(({ why, ...row }) => {
+  const rowsToShow = rows.map(({ why, ...row }) => {
     const { isOff, difference } = comparisonText(row);
     const isTold = isOff || typeof row.published === 'string' || (row.unit === 'number' && difference !== '');
     return isTold && why !== undefined ? { ...row, why } : row;
   });
-  return { type: 'comparison', caption, rows: told };
+  return { type: 'comparison', caption, rows: rowsToShow };
 }
 
 export const table = (head: string[], rows: Cell[][], caption = ''): BlockInput => ({
@@ -69,7 +69,7 @@ export const table = (head: string[], rows: Cell[][], caption = ''): BlockInput 
 });
 
 /** A number for a table, with at most so many digits behind the point; null where it is not finite. */
-export const rounded = (value: number | null | undefined, digits = 4): number | null =>
+export const roundTo = (value: number | null | undefined, digits = 4): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 
 const figureBlock = (figure: Figure, caption?: string): BlockInput => ({ type: 'figure', figure, caption });

@@ -17,7 +17,7 @@ import type { Training } from './training.ts';
 // The parts of a report as programs of others make them: as those of blocks.ts, but checked at once, where the mistake is.
 
 /** As JSON holds it, where it is what a report takes. @throws ArgumentError */
-function checked<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
+function checkBlock<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
   const made = tryRead(subject, () => {
     try {
       return JSON.parse(JSON.stringify(make()) ?? 'null') as unknown; // NaN and Infinity become null
@@ -43,26 +43,26 @@ export function section(title: string, ...parts: readonly blocks.SectionPart[]):
       `section: takes a title, then drawings, blocks or texts, but part ${wrong + 1} is ${formatValue(parts[wrong])}`,
     );
   }
-  return checked('section', sectionSchema, () => blocks.section(title, ...parts));
+  return checkBlock('section', sectionSchema, () => blocks.section(title, ...parts));
 }
 
 /** A smaller heading within a section. @throws ArgumentError unless it is text */
-export const heading = (text: string): BlockInput => checked('heading', block, () => blocks.heading(text));
+export const heading = (text: string): BlockInput => checkBlock('heading', block, () => blocks.heading(text));
 
 /** Text whose line breaks and columns matter, such as `model.summary()`. @throws ArgumentError unless it is text */
 export const preformatted = (text: string): BlockInput =>
-  checked('preformatted', block, () => blocks.preformatted(text));
+  checkBlock('preformatted', block, () => blocks.preformatted(text));
 
 /** A table: names of the columns, and rows of texts, numbers and null. @throws ArgumentError */
 export const table = (head: readonly string[], rows: readonly (readonly Cell[])[], caption = ''): BlockInput =>
-  checked('table', block, () => blocks.table(head as string[], rows as Cell[][], caption));
+  checkBlock('table', block, () => blocks.table(head as string[], rows as Cell[][], caption));
 
 /**
  * Figures, beside those that were published if there are any, with their differences: rows of `measuredRow`.
  * @throws ArgumentError
  */
 export const compare = (rows: readonly ComparisonInput[], caption = ''): BlockInput =>
-  checked('compare', block, () => ({ type: 'comparison', caption, rows }));
+  checkBlock('compare', block, () => ({ type: 'comparison', caption, rows }));
 
 /** Options of `measuredRow`. */
 export interface MeasuredRowOptions {
@@ -90,7 +90,9 @@ export function measuredRow(
       `measuredRow: our values must be a list of numbers, at least one, but are ${formatValue(ours)}`,
     );
   }
-  return checked('measuredRow', comparisonRow, () => blocks.measuredRow(label, published, values as number[], options));
+  return checkBlock('measuredRow', comparisonRow, () =>
+    blocks.measuredRow(label, published, values as number[], options),
+  );
 }
 
 /** A figure of the last epoch of each model of a training of an experiment; NaN for one that did not come so far. @throws ArgumentError */

@@ -2,7 +2,7 @@ import type { ComparisonInput, ComparisonRow } from './content.ts';
 import { count, duration } from './format.ts';
 
 /** From here on a difference is marked: a published figure counts as reproduced within 2 points of accuracy. */
-const MOST_POINTS = 2;
+const MAX_POINTS = 2;
 
 /** `0.6022`, or `n/a` for a figure that is missing or not finite. */
 export function accuracyText(value: number | null | undefined): string {
@@ -53,7 +53,7 @@ function differenceText(
   if (unit === 'accuracy') {
     const points = Math.abs(difference) * 100;
     // As printed: 2.00 points are not more than two.
-    return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MOST_POINTS };
+    return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MAX_POINTS };
   }
   return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), 3), isOff: false };
 }
@@ -78,7 +78,7 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
 
 /** What the mark at a difference means. */
 export const OFF_MARK = '!';
-export const OFF_NOTE = `${OFF_MARK} not within ${MOST_POINTS} points of the published figure`;
+export const OFF_NOTE = `${OFF_MARK} not within ${MAX_POINTS} points of the published figure`;
 /** What is said instead of marks where a run was too quick for them. */
 export const QUICK_NOTE =
   'A quick run: figures far from the published ones are to be expected, see what was reduced or changed.';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { figure, MOST_ITEMS } from './figures/schema.ts';
+import { figure, MAX_ITEMS } from './figures/schema.ts';
 
 /** A figure measured; NaN and Infinity are written as `null`. */
 const measured = z.number().nullable();
@@ -70,7 +70,7 @@ export const block = z.discriminatedUnion('type', [
     /** Names of the columns. */
     head: z.array(z.string()).min(1).max(100),
     /** The rows, a cell for each column. */
-    rows: z.array(z.array(cell)).max(MOST_ITEMS),
+    rows: z.array(z.array(cell)).max(MAX_ITEMS),
     /** Whether a reader may order the rows of a page by any column; as they are given until then. */
     sortable: z.boolean().optional(),
   }),

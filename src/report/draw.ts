@@ -92,7 +92,7 @@ export async function renderSvg(spec: TopLevelSpec): Promise<string> {
 }
 
 /** No PNG is higher than this: beyond it, viewers and resvg itself give up. */
-const MOST_PIXELS = 12_000;
+const MAX_PIXELS = 12_000;
 
 /**
  * Draws an SVG as PNG at twice its size, or smaller if it is very long. The font comes with the package: a bare machine has
@@ -109,7 +109,7 @@ export async function renderPng(svg: string): Promise<Uint8Array> {
   );
   const height = Number(/height="([\d.]+)"/.exec(svg)?.[1]);
   const image = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: Math.min(2, MOST_PIXELS / height) },
+    fitTo: { mode: 'zoom', value: Math.min(2, MAX_PIXELS / height) },
     font: { loadSystemFonts: false, fontFiles, defaultFontFamily: font, sansSerifFamily: font },
   });
   return image.render().asPng();

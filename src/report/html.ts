@@ -152,13 +152,13 @@ function svgInPage(svg: string, prefix: string): string {
 }
 
 /** Characters that a cell of figures keeps on a line. */
-const MOST_ON_A_LINE = 24;
+const MAX_LINE_LENGTH = 24;
 
 /** A figure, and what stands after it in parentheses, on a line or two: the labels need the room. Sentences break anywhere. */
 const wholes = (text: string) =>
   text
     .split(/ (?=\()/)
-    .map((part) => (part.length > MOST_ON_A_LINE ? prose(part) : `<span>${prose(part)}</span>`))
+    .map((part) => (part.length > MAX_LINE_LENGTH ? prose(part) : `<span>${prose(part)}</span>`))
     .join(' ');
 
 /** Names of rows: short ones stand on a line, and longer ones get room. */
@@ -197,7 +197,7 @@ function comparisonHtml({ caption, rows }: Extract<Block, { type: 'comparison' }
 }
 
 /** More columns than this need more room than text does; where there is none, the first column stays in sight. */
-const MOST_COLUMNS = 7;
+const MAX_COLUMNS = 7;
 
 type TableBlock = Extract<Block, { type: 'table' }>;
 
@@ -221,7 +221,7 @@ function tableHtml(block: TableBlock, index: number): string {
     });
     return `<tr${role('row')}${sorting ? sorting.row(at) : ''}>${cells.join('')}</tr>`;
   });
-  const isBroad = head.length > MOST_COLUMNS;
+  const isBroad = head.length > MAX_COLUMNS;
   const classes = [...(isBroad ? ['many'] : []), ...(sorting ? ['sortable'] : [])].join(' ');
   return box(
     caption || 'Table',

@@ -6,7 +6,7 @@ import { Plot } from './plot.ts';
 import { headingOf, type PlotOptions, plotOptions, readOptions } from './plots.ts';
 
 /** Pictures of one drawing: a page of more than this is of no use. */
-const MOST_PICTURES = 1000;
+const MAX_PICTURES = 1000;
 const LARGEST_SIDE = 4096;
 
 /** Values on the host, row-major: what `loadNpy` returns, or `{ shape: tensor.shape, data: await tensor.data() }`. */
@@ -193,9 +193,9 @@ function checkSize(subject: string, shape: readonly number[], data: ArrayLike<nu
 }
 
 function countOf(subject: string, { count = 64 }: GridOptions): number {
-  if (Number.isInteger(count) && count >= 1 && count <= MOST_PICTURES) return count;
+  if (Number.isInteger(count) && count >= 1 && count <= MAX_PICTURES) return count;
   throw new ArgumentError(
-    `${subject}: count must be an integer from 1 to ${MOST_PICTURES}, but is ${formatValue(count)}`,
+    `${subject}: count must be an integer from 1 to ${MAX_PICTURES}, but is ${formatValue(count)}`,
   );
 }
 

@@ -7,7 +7,7 @@ import { ArgumentError, FileError } from '../base/errors.ts';
 import type { BlockInput } from './content.ts';
 import { type Figure, figure as figureSchema } from './figures/schema.ts';
 import { firstIssue } from './issue.ts';
-import { refused } from './run-folder.ts';
+import { toFileError } from './run-folder.ts';
 
 /** What can be saved to a file, by the ending of its name. */
 export type FileWriters = Readonly<Record<string, () => Promise<string | Uint8Array>>>;
@@ -29,14 +29,14 @@ export async function saveAs(subject: string, path: string, writers: FileWriters
   try {
     checkNoFolder(subject, path); // before anything is drawn
   } catch (cause) {
-    throw refused(`${subject}: cannot write`, path, cause, 'Choose another path.');
+    throw toFileError(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }
   const content = await writers[ending]!();
   try {
     createFolders(dirname(resolve(path)));
     writeFileAtomic(path, content);
   } catch (cause) {
-    throw refused(`${subject}: cannot write`, path, cause, 'Choose another path.');
+    throw toFileError(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }
   return path;
 }

@@ -235,7 +235,7 @@ function namedNumbers(subject: string, lists: Readonly<Record<string, ArrayLike<
 }
 
 /** As the schema of figures has it: the names of more could not be read. */
-const MOST_CLASSES = 100;
+const MAX_CLASSES = 100;
 
 /** Options of `plotConfusionMatrix`. */
 export interface PlotConfusionMatrixOptions extends PlotOptions {
@@ -272,9 +272,9 @@ export function plotConfusionMatrix(
       `plotConfusionMatrix: takes a square of counts of two classes or more, as \`await confusionMatrix(model, data)\` returns it, but was given ${formatValue(given ?? matrix)}`,
     );
   }
-  if (counts.length > MOST_CLASSES) {
+  if (counts.length > MAX_CLASSES) {
     throw new ArgumentError(
-      `plotConfusionMatrix: draws ${MOST_CLASSES} classes at most, but the matrix has ${counts.length}; draw those that are mistaken most, or write the counts to a file`,
+      `plotConfusionMatrix: draws ${MAX_CLASSES} classes at most, but the matrix has ${counts.length}; draw those that are mistaken most, or write the counts to a file`,
     );
   }
   const classes = readList('plotConfusionMatrix: classes', options.classes ?? counts.map((_, i) => String(i)));

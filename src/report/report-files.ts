@@ -8,7 +8,7 @@ import { readRegular } from '../base/regular-file.ts';
 import { searchRecord } from '../search/record.ts';
 import { type Report, type ReportContent, reportContent } from './content.ts';
 import { firstIssue } from './issue.ts';
-import { writeAllAtomically, writeAtomically } from './run-folder.ts';
+import { writeRunFile, writeRunFiles } from './run-folder.ts';
 import { type RunRecord, runRecord } from './run-record.ts';
 import { reportOf } from './run-report.ts';
 import { reportOfSearch } from './search-folder.ts';
@@ -45,7 +45,7 @@ export async function writeReport(folder: string, content: ReportContent): Promi
     }
   }
   files.push(['report.json', toChecksummedJson(report, 1)], ['report.html', reportPage(report, drawings)]);
-  writeAllAtomically(folder, files);
+  writeRunFiles(folder, files);
   return files.map(([name]) => name);
 }
 
@@ -131,7 +131,7 @@ export function readJson<T extends z.ZodType>(file: string, schema: T, subject: 
 
 /** Writes the `run.json` of a run's folder, with a checksum. @throws FileError */
 export function writeRunRecord(folder: string, record: RunRecord): void {
-  writeAtomically(join(folder, 'run.json'), toChecksummedJson(record, 1));
+  writeRunFile(join(folder, 'run.json'), toChecksummedJson(record, 1));
 }
 
 /** What a file holds, and whether it is as it was written. */

@@ -107,13 +107,13 @@ function reasonsOf(
   { id, figures, scale, reduced }: ExperimentResult,
   which: (figure: ExperimentResult['figures'][number]) => boolean,
 ): string[] {
-  const told = figures.filter(which);
+  const explained = figures.filter(which);
   const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
   const reasonOf = (figure: ExperimentResult['figures'][number]) =>
     figure.why ?? (comparisonText(figure).isOff ? unexplained : null);
-  const reasons = unique(told.map(reasonOf)).filter((reason) => reason !== null);
+  const reasons = unique(explained.map(reasonOf)).filter((reason) => reason !== null);
   return reasons.map((reason) => {
-    const labels = told.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
+    const labels = explained.filter((figure) => reasonOf(figure) === reason).map(({ label }) => label);
     return item(`${id}, ${labels.join('; ')}: ${reason}.`);
   });
 }

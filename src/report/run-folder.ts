@@ -15,7 +15,7 @@ const reasons: Record<string, string> = {
 };
 
 /** A FileError that says why the system refused, in words. */
-export function refused(
+export function toFileError(
   action: string,
   path: string,
   cause: unknown,
@@ -43,15 +43,15 @@ export function checkWritable(folder: string): void {
     if (!statSync(existing).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     accessSync(existing, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw refused('cannot write to', folder, cause);
+    throw toFileError('cannot write to', folder, cause);
   }
 }
 
 /** Local time as `20261120-093005`: sorts by name, and is legal on every file system. */
 export function timeStamp(time: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const date = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
-  return `${date}-${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
+  const padTwo = (value: number) => String(value).padStart(2, '0');
+  const date = `${time.getFullYear()}${padTwo(time.getMonth() + 1)}${padTwo(time.getDate())}`;
+  return `${date}-${padTwo(time.getHours())}${padTwo(time.getMinutes())}${padTwo(time.getSeconds())}`;
 }
 
 /**
@@ -71,21 +71,21 @@ export function createRunFolder(out: string, id: string, time: Date): string {
       }
     }
   } catch (cause) {
-    throw refused('cannot create a folder in', out, cause);
+    throw toFileError('cannot create a folder in', out, cause);
   }
 }
 
 /** See `writeWhole`. @throws FileError */
-export function writeAtomically(path: string, content: string | Uint8Array): void {
+export function writeRunFile(path: string, content: string | Uint8Array): void {
   try {
     writeFileAtomic(path, content);
   } catch (cause) {
-    throw refused('cannot write', path, cause);
+    throw toFileError('cannot write', path, cause);
   }
 }
 
 /** Writes files of a folder, and the folders in between, all or none: see `writeAllWhole`. @throws FileError */
-export function writeAllAtomically(
+export function writeRunFiles(
   folder: string,
   files: readonly (readonly [name: string, content: string | Uint8Array])[],
 ): void {
@@ -94,6 +94,6 @@ export function writeAllAtomically(
     for (const [path] of paths) createFolders(dirname(resolve(path)));
     writeFilesAtomic(paths);
   } catch (cause) {
-    throw refused('cannot write to', folder, cause, 'What was there before is unchanged.');
+    throw toFileError('cannot write to', folder, cause, 'What was there before is unchanged.');
   }
 }

@@ -2,17 +2,17 @@ import type { Hyperparameter, SearchRecord, Trial } from '../search/record.ts';
 import { bars, figureName } from './blocks.ts';
 import type { BlockInput } from './content.ts';
 import type { Figure } from './figures/schema.ts';
-import { MOST_TRIALS } from './figures/search-schema.ts';
-import { FEWEST_TRIALS, type Importance, importanceText } from './search-importance.ts';
-import { chainsOf, ranked, roundOf } from './search-trials.ts';
+import { MAX_TRIALS } from './figures/search-schema.ts';
+import { type Importance, importanceText, MIN_TRIALS } from './search-importance.ts';
+import { chainsOf, rankTrials, roundOf } from './search-trials.ts';
 import { meanAndSd } from './statistics.ts';
 
 // The drawings of a search's report.
 
 /** Axes of a drawing: more could not be told apart. */
-const MOST_AXES = 24;
+const MAX_AXES = 24;
 /** Whole numbers up to so many get a tick each. */
-const MOST_TICKS = 7;
+const MAX_TICKS = 7;
 
 const RELIED_ON = 'hardly by chance';
 const MAY_BE_CHANCE = 'may be chance (above 0.05)';
@@ -40,7 +40,7 @@ export function axisOf(hyperparameter: Hyperparameter): Axis | null {
       const { min, max, step, sampling } = hyperparameter;
       const log = sampling === 'log';
       const count = step && !log ? Math.floor((max - min) / step + 1e-9) + 1 : 0;
-      const ticks = Array.from({ length: count <= MOST_TICKS ? count : 0 }, (_, i) =>
+      const ticks = Array.from({ length: count <= MAX_TICKS ? count : 0 }, (_, i) =>
         Number((min + i * (step ?? 0)).toPrecision(6)),
       );
       return { kind: 'number', label, log, min, max, ...(ticks.length > 0 ? { ticks } : {}) };
@@ -56,24 +56,24 @@ const placeOf = (trial: Trial, { kind, label }: Axis): number | string | null =>
 };
 
 /** The best trials, as many as a drawing takes. */
-function drawn(record: SearchRecord): { trials: Trial[]; note: string[] } {
-  const all = ranked(record);
-  const left = all.length - MOST_TRIALS;
+function drawnTrials(record: SearchRecord): { trials: Trial[]; note: string[] } {
+  const all = rankTrials(record);
+  const left = all.length - MAX_TRIALS;
   return {
-    trials: all.slice(0, MOST_TRIALS),
-    note: left > 0 ? [`the best ${MOST_TRIALS}; ${left} more are not drawn`] : [],
+    trials: all.slice(0, MAX_TRIALS),
+    note: left > 0 ? [`the best ${MAX_TRIALS}; ${left} more are not drawn`] : [],
   };
 }
 
 /** Axes of what was searched, the most important ones where there are too many, and what is said of those left out. */
 function axesOf(record: SearchRecord, importances: readonly Importance[]): { axes: Axis[]; note: string[] } {
   const all = record.space.flatMap((one) => axisOf(one) ?? []);
-  if (all.length <= MOST_AXES) return { axes: all, note: [] };
+  if (all.length <= MAX_AXES) return { axes: all, note: [] };
   const order = byImportance(importances).map(({ name }) => name);
-  const chosen = order.slice(0, MOST_AXES);
+  const chosen = order.slice(0, MAX_AXES);
   return {
     axes: all.filter(({ label }) => chosen.includes(label)),
-    note: [`the ${MOST_AXES} most important of ${all.length} hyperparameters`],
+    note: [`the ${MAX_AXES} most important of ${all.length} hyperparameters`],
   };
 }
 
@@ -81,7 +81,7 @@ const byImportance = (importances: readonly Importance[]): Importance[] =>
   [...importances].sort((a, b) => (b.importance ?? -1) - (a.importance ?? -1));
 
 export function parallelBlock(record: SearchRecord, importances: readonly Importance[], naming: Naming): BlockInput[] {
-  const { trials, note } = drawn(record);
+  const { trials, note } = drawnTrials(record);
   const { axes, note: left } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
   const figure: Figure = {
@@ -98,7 +98,7 @@ export function parallelBlock(record: SearchRecord, importances: readonly Import
 }
 
 export function panelsBlock(record: SearchRecord, importances: readonly Importance[], naming: Naming): BlockInput[] {
-  const { trials, note } = drawn(record);
+  const { trials, note } = drawnTrials(record);
   const { axes, note: left } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
   const order = byImportance(importances).map(({ name }) => name);
@@ -137,8 +137,8 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
       {
         type: 'text',
         text: `Importance of the hyperparameters: not given, as ${
-          (most ?? 0) < FEWEST_TRIALS
-            ? `it takes ${FEWEST_TRIALS} configurations that have a hyperparameter, and there are ${most ?? 0}`
+          (most ?? 0) < MIN_TRIALS
+            ? `it takes ${MIN_TRIALS} configurations that have a hyperparameter, and there are ${most ?? 0}`
             : 'none differs from the others in its values or its score'
         }.`,
       },
@@ -153,7 +153,7 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
       y: { label: 'importance', format: '.2f' },
       horizontal: true,
       groups: [RELIED_ON, MAY_BE_CHANCE],
-      bars: sorted.slice(0, MOST_AXES).map(({ name, importance, chance }) => ({
+      bars: sorted.slice(0, MAX_AXES).map(({ name, importance, chance }) => ({
         category: name,
         group: chance! <= 0.05 ? RELIED_ON : MAY_BE_CHANCE,
         value: importance,
@@ -165,7 +165,7 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
 
 /** The objective of every trial over its epochs; the mean of its executions. */
 export function curvesBlock(record: SearchRecord, naming: Naming): BlockInput[] {
-  const { trials, note } = drawn(record);
+  const { trials, note } = drawnTrials(record);
   const { name } = record.objective;
   const before = new Map(
     chainsOf(record).flatMap((chain) => chain.slice(1).map((one, i) => [one, chain[i]!] as const)),
@@ -218,7 +218,7 @@ export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[
     const sizes = [...rounds].sort(([a], [b]) => a - b).map(([, count]) => count);
     return {
       label: `bracket ${bracket}: ${sizes.join(', ')} trials`,
-      configurations: own.slice(0, MOST_TRIALS).map((chain) =>
+      configurations: own.slice(0, MAX_TRIALS).map((chain) =>
         chain.map((trial) => {
           const { from, to: planned } = roundOf(trial)!;
           // Early stopping ends some sooner; a failed one may have no epoch at all.

@@ -16,10 +16,10 @@ export interface Importance {
 }
 
 /** With fewer configurations nothing is said. */
-export const FEWEST_TRIALS = 8;
+export const MIN_TRIALS = 8;
 /** Groups of a hyperparameter with many values, of at least so many configurations each. */
-const MOST_GROUPS = 4;
-const FEWEST_IN_GROUP = 4;
+const MAX_GROUPS = 4;
+const MIN_IN_GROUP = 4;
 const SHUFFLES = 999;
 
 /** What the figures mean, for reports. */
@@ -60,10 +60,10 @@ export function importancesOf(record: SearchRecord): Importance[] {
       const count = new Set(groups).size;
       const about = { name, trials: having.length, groups: count };
       const ranks = having.map(({ rank }) => rank);
-      const importance = having.length < FEWEST_TRIALS ? null : explained(ranks, groups);
+      const importance = having.length < MIN_TRIALS ? null : explainedShare(ranks, groups);
       if (importance === null) return { ...about, importance, chance: null };
       const shuffled = ordersOf(ranks.length).map((order) => {
-        return explained(
+        return explainedShare(
           Array.from(order, (at) => ranks[at]!),
           groups,
         )!;
@@ -78,7 +78,7 @@ const shuffles = (count: number): Uint32Array[] =>
   Array.from({ length: SHUFFLES }, (_, i) => new RandomStream(i, 'shuffle', 0).permutation(count));
 
 /** The share of the variance that groups explain, corrected for their number; null where there is nothing to explain or to compare. */
-function explained(ranks: readonly number[], groups: readonly number[]): number | null {
+function explainedShare(ranks: readonly number[], groups: readonly number[]): number | null {
   const n = ranks.length;
   const mean = ranks.reduce((sum, rank) => sum + rank, 0) / n;
   const total = ranks.reduce((sum, rank) => sum + (rank - mean) ** 2, 0);
@@ -134,8 +134,8 @@ function ranksOf(values: readonly number[]): number[] {
 function groupsOf(hyperparameter: Hyperparameter, values: readonly HyperparameterValue[]): number[] {
   const distinct = [...new Set(values)];
   const isNumber = hyperparameter.kind === 'int' || hyperparameter.kind === 'float';
-  if (!isNumber || distinct.length <= MOST_GROUPS) return values.map((value) => distinct.indexOf(value));
-  const count = Math.max(2, Math.min(MOST_GROUPS, Math.floor(values.length / FEWEST_IN_GROUP)));
+  if (!isNumber || distinct.length <= MAX_GROUPS) return values.map((value) => distinct.indexOf(value));
+  const count = Math.max(2, Math.min(MAX_GROUPS, Math.floor(values.length / MIN_IN_GROUP)));
   const ranks = ranksOf(values as number[]);
   return ranks.map((rank) => Math.min(count - 1, Math.floor(((rank + 0.5) / values.length) * count)));
 }

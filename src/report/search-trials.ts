@@ -40,7 +40,7 @@ export function chainsOf(record: SearchRecord): Trial[][] {
 }
 
 /** Trials with the best first; those without a score last. Equal ones by number. */
-export function ranked({ trials, objective }: SearchRecord): Trial[] {
+export function rankTrials({ trials, objective }: SearchRecord): Trial[] {
   const sign = objective.direction === 'max' ? -1 : 1;
   const at = ({ score }: Trial) => (score === null ? Number.POSITIVE_INFINITY : sign * score);
   const order = (a: number, b: number) => (a === b ? 0 : a - b);
@@ -49,7 +49,7 @@ export function ranked({ trials, objective }: SearchRecord): Trial[] {
 
 /** The trial with the best score; undefined where none has any. */
 export const bestTrial = (record: SearchRecord): Trial | undefined =>
-  ranked(record).find(({ score }) => score !== null);
+  rankTrials(record).find(({ score }) => score !== null);
 
 /** Hyperparameters of the builder's own: without those that the searcher adds. */
 export const isOwn = (name: string): boolean => !name.startsWith('tuner/');

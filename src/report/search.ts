@@ -3,8 +3,8 @@ import { heading, paragraph, preformatted, section, table } from './blocks.ts';
 import type { BlockInput, Cell, Provenance, ReportContent, Section } from './content.ts';
 import { count, duration } from './format.ts';
 import { bracketsBlock, curvesBlock, importanceBlocks, panelsBlock, parallelBlock } from './search-figures.ts';
-import { FEWEST_TRIALS, type Importance, importancesOf } from './search-importance.ts';
-import { bestTrial, isOwn, ranked, roundOf, valueCell } from './search-trials.ts';
+import { type Importance, importancesOf, MIN_TRIALS } from './search-importance.ts';
+import { bestTrial, isOwn, rankTrials, roundOf, valueCell } from './search-trials.ts';
 
 export interface SearchSectionsOptions {
   /** Before the titles of the drawings; default the search's name. */
@@ -16,7 +16,7 @@ export interface SearchSectionsOptions {
 }
 
 /** Why a table has no figure. */
-const NOT_GIVEN = `n/a: an importance takes ${FEWEST_TRIALS} configurations that have the hyperparameter, with values and scores that are not all the same.`;
+const NOT_GIVEN = `n/a: an importance takes ${MIN_TRIALS} configurations that have the hyperparameter, with values and scores that are not all the same.`;
 
 /** What a report says of a search: made of its record alone. */
 export function searchSections(record: SearchRecord, options: SearchSectionsOptions = {}): Section[] {
@@ -164,16 +164,16 @@ export function rangeText(hyperparameter: Hyperparameter): string {
 }
 
 /** Of a table; the search's own folder has all. */
-const MOST_ROWS = 2000;
-const MOST_NAMES = 80;
+const MAX_ROWS = 2000;
+const MAX_NAMES = 80;
 /** Columns that no screen shows at once. */
 const WIDE = 10;
 
 /** Every trial, the best first; a reader may sort it by any column. */
 function trialsTable(record: SearchRecord): BlockInput {
-  const trials = ranked(record);
+  const trials = rankTrials(record);
   const searched = record.space.filter(({ kind, name }) => kind !== 'fixed' && isOwn(name)).map(({ name }) => name);
-  const names = searched.slice(0, MOST_NAMES);
+  const names = searched.slice(0, MAX_NAMES);
   const some = (has: (trial: Trial) => boolean) => trials.some(has);
   const adapters = new Set(trials.map(({ adapter }) => adapter));
   const columns: [name: string, of: (trial: Trial) => Cell, isShown?: boolean][] = [
@@ -196,14 +196,14 @@ function trialsTable(record: SearchRecord): BlockInput {
   const shown = columns.filter(([, , isShown = true]) => isShown);
   const notes = [
     ...(shown.length > WIDE ? [`${shown.length} columns: it scrolls sideways where they do not fit`] : []),
-    ...(trials.length > MOST_ROWS ? [`${MOST_ROWS} of ${count(trials.length)}`] : []),
-    ...(searched.length > MOST_NAMES ? [`${MOST_NAMES} of ${searched.length} hyperparameters`] : []),
+    ...(trials.length > MAX_ROWS ? [`${MAX_ROWS} of ${count(trials.length)}`] : []),
+    ...(searched.length > MAX_NAMES ? [`${MAX_NAMES} of ${searched.length} hyperparameters`] : []),
   ];
   return {
     type: 'table',
     caption: ['Trials, the best first', ...notes].join('; '),
     head: shown.map(([name]) => name),
-    rows: trials.slice(0, MOST_ROWS).map((trial) => shown.map(([, of]) => of(trial))),
+    rows: trials.slice(0, MAX_ROWS).map((trial) => shown.map(([, of]) => of(trial))),
     sortable: true,
   };
 }

@@ -6,7 +6,7 @@ import { wrap } from './escape.ts';
 import { count } from './format.ts';
 
 /** A longer table has no lines between its rows. */
-export const MOST_LINED_ROWS = 10;
+export const MAX_LINED_ROWS = 10;
 
 /** Characters: a terminal breaks lines without regard for columns, and words. */
 export const WIDEST_CELL = 40;
@@ -45,7 +45,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
       shown(label, published, ours, difference + (isOff ? ` ${OFF_MARK}` : '')),
     ),
     [1, 2, 3],
-    rows.length > MOST_LINED_ROWS,
+    rows.length > MAX_LINED_ROWS,
   );
   const notes = [
     ...comparisonNotes(rows, texts),

@@ -6,14 +6,14 @@ import { meanCurve } from './figures/curves.ts';
 import type { FigureOf } from './figures/schema.ts';
 import { adapterText, duration } from './format.ts';
 import { rowOf } from './run-report.ts';
-import { cellTexts, comparisonTable, figureColumns, MOST_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
+import { cellTexts, comparisonTable, figureColumns, MAX_LINED_ROWS, table, WIDEST_CELL } from './tables.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
-const MOST_BARS = 40;
+const MAX_BARS = 40;
 
 /** A curve in one line of text, from its lowest value to its highest. What is not finite is a gap. */
 export function sparkline(values: readonly (number | null)[]): string {
-  const step = Math.max(1, Math.ceil(values.length / MOST_BARS));
+  const step = Math.max(1, Math.ceil(values.length / MAX_BARS));
   const shown = values.filter((_, i) => i % step === 0 || i === values.length - 1);
   const finite = shown.filter((value): value is number => value !== null && Number.isFinite(value));
   const low = Math.min(...finite);
@@ -26,14 +26,14 @@ export function sparkline(values: readonly (number | null)[]): string {
 const short = (value: number) => String(Number(value.toPrecision(4)));
 
 /** More runs than this are told by their mean: of one thing with other seeds, and of several things. */
-const MOST_SEEDS = 4;
-const MOST_RUNS = 20;
+const MAX_SEEDS = 4;
+const MAX_RUNS = 20;
 
 /** A line a series: its mean over the runs as a sparkline, and where it begins and ends. A few unlike runs get a line each. */
 function curvesText(figure: FigureOf<'curves'>): string {
   const names = unique(figure.lines.map(({ series }) => series));
   const runs = unique(figure.lines.map(({ run }) => run));
-  const most = runs.every((run) => /^seed \d+$/.test(run)) ? MOST_SEEDS : MOST_RUNS;
+  const most = runs.every((run) => /^seed \d+$/.test(run)) ? MAX_SEEDS : MAX_RUNS;
   const each = figure.show === 'each' && runs.length > 1 && runs.length <= most;
   const curves = each
     ? runs.flatMap((run) => names.map((name) => ({ name: `${run}, ${name}`, points: meanCurve(figure, name, run) })))
@@ -65,7 +65,7 @@ function blockText(block: Block, id: string): string {
         block.head,
         cellTexts(block.head, block.rows).map((texts) => texts.map((text) => wrap(text, WIDEST_CELL).join('\n'))),
         figureColumns(block.head, block.rows),
-        block.rows.length > MOST_LINED_ROWS,
+        block.rows.length > MAX_LINED_ROWS,
       );
       return block.caption ? `${toPrintableLine(block.caption)}\n${drawn}` : drawn;
     }

@@ -7,7 +7,7 @@ import type { HyperParameters } from './hyperparameters.ts';
 export type BuildModel = (hp: HyperParameters) => Model;
 
 /** Models that builders returned: each is to be trained once. */
-const returned = new WeakSet<Model>();
+const returnedModels = new WeakSet<Model>();
 
 /**
  * The model that a builder makes.
@@ -26,12 +26,12 @@ export function callBuilder(buildModel: BuildModel, hp: HyperParameters): Model 
       'buildModel: the model it returned is built on a device already; leave out build(device): the search builds each, with a seed of its own',
     );
   }
-  if (returned.has(model)) {
+  if (returnedModels.has(model)) {
     throw new ArgumentError(
       'buildModel: it returned the same model twice; make new layers and a new model at each call',
     );
   }
-  returned.add(model);
+  returnedModels.add(model);
   model.training; // throws where it is not compiled
   return model;
 }

@@ -4,7 +4,7 @@ import { type Arrays, isSource, type TrainingData } from '../training/batches/tr
 import { describeSource } from '../training/state/run-description.ts';
 
 /** Numbers of an array that are looked at, spread over it. */
-const LOOKED_AT = 2 ** 16;
+const SAMPLED_VALUES = 2 ** 16;
 
 /**
  * What tells the data of a search from other data, in one line: sizes, and checksums of some of the samples. Data that come as a stream
@@ -17,15 +17,15 @@ export async function describeData(data: TrainingData): Promise<string> {
   }
   if (typeof data === 'object' && data !== null && 'x' in data && 'y' in data) {
     const { x, y } = data as Arrays;
-    const parts = [described(x), described(y)];
+    const parts = [describeNumbers(x), describeNumbers(y)];
     return `x ${parts[0]!.text}, y ${parts[1]!.text}, checksum ${sumOf(parts.map(({ sum }) => sum))}`;
   }
   return 'a stream';
 }
 
-function described(numbers: Numbers): { text: string; sum: number } {
+function describeNumbers(numbers: Numbers): { text: string; sum: number } {
   const { flat, shape } = readNumbers('search: data', numbers);
-  const count = Math.min(flat.length, LOOKED_AT);
+  const count = Math.min(flat.length, SAMPLED_VALUES);
   const values = Float64Array.from({ length: count }, (_, i) => {
     return toNumber(flat, Math.floor((i * flat.length) / count)) ?? Number.NaN;
   });

@@ -53,9 +53,9 @@ type Condition = Hyperparameter['conditions'][number];
  * Asked for a name again, it gives the same value.
  */
 export class HyperParameters {
-  private readonly given: Map<string, HyperparameterValue>;
+  private readonly givenValues: Map<string, HyperparameterValue>;
   private readonly draw: Draw;
-  private readonly chosen = new Map<string, HyperparameterValue>();
+  private readonly chosenValues = new Map<string, HyperparameterValue>();
   private readonly definitions = new Map<string, Hyperparameter>();
   private readonly conditions: Condition[] = [];
   private readonly skipped: Condition[][] = [];
@@ -65,8 +65,8 @@ export class HyperParameters {
     const what = 'HyperParameters';
     const { values = {}, draw } = checkOptions(what, options, { values: true, draw: true }, surplus);
     checkObject(`${what}: values`, values);
-    this.given = new Map(tryRead(`${what}: values`, () => Object.entries(values)));
-    for (const [name, value] of this.given) checkPlain(`${what}: ${formatValue(name)}`, value);
+    this.givenValues = new Map(tryRead(`${what}: values`, () => Object.entries(values)));
+    for (const [name, value] of this.givenValues) checkPlain(`${what}: ${formatValue(name)}`, value);
     if (draw !== undefined) checkFunction(`${what}: draw`, draw);
     this.draw = draw ?? ((h) => (h.kind === 'fixed' ? h.value : h.default));
   }
@@ -145,7 +145,7 @@ export class HyperParameters {
     checkFunction(what, body);
     for (const value of list) checkValue(what, parent, value);
     const condition = { name: parentName, values: list as HyperparameterValue[] };
-    if (!list.includes(this.chosen.get(parentName))) {
+    if (!list.includes(this.chosenValues.get(parentName))) {
       this.skipped.push([...this.conditions, condition]);
       return undefined;
     }
@@ -165,15 +165,15 @@ export class HyperParameters {
   /** The value of a hyperparameter that was asked for, or that was set from the beginning. @throws ArgumentError for others */
   get(name: string, ...surplus: never[]): HyperparameterValue {
     checkSurplus('hp.get', surplus);
-    const value = this.chosen.get(name) ?? this.given.get(name);
+    const value = this.chosenValues.get(name) ?? this.givenValues.get(name);
     if (value === undefined) throw this.unknown('hp.get', name);
     return value;
   }
 
   /** All values by name: those asked for, in the order of asking, then those that were set and not asked for yet. A copy. */
   get values(): HyperparameterValues {
-    const rest = [...this.given].filter(([name]) => !this.chosen.has(name));
-    return Object.fromEntries([...this.chosen, ...rest]);
+    const rest = [...this.givenValues].filter(([name]) => !this.chosenValues.has(name));
+    return Object.fromEntries([...this.chosenValues, ...rest]);
   }
 
   /** What was asked for, in the order of asking. */
@@ -183,7 +183,9 @@ export class HyperParameters {
 
   /** Names of values that were set and not asked for, those of the searcher left out. */
   get unasked(): string[] {
-    return [...this.given.keys()].filter((name) => !this.chosen.has(name) && !name.startsWith(TUNER_PREFIX));
+    return [...this.givenValues.keys()].filter(
+      (name) => !this.chosenValues.has(name) && !name.startsWith(TUNER_PREFIX),
+    );
   }
 
   /** Of each conditional scope that was not entered, the conditions, from the outermost in. */
@@ -199,23 +201,23 @@ export class HyperParameters {
   private ask(h: Hyperparameter): HyperparameterValue {
     const before = this.definitions.get(h.name);
     if (before !== undefined) {
-      if (hasSameValues(before, h)) return this.chosen.get(h.name)!;
+      if (hasSameValues(before, h)) return this.chosenValues.get(h.name)!;
       throw new ArgumentError(
         `hp: ${h.name} is asked for as a ${describe(before)} and as a ${describe(h)}; give one of the two another name`,
       );
     }
-    const set = this.given.get(h.name);
+    const set = this.givenValues.get(h.name);
     const value =
       set === undefined
         ? checkValue('draw', h, h.kind === 'fixed' ? h.value : this.draw(h, this.values))
         : checkValue('HyperParameters: values', h, set);
     this.definitions.set(h.name, h);
-    this.chosen.set(h.name, value);
+    this.chosenValues.set(h.name, value);
     return value;
   }
 
   private unknown(subject: string, name: unknown): ArgumentError {
-    const names = [...this.chosen.keys()];
+    const names = [...this.chosenValues.keys()];
     const near = typeof name === 'string' ? nearName(name, names) : undefined;
     const known = names.length > 0 ? `there are ${names.join(', ')}` : 'none was asked for yet';
     return new ArgumentError(

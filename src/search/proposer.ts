@@ -13,7 +13,7 @@ export interface Proposed extends Required<Pick<Proposal, 'values'>>, Omit<Propo
 }
 
 /** Models of conditional scopes that are looked into before the search: far more than anybody writes. */
-const MOST_SCOPES = 1000;
+const MAX_SCOPES = 1000;
 
 /** Asks an oracle for trials, and the builder, run without a device, for the values that they need. */
 export class Proposer {
@@ -41,7 +41,7 @@ export class Proposer {
   explore(): void {
     const waiting: HyperparameterValues[] = [{}];
     const seen = new Set<string>();
-    for (let values = waiting.shift(); values !== undefined && seen.size < MOST_SCOPES; values = waiting.shift()) {
+    for (let values = waiting.shift(); values !== undefined && seen.size < MAX_SCOPES; values = waiting.shift()) {
       const hp = new HyperParameters({ values });
       callBuilder(this.buildModel, hp);
       addNew(this.explored, hp.asked);

@@ -12,7 +12,7 @@ import { TrialBackup } from './trial-backup.ts';
 import { AloneError } from './trial-view.ts';
 
 /** A trial whose model is made. */
-export interface MadeTrial {
+export interface PreparedTrial {
   work: TrialWork;
   model: Model;
   callbacks: readonly Callback[];
@@ -21,7 +21,7 @@ export interface MadeTrial {
 /** Trials by their places, with their models where there are several to be trained together. */
 export interface TrialGroup {
   places: readonly number[];
-  trials: readonly MadeTrial[] | null;
+  trials: readonly PreparedTrial[] | null;
 }
 
 /**
@@ -29,10 +29,10 @@ export interface TrialGroup {
  * callback that looks at a training in the midst of an epoch. Trials whose builder or callbacks throw are left to be run alone.
  * @returns the groups, in the order of their first trials
  */
-export function groupWorks(works: readonly TrialWork[], most: number): TrialGroup[] {
+export function groupWorks(works: readonly TrialWork[], maxSize: number): TrialGroup[] {
   const made = works.map((work) => {
     try {
-      return makeTrial(work);
+      return prepareTrial(work);
     } catch {
       return null; // runTrial tells what it was
     }
@@ -51,7 +51,7 @@ export function groupWorks(works: readonly TrialWork[], most: number): TrialGrou
   const groups = [...byEpochs.values()].flatMap((places) =>
     groupTrials(
       places.map((i) => made[i]!.model),
-      most,
+      maxSize,
     ).map((members) => members.map((k) => places[k]!)),
   );
   return [...groups, ...alone]
@@ -65,7 +65,7 @@ export function groupWorks(works: readonly TrialWork[], most: number): TrialGrou
  * @returns null for a trial that has to be run alone after all: where the adapter has no memory for all at once, say
  * @throws as `runTrial`
  */
-export async function runTogether(trials: readonly MadeTrial[], backup: string): Promise<(TrialResult | null)[]> {
+export async function runTogether(trials: readonly PreparedTrial[], backup: string): Promise<(TrialResult | null)[]> {
   const works = trials.map(({ work }) => work);
   const { device, data, fit, signal, saveFreq = 'epoch' } = works[0]!;
   const { executions, epochs, initialEpoch } = works[0]!.description;
@@ -108,7 +108,7 @@ export async function runTogether(trials: readonly MadeTrial[], backup: string):
 }
 
 /** @throws what the builder, or the user's callbacks, throw */
-function makeTrial(work: TrialWork): MadeTrial {
+function prepareTrial(work: TrialWork): PreparedTrial {
   const { description, weights, buildModel, fit } = work;
   const model = callBuilder(buildModel, new HyperParameters({ values: description.values }));
   if (weights) decodeWeights(model, weights, {}, `the weights of trial ${description.from}`);

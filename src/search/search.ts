@@ -37,11 +37,11 @@ export interface SearcherKind {
 }
 
 /** Trials that are trained together at most: their numbers are in the name of a file. */
-const MOST_TOGETHER = 40;
+const MAX_TOGETHER = 40;
 /** Options of which more makes a search longer, and no other one. */
-const LENGTHS = ['maxTrials', 'hyperbandIterations'];
+const LENGTH_OPTIONS = ['maxTrials', 'hyperbandIterations'];
 /** Differences between two searches that a message names. */
-const NAMED = 4;
+const MAX_NAMED = 4;
 /** Milliseconds between two writings of the record, which holds all trials, while trials end. */
 const RECORD_MS = 2000;
 
@@ -80,8 +80,8 @@ export class Search {
     this.pruning = readPruning(who, kind.pruning);
     this.overwriting = checkFlag(who, 'overwrite', options.overwrite ?? false);
     const { saveFreq = 'epoch', together = 1 } = options;
-    if (checkCount(who, 'together', together) > MOST_TOGETHER) {
-      throw new ArgumentError(`${who}: together: ${MOST_TOGETHER} trials at most, but is ${together}`);
+    if (checkCount(who, 'together', together) > MAX_TOGETHER) {
+      throw new ArgumentError(`${who}: together: ${MAX_TOGETHER} trials at most, but is ${together}`);
     }
     if (together > 1 && options.runner) {
       throw new ArgumentError(
@@ -311,9 +311,9 @@ export class Search {
   private checkSame(differing: Iterable<string>, before = ''): void {
     const found = [...differing];
     if (found.length === 0) return;
-    const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
+    const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
     throw new ArgumentError(
-      `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, NAMED).join('; ')}${more}. ` +
+      `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, MAX_NAMED).join('; ')}${more}. ` +
         'Go on with what it was made with, or begin anew: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
     );
   }
@@ -332,7 +332,7 @@ function checkRunner(who: string, runner: TrialRunner | undefined): void {
 
 /** What two searches of one folder must have in common. */
 function identityOf({ searcher, name, options, objective, seed, executionsPerTrial }: SearchRecord) {
-  const own = Object.entries(options).filter(([option]) => !LENGTHS.includes(option));
+  const own = Object.entries(options).filter(([option]) => !LENGTH_OPTIONS.includes(option));
   return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
 }
 

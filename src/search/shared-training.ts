@@ -48,18 +48,18 @@ export class SharedTraining implements Callback {
   readonly adds = [];
   /** Only where a trial asks for it: a training that nobody watches has no steps to wait for. */
   readonly onSafePoint?: (point: SafePoint) => Promise<void>;
-  private readonly trials: readonly TrialPart[];
+  private readonly trials: readonly SharedTrialState[];
   private model: Model | null = null;
 
   constructor(trials: readonly SharedTrial[]) {
     let first = 0;
     this.trials = trials.map(({ replicas, callbacks }) => {
-      const part = new TrialPart(first, replicas, callbacks);
+      const part = new SharedTrialState(first, replicas, callbacks);
       first += replicas;
       return part;
     });
     if (!trials.some(({ callbacks }) => callbacks.some((callback) => callback.onSafePoint))) return;
-    this.onSafePoint = ({ after }) => this.each((trial) => trial.safePoint(after));
+    this.onSafePoint = ({ after }) => this.forEachTrial((trial) => trial.safePoint(after));
   }
 
   /** What `fit` of each trial alone would have returned, after `fit`. */
@@ -79,11 +79,11 @@ export class SharedTraining implements Callback {
   }
 
   onEpochBegin({ epoch }: { epoch: number }): Promise<void> {
-    return this.each((trial) => trial.beginEpoch(epoch));
+    return this.forEachTrial((trial) => trial.beginEpoch(epoch));
   }
 
   onEpochEnd(_: EpochLogs, replicas: readonly EpochLogs[]): Promise<void> {
-    return this.each((trial) => trial.endEpoch(replicas));
+    return this.forEachTrial((trial) => trial.endEpoch(replicas));
   }
 
   async onTrainEnd(history: History, failure: { error: unknown } | null): Promise<void> {
@@ -100,7 +100,7 @@ export class SharedTraining implements Callback {
     this.endIfAllHave();
   }
 
-  private async each(call: (trial: TrialPart) => Promise<void>): Promise<void> {
+  private async forEachTrial(call: (trial: SharedTrialState) => Promise<void>): Promise<void> {
     for (const trial of this.trials) if (!trial.ended) await call(trial);
     this.endIfAllHave();
   }
@@ -111,7 +111,7 @@ export class SharedTraining implements Callback {
 }
 
 /** One of the trials. */
-class TrialPart {
+class SharedTrialState {
   readonly history: History = { epochs: [], replicas: [], interrupted: false, diverged: [], seconds: 0 };
   readonly failed = new FirstError();
   /** Whether its training has come to its end before that of the others. */

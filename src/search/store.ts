@@ -5,11 +5,11 @@ import { tryLock } from '../../scripts/setup/lock.mjs';
 import { parseChecksummedJson, toChecksummedJson } from '../base/checksum.ts';
 import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError, DataError } from '../base/errors.ts';
-import { onFile, readBytes, writeFile } from '../io/files.ts';
+import { readBytes, withFileErrors, writeFile } from '../io/files.ts';
 import { type SearchRecord, searchRecord, trial } from './record.ts';
 import type { TrialResult } from './trial.ts';
 
-const four = (number: number) => String(number).padStart(4, '0');
+const padFour = (number: number) => String(number).padStart(4, '0');
 /** Names of files in the folders of trials: nothing else is read or deleted there. */
 const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
 const GROUP = /^together-([0-9a-z]+(?:-[0-9a-z]+)*)\.safetensors$/;
@@ -33,11 +33,11 @@ export class SearchStore {
   }
 
   weightsPath(number: number): string {
-    return join(this.folder, 'weights', `${four(number)}.safetensors`);
+    return join(this.folder, 'weights', `${padFour(number)}.safetensors`);
   }
 
   backupPath(number: number): string {
-    return join(this.folder, 'backups', `${four(number)}.safetensors`);
+    return join(this.folder, 'backups', `${padFour(number)}.safetensors`);
   }
 
   /** Of trials that are trained together. */
@@ -74,7 +74,7 @@ export class SearchStore {
     }
     const record = readJson(this.recordPath, searchRecord, 'a search');
     const trials = numbers.map((number) => {
-      const path = join(this.folder, 'trials', `${four(number)}.json`);
+      const path = join(this.folder, 'trials', `${padFour(number)}.json`);
       const found = readJson(path, trial, 'a trial', 'Delete it, and the search does this trial again');
       if (found.number === number) return found;
       throw new DataError(`${path} holds trial ${found.number}. Delete it, and the search does trial ${number} again`);
@@ -90,7 +90,7 @@ export class SearchStore {
   /** Keeps a trial that has ended. @throws FileError */
   writeTrial({ trial, weights }: TrialResult): void {
     if (weights) writeFile(this.weightsPath(trial.number), weights);
-    writeFile(join(this.folder, 'trials', `${four(trial.number)}.json`), toChecksummedJson(trial));
+    writeFile(join(this.folder, 'trials', `${padFour(trial.number)}.json`), toChecksummedJson(trial));
   }
 
   /** The weights that were kept of a trial. @throws FileError */
@@ -101,7 +101,7 @@ export class SearchStore {
   /** Deletes what a trial that has ended would have gone on from. @throws FileError */
   deleteBackup(number: number): void {
     const path = this.backupPath(number);
-    onFile('delete', path, () => rmSync(path, { force: true }));
+    withFileErrors('delete', path, () => rmSync(path, { force: true }));
   }
 
   /** The same for all trials of a search that have. @throws FileError */
@@ -113,7 +113,7 @@ export class SearchStore {
   deleteGroupBackups(kept: string | null = null): void {
     for (const name of this.groupBackups()) {
       const path = join(this.folder, 'backups', name);
-      if (path !== kept) onFile('delete', path, () => rmSync(path, { force: true }));
+      if (path !== kept) withFileErrors('delete', path, () => rmSync(path, { force: true }));
     }
   }
 
@@ -125,18 +125,18 @@ export class SearchStore {
       ['trials', 'json'],
     ] as const) {
       for (const number of this.numbers(folder, ending)) {
-        const path = join(this.folder, folder, `${four(number)}.${ending}`);
-        onFile('delete', path, () => rmSync(path, { force: true }));
+        const path = join(this.folder, folder, `${padFour(number)}.${ending}`);
+        withFileErrors('delete', path, () => rmSync(path, { force: true }));
       }
     }
     this.deleteGroupBackups();
-    onFile('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
+    withFileErrors('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
   }
 
   /** Keeps other processes from the folder until the returned function is called. @throws ArgumentError while another is at it; FileError */
   lock(): () => void {
     const path = join(this.folder, 'search.lock');
-    const lock = onFile('write', path, () => {
+    const lock = withFileErrors('write', path, () => {
       createFolders(this.folder);
       return tryLock(path);
     });
@@ -150,13 +150,13 @@ export class SearchStore {
   private groupBackups(): string[] {
     const path = join(this.folder, 'backups');
     if (!existsSync(path)) return [];
-    return onFile('read', path, () => readdirSync(path)).filter((name) => GROUP.test(name));
+    return withFileErrors('read', path, () => readdirSync(path)).filter((name) => GROUP.test(name));
   }
 
   private numbers(folder: string, ending: string): number[] {
     const path = join(this.folder, folder);
     if (!existsSync(path)) return [];
-    return onFile('read', path, () => readdirSync(path))
+    return withFileErrors('read', path, () => readdirSync(path))
       .flatMap((name) => {
         const [, digits, found] = TRIAL.exec(name) ?? [];
         return found === ending ? [Number(digits)] : [];

@@ -1,5 +1,5 @@
 import { AbortedError } from '../base/errors.ts';
-import { groupWorks, type MadeTrial, runTogether } from './run-together.ts';
+import { groupWorks, type PreparedTrial, runTogether } from './run-together.ts';
 import { runTrial, type TrialWork } from './run-trial.ts';
 import type { SearchStore } from './store.ts';
 import type { TrialDescription, TrialResult, TrialRunner, TrialRunOptions } from './trial.ts';
@@ -53,7 +53,7 @@ export class TogetherRunner implements TrialRunner {
   }
 
   /** Those that a killed process has left a backup of stay together: they go on from there. */
-  private groupsOf(batch: readonly Waiting[]): { group: Waiting[]; trials: readonly MadeTrial[] | null }[] {
+  private groupsOf(batch: readonly Waiting[]): { group: Waiting[]; trials: readonly PreparedTrial[] | null }[] {
     const left = this.store.groupOfBackup() ?? [];
     const [before, others] = [true, false].map((is) =>
       batch.filter(({ work }) => left.includes(work.description.number) === is),
@@ -66,7 +66,7 @@ export class TogetherRunner implements TrialRunner {
     });
   }
 
-  private async runGroup(group: readonly Waiting[], trials: readonly MadeTrial[] | null): Promise<void> {
+  private async runGroup(group: readonly Waiting[], trials: readonly PreparedTrial[] | null): Promise<void> {
     const numbers = group.map(({ work }) => work.description.number);
     try {
       if (group[0]!.work.signal?.aborted) throw new AbortedError(`trial ${numbers[0]}: stopped on request`);

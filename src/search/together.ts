@@ -28,21 +28,21 @@ const LOSSES: readonly unknown[] = [
 ];
 
 /** Differences between two models that a message names. */
-const NAMED = 3;
+const MAX_NAMED = 3;
 
 /**
  * Which models can be trained in the same dispatches: those of the same layers, shapes, loss, metrics and optimizer, that differ only
  * in learning rates, penalties and rates of dropout. A model joins the first group that has room for it and whose first model it fits,
  * so that the groups depend on the models and their order alone. Which group a model is in changes none of its bits.
  * @param models compiled and not built yet, as builders return them
- * @param most models in a group, at most
+ * @param maxSize models in a group, at most
  * @returns the models of each group, by their place in `models`, in that order
  * @throws ArgumentError for what is no compiled model without weights, and unless `most` is a positive integer
  */
-export function groupTrials(models: readonly Model[], most: number): number[][] {
+export function groupTrials(models: readonly Model[], maxSize: number): number[][] {
   checkModels('groupTrials', models);
-  if (!Number.isSafeInteger(most) || most < 1) {
-    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${formatValue(most)} were asked for`);
+  if (!Number.isSafeInteger(maxSize) || maxSize < 1) {
+    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${formatValue(maxSize)} were asked for`);
   }
   const parts = models.map(shareableOf);
   const groups: { first: Shareable; members: number[] }[] = [];
@@ -52,7 +52,9 @@ export function groupTrials(models: readonly Model[], most: number): number[][] 
       alone.push([i]);
       continue;
     }
-    const open = groups.find(({ first, members }) => members.length < most && differencesOf(first, part).length === 0);
+    const open = groups.find(
+      ({ first, members }) => members.length < maxSize && differencesOf(first, part).length === 0,
+    );
     if (open) open.members.push(i);
     else groups.push({ first: part, members: [i] });
   }
@@ -91,9 +93,9 @@ export function togetherModel(models: readonly Model[], options: { executions?: 
   for (const [i, part] of parts.entries()) {
     const found = differencesOf(parts[0]!, part);
     if (found.length === 0) continue;
-    const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
+    const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
     throw new ArgumentError(
-      `togetherModel: model ${i} is another than model 0, so that they cannot share a dispatch: ${found.slice(0, NAMED).join('; ')}${more}; ` +
+      `togetherModel: model ${i} is another than model 0, so that they cannot share a dispatch: ${found.slice(0, MAX_NAMED).join('; ')}${more}; ` +
         'train them apart, see groupTrials',
     );
   }

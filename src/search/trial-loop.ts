@@ -6,7 +6,7 @@ import type { SearchStore } from './store.ts';
 import type { TrialDescription, TrialRunner } from './trial.ts';
 
 /** Trials that are asked for beyond one that waits. */
-const LOOK_AHEAD = 2000;
+const MAX_LOOK_AHEAD = 2000;
 
 export interface TrialLoopOptions {
   /** Begins the messages. */
@@ -78,7 +78,7 @@ export class TrialLoop {
   private nextTrial(): { number: number; proposed: Proposed } | null {
     const { who, proposer, runner } = this.options;
     while (this.isTaken(this.next)) this.next++;
-    const end = this.next + (runner.concurrency > 1 ? LOOK_AHEAD : 1);
+    const end = this.next + (runner.concurrency > 1 ? MAX_LOOK_AHEAD : 1);
     for (let number = this.next; number < end; number++) {
       if (this.isTaken(number)) continue;
       const proposed = this.isEarly(number) ? 'wait' : proposer.propose(number);

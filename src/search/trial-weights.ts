@@ -14,7 +14,7 @@ import type { HyperparameterValues } from './record.ts';
 /** Weights that are read back at a time: each takes a buffer of its own. */
 const READ_AT_ONCE = 256;
 /** Differences between two models that a message names. */
-const NAMED = 4;
+const MAX_NAMED = 4;
 
 /**
  * A model's first replica as a safetensors file: one that `loadModel` reads, or, where its layers are none that a file can hold, one of
@@ -85,8 +85,8 @@ export function loadTrialModel(
   const config = configText(model);
   if (metadata.model !== undefined && config !== null) {
     const found = [...differences(layersByName(parseJson(metadata.model)), layersByName(parseJson(config)))];
-    const more = found.length > NAMED ? `; and ${found.length - NAMED} more` : '';
-    if (found.length > 0) throw changed(found.slice(0, NAMED).join('; ') + more);
+    const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
+    if (found.length > 0) throw changed(found.slice(0, MAX_NAMED).join('; ') + more);
   }
   model.build(device);
   try {

@@ -6,7 +6,7 @@ import { removeTemporaryFiles, writeFileAtomic, writeFilesAtomic } from '../../s
 import { ResultCache } from '../../src/cli/result-cache.ts';
 import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
-import { writeAllAtomically, writeAtomically } from '../../src/report/run-folder.ts';
+import { writeRunFiles, writeRunFile } from '../../src/report/run-folder.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
@@ -42,12 +42,12 @@ test.each<[what: string, folder: string, write: (folder: string) => void]>([
   ['saveNpy', '', (folder) => saveNpy(join(folder, 'x.npy'), array)],
   ['saveSafetensors, and so models, weights and checkpoints', '', (folder) => saveSafetensors(join(folder, 'x'), [])],
   ['a log that is replaced', '', (folder) => new LineFile(join(folder, 'log.csv')).replace('epoch\n')],
-  ['run.json', '', (folder) => writeAtomically(join(folder, 'run.json'), '{}')],
+  ['run.json', '', (folder) => writeRunFile(join(folder, 'run.json'), '{}')],
   [
     'a report',
     'figures',
     (folder) =>
-      writeAllAtomically(folder, [
+      writeRunFiles(folder, [
         ['report.json', '{}'],
         ['figures/a.svg', ''],
       ]),

@@ -36,7 +36,7 @@ describe('help and version', () => {
         '--batch',
         '--lr',
         '--seed',
-        '--runs',
+        '--replicas',
         '--limit',
         '--out',
         '--json',
@@ -81,7 +81,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
     ],
     [
       ['run', 'A1', '--runs', '2', '--replicas', '3'],
-      ['--runs 2', '--replicas 3', 'give one'],
+      ['--runs 2', '--replicas 3', 'give only'],
     ],
     [
       ['run', 'A1', '--epochs'],
@@ -125,7 +125,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
       expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
       expect(err).toContain(`${option} takes a whole number from 1 to 1000, but was given "${value}"`);
     }
-    expect((await tilegrad(['run', '--help'])).out).toMatch(/--runs.*\s.*at most\s+1000/);
+    expect((await tilegrad(['run', '--help'])).out).toMatch(/--replicas.*\s.*at most\s+1000/);
   });
 
   test.each(['1e39', '1e-50', '1e-40'])('--lr refuses %s, which no 32-bit float holds', async (value) => {

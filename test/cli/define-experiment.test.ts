@@ -98,7 +98,7 @@ describe('an experiment of a file', () => {
     expect(readRunRecord(made).status).toBe('failed');
     const other = await run('A1', '--resume', made);
     expect(other.err).toContain(
-      `this is a run of my-mlp, not of A1. Go on with it by \`npx tilegrad run ${file} --resume`,
+      `this is a run of my-mlp, not of A1. Resume it with \`npx tilegrad run ${file} --resume`,
     );
   });
 
@@ -118,7 +118,7 @@ describe('an experiment of a file', () => {
       const { code, err } = await run(file, '--resume', made);
       expect(code).toBe(1);
       expect(err).toContain(
-        `--resume ${made}: ${file}, or a file that it imports, has changed since that run was begun`,
+        `--resume ${made}: ${file}, or a file that it imports, has changed since that run was started`,
       );
       expect(err).toContain('--accept-changes');
     }

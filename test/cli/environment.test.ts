@@ -55,7 +55,7 @@ test('without a home folder: data fetch needs to be told where', async () => {
 
 describeOnDevice('without a home folder, on an adapter', () => {
   test('run trains, and notes that no measured kernels can be looked up', async () => {
-    const { code, err, json } = await homeless('run A1 --epochs 1 --runs 1 --limit 48 --batch 16 --json');
+    const { code, err, json } = await homeless('run A1 --epochs 1 --replicas 1 --limit 48 --batch 16 --json');
     expect(code, err).toBe(0);
     expect(err).toContain('Note: there is no cache folder: HOME is not set');
     expect(json).toMatchObject({ status: 'finished', tuning: { measured: 0, file: null } });

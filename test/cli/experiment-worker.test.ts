@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { DataError } from '../../src/base/errors.ts';
 import { readFiles, writeFiles } from '../../src/cli/experiment-job.ts';
 import { experimentHandler } from '../../src/cli/experiment-worker.ts';
-import { CannotDo, type JobContext } from '../../src/jobs/handler.ts';
+import { CannotRunJob, type JobContext } from '../../src/jobs/handler.ts';
 import { FakeIo, fakeModules, lenetOf } from './fakes.ts';
 
 /** A worker of the fake engine, whose model trains nothing. */
@@ -29,7 +29,7 @@ async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
   const ask = (job: object) => run({ row: 'A1', request, name: 'baseline', hash: '0'.repeat(16), ...job }, context);
   const hash = async () => {
     const error = await ask({}).catch((one) => one);
-    return /comes out as ([0-9a-f]{16}) here/.exec(error.message)![1]!;
+    return /is ([0-9a-f]{16}) on this worker/.exec(error.message)![1]!;
   };
   return { ask, hash, printed, log };
 }
@@ -37,9 +37,9 @@ async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
 test('a part whose hash comes out otherwise is not computed: the worker says that it cannot do it', async () => {
   const { ask, log } = await fakeWorker();
   const refused = ask({});
-  await expect(refused).rejects.toThrow(CannotDo);
+  await expect(refused).rejects.toThrow(CannotRunJob);
   await expect(refused).rejects.toThrow(
-    /^the key of baseline comes out as [0-9a-f]{16} here, not as 0{16}: the code of A1 is another$/,
+    /^the key of baseline is [0-9a-f]{16} on this worker, not 0{16}: the code of A1 differs$/,
   );
   expect(log.fits).toEqual([]);
 });
@@ -49,7 +49,7 @@ test('the part that is asked for is computed, with what it prints, and the row g
   const { ask, hash, printed, log } = await fakeWorker({
     experiments: (network) => {
       const row = lenetOf(network);
-      return [{ ...row, run: (lab) => row.run(lab).finally(() => (hasEnded = true)) }];
+      return [{ ...row, run: (context) => row.run(context).finally(() => (hasEnded = true)) }];
     },
   });
   const good = await hash();
@@ -62,9 +62,9 @@ test('the part that is asked for is computed, with what it prints, and the row g
 
 test('a part that the row does not come to, and a row that is not there, are not waited for', async () => {
   const { ask } = await fakeWorker({ experiments: (network) => [lenetOf(network, { run: async () => [] })] });
-  await expect(ask({ name: 'other' })).rejects.toThrow(/^A1 ends here without other: its code is another$/);
-  await expect(ask({ row: 'A9' })).rejects.toThrow(/^there is no experiment A9 here$/);
-  await expect(ask({})).rejects.toThrow(CannotDo);
+  await expect(ask({ name: 'other' })).rejects.toThrow(/^A1 ends on this worker without other: its code differs$/);
+  await expect(ask({ row: 'A9' })).rejects.toThrow(/^it has no experiment A9$/);
+  await expect(ask({})).rejects.toThrow(CannotRunJob);
 });
 
 test('a row that throws fails with its own error', async () => {

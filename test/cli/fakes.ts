@@ -146,9 +146,9 @@ export function lenetOf(network: Network, change: Partial<Experiment> = {}): Exp
       smoke: { epochs: 1, limit: 300, cut: ['the rest'] },
     },
     networks: [network],
-    async run(lab) {
-      const { train, test } = lab.loaders('cifar10');
-      const trained = await lab.train('baseline', { ...network, data: train, validationData: test });
+    async run(context) {
+      const { train, test } = context.loaders('cifar10');
+      const trained = await context.train('baseline', { ...network, data: train, validationData: test });
       return [
         section(
           'Results',
@@ -170,15 +170,15 @@ export function lenetOf(network: Network, change: Partial<Experiment> = {}): Exp
 export function rowOf(network: Network, id: string, specs: Record<string, Partial<TrainSpec>>): Experiment {
   return lenetOf(network, {
     id,
-    async run(lab) {
-      const { train } = lab.loaders('cifar10');
+    async run(context) {
+      const { train } = context.loaders('cifar10');
       const blocks = [];
       for (const [name, spec] of Object.entries(specs)) {
-        const trained = await lab.train(name, { ...network, data: train, validationData: train, ...spec });
+        const trained = await context.train(name, { ...network, data: train, validationData: train, ...spec });
         blocks.push(compare([measuredRow(name, 0.5, testFigures(trained))]));
       }
-      const seeds = await lab.cached(`seeds-of-${id.toLowerCase()}`, async () => ({
-        seed: lab.seed,
+      const seeds = await context.cached(`seeds-of-${id.toLowerCase()}`, async () => ({
+        seed: context.seed,
         nothing: Number.NaN,
       }));
       return [section('Results', ...blocks), section('Part', { type: 'text', text: JSON.stringify(seeds) })];

@@ -66,7 +66,7 @@ test('four results at once: the document has the rows of all', async () => {
 
 describeOnDevice('on an adapter', () => {
   test('killed between the last step and the report: it does not say it is finished, and --resume completes it', async () => {
-    const words = 'A1 --scale smoke --epochs 2 --runs 1 --limit 48 --batch 16';
+    const words = 'A1 --scale smoke --epochs 2 --replicas 1 --limit 48 --batch 16';
     const whole = await tilegrad(`run ${words} --json --out whole`);
     expect(whole.code, whole.err).toBe(0);
     const folder = await killedRun(words, join(out, 'killed'), ({ rows }) => rows[0]!.status === 'finished');
@@ -86,7 +86,7 @@ describeOnDevice('on an adapter', () => {
   });
 
   test('killed in the midst of a search: --resume goes on, and comes to the same trials and scores, to the bit', async () => {
-    const words = 'C1 --scale smoke --runs 1';
+    const words = 'C1 --scale smoke --replicas 1';
     const whole = await tilegrad(`run ${words} --json --out whole-search`);
     expect(whole.code, whole.err).toBe(0);
     const trials = (folder: string) => {
@@ -121,11 +121,11 @@ describeOnDevice('on an adapter', () => {
   test('of two --resume of one run at once, one trains and one is refused', async () => {
     const runs = join(out, 'two');
     const begun = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
-    const folder = await killedRun('A1 --scale smoke --epochs 30 --runs 1 --limit 48 --batch 16', runs, begun);
+    const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, begun);
     const both = await Promise.all([folder, folder].map((one) => tilegrad(`run A1 --resume ${one} --json`)));
     const [done, refused] = both[0]!.code === 0 ? both : both.toReversed();
     expect([done!.code, refused!.code], done!.err).toEqual([0, 2]);
-    expect(JSON.parse(refused!.out).error.message).toMatch(/process \d+ is at that run still/);
+    expect(JSON.parse(refused!.out).error.message).toMatch(/process \d+ is still running it/);
     expect(JSON.parse(done!.out).trainings[0].histories[0]).toHaveLength(30);
     expect(readdirSync(folder)).not.toContain('run.lock');
   });

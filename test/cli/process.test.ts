@@ -139,7 +139,7 @@ describeOnDevice('on an adapter', () => {
   });
 
   test('a run that was stopped in the midst of a training goes on with the same bits', async () => {
-    const words = ['run', 'A1', '--epochs', '12', '--runs', '2', ...small];
+    const words = ['run', 'A1', '--epochs', '12', '--replicas', '2', ...small];
     const whole = await tilegrad([...words, '--out', join(out, 'whole')]);
     expect(whole.code, whole.err).toBe(0);
     let sent = false;

@@ -11,7 +11,7 @@ beforeAll(async () => {
     ['one', '1'],
     ['two', '9'],
   ] as const) {
-    await tilegrad(['run', 'A1', '--runs', '2', '--seed', seed, '--out', join(root, out)]);
+    await tilegrad(['run', 'A1', '--replicas', '2', '--seed', seed, '--out', join(root, out)]);
     runs.push(join(root, out, readdirSync(join(root, out))[0]!));
   }
 });

@@ -201,7 +201,7 @@ describe('a coursework', () => {
     expect({ code, isResumed: text.includes(`Resuming in ${first}`) }).toEqual({ code: 0, isResumed: true });
     const said = [
       [damaged, 'run.json is not JSON, or cut short'],
-      [running, `process ${process.pid} is at that run still`],
+      [running, `process ${process.pid} is still running it`],
       [join(out, '99990101-000000-A'), 'there is no'],
     ] as const;
     for (const [folder, why] of said) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
@@ -281,13 +281,18 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     ['--scale full', '--scale short'],
     ['--seed 7', '--seed 1'],
     ['--epochs 9', 'without --epochs'],
-    ['--runs 2', 'without --runs'],
+    ['--replicas 2', 'without --replicas'],
     ['--limit 300', 'without --limit'],
     ['--batch 10', 'without --batch'],
     ['--lr 0.5', 'without --lr'],
   ])('another %s', async (option, says) => {
     await interrupted();
     expect(await refused(`A --resume ${option}`, {}, says, option)).toBe(2);
+  });
+
+  test('another --runs 2, the older name of --replicas', async () => {
+    await interrupted();
+    expect(await refused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
   });
 
   test('the same options do no harm', async () => {
@@ -305,18 +310,18 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     edit(folder, (record) => {
       record.adapter.name = 'a graphics card';
     });
-    expect(await refused('A --resume', {}, 'begun on a graphics card', 'llvmpipe (fake)')).toBe(1);
+    expect(await refused('A --resume', {}, 'started on a graphics card', 'llvmpipe (fake)')).toBe(1);
     edit(folder, (record) => {
       record.adapter.name = 'llvmpipe (fake)';
       record.versions.tilegrad = '9.0.0';
     });
-    expect(await refused('A --resume', {}, 'begun with tilegrad 9.0.0')).toBe(1);
+    expect(await refused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
   });
 
   test('a run that another process is at', async () => {
     const folder = await interrupted();
     lockedBy(folder, {});
-    const says = [`process ${process.pid} is at that run still`, `delete ${join(folder, 'run.lock')}`];
+    const says = [`process ${process.pid} is still running it`, `delete ${join(folder, 'run.lock')}`];
     expect(await refused(`A --resume ${folder}`, {}, ...says)).toBe(2);
     expect(await refused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
     lockedBy(folder, { host: 'elsewhere' });
@@ -324,7 +329,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
       await refused(
         `A --resume ${folder}`,
         {},
-        `process ${process.pid} on elsewhere (seen 0 s ago) is at that run still`,
+        `process ${process.pid} on elsewhere (seen 0 s ago) is still running it`,
       ),
     ).toBe(2);
     lockedBy(folder, { pid: 2147483646 }); // no process has that number
@@ -353,11 +358,11 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
 
   test('kernels that were measured since, another Dawn', async () => {
     const folder = await interrupted('A', { measured: 2 });
-    expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has chosen other kernels')).toBe(1);
+    expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
     edit(folder, (record) => {
       record.versions.webgpu = '0.0.1';
     });
-    expect(await refused('A --resume', { measured: 2 }, 'begun with webgpu 0.0.1')).toBe(1);
+    expect(await refused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
   });
 
   test('a folder that holds no run, or a record of another version or cut short', async () => {
@@ -383,10 +388,10 @@ describe('a part that is no good is named, with what to do', () => {
     [
       'of another name',
       (text) => withoutSum(text).replace('"name":"baseline"', '"name":"other"'),
-      'does not hold the part baseline',
+      'does not hold the result baseline',
     ],
     ['of another kind', (text) => withoutSum(text).replace('"histories"', '"history"'), 'histories: '],
-    ['no part at all', () => '[]', 'does not hold the part baseline'],
+    ['no part at all', () => '[]', 'does not hold the result baseline'],
   ])('%s', async (_what, change, says) => {
     const folder = await interrupted();
     const path = join(folder, 'parts', partsIn(folder).find((name) => name.startsWith('baseline'))!);
@@ -407,7 +412,7 @@ describe('a part that is no good is named, with what to do', () => {
     ];
     const { code, log, out: text } = await run('A --resume', { experiments: changed });
     expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
-    expect(text).toContain('what was kept as baseline is of other settings or code');
+    expect(text).toContain('the saved result baseline is from other settings or code');
     expect(partsIn(folder).filter((name) => name.startsWith('baseline'))).toHaveLength(2);
   });
 });

@@ -63,7 +63,7 @@ describe('a run that finishes', () => {
   });
 
   test('a model whose loss is NaN at the end is named in the terminal, run.json and the report; the exit code is 1', async () => {
-    const { code, out: text } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { diverging: [2] });
+    const { code, out: text } = await tilegrad(['run', 'A1', '--replicas', '3', '--out', out], { diverging: [2] });
     expect(code).toBe(1);
     const { folder, record } = result();
     const warning = 'training baseline: the loss of the model of seed 2 is not a finite number at the end';
@@ -74,7 +74,7 @@ describe('a run that finishes', () => {
     expect(html).toContain(warning);
     const shown = await tilegrad(['report', folder]);
     expect(shown.out).toContain(warning);
-    const again = await tilegrad(['run', 'A1', '--runs', '3', '--json', '--out', out], { diverging: [1, 2, 3] });
+    const again = await tilegrad(['run', 'A1', '--replicas', '3', '--json', '--out', out], { diverging: [1, 2, 3] });
     expect(again.code).toBe(1);
     expect(JSON.parse(again.out).trainings[0].diverged).toEqual([1, 2, 3]);
     expect(again.err).toContain('the loss of every model is not a finite number');
@@ -106,11 +106,11 @@ describe('a run that finishes', () => {
     expect(text).not.toContain('sample:');
   });
 
-  test('--runs trains models of following seeds into one record and reports mean and deviation', async () => {
-    const { code, out: text, log } = await tilegrad(['run', 'A1', '--runs', '3', '--seed', '5', '--out', out]);
+  test('--replicas trains models of following seeds into one record and reports mean and deviation', async () => {
+    const { code, out: text, log } = await tilegrad(['run', 'A1', '--replicas', '3', '--seed', '5', '--out', out]);
     expect(code).toBe(0);
     const { record, folder } = result();
-    expect(record.command).toBe('npx tilegrad run A1 --scale short --seed 5 --runs 3');
+    expect(record.command).toBe('npx tilegrad run A1 --scale short --seed 5 --replicas 3');
     expect(record.rows[0]!.seeds).toEqual([5, 6, 7]);
     expect(record.trainings.map(({ seeds }) => seeds)).toEqual([[5, 6, 7]]);
     expect(text).toContain('A1: training baseline, 3 models, seeds 5 to 7');
@@ -278,7 +278,7 @@ describe('a run that is stopped', () => {
   test('Ctrl-C with three models keeps the epochs of each', async () => {
     const io = new FakeIo();
     const duringEpoch = (epoch: number) => epoch === 2 && io.pressCtrlC();
-    const { err } = await tilegrad(['run', 'A1', '--runs', '3', '--out', out], { io, duringEpoch });
+    const { err } = await tilegrad(['run', 'A1', '--replicas', '3', '--out', out], { io, duringEpoch });
     expect(err).toContain('interrupted after epoch 1 of baseline');
     const { record } = result();
     expect(record.trainings[0]!.histories.map((epochs) => epochs.length)).toEqual([1, 1, 1]);

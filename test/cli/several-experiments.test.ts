@@ -40,19 +40,19 @@ describe('mistakes in a row are told', () => {
   });
 
   test('a name that is none for a file', async () => {
-    expect(await told({ '../up': {} })).toContain('"../up" cannot name a part');
+    expect(await told({ '../up': {} })).toContain('"../up" cannot name a result');
   });
 
   test('a data set it does not name', async () => {
     const other = (network: Network) => [
       lenetOf(network, {
-        async run(lab) {
-          lab.loaders('mnist');
+        async run(context) {
+          context.loaders('mnist');
           return [];
         },
       }),
     ];
-    expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is none of its data sets, cifar10');
+    expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is not one of its data sets, cifar10');
   });
 
   test('a report that is none: the run fails, and says where', async () => {
@@ -67,7 +67,7 @@ describe('mistakes in a row are told', () => {
 
   test('data that nobody can name', async () => {
     const data = { x: [[1]], y: [1] };
-    expect(await told({ mine: { data } })).toContain('training mine: its data comes from elsewhere');
+    expect(await told({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
     expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
   });
 });
@@ -124,7 +124,7 @@ describe('scales', () => {
     },
   );
 
-  test('the command line goes before the scale, and --replicas is --runs', async () => {
+  test('the command line goes before the scale, and --runs is --replicas', async () => {
     const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');
     expect(log.fits).toMatchObject([{ epochs: 2, samples: 256, replicas: 4 }]);
   });
@@ -148,10 +148,10 @@ describe('--short cuts some variations of a row to the short scale', () => {
         smoke: {},
       },
       variations: ['wide', 'deep'],
-      async run(lab) {
+      async run(context) {
         const names: string[] = [];
         for (const name of ['wide', 'deep']) {
-          const own = lab.variation(name);
+          const own = context.variation(name);
           await own.train(`${name}-${own.scale}`, { ...network, data: own.loaders('cifar10').train });
           names.push(`${name} ${own.scale}`);
         }
@@ -206,7 +206,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
     expect(none.err).toContain('--short deep: A1 has no "deep"; it has no variations');
     await run('A1 --short deep', options);
     const again = await run(`A1 --resume ${join(out, readdirSync(out)[0]!)} --short wide`, options);
-    expect(again.err).toContain('that run was begun with --short deep, but --short wide was given');
+    expect(again.err).toContain('that run was started with --short deep, but --short wide was given');
     const { log } = await run(`A1 --resume ${join(out, readdirSync(out)[0]!)}`, options);
     expect(log.fits).toEqual([]);
   });
@@ -262,9 +262,9 @@ describe('a row that begins with published weights', () => {
   const rows = (network: Network) => [
     lenetOf(network, {
       checkpoint,
-      async run(lab) {
-        seen = lab.weightFiles;
-        await lab.train('one', { ...network, data: lab.loaders('cifar10').train });
+      async run(context) {
+        seen = context.weightFiles;
+        await context.train('one', { ...network, data: context.loaders('cifar10').train });
         return [section('Results', compare([measuredRow('accuracy', 0.5, [0.5])]))];
       },
     }),
@@ -304,6 +304,8 @@ describe('a row that begins with published weights', () => {
     file('other');
     const { code, err } = await run(`A1 --resume ${folder}`, { experiments: rows, weights: [path] });
     expect(code).toBe(1);
-    expect(err).toContain(`that run was begun with the weights of ${basename(path)}, and ${basename(path)} has others`);
+    expect(err).toContain(
+      `that run was started with the weights of ${basename(path)}, but ${basename(path)} has others`,
+    );
   });
 });

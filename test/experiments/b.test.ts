@@ -120,9 +120,9 @@ test.each([
   async ({ row, runs, counts }) => {
     expect(row.scales.full.replicas).toBe(3);
     const names: string[] = [];
-    const lab = {
+    const context = {
       ...{ scale: 'full', seed: 5, settings: { ...row.scales.full, replicas: runs } },
-      variation: () => lab,
+      variation: () => context,
       loaders: () => ({}),
       images: () => ({ test: { classes: ['cat'] } }),
       async train(name: string, { seed, replicas }: TrainSpec) {
@@ -131,7 +131,7 @@ test.each([
         return { ...trained(name, [0.5], { seed: seed! }), measured: [[[1]]] };
       },
     } as unknown as ExperimentContext;
-    await row.run(lab);
+    await row.run(context);
     const seeds = (count: number) => Array.from({ length: count }, (_, i) => 5 + i);
     expect(names).toEqual(
       Object.entries(counts).flatMap(([name, count]) => seeds(count).map((seed) => `${name}-seed-${seed}`)),

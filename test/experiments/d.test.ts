@@ -1,36 +1,36 @@
 import { expect, test } from 'vitest';
-import { answersOf, largest, silentText, withSilent } from '../../experiments/d.ts';
+import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** Outputs of one image, 0 but for those named. */
 const outputs = (values: Record<number, number>) => Array.from({ length: 10 }, (_, i) => values[i] ?? 0);
 
 test('the largest output is the first of equals, as in NumPy; an output that is NaN is never the largest', () => {
-  expect(largest(outputs({}))).toBe(0);
-  expect(largest(outputs({ 3: 0.5, 7: 0.5 }))).toBe(3);
-  expect(largest(outputs({ 2: Number.NaN, 7: 0.5 }))).toBe(7);
+  expect(argmax(outputs({}))).toBe(0);
+  expect(argmax(outputs({ 3: 0.5, 7: 0.5 }))).toBe(3);
+  expect(argmax(outputs({ 2: Number.NaN, 7: 0.5 }))).toBe(7);
 });
 
 test('answers: true classes by row, predicted ones by column, as in every other matrix', () => {
   const images = [outputs({ 7: 0.9, 3: 0.1 }), outputs({ 3: 0.4 }), outputs({ 3: 0.2, 1: 0.1 })];
-  const { first, confusion } = answersOf(Float32Array.from(images.flat()), Uint8Array.of(7, 5, 3));
+  const { first, confusion } = predictionsOf(Float32Array.from(images.flat()), Uint8Array.of(7, 5, 3));
   expect(first).toEqual(Array.from(Float32Array.from(images[0]!)));
   expect([confusion[7]![7], confusion[5]![3], confusion[3]![3], confusion[3]![5]]).toEqual([1, 1, 1, 0]);
   expect(confusion.flat().reduce((sum, n) => sum + n, 0)).toBe(3);
 });
 
-test('silent are outputs that are 0 for more than nine in ten images of their own class, whatever they say of others', () => {
+test('dead are outputs that are 0 for more than nine in ten images of their own class, whatever they say of others', () => {
   // Of 20 images of 4, one has output 4 above 0; of 20 images of 8, two have output 8; every one has output 5.
   const labels = Uint8Array.from({ length: 40 }, (_, i) => (i < 20 ? 4 : 8));
   const images = [...labels].map((label, i) => outputs({ 5: 1, [label]: i === 0 || i > 37 ? 0.1 : 0 }));
-  expect(answersOf(Float32Array.from(images.flat()), labels).silent).toEqual([4]);
+  expect(predictionsOf(Float32Array.from(images.flat()), labels).dead).toEqual([4]);
 });
 
-test('models with silent outputs are counted in words, and told apart by how many they have', () => {
-  const answers = (silent: number[]) => ({ first: [], confusion: [], silent });
+test('models with dead outputs are counted in words, and told apart by how many they have', () => {
+  const answers = (dead: number[]) => ({ first: [], confusion: [], dead });
   const ten = { ...trainingOf(), measured: [answers([]), answers([4, 5]), answers([])] };
-  expect(silentText(ten)).toMatch(/^1 of 3 models have relu outputs that are 0 .* 2 in all/);
-  expect(withSilent(ten, 0, [0.9, 0.7, 0.91])).toEqual([0.9, 0.91]);
-  expect(withSilent(ten, 2, [0.9, 0.7, 0.91])).toEqual([0.7]);
-  expect(silentText({ ...ten, measured: [answers([])] })).toBe('');
+  expect(deadOutputsText(ten)).toMatch(/^1 of 3 models have relu outputs that are 0 .* 2 in all/);
+  expect(withDeadOutputs(ten, 0, [0.9, 0.7, 0.91])).toEqual([0.9, 0.91]);
+  expect(withDeadOutputs(ten, 2, [0.9, 0.7, 0.91])).toEqual([0.7]);
+  expect(deadOutputsText({ ...ten, measured: [answers([])] })).toBe('');
 });

@@ -122,8 +122,8 @@ describeOnDevice('on an adapter', () => {
       expect(code).toBe(0);
       return join((JSON.parse(out) as { folder: string }).folder, 'logs');
     };
-    const both = await logged('--seed', '1', '--runs', '2');
-    const second = await logged('--seed', '2', '--runs', '1');
+    const both = await logged('--seed', '1', '--replicas', '2');
+    const second = await logged('--seed', '2', '--replicas', '1');
     expect(readdirSync(both).sort()).toEqual(['baseline-seed-1', 'baseline-seed-2']);
     const found = eventsIn(join(both, 'baseline-seed-2'));
     expect(found).toEqual(eventsIn(join(second, 'baseline')));

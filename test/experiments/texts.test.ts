@@ -11,14 +11,14 @@ import { trainingOf } from '../report/samples.ts';
 
 // What rows say of their figures: a reason only where it is one, and no mean over two outcomes alone.
 
-/** A model a list of silent outputs, all with these figures of the last epoch. */
-const withAnswers = (silent: number[][], figures: { loss: number; accuracy: number }[]) =>
+/** A model a list of dead outputs, all with these figures of the last epoch. */
+const withAnswers = (dead: number[][], figures: { loss: number; accuracy: number }[]) =>
   trainingOf({
-    seeds: silent.map((_, i) => i + 1),
+    seeds: dead.map((_, i) => i + 1),
     histories: figures.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
     evaluations: figures,
-    measured: silent.map((one) => ({ first: Array(10).fill(0), confusion: [], silent: one })),
-  }) as Training<{ first: number[]; confusion: number[][]; silent: number[] }>;
+    measured: dead.map((one) => ({ first: Array(10).fill(0), confusion: [], dead: one })),
+  }) as Training<{ first: number[]; confusion: number[][]; dead: number[] }>;
 
 test('at chance is a model whose last loss is that of the same answer for every image', () => {
   const histories = [1.6101, 0.2, Number.NaN, 1.65].map((loss) => [
@@ -50,7 +50,7 @@ test('E3: only a ratio that is not below 1, as published, has a reason', () => {
   expect(why(null, 2)).toBeUndefined();
 });
 
-test('D0: models with one silent output and with none are compared apart', () => {
+test('D0: models with one dead output and with none are compared apart', () => {
   const figures = [
     { loss: 0.013, accuracy: 0.94 },
     { loss: 0.021, accuracy: 0.85 },
@@ -60,9 +60,9 @@ test('D0: models with one silent output and with none are compared apart', () =>
   const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], figures));
   const of = (label: string) => rows.find((row) => row.label === label);
   expect(rows).toHaveLength(8);
-  expect(of('test loss, models with one silent output')).toMatchObject({ ours: expect.closeTo(0.022, 9), runs: 2 });
-  expect(of('test accuracy, models with no silent output')).toMatchObject({ ours: 0.94, runs: 1 });
-  expect(of('test accuracy, models with no silent output')!.why).toContain('0.0210 to 0.0230');
+  expect(of('test loss, models with one dead output')).toMatchObject({ ours: expect.closeTo(0.022, 9), runs: 2 });
+  expect(of('test accuracy, models with no dead output')).toMatchObject({ ours: 0.94, runs: 1 });
+  expect(of('test accuracy, models with no dead output')!.why).toContain('0.0210 to 0.0230');
   // Nothing to compare without both.
   expect(groupRows(withAnswers([[]], figures.slice(0, 1)))).toEqual([]);
 });
@@ -71,7 +71,7 @@ test.each([
   [0.033, false],
   [0.05, true],
 ])(
-  'D2 to D4: silent outputs are the reason of a largest error only above the published range: %d',
+  'D2 to D4: dead outputs are the reason of a largest error only above the published range: %d',
   async (loss, told) => {
     const ten = withAnswers(
       [[], [4]],
@@ -84,11 +84,11 @@ test.each([
       ...{ id: 'D4', title: 'Adam', question: [], range: [0.005, 0.045] },
       optimizer: () => new SGD({ learningRate: 0.1 }),
     });
-    const lab = {
+    const context = {
       loaders: () => ({ train: null, test: null }),
       train: async () => ten,
     } as unknown as ExperimentContext;
-    const compared = (await row.run(lab)).flatMap(({ blocks }) =>
+    const compared = (await row.run(context)).flatMap(({ blocks }) =>
       blocks.flatMap((block) => (block.type === 'comparison' ? block.rows : [])),
     );
     const largest = compared.find(({ label }) => label.startsWith('largest'))!;

@@ -88,7 +88,7 @@ test('a state that is no state is refused, whatever its checksum', () => {
   expect(decodeBackup(forged('{}'))).toEqual({});
   refused(forged('{"a":{"$tensor":"weights/0"}}'), /refers to the tensor weights\/0, which it does not have/);
   refused(forged('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
-  refused(forged('{'), /its state is no JSON/);
+  refused(forged('{'), /its state is not JSON/);
 });
 
 test.each<[what: string, remembered: unknown, says: RegExp]>([

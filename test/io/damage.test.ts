@@ -159,7 +159,9 @@ test('parts of a run: none that is damaged is taken for what was computed, and o
   );
   expect(read()).toEqual({ value, seconds: 1.5 });
   writeFileSync(path, Buffer.from(bytes).toString().replace('0.5902', '0.9902'));
-  expect(read).toThrow(/baseline-0123456789abcdef\.json is damaged: .*Delete it, and the run does this part again/);
+  expect(read).toThrow(
+    /baseline-0123456789abcdef\.json is damaged: .*Delete it, and the run computes this result again/,
+  );
 });
 
 test('the record and the report of a run: none that is damaged shows other figures', async () => {

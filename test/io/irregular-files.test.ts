@@ -21,7 +21,7 @@ import {
   saveSafetensors,
 } from '../../src/node.ts';
 import { readJson, readReport, readRunRecord } from '../../src/report/report-files.ts';
-import { writeAllAtomically, writeAtomically } from '../../src/report/run-folder.ts';
+import { writeRunFile, writeRunFiles } from '../../src/report/run-folder.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
 import { tilegrad } from '../cli/fakes.ts';
 
@@ -87,11 +87,11 @@ test.each(reads)('%s: a FIFO is not read', async (_, read) => {
 const writes: [what: string, write: (path: string) => unknown][] = [
   ['saveNpy', (path) => saveNpy(path, array)],
   ['saveSafetensors, and so models, weights and checkpoints', (path) => saveSafetensors(path, [])],
-  ['run.json', (path) => writeAtomically(path, '{}')],
+  ['run.json', (path) => writeRunFile(path, '{}')],
   [
     'a report',
     (path) =>
-      writeAllAtomically(root, [
+      writeRunFiles(root, [
         ['new', ''],
         [path.slice(root.length), ''],
       ]),

@@ -126,8 +126,8 @@ test.each<[what: string, array: unknown, error: new (...args: never[]) => Error,
   ['a list', { shape: [1], data: [1] }, ArgumentError, /data must be a typed array/],
   ['another size', { shape: [2, 2], data: new Float32Array(3) }, ShapeError, /\[2,2\] has 4 elements, but data has 3/],
   ['no shape', { shape: 3, data: new Float32Array(3) }, ArgumentError, /a shape is a list/],
-  ['another type', { shape: [3], data: new Float32Array(3), dtype: 'u8' }, ArgumentError, /"u8" does not go with/],
-  ['an unknown type', { shape: [3], data: new Float32Array(3), dtype: 'f3' }, ArgumentError, /"f3" does not go with/],
+  ['another type', { shape: [3], data: new Float32Array(3), dtype: 'u8' }, ArgumentError, /"u8" does not match/],
+  ['an unknown type', { shape: [3], data: new Float32Array(3), dtype: 'f3' }, ArgumentError, /"f3" does not match/],
 ])('writing %s is refused', (_, array, error, says) => {
   expect(() => encodeNpy(array as NdArrayLike)).toThrow(error);
   expect(() => encodeNpy(array as NdArrayLike)).toThrow(says);

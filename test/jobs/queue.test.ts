@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { AbortedError, ArgumentError, DataError, JobError, QueueError } from '../../src/base/errors.ts';
 import { parseAddress } from '../../src/jobs/address.ts';
-import { CannotDo, type Handler, handler } from '../../src/jobs/handler.ts';
+import { CannotRunJob, defineHandler, type Handler } from '../../src/jobs/handler.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
 import { keys } from '../../src/jobs/records.ts';
 import { type ServeOptions, serve } from '../../src/jobs/serve.ts';
@@ -28,7 +28,7 @@ const later = (ms: number, signal?: AbortSignal) =>
   });
 
 const squares = (begun: Begun = new Map(), ms = 0): Handler =>
-  handler({
+  defineHandler({
     ...{ kind: 'square', payload, result: z.number() },
     async run({ x }, { key, signal }) {
       noted(begun, key);
@@ -106,7 +106,7 @@ describeOnRedis('a queue', () => {
     const said: string[] = [];
     const ended = serve({
       ...{ url: redis.url, adapter: 'abacus', name: 'one', signal: abort.signal, stallSeconds: 2 },
-      ...{ say: (text: string) => said.push(text), capability: async () => 'it has none' },
+      ...{ print: (text: string) => said.push(text), capability: async () => 'it has none' },
       ...options,
     });
     ended.catch(() => {});
@@ -119,7 +119,7 @@ describeOnRedis('a queue', () => {
   }
   async function coordinator(url = redis.url) {
     const said: string[] = [];
-    const queue = await openQueue({ url, say: (text) => said.push(text), stallSeconds: 2 });
+    const queue = await openQueue({ url, print: (text) => said.push(text), stallSeconds: 2 });
     running.add(() => queue.close());
     return { queue, said };
   }
@@ -196,7 +196,7 @@ describeOnRedis('a queue', () => {
   test('a job that fails says why, where and what it printed, and is done again when it is asked for again', async () => {
     const { queue } = await coordinator();
     let isFixed = false;
-    const failing = handler({
+    const failing = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
       async run({ x }, { print }) {
         print('Epoch 1/3  loss 0.5');
@@ -221,7 +221,7 @@ describeOnRedis('a queue', () => {
     const { queue } = await coordinator();
     const worker = work({
       handlers: [
-        handler({
+        defineHandler({
           ...{ kind: 'reverse', payload: z.null(), result: z.number() },
           async run(_, { file, fileNames }) {
             const bytes = await file(fileNames[0]!);
@@ -252,7 +252,7 @@ describeOnRedis('a queue', () => {
   test('a handler that keeps the event loop busy for longer than the stall time keeps its job', async () => {
     const { queue } = await coordinator();
     const begun: Begun = new Map();
-    const busy = handler({
+    const busy = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
       async run({ x }, { key }) {
         noted(begun, key);
@@ -281,7 +281,7 @@ describeOnRedis('a queue', () => {
     const released = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const stuck = handler({
+    const stuck = defineHandler({
       ...{ kind: 'sleep', payload: z.strictObject({ n: z.number(), ms: z.number() }), result: z.number() },
       async run() {
         begun();
@@ -333,10 +333,10 @@ describeOnRedis('a queue', () => {
 
   test('a worker that finds out that it cannot do a job gives it back, and takes no more of its kind', async () => {
     const { queue, said } = await coordinator();
-    const wrong = handler({
+    const wrong = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
       run: async () => {
-        throw new CannotDo('its key comes out as b here, not as a: its code is another');
+        throw new CannotRunJob('its key comes out as b here, not as a: its code is another');
       },
     });
     const first = work({ name: 'first', handlers: [wrong] });
@@ -398,7 +398,7 @@ describeOnRedis('a server with a password', () => {
     const said: string[] = [];
     const worker = serve({
       ...{ url: redis.url, env, adapter: 'abacus', handlers: [squares()], signal: abort.signal },
-      say: (text) => said.push(text),
+      print: (text) => said.push(text),
     });
     expect((await queue.run(square, 'secret', { x: 5 })).value).toBe(25);
     expect([queue.address, ...said].join()).not.toContain('sesame');
@@ -455,7 +455,7 @@ describeOnRedis('a connection that is lost', () => {
       adapter: 'abacus',
       signal: abort.signal,
       handlers: [
-        handler({
+        defineHandler({
           ...{ kind: 'square', payload, result: z.number() },
           async run({ x }) {
             if (Number.isNaN(value)) throw new DataError('no');
@@ -488,12 +488,12 @@ describeOnRedis('a connection that is lost', () => {
       const redis = await startRedis(words);
       const said: string[] = [];
       const begun: Begun = new Map();
-      const queue = await openQueue({ url: redis.url, say: (text) => said.push(text), stallSeconds: 2 });
+      const queue = await openQueue({ url: redis.url, print: (text) => said.push(text), stallSeconds: 2 });
       const abort = new AbortController();
       const options = { url: redis.url, adapter: 'abacus', signal: abort.signal, stallSeconds };
       const worker = serve({
         ...options,
-        say: (text) => said.push(`worker: ${text}`),
+        print: (text) => said.push(`worker: ${text}`),
         handlers: [squares(begun, 4000)],
       });
       const answers = ['runs', 'waits'].map((key) => queue.run(square, key, { x: 3 }));

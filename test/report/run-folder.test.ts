@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FileError } from '../../src/base/errors.ts';
-import { checkWritable, createRunFolder, timeStamp, writeAtomically } from '../../src/report/run-folder.ts';
+import { checkWritable, createRunFolder, timeStamp, writeRunFile } from '../../src/report/run-folder.ts';
 
 let root: string;
 beforeEach(() => {
@@ -42,11 +42,11 @@ test('a folder that can be made passes the check and is not made by it', () => {
 
 test('a file is replaced whole, and a write that fails leaves neither a part nor a temporary file', () => {
   const path = join(root, 'run.json');
-  writeAtomically(path, 'one');
-  writeAtomically(path, 'two');
+  writeRunFile(path, 'one');
+  writeRunFile(path, 'two');
   expect(readFileSync(path, 'utf8')).toBe('two');
   mkdirSync(join(root, 'taken'));
-  expect(() => writeAtomically(join(root, 'taken'), 'three')).toThrow(FileError);
+  expect(() => writeRunFile(join(root, 'taken'), 'three')).toThrow(FileError);
   expect(readdirSync(root).sort()).toEqual(['run.json', 'taken']);
 });
 

@@ -10,8 +10,8 @@ import { reportPage } from '../../src/report/html.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
 import { reportOf as reportOfRun } from '../../src/report/run-report.ts';
 import { rangeText, type SearchSectionsOptions, searchReport, searchSections } from '../../src/report/search.ts';
-import { FEWEST_TRIALS, importancesOf } from '../../src/report/search-importance.ts';
-import { bestTrial, chainsOf, ranked } from '../../src/report/search-trials.ts';
+import { MIN_TRIALS, importancesOf } from '../../src/report/search-importance.ts';
+import { bestTrial, chainsOf, rankTrials } from '../../src/report/search-trials.ts';
 import { resultsText } from '../../src/report/text.ts';
 import type { Hyperparameter, SearchRecord } from '../../src/search/record.ts';
 import { content, rowRecord, runRecordOf } from './samples.ts';
@@ -74,7 +74,7 @@ describe('importance', () => {
 
   test('is not given for few trials, for one value, for scores that are all the same', () => {
     expect(importancesOf(choosing('aaaabbb', [1, 2, 3, 4, 5, 6, 7]))[0]).toEqual({
-      ...{ name: 'kind', importance: null, chance: null, trials: FEWEST_TRIALS - 1, groups: 2 },
+      ...{ name: 'kind', importance: null, chance: null, trials: MIN_TRIALS - 1, groups: 2 },
     });
     expect(importancesOf(choosing('aaaaaaaa', [1, 2, 3, 4, 5, 6, 7, 8]))[0]!.importance).toBeNull();
     expect(importancesOf(choosing('aaaabbbb', [1, 1, 1, 1, 1, 1, 1, 1]))[0]!.importance).toBeNull();
@@ -126,9 +126,9 @@ test('configurations of Hyperband are chains of trials, each round after the one
 
 test('the best trial has the highest score, or the lowest; one that failed is the last, and never the best', () => {
   const record = choosing('aaaa', [0.5, null, 0.9, 0.9]);
-  expect(ranked(record).map(({ number }) => number)).toEqual([2, 3, 0, 1]);
+  expect(rankTrials(record).map(({ number }) => number)).toEqual([2, 3, 0, 1]);
   const falling = { ...record, objective: { name: 'valLoss', direction: 'min' as const } };
-  expect(ranked(falling).map(({ number }) => number)).toEqual([0, 2, 3, 1]);
+  expect(rankTrials(falling).map(({ number }) => number)).toEqual([0, 2, 3, 1]);
   expect(bestTrial(choosing('aa', [null, null]))).toBeUndefined();
 });
 
@@ -156,7 +156,7 @@ describe('sections', () => {
     const { head, rows, sortable } = tables.find(({ caption }) => caption.startsWith('Trials'))!;
     expect(sortable).toBe(true);
     expect(rows).toHaveLength(30);
-    expect(rows.map(([number]) => number)).toEqual(ranked(record).map(({ number }) => number));
+    expect(rows.map(([number]) => number)).toEqual(rankTrials(record).map(({ number }) => number));
     expect(head).toEqual(expect.arrayContaining(['trial', 'valAccuracy', 'bracket', 'round', 'layers', 'units4']));
     const of = (number: number, column: string) => rows.find(([n]) => n === number)![head.indexOf(column)];
     expect([of(5, 'status'), of(5, 'valAccuracy'), of(5, 'reason')]).toEqual([

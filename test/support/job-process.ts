@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { z } from 'zod';
-import { handler } from '../../src/jobs/handler.ts';
+import { defineHandler } from '../../src/jobs/handler.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
 import { serve } from '../../src/jobs/serve.ts';
 
@@ -21,9 +21,9 @@ if (what === 'serve') {
   print('ready');
   await serve({
     ...{ url, name, adapter: `adapter of ${name}`, stallSeconds, signal: abort.signal },
-    say: (text) => print(text),
+    print: (text) => print(text),
     handlers: [
-      handler({
+      defineHandler({
         ...{ kind: 'sleep', ...sleep },
         async run({ n, ms }, { signal, print }) {
           note(`begin ${n} ${name}`);
@@ -43,7 +43,7 @@ if (what === 'serve') {
   });
 } else {
   const [count, ms] = rest.map(Number) as [number, number];
-  const queue = await openQueue({ url, stallSeconds, say: (text) => console.error(text) });
+  const queue = await openQueue({ url, stallSeconds, print: (text) => console.error(text) });
   print('ready');
   const answers = await Promise.all(
     Array.from({ length: count }, (_, n) => queue.run({ name: 'sleep', result: z.number() }, `n${n}`, { n, ms })),

@@ -15,7 +15,7 @@ export interface BuildOptions {
 }
 
 /** Problems that a message lists at most. */
-const MOST_LISTED = 20;
+const MAX_LISTED = 20;
 
 /**
  * The model that a file describes, without weights.
@@ -86,13 +86,15 @@ class Layers {
   }
 
   throwProblems(file: string): void {
-    const unknown = [...this.unknown].map(([kind, names]) => `${kind} (${listed(names, 3)})`);
+    const unknown = [...this.unknown].map(([kind, names]) => `${kind} (${summarizeNames(names, 3)})`);
     const problems = [
       ...(unknown.length > 0
-        ? [`there are no layers like ${listed(unknown, MOST_LISTED)}; hand classes for them over as customLayers`]
+        ? [
+            `there are no layers like ${summarizeNames(unknown, MAX_LISTED)}; hand classes for them over as customLayers`,
+          ]
         : []),
       ...(this.refused.length > 0
-        ? [`options that layers here do not have: ${listed(this.refused, MOST_LISTED, '; ')}`]
+        ? [`options that layers here do not have: ${summarizeNames(this.refused, MAX_LISTED, '; ')}`]
         : []),
     ];
     if (problems.length > 0) throw new DataError(`${file} cannot be made a model here: ${problems.join('. ')}`);
@@ -129,7 +131,7 @@ const dependsOnTraining = (layer: KerasLayer | KerasModel): boolean => {
   return layer.className === 'Dropout' || layer.className.startsWith('Random');
 };
 
-const listed = (names: readonly string[], most: number, between = ', '): string =>
+const summarizeNames = (names: readonly string[], most: number, between = ', '): string =>
   names.slice(0, most).join(between) + (names.length > most ? `${between}and ${names.length - most} more` : '');
 
 class Builder {

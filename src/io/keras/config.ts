@@ -40,7 +40,7 @@ export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Layers of a model at most, those within models included: what files of tilegrad's own may hold. */
-const MOST_LAYERS = 100_000;
+const MAX_LAYERS = 100_000;
 
 /**
  * The model of a `config.json` or `model_config`.
@@ -68,7 +68,7 @@ class Reader {
   }
 
   layer(description: unknown, subject: string): KerasLayer | KerasModel {
-    if (++this.layers > MOST_LAYERS) this.refuse(`the model has more than ${MOST_LAYERS} layers`);
+    if (++this.layers > MAX_LAYERS) this.refuse(`the model has more than ${MAX_LAYERS} layers`);
     if (!isObject(description) || typeof description.class_name !== 'string') {
       this.refuse(`${subject} needs class_name and config, but is ${formatValue(description)}`);
     }

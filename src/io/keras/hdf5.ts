@@ -51,11 +51,11 @@ const TEXT = 3;
 const OPAQUE = 5;
 
 /** Bytes of a text that are read at most: a model's configuration has some hundred thousand. */
-export const MOST_TEXT = 2 ** 26;
+export const MAX_TEXT_BYTES = 2 ** 26;
 /** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB. */
-const MOST_DATA = 2 ** 30;
+const MAX_DATA_BYTES = 2 ** 30;
 /** Bytes that a byte of a file can stand for at most: data may be packed by deflate. */
-const MOST_A_BYTE = 1032;
+const MAX_DEFLATE_RATIO = 1032;
 
 /** What the library has written to its standard error since it was last asked: why something failed. */
 let complaints = '';
@@ -86,7 +86,7 @@ async function importHdf5(): Promise<Library> {
 }
 
 /** The innermost reason that the library gave, such as `bad object header version number`. */
-function lastComplaint(): string | undefined {
+function lastErrorText(): string | undefined {
   return [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].at(-1)?.[1];
 }
 
@@ -103,7 +103,7 @@ export class Hdf5File {
     readonly name: string,
     fileLength: number,
   ) {
-    this.most = Math.min(MOST_DATA, MOST_A_BYTE * fileLength);
+    this.most = Math.min(MAX_DATA_BYTES, MAX_DEFLATE_RATIO * fileLength);
   }
 
   isGroup(path: string): boolean {
@@ -130,7 +130,7 @@ export class Hdf5File {
       throw new DataError(`${this.name}: attribute ${attribute} of ${path} is no text`);
     }
     const length = size * metadata.total_size;
-    if (length > MOST_TEXT) {
+    if (length > MAX_TEXT_BYTES) {
       throw new DataError(
         `${this.name}: attribute ${attribute} of ${path} has ${length} bytes, more than any of Keras's`,
       );
@@ -224,11 +224,11 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
     return read(new Hdf5File(loaded, id, name, bytes.length));
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
-    throw new DataError(`${name} ${damageOf(lastComplaint() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
+    throw new DataError(`${name} ${damageOf(lastErrorText() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
       cause,
     });
   } finally {
-    forget(loaded, memory);
+    releaseMemory(loaded, memory);
   }
 }
 
@@ -251,7 +251,7 @@ const PATH = '/tilegrad.h5';
  * Puts the library back to where it had read nothing. A damaged file may have had it write anywhere in its memory, or stopped it
  * where it is, which it would not get over; so nothing is closed but what is outside its memory.
  */
-function forget({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
+function releaseMemory({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
   for (const stream of FS.streams) if (stream?.path === PATH) FS.close(stream);
   FS.unlink(PATH);
   HEAPU8.set(memory); // what it has got since then is free again, whatever stands there

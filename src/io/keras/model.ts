@@ -7,9 +7,9 @@ import type { LayerClass, Model } from '../../training/index.ts';
 import { checkBytes } from '../nd-array.ts';
 import { buildKerasModel } from './build-model.ts';
 import { readModelConfig } from './config.ts';
-import { type Hdf5File, MOST_TEXT, readHdf5 } from './hdf5.ts';
+import { type Hdf5File, MAX_TEXT_BYTES, readHdf5 } from './hdf5.ts';
 import { isZip } from './signature.ts';
-import { MOST_WEIGHTS, storedWeights, WEIGHTS_FILE } from './stored.ts';
+import { MAX_WEIGHTS, storedWeights, WEIGHTS_FILE } from './stored.ts';
 import { tensorsFor } from './weights.ts';
 import { unzip } from './zip.ts';
 
@@ -39,7 +39,7 @@ export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions =
   checkKerasOptions('decodeKeras', options);
   checkText('decodeKeras: name', name);
   if (!isZip(bytes)) return readHdf5(bytes, name, (file) => modelOf(configOf(file), options, file));
-  const files = await unzip(bytes, name, { [CONFIG_FILE]: MOST_TEXT, [WEIGHTS_FILE]: MOST_WEIGHTS });
+  const files = await unzip(bytes, name, { [CONFIG_FILE]: MAX_TEXT_BYTES, [WEIGHTS_FILE]: MAX_WEIGHTS });
   const { [CONFIG_FILE]: config, [WEIGHTS_FILE]: weights } = files;
   const missing = config ? WEIGHTS_FILE : CONFIG_FILE;
   if (!config || !weights) {
@@ -71,12 +71,12 @@ function configOf(file: Hdf5File): string {
 }
 
 function modelOf(config: string, options: LoadKerasOptions, file: Hdf5File): Model {
-  const model = buildKerasModel(readModelConfig(parsed(config, file.name), file.name), options, file.name);
+  const model = buildKerasModel(readModelConfig(parseConfig(config, file.name), file.name), options, file.name);
   if (model.countParams() === 0) return model;
   return model.setInitialWeights(tensorsFor(model, storedWeights(file), file));
 }
 
-function parsed(config: string, name: string): unknown {
+function parseConfig(config: string, name: string): unknown {
   try {
     return parseJson(config);
   } catch (cause) {

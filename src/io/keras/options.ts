@@ -56,7 +56,7 @@ export const activation: Rule = (value) => {
 /** `GlorotUniform` and `glorot_uniform` -> `glorotuniform`. */
 const plain = (name: unknown): string => (typeof name === 'string' ? name.replaceAll('_', '').toLowerCase() : '');
 
-const NAMED = [
+const INITIALIZERS = [
   'zeros',
   'ones',
   'glorotUniform',
@@ -85,7 +85,7 @@ export const initializer =
   (value) => {
     const { class_name: given, config } = isObject(value) ? value : { class_name: value, config: null };
     const options = isObject(config) ? config : {};
-    const named = NAMED.find((one) => plain(one) === plain(given)) ?? withNumbers(plain(given), options);
+    const named = INITIALIZERS.find((one) => plain(one) === plain(given)) ?? withNumbers(plain(given), options);
     return named === undefined ? {} : { [name]: named };
   };
 

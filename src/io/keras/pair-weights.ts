@@ -7,7 +7,7 @@ import { kerasOrder } from './layer-order.ts';
 import type { StoredLayer, StoredWeight, StoredWeights } from './stored.ts';
 
 /** A weight of a model. */
-interface OwnWeight {
+interface ModelWeight {
   /** As in the model's `weights`. */
   name: string;
   shape: Shape;
@@ -15,15 +15,15 @@ interface OwnWeight {
 }
 
 /** A layer with weights, or a model within the model with all weights of its layers, in Keras's order. */
-interface OwnLayer {
+interface ModelLayer {
   name: string;
-  weights: OwnWeight[];
+  weights: ModelWeight[];
   /** Those of a model within the model: its layers with weights, and theirs where they are models, each with its own name. */
-  parts: OwnLayer[] | null;
+  parts: ModelLayer[] | null;
 }
 
 /** Differences that a message lists at most: a wrong file may differ in hundreds. */
-const MOST_LISTED = 5;
+const MAX_LISTED = 5;
 
 /**
  * Which weight of a file belongs to which of a model, by the names of the model's weights: Keras's rules.
@@ -40,19 +40,19 @@ export function pairWeights(model: Model, { layout, layers }: StoredWeights, nam
     );
   }
   if (differences.length > 0) {
-    const more = differences.length > MOST_LISTED ? `; and ${differences.length - MOST_LISTED} more differences` : '';
+    const more = differences.length > MAX_LISTED ? `; and ${differences.length - MAX_LISTED} more differences` : '';
     throw new DataError(
-      `${name} does not fit the model ${model.title}: ${differences.slice(0, MOST_LISTED).join('; ')}${more}`,
+      `${name} does not fit the model ${model.title}: ${differences.slice(0, MAX_LISTED).join('; ')}${more}`,
     );
   }
   return new Map(pairs.map(([own, stored]) => [own.name, stored]));
 }
 
-type Pairs = [own: OwnWeight, stored: StoredWeight][];
+type Pairs = [own: ModelWeight, stored: StoredWeight][];
 
 /** By name where both have the same names, else one after another, as Keras does. */
 function pairByOrder(model: Model, stored: readonly StoredLayer[], differences: string[]): Pairs {
-  const own = ownLayers(model, '');
+  const own = modelLayers(model, '');
   if (own.length !== stored.length) {
     differences.push(
       `the file has ${stored.length} layers with weights, the model ${own.length}`,
@@ -60,7 +60,7 @@ function pairByOrder(model: Model, stored: readonly StoredLayer[], differences: 
     );
     return [];
   }
-  return matched(own, stored).flatMap(([layer, other]): Pairs => {
+  return matchByName(own, stored).flatMap(([layer, other]): Pairs => {
     const pairs = layer.parts ? pairParts(layer.parts, other) : pairLayer(layer, other.weights);
     if (pairs) return pairs;
     differences.push(
@@ -71,21 +71,21 @@ function pairByOrder(model: Model, stored: readonly StoredLayer[], differences: 
 }
 
 /** Of other numbers of layers, the first that differ. */
-function firstOther(own: readonly OwnLayer[], stored: readonly StoredLayer[]): string[] {
-  const shapes = (layer: OwnLayer | StoredLayer | undefined) =>
+function firstOther(own: readonly ModelLayer[], stored: readonly StoredLayer[]): string[] {
+  const shapes = (layer: ModelLayer | StoredLayer | undefined) =>
     layer?.weights.map(({ shape }) => showShape(shape)) ?? [];
   const at = Math.max(own.length, stored.length);
   const first = Array.from({ length: at }, (_, i) => i).find(
     (i) => String(shapes(own[i])) !== String(shapes(stored[i])),
   );
   if (first === undefined) return [];
-  const said = (layer: OwnLayer | StoredLayer | undefined) =>
-    layer ? `${layer.name} (${listNames(shapes(layer), MOST_LISTED)})` : 'none';
+  const said = (layer: ModelLayer | StoredLayer | undefined) =>
+    layer ? `${layer.name} (${listNames(shapes(layer), MAX_LISTED)})` : 'none';
   return [`the first that differ are the model's ${said(own[first])} and the file's ${said(stored[first])}`];
 }
 
 /** Each of `own` with the one of `stored` of its name, if all have one, else with the one in its place. There are as many of both. */
-function matched<A extends { name: string }, B extends { name: string }>(
+function matchByName<A extends { name: string }, B extends { name: string }>(
   own: readonly A[],
   stored: readonly B[],
 ): [A, B][] {
@@ -94,14 +94,14 @@ function matched<A extends { name: string }, B extends { name: string }>(
   return own.map((one, i) => [one, isNamedAlike ? byName.get(one.name)! : stored[i]!]);
 }
 
-const pairLayer = (own: OwnLayer, stored: readonly StoredWeight[]): Pairs | null =>
+const pairLayer = (own: ModelLayer, stored: readonly StoredWeight[]): Pairs | null =>
   own.weights.length === stored.length ? own.weights.map((weight, i) => [weight, stored[i]!]) : null;
 
 /**
  * A model within the model: one layer in the file, with the weights of all its layers. Which of them come first depends on which were
  * frozen as the file was written, so they are put together again by the layers that their names begin with.
  */
-function pairParts(own: readonly OwnLayer[], { weights }: StoredLayer): Pairs | null {
+function pairParts(own: readonly ModelLayer[], { weights }: StoredLayer): Pairs | null {
   const layers = new Map<string, StoredWeight[]>();
   for (const weight of weights) {
     const name = weight.name.split('/').at(-2) ?? '';
@@ -109,7 +109,7 @@ function pairParts(own: readonly OwnLayer[], { weights }: StoredLayer): Pairs | 
   }
   const stored = [...layers].map(([name, weights]) => ({ name, weights }));
   if (stored.length === own.length) {
-    const pairs = matched(own, stored).map(([layer, { weights }]) => pairLayer(layer, weights));
+    const pairs = matchByName(own, stored).map(([layer, { weights }]) => pairLayer(layer, weights));
     if (pairs.every((pair) => pair !== null)) return pairs.flat();
   }
   // Names that say nothing of layers: Keras's order, the trainable ones first.
@@ -120,12 +120,12 @@ function pairParts(own: readonly OwnLayer[], { weights }: StoredLayer): Pairs | 
 }
 
 /** Layers with weights in Keras's order. `path` is what the names of their weights begin with. */
-function ownLayers(model: Model, path: string): OwnLayer[] {
-  return kerasOrder(model).flatMap(({ layer, name, weights }): OwnLayer[] => {
+function modelLayers(model: Model, path: string): ModelLayer[] {
+  return kerasOrder(model).flatMap(({ layer, name, weights }): ModelLayer[] => {
     const at = `${path}${name}/`;
     if (!(layer instanceof Model))
       return weights.length > 0 ? [{ name, weights: weights.map(ownWeight(at, layer)), parts: null }] : [];
-    const parts = ownLayers(layer, at).flatMap((part) => part.parts ?? [part]);
+    const parts = modelLayers(layer, at).flatMap((part) => part.parts ?? [part]);
     return parts.length > 0 ? [{ name, weights: parts.flatMap((part) => part.weights), parts }] : [];
   });
 }
@@ -133,7 +133,7 @@ function ownLayers(model: Model, path: string): OwnLayer[] {
 /** As Keras tells them apart: those of a frozen layer are not trained. */
 const ownWeight =
   (path: string, layer: Layer) =>
-  ({ name, shape, trainable = true }: PlannedLayer['weights'][number]): OwnWeight => ({
+  ({ name, shape, trainable = true }: PlannedLayer['weights'][number]): ModelWeight => ({
     name: `${path}${name}`,
     shape,
     trainable: trainable && layer.trainable,
@@ -150,14 +150,14 @@ function pairByPath(model: Model, stored: readonly StoredLayer[], differences: s
     differences.push(
       `the file lacks ${listNames(
         lacking.map(({ name, path }) => `${name} (${path})`),
-        MOST_LISTED,
+        MAX_LISTED,
       )}`,
     );
   if (surplus.length > 0)
     differences.push(
       `the model lacks ${listNames(
         surplus.map(({ name }) => name),
-        MOST_LISTED,
+        MAX_LISTED,
       )}`,
     );
   return own.flatMap((layer): Pairs => {
@@ -172,7 +172,7 @@ function pairByPath(model: Model, stored: readonly StoredLayer[], differences: s
   });
 }
 
-function layersByPath(model: Model, list: string, prefix: string): (OwnLayer & { path: string })[] {
+function layersByPath(model: Model, list: string, prefix: string): (ModelLayer & { path: string })[] {
   const counts = new Map<string, number>();
   return kerasOrder(model).flatMap(({ layer, name, weights }) => {
     const kind = fileName(layer.kind);

@@ -30,8 +30,8 @@ export interface StoredWeights {
 }
 
 /** Layers at most, those within models included, and models within models: groups of a file may contain themselves. */
-const MOST_LAYERS = 100_000;
-const MOST_NESTED = 32;
+const MAX_LAYERS = 100_000;
+const MAX_NESTING = 32;
 
 /** What `read` makes of the weights of a .h5 or .keras file. @throws DataError for a file that is none, is damaged or holds no weights */
 export async function withStoredWeights<T>(
@@ -47,10 +47,10 @@ export async function withStoredWeights<T>(
 /** Where a .keras file has its weights. */
 export const WEIGHTS_FILE = 'model.weights.h5';
 /** Bytes that it may have: the HDF5 library holds them in its heap of 2 GiB. */
-export const MOST_WEIGHTS = 2 ** 30;
+export const MAX_WEIGHTS = 2 ** 30;
 
 async function weightsOfZip(bytes: Uint8Array, name: string): Promise<Uint8Array> {
-  const { [WEIGHTS_FILE]: weights } = await unzip(bytes, name, { [WEIGHTS_FILE]: MOST_WEIGHTS });
+  const { [WEIGHTS_FILE]: weights } = await unzip(bytes, name, { [WEIGHTS_FILE]: MAX_WEIGHTS });
   if (weights) return weights;
   throw new DataError(
     `${name} is a zip file without ${WEIGHTS_FILE}, so it is no .keras file with weights; save the model again with Keras`,
@@ -101,9 +101,9 @@ function layersByPath(file: Hdf5File, list: string): StoredLayer[] {
   const layers: StoredLayer[] = [];
   const descend = (path: string, name: string, depth: number): void => {
     for (const child of file.names(path)) {
-      if (layers.length > MOST_LAYERS || depth > MOST_NESTED) {
+      if (layers.length > MAX_LAYERS || depth > MAX_NESTING) {
         throw new DataError(
-          `${file.name} has more than ${MOST_LAYERS} layers, or models within models more than ${MOST_NESTED} deep`,
+          `${file.name} has more than ${MAX_LAYERS} layers, or models within models more than ${MAX_NESTING} deep`,
         );
       }
       const at = `${path}/${child}`;

@@ -2,7 +2,7 @@ import { crc32 } from '../../base/crc32c.ts';
 import { DataError, TilegradError } from '../../base/errors.ts';
 
 /** Bytes that one packed byte can stand for. */
-const MOST_A_BYTE = 1032;
+const MAX_DEFLATE_RATIO = 1032;
 
 const counted = (n: number): string => n.toLocaleString('en-US');
 
@@ -26,7 +26,7 @@ export async function unzip(
         if (originalSize > wanted[file]!) {
           throw new DataError(`${unpacks}, but at most ${counted(wanted[file]!)} are read`);
         }
-        if (originalSize > MOST_A_BYTE * size + 64) {
+        if (originalSize > MAX_DEFLATE_RATIO * size + 64) {
           throw new DataError(`${unpacks}, which its ${counted(size)} packed bytes cannot hold`);
         }
         return true;

@@ -10,7 +10,7 @@ type Configuration = Brackets['brackets'][number]['configurations'][number];
 /** Height of a configuration's bar with the room around it. */
 const STEP = 17;
 /** Of a bracket with more configurations the best are drawn. */
-const MOST_ROWS = 40;
+const MAX_ROWS = 40;
 
 /** The Vega-Lite description of Hyperband's brackets: a bar a configuration, as long as it was trained, a piece a round. */
 export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
@@ -27,10 +27,10 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
     const sorted = [...configurations].sort(
       (a, b) => b.length - a.length || sign * (lastScore(b) - lastScore(a)) || a[0]!.trial - b[0]!.trial,
     );
-    const left = sorted.length - MOST_ROWS;
+    const left = sorted.length - MAX_ROWS;
     heads.push({ row: names.length, text: left > 0 ? `${label}; ${left} more are not drawn` : label });
     names.push('');
-    for (const rounds of sorted.slice(0, MOST_ROWS)) {
+    for (const rounds of sorted.slice(0, MAX_ROWS)) {
       const row = names.length;
       names.push(rounds.map(({ trial }) => trial).join(' → '));
       for (const { trial, from, to } of rounds) pieces.push({ row, from, to, group: groups.of(trial) });

@@ -7,7 +7,7 @@ type Confusion = FigureOf<'confusion'>;
 
 /** Side of a cell, in pixels: the share and the count below it must fit. */
 const CELL = 54;
-const MOST_CLASSES_WITH_FIGURES = 20;
+const MAX_CLASSES_WITH_FIGURES = 20;
 
 /** The Vega-Lite description of a heat map: a cell's colour is its share of the row, written in it with the count. */
 export function confusionSpec(figure: Confusion): TopLevelSpec {
@@ -28,7 +28,7 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
       };
     });
   });
-  const withFigures = classes.length <= MOST_CLASSES_WITH_FIGURES;
+  const withFigures = classes.length <= MAX_CLASSES_WITH_FIGURES;
   const side = withFigures ? CELL : 14;
   // Classes may share a name; numbers keep them apart, and the labels are looked up.
   const axis = (title: string, orient: string, labelAngle: number) => ({

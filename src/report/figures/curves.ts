@@ -9,7 +9,7 @@ type Curves = FigureOf<'curves'>;
 type Point = { run: string; series: string; x: number; y: number; low?: number; high?: number };
 
 /** Lines with more points than this are thinned: the eye could not tell them apart, and files would grow with them. */
-const MOST_POINTS = 600;
+const MAX_POINTS = 600;
 
 /** What the bars at points are that are means themselves. */
 const BARS_NOTE = 'error bars: one standard deviation';
@@ -19,8 +19,8 @@ const isNumber = (value: number | null | undefined): value is number =>
 
 /** Keeps the lowest and the highest point of each stretch, so that a spike stays one, and both ends. */
 function thin<T extends { y: number }>(points: T[]): T[] {
-  if (points.length <= MOST_POINTS) return points;
-  const stretch = Math.ceil(points.length / (MOST_POINTS / 2 - 1));
+  if (points.length <= MAX_POINTS) return points;
+  const stretch = Math.ceil(points.length / (MAX_POINTS / 2 - 1));
   const kept = new Set([0, points.length - 1]);
   for (let start = 0; start < points.length; start += stretch) {
     const end = Math.min(start + stretch, points.length);

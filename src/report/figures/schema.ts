@@ -5,7 +5,7 @@ import { bracketsFigure, panelsFigure, parallelFigure, trialsFigure } from './se
 // What a figure shows, as plain data. Drawing it needs nothing else, so a report can be drawn again from its JSON alone.
 
 /** Curves, bars or rows of one block: more than anyone looks at, and less than what draws them can take. */
-export const MOST_ITEMS = 5000;
+export const MAX_ITEMS = 5000;
 
 /** d3's, but without padding; of `.4f` an accuracy reads 0.6022. */
 const format = z
@@ -56,7 +56,7 @@ export const curvesFigure = z.object({
       }),
     )
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
   /** Dashed rules at published figures, in the colour of their series. */
   published: z
     .array(
@@ -67,7 +67,7 @@ export const curvesFigure = z.object({
         value: z.number(),
       }),
     )
-    .max(MOST_ITEMS)
+    .max(MAX_ITEMS)
     .optional(),
 });
 
@@ -127,7 +127,7 @@ export const barsFigure = z.object({
       }),
     )
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
 });
 
 /** How many values lie in each interval. */
@@ -158,7 +158,7 @@ export const histogramFigure = z.object({
       }),
     )
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
 });
 
 /** Small images side by side, each with its caption; `imageFrom...` in images.ts makes them. */
@@ -192,7 +192,7 @@ export const imagesFigure = z.object({
         }),
     )
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
 });
 
 const shape = z.array(z.number().int().nonnegative());
@@ -221,7 +221,7 @@ export const modelFigure = z.object({
       }),
     )
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
 });
 
 export const figure = z.discriminatedUnion('type', [

@@ -56,8 +56,8 @@ const objective = z.object({
 });
 
 /** More trials than this are not drawn: no eye could follow them. */
-export const MOST_TRIALS = 400;
-const MOST_AXES = 40;
+export const MAX_TRIALS = 400;
+const MAX_AXES = 40;
 
 /** Parallel coordinates: an axis a hyperparameter, below each other, a line a trial. */
 export const parallelFigure = z
@@ -68,18 +68,18 @@ export const parallelFigure = z
     /** What the search went by. */
     objective,
     /** The hyperparameters. */
-    axes: z.array(axis).min(1).max(MOST_AXES),
+    axes: z.array(axis).min(1).max(MAX_AXES),
     /** The trials. */
     lines: z
       .array(
         z.object({
           ...trial,
           /** A value an axis; null where the trial has none. */
-          values: z.array(place).max(MOST_AXES),
+          values: z.array(place).max(MAX_AXES),
         }),
       )
       .min(1)
-      .max(MOST_TRIALS),
+      .max(MAX_TRIALS),
   })
   .refine(({ axes, lines }) => lines.every(({ values }) => values.length === axes.length), {
     message: 'must have a value for each axis',
@@ -110,11 +110,11 @@ export const panelsFigure = z.object({
               value: place,
             }),
           )
-          .max(MOST_TRIALS),
+          .max(MAX_TRIALS),
       }),
     )
     .min(1)
-    .max(MOST_AXES),
+    .max(MAX_AXES),
 });
 
 /** A figure of each trial over its epochs, in the colour of its score. */
@@ -148,7 +148,7 @@ export const trialsFigure = z.object({
       }),
     )
     .min(1)
-    .max(MOST_TRIALS),
+    .max(MAX_TRIALS),
 });
 
 /** Successive halving: which configurations went on, and how far. */
@@ -183,7 +183,7 @@ export const bracketsFigure = z.object({
               .max(20),
           )
           .min(1)
-          .max(MOST_TRIALS),
+          .max(MAX_TRIALS),
       }),
     )
     .min(1)

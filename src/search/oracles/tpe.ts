@@ -25,7 +25,7 @@ const CANDIDATES = 24;
 const GUIDED_ATTEMPTS = 10;
 
 /** How many of n trials count as good. */
-const goodOf = (n: number): number => Math.min(Math.ceil(0.1 * n), 25);
+const goodCount = (n: number): number => Math.min(Math.ceil(0.1 * n), 25);
 
 /**
  * The oracle of BayesianOptimization: the tree-structured Parzen estimator of Bergstra, Bardenet, Bengio and Kegl, "Algorithms
@@ -45,7 +45,7 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
   const maxTrials = checkCount(what, 'maxTrials', options.maxTrials ?? 10);
   const startup = checkCount(what, 'startup', options.startup ?? 10);
   const parallel = checkCount(what, 'parallelTrials', options.parallelTrials ?? 1);
-  const jointly = remembered(drawJointly);
+  const jointly = memoizeLast(drawJointly);
   return {
     propose(number, { finished }) {
       if (number >= maxTrials) return null;
@@ -82,7 +82,7 @@ function drawJointly(state: SearchState, horizon: number, random: RandomStream):
 }
 
 /** Remembers the last result: a builder asks for the values of one candidate one after another. */
-function remembered(draw: typeof drawJointly) {
+function memoizeLast(draw: typeof drawJointly) {
   let last: { key: string; state: SearchState; joint: Joint } | undefined;
   return (
     state: SearchState,
@@ -100,7 +100,7 @@ function remembered(draw: typeof drawJointly) {
 /** The good and the bad of the trials below a number, by number. */
 function divide(horizon: number, state: SearchState): { good: number[]; bad: number[] } {
   const numbers = [...new Array(horizon).keys()];
-  const best = rankTrials(numbers, state).slice(0, goodOf(horizon));
+  const best = rankTrials(numbers, state).slice(0, goodCount(horizon));
   const isGood = (number: number) => hasScore(number, state) && best.includes(number);
   return { good: numbers.filter(isGood), bad: numbers.filter((number) => !isGood(number)) };
 }
@@ -131,7 +131,7 @@ function mixtureOf(
       numbers.map((trial) => proposed.get(trial)![h.name]!),
     );
   const members = trials.filter((trial) => hyperparameters.every((h) => hasSame(trial, h)));
-  let weights = normalized(kernelWeights(members.length));
+  let weights = normalize(kernelWeights(members.length));
   for (const [name, value] of Object.entries(given)) {
     // As trials have it: one name may have other values under another condition.
     const before = members.map((trial) => askedOf(trial, name)).find((other) => other && isValueOf(other, value));
@@ -139,7 +139,7 @@ function mixtureOf(
     const having = members.filter((trial) => hasSame(trial, before));
     const densities = kernelsOf(before, having).densities(value);
     const densityOfTrial = new Map(having.map((trial, i) => [trial, densities[i]!]));
-    weights = conditioned(weights, [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities.at(-1)!]);
+    weights = conditionOn(weights, [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities.at(-1)!]);
   }
   return { weights, kernels: hyperparameters.map((h) => kernelsOf(h, members)) };
 }
@@ -159,7 +159,7 @@ function bestCandidate(
       const value = l.kernels[at]!.sample(pick(ofGood, random), random);
       const [good, bad] = [l.kernels[at]!.densities(value), g.kernels[at]!.densities(value)];
       ratio += Math.log(dot(ofGood, good) / dot(ofBad, bad));
-      [ofGood, ofBad] = [conditioned(ofGood, good), conditioned(ofBad, bad)];
+      [ofGood, ofBad] = [conditionOn(ofGood, good), conditionOn(ofBad, bad)];
       return value;
     });
     if (i === 0 || ratio > bestRatio) [best, bestRatio] = [values, ratio];
@@ -168,11 +168,11 @@ function bestCandidate(
 }
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-const conditioned = (weights: readonly number[], densities: readonly number[]) =>
-  normalized(weights.map((weight, i) => weight * densities[i]!));
+const conditionOn = (weights: readonly number[], densities: readonly number[]) =>
+  normalize(weights.map((weight, i) => weight * densities[i]!));
 
 /** Weights with a sum of 1, so that the products of many densities stay within what a number can say. */
-function normalized(weights: readonly number[]): number[] {
+function normalize(weights: readonly number[]): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
 }

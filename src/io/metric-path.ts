@@ -3,79 +3,79 @@ import { ArgumentError } from '../base/errors.ts';
 import { type LoggedMetrics, MonitoredMetric } from '../training/callbacks/monitor.ts';
 import type { EpochLogs } from '../training/index.ts';
 
-const WHO = 'ModelCheckpoint: path';
+const SUBJECT = 'ModelCheckpoint: path';
 /** Sign, zeros before the number, width, digits and kind of Python's formats for numbers. */
 const FORMAT = /^([+-]?)(0?)(\d*)(?:\.(\d+))?([dfeg%]?)$/;
 
-/** A path that names figures of the epoch, such as `model-{epoch:02d}-{val_loss:.2f}`: Python's formats, Keras's names or ours. */
-export class FigurePath {
-  private readonly parts: readonly (string | { figure: MonitoredMetric; format: string })[];
+/** A path with metrics of the epoch, such as `model-{epoch:02d}-{val_loss:.2f}`: Python's formats, names of Keras or tilegrad. */
+export class MetricPath {
+  private readonly segments: readonly (string | { metric: MonitoredMetric; format: string })[];
 
-  /** @throws ArgumentError for braces that hold something else */
+  /** @throws ArgumentError for braces that contain anything else */
   constructor(private readonly path: string) {
-    // Split by a group, every second part is one in braces; {{ and }} are braces themselves.
-    this.parts = path.split(/(\{\{|\}\}|\{[^{}]*\})/).map((part, i) => {
+    // Splitting by a group makes every second part one in braces; {{ and }} are literal braces.
+    this.segments = path.split(/(\{\{|\}\}|\{[^{}]*\})/).map((part, i) => {
       if (i % 2 === 0) return part;
       if (part === '{{' || part === '}}') return part[0]!;
       const [, name, format = ''] = /^\{(\w+)(?::(.*))?\}$/.exec(part) ?? [];
       if (name === undefined || !FORMAT.test(format)) {
         throw new ArgumentError(
-          `${WHO}: ${formatValue(part)} is no figure such as {epoch:02d}, {val_loss:.2f} or {loss:.3e}; ` +
+          `${SUBJECT}: ${formatValue(part)} is not a metric such as {epoch:02d}, {val_loss:.2f} or {loss:.3e}; ` +
             'double braces that are part of the name',
         );
       }
-      return { figure: new MonitoredMetric(WHO, name), format };
+      return { metric: new MonitoredMetric(SUBJECT, name), format };
     });
   }
 
-  /** @throws ArgumentError for a figure that no epoch will have, or a whole number asked of another */
+  /** @throws ArgumentError for a metric that no epoch will have, or an integer format for another number */
   begin({ monitored, added }: LoggedMetrics): void {
-    // What every epoch has, and no callback would monitor.
+    // Every epoch also has these, which no callback monitors.
     const known = [...new Set(['epoch', ...monitored, 'seconds', 'samplesPerSecond'])];
-    for (const part of this.parts) {
-      if (typeof part === 'string' || !part.figure.begin({ monitored: known, added })) continue;
-      this.format(part.figure.name === 'epoch' ? 1 : 0.5, part);
+    for (const part of this.segments) {
+      if (typeof part === 'string' || !part.metric.begin({ monitored: known, added })) continue;
+      this.formatMetric(part.metric.name === 'epoch' ? 1 : 0.5, part);
     }
   }
 
-  /** Where training is taken up again: that there are such figures was seen before. */
+  /** Called when training is resumed: the metrics were checked when it started. */
   resume(): void {
-    for (const part of this.parts) if (typeof part !== 'string') part.figure.isOptional = true;
+    for (const part of this.segments) if (typeof part !== 'string') part.metric.isOptional = true;
   }
 
-  /** The path of an epoch; `NA` stands for a figure that callbacks add in other epochs. @throws ArgumentError */
-  fill(logs: EpochLogs): string {
-    return this.parts
+  /** Returns the path for an epoch, with `NA` for a metric that callbacks add only in other epochs. @throws ArgumentError */
+  format(logs: EpochLogs): string {
+    return this.segments
       .map((part) => {
         if (typeof part === 'string') return part;
-        const value = part.figure.read(logs);
-        return value === null ? 'NA' : this.format(value, part);
+        const value = part.metric.read(logs);
+        return value === null ? 'NA' : this.formatMetric(value, part);
       })
       .join('');
   }
 
-  private format(value: number, { figure, format }: { figure: MonitoredMetric; format: string }): string {
+  private formatMetric(value: number, { metric, format }: { metric: MonitoredMetric; format: string }): string {
     const [, sign, zeros, width, digits, kind] = FORMAT.exec(format)!;
     if (kind === 'd' && !Number.isInteger(value)) {
       throw new ArgumentError(
-        `${WHO}: {${figure.name}:${format}} in ${formatValue(this.path)} is for whole numbers; use f, as .2f`,
+        `${SUBJECT}: {${metric.name}:${format}} in ${formatValue(this.path)} is for whole numbers; use f, as .2f`,
       );
     }
-    const text = formatted(Math.abs(value), kind!, digits === undefined ? undefined : Number(digits));
+    const text = formatNumber(Math.abs(value), kind!, digits === undefined ? undefined : Number(digits));
     const before = value < 0 ? '-' : sign === '+' ? '+' : '';
     const fill = Math.max(0, Number(width) - before.length - text.length);
     return zeros ? before + '0'.repeat(fill) + text : ' '.repeat(fill) + before + text;
   }
 }
 
-/** A number from 0 up, as Python formats it; without kind and digits, as JavaScript does. */
-function formatted(value: number, kind: string, digits?: number): string {
+/** Formats a number >= 0 as Python does; without kind and digits, as JavaScript does. */
+function formatNumber(value: number, kind: string, digits?: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : 'inf';
   if (kind === 'd' || (kind === '' && digits === undefined)) return String(value);
   if (kind === 'f') return value.toFixed(digits ?? 6);
   if (kind === '%') return `${(100 * value).toFixed(digits ?? 6)}%`;
   if (kind === 'e') return exponential(value, digits ?? 6);
-  // g: significant digits, without zeros at the end, and a power of ten only where the number is far from one.
+  // g: significant digits without trailing zeros, and a power of ten only if the number is far from one.
   const significant = Math.max(1, digits ?? 6);
   const power = value === 0 ? 0 : Number(value.toExponential(significant - 1).split('e')[1]);
   const isNear = power >= -4 && power < significant;
@@ -84,6 +84,6 @@ function formatted(value: number, kind: string, digits?: number): string {
     : exponential(value, significant - 1).replace(/^[^e]+/, withoutZeros);
 }
 
-/** Python's power of ten has two digits at least. */
+/** Python's power of ten has at least two digits. */
 const exponential = (value: number, digits: number) => value.toExponential(digits).replace(/e([+-])(\d)$/, 'e$10$2');
 const withoutZeros = (text: string) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);

@@ -14,7 +14,7 @@ export function isConnectionError(error: unknown): boolean {
  * lost wait by themselves; one that was under way may end with an error, whether or not the server did it: `ask` must be harmless twice.
  * @param signal ends the attempts
  */
-export async function reconnected<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function retryOnReconnect<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (;;) {
     try {
       return await ask();
