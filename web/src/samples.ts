@@ -2,15 +2,16 @@ import { DataError, FileError, type ImageSet } from '../../src/index.ts';
 import { SETS } from './sets.ts';
 import type { DataName } from './settings.ts';
 
-/** The images of the page's sample of a data set. */
+/** Training and test images of the page's sample of a data set. */
 export interface Samples {
   train: ImageSet;
   test: ImageSet;
 }
 
 /**
- * The sample of a data set, from the files that the build makes of data/sample.
- * @param base address that `data/` lies below. @throws FileError if a file cannot be fetched; DataError if it is not what the build wrote
+ * Fetches the sample of a data set, from files that the build creates from data/sample.
+ * @param base address of the folder of `data/`
+ * @throws FileError if a file cannot be fetched; DataError if it is not a file of the build
  */
 export async function fetchSamples(name: DataName, base: string): Promise<Samples> {
   const [train, test] = await Promise.all(['train', 'test'].map((part) => fetchPart(name, part, base)));
@@ -36,14 +37,14 @@ async function fetchPart(name: DataName, part: string, base: string): Promise<Im
   return imagesOf(name, bytes, url);
 }
 
-/** Some hosts serve `.gz` files with a header that has browsers unpack them. */
+/** Unpacks gzip data; some hosts serve `.gz` files with a header that makes browsers unpack them already. */
 async function unpack(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** @param bytes one a label, then the pixels of all images, NHWC. @throws DataError */
+/** Reads images. @param bytes all labels, one byte each, then the pixels of all images, NHWC. @throws DataError */
 export function imagesOf(name: DataName, bytes: Uint8Array, file: string): ImageSet {
   const { shape, classes } = SETS[name];
   const [height, width, channels] = shape;

@@ -1,4 +1,4 @@
-/** What is trained and how: the state that the address of the page holds. */
+/** Settings of the training, which are in the address of the page. */
 export interface Settings {
   data: DataName;
   network: NetworkName;
@@ -9,9 +9,9 @@ export interface Settings {
   rate: number;
   batch: number;
   penalty: PenaltyName;
-  /** Factor of the penalty; of no effect with `none`. */
+  /** Factor of the penalty; ignored with `none`. */
   strength: number;
-  /** Networks that are trained at once, the first with `seed`, the next with `seed + 1`, and so on. */
+  /** Number of networks trained at once; network r has seed `seed + r`. */
   replicas: number;
   seed: number;
 }
@@ -28,7 +28,7 @@ export type ActivationName = keyof typeof ACTIVATIONS;
 export type OptimizerName = keyof typeof OPTIMIZERS;
 export type PenaltyName = keyof typeof PENALTIES;
 
-/** Rates that suit the networks of the page. */
+/** Default learning rates for the networks of the page. */
 export const DEFAULT_RATES: Readonly<Record<OptimizerName, number>> = {
   adam: 0.002,
   rmsprop: 0.001,
@@ -50,7 +50,7 @@ export const DEFAULTS: Settings = {
   seed: 1,
 };
 
-/** The smallest and the largest value that a number of the settings may have. */
+/** Smallest and largest value of each number. */
 export const RANGES = {
   rate: [1e-6, 10],
   batch: [1, 1024],
@@ -59,20 +59,20 @@ export const RANGES = {
   seed: [0, 2 ** 31 - 1],
   units: [1, 8192],
 } as const;
-/** Hidden layers that an MLP may have. */
+/** Most hidden layers of an MLP. */
 export const MAX_LAYERS = 6;
 
 const NAMES = Object.keys(DEFAULTS) as (keyof Settings)[];
 
 /**
- * The settings of an address. What is missing has its default; what is impossible too, and `problems` says so in words: a sentence
- * each, and in `reasons` the same without what is used instead.
- * @param params of the address, such as `new URLSearchParams(location.search)`
+ * Reads the settings of an address. Missing and invalid settings get their defaults. `problems` has a sentence for each invalid
+ * one; `reasons` has the same without the value that is used instead.
+ * @param params query of the address, such as `new URLSearchParams(location.search)`
  */
 export function settingsFrom(params: URLSearchParams): { settings: Settings; problems: string[]; reasons: string[] } {
   const problems: string[] = [];
   const reasons: string[] = [];
-  /** The value that `read` makes of the text, or the default where it throws. */
+  /** The value that `read` parses from the text, or the default if it throws a Refusal. */
   const readSetting = <T>(name: keyof Settings, fallback: T, read: (text: string) => T): T => {
     const texts = params.getAll(name);
     if (texts.length === 0) return fallback;
@@ -109,7 +109,7 @@ export function settingsFrom(params: URLSearchParams): { settings: Settings; pro
   return { settings, problems, reasons };
 }
 
-/** The settings as the query of an address: `settingsFrom` gives them back. Those without effect are left out. */
+/** The settings as the query of an address, for `settingsFrom`. Settings without effect are left out. */
 export function addressOf(settings: Settings): string {
   const params = new URLSearchParams();
   for (const name of NAMES) if (hasEffect(name, settings)) params.set(name, formatSetting(settings[name]));
@@ -120,11 +120,11 @@ export function addressOf(settings: Settings): string {
 export const hasEffect = (name: keyof Settings, { network, penalty }: Settings): boolean =>
   (name !== 'layers' || network === 'mlp') && (name !== 'strength' || penalty !== 'none');
 
-/** A value as the address and messages write it: `128-64`. */
+/** A value in the form of the address and of messages: `128-64`. */
 export const formatSetting = (value: unknown): string =>
   Array.isArray(value) ? value.join('-') || '0' : String(value);
 
-/** Why a text is no value of a setting. */
+/** Why a text is not a valid value of a setting. */
 class Refusal extends Error {}
 
 const quote = (text: string) => `"${text.length > 30 ? `${text.slice(0, 30)}...` : text}"`;
@@ -136,7 +136,7 @@ const oneOf =
     throw new Refusal(`must be one of ${Object.keys(values).join(', ')}, but is ${quote(text)}`);
   };
 
-/** A number in decimal notation: what `Number` reads besides ('', '0x10', 'Infinity') is refused. */
+/** A number in decimal notation; NaN for other texts that `Number` accepts ('', '0x10', 'Infinity'). */
 function toNumber(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
 }

@@ -1,35 +1,35 @@
 import type { Settings } from './settings.ts';
 
-/** `opening`: no network yet; `failed`: there is none, and `message` says why. */
+/** `opening`: there is no network yet; `failed`: training is impossible. */
 export type State = 'opening' | 'paused' | 'training' | 'failed';
 
-/** Where opening a device ended: there is no `navigator.gpu` in the worker, or its adapter gives none. */
+/** Why no device could be opened: there is no `navigator.gpu` in the worker, or no adapter grants a device. */
 export type Missing = 'webgpu' | 'adapter';
 
-/** Figures of each replica after so many steps. */
+/** Metrics of each replica after `step` steps. */
 export interface CurvePoint {
-  /** Since the beginning. */
+  /** Steps since the beginning. */
   step: number;
   loss: number[];
   accuracy: number[];
 }
 
 export interface Curves {
-  /** Means over the samples since the point before. */
+  /** Means over the samples since the previous point. */
   train: CurvePoint[];
-  /** On the test images, after each epoch. */
+  /** Metrics on the test images after each epoch. */
   test: CurvePoint[];
 }
 
-/** What the page shows of the training, sent a few times a second: plain data. */
+/** State of the training for the page, sent a few times a second: plain data. */
 export interface Snapshot {
   state: State;
   /** Whether the kernels of a step are compiled; until then, the first step takes longer. */
   isCompiled: boolean;
   settings: Settings;
-  /** Steps since the beginning; panels compute anew where it has changed. */
+  /** Steps since the beginning; panels recompute if it has changed. */
   step: number;
-  /** Epoch under way, from 1, and how many of its steps are done. */
+  /** Current epoch, from 1; `epochStep` is the number of its finished steps. */
   epoch: number;
   epochStep: number;
   stepsPerEpoch: number;
@@ -37,6 +37,6 @@ export interface Snapshot {
   samplesPerSecond: number | null;
   curves: Curves;
   adapter: string;
-  /** Counts the networks since the page was opened: another one has other weights at the same step. */
+  /** Number of the network since the page was opened; another network has other weights at the same step. */
   network: number;
 }

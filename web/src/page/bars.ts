@@ -1,13 +1,13 @@
 import { create, percent, setText } from './dom.ts';
 
-/** A table of classes with a bar and a number for the probability of each, and the likeliest in words. */
+/** A table of classes with a bar and a number for each probability, and the most likely class as text. */
 export function createBars(root: HTMLElement) {
   const verdict = create('p', { className: 'verdict', role: 'status' });
   const body = create('tbody');
   const table = create('table', { className: 'bars' }, create('caption', {}, 'Probability of each class'), body);
   root.append(verdict, table);
   return {
-    /** @param probabilities null for nothing to be classified: `message` says what to do */
+    /** @param probabilities null if there is nothing to classify; then `message` is shown */
     show(classes: readonly string[], probabilities: Float32Array | null, message = ''): void {
       if (body.rows.length !== classes.length || body.rows[0]!.cells[0]!.textContent !== classes[0]) {
         body.replaceChildren(

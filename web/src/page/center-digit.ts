@@ -2,15 +2,15 @@
 export const SIDE = 28;
 /** Longer side of the digit within it. */
 const BOX = 20;
-/** Row and column of the pixel in which the center of mass lies: 13.5 to 14.5 in all images of the bundled sample. */
+/** Row and column of the center of mass: 13.5 to 14.5 in all images of the bundled sample. */
 const CENTER = 14;
 
 /**
- * A drawing as MNIST's images were made: scaled so that the longer side of its bounding box has 20 pixels, with the average of the
- * drawing's pixels under each as its gray, and moved by whole pixels until its center of mass lies at the center of 28 x 28 (Y. LeCun,
- * C. Cortes, C. Burges, "The MNIST database of handwritten digits", http://yann.lecun.com/exdb/mnist/). Images of MNIST stay as they are.
- * @param ink how dark each pixel of the drawing is, 0 to 255, row by row
- * @param width of the drawing in pixels
+ * Converts a drawing like MNIST's images: scales it so that the longer side of its bounding box has 20 pixels, averages the
+ * drawing's pixels under each, and moves it by whole pixels so that its center of mass is at the center of 28 x 28 (Y. LeCun,
+ * C. Cortes, C. Burges, "The MNIST database of handwritten digits", http://yann.lecun.com/exdb/mnist/). Images of MNIST stay unchanged.
+ * @param ink darkness of each pixel of the drawing, 0 to 255, row by row
+ * @param width width of the drawing in pixels
  * @returns 28 x 28 bytes, row by row, or null if there is no ink
  */
 export function centerDigit(ink: ArrayLike<number>, width: number): Uint8Array | null {
@@ -22,7 +22,7 @@ export function centerDigit(ink: ArrayLike<number>, width: number): Uint8Array |
     [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
   }
   if (right < 0) return null;
-  /** Pixels of the drawing in one of the image. */
+  /** Side of an image pixel, in pixels of the drawing. */
   const step = Math.max(right - left + 1, bottom - top + 1) / BOX;
   const columns = coverage(right - left + 1, step);
   const rows = coverage(bottom - top + 1, step);
@@ -44,7 +44,7 @@ export function centerDigit(ink: ArrayLike<number>, width: number): Uint8Array |
     }
   }
   if (mass === 0) return null; // too faint for a single gray
-  // As far as the image goes: a long thin tail must not push the rest over its edge.
+  // Within the image, so that a long thin tail does not push the rest over its edge.
   const shift = (center: number, size: number) => Math.max(0, Math.min(SIDE - size, CENTER - Math.round(center)));
   const [x, y] = [shift(atX / mass, columns.length), shift(atY / mass, rows.length)];
   const image = new Uint8Array(SIDE * SIDE);
@@ -52,7 +52,7 @@ export function centerDigit(ink: ArrayLike<number>, width: number): Uint8Array |
   return image;
 }
 
-/** For each pixel of the image: which of `size` pixels of the drawing lie in it, each with the length that does. */
+/** For each pixel of the image: the pixels of the drawing (of `size`) that overlap it, with the length of the overlap. */
 function coverage(size: number, step: number): (readonly [at: number, length: number])[][] {
   return Array.from({ length: Math.ceil(size / step - 1e-9) }, (_, i) => {
     const [begin, end] = [i * step, Math.min(size, (i + 1) * step)];

@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
 
 const CHOOSE = 'Choose a cell to see its images.';
 
-/** The confusion matrix of the test images; a cell that is chosen shows its images. */
+/** The confusion matrix of the test images; a click on a cell shows its images. */
 export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   const summary = create('p', { className: 'hint' });
   const table = create('table', { className: 'confusion' });
@@ -107,7 +107,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     if (!latest || latest.settings.data !== data) build(SETS[data].classes);
     latest = snapshot;
     if (snapshot.step === 0) {
-      // Not yet, so that the kernels of the first step are what a click waits for.
+      // Not before the first step, so that a click waits only for the kernels of that step.
       for (const cell of cells.flat()) setText(cell, '');
       setText(summary, 'After the first step, this shows how the network classifies the test images.');
       return;

@@ -14,7 +14,7 @@ import {
   settingsFrom,
 } from '../settings.ts';
 
-/** Label of each setting, and its values where it has a list of them. */
+/** Label of each setting, and its values if they are a list. */
 const FIELDS: readonly [keyof Settings, string, Readonly<Record<string, string>>?][] = [
   ['data', 'Data', DATA],
   ['network', 'Network', NETWORKS],
@@ -29,7 +29,7 @@ const FIELDS: readonly [keyof Settings, string, Readonly<Record<string, string>>
   ['seed', 'Seed'],
 ];
 
-/** The form of the settings. Each change that is possible is handed over at once; an impossible one is said below its field. */
+/** The form of the settings. A valid change is reported at once; the reason for an invalid one is shown below the form. */
 export function createControls(form: HTMLFormElement, onChange: (settings: Settings) => void) {
   let settings = DEFAULTS;
   const fields = new Map<keyof Settings, HTMLInputElement | HTMLSelectElement>();
@@ -74,7 +74,7 @@ export function createControls(form: HTMLFormElement, onChange: (settings: Setti
     problem.textContent = reasons.join(' ').replace(name, labels.get(name)!.textContent!);
   }
 
-  /** Shows possible settings: nothing in the form is wrong any more. */
+  /** Shows valid settings, and clears the errors of the form. */
   function show(next: Settings): void {
     settings = next;
     problem.textContent = '';

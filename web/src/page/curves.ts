@@ -37,7 +37,7 @@ export function createCurves(root: HTMLElement) {
 
 const NAMES = { loss: 'Loss', accuracy: 'Accuracy' } as const;
 
-/** Whether nothing was added: the last points tell. */
+/** Whether nothing was added, by comparing the last points. */
 const isSame = (a: Curves, b: Curves): boolean =>
   (['train', 'test'] as const).every((kind) => {
     const [x, y] = [a[kind].at(-1), b[kind].at(-1)];

@@ -9,10 +9,10 @@ import { live, unlessGone } from './live.ts';
 import type { Panel } from './panel.ts';
 import { createPixels, showImage } from './pixels.ts';
 
-/** A digit that is drawn, or a test image that is chosen, classified by the weights as they change. */
+/** Classifies a drawn digit or a selected test image, with the weights as they change. */
 export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   let data: Snapshot['settings']['data'] | null = null;
-  /** What is classified; null while nothing is drawn. */
+  /** The image to classify; null while nothing is drawn. */
   let image: Uint8Array | null = null;
   let isBusy = false;
   let isStale = false;
@@ -46,7 +46,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
     results,
   );
 
-  /** Classifies the image, and again what has changed meanwhile. */
+  /** Classifies the image, and repeats that if it has changed meanwhile. */
   async function classify(): Promise<void> {
     isStale = true;
     if (isBusy) return;
@@ -94,7 +94,7 @@ export function createDigitPanel(root: HTMLElement, worker: Remote<Api>): Panel 
       field.value = '1';
       await choose();
     }
-    // Not before the first step, so that its kernels are what a click waits for.
+    // Not before the first step, so that a click waits only for the kernels of that step.
     if (step > 0) await classify();
     else bars.show(SETS[data].classes, null, 'Not trained yet');
   }, 4);

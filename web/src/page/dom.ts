@@ -13,7 +13,7 @@ export function create<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Sets a text only where it changes: of a live region, screen readers say each change. */
+/** Sets a text only if it changes: screen readers announce each change of a live region. */
 export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -5,7 +5,7 @@ import { create, setText } from './dom.ts';
 import { live, unlessGone } from './live.ts';
 import type { Panel } from './panel.ts';
 
-/** The weights as a file, the same training as a program for Node, and hashes of the weights to compare. */
+/** Downloads: the weights, a program for Node with the same training, and hashes of the weights to compare. */
 export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   let snapshot: Snapshot | null = null;
   const button = (text: string, onclick: () => Promise<void>) =>
@@ -53,7 +53,7 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
       hashes,
     ),
   );
-  /** Epoch and network that are shown. */
+  /** Network and epoch that are shown. */
   let shown = '';
   const refresh = live(async (next) => {
     snapshot = next;
@@ -73,7 +73,7 @@ export function createDownloadsPanel(root: HTMLElement, worker: Remote<Api>): Pa
   return { update: refresh };
 }
 
-/** Has the browser save a file. */
+/** Lets the browser save a file. */
 function save(content: BlobPart, name: string): void {
   const href = URL.createObjectURL(new Blob([content]));
   create('a', { href, download: name }).click();

@@ -1,13 +1,13 @@
 import { centerDigit } from './center-digit.ts';
 import { create } from './dom.ts';
 
-/** Pixels of the area to draw in, and of the pen, which is about as thick on the digit as those of MNIST are. */
+/** Side of the drawing area and width of the pen in pixels; scaled down, lines are about as thick as MNIST's. */
 const AREA = 280;
 const PEN = 22;
 
 /**
  * An area to draw in with a mouse, pen or finger.
- * @param onChange called with the drawing as an image of MNIST, at most once a frame; with null when it was cleared
+ * @param onChange called with the drawing as an MNIST image, at most once a frame; with null after it was cleared
  */
 export function createDrawing(onChange: (pixels: Uint8Array | null) => void) {
   const canvas = create('canvas', {

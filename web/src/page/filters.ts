@@ -24,7 +24,7 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
     const isConvolution = kind === 'convolution';
     const scale = isConvolution ? 8 : 2;
     const fitting = Math.max(1, Math.floor(drawnWidth / (scale * (width + 1))));
-    // As few rows as fit, as even as they can be.
+    // The fewest rows that fit, with equal lengths if possible.
     const columns = Math.ceil(shown / Math.ceil(shown / fitting));
     showSigned(canvas, values, filters, { columns, scale });
     setText(least, `-${limit.toFixed(2)}`);
@@ -41,7 +41,7 @@ export function createFiltersPanel(root: HTMLElement, worker: Remote<Api>): Pane
     filters = await worker.filters();
     draw();
   }, 4);
-  // A paused network is read no more, but a window that is resized needs other columns. A change of height is of the drawing itself.
+  // A resized window needs other columns, also while the network is paused. Changes of the height come from the drawing itself.
   new ResizeObserver(() => root.clientWidth !== drawnWidth && draw()).observe(root);
   return { update: refresh };
 }

@@ -5,7 +5,7 @@ import { create, percent, setText } from './dom.ts';
 import { amount, formatDigits, milliseconds } from './numbers.ts';
 import { readableWgsl } from './readable-wgsl.ts';
 
-/** The kernel that is opened: its figures, its WGSL, and the reference in its place. */
+/** Details of the open kernel: measurements, WGSL, and a comparison with the reference. */
 export function createKernelDetail(worker: Remote<Api>) {
   const root = create('div', { id: 'kernel', hidden: true });
   let opened: HTMLButtonElement | null = null;
@@ -49,7 +49,7 @@ function figures({ choices, constants, dispatches, ms, flops, bytes, share, ceil
   return list;
 }
 
-/** The text, without comments at first, then as its files have it. */
+/** The WGSL text, at first without comments, then as in its files. */
 function text({ name, wgsl }: Kernel): HTMLElement[] {
   const pre = create('pre', { tabIndex: 0, role: 'region', 'aria-label': `WGSL of ${name}` }, wgsl);
   const note = create('p', { className: 'hint' });

@@ -9,7 +9,7 @@ import type { Panel } from './panel.ts';
 
 const COLUMNS = ['Kernel', 'Dispatches', 'Time', 'Of ceiling'];
 
-/** For each layer the kernels of its forward and backward pass; one that is opened is shown below the table. */
+/** A table of the kernels of each layer's forward and backward pass; details of the open kernel are below it. */
 export function createKernelsPanel(root: HTMLElement, worker: Remote<Api>): Panel {
   const state = create('p', { role: 'status' });
   const measure = create('button', { type: 'button', disabled: true }, 'Measure the kernels');

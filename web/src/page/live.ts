@@ -1,9 +1,9 @@
 import type { Snapshot } from '../snapshot.ts';
 
-/** Errors of calls that came too late: the network was closed meanwhile, or its device lost. The page says so, and opens another one. */
+/** Errors of calls that came too late: the network was closed, or its device lost. The page reports that and opens another one. */
 const GONE = ['DisposedError', 'DeviceLostError'];
 
-/** Waits for a call of the worker that may come too late. @returns whether it did not */
+/** Awaits a call of the worker that may come too late. @returns false if it did */
 export async function unlessGone(call: Promise<void>): Promise<boolean> {
   try {
     await call;
@@ -14,14 +14,14 @@ export async function unlessGone(call: Promise<void>): Promise<boolean> {
   }
 }
 
-/** Milliseconds that a rest lasts at most. */
+/** Longest rest in milliseconds. */
 const MAX_REST_MS = 4000;
 
 /**
- * A function for snapshots that calls `refresh` where the weights have changed: with the newest snapshot, one call at a time. While the
- * network trains, a rest follows each call, so that what panels ask for takes a small part of the adapter's time.
- * @param rest how many times as long as a call the rest is, up to 4 seconds
- * @param fail told of what a call throws; the next change is shown all the same. Default: the page says what nobody catches
+ * Returns a function for snapshots that calls `refresh` with the newest snapshot if the weights have changed, one call at a time. While the
+ * network trains, a rest follows each call, so that panels use only a small part of the adapter's time.
+ * @param rest length of the rest as a multiple of the call, up to 4 seconds
+ * @param fail called with the error of a call; later changes are still shown. Default: an unhandled rejection, which the page shows
  */
 export function live(
   refresh: (snapshot: Snapshot) => Promise<void>,

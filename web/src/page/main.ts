@@ -18,10 +18,10 @@ import { startWorker } from './start-worker.ts';
 import { showSupport } from './support.ts';
 
 const byId = (id: string) => document.getElementById(id)!;
-/** Where a panel of the page goes. */
+/** The element for a panel of the page. */
 const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
 
-/** Nothing can be trained any more. */
+/** Shows that training is no longer possible. */
 function stop(message: string): void {
   setText(byId('state'), 'Stopped');
   showNotice(message);
@@ -38,7 +38,7 @@ async function start(): Promise<void> {
     return worker.configure(settings, options);
   };
   const change = (settings: Settings, options?: { restart: boolean }) => {
-    byId('notices').replaceChildren(); // they are of the network before
+    byId('notices').replaceChildren(); // notices of the previous network
     return configure(settings, options);
   };
   const controls = createControls(byId('controls').querySelector('form')!, (settings) => change(settings));
@@ -65,7 +65,7 @@ async function start(): Promise<void> {
     proxy(showNotice),
     proxy((message: string, missing: Missing | null) => void showFailure(message, missing)),
   );
-  // A page that is opened without settings goes on with what it trained last.
+  // A page that is opened without settings continues the last training.
   const last = location.search === '' ? await worker.lastAddress() : null;
   const { settings, problems } = settingsFrom(new URLSearchParams(last ?? location.search));
   for (const problem of problems) showNotice(problem);
@@ -81,7 +81,7 @@ async function showFailure(message: string, missing: Missing | null): Promise<vo
   else showNotice(message);
 }
 
-// What no panel catches is said, too.
+// Errors that no panel catches are shown too.
 addEventListener('unhandledrejection', ({ reason }) =>
   showNotice(reason instanceof Error ? reason.message : String(reason)),
 );

@@ -1,9 +1,9 @@
 import type { Missing } from '../snapshot.ts';
 
 /**
- * What a page needs for WebGPU and does not have, each with what to do about it.
- * @param missing what the worker lacks
- * @param message why it opened no device
+ * The missing parts that the page needs for WebGPU, each with what to do about it.
+ * @param missing the part that the worker lacks
+ * @param message why it could not open a device
  */
 export async function missingParts(
   missing: Missing,

@@ -1,4 +1,4 @@
-/** Says something above the page until it is closed. Said again, it is last in the list, and still there once. */
+/** Shows a message above the page until it is closed. The same message is moved to the end of the list instead of shown twice. */
 export function showNotice(message: string): void {
   const list = document.getElementById('notices')!;
   const item = document.createElement('li');

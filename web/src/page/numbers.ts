@@ -1,4 +1,4 @@
-/** A number with `digits` digits, or all of those before its point. */
+/** A number with `digits` significant digits, or with all digits before the decimal point if there are more. */
 export const formatDigits = (value: number, digits: number): string =>
   value >= 10 ** (digits - 1) ? String(Math.round(value)) : value.toPrecision(digits);
 

@@ -1,4 +1,4 @@
-/** Colors of weights above and below zero, which are as opaque as they are large: legible on light and on dark ground. */
+/** Colors of positive and negative weights; opacity is proportional to size. Visible on light and dark backgrounds. */
 export const POSITIVE = [232, 89, 12] as const;
 export const NEGATIVE = [34, 139, 230] as const;
 /** Lines between tiles. */
@@ -13,7 +13,7 @@ export function createPixels(label: string): HTMLCanvasElement {
   return canvas;
 }
 
-/** Shows an image as large as it is in the canvas. `scale` CSS pixels show one of its pixels, where there is room. */
+/** Shows an image in the canvas at its own resolution. An image pixel has `scale` CSS pixels if there is room. */
 function show(canvas: HTMLCanvasElement, image: ImageData, scale: number): void {
   if (canvas.width !== image.width || canvas.height !== image.height) {
     canvas.width = image.width;
@@ -39,9 +39,9 @@ export function showImage(
 }
 
 /**
- * Shows weights as tiles, as many in a row as given, with the channels of a filter one below another.
+ * Shows weights as tiles in `columns` columns, with the channels of a filter one below another.
  * @param values [filters, channels, height, width]
- * @param limit what is shown as opaque
+ * @param limit absolute value that is shown as opaque
  */
 export function showSigned(
   canvas: HTMLCanvasElement,
@@ -54,7 +54,7 @@ export function showSigned(
   const image = new ImageData(columns * (width + 1) + 1, rows * (height + 1) + 1);
   for (let i = 0; i < image.data.length / 4; i++) {
     const [x, y] = [i % image.width, Math.floor(i / image.width)];
-    // The last lines belong to the last tiles.
+    // The right and bottom lines belong to the last tiles.
     const column = Math.min(columns - 1, Math.floor(x / (width + 1)));
     const row = Math.min(rows - 1, Math.floor(y / (height + 1)));
     const filter = column + columns * Math.floor(row / channels);

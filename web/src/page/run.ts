@@ -10,7 +10,7 @@ function stateOf({ state, isCompiled, step }: Snapshot): string {
   return state === 'paused' && step === 0 ? 'Paused before the first step' : STATES[state];
 }
 
-/** Play, pause, one step, start over; the state in words, and figures of the training. */
+/** Buttons for play, pause, one step and start over; the state as text, and metrics of the training. */
 export function createRun(root: HTMLElement, worker: Remote<Api>, actions: { startOver(): void; nextSeed(): void }) {
   const button = (id: string) => root.querySelector<HTMLButtonElement>(`#${id}`)!;
   const [play, step, restart, nextSeed] = [button('play'), button('step'), button('restart'), button('next-seed')];
@@ -27,7 +27,7 @@ export function createRun(root: HTMLElement, worker: Remote<Api>, actions: { sta
       const isReady = isTraining || snapshot.state === 'paused';
       play.textContent = isTraining ? 'Pause' : 'Train';
       for (const one of [play, step, restart, nextSeed]) one.disabled = !isReady;
-      // Said by screen readers, so only where it changes.
+      // Set only if it changes, because screen readers announce it.
       const text = stateOf(snapshot);
       if (state.textContent !== text) state.textContent = text;
       showFigures(figures, figuresOf(snapshot));

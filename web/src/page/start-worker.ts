@@ -1,7 +1,7 @@
 /**
  * Starts the worker of a page.
- * @param file beside the page's script
- * @param fail told in words where it cannot be loaded, or where it throws what nobody catches
+ * @param file path relative to the page's script
+ * @param fail called with a message if the worker cannot be loaded, or throws an uncaught error
  */
 export function startWorker(file: string, fail: (message: string) => void): Worker {
   const worker = new Worker(new URL(file, import.meta.url), { type: 'module' });

@@ -1,4 +1,4 @@
-/** Says what a page needs for WebGPU and does not have. */
+/** Shows the parts that the page needs for WebGPU and that are missing. */
 export function showSupport(root: HTMLElement, parts: readonly string[]): void {
   const list = document.createElement('ul');
   for (const part of parts) {

@@ -176,7 +176,7 @@ function ceilingsOf(device: Device): Promise<Ceilings> {
   return ceilings;
 }
 
-/** Runs `body` with a training step of a copy of the network, which has its present weights; with a variant forced where one is given. */
+/** Runs `body` with a training step of a copy of the network with the same weights. @param forced variant to select; null for none */
 async function withCopy<T>(
   { device, settings, model, train }: Paused,
   forced: Choice | null,
@@ -239,7 +239,7 @@ function kernelsOf(
   return [...groups.values()];
 }
 
-/** The time that its FLOP or its bytes take at the adapter's ceiling, whichever is longer, as a share of the time it took. */
+/** Time of its operations or its bytes at the adapter's ceiling, whichever is longer, as a share of the measured time. */
 export function roofline(
   { ms, flops, bytes }: Pick<Kernel, 'ms' | 'flops' | 'bytes'>,
   { fmaGflops, copyGBs }: Ceilings,
@@ -254,7 +254,7 @@ const isSame = (choice: Choice | undefined, { operator, sizes, variant }: Choice
   choice.variant === variant &&
   Object.entries(sizes).every(([name, size]) => choice.sizes[name] === size);
 
-/** The gradients of the last step, of each weight that has some. */
+/** Gradients of the last step, for each trainable weight. */
 async function gradientsOf({ device, gradients, weights, replicas }: Paused['model']['parameters']) {
   const all = new Float32Array(await device.read(gradients.storage));
   return weights.flatMap(({ offset, tensor }) =>
@@ -262,7 +262,7 @@ async function gradientsOf({ device, gradients, weights, replicas }: Paused['mod
   );
 }
 
-/** The largest difference of values, relative to the largest value; NaN where one of two values alone is. */
+/** Largest difference of two lists, relative to the largest value; NaN if only one of two values is NaN. */
 function differenceOf(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [difference, largest] = [0, 0];
   for (let i = 0; i < a.length; i++) {

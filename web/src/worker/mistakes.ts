@@ -55,9 +55,9 @@ export async function testModel(
 }
 
 /**
- * The images of one cell of the matrix, the surest first: the worst mistakes where the classes differ.
+ * Images of one cell of the confusion matrix, by descending probability: the worst mistakes first if the classes differ.
  * @param truth the true class
- * @param predicted the class that the model takes them for
+ * @param predicted the predicted class
  */
 export function imagesOfCell(set: ImageSet, result: TestResult, truth: number, predicted: number): ClassifiedImage[] {
   const pixels = set.images.length / set.size;
@@ -75,7 +75,7 @@ export function imagesOfCell(set: ImageSet, result: TestResult, truth: number, p
   return images.sort((a, b) => b.probability - a.probability || a.index - b.index).slice(0, MAX_IMAGES);
 }
 
-/** An image of a set by its number, its label, and how many there are; `pixels` is null if there is none of that number. */
+/** An image of a set by its index, with its label and the size of the set; `pixels` is null if there is no such image. */
 export function testImage({ images, labels, size }: ImageSet, index: number) {
   const pixels = images.length / size;
   const isThere = Number.isInteger(index) && index >= 0 && index < size;

@@ -18,37 +18,37 @@ import { checkHashes, type EpochHash, hashWeights } from './weight-hash.ts';
 
 /** Milliseconds between two readings of loss and accuracy while training. */
 const REPORT_MS = 150;
-/** Least milliseconds between two checkpoints while training, and how many times as long as a checkpoint takes. */
+/** Least time between two checkpoints during training: in milliseconds, and as a multiple of the time of a checkpoint. */
 const CHECKPOINT_MS = 2000;
 const CHECKPOINT_SHARE = 20;
-/** So many epochs end a training. */
+/** Most epochs of a training. */
 const MAX_EPOCHS = 1000;
 const NEVER = 2 ** 31;
-/** Hashes that are kept. */
+/** Number of hashes to keep. */
 const MAX_HASHES = 10;
 
 export interface SessionEvents {
-  /** Something that a snapshot shows has changed. */
+  /** Called when a value of the snapshot has changed. */
   onChange(): void;
-  /** A state to go on from, to be kept. */
+  /** Called with a state to save, from which training can continue. */
   onCheckpoint(state: TrainingState): Promise<void>;
-  /** Training has failed, and the session is of no more use. */
+  /** Called when training has failed; the session is then unusable. */
   onFailure(error: unknown): void;
 }
 
 /**
- * A network under training that can be paused after any step. It runs one `fit`, from the first play or step on, whose callback waits at
- * the safe points between two steps: paused, weights may be read and the network evaluated.
+ * Training of a network that can be paused after any step. The first play or step starts one `fit`, whose callback waits at
+ * the safe points between two steps. During a pause, weights can be read and the network evaluated.
  */
 export class Session {
   readonly model: Sequential;
-  /** The images that are trained on, and those of `test`. */
+  /** Training images. */
   readonly train: ImageLoader;
   readonly test: ImageLoader;
   readonly curves = new CurveRecorder();
-  /** Of the last epochs. */
+  /** Hashes of the last epochs. */
   hashes: EpochHash[] = [];
-  /** Epoch under way, from 1, and its steps that are done. */
+  /** Current epoch, from 1, and its finished steps. */
   position = { epoch: 1, step: 0 };
   samplesPerSecond: number | null = null;
   /** Whether the kernels of a step are compiled. */
@@ -57,7 +57,7 @@ export class Session {
   private running: Promise<void> | null = null;
   private compiling: Promise<void> | null = null;
   private restoring = false;
-  /** Whether `fit` has ended: after the last epoch, or by an error. */
+  /** Whether `fit` has ended, after the last epoch or with an error. */
   private isEnded = false;
   private playing = false;
   private stepsLeft = 0;
@@ -69,7 +69,7 @@ export class Session {
   private readonly pauses: (() => void)[] = [];
   private isPaused = false;
 
-  /** @throws OutOfMemoryError where the network or its data do not fit on the adapter */
+  /** @throws OutOfMemoryError if the network or its data do not fit on the adapter */
   constructor(
     readonly device: Device,
     readonly settings: Settings,
@@ -106,16 +106,16 @@ export class Session {
     return this.playing;
   }
 
-  /** After the last epoch it does nothing. */
+  /** Starts or continues training; does nothing after the last epoch. */
   play(): void {
     if (this.isEnded) return;
     this.playing = true;
-    this.endWaits(); // of a pause that was taken back
+    this.endWaits(); // a pause that was not reached yet is canceled
     this.start();
     this.wake();
   }
 
-  /** Resolves when no step is under way. */
+  /** Pauses training. Resolves when the current step has ended. */
   pause(): Promise<void> {
     this.playing = false;
     return this.reachPause();
@@ -132,12 +132,12 @@ export class Session {
     await this.reachPause();
   }
 
-  /** Keeps a checkpoint after the next step, due or not. */
+  /** Saves a checkpoint after the next step, even if none is due. */
   checkpointSoon(): void {
     this.lastCheckpoint.at = Number.NEGATIVE_INFINITY;
   }
 
-  /** Takes the network to a checkpoint, before any step. Rejects with ArgumentError for one of another training. */
+  /** Restores a checkpoint, before the first step. @throws ArgumentError if it is from another training */
   async restore(state: TrainingState): Promise<void> {
     this.restoring = true;
     this.start(state);
@@ -145,7 +145,7 @@ export class Session {
     this.restoring = false;
   }
 
-  /** Compiles the kernels of a step by taking one of a copy, so that the first step after a click need not wait for that. */
+  /** Compiles the kernels of a step by training a copy for one step, so that the first step after a click is not delayed. */
   compile(): Promise<void> {
     this.compiling ??= this.trainCopy()
       .then(() => this.setCompiled())
@@ -174,7 +174,7 @@ export class Session {
     }
   }
 
-  /** Ends the training and gives its memory back. */
+  /** Ends training and releases its memory. */
   async dispose(): Promise<void> {
     this.abort.abort();
     this.wake();
@@ -184,7 +184,7 @@ export class Session {
     this.test.dispose();
   }
 
-  /** What ended the training, unless whoever waits for `restore` is told. A training whose device was lost is to go on with another one. */
+  /** Handles the end of training by an error. A failed `restore` reports it itself. After a loss of the device, training continues on another one. */
   private fail(error: unknown): void {
     if (this.abort.signal.aborted) return;
     if (!(error instanceof DeviceLostError)) this.playing = false;
@@ -225,7 +225,7 @@ export class Session {
       async onTrainBegin({ resume }) {
         if (initial) await resume(initial, 'the checkpoint');
       },
-      /** Asked after each step: of every step alone, and of a training a few times a second. */
+      /** Read after each step: reports every single step, and continuous training a few times a second. */
       get everySteps() {
         return session.isReportDue ? 1 : NEVER;
       },
@@ -254,7 +254,7 @@ export class Session {
   }
 
   private report({ samples, replicas }: StepLogs): void {
-    // `position` is that of the last safe point: this step has not reached its own yet.
+    // `position` is that of the last safe point, before this step.
     const step = this.step + 1;
     const now = performance.now();
     const { at, step: before } = this.lastReport;
@@ -278,7 +278,7 @@ export class Session {
     this.events.onChange();
   }
 
-  /** Keeps a checkpoint where one is due. */
+  /** Saves a checkpoint if one is due. */
   private async checkpointIfDue(isLast: boolean, capture: () => Promise<TrainingState>): Promise<void> {
     const { at, ms } = this.lastCheckpoint;
     const isDue = performance.now() - at >= Math.max(CHECKPOINT_MS, CHECKPOINT_SHARE * ms);
@@ -297,7 +297,7 @@ export class Session {
   private async waitWhilePaused(capture: () => Promise<TrainingState>): Promise<void> {
     if (this.stepsLeft > 0) this.stepsLeft--;
     const isHeld = () => !this.playing && this.stepsLeft === 0 && !this.abort.signal.aborted;
-    // What the page shows is of the step that it stops at.
+    // Pauses only when this step was reported, so that the page shows the step at which it stops.
     if (!isHeld() || this.lastReport.step !== this.step) return;
     await this.checkpoint(capture);
     while (isHeld()) {
