@@ -52,7 +52,7 @@ const imagenet = (baseUrl: string, options: Partial<PretrainedMobileNetV2Options
 
 const NOBODY = await closedAddress();
 
-test("mobileNetV2: 'imagenet' names Keras's files as Keras does", () => {
+test("mobileNetV2: 'imagenet' uses Keras's file names", () => {
   const names = ([1, 0.35, 1.4] as const).map((alpha) =>
     kerasFileName({ alpha, rows: 224, includeTop: alpha === 1.4 }),
   );
@@ -63,7 +63,7 @@ test("mobileNetV2: 'imagenet' names Keras's files as Keras does", () => {
   ]);
 });
 
-test("mobileNetV2: 'imagenet' takes a file of the folder TILEGRAD_WEIGHTS, Keras's or safetensors, and asks no server", async () => {
+test("mobileNetV2: 'imagenet' takes a file from TILEGRAD_WEIGHTS, Keras's or safetensors, without a request", async () => {
   const folder = tempDir();
   const downloads = nothingHere(folder);
   write(join(folder, NAME), file);
@@ -86,7 +86,7 @@ test("mobileNetV2: 'imagenet' takes a file of the folder TILEGRAD_WEIGHTS, Keras
   expect(readdirSync(downloads)).toEqual([]);
 });
 
-test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else that of 224, or the one that `rows` names", async () => {
+test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else 224, or that of `rows`", async () => {
   const folder = tempDir();
   nothingHere(folder);
   const of = (rows: number) => drawnWeights(mobileNetV2(network), rows);
@@ -107,7 +107,7 @@ test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else tha
   expect(otherAlpha.message).not.toContain('another checkpoint');
 });
 
-test("mobileNetV2: 'imagenet' downloads Keras's file into the cache, once, with progress", async () => {
+test("mobileNetV2: 'imagenet' downloads Keras's file into the cache once, with progress", async () => {
   const downloads = nothingHere();
   const { url, requests } = await serve(serves(file));
   const progress: DownloadProgress[] = [];
@@ -155,7 +155,7 @@ test.each<[string, Handler, RegExp]>([
   expect(readdirSync(downloads)).toEqual([NAME]);
 });
 
-test("mobileNetV2: 'imagenet' holds a download to the size and the checksum that are on record", async () => {
+test("mobileNetV2: 'imagenet' checks the known size and checksum of a download", async () => {
   const downloads = nothingHere();
   const recorded = { rows: 224 as const };
   const name = NAME.replace('_96_', '_224_');
@@ -236,7 +236,7 @@ test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
   expect(error.message).toMatch(message);
 });
 
-test('weightsStatus: which checkpoints are in the cache, in the folder of --data, and in that of TILEGRAD_WEIGHTS', async () => {
+test('weightsStatus: lists the checkpoints in the cache, in the folder of --data, and in TILEGRAD_WEIGHTS', async () => {
   const folder = tempDir();
   const downloads = nothingHere();
   expect(await weightsStatus({})).toEqual([{ kind: 'cache', path: downloads, weights: [], problem: null }]);
@@ -267,7 +267,7 @@ test("mobileNetV2: takes Keras's .h5 by path, as bytes and under any name", asyn
   expectInitial(await mobileNetV2({ ...network, weights: write(`${path}.bak`, file) }), values);
 });
 
-test('mobileNetV2: refuses a .h5 that is cut short, of another network, or none', async () => {
+test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of another format', async () => {
   const folder = tempDir();
   const refused = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
     const error = await rejection(mobileNetV2({ ...network, ...options, weights }));

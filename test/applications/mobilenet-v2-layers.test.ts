@@ -24,19 +24,19 @@ test('MobileNetV2 has the layers and parameters of Keras', () => {
   expect(connected?.split(/ {2,}/).at(-1)).toBe('block_14_add, block_15_project_BN');
 });
 
-test('alpha scales the filters; odd images are padded as Keras pads them', () => {
+test('alpha scales the filters; odd images are padded as in Keras', () => {
   expect(mobileNetV2({ alpha: 0.35, includeTop: false }).countParams()).toBe(410_208);
   expect(mobileNetV2({ alpha: 1.4, includeTop: false }).outputShape).toEqual([7, 7, 1792]);
   expect(mobileNetV2({ inputShape: [97, 65, 3], includeTop: false, alpha: 0.35 }).outputShape).toEqual([4, 3, 1280]);
 });
 
-test('what makes no network is refused', () => {
+test('mobileNetV2: throws for impossible options', () => {
   expect(() => mobileNetV2({ alpha: 0 })).toThrow(ArgumentError);
   expect(() => mobileNetV2({ inputShape: [224, 224] })).toThrow(ShapeError);
 });
 
 describeOnDevice('MobileNetV2', (device) => {
-  test('learns: the loss of a small one falls on images of two classes', async () => {
+  test('learns: the loss of a small network decreases on images of two classes', async () => {
     const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 2 }).build(device, { seed: 1 });
     model.compile({ optimizer: new Adam({ learningRate: 0.001 }), loss: 'sparseCategoricalCrossentropy' });
     const data = new ImageLoader(device, drawImages(16, { classes: 2 }));

@@ -46,14 +46,14 @@ test('mobileNetV2: returns a model without weights, and a promise of one with we
   expect(((await core.mobileNetV2({ ...trunk, weights: perhaps })) satisfies Model).title).toBe('mobilenetv2');
 });
 
-describeOnDevice('mobileNetV2 with weights that are given', (device) => {
+describeOnDevice('mobileNetV2 with given weights', (device) => {
   const values = drawnWeights(mobileNetV2(small));
   const trunkValues = new Map([...values].filter(([name]) => !isHead(name)));
   const withHead = publishedFile(values);
   const withoutHead = publishedFile(values, (name) => !isHead(name));
   const head = publishedFile(values, isHead);
 
-  test('takes the bytes of a safetensors file, in Node and where there is none', async () => {
+  test('takes the bytes of a safetensors file, in Node and in browsers', async () => {
     await expectWeights(await mobileNetV2({ ...trunk, weights: withoutHead }), device, trunkValues);
     await expectWeights(await core.mobileNetV2({ ...small, weights: withHead }), device, values);
     const { buffer } = new Uint8Array(withHead);
@@ -61,7 +61,7 @@ describeOnDevice('mobileNetV2 with weights that are given', (device) => {
     await expectWeights(await core.mobileNetV2({ ...small, weights: [withoutHead, head] }), device, values);
   });
 
-  test('takes paths; the head is found beside a file of a network without one', async () => {
+  test('takes paths; finds the head next to the file of a network without one', async () => {
     const dir = tempDir();
     const path = write(join(dir, 'my-no-top.safetensors'), withoutHead);
     await expectWeights(await mobileNetV2({ ...trunk, weights: path }), device, trunkValues);
@@ -74,7 +74,7 @@ describeOnDevice('mobileNetV2 with weights that are given', (device) => {
     await expectWeights(await mobileNetV2({ ...small, weights: write(join(dir, 'whole'), withHead) }), device, values);
   });
 
-  test('brings its weights into a model around it, whose first layers scale pixels of 0..1 up and to -1..1', async () => {
+  test('keeps its weights in a model that resizes and rescales pixels before it', async () => {
     const extractor = await mobileNetV2({ ...trunk, weights: withoutHead });
     extractor.trainable = false;
     const around = new Sequential([
@@ -91,7 +91,7 @@ describeOnDevice('mobileNetV2 with weights that are given', (device) => {
   });
 });
 
-test('mobileNetV2: refuses weights of another network, saying in what they differ', async () => {
+test('mobileNetV2: throws for weights of another network, and names the difference', async () => {
   const bytes = publishedFile(drawnWeights(mobileNetV2(trunk)));
   const other = await rejection(mobileNetV2({ ...trunk, alpha: 0.5, weights: bytes }));
   expect(other).toBeInstanceOf(DataError);
@@ -104,7 +104,7 @@ test('mobileNetV2: refuses weights of another network, saying in what they diffe
   );
   const top = await rejection(mobileNetV2({ ...small, weights: bytes }));
   expect(top.message).toMatch(/the file lacks predictions\/kernel.*with a head of 10 classes\. The file has no head/);
-  expect(top.message).toMatch(/take includeTop: false, or give the file with the head/);
+  expect(top.message).toMatch(/give includeTop: false, or a file with the head/);
   const browser = await rejection(core.mobileNetV2({ ...small, weights: bytes }));
   expect(browser.message).toBe(top.message);
   expect(other.message).not.toContain('has no head');
@@ -123,7 +123,7 @@ test('mobileNetV2: refuses weights of another network, saying in what they diffe
   expect(cut.message).toMatch(/weights is cut short/);
 });
 
-test('mobileNetV2: refuses what is no file, and suggests what was meant', async () => {
+test('mobileNetV2: throws for a value that is not a file, with a suggestion', async () => {
   const dir = tempDir();
   const refused = async (weights: unknown, Kind: new (message: string) => Error, message: RegExp) => {
     const error = await rejection(mobileNetV2({ ...trunk, weights: weights as string }));
@@ -148,18 +148,18 @@ test('mobileNetV2: refuses what is no file, and suggests what was meant', async 
   }
 });
 
-test("mobileNetV2: suggests 'imagenet' and what does Keras's pooling", () => {
+test("mobileNetV2: suggests 'imagenet' and a replacement for Keras's pooling", () => {
   expect(() => mobileNetV2({ ...trunk, weights: 'ImageNet', rows: 224 })).toThrow(
     /^mobileNetV2: rows needs weights: 'imagenet', but weights is "ImageNet"; did you mean 'imagenet'\?$/,
   );
   for (const make of [mobileNetV2, core.mobileNetV2]) {
     expect(() => make({ ...trunk, pooling: 'avg' } as never)).toThrow(
-      /^mobileNetV2: there is no option pooling; put new GlobalAveragePooling2D\(\) behind the network.* There are alpha, /,
+      /^mobileNetV2: there is no option pooling; put new GlobalAveragePooling2D\(\) after the network.* There are alpha, /,
     );
   }
 });
 
-test("mobileNetV2 of a browser: refuses 'imagenet' and paths, saying what to do", async () => {
+test("mobileNetV2 of a browser: throws for 'imagenet' and paths, with what to do", async () => {
   for (const weights of ['imagenet', 'a.h5', 7, []]) {
     const error = await rejection(core.mobileNetV2({ ...trunk, weights: weights as unknown as Uint8Array }));
     expect(error).toBeInstanceOf(ArgumentError);

@@ -20,7 +20,7 @@ function contents(dir: string): string[] {
 }
 
 describe('fetchDataset', () => {
-  test('a whole download, with progress; a second call leaves it alone', async () => {
+  test('downloads a set with progress; a second call reuses it', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     const progress: DownloadProgress[] = [];
@@ -40,7 +40,7 @@ describe('fetchDataset', () => {
     expect(statSync(path).mtimeMs).toBe(modified);
   });
 
-  test('goes on where a cut connection stopped', async () => {
+  test('resumes after a lost connection', async () => {
     const { handler, onProgress } = cutAtHalf();
     const { url, requests } = await serve(handler, good);
     const dir = tempDir();
@@ -49,7 +49,7 @@ describe('fetchDataset', () => {
     expect(requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`]);
   });
 
-  test('a part of a file whose checksum is known is completed by another server, whatever that calls its version', async () => {
+  test('completes a part from another server with other version names if the checksum is known', async () => {
     const cut = cutAtHalf();
     const first = await serve((request, response) => {
       response.setHeader('etag', '"a"');
@@ -68,7 +68,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin']);
   });
 
-  test('an abort keeps the part, and the next call resumes it', async () => {
+  test('keeps the part after an abort, and resumes it in the next call', async () => {
     const { url, requests } = await serve(cutAtHalf().handler, good);
     const dir = tempDir();
     const stop = new AbortController();
@@ -89,7 +89,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin']);
   });
 
-  test('a server without ranges starts over', async () => {
+  test('starts over if the server has no ranges', async () => {
     const { handler, onProgress } = cutAtHalf();
     const { url, requests } = await serve(handler, sends(CONTENT));
     const dir = tempDir();
@@ -116,7 +116,7 @@ describe('fetchDataset', () => {
     expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
   });
 
-  test('a leftover part with wrong bytes is thrown away and the file fetched anew', async () => {
+  test('removes an old part with wrong bytes and downloads the file again', async () => {
     for (const leftover of [new Uint8Array(HALF), new Uint8Array(FILE.size), new Uint8Array(FILE.size + 1)]) {
       const { url } = await serve(good);
       const dir = tempDir();
@@ -129,7 +129,7 @@ describe('fetchDataset', () => {
     }
   });
 
-  test('a part that another download into the folder has renamed is no error, where the file is right', async () => {
+  test('accepts that another download renamed the part if the file is right', async () => {
     const { url } = await serve(good);
     const whole = (dir: string, change: (part: string, path: string) => void) => (p: DownloadProgress) => {
       const path = join(dir, 'mnist', 'f.bin');
@@ -146,7 +146,7 @@ describe('fetchDataset', () => {
     expect(lost.message).toContain('ENOENT');
   });
 
-  test('a wrong checksum is an error, and nothing is left behind', async () => {
+  test('throws for a wrong checksum, and leaves no file', async () => {
     const other = CONTENT.slice();
     other[1000]! ^= 1;
     const { url, requests } = await serve(sends(other));
@@ -159,7 +159,7 @@ describe('fetchDataset', () => {
     expect(requests.length).toBe(1);
   });
 
-  test('a wrong size is an error, announced or not', async () => {
+  test('throws for a wrong size, stated or not', async () => {
     const dir = tempDir();
     for (const size of [FILE.size - 1, FILE.size + 1]) {
       const { url, requests } = await serve(sends(new Uint8Array(size)));
@@ -177,7 +177,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual([]);
   });
 
-  test('an address with something else in the place of the file does not cost what was received', async () => {
+  test('keeps received bytes if an address has another file', async () => {
     const { handler, onProgress } = cutAtHalf();
     const one = await serve(handler, good);
     const two = await serve(sends(Buffer.from('log in first')));
@@ -186,7 +186,7 @@ describe('fetchDataset', () => {
     expect(one.requests.map((r) => r.range)).toEqual([undefined, `bytes=${HALF}-`]);
   });
 
-  test('404 is not retried; the next address is', async () => {
+  test('does not retry after 404, but tries the next address', async () => {
     const missing = await serve(sends(Buffer.from('no such file'), 404));
     const wrong = await serve(sends(new Uint8Array(FILE.size)));
     const right = await serve(good);
@@ -201,7 +201,7 @@ describe('fetchDataset', () => {
     expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
   });
 
-  test('busy servers and lost connections are retried, a bounded number of times', async () => {
+  test('retries busy servers and lost connections a limited number of times', async () => {
     const busy = await serve(sends(new Uint8Array(0), 503), sends(new Uint8Array(0), 429), good);
     await fetchOne(tempDir(), [busy.url]);
     expect(busy.requests.length).toBe(3);
@@ -221,7 +221,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin.part']);
   });
 
-  test('a connection that falls silent counts as cut', async () => {
+  test('a connection without data counts as lost', async () => {
     const silent = await serve(cutAtHalf().handler, good);
     const dir = tempDir();
     await fetchOne(dir, [silent.url], { stallTimeout: 200 });
@@ -238,7 +238,7 @@ describe('fetchDataset', () => {
     },
   );
 
-  test('a folder that cannot be written, or has no room, is found out before anything is asked', async () => {
+  test('throws before the first request if the folder cannot be written or is full', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     writeFileSync(join(dir, 'file'), '');
@@ -253,7 +253,7 @@ describe('fetchDataset', () => {
     expect(requests.length).toBe(0);
   });
 
-  test('baseUrl replaces the official addresses, the cache folder is the default, md5 is understood', async () => {
+  test('baseUrl replaces the official addresses; the default folder is the cache; md5 is supported', async () => {
     const cache = emptyCache();
     const { url, requests } = await serve(sends(Buffer.from('not here'), 404));
     const error = await rejection(fetchDataset('mnist', { baseUrl: url.slice(0, -1), retryDelay: 0 }));

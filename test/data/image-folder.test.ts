@@ -237,7 +237,7 @@ test.each<[option: string, value: unknown, says: RegExp]>([
   ['classNames', 'cat', /classNames must be a list of folder names/],
   ['maxPixels', 0, /maxPixels must be a positive integer/],
   ['maxBytes', 1.5, /maxBytes must be a positive integer/],
-  ['maxBytes', 100, /2 images of 8 x 8 x 3 take 384 bytes, more than 100/],
+  ['maxBytes', 100, /2 images of 8 x 8 x 3 take 384 bytes, more than maxBytes, 100/],
   ['followLinks', 1, /followLinks must be true or false/],
   ['signal', {}, /signal must be an AbortSignal/],
   ['onProgress', 1, /onProgress: takes a function/],

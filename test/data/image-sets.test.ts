@@ -157,11 +157,11 @@ function expectRefusals(name: string, take: (images: ImageSet) => unknown) {
   }
 }
 
-test.each(takers)('%s checks every field of a set of images, and names itself', (name, take) => {
+test.each(takers)('%s: checks every field of a set of images, and begins its messages with its name', (name, take) => {
   expectRefusals(name, take);
 });
 
-test('standardization checks the sets that it is given as sets', () => {
+test('standardization: checks sets of images', () => {
   for (const [what, images, error, says] of broken) {
     if (typeof images !== 'object' || !('images' in images!)) continue;
     const thrown = thrownBy(() => standardization(images as ImageSet));
@@ -170,7 +170,7 @@ test('standardization checks the sets that it is given as sets', () => {
   }
 });
 
-test('a Buffer, as files are read, is bytes like any other, and what is picked of it is a plain array', () => {
+test('pickImages: takes a Buffer, and returns plain arrays', () => {
   const images = Buffer.from(set().images);
   const picked = pickImages(set({ images }), [3, 0]);
   expect(picked.images).toEqual(Uint8Array.of(18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5));
@@ -195,14 +195,14 @@ test.each([
   }
 });
 
-test('more than 256 classes: labels of 16 bits stay such', () => {
+test('more than 256 classes: 16-bit labels keep their type', () => {
   const classes = Array.from({ length: 300 }, (_, i) => `class ${i}`);
   const many = set({ classes, labels: Uint16Array.of(299, 0, 299, 256) });
   expect(pickImages(many, [3, 0]).labels).toEqual(Uint16Array.of(256, 299));
   expect(chooseClasses(many, ['class 256', 'class 299']).labels).toEqual(Uint16Array.of(1, 1, 0));
 });
 
-test('images without labels can be picked, but nothing goes by their labels', () => {
+test('images without labels: can be picked, but not split or selected by class', () => {
   const unlabeled = set({ labels: new Uint8Array(0), classes: [] });
   expect(pickImages(unlabeled, [3, 0])).toMatchObject({ size: 2, labels: new Uint8Array(0), classes: [] });
   const calls: [string, () => unknown][] = [
@@ -327,7 +327,7 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
   expect(call).toThrow(says);
 });
 
-test('numbers in rows: the last axis is that of the channels, and labels may come in a column', () => {
+test('nested numbers: the last axis is the channels; labels may be a column', () => {
   const rows = [
     [1, 10],
     [3, 30],
@@ -346,13 +346,13 @@ describeOnDevice('a failed upload', (device) => {
     expect([...(await x.data())]).toEqual([1, 2]);
   });
 
-  test('ImageLoader checks every field, takes no memory for a broken set, and the device goes on', () => {
+  test('ImageLoader: checks every field, allocates nothing for a broken set, and leaves the device usable', () => {
     const { bytesAllocated } = device.counters;
     expectRefusals('ImageLoader', (images) => new ImageLoader(device, images));
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a set whose pixels are of another type costs the device nothing', async () => {
+  test('a set with pixels of another type allocates nothing', async () => {
     expect(() => new ImageLoader(device, set({ images: new Float64Array(24) }))).toThrow(ArgumentError);
     await device.sync();
     using loader = new ImageLoader(device, set());

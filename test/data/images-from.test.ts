@@ -67,7 +67,7 @@ const off = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =>
     Math.abs(pixels.length - expected.length),
   );
 
-test('ImageData of one size: the bytes that it has', () => {
+test('ImageData of one size: the same bytes', () => {
   const pictures = [drawn(5, 3, 1), drawn(5, 3, 2)];
   const { images, ...rest } = imagesFrom(pictures, { labels: ['dog', 'cat'] });
   expect(rest).toEqual({ labels: Uint8Array.of(1, 0), size: 2, shape: [3, 5, 3], classes: ['cat', 'dog'] });
@@ -113,14 +113,14 @@ test.each(golden.resize.to)('to $size as Pillow resizes, within its rounding', (
   expect(off(images, rgb)).toBeLessThanOrEqual(1);
 });
 
-test('colors of transparent pixels do not shine through, and nothing at all is the background', () => {
+test('colors of transparent pixels have no effect; fully transparent pixels are the background', () => {
   const half = imageData(2, 1, (i, c) => [[250, 0, 0, 0], [0, 0, 200, 255]][i]![c]!); // biome-ignore format: as pixels
   expect([...imagesFrom([half], { size: 1, colorMode: 'rgba' }).images]).toEqual([0, 0, 200, 128]);
   expect([...imagesFrom([half], { background: [1, 2, 3] }).images]).toEqual([1, 2, 3, 0, 0, 200]);
   expect([...imagesFrom([half]).images].slice(0, 3)).toEqual([255, 255, 255]);
 });
 
-test('cropped in the middle, in both directions', () => {
+test('cropToAspectRatio: crops the center, in both directions', () => {
   const rows = Array.from({ length: 6 }, (_, y) => [10 * y, 10 * y, 10 * y]).flat();
   const [high, wide] = [opaque(1, 6, rows), opaque(6, 1, rows)];
   const options = { cropToAspectRatio: true, colorMode: 'grayscale' } as const;
@@ -129,7 +129,7 @@ test('cropped in the middle, in both directions', () => {
   expect([...imagesFrom([high, wide], { ...options, size: 1 }).images]).toEqual([20, 20]);
 });
 
-test('nearest: pixels whose middle is nearest', () => {
+test('nearest: pixels whose center is nearest', () => {
   const row = opaque(
     5,
     1,
@@ -162,7 +162,7 @@ test.each([
   },
 );
 
-test('labels by number, and of many classes', () => {
+test('labels as numbers, and of many classes', () => {
   const pictures = [drawn(1, 1, 1), drawn(1, 1, 2)];
   expect(imagesFrom(pictures, { labels: [1, 0], classNames: ['x', 'y'] })).toMatchObject({
     labels: Uint8Array.of(1, 0),
@@ -195,7 +195,7 @@ class FakeCanvas {
   }
 }
 
-test('an ImageBitmap is drawn in its own size, and resized as ImageData is', () => {
+test('an ImageBitmap is drawn in its size, and resized as ImageData', () => {
   vi.stubGlobal('OffscreenCanvas', FakeCanvas);
   const data = drawn(9, 6, 4);
   const bitmap = { width: 9, height: 6, pixels: data.data, close() {} };
@@ -217,7 +217,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['an empty list', [], {}, DataError, /there are no pictures in the list/],
   ['undefined', undefined, {}, ArgumentError, /takes a list of pictures/],
   ['a hole', [one, undefined], {}, ArgumentError, /picture 1 must be an ImageData, an ImageBitmap or a canvas/],
-  ['a name', ['cat.png'], {}, ArgumentError, /picture 0 must be.*but is "cat\.png"; createImageBitmap makes/],
+  ['a name', ['cat.png'], {}, ArgumentError, /picture 0 must be.*but is "cat\.png"; createImageBitmap creates/],
   [
     'no width, as of a closed bitmap',
     [{ width: 0, height: 0 }],
@@ -278,7 +278,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   expect(call).toThrow(/^imagesFrom: /);
 });
 
-test('what sharp decodes can be handed over as it is', async () => {
+test('takes the pixels that sharp decodes', async () => {
   const { data, info } = await sharp(png(2, 2, 'rgb', Array(12).fill(9)))
     .ensureAlpha()
     .raw()
@@ -286,8 +286,8 @@ test('what sharp decodes can be handed over as it is', async () => {
   expect([...imagesFrom([{ width: info.width, height: info.height, data }]).images]).toEqual(Array(12).fill(9));
 });
 
-describeOnDevice('pictures of a page', (device) => {
-  test('train, and are told apart', async () => {
+describeOnDevice('imagesFrom', (device) => {
+  test('train a model that distinguishes them', async () => {
     const shades = Array.from({ length: 20 }, (_, i) =>
       imageData(6, 4, (_, c) => (c === 3 ? 255 : i % 2 ? 200 + i : 2 * i)),
     );

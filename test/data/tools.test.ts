@@ -54,7 +54,7 @@ test.each([
   { testSize: 1 / 3, parts: [10, 5, 2] },
   { testSize: 0.1, parts: [3, 2, 1] }, // 6 of 51: shares 3.53, 1.76, 0.71, of which dog and bird have the largest remainders
   { testSize: 26, parts: [15, 8, 3] }, // shares 15.29, 7.65, 3.06
-  { testSize: 48, parts: [29, 14, 5] }, // shares 28.24, 14.12, 5.65, but one bird has to stay
+  { testSize: 48, parts: [29, 14, 5] }, // shares 28.24, 14.12, 5.65, but one bird must stay for training
 ])('stratified, testSize $testSize: classes in proportion', ({ testSize, parts }) => {
   const { train, test: apart } = trainTestSplit(set, { testSize, seed: 3, stratify: true });
   expect(counts(apart)).toEqual(parts);
@@ -84,7 +84,9 @@ test('trainTestSplit: throws if training would never see a class', () => {
     expect((error as Error).message).toMatch(/class bird .*stratify: true/);
   }
   expect(() => trainTestSplit(rare, { testSize: 0.5, stratify: true })).toThrow(/class bird has a single sample/);
-  expect(() => trainTestSplit(set, { testSize: 49, stratify: true })).toThrow(/leaves 2 samples, too few .* 3 classes/);
+  expect(() => trainTestSplit(set, { testSize: 49, stratify: true })).toThrow(
+    /leaves 2 training samples, but 3 classes need one each/,
+  );
   // A class of which there are no images at all is nobody's fault here.
   expect(trainTestSplit(numbered([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
 });
@@ -119,7 +121,7 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['one twice', () => chooseClasses(set, ['dog', 1]), ArgumentError, /dog was given twice/],
   ['none', () => chooseClasses(set, []), ArgumentError, /list of classes/],
   ['one without images', () => chooseClasses(numbered([0, 1]), ['bird']), DataError, /no image of class bird/],
-  ['too many of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than the 7/],
+  ['too many of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than count, 7/],
   ['no number', () => choosePerClass(set, 0), ArgumentError, /positive integer/],
   ['a range upside down', () => scaleTo(1, 0), ArgumentError, /ascending/],
   ['standardising nothing', () => standardization([]), DataError, /no numbers/],

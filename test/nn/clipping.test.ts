@@ -29,8 +29,8 @@ const SHAPES = [[7, 9], [128], [1], [70, 64]];
 /** What a step of SGD with rate 1 takes from weights of zero: the clipped gradients. */
 async function clipped(device: Device, options: ClipOptions, gradients: readonly NdArray[], frozen = -1) {
   const optimizer = new SGD({ learningRate: 1, ...options });
-  const owner = (k: number) => ({ trainable: k !== frozen });
-  const specs = SHAPES.map((shape, k) => ({ name: `w${k}`, shape, initializer: zeros, owner: owner(k) }));
+  const layerOf = (k: number) => ({ trainable: k !== frozen });
+  const specs = SHAPES.map((shape, k) => ({ name: `w${k}`, shape, initializer: zeros, layer: layerOf(k) }));
   const store = new ParameterStore(device, specs, 0);
   const state = new StepState(device);
   optimizer.build(store);
@@ -107,7 +107,7 @@ describeOnDevice('gradient clipping', (device) => {
           name: `w${k}`,
           shape,
           initializer: zeros,
-          owner: { trainable: k !== 2 },
+          layer: { trainable: k !== 2 },
         }));
         const store = new ParameterStore(device, specs, 0, models);
         const state = new StepState(device);

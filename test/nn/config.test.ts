@@ -301,7 +301,7 @@ test("errors of a config name the class once, and a layer's name only if it has 
     });
   const same = { ...dense, config: { ...dense.config, name: 'same' } };
   expect(model([same, { ...dense, config: { units: 1, name: 'same' } }])).toThrow(
-    /^Sequential: two layers are called same$/,
+    /^Sequential: two layers are called same; rename one$/,
   );
   expect(model([{ ...dense, config: { units: -1, name: 'one' } }])).toThrow(/^Dense "one": units must be/);
   expect(model([{ ...dense, config: { units: -1 } }])).toThrow(/^Dense: units must be/);

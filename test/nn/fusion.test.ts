@@ -195,27 +195,30 @@ describeOnDevice('fused layers', (device) => {
 
   const close = { rtol: 1e-5, atol: 1e-5 };
 
-  test.each(Object.keys(STACKS))('%s: values, gradients and statistics equal those of separate layers', async (name) => {
-    const { layers, training, inference } = STACKS[name]!;
-    const model = built(layers());
-    for (const [isTraining, kernels] of [
-      [true, training],
-      [false, inference],
-    ] as const) {
-      drawWeights(device, model);
-      const apart = await run(model, (x) => oneByOne(model, x, isTraining), { isTaped: isTraining });
-      const statistics = () => Promise.all(model.nonTrainableWeights.map(({ tensor }) => tensor.data()));
-      const moved = await statistics();
-      drawWeights(device, model);
-      const fused = await run(model, (x) => model.call(x, { training: isTraining }), { isTaped: isTraining });
-      expectClose(fused.output, apart.output, close);
-      for (const [k, grad] of fused.grads.entries()) expectClose(grad, apart.grads[k]!, close, `gradient ${k}`);
-      for (const [k, values] of (await statistics()).entries()) expectClose(values, moved[k]!, close);
-      for (const kernel of kernels.has) expect(fused.kernels).toContain(kernel);
-      for (const kernel of kernels.not) expect(fused.kernels).not.toContain(kernel);
-    }
-    model.dispose();
-  });
+  test.each(Object.keys(STACKS))(
+    '%s: values, gradients and statistics equal those of separate layers',
+    async (name) => {
+      const { layers, training, inference } = STACKS[name]!;
+      const model = built(layers());
+      for (const [isTraining, kernels] of [
+        [true, training],
+        [false, inference],
+      ] as const) {
+        drawWeights(device, model);
+        const apart = await run(model, (x) => oneByOne(model, x, isTraining), { isTaped: isTraining });
+        const statistics = () => Promise.all(model.nonTrainableWeights.map(({ tensor }) => tensor.data()));
+        const moved = await statistics();
+        drawWeights(device, model);
+        const fused = await run(model, (x) => model.call(x, { training: isTraining }), { isTaped: isTraining });
+        expectClose(fused.output, apart.output, close);
+        for (const [k, grad] of fused.grads.entries()) expectClose(grad, apart.grads[k]!, close, `gradient ${k}`);
+        for (const [k, values] of (await statistics()).entries()) expectClose(values, moved[k]!, close);
+        for (const kernel of kernels.has) expect(fused.kernels).toContain(kernel);
+        for (const kernel of kernels.not) expect(fused.kernels).not.toContain(kernel);
+      }
+      model.dispose();
+    },
+  );
 
   test.each(Object.keys(APART))('%s: layers are computed separately', async (name) => {
     const { layers, has } = APART[name]!;

@@ -20,7 +20,7 @@ function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
       name: `w${k}`,
       shape,
       initializer: () => Float32Array.from(start[k]!.data),
-      owner: { trainable: k !== frozen },
+      layer: { trainable: k !== frozen },
     })),
     0,
   );

@@ -61,7 +61,7 @@ describe('references agree with central differences', () => {
   });
 });
 
-describe('gradcheck itself', () => {
+describe('gradcheck', () => {
   const a = ndarray([2, 3], [1, -2, 0.5, 3, 1.5, -1]);
   const b = ndarray([3, 2], [0.3, 1, -1, 2, 0.7, -0.4]);
   const spoiled = (spoil: (grads: (NdArray | null)[]) => (NdArray | null)[]): Reference<[a: NdArray, b: NdArray]> => ({
@@ -69,7 +69,7 @@ describe('gradcheck itself', () => {
     backward: (inputs, output, dout, attrs) => spoil(matmul.backward(inputs, output, dout, attrs)),
   });
 
-  test('accepts a right gradient', () => {
+  test('accepts a correct gradient', () => {
     expect(gradcheck(matmul, [a, b], {})).toEqual([]);
   });
 

@@ -13,7 +13,7 @@ import { maxPool2d } from './pooling.ts';
 import { softmax } from './softmax.ts';
 
 /** A gradient check shows that backward fits forward; these, worked out by hand, that forward is what it should be. */
-describe('references on values worked out by hand', () => {
+describe('references: values computed by hand', () => {
   const image = ndarray([1, 3, 3, 1], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 
   test('matmul, plain and transposed', () => {
@@ -24,7 +24,7 @@ describe('references on values worked out by hand', () => {
     expect([...matmul.forward([a, b], { transposeB: true }).data]).toEqual([17, 23, 39, 53]);
   });
 
-  test("conv2d: no flip of the filter, and 'same' pads an odd cell at the end", () => {
+  test("conv2d: does not flip the filter; 'same' pads an odd cell at the end", () => {
     const filter = ndarray([2, 2, 1, 1], [1, 10, 100, 1000]);
     const valid = conv2d.forward([image, filter], {});
     expect(valid.shape).toEqual([1, 2, 2, 1]);
@@ -35,7 +35,7 @@ describe('references on values worked out by hand', () => {
     expect([...conv2d.forward([image, filter], { dilation: 2 }).data]).toEqual([1 + 30 + 700 + 9000]);
   });
 
-  test('maxPool2d: ties go to the first, NaN wins, padding takes no part', () => {
+  test('maxPool2d: takes the first of equal values and NaN before numbers; ignores padding', () => {
     expect([...maxPool2d.forward([image], { poolSize: 2, strides: 1 }).data]).toEqual([5, 6, 8, 9]);
     expect([...maxPool2d.forward([image], { poolSize: 2, padding: 'same' }).data]).toEqual([5, 6, 8, 9]);
     const ties = ndarray([1, 2, 2, 1], [-1, 3, 3, 3]);
@@ -48,14 +48,14 @@ describe('references on values worked out by hand', () => {
     ]);
   });
 
-  test('relu: gradient 0 at 0, NaN passes', () => {
+  test('relu: gradient is 0 at 0; NaN stays NaN', () => {
     const x = ndarray([4], [-1, 0, 2, Number.NaN]);
     const y = relu.forward([x], {});
     expect([...y.data]).toEqual([0, 0, 2, Number.NaN]);
     expect([...relu.backward([x], y, ndarray([4], [1, 1, 1, 1]), {})[0]!.data]).toEqual([0, 0, 1, 1]);
   });
 
-  test('softmax and cross-entropy survive huge logits', () => {
+  test('softmax, cross-entropy: finite for huge logits', () => {
     const logits = ndarray([2, 2], [1e4, -1e4, 3, 3]);
     expect([...softmax.forward([logits], {}).data]).toEqual([1, 0, 0.5, 0.5]);
     const labels = ndarray([2], [1, 0]);
@@ -65,7 +65,7 @@ describe('references on values worked out by hand', () => {
     expect([...dlogits!.data]).toEqual([0.5, -0.5, -0.25, 0.25]);
   });
 
-  test("Adam: the first step moves every weight by the rate against the gradient's sign", () => {
+  test('Adam: the first step changes every weight by the rate, against the sign of the gradient', () => {
     const w = ndarray([3], [1, 1, 1]);
     const state = adamState([w]);
     adamStep([w], [ndarray([3], [0.5, -20, 0])], state, { learningRate: 0.01 });
@@ -75,7 +75,7 @@ describe('references on values worked out by hand', () => {
     expect(state.step).toBe(1);
   });
 
-  test('gather: picks by order and scales bytes', () => {
+  test('gather: selects by order and scales bytes', () => {
     const images = Uint8Array.from([0, 255, 51, 102]);
     expect([...gatherImages(images, [1, 2, 1], [1, 0, 1]).data]).toEqual([0.2, 0.4, 0, 1, 0.2, 0.4]);
     expect([...gatherLabels([7, 8], [1, 0, 1]).data]).toEqual([8, 7, 8]);

@@ -35,7 +35,7 @@ test('the gradient of the whole network agrees with central differences along ra
   });
 });
 
-test('Adam steps bring the loss down', () => {
+test('Adam steps decrease the loss', () => {
   const weights = drawWeights();
   const state = adamState(weights);
   const losses = Array.from({ length: 6 }, () => lenetStep(images, labels, weights, state, { learningRate: 1e-3 }));

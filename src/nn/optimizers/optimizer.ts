@@ -246,12 +246,8 @@ export abstract class FlatOptimizer implements Optimizer {
     for (const { range, weight } of store.updates) {
       const slots = this.slots.map((slot) => sliceFlat(slot, range));
       const gradient = sliceFlat(store.gradients, range);
-      const owner = perReplica ? sliceFlat(store.replicaOfElement, range) : null;
-      this.update(
-        { weight, gradient, penalties: penalties?.tableFor(range) ?? null, replicaOfElement: owner },
-        slots,
-        state,
-      );
+      const replicaOfElement = perReplica ? sliceFlat(store.replicaOfElement, range) : null;
+      this.update({ weight, gradient, penalties: penalties?.tableFor(range) ?? null, replicaOfElement }, slots, state);
     }
   }
 
