@@ -27,7 +27,7 @@ describe('what a dispatch costs', () => {
 
 describe('how much work goes into a submit', () => {
   test('before anything was measured, what slow GPUs do in 50 ms, and a quarter of a second for a dispatch', () => {
-    expect(new SubmitBudget()).toMatchObject({ submit: 2e9, dispatch: 8e9 });
+    expect(new SubmitBudget()).toMatchObject({ maxSubmitCost: 2e9, maxDispatchCost: 8e9 });
   });
 
   test.each([10, 100, 5000])('at %i GFLOP/s, 50 ms of them, and 250 ms for a dispatch', (rate) => {
@@ -55,7 +55,7 @@ describe('how much work goes into a submit', () => {
     budget.addMeasurement(gflops(100), 1);
     budget.addMeasurement(0, 100);
     budget.addMeasurement(gflops(100), 0);
-    expect(budget).toMatchObject({ submit: 2e9, dispatch: 8e9 });
+    expect(budget).toMatchObject({ maxSubmitCost: 2e9, maxDispatchCost: 8e9 });
   });
 
   test.each([

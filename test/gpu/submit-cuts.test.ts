@@ -8,7 +8,7 @@ import { describeOnDevice } from '../support/device.ts';
 
 /** Fixes how much goes into a submit, whatever rates are seen. */
 const fix = (device: Device, submit: number) =>
-  Object.defineProperty(device.budget, 'submit', { get: () => submit, set: () => {}, configurable: true });
+  Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => submit, set: () => {}, configurable: true });
 
 describeOnDevice('where submits are cut', () => {
   // Forty runs are more than wait for one submit; a run is two dispatches, of which each costs a little over 1e6.
@@ -58,7 +58,7 @@ describeOnDevice('where submits are cut', () => {
       Float32Array.from({ length: size }, (_, i) => value(i)),
       [size],
     );
-    Object.defineProperty(device.budget, 'dispatch', { get: () => 1, set: () => {} });
+    Object.defineProperty(device.budget, 'maxDispatchCost', { get: () => 1, set: () => {} });
     const before = device.counters.dispatches;
     using y = leakyRelu(x, { negativeSlope: 0.25 });
     expect(device.counters.dispatches).toBeGreaterThan(before + 256);

@@ -70,7 +70,7 @@ describeOnDevice('a failed upload', (device) => {
     async (...args) => {
       const read = device.read(...(args as unknown as [never]));
       await expect(read).rejects.toThrow(ArgumentError);
-      await expect(read).rejects.toThrow(/^read: takes the storage of an array/);
+      await expect(read).rejects.toThrow(/^read: from must be the storage of an array/);
     },
   );
 

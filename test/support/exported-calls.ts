@@ -818,6 +818,6 @@ export const methodsApart: Record<string, RegExp> = {
   'called by a model that computes layers in one go': /\.(normalize|fixed|fold|padsAlike|callPadded|convolve)$/,
   'called by an optimizer': /\.(stepSize|update|apply|build|checkReplicas|ratesAt)$/,
   'what kernels call, at every dispatch':
-    /^Device\.(pipeline|uniform|createBuffer|destroyBuffer|dispatch|upload|copy|copyLate)$/,
+    /^Device\.(pipeline|uniform|createBuffer|destroyBuffer|dispatch|upload|copy|copyAfterWrite)$/,
   'takes nothing': /\.dispose$/,
 };

@@ -98,7 +98,7 @@ describe('the tuner', () => {
     const { bench } = fakeBench({ naive: 1, other: 0.5 });
     const error = await tuneOperator(bench, { resolution: 16, seconds: 1 }).catch((error) => error);
     expect(error).toBeInstanceOf(ArgumentError);
-    expect(error.message).toContain('ticks every 16 ms');
+    expect(error.message).toContain('resolution is 16 ms');
     expect(error.message).toContain('give more seconds');
   });
 

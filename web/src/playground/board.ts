@@ -13,10 +13,10 @@ const KEYS: Record<string, readonly [number, number]> = {
   ArrowDown: [0, -1],
 };
 
-/** What is shown until the networks were looked at. */
+/** Shown until the first results of the networks. */
 const UNKNOWN = { surface: [0.5, 0.5, 0.5, 0.5], boundaries: [] };
 
-/** The plane with its surface and points, on which the user may place others by pointer or keyboard. */
+/** The plane with surface and points; users place points by pointer or keyboard. */
 export function createBoard(
   root: HTMLElement,
   events: { onPoints(points: readonly Point[]): void; onNotice(message: string): void },
@@ -126,7 +126,7 @@ export function createBoard(
   paintBar();
 
   return {
-    /** Takes settings: their points are drawn at once. */
+    /** Applies settings and draws their points at once. */
     configure(next: Settings): void {
       settings = next;
       const drawn = drawData(next);

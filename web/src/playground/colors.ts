@@ -2,9 +2,9 @@
 export type Rgb = [red: number, green: number, blue: number];
 
 /**
- * Colors of the surface, in Oklab (Ottosson 2020), whose distances are about those that people see. From the middle, where both classes are
- * equally likely, lightness and chroma change evenly up to the ends: equal steps of probability look equally far apart, and neither class
- * stands out. Orange and blue stay apart for people who see few colors. The middle is the ground of the page.
+ * Colors of the surface, in Oklab (Ottosson 2020), whose distances match perception. From the middle, where both classes are
+ * equally likely, lightness and chroma change linearly to the ends: equal steps of probability look equally different, and neither class
+ * stands out. Orange and blue are distinguishable with color blindness. The middle is the background of the page.
  */
 const SCHEMES = {
   light: { middle: 0.975, end: 0.68, chroma: 0.125, point: 0.47, pointChroma: 0.13 },
@@ -14,10 +14,10 @@ export type Scheme = keyof typeof SCHEMES;
 
 /** Hues of class 0, orange, and of class 1, blue, in degrees. */
 const HUES = [55, 255] as const;
-/** Colors of a map. */
+/** Number of colors of a map. */
 export const LEVELS = 256;
 
-/** Oklab's lightness, chroma and hue as sRGB, unrounded; beyond 0 to 255 for colors that a screen does not have. */
+/** Converts Oklab's lightness, chroma and hue to unrounded sRGB; outside of 0 to 255 for colors that screens cannot show. */
 export function fromOklch(lightness: number, chroma: number, hue: number): Rgb {
   const [a, b] = [chroma * Math.cos((hue * Math.PI) / 180), chroma * Math.sin((hue * Math.PI) / 180)];
   const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
@@ -31,7 +31,7 @@ export function fromOklch(lightness: number, chroma: number, hue: number): Rgb {
   return linear.map((x) => 255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055)) as Rgb;
 }
 
-/** The map from class 0 to class 1: [LEVELS, 3] bytes. */
+/** Color map from class 0 to class 1: [LEVELS, 3] bytes. */
 export function colorMap(scheme: Scheme): Uint8ClampedArray {
   const { middle, end, chroma } = SCHEMES[scheme];
   const map = new Uint8ClampedArray(3 * LEVELS);
@@ -43,7 +43,7 @@ export function colorMap(scheme: Scheme): Uint8ClampedArray {
   return map;
 }
 
-/** The color of a class's points and of words about it: the surface's hue, and far from all of its colors. */
+/** Color of a class's points and of text about it: the hue of the surface, with contrast to all of its colors. */
 export function pointColor(scheme: Scheme, label: number): string {
   const { point, pointChroma } = SCHEMES[scheme];
   return `rgb(${fromOklch(point, pointChroma, HUES[label === 0 ? 0 : 1])
@@ -51,7 +51,7 @@ export function pointColor(scheme: Scheme, label: number): string {
     .join(' ')})`;
 }
 
-/** What points are outlined with, and lines drawn in. */
+/** Colors of outlines of points and of lines. */
 export const inks: Record<Scheme, { outline: string; line: string }> = {
   light: { outline: '#ffffff', line: '#1c1d1f' },
   dark: { outline: '#0d0e10', line: '#f2f3f5' },

@@ -5,7 +5,7 @@ interface Control {
   key: keyof Settings;
   label: string;
   values?: Values;
-  /** The ends of a slider, and its unit. */
+  /** Ends and unit of a slider; undefined for other fields. */
   slider?: readonly [min: number, max: number, unit: string];
 }
 
@@ -59,7 +59,7 @@ const GROUPS: readonly { title: string; controls: readonly Control[] }[] = [
   },
 ];
 
-/** The form of the settings. Each change that is possible is handed over at once; an impossible one is said below the fields. */
+/** The form of the settings. A valid change is reported at once; the reason for an invalid one is shown below the fields. */
 export function createControls(form: HTMLFormElement, onChange: (settings: Settings) => void) {
   let settings: Settings | null = null;
   const inputs = new Map<keyof Settings, HTMLInputElement | HTMLSelectElement>();
@@ -133,7 +133,7 @@ function inputOf({ key, values, slider }: Control): HTMLInputElement | HTMLSelec
   return input;
 }
 
-/** A slider with its value in words. */
+/** A slider with its value as text. */
 function withOutput(input: HTMLInputElement | HTMLSelectElement, unit: string): HTMLElement {
   const both = document.createElement('div');
   both.className = 'slider';

@@ -1,14 +1,14 @@
 import type { CurvePoint, Curves } from '../snapshot.ts';
 import type { Look, Score } from './look.ts';
 
-/** Points that a curve has at most; then every second one is left out. */
+/** Most points of a curve; above, every second one is dropped. */
 const MAX_POINTS = 401;
 
-/** Losses and accuracies of what was looked at. */
+/** History of losses and accuracies. */
 export class CurveHistory {
   curves: Curves = { train: [], test: [] };
 
-  /** Adds a look. Points of its step and later ones, from before training began again, are forgotten. */
+  /** Adds the scores of a look. Drops points at its step and later, which are from before a restart. */
   add({ step, training, test }: Look): void {
     const append = (points: readonly CurvePoint[], score: Score | null) => {
       const before = points.filter((point) => point.step < step);

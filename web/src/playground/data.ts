@@ -2,7 +2,7 @@ import { RandomStream } from '../../../src/base/random.ts';
 
 /** The plane reaches from -HALF_WIDTH to HALF_WIDTH in x and in y. */
 export const HALF_WIDTH = 2;
-/** Points of a drawn data set, training and test together: half of each class. */
+/** Points of a drawn data set, training and test together; half of them in each class. */
 export const SAMPLES = 400;
 
 export const DATA_SETS = ['circles', 'xor', 'spirals', 'moons', 'gaussians', 'own'] as const;
@@ -10,9 +10,9 @@ export type DataSet = (typeof DATA_SETS)[number];
 
 /** Points of the plane with their classes, 0 and 1. */
 export interface Points {
-  /** x and y of each point, one after the other: [n, 2]. */
+  /** x and y of each point: [n, 2]. */
   positions: Float32Array<ArrayBuffer>;
-  /** [n] */
+  /** Class of each point: [n]. */
   labels: Uint32Array<ArrayBuffer>;
 }
 
@@ -37,7 +37,7 @@ const normals = (random: RandomStream): Position =>
 const inRing = (random: RandomStream, inner: number, outer: number) =>
   polar(Math.sqrt(inner ** 2 + (outer ** 2 - inner ** 2) * random.uniform()), TURN * random.uniform());
 
-/** Where a point of a class lies, before noise. Each test in test/web/playground-data.test.ts states the definition. */
+/** Draws the position of a point of a class, before noise. The tests in test/web/playground-data.test.ts have the definitions. */
 const DRAW: Record<Exclude<DataSet, 'own'>, (random: RandomStream, label: number) => Position> = {
   circles: (random, label) => (label === 1 ? inRing(random, 0, 0.8) : inRing(random, 1.2, 1.8)),
   xor: (random, label) => {
@@ -64,8 +64,8 @@ const DRAW: Record<Exclude<DataSet, 'own'>, (random: RandomStream, label: number
 const clamp = (value: number) => Math.min(HALF_WIDTH, Math.max(-HALF_WIDTH, value));
 
 /**
- * Draws a data set and divides it. Places, noise and division have separate random streams: changing the noise or the share moves no point
- * otherwise. Points that noise moves out of the plane stay at its edge.
+ * Draws a data set and splits it. Positions, noise and split have separate random streams, so a change of noise or share has no other
+ * effect on the points. Points that noise moves out of the plane are clamped to its edge.
  */
 export function drawData({ data, noise, share, dataSeed }: DataOptions): { training: Points; test: Points } {
   if (data === 'own') return { training: pointsOf([]), test: pointsOf([]) };
@@ -81,7 +81,7 @@ export function drawData({ data, noise, share, dataSeed }: DataOptions): { train
   return { training: pointsOf(shuffled.slice(0, count)), test: pointsOf(shuffled.slice(count)) };
 }
 
-/** A point as the page and the address have it. */
+/** A point in the form of the page and the address. */
 export interface Point {
   x: number;
   y: number;
@@ -95,7 +95,7 @@ export function pointsOf(points: readonly Point[]): Points {
   };
 }
 
-/** The points of both, in order. */
+/** Concatenates two sets of points. */
 export function joinPoints(a: Points, b: Points): Points {
   const positions = new Float32Array(a.positions.length + b.positions.length);
   positions.set(a.positions);

@@ -1,8 +1,8 @@
 import { HALF_WIDTH } from './data.ts';
 
 /**
- * Nodes of a square grid over the whole plane, its edges included, row by row from the top left: [size * size, 2]. Node (column, row) is at
- * x = -HALF_WIDTH + 2 HALF_WIDTH column / (size - 1), and y falls with the row.
+ * Nodes of a square grid over the whole plane, including its edges, row by row from the top left: [size * size, 2]. Node (column, row) is at
+ * x = -HALF_WIDTH + 2 HALF_WIDTH column / (size - 1), and y decreases with the row.
  */
 export function gridPositions(size: number): Float32Array<ArrayBuffer> {
   const at = (i: number) => HALF_WIDTH * ((2 * i) / (size - 1) - 1);
@@ -13,9 +13,9 @@ export function gridPositions(size: number): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The line where values on the nodes of such a grid are 0: segments [x1, y1, x2, y2, ...] by marching squares, with linear interpolation
- * along the edges. At a saddle, the sign of the mean of the four corners decides which corners are connected. Cells with a value that is no
- * finite number have no line.
+ * The line where the values on the nodes of a grid are 0: segments [x1, y1, x2, y2, ...] by marching squares, with linear interpolation
+ * along the edges. At a saddle, the sign of the mean of the four corners decides which corners are connected. Cells with a value that is not
+ * finite have no line.
  */
 export function zeroLine(values: ArrayLike<number>, size: number): Float32Array<ArrayBuffer> {
   const segments: number[] = [];

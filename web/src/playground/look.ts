@@ -1,24 +1,24 @@
 import type { Points } from './data.ts';
 import { zeroLine } from './field.ts';
 
-/** Mean loss and share of right answers over some points, of each replica; null if there is no point. */
+/** Mean loss and accuracy over some points, for each replica. */
 export interface Score {
   loss: number[];
   accuracy: number[];
 }
 
-/** What the networks compute at one moment of training. */
+/** Results of the networks at one step of training. */
 export interface Look {
   step: number;
-  /** Epochs done, with the part of the one under way. */
+  /** Finished epochs, including the finished part of the current one. */
   epoch: number;
-  /** Probability of class 1 on the nodes of the grid (see `gridPositions`), the mean over the replicas. */
+  /** Probability of class 1 on the nodes of the grid (see `gridPositions`); mean over the replicas. */
   surface: Float32Array<ArrayBuffer>;
-  /** Where each replica's probability is a half: segments of a line (see `zeroLine`). */
+  /** Line where a replica's probability is 1/2, for each replica: segments (see `zeroLine`). */
   boundaries: Float32Array<ArrayBuffer>[];
   training: Score | null;
   test: Score | null;
-  /** What the hidden units of the first replica compute on the nodes of a smaller grid: [nodes, units] of each layer. */
+  /** Outputs of the first replica's hidden units on the nodes of a smaller grid: [nodes, units] for each layer. */
   units: Float32Array<ArrayBuffer>[];
 }
 
@@ -32,11 +32,11 @@ export interface Predictions {
 /** ln(1 + e^x), without overflow. */
 const softplus = (x: number) => Math.max(0, x) + Math.log1p(Math.exp(-Math.abs(x)));
 
-/** Surface, boundaries and scores from what the networks computed. In float64. */
+/** Computes surface, boundaries and scores from predictions, in float64. */
 export function summarize({ logits, replicas, gridSize }: Predictions, training: Points, test: Points) {
   const nodes = gridSize ** 2;
   const rows = logits.length / 2 / replicas;
-  /** The logarithm of the odds of class 1, for a row of a replica. */
+  /** Log-odds of class 1, for a row of a replica. */
   const odds = (replica: number, row: number) => {
     const at = 2 * (replica * rows + row);
     return logits[at + 1]! - logits[at]!;

@@ -14,11 +14,11 @@ import { createUnits } from './units.ts';
 import { scoreText, summaryOf } from './words.ts';
 import type { PlaygroundApi } from './worker.ts';
 
-/** Milliseconds between summaries for screen readers while it plays. */
+/** Milliseconds between summaries for screen readers during training. */
 const SUMMARY_MS = 15_000;
 
 const byId = (id: string) => document.getElementById(id)!;
-/** Where a panel of the page goes. */
+/** The element for a panel of the page. */
 const panelOf = (id: string) => byId(id).querySelector<HTMLElement>('.panel')!;
 const button = (id: string) => byId(id) as HTMLButtonElement;
 
@@ -28,7 +28,7 @@ const worker: Remote<PlaygroundApi> = wrap<PlaygroundApi>(
     showNotice(message);
   }),
 );
-/** What fails in the worker is said in the page. */
+/** Shows errors of the worker in the page. */
 const run = (call: Promise<unknown>) => void call.catch((error: Error) => showNotice(error.message));
 
 const { settings: first, problems } = readAddress(location.search);
@@ -62,7 +62,7 @@ function change(next: Settings): void {
 function showState(): void {
   const text = isPlaying ? 'Training' : 'Paused';
   const state = byId('state');
-  if (state.textContent !== text) state.textContent = text; // said by screen readers, so only where it changes
+  if (state.textContent !== text) state.textContent = text; // set only if it changes, because screen readers announce it
   button('play').textContent = isPlaying ? 'Pause' : 'Train';
 }
 

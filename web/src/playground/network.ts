@@ -21,14 +21,14 @@ import type { Settings } from './settings.ts';
 const CLASSES = 2;
 
 /**
- * A multilayer perceptron from the plane to two logits, as tensors of `replicas` models:
+ * A multilayer perceptron from the plane to two logits, as tensors with `replicas` models:
  *
  *     h_0 = x;   h_k = act(h_(k-1) w_k + b_k);   logits = h_last w + b
  *
  * Kernels are Glorot-uniform and biases 0. Those of replica r are drawn from `seed + r`.
  */
 export class Network {
-  /** The kernel and the bias of each layer, in turn: [in, out] and [out] of each replica. */
+  /** Kernel and bias of each layer, alternating: [in, out] and [out] for each replica. */
   readonly weights: readonly Tensor[];
   private readonly device: Device;
   private readonly sizes: readonly number[];
@@ -51,9 +51,9 @@ export class Network {
   }
 
   /**
-   * Has products of so many rows computed by the reference kernel, one invocation for each element: these matrices have 2 to 8 columns, for
-   * which tiles are mostly idle. In Chromium on SwiftShader a look takes 20 ms instead of 1500 to 4000, and a step 1 ms instead of 10. On
-   * lavapipe, whose tiles need no barriers, a look takes 7 ms instead of 3, and a step as long as before.
+   * Selects the reference kernel, with one invocation for each element, for products with `rows` rows: these matrices have 2 to 8 columns,
+   * for which tiles are mostly idle. In Chromium on SwiftShader a look takes 20 ms instead of 1500 to 4000, and a step 1 ms instead of 10.
+   * On lavapipe, whose tiles need no barriers, a look takes 7 ms instead of 3, and a step takes the same time.
    */
   private useReferenceProducts(rows: number): void {
     for (const [i, units] of this.sizes.slice(1).entries()) {
@@ -68,7 +68,7 @@ export class Network {
     }
   }
 
-  /** What each hidden layer computes for x [n, 2], each [n, units], and last the logits [n, 2]. */
+  /** Outputs of the hidden layers for x [n, 2], each [n, units], followed by the logits [n, 2]. */
   layers(x: Tensor): Tensor[] {
     const { weights, activation } = this;
     this.useReferenceProducts(x.shape[0]!);
@@ -95,7 +95,7 @@ export class Network {
   }
 }
 
-/** The optimizer that the settings name, for these weights. */
+/** Creates the optimizer of the settings for these weights. */
 export function optimizerOf(
   { optimizer, rate: learningRate }: Settings,
   parameters: readonly Tensor[],

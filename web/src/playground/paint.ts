@@ -1,13 +1,13 @@
 import { colorMap, inks, LEVELS, pointColor, type Scheme } from './colors.ts';
 import { HALF_WIDTH, type Points } from './data.ts';
 
-/** What is drawn on the plane. */
+/** Contents of the plane. */
 export interface Scene {
   surface: ArrayLike<number>;
   boundaries: readonly Float32Array[];
   training: Points;
   test: Points;
-  /** Where the keyboard's cursor is; null while it is not shown. */
+  /** Position of the keyboard's cursor; null while it is hidden. */
   cursor: { x: number; y: number } | null;
 }
 
@@ -18,7 +18,7 @@ function mapOf(scheme: Scheme): Uint8ClampedArray {
   return map;
 }
 
-/** Draws values from 0 to 1 on a grid, one pixel a node. Values beyond are as those at the ends; what is no number, as the middle. */
+/** Draws values from 0 to 1 on a grid, one pixel per node. Clamps other values; NaN and infinity get the middle color. */
 export function paintField(canvas: HTMLCanvasElement, values: ArrayLike<number>, scheme: Scheme): void {
   const map = mapOf(scheme);
   const context = canvas.getContext('2d')!;
@@ -41,13 +41,13 @@ export function paintPlane(canvas: HTMLCanvasElement, scene: Scene, scheme: Sche
   const { width } = canvas;
   const scale = width / (2 * HALF_WIDTH);
   const at = (x: number, y: number) => [(x + HALF_WIDTH) * scale, (HALF_WIDTH - y) * scale] as const;
-  /** Pixels for a length of the design, in which the plane is 480 wide; small planes have larger points. */
+  /** Pixels per design unit; the plane is 480 units wide. Small planes have relatively larger points. */
   const unit = Math.max(width / 480, 0.75 * devicePixelRatio);
 
   paintField(nodes, scene.surface, scheme);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'high';
-  // Nodes are the middles of pixels; the outer ones lie on the edge of the plane.
+  // Nodes are centers of pixels; the outer nodes are on the edge of the plane.
   const inner = nodes.width - 1;
   context.drawImage(nodes, 0.5, 0.5, inner, inner, 0, 0, width, width);
 

@@ -3,24 +3,24 @@ import type { Look } from './look.ts';
 import { type Checkpoint, Session } from './session.ts';
 import { needsRestart, type Settings } from './settings.ts';
 
-/** What the page is sent when something changed. */
+/** Message to the page after a change. */
 export interface Update {
-  /** What the networks compute now; null if only the state changed. */
+  /** Current results of the networks; null if only the state changed. */
   look: Look | null;
   isPlaying: boolean;
-  /** What the user should be told, in a sentence; empty for nothing. */
+  /** A sentence to show to the user; empty for none. */
   notice: string;
 }
 
-/** Milliseconds of training that every frame has room for. */
+/** Milliseconds of training that are always allowed in a frame. */
 const MIN_TRAINING_MS = 16;
-/** Milliseconds between checkpoints while it plays. */
+/** Milliseconds between checkpoints during training. */
 const CHECKPOINT_MS = 1000;
-/** Times that a device may be lost without a step between. */
+/** Most consecutive losses of the device, without a step between them. */
 const MAX_LOSSES = 3;
 
 /**
- * Plays, pauses and steps a session, and opens the device again if it is lost. Calls run one after another: a frame that is computed ends
+ * Plays, pauses and steps a session, and opens the device again if it is lost. Calls run one after another: the current frame ends
  * before a call changes the session.
  */
 export class Player {
@@ -32,7 +32,7 @@ export class Player {
   private checkpoint: Checkpoint | null = null;
   private checkpointTime = 0;
   private losses = 0;
-  /** The end of the last call. */
+  /** Resolves at the end of the last call. */
   private last: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -48,8 +48,8 @@ export class Player {
 
   /**
    * Opens a device and reports the first look.
-   * @param open opens a device, again if it is lost
-   * @throws AdapterError and what else `open` throws
+   * @param open opens a device; called again if it is lost
+   * @throws AdapterError and other errors of `open`
    */
   static async start(open: () => Promise<Device>, settings: Settings, report: Player['report']): Promise<Player> {
     const player = new Player(await open(), open, settings, report);
@@ -57,7 +57,7 @@ export class Player {
     return player;
   }
 
-  /** Trains until `pause`, or until the loss is no number. */
+  /** Trains until `pause`, or until the loss is no longer a number. */
   play(): void {
     if (this.isPlaying) return;
     this.isPlaying = true;
@@ -79,13 +79,13 @@ export class Player {
   }
 
   /**
-   * Takes other settings. Training continues if the networks and the data set stay as they are; otherwise it begins again, paused if it was
+   * Applies settings. Training continues if networks and data set stay the same; otherwise it starts over. It stays paused if it was
    * paused.
    */
   async configure(settings: Settings): Promise<void> {
     await this.enqueue(async () => {
       const before = this.settings;
-      this.settings = settings; // before what may fail: a lost device is opened again with them
+      this.settings = settings; // before calls that may fail, because a lost device is opened again with them
       if (needsRestart(before, settings)) this.checkpoint = null;
       else await this.capture();
       this.replaceSession();
@@ -93,7 +93,7 @@ export class Player {
     });
   }
 
-  /** Begins again with the same settings, paused. */
+  /** Starts over with the same settings, paused. */
   async restart(): Promise<void> {
     this.isPlaying = false;
     await this.enqueue(async () => {
@@ -112,7 +112,7 @@ export class Player {
     this.device.dispose();
   }
 
-  /** Finds a loss of the device also while nothing is computed. */
+  /** Detects a loss of the device also while nothing is computed. */
   private watch(): void {
     const { device } = this;
     void device.gpu.lost.then(() => {
@@ -128,7 +128,7 @@ export class Player {
     this.session.train(steps);
   }
 
-  /** A session on the device that continues from the checkpoint, or begins. */
+  /** Replaces the session by one that continues from the checkpoint, or starts over if there is none. */
   private replaceSession(): void {
     this.session.dispose();
     this.stepsPerFrame = 1;
@@ -150,7 +150,7 @@ export class Player {
     this.queueFrame(setTimeout); // calls that arrived meanwhile come first
   }
 
-  /** Has the next frame computed while it plays, unless it is on its way: of a pause that was taken back, too. */
+  /** Queues the next frame during training, unless one is queued already, as after a pause that was canceled. */
   private queueFrame(begin: (run: () => void) => void = (run) => run()): void {
     if (!this.isPlaying || this.isFrameDue) return;
     this.isFrameDue = true;
@@ -161,7 +161,7 @@ export class Player {
     begin(() => void this.enqueue(frame));
   }
 
-  /** Lets training take about as long as looking and drawing, at most an epoch a frame. */
+  /** Adjusts the steps per frame: training takes about as long as evaluating and drawing, and at most an epoch per frame. */
   private adjust(trainingMs: number, lookingMs: number): void {
     if (trainingMs > Math.max(MIN_TRAINING_MS, lookingMs)) this.stepsPerFrame = Math.ceil(this.stepsPerFrame / 2);
     else if (trainingMs < lookingMs / 2) {
@@ -191,7 +191,7 @@ export class Player {
     await this.report({ look, isPlaying: this.isPlaying, notice });
   }
 
-  /** Runs a call after those before it. What it throws is reported; a lost device is opened again. */
+  /** Runs a call after the previous ones. Reports its errors; opens the device again if it was lost. */
   private enqueue(call: () => Promise<void>): Promise<void> {
     this.last = this.last.then(call).catch((error: unknown) => this.recover(error));
     return this.last;

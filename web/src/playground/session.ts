@@ -18,15 +18,16 @@ import type { Settings } from './settings.ts';
 export const SURFACE_SIZE = 64;
 export const UNIT_SIZE = 24;
 
-/** All that training depends on besides the settings. */
+/** The complete state of a training. */
 export interface Checkpoint {
   settings: Settings;
   step: number;
   epoch: number;
   batchesDone: number;
   weights: Float32Array[];
-  /** Steps that the optimizer took, and what it remembers of each weight: it may have been chosen after others. */
+  /** Steps of the optimizer, which differ from `step` if the optimizer was changed. */
   iterations: number;
+  /** State of the optimizer for each weight. */
   slots: ArrayBuffer[];
 }
 
@@ -43,14 +44,14 @@ export class Session {
   readonly test: Points;
   /** Steps taken. */
   step = 0;
-  /** Epochs finished, and batches done of the one under way. */
+  /** Finished epochs. */
   epoch = 0;
   private batchesDone = 0;
   private readonly network: Network;
   private readonly optimizer: ReturnType<typeof optimizerOf>;
   private readonly steps = new Map<number, BatchStep>();
   private order: { epoch: number; points: Uint32Array } | null = null;
-  /** Records what is looked at, once; null until then. */
+  /** The recorded step of `look`; null until the first call. */
   private recordedLook: { inputs: Tensor[]; run: CompiledStep<[], Tensor[][]> } | null = null;
 
   constructor(
@@ -68,13 +69,13 @@ export class Session {
     return Math.ceil(this.training.labels.length / this.settings.batch);
   }
 
-  /** Steps until the epoch under way ends. */
+  /** Steps until the current epoch ends. */
   get stepsToEpochEnd(): number {
     return this.stepsPerEpoch - this.batchesDone;
   }
 
   /**
-   * Takes training steps. Every epoch goes through the training points in another order, which depends on `dataSeed` and the epoch alone; the
+   * Runs training steps. Every epoch has another order of the training points, which depends only on `dataSeed` and the epoch. The
    * last batch of an epoch may be smaller.
    * @throws ArgumentError if there is no point to train on; DeviceLostError
    */
@@ -105,7 +106,7 @@ export class Session {
     batch.run();
   }
 
-  /** The same values for each replica. */
+  /** Repeats values for each replica. */
   private repeatForReplicas(values: readonly number[]): Float32Array<ArrayBuffer> {
     return Float32Array.from({ length: this.settings.replicas * values.length }, (_, i) => values[i % values.length]!);
   }
@@ -126,13 +127,13 @@ export class Session {
     return { x, labels, run };
   }
 
-  /** What the networks compute now, on grids over the plane and for all points. Waits for the GPU. @throws DeviceLostError */
+  /** Current results of the networks, on grids over the plane and for all points. Waits for the GPU. @throws DeviceLostError */
   async look(): Promise<Look> {
     const { device, training, test, settings, step, stepsPerEpoch } = this;
     const epoch = this.epoch + (stepsPerEpoch > 0 ? this.batchesDone / stepsPerEpoch : 0);
     this.recordedLook ??= this.record();
     const [[logits], units] = this.recordedLook.run() as [[Tensor], Tensor[]];
-    // The units of the first replica alone: it comes first in the buffer.
+    // Only the units of the first replica, which come first in the buffer.
     const reads = units.map(({ array, size }) => device.read(array.storage, 4 * size));
     const [values, ...outputs] = await Promise.all([logits.data(), ...reads]);
     const predictions: Predictions = {
@@ -161,7 +162,7 @@ export class Session {
     return { inputs, run };
   }
 
-  /** A copy of everything that training depends on. Waits for the GPU. */
+  /** Copies the complete state of the training. Waits for the GPU. */
   async capture(): Promise<Checkpoint> {
     const { device, network, optimizer, settings, step, epoch, batchesDone } = this;
     const weights = Promise.all(network.weights.map((weight) => weight.data() as Promise<Float32Array>));
@@ -171,8 +172,8 @@ export class Session {
   }
 
   /**
-   * A session that continues from a checkpoint, with other settings if the caller has changed some that leave the network as it is. If the
-   * optimizer is another one, its memory begins empty; if the training points are others, the epoch begins again.
+   * A session that continues from a checkpoint, also with other settings if they need no restart. Another
+   * optimizer starts with empty state; with other training points, the epoch starts over.
    */
   static restore(device: Device, checkpoint: Checkpoint, settings = checkpoint.settings): Session {
     const session = new Session(device, settings);

@@ -8,9 +8,9 @@ export const MAX_UNITS = 8;
 export const MAX_POINTS = 200;
 export const MAX_SEED = 999_999;
 
-/** All that decides what is trained, and how: the same settings give the same bits on the same adapter. */
+/** All settings of a training: the same settings give the same bits on the same adapter. */
 export interface Settings extends DataOptions {
-  /** Points that the user placed, which are trained on beside those of the data set; coordinates are multiples of 0.01. */
+  /** Points that the user placed, in addition to those of the data set; coordinates are multiples of 0.01. */
   points: readonly Point[];
   /** Units of each hidden layer. */
   layers: readonly number[];
@@ -19,21 +19,21 @@ export interface Settings extends DataOptions {
   rate: number;
   batch: number;
   penalty: (typeof PENALTIES)[number];
-  /** Factor of the penalty; of no effect with `none`. */
+  /** Factor of the penalty; ignored with `none`. */
   strength: number;
-  /** Of the first weights. Replica r has those of seed + r. */
+  /** Seed of the initial weights; replica r has seed + r. */
   seed: number;
   /** Networks trained at once. */
   replicas: number;
 }
 
-/** How a setting is written in the address. */
+/** A setting in the address: its name, default, text and rule. */
 interface Field<T> {
   name: string;
   initial: T;
-  /** What is possible, to follow "must be". */
+  /** Describes valid values; follows "must be". */
   rule: string;
-  /** Undefined for an impossible text. */
+  /** Returns undefined for an invalid text. */
   parse(text: string): T | undefined;
   format(value: T): string;
 }
@@ -50,7 +50,7 @@ const whole = (name: string, min: number, max: number, initial: number): Field<n
   format: String,
 });
 
-/** @param least as it reads: `String(0.00001)` is 1e-5 */
+/** @param least minimum as text, because `String(0.00001)` is 1e-5 */
 const real = (name: string, least: string, max: number, initial: number): Field<number> => ({
   ...{ name, initial, rule: `a number from ${least} to ${max}` },
   parse: (text) => inRange(/^[\d.]+(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN, Number(least), max),
@@ -85,11 +85,11 @@ const points: Field<readonly Point[]> = {
 function parsePoint(text: string): Point | undefined {
   const [, x, y, label] = text.match(/^(-?\d{1,3})\.(-?\d{1,3})\.([01])$/) ?? [];
   if (label === undefined) return undefined;
-  const [left, up] = [Number(x) / 100 + 0, Number(y) / 100 + 0]; // + 0: of "-0" too
+  const [left, up] = [Number(x) / 100 + 0, Number(y) / 100 + 0]; // + 0 turns -0 into 0
   return Math.max(Math.abs(left), Math.abs(up)) <= HALF_WIDTH ? { x: left, y: up, label: Number(label) } : undefined;
 }
 
-/** Every setting, in the order in which an address has them. */
+/** Every setting, in the order of the address. */
 export const FIELDS: { [K in keyof Settings]: Field<Settings[K]> } = {
   data: oneOf('data', DATA_SETS, 'spirals'),
   noise: whole('noise', 0, 50, 5),
@@ -111,10 +111,10 @@ const fieldOf = (key: keyof Settings) => FIELDS[key] as Field<unknown>;
 
 export const DEFAULTS = Object.fromEntries(KEYS.map((key) => [key, FIELDS[key].initial])) as unknown as Settings;
 
-/** As much of a text as a message has room for. */
+/** Quotes a text, shortened for a message. */
 const quote = (text: string) => JSON.stringify(text.length > 30 ? `${text.slice(0, 30)}...` : text);
 
-/** A setting from the text of a control or of the address. */
+/** Parses a setting from the text of a control or of the address. */
 export function checkSetting<K extends keyof Settings>(
   key: K,
   text: string,
@@ -125,7 +125,7 @@ export function checkSetting<K extends keyof Settings>(
 }
 
 /**
- * Settings from the query of an address. Of what is impossible, each is replaced by its default and described in `problems`.
+ * Reads settings from the query of an address. Invalid settings are replaced by their defaults and described in `problems`.
  * @param query with or without the question mark
  */
 export function readAddress(query: string): { settings: Settings; problems: string[] } {
@@ -153,7 +153,7 @@ export function readAddress(query: string): { settings: Settings; problems: stri
   return { settings, problems };
 }
 
-/** The query of an address with these settings, without a question mark: what differs from the defaults. */
+/** Query of an address with the settings that differ from the defaults, without a question mark. */
 export function addressOf(settings: Settings): string {
   const params = new URLSearchParams();
   for (const key of KEYS) {
@@ -164,7 +164,7 @@ export function addressOf(settings: Settings): string {
   return params.toString();
 }
 
-/** Settings that make other networks or another data set: training with them begins again. */
+/** Settings that change the networks or the data set, and so need a restart. */
 const RESTARTS = ['data', 'noise', 'share', 'dataSeed', 'layers', 'activation', 'seed', 'replicas'] as const;
 
 export const needsRestart = (before: Settings, after: Settings): boolean =>

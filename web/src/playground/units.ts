@@ -3,7 +3,7 @@ import { paintField } from './paint.ts';
 import { MAX_LAYERS, MAX_UNITS, type Settings } from './settings.ts';
 import { unitText } from './words.ts';
 
-/** A small picture of what each hidden unit of the first network computes over the plane, and buttons for other layers. */
+/** Small pictures of the outputs of the first network's hidden units over the plane, and buttons to change the layers. */
 export function createUnits(root: HTMLElement, onLayers: (layers: readonly number[]) => void) {
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const layers = document.createElement('div');
@@ -25,7 +25,7 @@ export function createUnits(root: HTMLElement, onLayers: (layers: readonly numbe
     made.disabled = !isPossible;
     made.addEventListener('click', () => {
       onLayers(change());
-      // The buttons were made again: the focus stays on the one in the same place.
+      // The buttons were replaced; move the focus to the new one with the same label.
       const again = root.querySelector<HTMLButtonElement>(`button[aria-label="${CSS.escape(label)}"]`);
       if (again && !again.disabled) again.focus();
     });
@@ -102,7 +102,7 @@ export function createUnits(root: HTMLElement, onLayers: (layers: readonly numbe
 }
 
 /**
- * Outputs as places on the color map, 0 to 1: those of a sigmoid as they are, others with 0 in the middle. Unbounded ones are divided by the
+ * Maps outputs to the color map, 0 to 1: outputs of a sigmoid unchanged, others with 0 in the middle. Unbounded ones are divided by the
  * largest.
  */
 function shades(values: readonly number[], activation: Settings['activation']): Float32Array {
@@ -111,5 +111,5 @@ function shades(values: readonly number[], activation: Settings['activation']): 
   return Float32Array.from(values, (value) => 0.5 + value / most / 2);
 }
 
-/** The output in the middle of the color map. */
+/** The output that has the middle color. */
 const middleOf = (activation: Settings['activation']) => (activation === 'sigmoid' ? 0.5 : 0);

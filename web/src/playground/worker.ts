@@ -4,19 +4,19 @@ import type { Missing } from '../snapshot.ts';
 import { Player, type Update } from './player.ts';
 import type { Settings } from './settings.ts';
 
-/** The adapter, or what of WebGPU is missing. */
+/** The adapter, or the missing part of WebGPU. */
 export type Started = { adapter: string; missing?: undefined } | { missing: Missing; message: string };
 
-/** What the page calls in the worker, through comlink. */
+/** Methods of the worker that the page calls, through comlink. */
 export class PlaygroundApi {
   private player: Player | null = null;
   /** The device that is open. */
   device: Device | null = null;
 
   /**
-   * To be called first, once.
-   * @param report called with each update, and awaited before the next frame
-   * @returns the adapter's name, or where opening a device ended
+   * Must be called first, once.
+   * @param report called with each update; awaited before the next frame
+   * @returns the adapter's name, or why no device could be opened
    */
   async start(settings: Settings, report: (update: Update) => Promise<void>): Promise<Started> {
     try {
@@ -55,6 +55,6 @@ export class PlaygroundApi {
 }
 
 const api = new PlaygroundApi();
-// For the console of the worker, and for tests that lose the device.
+// For the worker's console, and for tests that simulate the loss of the device.
 Object.assign(globalThis, { playground: api });
 expose(api);
