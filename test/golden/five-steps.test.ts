@@ -28,7 +28,7 @@ interface Run {
   epsilon: number;
   l2: number;
   batchNorm: boolean;
-  /** Before each step, penalty included. */
+  /** Loss before each step, including the penalty. */
   losses: GoldenArray;
   end: Group;
 }
@@ -56,7 +56,7 @@ function network({ l2, batchNorm: normed }: Run): Layer[] {
   ];
 }
 
-/** The same batch at every step. */
+/** Returns the same batch at every step. */
 function batchSource(device: Device): BatchSource & { dispose(): void } {
   const batch = {
     x: tensor(device, x.data, x.shape),
@@ -75,7 +75,7 @@ function batchSource(device: Device): BatchSource & { dispose(): void } {
   };
 }
 
-/** Where the vectors name a weight differently, in the order of the model's weights. */
+/** Names of the weights in the vectors, in the order of the model's weights. */
 const names = (run: Run) => [
   'filter',
   'convBias',
@@ -85,9 +85,9 @@ const names = (run: Run) => [
 ];
 
 /**
- * For f32 over five steps. A weight is measured on the size of what was added up to it, its first value and its way from
- * there: one that ends near 0 has the rounding errors of both. With PyTorch's place of an epsilon, its unbiased running
- * variance or its defaults in make_golden.py, this fails.
+ * Tolerance for f32 over five steps, relative to the terms of a weight: its initial value and its change. A weight that ends near 0 has
+ * the rounding errors of both. The test fails with PyTorch's position of epsilon, unbiased running variance or defaults in
+ * make_golden.py.
  */
 const RTOL = 1e-5;
 
@@ -98,7 +98,7 @@ describeOnDevice('five steps of a small network agree with PyTorch', (device) =>
       const data = batchSource(device);
       using model = new Sequential(network(run)).build(device);
       for (const [k, name] of names(run).entries()) {
-        // The running statistics keep their own first values, as in Keras.
+        // The moving statistics keep their initial values, as in Keras.
         if (start[name]) device.upload(model.weights[k]!.tensor.array.storage, Float32Array.from(start[name].data));
       }
       model.compile({ optimizer: optimizers[optimizer]!(run), loss: 'sparseCategoricalCrossentropy' });

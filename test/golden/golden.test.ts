@@ -9,7 +9,7 @@ import { operatorTolerance } from '../support/precision.ts';
 import { withoutGradient } from '../support/without-gradient.ts';
 import { type GoldenArray, type GoldenVector, goldenOperators, goldenVectors } from './vectors.ts';
 
-/** Operators that nothing can be compared for, and why. */
+/** Operators without vectors, with the reason. */
 const WITHOUT_VECTORS: Record<string, string> = {
   dropout: 'its mask comes from a generator of its own',
   isNan: 'JSON has no NaN',
@@ -28,7 +28,7 @@ test('every operator has vectors, and every file of vectors an operator', () => 
   expect(goldenOperators.filter((name) => !known.includes(name))).toEqual(WAITING);
 });
 
-/** What the vectors themselves are rounded to; both sides computed in float64. `atol` is for zeros made by cancellation. */
+/** Rounding of the vectors; both sides are computed in float64. `atol` is for zeros from cancellation. */
 const ROUNDED = { rtol: 1.2e-7, atol: 1e-12 };
 
 describe('the float64 references agree with PyTorch', () => {
@@ -56,8 +56,8 @@ describe('the float64 references agree with PyTorch', () => {
 });
 
 /**
- * In f32, relative to the terms that were added up (see `Tolerance`): room for the few roundings of these short sums and
- * for an adapter's exp, log and pow, none for a wrong epsilon, divisor or border.
+ * Tolerance in f32, relative to the terms of the sums (see `Tolerance`): enough for the roundings of short sums and an adapter's exp, log
+ * and pow, but not for a wrong epsilon, divisor or border.
  */
 const RTOL = 1e-5;
 

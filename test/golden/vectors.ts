@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** An array as PyTorch computed it, rounded to f32; u32 where `dtype` says so. */
+/** An array computed by PyTorch, rounded to f32; u32 if `dtype` is u32. */
 export interface GoldenArray {
   shape: number[];
   data: number[];
   dtype?: 'u32';
 }
 
-/** One call of an operator, see make_golden.py. Without `dout` and `grads` for what has no gradient. */
+/** One call of an operator, see make_golden.py. Operators without gradients have no `dout` and `grads`. */
 export interface GoldenVector {
   operator: string;
   attrs: object;
@@ -17,7 +17,7 @@ export interface GoldenVector {
   grads?: (GoldenArray | null)[];
 }
 
-/** The shortest decimals that name an f32 become that f32, not the float64 nearest to the decimals. */
+/** Rounds the decimals in a file to the f32 that they stand for, not to the nearest float64. */
 function toF32(key: string, value: unknown): unknown {
   return key === 'data' ? (value as number[]).map(Math.fround) : value;
 }
@@ -26,7 +26,7 @@ export function readGolden<T>(file: string): T {
   return JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8'), toF32) as T;
 }
 
-/** Operators that have vectors: one file each. */
+/** Operators with vectors, one file each. */
 export const goldenOperators: readonly string[] = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length))

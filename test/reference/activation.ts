@@ -1,17 +1,17 @@
 import { map, type NdArray } from './ndarray.ts';
 
-/** What may be fused into the store of `linear` and `conv2d`. */
+/** Activations that `linear` and `conv2d` support in their epilogue. */
 export type Activation = 'relu' | 'relu6' | 'leakyRelu' | 'sigmoid' | 'tanh';
 
 /**
- * Each with its derivative from its input x or, for those with kinks, from its output y; `slope` is that of `leakyRelu`. Gradients at
- * kinks are those from below.
+ * Each with its derivative as a function of the input x or, if it has kinks, of the output y; `slope` is for `leakyRelu`. At a kink, the
+ * gradient is the left-hand derivative.
  */
 const activations: Record<
   Activation,
   { forward(x: number, slope: number): number; derivative(y: number, slope: number, x: number): number }
 > = {
-  // NaN stays NaN, and a NaN does not hide behind a zero.
+  // NaN stays NaN, also when multiplied by 0.
   relu: { forward: (x) => Math.max(x, 0), derivative: (y) => (y <= 0 ? 0 : 1) },
   relu6: { forward: (x) => Math.min(Math.max(x, 0), 6), derivative: (y) => (y <= 0 || y >= 6 ? 0 : 1) },
   leakyRelu: { forward: (x, slope) => (x <= 0 ? slope * x : x), derivative: (y, slope) => (y > 0 ? 1 : slope) },
@@ -23,7 +23,7 @@ export function activate(x: NdArray, activation: Activation | undefined, slope =
   return activation ? map(x, (value) => activations[activation].forward(value, slope)) : x;
 }
 
-/** dout times the derivative. `z` is the activation's input, `output` what came out of it. */
+/** dout times the derivative. `z` is the activation's input, `output` its output. */
 export function activationGrad(
   z: NdArray,
   output: NdArray,

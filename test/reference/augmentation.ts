@@ -1,43 +1,43 @@
 import { keyOf, PURPOSES, philox } from '../../src/base/random.ts';
 import { type NdArray, ndarray } from './ndarray.ts';
 
-/** By what an image draws: the seed of its replica, the layer's number, the step and its place in the batch. */
+/** What determines the numbers of an image: the seed of its replica, the layer's index, the step and the index in the batch. */
 export interface ImageDraw {
   seed: number;
   layer: number;
   step: number;
   image: number;
-  /** Whether `layer` is a seed of the layer's own. */
+  /** Whether `layer` is the layer's `seed` option. */
   hasOwnSeed?: boolean;
 }
 
-/** The four words that an image draws; the second four, for whether it is erased at all. */
+/** The four random words of an image; the second four decide whether it is erased. */
 export function wordsOf({ seed, layer, step, image, hasOwnSeed = false }: ImageDraw, block = 0): number[] {
   return philox([image + block * 2 ** 31, layer, PURPOSES.augmentation + (hasOwnSeed ? 256 : 0), step], keyOf(seed));
 }
 
-/** Uniform in low .. high. */
+/** Maps a random word to low .. high. */
 export const between = (word: number, [low, high]: readonly [number, number]): number =>
   low + (word / 2 ** 32) * (high - low);
 
-/** Where an output pixel comes from: [row, column] of the input for [row, column] of the output. */
+/** Source of an output pixel: [row, column] in the input for [row, column] in the output. */
 export type PlaceOf = (row: number, column: number) => [row: number, column: number];
 
-/** Keras's maps for an image of height h and width w, all around the center. */
+/** Keras's maps for an image of height h and width w, relative to the center. */
 export const maps = {
   flip:
     (h: number, w: number, vertical: boolean, horizontal: boolean): PlaceOf =>
     (row, column) => [vertical ? h - 1 - row : row, horizontal ? w - 1 - column : column],
-  /** By pixels, down and to the right. */
+  /** Shift by pixels, down and to the right. */
   shift:
     (down: number, right: number): PlaceOf =>
     (row, column) => [row - down, column - right],
-  /** By an angle in radians, counterclockwise where rows go down. */
+  /** Rotation by an angle in radians, counterclockwise as displayed (rows go down). */
   rotation(h: number, w: number, angle: number): PlaceOf {
     const [middleRow, middleColumn] = [(h - 1) / 2, (w - 1) / 2];
     return (row, column) => {
       const [up, right] = [middleRow - row, column - middleColumn];
-      // A point of the result stood, before it was turned, at the angle less.
+      // The source of a point is the point rotated by minus the angle.
       const radius = Math.hypot(up, right);
       const before = Math.atan2(up, right) - angle;
       return [middleRow - radius * Math.sin(before), middleColumn + radius * Math.cos(before)];
@@ -50,7 +50,7 @@ export const maps = {
 
 export type Fill = 'constant' | 'nearest' | 'reflect' | 'wrap';
 
-/** The pixel at index i of an axis that is continued beyond its ends; null for none. */
+/** The pixel at index i of an axis that is extended beyond its ends by `fillMode`; null for the fill value. */
 function continued(i: number, size: number, fill: Fill): number | null {
   const axis = Array.from({ length: size }, (_, k) => k);
   if (fill === 'constant') return axis[i] ?? null;
@@ -60,7 +60,7 @@ function continued(i: number, size: number, fill: Fill): number | null {
   return period[i - turns * period.length]!;
 }
 
-/** What an output pixel takes: pixels of the image by [row, column], null for the fill value, and their weights. */
+/** Inputs of an output pixel: pixels of the image by [row, column], null for the fill value, and their weights. */
 export function tapsAt(
   [row, column]: readonly [number, number],
   h: number,
@@ -88,7 +88,7 @@ export interface Sampled {
   fillValue?: number;
 }
 
-/** Images x [N,H,W,C] under a map each: y [N,height,width,C], and the gradient of x for one of y. */
+/** Images x [N,H,W,C] with one map each -> y [N,height,width,C], and the gradient of x for a gradient of y. */
 export function sampleImages(
   x: NdArray,
   dy: NdArray | null,
@@ -132,7 +132,7 @@ export function contrastOf(
   return { y: z.map((value) => Math.min(Math.max(value, low), high)), dx };
 }
 
-/** The rectangle that is erased of an image, as Keras computes it: begin and end of rows and columns; null for none. */
+/** The erased rectangle of an image, as in Keras: begin and end of rows and columns; null if nothing is erased. */
 export function rectangleOf(
   draw: ImageDraw,
   h: number,

@@ -39,7 +39,7 @@ export function standardise(x: NdArray, mean: NdArray, variance: NdArray, epsilo
 const affine = (z: NdArray, scale: NdArray, offset: NdArray) =>
   map(z, (value, i) => value * scale.data[i % scale.data.length]! + offset.data[i % offset.data.length]!);
 
-/** By the statistics of this batch. */
+/** With the statistics of the batch. */
 export const batchNorm: Reference<Train, BatchNormAttrs> = {
   forward([x, scale, offset], { epsilon, activation }) {
     const { mean, variance } = statistics(x);
@@ -47,7 +47,7 @@ export const batchNorm: Reference<Train, BatchNormAttrs> = {
   },
 
   /**
-   * doffset = sum dy, dscale = sum dy z; and, as mean and variance move with every x,
+   * doffset = sum dy, dscale = sum dy z; and, because mean and variance depend on every x,
    * dx = scale / sqrt(variance + epsilon) (dy - doffset / n - z dscale / n).
    */
   backward([x, scale, offset], output, dy, { epsilon, activation }) {
@@ -65,7 +65,7 @@ export const batchNorm: Reference<Train, BatchNormAttrs> = {
   },
 };
 
-/** By given statistics, which are constants. */
+/** With given statistics, which are constants. */
 export const batchNormInference: Reference<Infer, BatchNormAttrs> = {
   forward([x, scale, offset, mean, variance], { epsilon, activation }) {
     return activate(affine(standardise(x, mean, variance, epsilon), scale, offset), activation);

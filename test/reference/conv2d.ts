@@ -40,8 +40,8 @@ function geometry(x: NdArray, filter: NdArray, attrs: Conv2dAttrs) {
 }
 
 /**
- * Calls `visit` with the offsets of every (output pixel, filter tap) pair whose input pixel lies inside the image: where
- * the channels of the input pixel, the [channels, units] plane of the filter and the units of the output pixel begin.
+ * Calls `visit` for every (output pixel, filter tap) pair whose input pixel is inside the image, with three offsets: of the input pixel's
+ * channels, of the filter's [channels, units] plane, and of the output pixel's units.
  */
 function eachTap(g: ReturnType<typeof geometry>, visit: (xAt: number, filterAt: number, outAt: number) => void): void {
   for (let n = 0; n < g.n; n++) {
@@ -81,8 +81,8 @@ export const conv2d: Reference<Inputs, Conv2dAttrs> = {
   forward: (inputs, attrs) => activate(beforeActivation(inputs, attrs), attrs.activation, attrs.negativeSlope),
 
   /**
-   * dz = activation'(z) dy. Every product x * filter that was added to z gives filter * dz to its dx and x * dz to its
-   * dfilter; dbias = sum of dz over images and pixels.
+   * dz = activation'(z) dy. Every product x * filter in z adds filter * dz to dx and x * dz to dfilter; dbias = sum of dz over images and
+   * pixels.
    */
   backward(inputs, output, dout, attrs) {
     const [x, filter, bias] = inputs;

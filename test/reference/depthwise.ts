@@ -11,7 +11,7 @@ export interface DepthwiseAttrs {
 
 type Inputs = [x: NdArray, filter: NdArray, bias?: NdArray];
 
-/** Output shape, and a call of `visit` with the three offsets of every product that is added up. */
+/** Returns the output shape, and calls `visit` with the three offsets of every product in the sums. */
 function eachProduct(
   x: NdArray,
   filter: NdArray,
@@ -62,7 +62,7 @@ export const depthwiseConv2d: Reference<Inputs, DepthwiseAttrs> = {
     return bias ? biasAdd.forward([y, bias], {}) : y;
   },
 
-  /** Every product x * filter that was added to y gives filter * dy to its dx and x * dy to its dfilter. */
+  /** Every product x * filter in y adds filter * dy to dx and x * dy to dfilter. */
   backward([x, filter, bias], _output, dout, attrs) {
     const dx = zerosLike(x);
     const dfilter = zerosLike(filter);

@@ -9,7 +9,7 @@ export interface DropoutAttrs {
   step: number;
 }
 
-/** Whether element i is kept, by the seed alone: the generator itself has its own tests, against its authors' vectors. */
+/** Whether element i is kept, from the seed. The generator has separate tests, with its authors' vectors. */
 export function kept(i: number, { rate, seed, layer, step }: DropoutAttrs): boolean {
   const counter = [Math.floor(i / 4), layer, 3, step] as const;
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
@@ -19,7 +19,7 @@ export function kept(i: number, { rate, seed, layer, step }: DropoutAttrs): bool
 const masked = (a: NdArray, attrs: DropoutAttrs) =>
   map(a, (value, i) => (kept(i, attrs) ? value / (1 - attrs.rate) : 0));
 
-/** y = x / (1 - rate) where kept, else 0. */
+/** y = x / (1 - rate) if kept, else 0. */
 export const dropout: Reference<[x: NdArray], DropoutAttrs> = {
   forward: ([x], attrs) => masked(x, attrs),
   backward: (_inputs, _output, dout, attrs) => [masked(dout, attrs)],

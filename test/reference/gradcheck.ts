@@ -12,7 +12,7 @@ const ATOL = 1e-6;
  *
  *     <dinput, u>  =  <dout, (f(x + eps u) - f(x - eps u)) / (2 eps)>
  *
- * @returns what disagrees, in words; empty when all is well. Inputs must stay clear of kinks by more than eps.
+ * @returns a description of each disagreement; empty if there is none. Inputs must be further than eps from kinks.
  */
 export function gradcheck<Attrs extends object>(
   reference: Reference<readonly NdArray[], Attrs>,
@@ -47,7 +47,7 @@ export function gradcheck<Attrs extends object>(
       );
     };
     const compare = (what: string, analytic: number, numeric: number): void => {
-      // Written so that a NaN fails.
+      // Negated, so that NaN fails.
       if (Math.abs(analytic - numeric) <= ATOL + RTOL * Math.abs(numeric)) return;
       problems.push(`gradient ${k}, ${what}: backward gives ${analytic}, central differences ${numeric}`);
     };

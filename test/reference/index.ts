@@ -14,7 +14,7 @@ import { resize } from './resize.ts';
 import { concat, expandDims, gather, pad, reshape, slice, squeeze, stack, transpose } from './shape.ts';
 import { logSoftmax, softmax } from './softmax.ts';
 
-/** Total by type: an operator without a reference does not compile. */
+/** The type has every operator: one without a reference does not compile. */
 export const references: Record<OperatorName, Reference> = {
   matmul,
   neg: unary('neg'),

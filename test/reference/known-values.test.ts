@@ -12,7 +12,7 @@ import { adamState, adamStep } from './optimizers.ts';
 import { maxPool2d } from './pooling.ts';
 import { softmax } from './softmax.ts';
 
-/** A gradient check shows that backward fits forward; these, worked out by hand, that forward is what it should be. */
+/** A gradient check shows that backward matches forward; these values, computed by hand, show that forward is right. */
 describe('references: values computed by hand', () => {
   const image = ndarray([1, 3, 3, 1], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 

@@ -7,7 +7,7 @@ import { adamState } from './optimizers.ts';
 const images = map(drawLike([4, 32, 32, 3], 1), Math.abs);
 const labels = ndarray([4], [3, 0, 9, 5]);
 
-/** Scaled by fan-in, so that activations neither die nor explode. */
+/** Weights scaled by fan-in, so that activations neither vanish nor explode. */
 function drawWeights(): NdArray[] {
   return lenetShapes.map((shape, k) => {
     const fanIn = sizeOf(shape.slice(0, -1));

@@ -7,7 +7,7 @@ import { maxPool2d } from './pooling.ts';
 import type { Reference } from './reference.ts';
 import { reshape } from './shape.ts';
 
-/** LeNet-5 for 32x32x3 images and 10 classes: the shapes of its weights, [kernel, bias] a layer; 62,006 in all. */
+/** LeNet-5 for 32x32x3 images and 10 classes: shapes of [kernel, bias] for each layer; 62,006 parameters in all. */
 export const lenetShapes: readonly (readonly number[])[] = [
   [5, 5, 3, 6],
   [6],
@@ -24,7 +24,7 @@ export const lenetShapes: readonly (readonly number[])[] = [
 interface Layer {
   reference: Reference;
   attrs: object;
-  /** Where its kernel stands in the list of weights, its bias following; none for a layer without weights. */
+  /** Index of its kernel in the list of weights, followed by its bias; undefined for a layer without weights. */
   weightsAt?: number;
 }
 
@@ -70,7 +70,7 @@ export function lenetGradients(
   return { loss: loss.data[0]!, logits, grads };
 }
 
-/** One Adam step on a batch, the weights changed in place. Returns the loss before the step. */
+/** Takes one Adam step on a batch; changes the weights in place. Returns the loss before the step. */
 export function lenetStep(
   images: NdArray,
   labels: NdArray,

@@ -2,7 +2,7 @@ import { map, type NdArray, ndarray } from './ndarray.ts';
 import type { Reference } from './reference.ts';
 import { softmax } from './softmax.ts';
 
-/** loss = (1/N) sum_i (log sum_j exp(x_ij) - x_i,label(i)), the logarithm taken relative to the row's maximum. */
+/** loss = (1/N) sum_i (log sum_j exp(x_ij) - x_i,label(i)); the logarithm is computed relative to the row's maximum. */
 export const softmaxCrossEntropy: Reference<[logits: NdArray, labels: NdArray]> = {
   forward([logits, labels]) {
     const [rows = 0, classes = 0] = logits.shape;

@@ -38,7 +38,7 @@ function product(a: NdArray, b: NdArray): NdArray {
 
 const batchOf = (a: NdArray) => a.shape.slice(0, -2);
 
-/** f for each pair of matrices that broadcasting brings together, with the places of both and of the result. */
+/** Calls f for each pair of matrices after broadcasting, with the indices of both and of the result. */
 function forEachPair(
   a: NdArray,
   b: NdArray,
@@ -72,7 +72,7 @@ function addAt(target: NdArray, place: number, matrix: NdArray): void {
   });
 }
 
-/** C = op(A) op(B), op the identity or the transpose, for each pair of a batch; batch axes broadcast. */
+/** C = op(A) op(B) for each pair of a batch, where op is the identity or the transpose; batch axes broadcast. */
 export const matmul: Reference<[a: NdArray, b: NdArray], MatmulAttrs> = {
   forward([a, b], { transposeA, transposeB }) {
     const products: NdArray[] = [];
@@ -85,7 +85,7 @@ export const matmul: Reference<[a: NdArray, b: NdArray], MatmulAttrs> = {
     return c;
   },
 
-  /** d op(A) = dC op(B)^T, d op(B) = op(A)^T dC; a transposed input has the transposed gradient, a repeated one the sum. */
+  /** d op(A) = dC op(B)^T, d op(B) = op(A)^T dC; the gradient of a transposed input is transposed, that of a broadcast input summed. */
   backward([a, b], _output, dout, { transposeA, transposeB }) {
     const [da, db] = [zerosLike(a), zerosLike(b)];
     const size = sizeOf(dout.shape.slice(-2));
@@ -100,13 +100,13 @@ export const matmul: Reference<[a: NdArray, b: NdArray], MatmulAttrs> = {
   },
 };
 
-/** All axes but the last as rows. */
+/** Merges all axes except the last into rows. */
 function flat(x: NdArray): NdArray {
   const columns = x.shape.at(-1)!;
   return { shape: [sizeOf(x.shape.slice(0, -1)), columns], data: x.data };
 }
 
-/** z = x W + b, its rows those of x's axes but the last. */
+/** z = x W + b, with x as rows of its last axis. */
 function beforeActivation([x, weight, bias]: [x: NdArray, weight: NdArray, bias?: NdArray]): NdArray {
   const z = product(flat(x), weight);
   return bias ? biasAdd.forward([z, bias], {}) : z;

@@ -1,4 +1,4 @@
-/** A row-major float64 array with a shape: all that the references need. `[]` is the shape of a scalar. */
+/** A row-major float64 array with a shape, for the references. `[]` is the shape of a scalar. */
 export interface NdArray {
   readonly shape: readonly number[];
   readonly data: Float64Array;
@@ -8,7 +8,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
-/** Copies `values` (zeros when left out) into an array of this shape. */
+/** An array of this shape with a copy of `values`; zeros by default. */
 export function ndarray(shape: readonly number[], values?: ArrayLike<number>): NdArray {
   const size = sizeOf(shape);
   if (values && values.length !== size) {

@@ -43,7 +43,7 @@ export function adamStep(
   });
 }
 
-/** One weight's state: named arrays of its shape, all zero at first. */
+/** Optimizer state of a weight: named arrays of its shape, initially zero. */
 export type Slots = Record<'m' | 'v' | 'a', NdArray>;
 export const slotsOf = (weight: NdArray): Slots => ({
   m: zerosLike(weight),
@@ -51,7 +51,7 @@ export const slotsOf = (weight: NdArray): Slots => ({
   a: zerosLike(weight),
 });
 
-/** Changes one element in place, given its gradient and the number of the step, from 1. */
+/** Updates a weight in place, from its gradient and the number of the step, from 1. */
 type Rule<Options> = (
   w: number,
   g: number,
@@ -60,7 +60,7 @@ type Rule<Options> = (
   o: Required<Options>,
 ) => number;
 
-/** A step of a weight in place, by a rule for one element that returns the new value and leaves its state in `s`. */
+/** A step from a rule for one element, which returns the new value and updates the state in `s`. */
 function inPlace<Options>(rule: Rule<Options>, defaults: Required<Options>) {
   return (weight: NdArray, grad: NdArray, slots: Slots, t: number, options: Options): void => {
     const all = { ...defaults, ...options };

@@ -6,30 +6,30 @@ import type {
 } from '../../src/kernels/pointwise/pointwise-table.ts';
 import { cdf, density } from '../../src/kernels/random/normal.ts';
 
-// What the rows of src/kernels/pointwise/pointwise-table.ts compute, in float64. A row without its reference does not compile.
+// References in float64 for the rows of src/kernels/pointwise/pointwise-table.ts. A row without a reference does not compile.
 
 export interface UnaryReference {
-  /** `p` and `q` are the row's options, in their order. */
+  /** `p` and `q` are the row's options, in order. */
   forward(x: number, p: number, q: number): number;
   derivative(x: number, y: number, p: number, q: number): number;
-  /** Inputs at which it is smooth and finite, made from a normal draw; default all. */
+  /** Maps a normal draw to an input at which the function is smooth and finite. Default: the identity. */
   domain?(x: number): number;
 }
 
 export interface BinaryReference {
   forward(a: number, b: number): number;
   derivatives(a: number, b: number, y: number): [number, number];
-  /** For each operand: inputs at which it is smooth and finite, made from a normal draw. */
+  /** For each operand, maps a normal draw to an input at which the function is smooth and finite. */
   domain?: readonly [(a: number) => number, (b: number) => number];
 }
 
 const positive = (x: number) => Math.abs(x) + 0.1;
-/** Away from 0, where some have a kink or a pole. */
+/** Away from 0, where some functions have a kink or a pole. */
 const away = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
-/** Operands that are never equal, nor nearly. */
+/** Operands that are never almost equal. */
 const apart = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
-/** Of both signs alike, and not as y (1 - y), which is 0 where y rounds to 1. */
+/** Symmetric in x, unlike y (1 - y), which is 0 if y rounds to 1. */
 const logisticSlope = (x: number) => Math.exp(-Math.abs(x)) / (1 + Math.exp(-Math.abs(x))) ** 2;
 const geluInner = (x: number) => Math.sqrt(8 / Math.PI) * (x + 0.044715 * x ** 3);
 
@@ -113,7 +113,7 @@ export const unaryReferences = {
     derivative: (x) => cdf(x) + x * density(x),
   },
   geluTanh: {
-    // (1 + tanh(u / 2)) / 2 is the logistic function of u, which does not cancel.
+    // (1 + tanh(u / 2)) / 2 is the logistic function of u, which has no cancellation.
     forward: (x) => x * logistic(geluInner(x)),
     derivative: (x) => {
       const slope = Math.sqrt(8 / Math.PI) * (1 + 0.134145 * x * x);

@@ -10,7 +10,7 @@ import { map, type NdArray, ndarray, sizeOf } from './ndarray.ts';
 import { type BinaryReference, binaryReferences, type UnaryReference, unaryReferences } from './pointwise-table.ts';
 import type { Reference } from './reference.ts';
 
-/** For each element of `shape`, where in an array of `from` its broadcast value stands. */
+/** For each element of `shape`, the index of its broadcast value in an array of shape `from`. */
 export function places(shape: readonly number[], from: readonly number[]): number[] {
   const missing = shape.length - from.length;
   return Array.from({ length: sizeOf(shape) }, (_, i) => {
@@ -36,17 +36,17 @@ export function broadcastShape(...shapes: (readonly number[])[]): number[] {
   );
 }
 
-/** Adds up what went to each element of an array of `shape`. */
+/** Sums the gradients of each element of an array of `shape`. */
 function gathered(shape: readonly number[], at: number[], values: (i: number) => number): NdArray {
   const sum = ndarray(shape, new Array(sizeOf(shape)).fill(0));
   for (let i = 0; i < at.length; i++) sum.data[at[i]!]! += values(i);
   return sum;
 }
 
-/** dy times the slope, but for rows that mask: those let nothing through where it is 0. */
+/** dy times the slope. Rows that mask give 0 if the slope is 0, even if dy is not finite. */
 const passed = ({ masks }: UnaryRow | BinaryRow, dy: number, slope: number) => (masks && slope === 0 ? 0 : dy * slope);
 
-/** A row of one input with its options, as the table's float64 functions have it. */
+/** A row with one input and its options, from the table's float64 functions. */
 export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, number>> {
   const row = unaryTable[name] as UnaryRow;
   const { options = {} } = row;
@@ -87,7 +87,7 @@ export function binary(name: BinaryName): Reference<[a: NdArray, b: NdArray]> {
   };
 }
 
-/** A number as the exponent is a row of its own. */
+/** A number as the exponent is a separate row. */
 export const pow: Reference<[a: NdArray, b?: NdArray], Record<string, number>> = {
   forward: ([a, b], attrs) => (b ? binary('pow').forward([a, b], {}) : unary('power').forward([a], attrs)),
   backward: ([a, b], y, dout, attrs) =>
@@ -101,7 +101,7 @@ export const gelu: Reference<[x: NdArray], { approximate?: boolean }> = {
     unary(approximate ? 'geluTanh' : 'gelu').backward(inputs, y, dout, {}),
 };
 
-/** y = a where the condition is not 0, else b. */
+/** y = a if the condition is not 0, else b. */
 export const where: Reference<[condition: NdArray, a: NdArray, b: NdArray]> = {
   forward([condition, a, b]) {
     const shape = broadcastShape(condition.shape, a.shape, b.shape);
@@ -115,7 +115,7 @@ export const where: Reference<[condition: NdArray, a: NdArray, b: NdArray]> = {
       atC.map((i, k) => (condition.data[i] !== 0 ? a.data[atA[k]!]! : b.data[atB[k]!]!)),
     );
   },
-  /** Each element's dout goes to the side it was taken from. */
+  /** Each element of dout belongs to the operand from which y was taken. */
   backward([condition, a, b], y, dout) {
     const atC = places(y.shape, condition.shape);
     const taken = (i: number) => condition.data[atC[i]!] !== 0;

@@ -9,8 +9,8 @@ export interface PoolAttrs {
 }
 
 /**
- * For each output cell, the offset in `x` of its maximum: the first in row-major order among equals, and the first NaN
- * before anything else. Cells outside the image do not take part.
+ * For each output cell, the offset in `x` of its maximum: the first NaN if there is one, else the first of equal maxima in row-major
+ * order. Cells outside the image are ignored.
  */
 function argmax(x: NdArray, attrs: PoolAttrs): { shape: number[]; at: Int32Array } {
   const [n = 0, height = 0, width = 0, channels = 0] = x.shape;
@@ -66,7 +66,7 @@ export const maxPool2d: Reference<[x: NdArray], PoolAttrs> = {
   },
 };
 
-/** Calls `visit` with each output cell and the offsets in `x` of the pixels of its window that lie inside the image. */
+/** Calls `visit` with each output cell and the offsets in `x` of the pixels of its window that are inside the image. */
 function eachWindow(x: NdArray, attrs: PoolAttrs, visit: (cell: number, pixels: number[]) => void): number[] {
   const [n = 0, height = 0, width = 0, channels = 0] = x.shape;
   const [poolHeight, poolWidth] = pair(attrs.poolSize);
@@ -94,7 +94,7 @@ function eachWindow(x: NdArray, attrs: PoolAttrs, visit: (cell: number, pixels: 
   return shape;
 }
 
-/** y[n,oy,ox,c] = mean of x over the pixels of the window that lie inside the image: padding is not counted. */
+/** y[n,oy,ox,c] = mean of x over the pixels of the window that are inside the image; padding does not count. */
 export const avgPool2d: Reference<[x: NdArray], PoolAttrs> = {
   forward([x], attrs) {
     const means: number[] = [];
@@ -104,7 +104,7 @@ export const avgPool2d: Reference<[x: NdArray], PoolAttrs> = {
     return ndarray(shape, means);
   },
 
-  /** Each pixel of a window of k pixels gets dout / k. */
+  /** dx of each pixel of a window of k pixels: dout / k. */
   backward([x], _output, dout, attrs) {
     const dx = zerosLike(x);
     eachWindow(x, attrs, (cell, pixels) => {
@@ -126,7 +126,7 @@ export const globalAveragePool2d: Reference<[x: NdArray]> = {
     return y;
   },
 
-  /** dx = dout / (H W) everywhere. */
+  /** dx = dout / (H W). */
   backward([x], _output, dout) {
     const [, height = 0, width = 0, channels = 0] = x.shape;
     const at = (i: number) => Math.floor(i / (height * width * channels)) * channels + (i % channels);

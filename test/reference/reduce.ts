@@ -6,7 +6,7 @@ export interface ReduceAttrs {
   keepDims?: boolean;
 }
 
-/** The shape that is left, and for each element of x the place in the result that it goes to. */
+/** The shape of the result, and for each element of x the index of its result. */
 function reduction(x: NdArray, { axis, keepDims }: ReduceAttrs): { shape: number[]; target: number[]; count: number } {
   const rank = x.shape.length;
   const named = axis === undefined ? x.shape.map((_, d) => d) : [axis].flat().map((d) => (d + rank) % rank);
@@ -33,7 +33,7 @@ function sums(x: NdArray, attrs: ReduceAttrs): NdArray {
   return y;
 }
 
-/** y = sum of the x_i that go into it; dx_i = dout */
+/** y = sum of its x_i; dx_i = dout */
 export const sum: Reference<[x: NdArray], ReduceAttrs> = {
   forward: ([x], attrs) => sums(x, attrs),
   backward([x], _output, dout, attrs) {
@@ -42,7 +42,7 @@ export const sum: Reference<[x: NdArray], ReduceAttrs> = {
   },
 };
 
-/** y = (1/n) sum of the x_i that go into it; dx_i = dout / n */
+/** y = (1/n) sum of its x_i; dx_i = dout / n */
 export const mean: Reference<[x: NdArray], ReduceAttrs> = {
   forward([x], attrs) {
     const { count } = reduction(x, attrs);
@@ -54,7 +54,7 @@ export const mean: Reference<[x: NdArray], ReduceAttrs> = {
   },
 };
 
-/** y = the largest (or smallest) x_i, NaN if there is one; dx_i = dout / k for the k that equal it (PyTorch's amax). */
+/** y = the largest (or smallest) x_i, or NaN if any is NaN; dx_i = dout / k for the k elements equal to y (PyTorch's amax). */
 function extreme(better: (a: number, b: number) => number): Reference<[x: NdArray], ReduceAttrs> {
   return {
     forward([x], attrs) {
@@ -93,14 +93,14 @@ export const variance: Reference<[x: NdArray], ReduceAttrs & { ddof?: number }> 
   },
 };
 
-/** The place of the first minimum, or of the first NaN. */
+/** Index of the first minimum, or of the first NaN. */
 export const argmin = (x: NdArray, attrs: { axis?: number; keepDims?: boolean }): NdArray =>
   argmax(
     map(x, (value) => -value),
     attrs,
   );
 
-/** The place of the first maximum, or of the first NaN, along `axis` (in the flattened x when left out). */
+/** Index of the first maximum, or of the first NaN, along `axis` (default: in the flattened x). */
 export function argmax(x: NdArray, attrs: { axis?: number; keepDims?: boolean }): NdArray {
   const { shape, target } = reduction(x, attrs);
   const rank = x.shape.length;

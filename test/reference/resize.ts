@@ -6,7 +6,7 @@ export interface ResizeAttrs {
   method?: 'bilinear' | 'nearest';
 }
 
-/** The pixels of one axis that place o takes from, with their weights; those of weight 0 left out. */
+/** The input pixels of output pixel o along one axis, with their weights, without those of weight 0. */
 function taps(o: number, length: number, size: number, method = 'bilinear'): [pixel: number, weight: number][] {
   if (method === 'nearest') return [[Math.floor(((o + 0.5) * length) / size), 1]];
   const place = ((o + 0.5) * length) / size - 0.5;
@@ -21,7 +21,7 @@ function taps(o: number, length: number, size: number, method = 'bilinear'): [pi
       ];
 }
 
-/** Calls f for each pair of an element of y and one of x that it takes from. */
+/** Calls f for each pair of an element of y and one of its inputs in x. */
 function forEachTap(
   x: NdArray,
   { size, method }: ResizeAttrs,
@@ -44,7 +44,7 @@ function forEachTap(
   }
 }
 
-/** y = weighted pixels around the place, half-pixel centres; dx the same weights the other way. */
+/** y = weighted sum of the pixels around the position, with half-pixel centers; dx uses the transposed weights. */
 export const resize: Reference<[x: NdArray], ResizeAttrs> = {
   forward([x], attrs) {
     const y = ndarray([x.shape[0]!, ...attrs.size, x.shape[3]!]);

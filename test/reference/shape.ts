@@ -5,7 +5,7 @@ export interface ReshapeAttrs {
   shape: readonly number[];
 }
 
-/** The same values under another shape, and back. */
+/** The same values in another shape; the gradient in the old one. */
 export const reshape: Reference<[x: NdArray], ReshapeAttrs> = {
   forward([x], { shape }) {
     const rest = sizeOf(x.shape) / sizeOf(shape.filter((n) => n !== -1));
@@ -27,7 +27,7 @@ function coordinates(i: number, shape: readonly number[]): number[] {
   return places;
 }
 
-/** Where a place lies, or -1 outside of the shape. */
+/** Flat index of a position, or -1 outside of the shape. */
 function offset(places: readonly number[], shape: readonly number[]): number {
   let at = 0;
   for (const [d, n] of shape.entries()) {
@@ -37,7 +37,7 @@ function offset(places: readonly number[], shape: readonly number[]): number {
   return at;
 }
 
-/** An operator of which each element is one of x (by its place) or a constant; the gradient goes back the same way. */
+/** An operator whose elements are elements of x (by index) or a constant; each gradient goes to the same element. */
 function moves<Attrs>(
   shapeOf: (x: NdArray, attrs: Attrs) => readonly number[],
   placeOf: (place: number[], x: NdArray, attrs: Attrs) => number[],
@@ -61,7 +61,7 @@ function moves<Attrs>(
   };
 }
 
-/** Axis d of y is axis axes[d] of x (reversed order when left out). */
+/** Axis d of y is axis axes[d] of x (default: reversed order). */
 export const transpose = moves<{ axes?: readonly number[] }>(
   (x, attrs) => orderOf(x, attrs).map((d) => x.shape[d]!),
   (place, x, attrs) => {
@@ -76,14 +76,14 @@ function orderOf(x: NdArray, { axes }: { axes?: readonly number[] }): number[] {
   return x.shape.map((_, d) => (axes ? (axes[d]! + rank) % rank : rank - 1 - d));
 }
 
-/** x in the middle of a constant. */
+/** x surrounded by a constant. */
 export const pad = moves<{ paddings: [number, number][]; value?: number }>(
   (x, { paddings }) => x.shape.map((n, d) => paddings[d]![0] + n + paddings[d]![1]),
   (place, _x, { paddings }) => place.map((p, d) => p - paddings[d]![0]),
   ({ value = 0 }) => value,
 );
 
-/** Part of x. */
+/** A slice of x. */
 export const slice = moves<{ begin: number[]; size: number[] }>(
   (x, { begin, size }) => size.map((n, d) => (n === -1 ? x.shape[d]! - begin[d]! : n)),
   (place, _x, { begin }) => place.map((p, d) => p + begin[d]!),
@@ -96,18 +96,18 @@ function reshaping<Attrs>(shapeOf: (x: NdArray, attrs: Attrs) => number[]): Refe
   };
 }
 
-/** An axis of size 1 more. */
+/** Adds an axis of size 1. */
 export const expandDims = reshaping<{ axis: number }>((x, { axis }) =>
   x.shape.toSpliced(axis < 0 ? axis + x.shape.length + 1 : axis, 0, 1),
 );
 
-/** The named axes of size 1 fewer, or all of them. */
+/** Removes the given axes of size 1, by default all. */
 export const squeeze = reshaping<{ axis?: number | number[] }>((x, { axis }) => {
   const named = axis === undefined ? null : [axis].flat().map((d) => (d < 0 ? d + x.shape.length : d));
   return x.shape.filter((n, d) => (named ? !named.includes(d) : n !== 1));
 });
 
-/** Arrays one after another along an axis; each gets its own part of dout. */
+/** Concatenates arrays along an axis; the gradient of each is its slice of dout. */
 export const concat: Reference<readonly NdArray[], { axis?: number }> = {
   forward(parts, { axis = 0 }) {
     const [first] = parts as [NdArray];
@@ -133,7 +133,7 @@ export const concat: Reference<readonly NdArray[], { axis?: number }> = {
   },
 };
 
-/** Arrays side by side along a new axis: each expanded, then concatenated. */
+/** Stacks arrays along a new axis: each expanded, then concatenated. */
 export const stack: Reference<readonly NdArray[], { axis?: number }> = {
   forward(parts, { axis = 0 }) {
     const wide = parts.map((part) => expandDims.forward([part], { axis }));
@@ -173,7 +173,7 @@ function gatherSource(i: number, rows: number, inner: number, indices: NdArray):
   return (Math.floor(line / count) * rows + indices.data[line % count]!) * inner + (i % inner);
 }
 
-/** 1 at the label, 0 elsewhere; NaN for a label that is no class. */
+/** 1 at the label, 0 elsewhere; NaN for a label outside the classes. */
 export function oneHot(labels: NdArray, { classes }: { classes: number }): NdArray {
   return map(ndarray([...labels.shape, classes]), (_, i) => {
     const label = labels.data[Math.floor(i / classes)]!;

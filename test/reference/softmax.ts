@@ -5,7 +5,7 @@ export interface SoftmaxAttrs {
   axis?: number;
 }
 
-/** The places in x of each row along the axis. */
+/** The indices in x of each row along the axis. */
 function rows(x: NdArray, { axis = -1 }: SoftmaxAttrs): number[][] {
   const d = (axis + x.shape.length) % x.shape.length;
   const stride = sizeOf(x.shape.slice(d + 1));
@@ -23,7 +23,7 @@ function normaliser(x: NdArray, row: number[]): [max: number, sum: number] {
   return [max, row.reduce((sum, i) => sum + Math.exp(x.data[i]! - max), 0)];
 }
 
-/** y_j = exp(x_j - m) / sum_k exp(x_k - m), m the row's maximum. */
+/** y_j = exp(x_j - m) / sum_k exp(x_k - m), where m is the row's maximum. */
 export const softmax: Reference<[x: NdArray], SoftmaxAttrs> = {
   forward([x], attrs) {
     const y = zerosLike(x);
@@ -45,7 +45,7 @@ export const softmax: Reference<[x: NdArray], SoftmaxAttrs> = {
   },
 };
 
-/** y_j = x_j - m - log sum_k exp(x_k - m), m the row's maximum. */
+/** y_j = x_j - m - log sum_k exp(x_k - m), where m is the row's maximum. */
 export const logSoftmax: Reference<[x: NdArray], SoftmaxAttrs> = {
   forward([x], attrs) {
     const y = zerosLike(x);

@@ -1,4 +1,4 @@
-/** What metrics of values are, in float64, from the definitions and over all rows at once. */
+/** Metrics of values in float64, from their definitions, over all rows at once. */
 export interface ValueFigures {
   meanAbsoluteError: number;
   meanSquaredError: number;
@@ -8,7 +8,7 @@ export interface ValueFigures {
 
 const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Coefficient of determination as 1 - (unexplained variance / variance): the share of the targets' variance about their mean. */
+/** Coefficient of determination: 1 - (unexplained variance / variance of the targets). */
 function determination(outputs: readonly number[], targets: readonly number[]): number {
   const center = average(targets);
   const variance = average(targets.map((t) => (t - center) ** 2));
@@ -17,7 +17,7 @@ function determination(outputs: readonly number[], targets: readonly number[]): 
   return 1 - unexplained / variance;
 }
 
-/** @param outputs rows of `columns` values, as are the targets */
+/** @param outputs rows of `columns` values, like the targets */
 export function valueFigures(outputs: ArrayLike<number>, targets: ArrayLike<number>, columns: number): ValueFigures {
   const errors = Array.from(targets, (t, i) => t - outputs[i]!);
   const column = (values: ArrayLike<number>, c: number) => Array.from(values).filter((_, i) => i % columns === c);

@@ -6,8 +6,8 @@ export function pair(value: Pair): readonly [number, number] {
 }
 
 /**
- * Output length along one axis and how many cells of padding come before the first, as TensorFlow has it: 'same' gives
- * ceil(input / stride) outputs and, when the padding is odd, puts the extra cell at the end.
+ * Output length along one axis and number of padding cells before the first one, as in TensorFlow: 'same' gives
+ * ceil(input / stride) outputs and, if the padding is odd, puts the extra cell at the end.
  */
 export function windowAxis(input: number, kernel: number, stride: number, dilation: number, padding: Padding) {
   const reach = (kernel - 1) * dilation + 1;
