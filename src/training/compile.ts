@@ -24,21 +24,23 @@ export interface CompileOptions {
   /** A loss, the name of one with its defaults, or a function of output and target that returns a scalar (see `CustomLoss`). */
   loss: LossName | Loss | ((output: Tensor, target: Tensor) => Tensor);
   /**
-   * Accuracy is reported without being named where targets are classes, since it comes with the loss; `topK5` (any number),
-   * `precision`, `recall` and `f1` (means over the classes; of a model of one unit, those of class 1) are counted only where they are named.
-   * Where several labels may hold at once (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), every label counts by a
-   * threshold of a half: `accuracy` is the share of right ones, as in Keras's BinaryAccuracy, the others are means over the labels.
-   * `mae`, `mse`, `rootMeanSquaredError` and `r2Score` compare the values with the targets, over all samples (see `ValueMetrics`); so does a
-   * function of operators `(output, target) => values`, which is logged by its name (see `CustomMetric`).
+   * Metrics in addition to the loss. Default none, except that accuracy is always reported if targets are classes.
+   *
+   * - `topK5` (or another number), `precision`, `recall`, `f1`: the last three are means over the classes; for a model with one unit, those
+   *   of class 1.
+   * - With independent labels (rows of 0 and 1 for sigmoids, or for binary cross-entropy from logits), a label is predicted if its output is
+   *   above 0.5. `accuracy` is the share of correct labels, as in Keras's BinaryAccuracy; scores are means over the labels.
+   * - `mae`, `mse`, `rootMeanSquaredError` and `r2Score` compare values with targets, over all samples (see `ValueMetrics`).
+   * - A function of operators `(output, target) => values` is logged by its name (see `CustomMetric`).
    */
   metrics?: readonly (MetricName | MetricFunction | CustomMetric)[];
 }
 
-/** What `compile` chose. */
+/** Optimizer, loss and metrics of a compiled model. */
 export interface Compiled {
   optimizer: Optimizer;
   loss: Loss;
-  /** What the loss is given. */
+  /** Whether the loss takes the model's output or its logits. */
   input: LossInput;
   metrics: readonly Metric[];
 }
@@ -55,7 +57,7 @@ export function compile(
   const input = lossInputFor(loss, finalActivation);
   checkUnits(loss, model);
   const metrics = readMetrics(options.metrics ?? []);
-  // These throw where they do not suit.
+  // The constructors throw if a metric does not fit the model.
   new MetricCounts(metrics, outputShape, {
     byLabel: hasIndependentLabels('values', { finalActivation, outputShape, loss }),
   });
@@ -63,7 +65,7 @@ export function compile(
   return { optimizer, loss, input, metrics };
 }
 
-/** @throws ArgumentError where a softmax has one unit: its output is 1 whatever the weights, so nothing below it would be trained */
+/** @throws ArgumentError if a softmax has one unit: its output is always 1, so nothing below it would be trained */
 function checkUnits(
   loss: Loss,
   { outputShape, plannedLayers }: { outputShape: Shape; plannedLayers: readonly PlannedLayer[] },
@@ -84,7 +86,7 @@ function checkUnits(
   }
 }
 
-/** The name of a layer, in models inside too, that is a softmax over one unit. */
+/** The name of a layer, also in nested models, that is a softmax over one unit. */
 function constantSoftmax(layers: readonly PlannedLayer[]): string | undefined {
   for (const { layer, name, outputShape } of layers) {
     if ('plannedLayers' in layer) {

@@ -1,26 +1,27 @@
-/** Runs several things of which each must be tried, and keeps the first error: later ones may only follow from it. */
+/** Runs functions one after another, also after errors, and keeps the first error: later ones may only follow from it. */
 export class FirstError {
-  private found: { error: unknown } | null = null;
+  private first: { error: unknown } | null = null;
 
   get hasError(): boolean {
-    return this.found !== null;
+    return this.first !== null;
   }
 
-  /** What was thrown first. */
+  /** The first error; undefined if there is none. */
   get error(): unknown {
-    return this.found?.error;
+    return this.first?.error;
   }
 
+  /** Runs `body` and waits for it; does not throw. */
   async try(body: () => unknown): Promise<void> {
     try {
       await body();
     } catch (error) {
-      this.found ??= { error };
+      this.first ??= { error };
     }
   }
 
   /** @throws the first error, if there was one */
   throw(): void {
-    if (this.found) throw this.found.error;
+    if (this.first) throw this.first.error;
   }
 }

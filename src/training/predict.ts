@@ -12,14 +12,14 @@ import { isSource } from './batches/training-data.ts';
 import { Throttle } from './throttle.ts';
 import type { Trainable } from './trainable.ts';
 
-/** Results that gather on the GPU before the host reads them: few read-backs, and memory for few results. */
-const HELD_BYTES = 2 ** 24;
+/** Bytes of outputs that are collected on the GPU between read-backs, a compromise of few read-backs and little memory. */
+const OUTPUT_BYTES = 2 ** 24;
 
 /** Options of `Model.predict`. */
 export interface PredictOptions {
   /** Samples of a batch. Default 32. */
   batchSize?: number;
-  /** Whether the result is a list with the values of each sample, rather than one flat array. Default false. */
+  /** Whether the result is a list with an array for each sample, instead of one flat array. Default false. */
   rows?: boolean;
   /** Ends the call with AbortedError. */
   signal?: AbortSignal;
@@ -55,12 +55,15 @@ async function predictFlat(
   }
 }
 
-/** A recorded pass over some data whose outputs gather on the GPU. */
+/** A recorded pass over some data whose outputs are collected on the GPU. */
 class Predictor {
-  private readonly held: DeviceArray;
+  /** f32 [capacity, columns] of each replica. */
+  private readonly outputs: DeviceArray;
+  /** Samples whose outputs fit into `outputs`. */
   private readonly capacity: number;
+  /** Values of one sample's output. */
   private readonly columns: number;
-  private readonly runner: SourceBatches;
+  private readonly batches: SourceBatches;
 
   constructor(
     private readonly model: Trainable,
@@ -70,31 +73,31 @@ class Predictor {
     const { device, size } = data;
     const { replicas: models } = model;
     this.columns = sizeOf(model.outputShape);
-    const batchesHeld = Math.max(1, Math.floor(HELD_BYTES / (4 * models * batchSize * this.columns)));
-    this.capacity = Math.min(batchesHeld * batchSize, Math.ceil(size / batchSize) * batchSize);
-    this.held = DeviceArray.empty(device, [this.capacity, this.columns], { replicas: models }).keep(
+    const batchCapacity = Math.max(1, Math.floor(OUTPUT_BYTES / (4 * models * batchSize * this.columns)));
+    this.capacity = Math.min(batchCapacity * batchSize, Math.ceil(size / batchSize) * batchSize);
+    this.outputs = DeviceArray.empty(device, [this.capacity, this.columns], { replicas: models }).keep(
       'outputs of predict',
     );
     const step: Step = ({ x }) =>
-      scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.runner.state, this.held)));
-    this.runner = new SourceBatches(data, batchSize, step, models);
+      scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.batches.state, this.outputs)));
+    this.batches = new SourceBatches(data, batchSize, step, models);
   }
 
   /** @throws AbortedError */
   async run(signal?: AbortSignal): Promise<Float32Array> {
     checkSignal('predict', signal);
-    const { runner, held, capacity, columns } = this;
+    const { batches, outputs, capacity, columns } = this;
     const { device, replicas } = this.model;
-    const size = runner.samples;
+    const size = batches.samples;
     const result = new Float32Array(replicas * size * columns);
     const throttle = new Throttle(device);
-    for (let i = 0, read = 0, done = 0; i < runner.stepsPerEpoch; i++) {
+    for (let i = 0, read = 0, done = 0; i < batches.stepsPerEpoch; i++) {
       if (signal?.aborted) throw new AbortedError('predict: stopped on request');
-      done += runner.run(i);
+      done += batches.run(i);
       await throttle.afterStep();
       if (done - read < capacity && done < size) continue;
-      const bytes = 4 * ((replicas - 1) * capacity + done - read) * columns; // whole ones, and what the last one has
-      const values = new Float32Array(await device.read(held.storage, bytes));
+      const bytes = 4 * ((replicas - 1) * capacity + done - read) * columns; // all rows of the first replicas, and those used of the last
+      const values = new Float32Array(await device.read(outputs.storage, bytes));
       for (let r = 0; r < replicas; r++) {
         const first = r * capacity * columns;
         result.set(values.subarray(first, first + (done - read) * columns), (r * size + read) * columns);
@@ -105,8 +108,8 @@ class Predictor {
   }
 
   dispose(): void {
-    this.runner.dispose();
-    this.held.dispose();
+    this.batches.dispose();
+    this.outputs.dispose();
   }
 }
 

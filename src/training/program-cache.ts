@@ -1,4 +1,4 @@
-/** How many at most: each holds the memory of what it computes on the way. */
+/** Each program holds the memory of its intermediate results. */
 const MAX_PROGRAMS = 4;
 
 interface Resource {
@@ -6,27 +6,27 @@ interface Resource {
 }
 
 /**
- * Recorded programs that a model keeps between calls, so that measuring the same data again records nothing anew. Who uses one takes
- * it out and gives it back, so that calls that overlap have one each.
+ * Recorded programs that a model keeps between calls, so that another call with the same data does not record again. A call removes its
+ * program from the cache while it runs, so overlapping calls never share one.
  */
 export class ProgramCache {
   private entries: { key: readonly unknown[]; resource: Resource }[] = [];
 
-  /** What was given back under the same key (compared part by part), or a new one. */
-  acquire<T extends Resource>(key: readonly unknown[], make: () => T): T {
-    const at = this.entries.findIndex(
-      (entry) => entry.key.length === key.length && entry.key.every((part, i) => Object.is(part, key[i])),
+  /** Removes the program with this key from the cache, or creates one. Keys are equal if all their items are identical. */
+  acquire<T extends Resource>(key: readonly unknown[], create: () => T): T {
+    const index = this.entries.findIndex(
+      (entry) => entry.key.length === key.length && entry.key.every((item, i) => Object.is(item, key[i])),
     );
-    return at < 0 ? make() : (this.entries.splice(at, 1)[0]!.resource as T);
+    return index < 0 ? create() : (this.entries.splice(index, 1)[0]!.resource as T);
   }
 
-  /** Keeps it for the next call; the one that was not used for the longest time goes. */
+  /** Adds a program to the cache; the least recently used one is disposed if there are too many. */
   release(key: readonly unknown[], resource: Resource): void {
     this.entries.push({ key, resource });
     if (this.entries.length > MAX_PROGRAMS) this.entries.shift()!.resource.dispose();
   }
 
-  /** Disposes all that was given back; the next calls make theirs anew. */
+  /** Disposes all cached programs; later calls record theirs again. */
   dispose(): void {
     const { entries } = this;
     this.entries = [];

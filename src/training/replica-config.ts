@@ -3,15 +3,15 @@ import { DataError } from '../base/errors.ts';
 import type { LayerDescription } from '../nn/graph/graph-config.ts';
 import { type Regularizer, type RegularizerName, regularizerOf } from '../nn/regularizers.ts';
 
-/** A number of a layer that replicas may differ in: one for all, or one for each. */
+/** A number of a layer: one for all replicas, or one for each. */
 export type ReplicaNumber = number | readonly number[];
 
-/** Makes one number of those that several models have in one place, or of the one that a single model has there. */
+/** Combines the numbers that the models have in one place. */
 type Combine = (values: readonly ReplicaNumber[]) => ReplicaNumber;
 
 /**
- * Models of one structure as one: the first, in which every number that replicas may differ in (rates of dropout, penalties) is what
- * `combine` makes of those of all models. A layer without a penalty counts as one with a penalty of 0, and has none where `combine` gives 0.
+ * One description for models of the same structure: the first model, with every number that may differ between replicas (dropout rates,
+ * penalties) replaced by the combined one. A missing penalty counts as 0, and a combined penalty of 0 is left out.
  */
 export function combineConfigs(models: readonly LayerDescription[], combine: Combine): LayerDescription {
   const { className, config } = models[0]!;
@@ -31,7 +31,7 @@ export function combineConfigs(models: readonly LayerDescription[], combine: Com
     const values = models.map((model) => model.config[name]);
     if (!name.endsWith('Regularizer') || !values.every(isPenalty)) continue;
     const penalties = values.map((value) => regularizerOf(name, value) ?? { l1: 0, l2: 0 });
-    const [l1, l2] = [combine(penalties.map((one) => one.l1)), combine(penalties.map((one) => one.l2))];
+    const [l1, l2] = [combine(penalties.map((penalty) => penalty.l1)), combine(penalties.map((penalty) => penalty.l2))];
     delete combined[name];
     if (l1 !== 0 || l2 !== 0) combined[name] = { l1, l2 };
   }
@@ -46,15 +46,15 @@ const isPenalty = (value: unknown): value is RegularizerName | Regularizer | nul
   (typeof value === 'object' && ('l1' in value || 'l2' in value));
 
 /**
- * The model of one replica: of every list the number that this replica has.
+ * The model of one replica: every list of numbers is replaced by the number of this replica.
  * @param model a description that `modelFromConfig` accepts
- * @throws DataError for a list that has none for it
+ * @throws DataError if a list has no number for the replica
  */
 export const configOfReplica = (model: LayerDescription, replica: number): LayerDescription =>
   combineConfigs([model], ([value]) => {
     if (typeof value === 'number') return value;
-    const own = value![replica];
-    if (own !== undefined) return own;
+    const replicaValue = value![replica];
+    if (replicaValue !== undefined) return replicaValue;
     throw new DataError(
       `model config: ${formatValue(value)} has a number for each replica, but none for replica ${replica}`,
     );

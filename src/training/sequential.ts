@@ -6,12 +6,12 @@ import type { SymbolicTensor } from '../nn/layers/layer.ts';
 import { Layer } from '../nn/layers/layer.ts';
 import { Model } from './model.ts';
 
-/** A stack of layers, each fed by the one before. */
+/** A stack of layers: the output of each layer is the input of the next. */
 export class Sequential extends Model {
   protected static override readonly className = 'Sequential';
   override readonly kind = 'Sequential';
 
-  /** @throws ArgumentError without layers, inputShape or with a name used twice; ShapeError when layers do not fit together */
+  /** @throws ArgumentError without layers or inputShape, or if a name is used twice; ShapeError if layers do not fit together */
   constructor(layers: readonly Layer[], name?: string, ...surplus: never[]) {
     checkSurplus('Sequential', surplus);
     super({ ...chain(layers), name });
@@ -26,11 +26,11 @@ function chain(given: readonly Layer[]): { inputs: SymbolicTensor; outputs: Symb
         'first: new Sequential([new Dense({ units: 1, inputShape: [2] }), ...])',
     );
   }
-  const other = layers.findIndex((layer) => !(layer instanceof Layer));
-  if (other >= 0) {
-    const made = typeof layers[other] === 'function' ? ': make the layer with new' : '';
+  const invalid = layers.findIndex((layer) => !(layer instanceof Layer));
+  if (invalid >= 0) {
+    const hint = typeof layers[invalid] === 'function' ? ': make the layer with new' : '';
     throw new ArgumentError(
-      `Sequential: takes a list of layers, but number ${other} of it is ${typeof layers[other] === 'function' ? 'a function or class' : formatValue(layers[other])}${made}`,
+      `Sequential: takes a list of layers, but number ${invalid} of it is ${typeof layers[invalid] === 'function' ? 'a function or class' : formatValue(layers[invalid])}${hint}`,
     );
   }
   const first: Layer = layers[0]!;

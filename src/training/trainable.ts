@@ -8,7 +8,7 @@ import type { Weight } from '../nn/weights/weight.ts';
 import type { Compiled } from './compile.ts';
 import type { ProgramCache } from './program-cache.ts';
 
-/** What training, evaluation and prediction need of a model; `Model` documents each member. */
+/** The members of a model that training, evaluation and prediction use; `Model` documents them. */
 export interface Trainable {
   readonly title: string;
   /** @throws ArgumentError before `build` */

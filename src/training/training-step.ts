@@ -12,8 +12,8 @@ import { Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
 
 /**
- * @throws ArgumentError where no layer is left that training would change. Weights that no gradient changes count: a batch
- *   normalisation without scale and offset trains its averages
+ * @throws ArgumentError if no layer with weights is trainable. Weights without a gradient count: a batch normalization without scale and
+ *   offset trains its averages
  */
 export function checkTrainable(subject: string, model: Trainable): void {
   const { weights } = model;
@@ -22,11 +22,11 @@ export function checkTrainable(subject: string, model: Trainable): void {
     weights.length === 0
       ? `${subject}: ${model.title} has no weights, so there is nothing to train; evaluate and predict need no training`
       : `${subject}: all layers of ${model.title} that have weights are frozen, so there is nothing to train; set trainable = true on ` +
-          'those that training is to change, such as the head (a slice of layers may hold none with weights)',
+          'the layers to train, such as the head (a slice of layers may contain only layers without weights)',
   );
 }
 
-/** What dispatches one training step: loss, gradients and the update of the weights; the batch joins the objective's totals. */
+/** A training step: loss, gradients, update of the weights, and addition of the batch to the totals of `objective`. */
 export function createTrainingStep(model: Trainable, objective: Objective, seed: Seeds, state: () => StepState): Step {
   const { parameters } = model;
   const { optimizer } = model.training;
@@ -36,34 +36,34 @@ export function createTrainingStep(model: Trainable, objective: Objective, seed:
       const result = objective.apply(x, targets!, { training: true, seed, step: state() });
       const total = parameters.penalties?.addTo(result.loss) ?? result.loss;
       objective.count(result, total); // before the backward pass, which releases the output
-      if (parameters.trainableRanges.length === 0) return; // averages alone move, see `checkTrainable`
+      if (parameters.trainableRanges.length === 0) return; // only averages change, see `checkTrainable`
       backward(result.loss, undefined, { releaseAll: true });
       parameters.collectGrads();
       optimizer.apply(parameters, state());
-      parameters.zeroGrad(); // a loop of one's own that follows begins without them
+      parameters.zeroGrad(); // a custom training loop that follows must begin without gradients
     });
 }
 
-/** What the uniform of the model's step number `step` holds. */
-function valuesOf(model: Trainable, step: number): StepValues {
+/** Values of the step's uniform for step `step`, from 1. */
+function stepValues(model: Trainable, step: number): StepValues {
   const { optimizer } = model.training;
   return { step, rates: optimizer.ratesAt(step) };
 }
 
-/** The next step of the model's optimiser, which is about to be taken. */
+/** Counts the next step of the optimizer, which must run after this call. @returns the values of its uniform */
 export function advanceOptimizer(model: Trainable): StepValues {
   model.parameters.hasInitialValues = false;
-  model.parameters.zeroGrad(); // the step writes its own in their place
-  return valuesOf(model, ++model.training.optimizer.iterations);
+  model.parameters.zeroGrad(); // the recorded step overwrites them
+  return stepValues(model, ++model.training.optimizer.iterations);
 }
 
-/** A training step of a compiled model, recorded as `fit` does it, on the first batch of `data`. */
+/** A training step of a compiled model, recorded as in `fit`, on the first batch of the data. */
 export interface RecordedStep {
   program: Program;
   batchSize: number;
-  /** What the runs are counted in. */
+  /** Receives the totals of the runs. */
   objective: Objective;
-  /** Writes the step's uniform and submits the program. Who runs it puts back what it writes: see `preserving`. */
+  /** Writes the step's uniform and submits the program. It changes the weights; to restore them, see `preserving`. */
   run(): void;
   dispose(): void;
 }
@@ -82,27 +82,25 @@ export function recordTrainingStep(
   const prepared = PreparedData.of(subject, model, data);
   const { source } = prepared;
   if (!source) {
-    throw new ArgumentError(
-      `${subject}: takes samples that are all there, as a loader or { x, y }, but was given a stream`,
-    );
+    throw new ArgumentError(`${subject}: takes samples as a loader or { x, y }, but was given a stream`);
   }
   const batchSize = prepared.batchSize(options.batchSize)!;
   const { optimizer } = model.training;
   optimizer.build(model.parameters);
   const objective = new Objective(subject, model, { encoding: prepared.encoding });
-  const step = createTrainingStep(model, objective, 0, () => runner.state);
-  const runner: SourceBatches = new SourceBatches(source, batchSize, step, model.replicas);
-  const values = valuesOf(model, optimizer.iterations + 1);
+  const step = createTrainingStep(model, objective, 0, () => batches.state);
+  const batches: SourceBatches = new SourceBatches(source, batchSize, step, model.replicas);
+  const values = stepValues(model, optimizer.iterations + 1);
   return {
-    program: runner.program(batchSize),
+    program: batches.program(batchSize),
     batchSize,
     objective,
     run() {
-      runner.run(0, values);
+      batches.run(0, values);
       model.device.flush();
     },
     dispose() {
-      runner.dispose();
+      batches.dispose();
       objective.dispose();
       prepared.dispose();
     },

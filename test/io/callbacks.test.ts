@@ -151,7 +151,7 @@ test.each<[what: string, make: () => unknown, says: RegExp]>([
   ['a checkpoint without options', () => new ModelCheckpoint(options(null)), /options must be an object/],
   ['a checkpoint without path', () => new ModelCheckpoint(options({})), /path must be that of a file/],
   ['another mode', () => new ModelCheckpoint(options({ path: 'x', mode: 'best' })), /mode must be auto, min or max/],
-  ['no figure', () => new ModelCheckpoint({ path: 'x', monitor: '' }), /monitor must be the name of a figure/],
+  ['no figure', () => new ModelCheckpoint({ path: 'x', monitor: '' }), /monitor must be the name of a metric/],
   ['half an epoch', () => new TensorBoard({ histogramFreq: 0.5 }), /histogramFreq must be an integer from 0 up/],
   ['no folder', () => new TensorBoard({ logDir: '' }), /logDir must be the path of a folder/],
   ['a JPEG', () => new TensorBoard({ modelImage: new Uint8Array(30) }), /modelImage must be the bytes of a PNG/],
@@ -204,7 +204,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     expect(loadWeights(model, at('e001-0.5-1'))).toHaveLength(4);
     expect([...(await model.weights[1]!.tensor.data())]).toEqual([1, 0]);
     await expect(save(model, { path: at('{nothing}') }, [1])).rejects.toThrow(
-      /no figure "nothing"; there are epoch, loss/,
+      /no metric "nothing"; there are epoch, loss/,
     );
     model.dispose();
   });
@@ -221,9 +221,9 @@ describeOnDevice('callbacks that write', (device: Device) => {
     expect(await savedAt(path)).toBe(2);
     const missing = save(model, best, [0.5], { valLoss: undefined });
     await expect(missing).rejects.toThrow(ArgumentError);
-    await expect(missing).rejects.toThrow(/no figure "valLoss".*need validationData/);
+    await expect(missing).rejects.toThrow(/no metric "valLoss".*need validationData/);
     const begin = () => new ModelCheckpoint(best).onTrainBegin({ model, monitored: ['loss', 'accuracy'] });
-    expect(begin).toThrow(/no figure "valLoss".*need validationData/);
+    expect(begin).toThrow(/no metric "valLoss".*need validationData/);
     model.dispose();
   });
 

@@ -39,7 +39,7 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
     const refused = train('ck-{valLoss:.2f}');
     await expect(refused).rejects.toThrow(ArgumentError);
     await expect(refused).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
-    await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no figure "nothing"/);
+    await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no metric "nothing"/);
     expect({ seen, files: readdirSync(folder) }).toEqual({ seen: [], files: [] });
     // All that an epoch has.
     await train('all', { validationData: loader });

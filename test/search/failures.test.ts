@@ -189,7 +189,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     const callbacks = () => [{ onEpochEnd: ({ epoch }: { epoch: number }) => void epochs.push(epoch) }];
     const run = random({}).search(data, { epochs: 3, callbacks });
     await expect(run).rejects.toThrow(
-      /no figure "valLoss"; there are epoch, loss.*need validationData or validationSplit/,
+      /no metric "valLoss"; there are epoch, loss.*need validationData or validationSplit/,
     );
     expect(epochs).toEqual([1]);
   });

@@ -285,7 +285,7 @@ describeOnDevice('the path of a ModelCheckpoint, as Keras and Python have it', (
     '%s is refused when it is made',
     (path) => {
       expect(() => new ModelCheckpoint({ path })).toThrow(ArgumentError);
-      expect(() => new ModelCheckpoint({ path })).toThrow(/is no figure such as \{epoch:02d\}/);
+      expect(() => new ModelCheckpoint({ path })).toThrow(/is not a metric such as \{epoch:02d\}/);
     },
   );
 

@@ -221,6 +221,6 @@ test.each([EarlyStopping, ReduceLROnPlateau])(
     const begin = () =>
       callback.onTrainBegin({ model: {} as Model, optimizer: new SGD(), monitored: ['loss', 'accuracy'] });
     expect(begin).toThrow(ArgumentError);
-    expect(begin).toThrow(/no figure "valLoss"; there are loss, accuracy; .*need validationData/);
+    expect(begin).toThrow(/no metric "valLoss"; there are loss, accuracy; .*need validationData/);
   },
 );

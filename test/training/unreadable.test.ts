@@ -64,7 +64,7 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
     [
       'profileStep: a stream',
       () => tg.profileStep(compiled(), (() => [data()]) as never, { seconds: 0.001 }),
-      /^profileStep: takes samples that are all there, as a loader or \{ x, y \}, but was given a stream/,
+      /^profileStep: takes samples as a loader or \{ x, y \}, but was given a stream/,
     ],
     ...[{ length: -1 }, { length: 1.5 }, { length: Number.NaN }].map((list): [string, () => unknown, RegExp] => [
       `pickImages: a list of length ${list.length}`,

@@ -81,7 +81,7 @@ export class Monitor {
   constructor(callback: string, figure: string, mode: MonitorMode = 'auto') {
     if (typeof figure !== 'string' || figure === '') {
       throw new ArgumentError(
-        `${callback}: monitor must be the name of a figure such as 'valLoss', not ${formatValue(figure)}`,
+        `${callback}: monitor must be the name of a metric such as 'valLoss', not ${formatValue(figure)}`,
       );
     }
     if (!['auto', 'min', 'max'].includes(mode)) {

@@ -9,10 +9,10 @@ import { metricName } from '../metrics/value-metrics.ts';
 import type { Trainable } from '../trainable.ts';
 import type { StateValue } from './training-state.ts';
 
-/** Samples of a data set that are looked at, spread over it: as many as this, or as have so many values together. */
-const LOOKED_AT = { samples: 256, values: 2 ** 18 };
+/** Samples of a data set in its checksum, spread over it: at most this many samples with at most this many values together. */
+const CHECKSUM_LIMITS = { samples: 256, values: 2 ** 18 };
 
-/** What the course of a model's training depends on, as JSON: layers, weights, loss and optimiser. */
+/** Description of a model as far as training depends on it, as JSON: layers, weights, loss, metrics and optimizer. */
 export function describeModel(model: Trainable): Record<string, StateValue> {
   const { optimizer, loss, metrics } = model.training;
   const weights = model.weights.map(({ name, spec, trainable }) => {
@@ -21,15 +21,15 @@ export function describeModel(model: Trainable): Record<string, StateValue> {
   return {
     weights: Object.fromEntries(weights),
     replicas: model.replicas,
-    layers: configOf(model),
+    layers: layersConfig(model),
     optimizer: { name: optimizer.name, ...optimizer.settings },
     loss: Object.keys(loss.settings ?? {}).length > 0 ? { name: loss.name, ...loss.settings } : loss.name,
     metrics: metrics.map(metricName),
   };
 }
 
-/** The layers' options; null where some cannot be told, such as functions. */
-function configOf(model: Trainable): StateValue {
+/** Configuration of the layers; null if it has options that JSON cannot hold, such as functions. */
+function layersConfig(model: Trainable): StateValue {
   try {
     return JSON.parse(JSON.stringify(model.getConfig()));
   } catch (error) {
@@ -39,16 +39,16 @@ function configOf(model: Trainable): StateValue {
 }
 
 /**
- * What tells a data set from another: its size and shapes, and checksums of the labels, where the host knows them, and of a few
- * samples as the model gets them. Waits for the GPU.
- * @param known labels that the source does not know as such
+ * Description that differs between data sets: size, shapes, and checksums of the labels, if the host has them, and of at most 256
+ * samples. Waits for the GPU.
+ * @param knownLabels labels that the source stores as numbers
  */
 export async function describeSource(
   source: BatchSource,
-  known: ArrayLike<number> | null = null,
+  knownLabels: ArrayLike<number> | null = null,
 ): Promise<Record<string, StateValue>> {
   const { size, sampleShape, classes, targetShape = null } = source;
-  const labels = known ?? source.labels;
+  const labels = knownLabels ?? source.labels;
   return {
     size,
     sampleShape: [...sampleShape],
@@ -61,8 +61,8 @@ export async function describeSource(
 
 async function checksums(source: BatchSource): Promise<number[]> {
   const { device, size, sampleShape } = source;
-  const enough = Math.max(4, Math.floor(LOOKED_AT.values / sizeOf(sampleShape)));
-  const count = Math.min(size, LOOKED_AT.samples, enough);
+  const maxSamples = Math.max(4, Math.floor(CHECKSUM_LIMITS.values / sizeOf(sampleShape)));
+  const count = Math.min(size, CHECKSUM_LIMITS.samples, maxSamples);
   const state = new StepState(device);
   const reads = scope(device, () => {
     const order = DeviceArray.empty(device, [count], { dtype: 'u32' });
@@ -72,14 +72,14 @@ async function checksums(source: BatchSource): Promise<number[]> {
     );
     state.write({ batchStart: 0 });
     const { x, targets } = source.batch(order, state, count);
-    return [x, targets].flatMap((part) => (part ? [device.read(part.array.storage)] : []));
+    return [x, targets].flatMap((tensor) => (tensor ? [device.read(tensor.array.storage)] : []));
   });
   const found = await Promise.all(reads);
   state.dispose();
   return found.map((bytes) => crc32c(new Uint8Array(bytes)));
 }
 
-/** In what two descriptions differ, in words, a place after another: `batchSize was 32 and is 64`. */
+/** The differences of two descriptions, one by one: `batchSize was 32 and is 64`. */
 export function* differences(was: StateValue | undefined, is: StateValue | undefined, path = ''): Generator<string> {
   if (isRecord(was) && isRecord(is)) {
     for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {

@@ -2,24 +2,24 @@ import { formatValue } from '../../base/check.ts';
 import { ArgumentError } from '../../base/errors.ts';
 import type { TrainingState } from './training-state.ts';
 
-/** Numbers that the arrays of a training's state hold. */
+/** Lengths of the arrays and lists in a state of training. */
 interface StateSizes {
   weights: readonly number[];
   slots: readonly number[];
   totals: number;
   callbacks: number;
   replicas: number;
-  /** Of an epoch. */
+  /** Steps of an epoch. */
   steps: number;
 }
 
 /**
- * Checks that a state has the form that `fit` captured: a store without checksums, such as IndexedDB, may give back anything.
- * @param name what messages call the state
- * @throws ArgumentError for one that has not
+ * Checks that a state has the form that `fit` captured: storage without checksums, such as IndexedDB, may return damaged data.
+ * @param name name of the state in messages
+ * @throws ArgumentError if it has another form
  */
 export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: string): void {
-  const damage = (rule: string) => new ArgumentError(`${name} is damaged: ${rule}; begin anew without it`);
+  const damage = (rule: string) => new ArgumentError(`${name} is damaged: ${rule}; start again without it`);
   const checkArray = (path: string, value: unknown, type: typeof Float32Array | typeof Uint32Array, size: number) => {
     if (!(value instanceof type)) throw damage(`${path} must be a ${type.name}, but is ${formatValue(value)}`);
     if (value.length !== size) throw damage(`${path} has ${value.length} numbers, but must have ${size}`);
@@ -28,9 +28,9 @@ export function checkUndamaged(state: TrainingState, sizes: StateSizes, name: st
     if (!Array.isArray(value)) throw damage(`${path} must be a list, but is ${formatValue(value)}`);
     if (value.length !== length) throw damage(`${path} has ${value.length} entries, but must have ${length}`);
   };
-  const checkInteger = (path: string, value: unknown, least: number) => {
-    if (!Number.isInteger(value) || (value as number) < least) {
-      throw damage(`${path} must be an integer from ${least}, but is ${formatValue(value)}`);
+  const checkInteger = (path: string, value: unknown, min: number) => {
+    if (!Number.isInteger(value) || (value as number) < min) {
+      throw damage(`${path} must be an integer from ${min}, but is ${formatValue(value)}`);
     }
   };
   const { optimizer, position, weights, totals, callbacks, history, seconds } = (state ?? {}) as Partial<TrainingState>;
