@@ -1,5 +1,5 @@
 /**
- * What runs everywhere: `import { Sequential } from 'tilegrad'`. In Node import `tilegrad/node`, which has all of this and adds the device,
+ * Exports for every runtime: `import { Sequential } from 'tilegrad'`. In Node import `tilegrad/node`, which adds `openDevice`,
  * files, downloads and searches.
  * @module tilegrad
  */

@@ -1,5 +1,5 @@
 /**
- * tilegrad in Node: everything of `tilegrad`, which stands there, and what only Node has, which stands here.
+ * Exports for Node: everything of `tilegrad` (documented there), and what needs Node: `openDevice`, files, downloads and searches.
  * @module tilegrad/node
  */
 export { mobileNetV2, type PretrainedMobileNetV2Options } from './applications/node.ts';

@@ -181,7 +181,7 @@ export async function profileProgram(
 const sum = (rows: readonly ProfiledDispatch[], key: 'ms' | 'flops' | 'bytes') =>
   rows.reduce((total, row) => total + row[key], 0);
 
-/** Dispatches of the same kernel on the same shapes in one row each, the slowest first. */
+/** Groups dispatches of the same kernel on the same shapes into rows, the slowest first. */
 export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceilings): KernelProfile[] {
   const groups = new Map<string, ProfiledDispatch[]>();
   for (const dispatch of dispatches) {
@@ -203,13 +203,13 @@ export function byKernel(dispatches: readonly ProfiledDispatch[], ceilings: Ceil
 }
 
 /**
- * Where the time of a training step goes: the step that `fit` would record for this model and data, on its first batch. Weights,
- * optimiser state and running statistics are the same afterwards.
+ * Measures the time of each dispatch of a training step: the step that `fit` would record for this model and data, on its first batch.
+ * Weights, optimizer state and running statistics are restored afterwards.
  *
  *     model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
  *     const profile = await profileStep(model, loader, { batchSize: 256 });
  *     console.table(profile.kernels);
- * @param options.batchSize samples of the step. Default 32, as in `fit`
+ * @param options.batchSize number of samples of the step; default 32, as in `fit`
  * @throws ArgumentError, ShapeError as `fit` does
  */
 export async function profileStep(

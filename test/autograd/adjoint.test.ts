@@ -79,7 +79,7 @@ const checks: Record<OperatorName, AdjointCheck> = {
 const drawn = operatorCases('full');
 const cases: typeof drawn = {
   ...drawn,
-  // Two equal rows under a small epsilon are as good as a kink. Those of activations are left to tests of their own.
+  // Two equal rows under a small epsilon are as good as a kink. Activations have separate tests.
   batchNorm: drawn.batchNorm.map((c) => ({
     ...c,
     attrs: { epsilon: Math.max(0.1, (c.attrs as { epsilon: number }).epsilon) },

@@ -143,7 +143,7 @@ const wrong: Wrong[] = [
   ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
   ...[new Array(2), new Proxy([2, 2], throwing), Object.defineProperty([2, 2], 0, throwing), [2, 2, 2], '22'].map(
     (size): Wrong => [
-      `resize: a size that is none, ${typeof size}`,
+      `resize: an invalid size, ${typeof size}`,
       (t) => tg.resize(t([1, 4, 4, 2]), size as [number, number]),
       ArgumentError,
       ['resize: '],
@@ -229,7 +229,7 @@ const POSITIONAL: ReadonlySet<string> = new Set([
 ]);
 const LISTS: ReadonlySet<string> = new Set(['concat', 'stack']);
 
-/** What src/autograd exports besides operators. */
+/** Exports of src/autograd other than operators. */
 const OTHERS: readonly string[] = ['noGrad', 'operators', 'scope', 'tensor', 'Tensor'];
 const publicOperators = Object.entries(autograd).filter(([name]) => !OTHERS.includes(name));
 /** Tensors that an operator takes, where its own number of arguments does not say so. */
@@ -303,7 +303,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     await other.sync();
   });
 
-  test('a label that is no class makes loss and gradient NaN, in its own row only', async () => {
+  test('cross-entropy: an invalid label makes the loss NaN, and the gradient only in its row', async () => {
     const logits = tensor(device, [1, 2, 3, 1, 2, 3, 1, 2, 3], [3, 3], { requiresGrad: true });
     const labels = tensor(device, [2, 3, 0xffffffff], [3], { dtype: 'u32' });
     const { loss, hits } = tg.softmaxCrossEntropyWithHits(logits, labels);

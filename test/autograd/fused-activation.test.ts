@@ -46,7 +46,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     ]);
 
   test.each<ActivationName>(['relu', 'relu6', 'leakyRelu', 'sigmoid', 'tanh'])(
-    'layers: %s is no dispatch of its own, forward',
+    'layers: %s needs no separate dispatch in the forward pass',
     async (activation) => {
       using data = new ImageLoader(device, drawImages(8, { classes: 3, shape: [6, 6, 1] }));
       const dispatches = async (name: ActivationName) => {
@@ -63,7 +63,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
   );
 
   test.each<ActivationName>(['sigmoid', 'tanh'])(
-    'layers: %s is a kernel of its own where there is a gradient, and a step still creates nothing',
+    'layers: %s runs as a separate kernel if there is a gradient, and a step still creates nothing',
     async (activation) => {
       using data = new ImageLoader(device, drawImages(24, { classes: 3, shape: [6, 6, 1] }));
       const stepsOf = async (name: ActivationName) => {

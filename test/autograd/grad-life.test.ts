@@ -171,7 +171,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(held);
   });
 
-  test('a leaf that is gone gets no gradient, which nobody could free', () => {
+  test('backward: throws if a leaf was disposed, since its gradient could not be freed', () => {
     const x = leaf();
     const y = sum(x);
     x.dispose();
@@ -182,7 +182,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test('what is no gradient for the tensor is refused', () => {
+  test('grad: throws if the value cannot be a gradient of the tensor', () => {
     using x = leaf();
     expect(() => {
       x.grad = 3 as unknown as Tensor;

@@ -10,7 +10,7 @@ const MODELS = 3;
 const cases = operatorCases('full');
 
 describeOnDevice(`the bits of each of ${MODELS} models equal those of that model run alone`, (device) => {
-  // dropout gives each model a stream of its own on purpose: see dropout.test.ts.
+  // dropout has a separate random stream for each model on purpose: see dropout.test.ts.
   test.each(operatorNames.filter((name) => name !== 'dropout'))('%s', async (name) => {
     await fc.assert(
       fc.asyncProperty(cases[name], async (c) => {

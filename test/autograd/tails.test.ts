@@ -173,7 +173,7 @@ test.each(Object.entries(curves))(
 );
 
 describeOnDevice('tails of activations', (device) => {
-  /** What WGSL's tanh may be off by, besides the bound that serves for exp. */
+  /** Error that WGSL allows of tanh, in addition to that of exp. */
   const offBy = (name: string) => (name === 'tanh' ? bounded(device, 0, 1e-5) : 0);
   const ones = points.map(() => 1);
 

@@ -92,7 +92,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(await gradOf(x)).toEqual([12, 16]);
   });
 
-  test('each of two leaves that share one gradient gets a copy of its own', async () => {
+  test('backward: two leaves that share one gradient each get a copy', async () => {
     const a = leaf([1, 2]);
     const b = leaf([3, 4]);
     sum(add(a, b)).backward();

@@ -38,7 +38,7 @@ describeOnDevice('a tensor as text', (device) => {
       shape: [2, 2, 2],
       text: 'Tensor f32 [2,2,2]\n[[[1, 2],\n  [3, 4]],\n\n [[5, 6],\n  [7, 8]]]',
     },
-    // As numpy.float32 prints them: digits enough to tell it from its neighbours.
+    // As numpy.float32 prints them: with the fewest digits that identify the number.
     {
       values: [0.1, 1 / 3, -0, 1e-7, 16777216, 3e38],
       shape: [6],

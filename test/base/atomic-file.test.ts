@@ -6,7 +6,7 @@ import { removeTemporaryFiles, writeFileAtomic, writeFilesAtomic } from '../../s
 import { ResultCache } from '../../src/cli/result-cache.ts';
 import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
-import { writeRunFiles, writeRunFile } from '../../src/report/run-folder.ts';
+import { writeRunFile, writeRunFiles } from '../../src/report/run-folder.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 

@@ -41,7 +41,7 @@ test('of two near names the nearer is meant', () => {
   expect(check('betas_2')).toThrow(/did you mean betas2\?/);
 });
 
-test('a single option is told as one', () => {
+test('checkOptions: the message uses the singular if there is one option', () => {
   const check = () => checkOptions('pad', { fill: 1 } as { value?: number }, { value: true });
   expect(check).toThrow('pad: there is no option fill. There is value');
 });

@@ -27,7 +27,7 @@ test('streams differ by seed (all 53 bits of it), purpose and index, and repeat 
   expect(hex(philox([0, 2, 1, 0], [1, 1]))).toBe(starts[3 * 6 + 2]!.slice(0, 35));
 });
 
-test('a fourth word tells streams apart; 0, the default, is the stream without one', () => {
+test('RandomStream: `word` selects another stream; 0 is the default', () => {
   const four = (stream: RandomStream) => hex([stream.bits(), stream.bits(), stream.bits(), stream.bits()]);
   expect(four(new RandomStream(7, 'search', 3, 0xdeadbeef))).toBe(hex(philox([0, 3, 5, 0xdeadbeef], [7, 0])));
   expect(four(new RandomStream(7, 'search', 3))).toBe(hex(philox([0, 3, 5, 0], [7, 0])));

@@ -35,7 +35,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     for (const one of [x, y]) one.dispose();
   });
 
-  test('ranges of one buffer are told apart by begin and length', async () => {
+  test('bind groups: ranges of one buffer differ by offset and length', async () => {
     using x = tensor(
       device,
       Uint32Array.from({ length: 256 }, (_, i) => i),

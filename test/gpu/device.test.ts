@@ -48,7 +48,7 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   }
 }
 
-// What fails here may leave its device of no use: each test has its own.
+// A failure may make its device unusable, so each test has its own.
 describeOnDevice('a device that is asked for too much', (shared) => {
   const open = () => openDevice();
 
@@ -161,7 +161,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(thrown.message).toContain('allocation failed');
   });
 
-  test('memory of an adapter of its own that runs out: OutOfMemoryError once, and the device stays of use', async () => {
+  test('dispatch: throws OutOfMemoryError once if adapter memory runs out, and the device stays usable', async () => {
     using device = await open();
     using x = tensor(device, new Array(100).fill(-1), [100]);
     relu(x).dispose();
@@ -290,7 +290,7 @@ describeOnDevice('recording', (device) => {
     program.dispose();
   });
 
-  test('read-backs, uploads and programs inside a program are refused, and recording can start anew', async () => {
+  test('read-backs, uploads and programs inside a program are refused, and recording can start again', async () => {
     using x = tensor(device, [1], [1]);
     const before = device.counters.bytesAllocated;
     expect(() => device.record(() => void x.data())).toThrow(GpuError);

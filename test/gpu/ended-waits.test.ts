@@ -51,7 +51,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
 });
 
 describeOnDevice('a fence', () => {
-  test('that an implementation ends with an error of its own is a typed one', async () => {
+  test('that an implementation ends with its own error throws a typed error', async () => {
     using device = await openDevice();
     const spy = vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone');
     const cause = new DOMException('the wait was given up', 'OperationError');

@@ -24,7 +24,7 @@ test.each([
     expected: { name: 'nvidia-h200', driver: 'NVIDIA: 550.54.15 550.54.15.0', isSoftware: false },
   },
   {
-    what: 'a browser that tells only the family',
+    what: 'a browser that reports only the architecture',
     info: { vendor: 'apple', architecture: 'metal-3' },
     expected: { name: 'apple metal-3', driver: '', isSoftware: false },
   },

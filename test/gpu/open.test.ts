@@ -186,7 +186,7 @@ describeOnDevice('an adapter', () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test('that tells nothing of itself opens, without subgroups', async () => {
+  test('that reports nothing opens, without subgroups', async () => {
     const { gpu } = changedGpu((adapter) => ({
       info: undefined,
       requestDevice: async (request) => changed(await adapter.requestDevice(request), { adapterInfo: undefined }),
@@ -198,7 +198,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('whose device does not repeat what it is tells its lanes itself', async () => {
+  test('whose device has no adapterInfo reports its lanes itself', async () => {
     const { gpu } = withDevices(() => ({ adapterInfo: undefined }));
     expect((await open(gpu)).subgroupLanes).toBe((await usual()).subgroupLanes);
   });

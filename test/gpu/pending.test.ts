@@ -5,7 +5,7 @@ import { bundled, runToEnd } from '../support/process.ts';
 describeOnDevice('a device that is disposed while something is pending', () => {
   const program = bundled('test/support/leave-while-pending.ts');
 
-  // Dawn's binding used to poll an instance that was gone: a crash, or a wait for a lock that nobody held.
+  // Dawn's binding used to poll a freed instance: a crash, or a wait for a lock forever.
   test('neither crashes the process nor keeps it alive', async () => {
     const { code, out } = await runToEnd(['--expose-gc', program]);
     expect([code, out]).toEqual([0, 'left\n']);

@@ -63,6 +63,6 @@ test.each([
   ['nothing', async () => ({ messages: [] })],
   ['an error', () => Promise.reject(new Error('lost'))],
   ['an exception', () => ([] as unknown[])[0] as Promise<unknown>],
-])('where the compiler answers with %s, the error of the pipeline is told', async (_what, getCompilationInfo) => {
+])('if the compiler answers with %s, the message has the error of the pipeline', async (_what, getCompilationInfo) => {
   expect(await refusal('\nno memory\n', getCompilationInfo)).toBe('shader broken.wgsl: no memory');
 });

@@ -72,12 +72,12 @@ describe('numbers', () => {
     });
   });
 
-  test('NaN that counts as equal to itself is told apart from that', () => {
+  test('readNumbers: NaN equal to itself is a separate finding', () => {
     const answer = numbersOn({}).map((word, i) => (i % 8 === 6 ? word & ~1 : word));
     expect(readNumbers(answer)).toMatchObject({ nanInRelu: 'ok', nanAgainstZero: 'ok', nanAgainstItself: 'wrong' });
   });
 
-  test('a quotient one too large near 2^32, as of a driver for Apple silicon, is wrong, and is told', () => {
+  test('readNumbers: a quotient near 2^32 that is too large by one is wrong, and in the notes', () => {
     const divide = (a: number, b: number) => Math.floor(a / b) + (b === 3 && a >= 4294967294 ? 1 : 0);
     expect(readNumbers(numbersOn({ divide }))).toMatchObject({
       ...{ division: 'wrong', nanInRelu: 'ok' },
@@ -132,7 +132,7 @@ describe('lanes', () => {
     ['down the columns of a workgroup of 8 x n', (local) => [0, (local % 8) * 4 + Math.floor(local / 8)]],
     ['from the last invocation to the first', (local) => [Math.floor(local / 32), 31 - (local % 32)]],
     ['shifted by one', (local) => [Math.floor(local / 32), (local + 1) % 32]],
-  ])('lanes %s are wrong, and are told', (_order, place) => {
+  ])('readLanes: lanes %s are wrong, and in the notes', (_order, place) => {
     const found = readLanes(answersOn(32, place));
     expect(found).toMatchObject({
       lanes: 'wrong',
@@ -165,7 +165,7 @@ describe('lanes', () => {
   });
 });
 
-test('a device that was not probed: all is unknown, and the reason is told once', () => {
+test('a device that was not probed: all is unknown, and the reason is given once', () => {
   const probe = unknownProbe('it was lost');
   expect(hasUnknown(probe)).toBe(true);
   expect(probe).toEqual({

@@ -16,7 +16,7 @@ async function opened(lateness: Lateness, body: (gpu: SimulatedQueue, waits: Que
   });
 }
 
-/** Milliseconds of a wait for work of so many. */
+/** Milliseconds that a wait takes for work of `ms` milliseconds. */
 async function waitFor(gpu: SimulatedQueue, waits: QueueWaits, ms: number): Promise<number> {
   const begun = gpu.clock;
   gpu.encode(ms);
@@ -94,7 +94,7 @@ test('where it is known how to wait, nothing is measured or submitted', async ()
   expect(gpu.counts.emptySubmits).toBe(0);
 });
 
-test('a fence that nobody waits for may fail', async () => {
+test('fence: may be rejected without an unhandled rejection if it is not awaited', async () => {
   const queue = {
     submit: () => undefined,
     onSubmittedWorkDone: () => Promise.reject(new Error('lost')),

@@ -152,7 +152,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     expect(await values(y)).toEqual([-1, 2]);
   });
 
-  test('a validation error that comes later, or without a refusal, is none of its consequences', async () => {
+  test('a validation error that comes later, or without a refusal, is not a consequence of it', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     refused(device, 'validation', () => relu(x));

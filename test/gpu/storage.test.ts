@@ -44,7 +44,7 @@ function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number
   return { pool, made, destroyed, counters, commands };
 }
 
-test('buckets waste an eighth at most, and few sizes have one of their own', () => {
+test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
   const sizes = Array.from({ length: 4000 }, (_, i) => 4 * (i + 1) ** 2);
   for (const bytes of sizes) {
     const bucket = bucketBytes(bytes);

@@ -26,7 +26,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { bundled, runToEnd } from '../support/process.ts';
 
-/** The place of the line above the caller's, `path:line`, as the runtime tells it. */
+/** Position of the line above the caller's, `path:line`, as the runtime reports it. */
 function lineAbove(): string {
   const [, file, line] = /((?:file:\/\/)?\/[^()]*):(\d+):\d+\)?$/.exec(new Error().stack!.split('\n')[2]!)!;
   return `${file!.replace('file://', '')}:${Number(line) - 1}`;
@@ -197,7 +197,7 @@ describeOnDevice('device.track', (device) => {
 describeOnDevice('device.track, from dist', () => {
   const library = bundled('src/node.ts');
 
-  // A program of its own, for Node: Deno does not find packages from the folder of the bundle.
+  // A separate program, for Node: Deno does not find packages from the folder of the bundle.
   const testInNode = test.skipIf(process.versions.deno !== undefined);
 
   testInNode('names the line of the program without source maps, and TILEGRAD_TRACK=1 prints the report', async () => {

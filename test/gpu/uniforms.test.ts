@@ -68,7 +68,7 @@ describe('uniforms', () => {
     const uniforms = new Uniforms(queue as unknown as GPUQueue, memory, counters, commands);
     const get = (...words: number[]) => uniforms.get(Uint32Array.from(words));
     const contents = ({ buffer, offset }: GPUBufferBinding) => written.get(buffer)!.get(offset!)!;
-    /** Asks for `count` contents that nobody asked for before. */
+    /** Requests `count` new contents. */
     let next = 1e6;
     const fill = (count: number) => Array.from({ length: count }, () => get(next++));
     const program = (...bindings: GPUBufferBinding[]) => uniforms.hold([{ bindings } as unknown as Command]);
@@ -94,7 +94,7 @@ describe('uniforms', () => {
     expect(made[2]).toBe(Math.ceil(80_000 / 256) * 256);
   });
 
-  test('however many contents come, sixteen buffers are made; one is filled anew after what waits to be submitted', () => {
+  test('uniforms: at most sixteen buffers are created; one is overwritten after pending commands are submitted', () => {
     const { get, fill, contents, commands, made } = noted();
     fill(4096);
     expect([made.length, commands.flushes]).toEqual([16, 0]);
@@ -113,7 +113,7 @@ describe('uniforms', () => {
     expect(contents(kept)).toEqual([42, 0, 0, 0]);
     expect(get(42)).toBe(kept);
     expect(made.length).toBe(16);
-    // Each in a buffer of its own: more than sixteen, for as long as the programs are there.
+    // Each in a separate buffer: more than sixteen while the programs exist.
     const others = Array.from({ length: 40 }, () => program(fill(256)[0]!));
     fill(4096);
     const most = made.length;

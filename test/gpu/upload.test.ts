@@ -34,7 +34,7 @@ describeOnDevice('a failed upload', (device) => {
     ],
     ['a place between words', ({ storage }) => device.upload(storage, new Float32Array(1), 2), /multiple of 4/],
     ['a place before the buffer', ({ storage }) => device.upload(storage, new Float32Array(1), -4), /from byte -4/],
-    ['a place that is none', ({ storage }) => device.upload(storage, new Float32Array(1), Number.NaN), /from byte NaN/],
+    ['an offset of NaN', ({ storage }) => device.upload(storage, new Float32Array(1), Number.NaN), /from byte NaN/],
     ['a list', ({ storage }) => device.upload(storage, [1, 2] as never), /data must be a typed array, but is \[1,2\]/],
     ['nothing', ({ storage }) => device.upload(storage, undefined as never), /data must be a typed array/],
     [
@@ -66,7 +66,7 @@ describeOnDevice('a failed upload', (device) => {
   });
 
   test.each([[undefined], [undefined, 8], [{ bytes: 16 }, 8], [new Float32Array(4)]])(
-    'nor is read what is no storage: %j',
+    'read: throws ArgumentError if `from` is not a storage: %j',
     async (...args) => {
       const read = device.read(...(args as unknown as [never]));
       await expect(read).rejects.toThrow(ArgumentError);

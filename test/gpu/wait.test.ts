@@ -3,13 +3,13 @@ import { waitSleeping } from '../../src/gpu/wait.ts';
 
 const after = <T>(ms: number, value: T) => new Promise<T>((resolve) => setTimeout(resolve, ms, value));
 
-test('gives what the promise gives, or throws what it throws', async () => {
+test('waitSleeping: resolves or rejects like the promise', async () => {
   expect(await waitSleeping(Promise.resolve(3))).toBe(3);
   expect(await waitSleeping(after(5, 'later'))).toBe('later');
   await expect(waitSleeping(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
 });
 
-test('the event loop turns on while it waits, but seldom', async () => {
+test('waitSleeping: the event loop keeps turning, but rarely', async () => {
   let [turns, ticks, waiting] = [0, 0, true];
   const turn = () => {
     turns++;
@@ -21,10 +21,10 @@ test('the event loop turns on while it waits, but seldom', async () => {
   waiting = false;
   clearInterval(timer);
   expect(ticks).toBeGreaterThan(3);
-  // Without naps there would be many thousands.
+  // Without sleeping there would be many thousands.
   expect(turns).toBeLessThan(3000);
 });
 
-test('several waits at a time all end', async () => {
+test('waitSleeping: several concurrent waits all end', async () => {
   expect(await Promise.all([30, 10, 20].map((ms) => waitSleeping(after(ms, ms))))).toEqual([30, 10, 20]);
 });

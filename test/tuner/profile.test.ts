@@ -169,7 +169,7 @@ describeOnDevice('the profile of a training step', (device) => {
     loader.dispose();
   });
 
-  test('a model that was not trained before is not said to be: its replicas begin with weights of their own', async () => {
+  test('profileStep: a model stays untrained, and its replicas begin with different weights', async () => {
     const loader = new ImageLoader(device, drawImages(20, { shape: [4, 4, 1], classes: 3 }));
     const replicas = async (isProfiled: boolean) => {
       const layers = [new Flatten({ inputShape: [4, 4, 1] }), new Dense({ units: 3, activation: 'softmax' })];

@@ -24,7 +24,7 @@ async function expectUsable(device: Device): Promise<void> {
 
 describeOnDevice('tuning where the adapter refuses kernels', () => {
   test.each<Refuser>(['validation', 'internal'])(
-    'a variant is rejected with the reason, and the others go on (%s error)',
+    'a variant is rejected with the reason, and the others are measured (%s error)',
     async (refuser) => {
       using device = await openDevice();
       using _ = refusePipelines(device, refuser, (label) => label.startsWith('matmul_workgroup'));
@@ -77,7 +77,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
     await expectUsable(device);
   });
 
-  test('if nobody takes that, it is thrown when the others are measured and kept', async () => {
+  test('without onFailed it is thrown after the others are measured and saved', async () => {
     using device = await openDevice();
     using _ = refusePipelines(device, 'internal', (label) => label.startsWith('matmul'));
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tuning-'));

@@ -13,7 +13,7 @@ import { clockResolution, toleranceOf, tuneOperator, type VariantBenchmark } fro
 import { describeOnDevice } from '../support/device.ts';
 import { tellLimits } from '../support/limits.ts';
 
-/** Kernels that take so many milliseconds, all of which compute 1, 2, 3 unless `wrong` says otherwise. */
+/** Simulated kernels that take `ms` milliseconds and compute 1, 2, 3, unless `wrong` has another result. */
 function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
   const timed: string[] = [];
   const bench: VariantBenchmark = {
@@ -31,7 +31,7 @@ function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[
 const fine = { resolution: 0.001, seconds: 1 };
 
 describe('the tuner', () => {
-  test('takes the fastest, and tells the times of all', async () => {
+  test('takes the fastest, and reports the times of all', async () => {
     const { bench } = fakeBench({ naive: 9, subgroup: 2, workgroup: 3 });
     expect(await tuneOperator(bench, fine)).toEqual({
       variant: 'subgroup',
@@ -58,7 +58,7 @@ describe('the tuner', () => {
     expect(timed).not.toContain('wrong');
   });
 
-  test('a kernel that could not be made ready is rejected with the reason given, the others go on', async () => {
+  test('a kernel that could not be compiled is rejected with the reason; the others are measured', async () => {
     const { bench } = fakeBench({ naive: 9, right: 2 });
     const rejected = [{ variant: 'large', reason: 'no room' }];
     expect(await tuneOperator({ ...bench, rejected }, fine)).toMatchObject({ variant: 'right', rejected });
@@ -163,7 +163,7 @@ describe('the cache', () => {
   });
 
   test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
-    'another %s has a cache of its own',
+    'another %s has a separate cache',
     (part) => {
       open().cache.save([tuned('matmul m=8', 'subgroup')]);
       const other = { ...identity, [part]: 'another' };
@@ -173,7 +173,7 @@ describe('the cache', () => {
     },
   );
 
-  test("a changed shader is measured anew, the other operators' figures stand", () => {
+  test("a changed shader is measured again, the other operators' measurements stay", () => {
     open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
     const changed = { ...shaders, matmul: 'cccc' };
     expect(open(identity, changed).choices).toEqual({ 'conv2d m=8': 'naive' });
@@ -185,7 +185,7 @@ describe('the cache', () => {
     ['cut short', (text) => text.slice(0, 40), /JSON/],
     ['of something else', () => '{"schemaVersion": 2, "a": []}', /does not look like one/],
     ['of another adapter', (text) => text.replace('"maker"', '"thief"'), /another adapter/],
-    ['with a choice that is none', (text) => text.replace('"subgroup"', '17'), /does not look like one/],
+    ['with an invalid variant', (text) => text.replace('"subgroup"', '17'), /does not look like one/],
   ])('a file %s is ignored with one warning, and replaced by the next measurement', (_what, damage, says) => {
     open().cache.save([tuned('matmul m=8', 'subgroup')]);
     const { path } = open().cache;

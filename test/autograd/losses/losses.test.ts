@@ -262,7 +262,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     expectClose(await loss.data(), [mean(alone.map((value, r) => value * weights[r]!))], { rtol: 3e-6 });
     const wrong = tg.tensor(device, [1, 2], [2]);
     expect(() => call(y, target, labels, wrong)).toThrow(/sampleWeight must have .* \[6\], but has \[2\]/);
-    // Nothing else that is no tensor counts as no weights, and messages name the loss, not an operator inside it.
+    // Any other value than a tensor is an error, and messages name the loss, not an operator inside it.
     const lossName = name.split(' ')[0];
     const given = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
     for (const value of [0, false, '', Number.NaN]) {

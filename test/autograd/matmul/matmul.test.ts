@@ -78,7 +78,7 @@ describeOnDevice('batched matrix products', (device) => {
     );
   });
 
-  test('NaN stays in the product of its own', async () => {
+  test('matmul: NaN in one product of a batch does not affect the others', async () => {
     const a = { shape: [2, 1, 2], data: [1, Number.NaN, 1, 2] };
     const { output } = await runOperator(device, 'matmul', [a, { shape: [2, 1], data: [3, 4] }], {}, [1, 1]);
     expectClose(output, [Number.NaN, 11]);

@@ -121,7 +121,7 @@ describeOnDevice('batch normalisation', (device) => {
   });
 
   test.each(['relu', 'relu6'] as const)(
-    'an activation is that of an operator of its own, and so are its gradients: %s',
+    'batchNorm: results and gradients with activation %s equal those of a separate operator',
     async (activation) => {
       // Values and gradients are exact: deviations of 1 around a mean of 0, scaled onto, between and beyond both kinks.
       const x = { shape: [2, 7], data: [1, -1, 1, 1, -1, 1, Number.NaN, -1, 1, -1, -1, 1, -1, 1] };

@@ -105,7 +105,7 @@ describeOnDevice('dropout', (device) => {
   });
 
   // The second seed's low word is all ones; a rate of 0 keeps everything.
-  test('model r draws by the seed and the rate of its own, given in lists', async () => {
+  test('dropout: model r draws with its own seed and rate from the lists', async () => {
     const n = 103;
     const seeds = [7, 2 ** 33 - 1, 7, 2 ** 52];
     const rates = [0.5, 0.1, 0, 0.9];
@@ -168,7 +168,7 @@ describeOnDevice('dropout', (device) => {
     expect(() => tg.dropout(x, { rate: 0.5, seed: [1, 5, 9] })).toThrow(/3 seeds .* the input has 2/);
   });
 
-  test('a recorded step draws anew at every run, by the step in its uniform', async () => {
+  test('dropout: a recorded step draws new numbers in every run, from the step in its uniform', async () => {
     const n = 100;
     const state = new StepState(device);
     const x = tg.tensor(device, ones(n).data, [n], { requiresGrad: true });
@@ -211,7 +211,7 @@ describeOnDevice('dropout', (device) => {
     ['a list with a fractional seed', { rate: 0.5, seed: [1, 0.5] }, ['seed', '0.5']],
     ['a fractional seed', { rate: 0.5, seed: 1.5 }, ['seed', '1.5']],
     ['a negative layer', { rate: 0.5, layer: -1 }, ['layer', '-1']],
-    ['a step that is none', { rate: 0.5, step: 'first' }, ['step', 'first']],
+    ['an invalid step', { rate: 0.5, step: 'first' }, ['step', 'first']],
   ])('refused: %s', (_what, options, says) => {
     using x = tg.tensor(device, [1, 2], [2]);
     const call = () => tg.dropout(x, options as tg.DropoutOptions);

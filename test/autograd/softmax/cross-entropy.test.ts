@@ -50,7 +50,7 @@ describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
     const { loss, grad } = await run(logits.data, labels, [rows, classes], [null]);
     expectClose(loss, expected.data, { rtol: 1e-5 });
     expectClose(grad, dlogits!.data, { magnitude: dlogits!.data.map(() => 1 / rows), rtol: 1e-5 });
-    // The gradient that is at hand is the same as the product with a gradient of 1, and can be asked for again.
+    // The gradient of `backwardOfOne` equals the product with a gradient of 1, and can be computed again.
     expect(Array.from((await run(logits.data, labels, [rows, classes], [1])).grad)).toEqual(Array.from(grad));
     const twice = await run(logits.data, labels, [rows, classes], [null, null]);
     expect(Array.from(twice.grad)).toEqual(Array.from(grad, (value) => 2 * value));
