@@ -8,8 +8,8 @@ import { bytesOf, isBytes, pretrainedNetwork, type WeightBytes } from './pretrai
 /** Options of `mobileNetV2` with given weights. */
 export interface PretrainedMobileNetV2Options extends MobileNetV2Options {
   /**
-   * The bytes of one of Keras's .h5 files or of a safetensors file, or of several files that together hold the weights, such as the
-   * network without its head, and the head.
+   * The bytes of one of Keras's .h5 files or of a safetensors file. A list has files that together hold the weights, such as the network
+   * without its head, and the head.
    */
   weights: WeightBytes | readonly WeightBytes[];
 }

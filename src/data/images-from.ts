@@ -140,7 +140,7 @@ function readLabels(
   const given = readList(subject, labels);
   if (given?.length !== size) {
     throw new ArgumentError(
-      `${subject}: labels must be a list of one for each of ${size} pictures, but is ${formatValue(labels)}`,
+      `${subject}: labels must be a list with one for each of ${size} pictures, but is ${formatValue(labels)}`,
     );
   }
   const isNamed = given.every((label) => typeof label === 'string');

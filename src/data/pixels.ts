@@ -129,7 +129,7 @@ function resizeRows({ data, width }: Rgba, { top, height }: Box, columns: readon
 
 /** Resizes along the columns: RGBA bytes [rows.length, width, 4]. */
 function resizeColumns(lines: Float32Array, width: number, rows: readonly Taps[]): Uint8ClampedArray {
-  const resized = new Uint8ClampedArray(rows.length * width * 4); // rounds what is written to it
+  const resized = new Uint8ClampedArray(rows.length * width * 4); // rounds the numbers written to it
   for (const [y, { first, weights }] of rows.entries()) {
     for (let x = 0; x < width; x++) {
       let [red, green, blue, alpha] = [0, 0, 0, 0];

@@ -40,7 +40,9 @@ export function pickImages<Pixels extends PixelArray>(
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
       if (Number.isInteger(i) && i >= 0 && i < size) continue;
-      throw new ArgumentError(`pickImages: there is no image ${formatValue(i)} among ${size}`);
+      throw new ArgumentError(
+        `pickImages: indices must be integers from 0 to ${size - 1}, but index ${k} is ${formatValue(i)}`,
+      );
     }
   });
   return {

@@ -70,7 +70,7 @@ export interface Loss {
 /**
  * Cross-entropy with integer labels.
  *
- * If the model ends in a softmax, the loss is computed from the logits before it, as in Keras, so the gradient does not vanish where a
+ * If the model ends in a softmax, the loss is computed from the logits before it, as in Keras: the gradient does not vanish if a
  * probability rounds to 0 or 1. Otherwise, without `fromLogits`, it is computed from the outputs as probabilities (see
  * `sparseCategoricalCrossentropy` for Keras's rule).
  */

@@ -1,6 +1,6 @@
 /**
- * Name under which an object defines a member that was renamed. A class written for an earlier version defines only the old name, and
- * its definition must win over the inherited one, so the definition nearest to the object decides.
+ * Name under which an object defines a renamed member. A class written for an earlier version defines only the old name, and its
+ * definition must replace the inherited one. Therefore, the definition nearest to the object decides.
  */
 export function memberName<New extends PropertyKey, Old extends PropertyKey>(
   object: object,

@@ -249,7 +249,7 @@ export class Objective {
 export function meanMetrics(replicas: readonly Metrics[]): Metrics {
   const [first] = replicas as [Metrics];
   if (replicas.length === 1) return first;
-  const mean = (name: string) => replicas.reduce((sum, figures) => sum + figures[name]!, 0) / replicas.length;
+  const mean = (name: string) => replicas.reduce((sum, metrics) => sum + metrics[name]!, 0) / replicas.length;
   return { loss: 0, ...Object.fromEntries(Object.keys(first).map((name) => [name, mean(name)])) };
 }
 

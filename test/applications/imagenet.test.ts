@@ -25,7 +25,7 @@ const network = { alpha: 0.35, inputShape: [96, 96, 3], includeTop: false };
 const NAME = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5';
 const values = drawnWeights(mobileNetV2(network));
 const file = await officialFile(values);
-/** Of another alpha: which of its values are what does not matter. */
+/** Weights of another alpha; the values do not matter. */
 const wider = await officialFile(drawnWeights(mobileNetV2({ ...network, alpha: 0.5 })));
 
 function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
@@ -35,7 +35,7 @@ function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
     expectSameBits(initialValues as Float32Array, expected.get(name)!.data, name);
 }
 
-/** An empty cache and no folder of weights; the folder that downloads go to. */
+/** Sets an empty cache and no folder of weights. Returns the folder of downloads. */
 function nothingHere(weights = ''): string {
   const cache = emptyCache(); // unstubs all after the test
   vi.stubEnv('TILEGRAD_WEIGHTS', weights);
@@ -181,7 +181,7 @@ test('mobileNetV2: without network and file, the error says what to fetch, from 
   );
   expect(error.message).toContain('ECONNREFUSED');
   expect(error.message.match(/put it|TILEGRAD_WEIGHTS|as `weights`/g)).toEqual(['put it']);
-  expect(error.cause).toBeUndefined(); // Node prints a cause, and would print the same again
+  expect(error.cause).toBeUndefined(); // Node prints causes, so the message would appear twice
   const other = await rejection(imagenet(NOBODY, { alpha: 0.5, includeTop: true }));
   expect(other.message).toContain('`npx tilegrad data fetch mobilenet-v2 --alpha 0.5 --rows 96 --top` on another');
   const folder = tempDir();

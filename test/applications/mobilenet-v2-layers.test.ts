@@ -5,7 +5,7 @@ import { drawImages } from '../support/images.ts';
 
 const trainable = (summary: string) => summary.split('\n').at(-2);
 
-// The counts are those of keras.applications.MobileNetV2 (which counts its input as a layer, too).
+// The counts are those of keras.applications.MobileNetV2, which also counts its input as a layer.
 test('MobileNetV2 has the layers and parameters of Keras', () => {
   const model = mobileNetV2();
   expect(model.countParams()).toBe(3_538_984);

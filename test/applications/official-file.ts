@@ -1,7 +1,7 @@
 import * as h5wasm from 'h5wasm';
 import type { Values } from './weights.ts';
 
-/** The name of a layer in Keras's own files of MobileNetV2, which are older than the names in its code. */
+/** Name of a layer in Keras's files of MobileNetV2, which are older than the names in its code. */
 function oldName(layer: string): string {
   if (layer === 'predictions') return 'Logits';
   const [, block, what, norm] = /^(expanded_conv|block_\d+)_(expand|depthwise|project)(_BN)?$/.exec(layer) ?? [];
@@ -11,7 +11,7 @@ function oldName(layer: string): string {
 }
 
 /**
- * A .h5 file in the layout of Keras's own: `layer_names` at the root, `weight_names` in the group of each layer, and the values at
+ * A .h5 file in Keras's layout: `layer_names` at the root, `weight_names` in the group of each layer, and the values at
  * `layer/layer/weight:0`. Layers without weights are listed too.
  * @param values by the names of a MobileNetV2's weights, in their order
  */

@@ -4,12 +4,12 @@ import { expect, test } from 'vitest';
 import { GlobalAveragePooling2D, loadNpy, type Model, mobileNetV2, Rescaling, Sequential } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What the network says of a photograph, computed in float64 by an engine in numpy: rounded to six places. */
+/** Outputs of the network for a photograph, computed in float64 with NumPy and rounded to six decimals. */
 interface Expected {
   picture: string;
-  /** The likeliest classes, the first of all first. */
+  /** The most likely classes, in descending order. */
   top5: { class: number; label: string; probability: number }[];
-  /** The first 16 of 1,280. */
+  /** The first 16 of 1,280 features. */
   pooledFeatures: Record<'alpha1.0' | 'alpha0.35', number[]>;
 }
 
@@ -22,7 +22,7 @@ const reason = !folder
 if (reason) console.error(`SKIPPED, MobileNetV2 with its published weights: ${reason}`);
 
 const ROUNDING = 0.5e-6;
-/** Errors of 32-bit floats through 52 layers, of the largest value. */
+/** Tolerance for f32 after 52 layers, relative to the largest value. */
 const RTOL = 1e-5;
 
 describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
@@ -30,7 +30,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
     photos: loadNpy(join(folder!, 'photos.npy')),
     expected: JSON.parse(readFileSync(join(folder!, 'photos.json'), 'utf8')) as Expected[],
   });
-  /** What a network gives for all photographs, a row each. */
+  /** Outputs of a network for all photographs, one row each. */
   async function rowsOf(
     layers: (Model | GlobalAveragePooling2D)[],
     { shape, data }: ReturnType<typeof read>['photos'],

@@ -8,7 +8,7 @@ export interface Values {
   data: Float32Array<ArrayBuffer>;
 }
 
-/** Drawn values for all weights of a model, by their names. */
+/** Random values for all weights of a model, by their names. */
 export function drawnWeights(model: Model, seed = 1): Map<string, Values> {
   const { weights } = model.plan(model.inputShape);
   return new Map(
@@ -20,7 +20,7 @@ export function drawnWeights(model: Model, seed = 1): Map<string, Values> {
   );
 }
 
-/** A safetensors file like the published ones, in which kernels of depthwise layers are called as in Keras 2. */
+/** A safetensors file like the published ones, in which kernels of depthwise layers have the names of Keras 2. */
 export function publishedFile(values: ReadonlyMap<string, Values>, which: (name: string) => boolean = () => true) {
   const renamed = (name: string) => name.replace(/depthwise\/kernel$/, 'depthwise/depthwise_kernel');
   return encodeSafetensors([...values].filter(([name]) => which(name)).map(([name, array]) => [renamed(name), array]));

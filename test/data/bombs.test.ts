@@ -8,12 +8,12 @@ import type { DatasetName } from '../../src/data/types.ts';
 import { cifarBatch, idx, smallCifar, smallMnist, tempDir, writeFiles } from './helpers.ts';
 
 const MEGABYTE = 2 ** 20;
-/** Zeros, packed 1000 to 1; gzip files one after another unpack to all of them. */
+/** Zeros, packed 1000 to 1. Concatenated gzip files unpack to the concatenation. */
 const zeros = gzipSync(new Uint8Array(16 * MEGABYTE), { level: 9 });
 const bomb = (first: Uint8Array, megabytes: number) =>
   Buffer.concat([gzipSync(first), ...new Array<Buffer>(megabytes / 16).fill(zeros)]);
 
-/** The message of the DataError that loading must end with, and by how many megabytes the most memory grew meanwhile. */
+/** The message of the DataError that loading must throw, and the growth of the peak memory in megabytes. */
 async function refused(name: DatasetName, dir: string): Promise<{ message: string; grown: number }> {
   const before = process.resourceUsage().maxRSS;
   const error = await loadDataset(name, { dir }).then(
@@ -24,7 +24,7 @@ async function refused(name: DatasetName, dir: string): Promise<{ message: strin
   return { message: error!.message, grown: (process.resourceUsage().maxRSS - before) / 1024 };
 }
 
-/** A folder with MNIST, one file of which is another one, packed. */
+/** A folder with MNIST, in which one file is replaced by packed bytes. */
 function mnist(name: string, packed: Uint8Array): string {
   const dir = tempDir();
   const { [name]: _, ...others } = smallMnist();
@@ -70,7 +70,7 @@ test('gunzipSized: throws for files that are cut short, or end within their head
   expect((await refused('mnist', mnist(name, gzipSync(new Uint8Array(0))))).message).toMatch(/is empty/);
 });
 
-/** The entry of a tar archive: its header, which may say what is not so, and its bytes, padded to whole blocks. */
+/** An entry of a tar archive: a header, which may be wrong, and the bytes, padded to whole blocks. */
 function entry(name: string, bytes: Uint8Array, { size = bytes.length, type = '0', link = '' } = {}): Buffer {
   const header = Buffer.alloc(512);
   header.write(name, 0);

@@ -9,7 +9,7 @@ import { CONTENT, checksum, cutAtHalf, good, HALF, type Handler, rejection, send
 const SUM = checksum('sha256', CONTENT).slice('sha256:'.length);
 const OTHER = CONTENT.map((byte) => byte ^ 1);
 
-/** Of a file of which neither size nor checksum is published, only that it begins and ends as `CONTENT` does. */
+/** A file without published size and checksum; its check compares the beginning and the end with `CONTENT`. */
 const check = async (path: string) => {
   const bytes = readFileSync(path);
   if (bytes[0] !== CONTENT[0] || bytes.at(-1) !== CONTENT.at(-1)) throw new DataError(`${path} is no such file`);
@@ -86,7 +86,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
   });
 
-  /** With a name for its version, by which it resumes or not, as RFC 9110 has it; `careless` always resumes. */
+  /** A server with ETags, which resumes only the same version (RFC 9110); a `careless` one always resumes. */
   const version =
     (content: Uint8Array, etag: string, { careless = false } = {}): Handler =>
     (request, response) => {

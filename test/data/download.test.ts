@@ -211,7 +211,7 @@ describe('fetchDataset', () => {
     expect(error).toBeInstanceOf(DataError);
     expect(dead.requests.length).toBe(3);
 
-    // It brings bytes each time, but never more than before.
+    // The server sends bytes each time, but never more than before.
     const { handler, onProgress } = cutAtHalf();
     const looping = await serve(handler);
     const dir = tempDir();

@@ -21,7 +21,7 @@ async function tarGz(files: Record<string, Uint8Array>): Promise<Uint8Array> {
   return gzipSync(await packTar(entries), { level: 1 });
 }
 
-/** The message of the DataError that loading must end with. */
+/** The message of the DataError that loading must throw. */
 async function failure(name: DatasetName, dir: string): Promise<string> {
   const error = await loadDataset(name, { dir }).then(
     () => null,
@@ -51,7 +51,7 @@ describe('CIFAR-10', () => {
 
   test.each(['cifar-10-binary.tar.gz', 'cifar10/cifar-10-binary.tar.gz'])('archive %s', async (name) => {
     const dir = tempDir();
-    // The official archive is not in batch order either, and holds files that are not wanted.
+    // Like the official archive: not in batch order, and with other files.
     const reversed = Object.fromEntries(
       Object.entries({ ...smallCifar(), 'readme.html': Buffer.from('hi') }).reverse(),
     );
@@ -63,7 +63,7 @@ describe('CIFAR-10', () => {
     expect(await loadDataset('cifar10', { dir: join(dir, name) })).toEqual(fromFolder);
   });
 
-  // modern-tar 0.8.6 loses the entry after a small one whose body is cancelled, and waits for it for ever.
+  // modern-tar 0.8.6 loses the entry after a small one whose body is canceled, and waits for it forever.
   test('reads an archive with small other files between large batches', async () => {
     const { 'test_batch.bin': testBatch, ...batches } = smallCifar();
     const large = Object.fromEntries(
@@ -200,7 +200,7 @@ describe('MNIST', () => {
   });
 });
 
-/** As `os.homedir` where HOME is not set and the user has no passwd entry. */
+/** Throws as `os.homedir` if HOME is not set and the user has no passwd entry. */
 const noHome = (): string => {
   throw new Error('uv_os_homedir returned ENOENT');
 };
@@ -311,7 +311,7 @@ describe('where data is searched', () => {
     const dir = tempDir();
     writeFiles(join(dir, 'mnist'), smallMnist());
     expect(await datasetStatus('fashion-mnist', { dir })).toBeNull();
-    // Files without a folder that names them: the checksum of the official test labels gives them away.
+    // The folder does not name the data set: it is recognized by the checksum of the official test labels.
     const labels = smallMnist()['t10k-labels-idx1-ubyte']!;
     const official = datasets.mnist.testLabelsMd5;
     onTestFinished(() => {

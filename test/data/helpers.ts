@@ -10,7 +10,7 @@ export function tempDir(): string {
   return folder;
 }
 
-/** Points the environment at an empty cache folder and no data folder, for one test. Returns the cache folder. */
+/** Sets an empty cache folder and no data folder in the environment, for one test. Returns the cache folder. */
 export function emptyCache(): string {
   const cache = tempDir();
   vi.stubEnv('XDG_CACHE_HOME', cache);
@@ -30,7 +30,7 @@ export function writeFiles(folder: string, files: Record<string, Uint8Array>): v
   }
 }
 
-/** One CIFAR-10 record; `pixel(channel, y, x)` is the byte there. */
+/** One CIFAR-10 record, with bytes `pixel(channel, y, x)`. */
 export function cifarRecord(label: number, pixel: (c: number, y: number, x: number) => number): Uint8Array {
   const record = new Uint8Array(3073);
   record[0] = label;
@@ -40,12 +40,12 @@ export function cifarRecord(label: number, pixel: (c: number, y: number, x: numb
   return record;
 }
 
-/** A batch of one-coloured images, one for each label. */
-export function cifarBatch(labels: number[], colour = 7): Uint8Array {
-  return Buffer.concat(labels.map((label) => cifarRecord(label, () => colour)));
+/** A batch of images of one color, one for each label. */
+export function cifarBatch(labels: number[], color = 7): Uint8Array {
+  return Buffer.concat(labels.map((label) => cifarRecord(label, () => color)));
 }
 
-/** The six files of a small CIFAR-10: batch k has k images of colour k, the test batch has 2. */
+/** The six files of a small CIFAR-10: batch k has k images of color k, the test batch has 2. */
 export function smallCifar(): Record<string, Uint8Array> {
   const files: Record<string, Uint8Array> = { 'test_batch.bin': cifarBatch([8, 9], 99) };
   for (let k = 1; k <= 5; k++) files[`data_batch_${k}.bin`] = cifarBatch(new Array(k).fill(k), k);
@@ -79,7 +79,7 @@ export function smallMnist(): Record<string, Uint8Array> {
   };
 }
 
-/** How many labels there are of each of ten classes. */
+/** Number of labels of each of ten classes. */
 export function countLabels(labels: Iterable<number>): number[] {
   const counts = new Array(10).fill(0);
   for (const label of labels) counts[label]++;

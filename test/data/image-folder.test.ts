@@ -61,7 +61,7 @@ test('imageFolder: sorts by code units of the normalized names', async () => {
   const names = ['ä.png', 'Z.png', 'a.png', 'b\u0301.png', 'e\u0301.png', 'f.png', '\u{1f600}.png', '\uff21.png'];
   const dir = folderOf(Object.fromEntries(names.map((name, i) => [`e\u0301te\u0301/${name}`, plain([i, 0, 0])])));
   const { files, classes } = await imageFolder(dir);
-  expect(classes).toEqual(['\u00e9t\u00e9']); // composed, as a program's text is
+  expect(classes).toEqual(['\u00e9t\u00e9']); // composed, as in source text
   expect(files.map((path) => path.split(/[/\\]/).at(-1)!.normalize('NFC'))).toEqual(
     names.map((name) => name.normalize('NFC')).sort(),
   );
@@ -185,7 +185,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
   expect((error as Error).message).toMatch(/^imageFolder: /);
 });
 
-/** One bit of the pixels changed. */
+/** Changes one bit of the pixels. */
 function damaged(file: Buffer): Buffer {
   const copy = Buffer.from(file);
   copy[file.length - 20]! ^= 4;
@@ -254,7 +254,7 @@ test('imageFolder: throws for links to pictures; followLinks follows them, but n
   const outside = folderOf({ 'x/1.png': plain(BLUE) });
   const dir = folderOf({ 'a/1.png': plain(RED), 'a/notes.txt': '' });
   symlinkSync(join(dir, 'a/notes.txt'), join(dir, 'a/more.txt'));
-  expect((await imageFolder(dir)).size).toBe(1); // a link to no picture is passed over
+  expect((await imageFolder(dir)).size).toBe(1); // a link to another file is skipped
   symlinkSync(join(outside, 'x/1.png'), join(dir, 'a/2.png'));
   await expect(imageFolder(dir)).rejects.toThrow(/2\.png is a symbolic link.*give followLinks: true/);
   expect(colors(await imageFolder(dir, { followLinks: true }))).toEqual([RED, BLUE]);
@@ -291,7 +291,7 @@ test('imageFolder: signal stops it between two pictures', async () => {
 });
 
 test('imageFolder: MissingPackageError has the command that installs sharp', async () => {
-  // Bundled into a folder that has no packages, where the import fails as it does for a user.
+  // Bundled into a folder without packages, where the import fails as for a user.
   const outfile = join(tempDir(), 'image-folder.mjs');
   await build({
     entryPoints: [join(import.meta.dirname, '../../src/data/image-folder.ts')],

@@ -37,7 +37,7 @@ const withThrowing = (field: keyof ImageSet) =>
       throw new Error('a getter that throws');
     },
   });
-/** Bytes whose memory was transferred, as to a worker. */
+/** Detached bytes, as after a transfer to a worker. */
 function givenAway(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
@@ -45,7 +45,7 @@ function givenAway(length: number): Uint8Array {
 }
 type ErrorClass = new (...of: never[]) => Error;
 
-/** Sets that are none: what they break is found by whatever is handed one. */
+/** Invalid sets: every function that takes a set throws for them. */
 const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = [
   ['nothing', undefined, ArgumentError, /takes a set of images.*but was given undefined/],
   ['a path', 'data/mnist', ArgumentError, /takes a set of images.*but was given "data\/mnist"/],
@@ -138,7 +138,7 @@ const takers: [what: string, take: (images: ImageSet) => unknown][] = [
   ['trainTestSplit', (images) => trainTestSplit(images, { testSize: 0.5, stratify: true })],
 ];
 
-/** What a call throws; undefined where it throws nothing. */
+/** The error that a call throws; undefined if it throws none. */
 function thrownBy(call: () => unknown): Error | undefined {
   try {
     call();
@@ -320,7 +320,12 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /takes the labels/,
   ],
   ['NaN to split by', () => splitIndices([0, Number.NaN], { testSize: 0.5 }), ArgumentError, /sample 1/],
-  ['an index that is text', () => pickImages(set(), ['0'] as never), ArgumentError, /no image "0" among 4/],
+  [
+    'an index that is text',
+    () => pickImages(set(), ['0'] as never),
+    ArgumentError,
+    /indices must be integers from 0 to 3, but index 0 is "0"/,
+  ],
   ['one index', () => pickImages(set(), 0 as never), ArgumentError, /takes a list of image numbers, but was given 0/],
 ])('refused: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
@@ -340,7 +345,7 @@ test('nested numbers: the last axis is the channels; labels may be a column', ()
 });
 
 describeOnDevice('a failed upload', (device) => {
-  // Whatever was refused, the same device computes afterwards, and holds no more than before.
+  // After the errors, the device still works, and has no more memory allocated.
   afterEach(async () => {
     using x = tensor(device, [1, 2], [2]);
     expect([...(await x.data())]).toEqual([1, 2]);

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** As `ImageData` is. */
+/** A picture like `ImageData`. */
 const imageData = (width: number, height: number, at: (i: number, c: number) => number) => ({
   ...{ width, height },
   data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => at(Math.floor(k / 4), k % 4)),
@@ -33,7 +33,7 @@ const drawn = (width: number, height: number, seed: number, alpha = false) => {
   return imageData(width, height, (_, c) => (c === 3 && !alpha ? 255 : values.integer(0, 255)));
 };
 
-/** Weights of a triangle filter as a matrix [out, in], written from its definition; nothing outside the line counts. */
+/** Weights of a triangle filter as a matrix [out, in], from its definition; pixels outside the line have no weight. */
 function triangle(length: number, out: number): number[][] {
   const wide = Math.max(1, length / out);
   return Array.from({ length: out }, (_, i) => {
@@ -44,7 +44,7 @@ function triangle(length: number, out: number): number[][] {
   });
 }
 
-/** What a resized picture is, in float64 from the definition: rows * picture * columns, the colors by their alpha. */
+/** A resized picture in float64, from the definition: rows * picture * columns, with colors weighted by their alpha. */
 function reference({ width, height, data }: ReturnType<typeof imageData>, [h, w]: readonly [number, number]): number[] {
   const [rows, columns] = [triangle(height, h), triangle(width, w)];
   const plane = (value: (at: number) => number) => (y: number, x: number) => {
@@ -150,7 +150,7 @@ test.each([
 ] as const)(
   'imageFolder makes the same of a picture file: %s',
   async (_what, width, height, cropToAspectRatio, most) => {
-    // Smooth, with an edge, as photographs are.
+    // Smooth, with an edge, like photographs.
     const picture = imageData(width, height, (i, c) => {
       const [x, y] = [(i % width) / width, Math.floor(i / width) / height];
       return c === 3 ? 255 : 127 + 90 * Math.sin(6 * x + 2 * c) * Math.cos(5 * y) + (x > y ? 30 : 0);
@@ -174,7 +174,7 @@ test('labels as numbers, and of many classes', () => {
   );
 });
 
-/** A canvas that draws what its pictures hold, and refuses as those of browsers do. */
+/** A canvas that draws the pixels of its pictures, and throws as those of browsers do. */
 class FakeCanvas {
   private picture: { pixels?: Uint8ClampedArray } = {};
   constructor(
@@ -249,7 +249,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
     [one, one],
     { labels: ['a'] },
     ArgumentError,
-    /labels must be a list of one for each of 2 pictures/,
+    /labels must be a list with one for each of 2 pictures/,
   ],
   [
     'labels of two kinds',

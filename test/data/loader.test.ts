@@ -56,7 +56,7 @@ describeOnDevice('ImageLoader', (device) => {
     expect(() => new ImageLoader(device, set(), options)).toThrow(ArgumentError);
   });
 
-  // Channels of a byte's place in its word: 1, 2 and 4 come round within a word, 3 after three; odd images end within one.
+  // The channel of a byte in its word: 1, 2 and 4 channels repeat within a word, 3 after three words; odd images end within a word.
   test.each([
     [5, 3, 1],
     [4, 4, 2],
@@ -76,9 +76,9 @@ describeOnDevice('ImageLoader', (device) => {
     };
     const loader = new ImageLoader(device, images, scaling);
     const model = new Sequential([new Flatten({ inputShape: shape })]).build(device);
-    // Eighths and whole numbers: exact in f32.
+    // Multiples of 1/8 are exact in f32.
     expect(await model.predict(loader, { batchSize: 3 })).toEqual(rescale(bytes, scaling));
-    // A number beside a list stands for every channel.
+    // A number is the same for every channel, also if the other option is a list.
     const half = new ImageLoader(device, images, { ...scaling, scale: 0.5 });
     expect(await model.predict(half)).toEqual(rescale(bytes, { ...scaling, scale: 0.5 }));
     for (const made of [loader, half, model]) made.dispose();
@@ -100,7 +100,7 @@ describeOnDevice('ImageLoader', (device) => {
     for (const made of [loader, model]) made.dispose();
   });
 
-  /** Outputs of a model that hands its images on. */
+  /** Outputs of an identity model. */
   async function valuesOf(loader: ImageLoader, batchSize = 3): Promise<Float32Array> {
     const model = new Sequential([new Flatten({ inputShape: [...loader.sampleShape] })]).build(device);
     const values = await model.predict(loader, { batchSize });
@@ -233,7 +233,7 @@ describeOnDevice('ImageLoader', (device) => {
       model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
       await expect(model.fit(loader)).rejects.toThrow(/no targets to compare/);
       await expect(model.evaluate(loader)).rejects.toThrow(/no targets to compare/);
-      await model.predict(loader); // after compile, programs are recorded anew
+      await model.predict(loader); // after compile, programs are recorded again
       const bytes = device.counters.bytesAllocated;
       for (let i = 0; i < 3; i++) await model.predict(loader);
       expect(device.counters.bytesAllocated).toBe(bytes);

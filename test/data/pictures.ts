@@ -8,7 +8,7 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
   return n;
 });
 
-/** CRC-32 of PNG's specification, annex D. */
+/** CRC-32 from the PNG specification, annex D. */
 const crc32 = (bytes: Uint8Array) =>
   (bytes.reduce((crc, byte) => crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0;
 
@@ -23,7 +23,7 @@ export function chunk(type: string, data: Uint8Array): Buffer {
 export const PNG = { gray: 0, rgb: 2, palette: 3, grayAlpha: 4, rgba: 6 } as const;
 const SAMPLES = { gray: 1, rgb: 3, palette: 1, grayAlpha: 2, rgba: 4 } as const;
 
-/** The bytes of a PNG file, by the specification and not by a decoder's own writer. `data` holds the rows without filter bytes. */
+/** The bytes of a PNG file, written from the specification and not by a decoder's library. `data` holds the rows without filter bytes. */
 export function png(
   width: number,
   height: number,
@@ -62,7 +62,7 @@ export const plain = (color: readonly [number, number, number], width = 4, heigh
     Array.from({ length: 3 * width * height }, (_, i) => color[i % 3]!),
   );
 
-/** A folder with these files, whose names may have folders in them; a value of null makes a folder. */
+/** A folder with these files, whose names may contain folders; a value of null creates a folder. */
 export function folderOf(files: Record<string, Uint8Array | string | null>): string {
   const dir = tempDir();
   for (const [name, content] of Object.entries(files)) {

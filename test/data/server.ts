@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { DownloadProgress } from '../../src/data/download.ts';
 
-/** More than one network chunk, and no two parts alike. */
+/** Bytes of more than one network chunk, without repetition. */
 export const CONTENT = Uint8Array.from({ length: 300_001 }, (_, i) => (i * 2654435761) >>> 13);
 export const HALF = 150_000;
 
@@ -14,7 +14,7 @@ export function checksum(algorithm: string, bytes: Uint8Array): string {
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Serves each request with the next handler, and all further ones with the last; keeps what was asked. */
+/** Serves each request with the next handler, and all further ones with the last; records the requests. */
 export async function serve(...handlers: Handler[]) {
   const requests: { url: string; range?: string; encoding?: string; version?: string }[] = [];
   const server = createServer((request, response) => {
@@ -34,7 +34,7 @@ export async function serve(...handlers: Handler[]) {
   return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
 }
 
-/** An address at which nobody answers. */
+/** An address without a server. */
 export async function closedAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -43,7 +43,7 @@ export async function closedAddress(): Promise<string> {
   return `http://127.0.0.1:${port}/`;
 }
 
-/** A server as most are: whole files, ranges on request. */
+/** A typical server: whole files, and ranges on request. */
 export const serves =
   (content: Uint8Array): Handler =>
   (request, response) => {
@@ -60,8 +60,8 @@ export const serves =
 export const good = serves(CONTENT);
 
 /**
- * A server that promises everything and sends half; `onProgress` cuts the connection once the client has that half
- * (cut any earlier, bytes under way would be lost, and how many is a matter of timing).
+ * A server that promises the whole file and sends half; `onProgress` cuts the connection when the client has that half. If it were cut
+ * earlier, an unpredictable number of bytes would be lost.
  */
 export function cutAtHalf(content = CONTENT) {
   let held: ServerResponse | undefined;

@@ -15,7 +15,7 @@ import {
   trainTestSplit,
 } from '../../src/node.ts';
 
-/** Images whose first byte is their number and whose second is their label, so that a mix-up shows. */
+/** Images whose first byte is their index and whose second is their label, so that a mix-up is detected. */
 function numbered(labels: number[], classes = ['cat', 'dog', 'bird']): ImageSet {
   const size = labels.length;
   return {
@@ -87,7 +87,7 @@ test('trainTestSplit: throws if training would never see a class', () => {
   expect(() => trainTestSplit(set, { testSize: 49, stratify: true })).toThrow(
     /leaves 2 training samples, but 3 classes need one each/,
   );
-  // A class of which there are no images at all is nobody's fault here.
+  // A class without any images is not an error.
   expect(trainTestSplit(numbered([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
 });
 
@@ -97,7 +97,7 @@ test('firstImages, pickImages: images, labels and files of the given indices', (
   const picked = pickImages(set, [50, 0, 0]);
   expect([numbersOf(picked), Array.from(picked.labels), picked.size]).toEqual([[50, 0, 0], [2, 0, 0], 3]);
   for (const count of [0, 52, 1.5]) expect(() => firstImages(set, count)).toThrow(/from 1 to 51/);
-  expect(() => pickImages(set, [51])).toThrow(/no image 51 among 51/);
+  expect(() => pickImages(set, [51])).toThrow(/indices must be integers from 0 to 50, but index 0 is 51/);
 });
 
 test('chooseClasses: renumbers labels in the given order and keeps the names', () => {
@@ -124,8 +124,8 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['too many of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than count, 7/],
   ['no number', () => choosePerClass(set, 0), ArgumentError, /positive integer/],
   ['a range upside down', () => scaleTo(1, 0), ArgumentError, /ascending/],
-  ['standardising nothing', () => standardization([]), DataError, /no numbers/],
-  ['standardising NaN', () => standardization([1, Number.NaN]), DataError, /number 1 is NaN/],
+  ['standardizing nothing', () => standardization([]), DataError, /no numbers/],
+  ['standardizing NaN', () => standardization([1, Number.NaN]), DataError, /number 1 is NaN/],
   ['channels that do not fit', () => standardization([1, 2, 3], 2), ArgumentError, /multiple of 2/],
   ['channels that do not fit', () => rescale([1, 2, 3], { scale: [1, 2], offset: 0 }), ArgumentError, /multiple of 2/],
   ['a label too large', () => toCategorical([0, 3], 3), DataError, /label 3 of sample 1/],
@@ -167,9 +167,9 @@ test('scaling: 0 .. 1, -1 .. 1, and mean 0 and deviation 1 for each channel', ()
     expect(values.reduce((sum, v) => sum + v * v, 0) / 3).toBeCloseTo(1, 6);
   }
   expect(scaled[2]).toBeCloseTo(0, 6);
-  // A large mean with a small spread, where sums of squares would cancel.
+  // A large mean with a small deviation, for which sums of squares would cancel.
   expect(standardization([1e8, 1e8 + 1, 1e8 + 2]).deviation[0]).toBeCloseTo(Math.sqrt(2 / 3), 6);
-  // One number all along, of which ten in floating point have another mean.
+  // A constant whose mean of ten differs in floating point.
   const constant = Array<number>(10).fill(0.1);
   expect(standardization(constant)).toMatchObject({ mean: [0.1], deviation: [0], scale: [1] });
   expect(Array.from(rescale([0.1, 0.35], standardization(constant)), (v) => v.toFixed(6))).toEqual([

@@ -92,7 +92,7 @@ const names = (run: Run) => [
 const RTOL = 1e-5;
 
 describeOnDevice('five steps of a small network agree with PyTorch', (device) => {
-  test.each(runs.map((run) => [run.optimizer, run.batchNorm ? ' with batch normalisation' : '', run] as const))(
+  test.each(runs.map((run) => [run.optimizer, run.batchNorm ? ' with batch normalization' : '', run] as const))(
     '%s%s',
     async (optimizer, _batchNorm, run) => {
       const data = batchSource(device);

@@ -11,7 +11,7 @@ import { unary, unaryGrad } from '../../src/kernels/pointwise/pointwise-rows.ts'
 import { reduceMiddle, reduceSupports, reduceVariants } from '../../src/kernels/reduce/reduce-variants.ts';
 import * as kernels from '../../src/kernels/softmax/softmax.ts';
 import { scope, Tensor, tensor } from '../../src/node.ts';
-import { columnSums, standardise, statistics } from '../reference/batch-norm.ts';
+import { columnSums, standardize, statistics } from '../reference/batch-norm.ts';
 import { softmaxCrossEntropy as crossEntropyReference } from '../reference/loss.ts';
 import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
 import { max, min, sum } from '../reference/reduce.ts';
@@ -291,7 +291,7 @@ describeOnDevice('variants of reductions', (device) => {
             expectClose(ownVariance!, variance.data, { magnitude: variance.data.map((v) => v + 1), rtol: 1e-4 });
             const magnitude = columnSums(map(dout, Math.abs)).data;
             expectClose(doffset!, columnSums(dout).data, { magnitude, rtol: 1e-6 });
-            const z = standardise(input, mean, ndarray([channels], ownVariance), 0.1);
+            const z = standardize(input, mean, ndarray([channels], ownVariance), 0.1);
             const products = map(dout, (value, i) => value * z.data[i]!);
             expectClose(dscale!, columnSums(products).data, {
               magnitude: columnSums(map(products, Math.abs)).data,

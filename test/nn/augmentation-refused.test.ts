@@ -106,12 +106,12 @@ test.each<[what: string, make: () => Layer, says: string]>([
   [
     'a value that is none',
     () => new RandomErasing({ fillValue: as('random') }),
-    'RandomErasing: fillValue must be a number, a list of one for each channel, or null for noise, but is "random"',
+    'RandomErasing: fillValue must be a number, a list with one for each channel, or null for noise, but is "random"',
   ],
   [
     'an empty list of values',
     () => new RandomErasing({ fillValue: [] }),
-    'RandomErasing: fillValue must be a number, a list of one for each channel, or null for noise, but is []',
+    'RandomErasing: fillValue must be a number, a list with one for each channel, or null for noise, but is []',
   ],
   [
     'half a pixel',

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import {
-  between,
   contrastOf,
   type Fill,
   type ImageDraw,
   maps,
-  type PlaceOf,
+  randomWords,
   rectangleOf,
+  type SourceOf,
   sampleImages,
-  wordsOf,
+  uniformIn,
 } from '../reference/augmentation.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 import { random } from '../support/random.ts';
 
-/** By what the layers here draw. */
+/** What determines the numbers of the layers here. */
 const SEEDS = [4, 2 ** 40 + 1, 9];
 const PLACE = 2;
 const STEP = 5;
@@ -30,40 +30,44 @@ const drawOf = (replica: number, image: number): ImageDraw => ({
 });
 const FILLS: Fill[] = ['constant', 'nearest', 'reflect', 'wrap'];
 const FILL_VALUE = 0.375;
-/** Positions count 2^-16 of a pixel, of which rounding takes a half, and what is drawn less than another one. */
+/** Positions are multiples of 2^-16 of a pixel: rounding adds half a unit, and the drawn number less than one more. */
 const NEAR = 2 ** -15;
 
 type Bounds = readonly [number, number];
-/** A layer of each kind, and its map for what an image drew, by the height and width of the image. */
-type Moving = [what: string, make: (more: object) => tg.Layer, map: (words: number[], h: number, w: number) => PlaceOf];
+/** A layer of each kind, and its map for the numbers of an image, by the image's height and width. */
+type Moving = [
+  what: string,
+  make: (more: object) => tg.Layer,
+  map: (words: number[], h: number, w: number) => SourceOf,
+];
 const turn: Bounds = [-0.3, 0.1];
 const [rows, columns]: [Bounds, Bounds] = [[-0.4, 0.9], [-0.2, -0.1]]; // biome-ignore format: as pairs
 const moving: Moving[] = [
   [
     'RandomTranslation',
     (more) => new tg.RandomTranslation({ heightFactor: rows, widthFactor: 0.6, ...more }),
-    (words, h, w) => maps.shift(h * between(words[0]!, rows), w * between(words[1]!, [-0.6, 0.6])),
+    (words, h, w) => maps.shift(h * uniformIn(words[0]!, rows), w * uniformIn(words[1]!, [-0.6, 0.6])),
   ],
   [
     'RandomRotation',
     (more) => new tg.RandomRotation({ factor: turn, ...more }),
-    (words, h, w) => maps.rotation(h, w, 2 * Math.PI * between(words[0]!, turn)),
+    (words, h, w) => maps.rotation(h, w, 2 * Math.PI * uniformIn(words[0]!, turn)),
   ],
   [
     'RandomZoom',
     (more) => new tg.RandomZoom({ heightFactor: rows, widthFactor: columns, ...more }),
-    (words, h, w) => maps.zoom(h, w, 1 + between(words[0]!, rows), 1 + between(words[1]!, columns)),
+    (words, h, w) => maps.zoom(h, w, 1 + uniformIn(words[0]!, rows), 1 + uniformIn(words[1]!, columns)),
   ],
   [
     'RandomZoom that keeps the aspect ratio',
     (more) => new tg.RandomZoom({ heightFactor: 1, ...more }),
     (words, h, w) => {
-      const zoom = 1 + between(words[0]!, [-1, 1]);
+      const zoom = 1 + uniformIn(words[0]!, [-1, 1]);
       return maps.zoom(h, w, zoom, zoom);
     },
   ],
 ];
-/** Layers that meet pixels; what lies beyond the border does not matter. */
+/** Layers that map pixels to pixels, for which the fill mode has no effect. */
 const exact: Moving[] = (['horizontal', 'vertical', 'horizontalAndVertical'] as const).map((mode) => [
   `RandomFlip, ${mode}`,
   () => new tg.RandomFlip({ mode }),
@@ -80,14 +84,14 @@ const SHAPES = [[3, 7, 6, 3], [2, 1, 1, 2], [2, 1, 9, 1], [3, 16, 16, 4], [2, 33
 
 describeOnDevice('random layers of images', (device) => {
   interface Called {
-    /** Of each replica. */
+    /** For each replica. */
     x: NdArray[];
     dy: NdArray[];
     y: NdArray[];
     dx: NdArray[];
   }
 
-  /** Calls a layer as a model does in training, on drawn images of each replica, and goes back with drawn gradients. */
+  /** Calls a layer as a model does in training, on random images of each replica, and runs backward with random gradients. */
   async function call(
     layer: tg.Layer,
     shape: readonly number[],
@@ -130,7 +134,7 @@ describeOnDevice('random layers of images', (device) => {
   const places =
     ([, , map]: Moving, [, h, w]: readonly number[], r: number) =>
     (n: number) =>
-      map(wordsOf(drawOf(r, n)), h!, w!);
+      map(randomWords(drawOf(r, n)), h!, w!);
   const most = ({ data }: NdArray) => data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
   test.each(exact)('%s: takes the same pixels as Keras, bit for bit', async (...layer) => {
@@ -156,10 +160,10 @@ describeOnDevice('random layers of images', (device) => {
         for (const [r, images] of x.entries()) {
           const sampled = { fill: fillMode, nearest: false, fillValue: FILL_VALUE };
           const expected = sampleImages(images, dy[r]!, size, places(layer, shape, r), sampled);
-          // In either direction a position off by so much takes that share of the difference of two pixels.
+          // In each direction, a position error e gives an error of e times the difference of two pixels.
           const atol = 4 * NEAR * (most(images) + FILL_VALUE);
           expectClose(y[r]!.data, expected.y.data, { rtol: 2e-6, atol }, `replica ${r}`);
-          // As many output pixels add up to an input pixel as take from it.
+          // The error of an input pixel's gradient grows with the number of output pixels that use it.
           const ones = ndarray(
             dy[r]!.shape,
             dy[r]!.data.map(() => 1),
@@ -186,7 +190,7 @@ describeOnDevice('random layers of images', (device) => {
           );
           const size = shape.slice(1, 3) as [number, number];
           for (const [r, images] of x.entries()) {
-            // Where a place lies halfway between two pixels, rounding decides: such output pixels are left out, and must be few.
+            // If a position is halfway between two pixels, rounding decides: such output pixels are skipped, and must be few.
             const isHalfway = (n: number, row: number, column: number) =>
               places(layer, shape, r)(n)(row, column).some((at) => Math.abs(at - Math.floor(at) - 0.5) < NEAR);
             const sampled = { fill: fillMode, nearest: true, fillValue: FILL_VALUE };
@@ -222,7 +226,7 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
-  // An image of more than 2^16 output pixels, which is all that a dispatch goes through.
+  // More than 2^16 output pixels, the limit of one dispatch.
   test('the gradient of large images takes several dispatches', async () => {
     const shape = [1, 257, 256, 1];
     const { dy, dx } = await call(new tg.RandomFlip(), shape);
@@ -269,7 +273,7 @@ describeOnDevice('random layers of images', (device) => {
           for (let c = 0; c < channels; c++) {
             const of = ({ data }: NdArray) =>
               Array.from({ length: h * w }, (_, k) => data[(n * h * w + k) * channels + c]!);
-            const f = between(wordsOf(drawOf(r, n))[0]!, bounds);
+            const f = uniformIn(randomWords(drawOf(r, n))[0]!, bounds);
             const expected = contrastOf(of(images), of(dy[r]!), f, valueRange);
             expectClose(of(y[r]!), expected.y, { rtol: 2e-6, atol: 4e-6 }, `replica ${r}, image ${n}`);
             expectClose(of(dx[r]!), expected.dx, { rtol: 2e-6, atol: 8e-6 }, `gradient of replica ${r}, image ${n}`);
@@ -317,7 +321,7 @@ describeOnDevice('random layers of images', (device) => {
     expect(new Set(values.filter((v) => v > -4 && v < 2)).size).toBeGreaterThan(0.97 * 0.8 * n);
     expect(Math.max(...values)).toBe(2);
     expect(Math.min(...values)).toBe(-4);
-    // With deviation 2, shares below -4, -2, 0 and 2 are those of the normal distribution.
+    // With deviation 2, the fractions below -4, -2, 0 and 2 are those of the normal distribution.
     for (const [limit, share] of [
       [-3.9999, 0.02275],
       [-2, 0.15866],
@@ -330,7 +334,7 @@ describeOnDevice('random layers of images', (device) => {
     }
     const alone = await call(layer(), [4, 40, 40, 3]);
     expectSameBits(y[0]!.data, alone.y[0]!.data);
-    // Neighbors have nothing to do with each other.
+    // Neighbors are uncorrelated.
     const inner = values.filter((v) => v > -4 && v < 2);
     const mean = inner.reduce((a, b) => a + b, 0) / inner.length;
     const squares = inner.reduce((sum, v) => sum + (v - mean) ** 2, 0);
@@ -351,7 +355,7 @@ describeOnDevice('random layers of images', (device) => {
     for (const corner of [1, 2, 4, 8]) {
       expect(Math.abs(corners.filter((value) => value === corner).length - batch / 4)).toBeLessThan(5 * sigma);
     }
-    // A ramp that is moved shows by how much.
+    // Moving a ramp shows the size of the shift.
     const ramp = tg.tensor(
       device,
       Float32Array.from({ length: batch * 64 }, (_, i) => i % 64),
@@ -362,7 +366,7 @@ describeOnDevice('random layers of images', (device) => {
       .filter((_, i) => i % 64 === 32)
       .map((value) => (32 - value) / 32 + 0.5)
       .sort((a, b) => a - b);
-    // Kolmogorov and Smirnov: beyond 1.95 / sqrt(n) once in a thousand.
+    // Kolmogorov-Smirnov test: exceeds 1.95 / sqrt(n) with probability 0.001.
     const distance = Math.max(
       ...shares.map((share, i) => Math.max(Math.abs(share - i / batch), Math.abs(share - (i + 1) / batch))),
     );

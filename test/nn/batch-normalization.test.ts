@@ -107,7 +107,7 @@ describeOnDevice('BatchNormalization and its options', (device) => {
     }
   });
 
-  test('initialisers', async () => {
+  test('BatchNormalization: initializers', async () => {
     const options = {
       gammaInitializer: constant(2),
       betaInitializer: 'ones',

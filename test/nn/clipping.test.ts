@@ -23,10 +23,10 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
-// Of one block, of exactly two, of one element, and of more blocks than a workgroup has lanes.
+// Weights of one block, of exactly two, of one element, and of more blocks than a workgroup has invocations.
 const SHAPES = [[7, 9], [128], [1], [70, 64]];
 
-/** What a step of SGD with rate 1 takes from weights of zero: the clipped gradients. */
+/** The clipped gradients: what a step of SGD with rate 1 subtracts from zero weights. */
 async function clipped(device: Device, options: ClipOptions, gradients: readonly NdArray[], frozen = -1) {
   const optimizer = new SGD({ learningRate: 1, ...options });
   const layerOf = (k: number) => ({ trainable: k !== frozen });
@@ -89,14 +89,14 @@ describeOnDevice('gradient clipping', (device) => {
     expect(await spoilt({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
     expect(await spoilt({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
     expect(await spoilt({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
-    // inf * (1 / inf) is NaN, the others of that weight become 0.
+    // inf * (1 / inf) is NaN; the other elements of that weight become 0.
     expect(await spoilt({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
     expect(await spoilt({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
     const { steps } = await clipped(device, { clipValue: 0.25 }, withOne(-Infinity));
     expect(steps[1]![5]).toBe(-0.25);
   });
 
-  // Copies of a weight lie one after another, so that blocks begin and end anywhere: [7, 9] has 63 elements.
+  // The replicas of a weight follow each other, so blocks may begin and end anywhere: [7, 9] has 63 elements.
   test.each([{ clipNorm: 0.5 }, { globalClipNorm: 0.5 }])(
     'replicas have the bits of each alone: %j',
     async (options) => {
@@ -147,7 +147,7 @@ describeOnDevice('gradient clipping', (device) => {
       .build(device)
       .compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
     const weights = async () => Promise.all(model.weights.map(async ({ tensor }) => Array.from(await tensor.data())));
-    /** How far a step went, in each weight. */
+    /** Length of a step, for each weight. */
     const step = async () => {
       const before = await weights();
       await model.fit(loader, { batchSize: 8 });
@@ -161,7 +161,7 @@ describeOnDevice('gradient clipping', (device) => {
     expect(Math.hypot(...second)).toBeCloseTo(0.01, 6);
   });
 
-  // A recorded step goes on using the tables it was recorded with, whatever else was made ready since.
+  // A recorded step keeps using the tables it was recorded with, even if others were created since.
   test.each([{ globalClipNorm: 0.01 }, { clipNorm: 0.01 }])('in trainOnBatch, call after call: %j', async (options) => {
     const x = Float32Array.from(drawLike([8, 30], 3).data);
     const y = Array.from({ length: 8 }, (_, i) => i % 3);
@@ -183,7 +183,7 @@ describeOnDevice('gradient clipping', (device) => {
       await whole.fit({ x, y }, step);
       await same(`step ${i}`);
     }
-    // A recording with other weights frozen comes between two uses of the same step.
+    // Records with other frozen weights between two runs of the same step.
     for (const model of [single, whole]) model.layers[0]!.trainable = false;
     await single.fit({ x, y }, step);
     await whole.fit({ x, y }, step);

@@ -51,11 +51,11 @@ import {
   ZeroPadding2D,
 } from '../../src/index.ts';
 
-/** Through text, as a file does it. */
+/** Converts to text and back, as a file does. */
 const again = (model: Model, customLayers = {}) =>
   modelFromConfig(JSON.parse(JSON.stringify(modelConfig(model))), customLayers);
 
-/** A layer of each kind, its options other than the defaults wherever there are any. */
+/** A layer of each kind, with options that differ from the defaults. */
 const layers: Record<string, Layer> = {
   Activation: new Activation('softmax', { name: 'given' }),
   AveragePooling2D: new AveragePooling2D({ poolSize: [2, 3], strides: 1, padding: 'same' }),
@@ -129,7 +129,7 @@ test('the table has every kind of layer', () => {
 });
 
 const shape: Shape = [6, 8, 4];
-/** What one can see of a layer: its fields, and what it makes of an input. */
+/** The observable part of a layer: its fields, and its output for an input. */
 function expectSameLayers(actual: Model, expected: Model): void {
   expect(actual.layers.length).toBe(expected.layers.length);
   for (const [i, layer] of actual.layers.entries()) {
@@ -268,7 +268,7 @@ test.each(refused)('throws: %s', (_, layer, says) => {
   expect(() => modelConfig(model)).toThrow(says);
 });
 
-/** The description of a small model, with something else at a path in it. */
+/** The config of a small model, with the value at a path replaced. */
 function changed(path: (string | number)[], value: unknown): unknown {
   const description = JSON.parse(JSON.stringify(modelConfig(new Sequential([new Flatten(first)]))));
   const at = path.slice(0, -1).reduce((inside, key) => inside[key], description);

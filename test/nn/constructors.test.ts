@@ -5,9 +5,9 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { build, sigmoid } from '../support/points.ts';
 
-// What is handed to a constructor is used or refused: an argument or option that nobody reads would be ignored in silence.
+// Constructors throw for arguments and options that they do not read: otherwise, those would be ignored silently.
 
-/** How each is made: all the arguments it takes, the last being its options where it takes any. */
+/** Arguments of each constructor; the last are its options, if it takes any. */
 type Maker = { args: readonly unknown[]; options: boolean };
 const plain = (...args: readonly unknown[]): Maker => ({ args, options: false });
 const withOptions = (...args: readonly unknown[]): Maker => ({ args, options: true });
@@ -114,7 +114,7 @@ const functions: Record<string, Maker> = {
   'schedules.piecewiseConstantDecay': withOptions({ boundaries: [], values: [1] }),
   'schedules.warmUp': withOptions({ steps: 1, target: 1 }),
 };
-/** Classes that only tilegrad makes, or that are there to be extended. */
+/** Classes that only tilegrad instantiates, or that are base classes. */
 const APART = ['Device', 'Layer', 'SymbolicTensor', 'Tensor', 'WeightCopy'];
 
 const exportOf = (name: string): unknown => {
@@ -134,7 +134,7 @@ function refusesMore(name: string, { args, options }: Maker): void {
     const surplus = () => make(name, [...args, more]);
     expect(surplus, `${name}, ${more}`).toThrow(ArgumentError);
     expect(surplus).toThrow(/is an argument more than it takes; leave it out/);
-    // Nor is it overlooked behind one that is left out.
+    // Also after an undefined argument.
     expect(() => make(name, [...args, undefined, more])).toThrow(ArgumentError);
   }
   expect(make(name, [...args, undefined])).toBeDefined();

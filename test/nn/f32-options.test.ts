@@ -31,12 +31,12 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-// 32-bit floats hold sizes from 1.2e-38 (below, WGSL may take a number for 0) to 3.4e38.
+// f32 represents magnitudes from 1.2e-38 (WGSL may flush smaller ones to 0) to 3.4e38.
 const LARGE = 1e39;
 const TINY = 1e-50;
 const SUBNORMAL = 1e-40;
 
-/** What takes a number, by what its message names. */
+/** Functions that take a number, by its name in the message. */
 const places: Record<string, (value: number) => unknown> = {
   'SGD: learningRate': (value) => new SGD({ learningRate: value }),
   'Adam: learningRate': (value) => new Adam({ learningRate: value }),
@@ -70,7 +70,7 @@ const places: Record<string, (value: number) => unknown> = {
   'warmUp: target': (value) => schedules.warmUp({ steps: 2, target: value }),
   'ReduceLROnPlateau: minLearningRate': (value) => new ReduceLROnPlateau({ minLearningRate: value }),
 };
-/** The same for shares, which have no large values. */
+/** The same for fractions, which have no large values. */
 const shares: Record<string, (value: number) => unknown> = {
   'SGD: momentum': (value) => new SGD({ momentum: value }),
   'RMSprop: momentum': (value) => new RMSprop({ momentum: value }),
@@ -211,7 +211,7 @@ describeOnDevice('numbers that f32 cannot represent', (device) => {
     expect([...(await x.data())]).toEqual([most, -most, most, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]);
     using nan = tensor(device, [Number.NaN], [1]);
     expect(await nan.item()).toBeNaN();
-    const given = Float32Array.of(LARGE); // what was infinite before is the caller's own
+    const given = Float32Array.of(LARGE); // infinite input values are allowed
     using y = tensor(device, given, [1]);
     expect(await y.item()).toBe(Number.POSITIVE_INFINITY);
   });

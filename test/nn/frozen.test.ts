@@ -27,7 +27,7 @@ import { drawImages } from '../support/images.ts';
 const SIZE = 12;
 const images = drawImages(SIZE, { classes: 3, shape: [6, 6, 1] });
 
-/** A convolution and a batch norm, in so many models inside each other. */
+/** A convolution and a batch norm, inside `depth` models. */
 function extractor(depth: number): { whole: Layer; conv: Conv2D; norm: BatchNormalization } {
   const conv = new Conv2D({ filters: 2, kernelSize: 3, name: 'conv', inputShape: [6, 6, 1] });
   const norm = new BatchNormalization({ name: 'norm', momentum: 0.5 });
@@ -41,7 +41,7 @@ function extractor(depth: number): { whole: Layer; conv: Conv2D; norm: BatchNorm
 
 const head = () => [new Flatten(), new Dense({ units: 3, activation: 'softmax', name: 'head' })];
 
-/** Ready to be trained. */
+/** Builds and compiles a model. */
 function compiled(device: Device, layers: Layer[], seed = 2): Sequential {
   const optimizer = new Adam({ learningRate: 0.05 });
   return new Sequential(layers).build(device, { seed }).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
@@ -52,7 +52,7 @@ const weightsOf = async (model: Model) =>
     await Promise.all(model.weights.map(async ({ name, tensor }) => [name, [...(await tensor.data())]] as const)),
   );
 
-/** Names of the weights that a training of one epoch changes, without the models around. */
+/** Names of the weights that one epoch changes, without the names of the nested models. */
 async function changed(device: Device, model: Model, callbacks: Callback[] = []): Promise<string[]> {
   using loader = new ImageLoader(device, images);
   const before = await weightsOf(model);
@@ -72,7 +72,7 @@ test('layers do not include an input layer: the last 118 of MobileNetV2 (120 wit
   const whole = mobileNetV2({ inputShape: [96, 96, 3], alpha: 0.35 });
   expect(whole.layers).toHaveLength(155);
   expect(whole.layers.slice(-120)[0]!.name).toBe('block_4_expand');
-  // By name, whatever comes before and after.
+  // By name, independent of the number of layers before and after.
   expect(whole.layers.slice(whole.layers.indexOf(whole.getLayer('block_4_expand')))).toHaveLength(120);
 });
 
@@ -82,7 +82,7 @@ test('Model.trainable: freezes all layers at every depth; a slice of the layers 
   whole.trainable = false;
   expect([conv.trainable, norm.trainable, whole.trainable, model.trainable]).toEqual([false, false, false, true]);
   norm.trainable = true;
-  // Unlike in Keras, where a frozen model keeps its layers frozen whatever they say.
+  // Unlike in Keras, where the layers of a frozen model are frozen whatever their trainable is.
   expect([conv.trainable, whole.trainable]).toEqual([false, true]);
   const net = mobileNetV2({ includeTop: false, inputShape: [32, 32, 3], alpha: 0.35 });
   net.trainable = false;
@@ -124,7 +124,7 @@ describeOnDevice('frozen', (device) => {
   });
 
   test('BatchNormalization: uses its moving statistics in training if frozen, also in the gradient', async () => {
-    // With y = gamma (x - mean) / sqrt(variance + epsilon) + beta as constants of a layer below that trains.
+    // y = gamma (x - mean) / sqrt(variance + epsilon) + beta, constant in the gradient of the layer below.
     const dense = (name: string) => new Dense({ units: 3, name, inputShape: [4] });
     const norm = new BatchNormalization({ name: 'norm', epsilon: 0.25 });
     const out = new Dense({ units: 1, name: 'out', trainable: false });
@@ -224,7 +224,7 @@ describeOnDevice('frozen', (device) => {
     using model = compiled(device, layers);
     using loader = new ImageLoader(device, images);
     model.trainable = false;
-    // Slices that hold no weights: the pooling and the activations after the last convolution, say.
+    // Slices without weights, for example the pooling and the activations after the last convolution.
     for (const layer of model.layers.slice(1, 2)) layer.trainable = true;
     let begun = false;
     const callbacks = [
@@ -269,7 +269,7 @@ describeOnDevice('frozen', (device) => {
 });
 
 describeOnDevice('a frozen beginning', (device) => {
-  /** Blocks of what a network has, residual sums and activations of several kernels among them; as a model, and of these. */
+  /** A model of `count` blocks of typical layers, among them residual sums and activations of several kernels. */
   function blocks(count: number): Model {
     const x = input([8, 8, 4]);
     let y = x;
@@ -281,7 +281,7 @@ describeOnDevice('a frozen beginning', (device) => {
     return new Model({ inputs: x, outputs: y });
   }
 
-  /** A recorded training step over so many frozen blocks: its dispatches, its bytes, and the dispatches of an inference. */
+  /** A recorded training step over `count` frozen blocks: its dispatches, its bytes, and the dispatches of an inference. */
   function step(count: number, frozen: boolean) {
     const x = input([8, 8, 4]);
     const features = blocks(count);
@@ -303,7 +303,7 @@ describeOnDevice('a frozen beginning', (device) => {
     expect([two.bytes, eight.bytes]).toEqual([four.bytes, four.bytes]);
     const perBlock = (four.dispatches - two.dispatches) / 2;
     expect(eight.dispatches - four.dispatches).toBe(4 * perBlock);
-    // Convolution, gelu, batch norm, two parts of a cut-off ReLU, two transpositions around a batch norm, sum; and its forms of weights.
+    // Convolution, gelu, batch norm, two kernels of a clipped ReLU, two transpositions around a batch norm, sum; and weight transforms.
     expect(perBlock).toBeLessThanOrEqual(11);
     const [trained, longer] = [step(2, false), step(4, false)];
     expect(longer.bytes).toBeGreaterThan(trained.bytes);

@@ -36,7 +36,7 @@ import { drawLike } from '../support/operator-cases.ts';
 
 const image: Shape = [6, 6, 3];
 
-/** A residual sum around a convolution, then a head. */
+/** A residual connection around a convolution, then a head. */
 function residual(): Model {
   const x = input(image);
   const y = new Conv2D({ filters: 3, kernelSize: 3, padding: 'same', activation: 'relu', name: 'inner' }).apply(x);
@@ -216,7 +216,7 @@ describeOnDevice('functional models', (device) => {
     model.dispose();
   });
 
-  /** The same layers in one row, and with two of them in models of their own. */
+  /** The same layers in sequence, and with two of them in nested models. */
   function flatAndNested(): [Model, Model] {
     const make = (): [Layer, Layer, Layer, Layer, Layer, Layer] => [
       new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', kernelRegularizer: 'l2', inputShape: image }),
@@ -329,7 +329,7 @@ describeOnDevice('functional models', (device) => {
     const data = [1, 2, 3];
     const first = Array.from(await model.weights[0]!.tensor.data());
     const y = model.call(tensor(device, data, [1, 3]), { training: true });
-    const clutter = [1, 2, 3, 4].map(() => mul(y, 3)); // would write over released memory
+    const clutter = [1, 2, 3, 4].map(() => mul(y, 3)); // would overwrite released memory
     sum(y).backward();
     const expected = [0, 1, 2].flatMap((j) => {
       const h = data.reduce((s, v, i) => s + v * first[3 * i + j]!, 0);

@@ -29,7 +29,7 @@ const conv = (useBias = true) => new Conv2D({ filters: 8, kernelSize: 3, padding
 const depthwise = (options = {}) => new DepthwiseConv2D({ kernelSize: 3, ...options });
 const padded = (after: [number, number]) => new ZeroPadding2D({ padding: [[after[0], 1], [after[1], 1]] }); // biome-ignore format: short
 
-/** Stacks of layers, and kernels that must and must not run for them in training and in inference. */
+/** Stacks of layers, with kernels that must and must not run for them in training and in inference. */
 const STACKS: Record<
   string,
   { layers: () => Layer[]; training: { not: string[]; has: string[] }; inference: { not: string[]; has: string[] } }
@@ -80,7 +80,7 @@ const STACKS: Record<
   },
 };
 
-/** What must not be fused: something else reads, or computes, what lies between. */
+/** Stacks that must not be fused, because something else reads or computes a value between the layers. */
 const APART: Record<string, { layers: () => Layer[]; has: string[] }> = {
   'more zeros than padding has': {
     layers: () => [new ZeroPadding2D({ padding: 2 }), depthwise(), new Flatten()],
@@ -134,7 +134,7 @@ const APART: Record<string, { layers: () => Layer[]; has: string[] }> = {
   },
 };
 
-/** Weights drawn anew, moving statistics too, so that nothing is 0 or 1 by chance. */
+/** Draws all weights again, including moving statistics, so that none is exactly 0 or 1. */
 function drawWeights(device: Device, model: Model): void {
   const values = random(5);
   for (const { name, spec, tensor } of model.weights) {
@@ -144,7 +144,7 @@ function drawWeights(device: Device, model: Model): void {
   }
 }
 
-/** The layers of a stack one by one, each by its own `call`. */
+/** Calls the layers of a stack separately. */
 function oneByOne(model: Model, x: Tensor, training: boolean): Tensor {
   let first = 0;
   return model.plannedLayers.reduce((y, { layer, weights: specs }) => {
@@ -164,10 +164,10 @@ describeOnDevice('fused layers', (device) => {
     return model;
   };
 
-  /** A first layer needs the shape of samples. */
+  /** Adds the shape of samples, which the first layer needs. */
   const withShape = (layer: Layer) => Object.assign(layer, { inputShape: SHAPE });
 
-  /** Output, gradients of x and of all weights, and kernels. */
+  /** Output, gradients of x and of all weights, and the names of the kernels. */
   async function run(model: Model, call: (x: Tensor) => Tensor, { isTaped = true } = {}) {
     const x = tensor(device, images, [3, ...SHAPE], { requiresGrad: isTaped });
     const shape = [3, ...model.outputShape];

@@ -32,7 +32,7 @@ const inner = () =>
 const SIZES = { 'first/kernel': [2, 3], 'first/bias': [3] };
 const NORM = { 'norm/gamma': [3], 'norm/beta': [3], 'norm/moving_mean': [3], 'norm/moving_variance': [3] };
 
-/** Values that tell every element from every other. */
+/** Distinct values for all elements. */
 function valuesFor(sizes: Record<string, readonly number[]>, from = 1) {
   let next = from;
   const array = (shape: readonly number[]) => ({
@@ -93,7 +93,7 @@ test('setInitialWeights: throws for an unknown weight, names it, and changes not
 });
 
 describeOnDevice('weights given before build', (device: Device) => {
-  /** A model whose weights are drawn, and the same with values for some of them. */
+  /** A model with drawn weights, and the same model with values for some of them. */
   test('build: uses the given values; the other weights are drawn as without them', async () => {
     const drawn = await read(inner().build(device, { seed: 4 }));
     const model = inner();
@@ -127,7 +127,7 @@ describeOnDevice('weights given before build', (device: Device) => {
         new Sequential([inner(), new Dense({ units: 2, name: 'second' })], 'middle'),
         new Dense({ units: 1, name: 'third' }),
       ]);
-    base.setInitialWeights(all()); // after it was put into the others
+    base.setInitialWeights(all()); // after it became part of the others
     const drawn = await read(plain().build(device, { seed: 2 }));
     const expected = new Map([...drawn, ...lists(all(), 'middle/inner/')]);
     expect(await read(outer.build(device, { seed: 2 }))).toEqual(expected);
@@ -159,7 +159,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     const built = make().build(device, { seed: 3, replicas: 3 });
     const replicated = make().build(device, { seed: 3 });
     (replicated.layers[0] as Model).setInitialWeights(valuesFor({ 'first/kernel': [2, 3] }, 60), { partial: true });
-    replicated.replicate(3); // which begin as that one began, not with what was given since
+    replicated.replicate(3); // replicas start with the initial values, not with those given since
     for (const model of [built, replicated]) {
       const values = await read(model);
       const one = [1, 2, 3, 4, 5, 6];
@@ -185,10 +185,10 @@ describeOnDevice('weights given before build', (device: Device) => {
       expect(values.get(name)).toHaveLength(3 * size);
     }
     model.dispose();
-    // A model that contains it has as many replicas.
+    // A model that contains it has the same number of replicas.
     const outer = new Sequential([inner().setInitialWeights([first, first], partial), new Dense({ units: 1 })]);
     expect(() => outer.build(device)).toThrow(
-      /inner\/first\/kernel: initial weights were given for 2 replicas, but there are 1/,
+      /inner\/first\/kernel: initial weights were given for 2 replicas, but the model has 1/,
     );
     expect(() => outer.build(device, { replicas: 3 })).toThrow(ArgumentError);
     outer.build(device, { replicas: 2 }).dispose();
@@ -235,11 +235,11 @@ describeOnDevice('weights given before build', (device: Device) => {
       seed: 9,
     });
     expect([...(await read(drawn)).values()].at(-2)).toEqual(carried.get('other/kernel'));
-    // They are copies: training one model leaves the other as it is.
+    // They are copies: training one model does not change the other.
     part.compile({ optimizer: new Adam({ learningRate: 0.1 }), loss: 'meanSquaredError' });
     await part.fit({ x: [[1, 2], [3, 4]], y: [[1, 0, 0, 0], [0, 1, 0, 0]] }, { epochs: 2 }); // biome-ignore format: as rows
     expect(await read(trained)).toEqual(values);
-    // The model that was built last counts.
+    // The weights are those of the model that was built last.
     const x = input([3]);
     const third = new Model({ inputs: x, outputs: part.layers[1]!.apply(x) });
     expect((await read(third.build(device))).get('middle/kernel')).toEqual((await read(part)).get('middle/kernel'));
@@ -288,7 +288,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     expect(() => again.build(device)).toThrow(
       'a/kernel: its layer is part of a model that was disposed; make a new layer',
     );
-    // Given values are there still.
+    // The given values are still used.
     again
       .setInitialWeights(valuesFor({ 'a/kernel': [2, 3], 'a/bias': [3] }))
       .build(device)
@@ -335,7 +335,7 @@ describeOnDevice('weights given before build', (device: Device) => {
   });
 });
 
-/** Ends of a model with one layer whose plan gives a weight of three elements these values. */
+/** Input and output of a model with one layer whose plan has these initialValues for a weight of three elements. */
 function endsOf(initialValues: number[]) {
   class Own extends Layer {
     readonly kind = 'Own';

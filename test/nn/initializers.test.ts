@@ -16,7 +16,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-// Fans as Keras counts them: a filter's window multiplies both.
+// Fans as in Keras: a filter's window multiplies both.
 test.each([
   { shape: [300, 200], fanIn: 300, fanOut: 200 },
   { shape: [5, 5, 32, 64], fanIn: 800, fanOut: 1600 },
@@ -41,7 +41,7 @@ test('zeros: returns zeros', () => {
 });
 
 const stream = () => new RandomStream(7, 'initializer', 3);
-/** Mean, and second and fourth moments about it. */
+/** Mean, and second and fourth central moments. */
 function momentsOf(values: Float32Array) {
   const n = values.length;
   const mean = values.reduce((sum, x) => sum + x, 0) / n;
@@ -49,7 +49,7 @@ function momentsOf(values: Float32Array) {
   return { mean, variance: power(2), fourth: power(4) };
 }
 
-// Fan in 3 * 3 * 20 = 180, fan out 3 * 3 * 60 = 540; cut at two deviations a normal keeps 0.7737 of its variance.
+// Fan in 3 * 3 * 20 = 180, fan out 3 * 3 * 60 = 540; a normal truncated at two deviations has 0.7737 of the variance.
 const CUT = 0.87962566103423978 ** 2;
 test.each([
   { name: 'glorotUniform', mean: 0, variance: 1 / 360, bound: Math.sqrt(3 / 360) },
@@ -96,7 +96,7 @@ test.each([
     );
     const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x - mean)), 0);
     expect(furthest).toBeLessThanOrEqual(bound * (1 + 1e-6));
-    // And it goes that far: a normal beyond two deviations where nothing cuts it.
+    // The range is reached: a normal without truncation exceeds two deviations.
     expect(furthest).toBeGreaterThan(bound === Infinity ? 3 * Math.sqrt(variance) : 0.97 * bound);
     expect(make([3, 3, 20, 60], stream())).toEqual(values);
   },
@@ -136,7 +136,7 @@ test('orthogonal: the first element has both signs over many streams', () => {
   const signs = Array.from({ length: 400 }, (_, i) =>
     Math.sign(initializers.orthogonal()([3, 3], new RandomStream(1, 'initializer', i))[0]!),
   );
-  // 400 tosses of a coin: four standard deviations are 80.
+  // For 400 coin tosses, four standard deviations are 80.
   expect(Math.abs(signs.reduce((sum, sign) => sum + sign, 0))).toBeLessThan(80);
 });
 

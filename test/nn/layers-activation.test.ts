@@ -22,7 +22,7 @@ import { describeOnDevice } from '../support/device.ts';
 
 const x = [-2, -0.5, 0.25, 3];
 const sum = x.reduce((s, v) => s + Math.exp(v), 0);
-/** What each gives for `x`, by its definition with Keras's parameters. */
+/** Results for `x`, from the definitions with Keras's parameters. */
 const expected: Record<ActivationName, (v: number) => number> = {
   linear: (v) => v,
   relu: (v) => Math.max(0, v),
@@ -47,7 +47,7 @@ describeOnDevice('activations', (device) => {
     model.dispose();
     return values;
   }
-  /** A kernel that hands its input through. */
+  /** An identity kernel. */
   const identity = () => Float32Array.from([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
 
   test.each(names)('%s as a layer, and as an option of Dense and Conv2D', async (name) => {
@@ -109,7 +109,7 @@ describeOnDevice('activations', (device) => {
   });
 
   test('a custom layer: throws for its mistakes', async () => {
-    // As plain JavaScript would write them.
+    // As in plain JavaScript.
     const Plain = class extends (Layer as unknown as new (options: object) => object) {};
     const own = (methods: object) =>
       Object.assign(new Plain({ inputShape: [4] }), { kind: 'Own', ...methods }) as Layer;

@@ -31,7 +31,7 @@ import { drawLike } from '../support/operator-cases.ts';
 
 const inputShape = [7, 6, 3];
 
-/** A model of one layer, its weights filled with drawn numbers, called on a drawn batch of two. */
+/** A model of one layer with random weights, called on a random batch of two. */
 async function callLayer(device: Device, layer: Layer, options: { training?: boolean } = {}) {
   const model = new Sequential([layer]).build(device);
   const host = model.weights.map(({ name, tensor: { array, shape } }, i) => {

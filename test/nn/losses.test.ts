@@ -27,7 +27,7 @@ import {
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** Three classes of 2 x 2 images, told apart by which pixel is bright. */
+/** Three classes of 2 x 2 images, which differ by the bright pixel. */
 const size = 48;
 const labels = Uint8Array.from({ length: size }, (_, i) => i % 3);
 const images = Uint8Array.from({ length: size * 4 }, (_, i) =>
@@ -71,7 +71,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     expect(accuracy).toBeGreaterThan(0.9);
   });
 
-  // As Keras does for the model of experiment A4, which has no softmax: clip, logarithm, normalise as logits.
+  // As Keras does for the model of experiment A4, which has no softmax: clip, logarithm, normalize as logits.
   test('a model without a softmax must return probabilities', async () => {
     const data = new ImageLoader(device, set);
     const layers = [new Flatten({ inputShape: [2, 2, 1] }), new Dense({ units: 3 })];
@@ -124,8 +124,8 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     }
   });
 
-  // From PyTorch in float64: cross_entropy with label_smoothing, binary_cross_entropy_with_logits (its targets smoothed by
-  // hand, as it has no option), mse_loss, l1_loss, huber_loss.
+  // From PyTorch in float64: cross_entropy with label_smoothing, binary_cross_entropy_with_logits (with targets smoothed by hand, because
+  // it has no such option), mse_loss, l1_loss, huber_loss.
   test.each<[string, Loss, number, number[]]>([
     [
       'CategoricalCrossentropy',

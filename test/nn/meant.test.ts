@@ -37,9 +37,9 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { build, points, sigmoid } from '../support/points.ts';
 
-// Calls as Keras, PyTorch and NumPy have them: each is refused by a message that says how it is meant here.
+// Calls as in Keras, PyTorch and NumPy: each throws, with a message that says what to write here.
 
-/** A call as plain JavaScript may write it. */
+/** Untyped, as in plain JavaScript. */
 type Loose = (...given: unknown[]) => unknown;
 const images = drawImages(4, { shape: [2, 2, 1], classes: 2 });
 const x = input([4]);
@@ -240,7 +240,7 @@ describeOnDevice('calls on a model', (device) => {
     [
       'predict({ x, y })',
       (model) => model.predict!({ x, y }),
-      /predict: x must be an array of numbers.*give its x alone/,
+      /predict: x must be an array of numbers.*give only its x/,
     ],
     [
       'predict(x, 32)',

@@ -11,7 +11,7 @@ import { drawLike } from '../support/operator-cases.ts';
 /** Two weights with a gap between them, and one in the middle whose layer may be frozen. */
 const SHAPES = [[7, 9], [65], [1]];
 
-/** The weights and gradients of a model without layers, and a step's uniform: what an optimiser is given. */
+/** Weights and gradients without a model, and a step's uniform: the input of an optimizer. */
 function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
   const start = SHAPES.map((shape, k) => drawLike(shape, 3 + k));
   const store = new ParameterStore(
@@ -45,7 +45,7 @@ function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
   return { start: start.map(({ shape, data }) => ndarray(shape, Float32Array.from(data))), store, step, dispose };
 }
 
-// Gradients of all sizes, and one element that never gets any.
+// Gradients of all magnitudes, and one element whose gradient is always 0.
 const gradientsAt = (t: number): NdArray[] =>
   SHAPES.map((shape, k) =>
     map(drawLike(shape, 100 * k + t), (g, i) => Math.fround(i === 7 ? 0 : g * 10 ** ((i % 7) - 3))),
@@ -68,7 +68,7 @@ const sgd = (options: object) => row('SGD', (o) => new SGD(o), sgdStep, options)
 const rmsprop = (options: object) => row('RMSprop', (o) => new RMSprop(o), rmspropStep, options);
 const adamw = (options: object) => row('AdamW', (o) => new AdamW(o), adamwStep, options);
 const cases = [
-  // Defaults first: were one of them not Keras's, the reference's would differ.
+  // Defaults first: they must equal Keras's, which the reference has.
   sgd({}),
   sgd({ momentum: 0.9 }),
   sgd({ learningRate: 0.003, momentum: 0.7, nesterov: true }),

@@ -21,7 +21,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A layer of one's own as plain JavaScript writes it, with whatever is wrong about it. */
+/** A custom layer in plain JavaScript, with a mistake. */
 const own = (
   parts: { kind?: unknown; plan?: unknown; call?: unknown },
   options: LayerOptions = { inputShape: [4] },
@@ -187,7 +187,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
         await expect(refusal).rejects.toThrow(error);
         await expect(refusal).rejects.toThrow(says);
       }
-      // The device computes as before.
+      // The device still works.
       using one = tensor(device, [1], [1]);
       expect([...(await one.data())]).toEqual([1]);
     },

@@ -30,7 +30,7 @@ describeOnDevice('reading and assigning weights', (device) => {
     expect((await two.getWeights())[0]!.data).toEqual(values[0]!.data.map((v) => -v));
     const one = build();
     one.weights[0]!.tensor.assign(new Float32Array(15).fill(0.5));
-    one.replicate(2); // not what the seeds would give
+    one.replicate(2); // not the values that the seeds would give
     expect((await one.getWeights())[0]!.data).toEqual(new Float32Array(30).fill(0.5));
   });
 

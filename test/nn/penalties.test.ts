@@ -32,7 +32,7 @@ const penaltyIn = ({ l1, l2 }: Rates, w: ArrayLike<number>) =>
   Array.from(w).reduce((sum, x) => sum + l1 * Math.abs(x) + l2 * x * x, 0);
 const gradientOf = ({ l1, l2 }: Rates, x: number) => l1 * Math.sign(x) + 2 * l2 * x;
 
-/** Weights with these values and penalties, in the flat buffers, and the gradients of the penalties added to `gradients`. */
+/** Weights with these values and penalties in flat buffers, with the penalties' gradients added to `gradients`. */
 async function flatPenalties(
   device: Device,
   weights: readonly { w: ArrayLike<number>; regularizer: Regularizer }[],
@@ -69,7 +69,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     { l1: 0.02, l2: 0.05 },
   ];
 
-  // Blocks of 64; with more than 64 blocks the sum takes two passes.
+  // Blocks have 64 elements; with more than 64 blocks, the sum takes two passes.
   test.each([1, 63, 64, 65, 66_000])('weights of %i elements: value and gradient', async (size) => {
     const weights = rates.map((regularizer, k) => ({
       w: drawLike([size], 6 + k).data.map((x, i) => (i % 9 === 0 ? 0 : Math.fround(x))),
@@ -84,7 +84,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
     }
   });
 
-  // Copies of a weight lie one after another, so that blocks begin and end anywhere.
+  // The replicas of a weight follow each other, so blocks may begin and end anywhere.
   test.each([
     ['the same rates', [0.02, 0.02, 0.02]],
     ['rates of their own', [0.02, 0, 0.5]],
@@ -161,7 +161,7 @@ describeOnDevice('penalties in training', (device) => {
     const full = (p: Penalty) => (typeof p === 'string' ? rates[p]! : ((p as Rates | undefined) ?? { l1: 0, l2: 0 }));
     const none = { l1: 0, l2: 0 };
     const byWeight = [full(conv), none, full(dense), none];
-    /** Of what is trained: Keras 3 leaves out the penalty of a frozen weight. */
+    /** Penalty of the trainable weights: Keras 3 ignores that of a frozen weight. */
     const penaltyOf = (weights: number[][], frozen: boolean) =>
       weights.reduce((sum, w, k) => (frozen && k < 2 ? sum : sum + penaltyIn(byWeight[k]!, w)), 0);
 
@@ -169,17 +169,17 @@ describeOnDevice('penalties in training', (device) => {
       'in the loss, in the step and in the validation loss; first layer frozen: %s',
       async (frozen) => {
         using loader = new ImageLoader(device, images);
-        const [plain, penalised] = [build(undefined, undefined), build(conv, dense)];
+        const [plain, penalized] = [build(undefined, undefined), build(conv, dense)];
         const start = await weightsOf(plain.model);
         const histories = [];
-        for (const { model, layers } of [plain, penalised]) {
+        for (const { model, layers } of [plain, penalized]) {
           layers[0]!.trainable = !frozen;
           histories.push(await model.fit(loader, { batchSize: 9, validationData: loader }));
         }
         const [plainLoss, loss] = histories.map(({ epochs }) => epochs[0]!.loss);
-        // The loss of a step is that before it.
+        // The loss of a step is computed before the update.
         expectClose([loss!], [plainLoss! + penaltyOf(start, frozen)], { rtol: 2e-6 }, 'loss');
-        const [without, moved] = [await weightsOf(plain.model), await weightsOf(penalised.model)];
+        const [without, moved] = [await weightsOf(plain.model), await weightsOf(penalized.model)];
         moved.forEach((weight, k) => {
           const penalty = frozen && k < 2 ? none : byWeight[k]!;
           const expected = without[k]!.map((w, i) => w - learningRate * gradientOf(penalty, start[k]![i]!));
@@ -190,9 +190,9 @@ describeOnDevice('penalties in training', (device) => {
             `weight ${k}`,
           );
         });
-        // Validation measures the weights after the step, by the plain loss of the same weights and their penalty.
+        // Validation uses the weights after the step: their loss and their penalty.
         const valLoss = histories[1]!.epochs[0]!.valLoss!;
-        const evaluated = await penalised.model.evaluate(loader, { batchSize: 4 });
+        const evaluated = await penalized.model.evaluate(loader, { batchSize: 4 });
         expectClose([evaluated.loss], [valLoss], { rtol: 1e-6 });
         const other = build(undefined, undefined).model;
         for (const [k, { tensor: own }] of other.weights.entries()) {
@@ -200,7 +200,7 @@ describeOnDevice('penalties in training', (device) => {
         }
         const plainAfter = await other.evaluate(loader);
         expectClose([valLoss], [plainAfter.loss + penaltyOf(moved, frozen)], { rtol: 2e-6 }, 'validation loss');
-        for (const model of [plain.model, penalised.model, other]) model.dispose();
+        for (const model of [plain.model, penalized.model, other]) model.dispose();
       },
     );
   });
@@ -238,7 +238,7 @@ describeOnDevice('penalties in training', (device) => {
       const added = trained.reduce((sum, on, k) => sum + (on ? penaltyIn(rates[k]!, kernels[k]!) : 0), 0);
       expectClose([await lossWith(trained)], [none + added], { rtol: 2e-6 }, JSON.stringify(trained));
     }
-    // Frozen by `fit`'s time, it is in neither loss nor step.
+    // If frozen when `fit` begins, it is in neither loss nor step.
     await lossWith([false, true, false, false, false]);
     const { epochs } = await model.fit(loader, { batchSize: 9 });
     expectClose([epochs[0]!.loss], [none + penaltyIn(rates[1]!, kernels[1]!)], { rtol: 2e-6 });
@@ -280,7 +280,7 @@ describeOnDevice('penalties in training', (device) => {
       const { model } = build(conv, dense);
       const before = { ...device.counters };
       await model.fit(loader, { batchSize: 9 });
-      // The steps, the figures, and the weights, which are looked at once at the end.
+      // The steps, the metrics, and the weights, which are checked once at the end.
       expect(device.counters.submits - before.submits).toBeLessThanOrEqual(4);
       counts.push(device.counters.dispatches - before.dispatches);
       model.dispose();

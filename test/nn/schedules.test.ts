@@ -174,7 +174,7 @@ describeOnDevice('the learning rate in fit', (device) => {
   };
   const images = drawImages(8, { classes: 3, shape: [4, 4, 1] });
 
-  /** Weights after three epochs of two steps, and the rates that the epochs reported. */
+  /** Weights after three epochs of two steps, and the rates in the epochs' logs. */
   async function train(learningRate: Rate, callbacks: (optimizer: SGD) => Callback[] = () => []) {
     using loader = new ImageLoader(device, images);
     const { model, optimizer } = build(device, learningRate);

@@ -24,7 +24,7 @@ test('summary: sizes are those that Keras 3 prints for LeNet-5 on MNIST', () => 
   ]);
 });
 
-// Four bytes a value; units of 1024, the next from 1024 on, as Keras's readable_memory_size.
+// Four bytes for each value; units of 1024 as in Keras's readable_memory_size.
 test.each([
   [1, 2, '2 (8.00 B)'],
   [5, 51, '255 (1020.00 B)'],

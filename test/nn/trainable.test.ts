@@ -18,7 +18,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** A user's layer: it passes on what it is given, and has a weight that no gradient changes beside one that is unused. */
+/** A custom identity layer with an unused weight, and a weight that no gradient changes. */
 class Counting extends Layer {
   readonly kind = 'Counting';
   contexts: CallContext[] = [];
@@ -108,7 +108,7 @@ describeOnDevice('frozen layers', (device) => {
       ['conv2d/kernel', 'conv2d/bias'],
       ['dense/kernel', 'dense/bias'],
       ['dense_1/kernel', 'dense_1/bias'],
-      // No gradient reaches it, but AdamW's decay does.
+      // It has no gradient, but AdamW's decay changes it.
       ['counting/unused'],
     ];
     hidden.trainable = false;

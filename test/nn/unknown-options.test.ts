@@ -6,9 +6,9 @@ import { drawImages } from '../support/images.ts';
 import { operatorOptions } from '../support/operator-options.ts';
 import { build, sigmoid } from '../support/points.ts';
 
-// Whatever takes options in what tilegrad exports refuses one that there is not: it would be ignored in silence.
+// All exports that take options throw for an unknown one: otherwise, it would be ignored silently.
 
-/** Names in what is exported, how each is called with options, and what its message begins with (else the name). */
+/** Exports by name, how each is called with options, and the beginning of its message (default: the name). */
 type Entry = (options: never) => unknown;
 type Entries = Record<string, Entry | [call: Entry, says: string]>;
 
@@ -19,7 +19,7 @@ const named = exported as Record<string, unknown>;
 const made = (...names: (keyof typeof exported)[]): Entries =>
   Object.fromEntries(names.map((name) => [name, (o) => new (named[name] as new (options: object) => object)(o)]));
 
-/** What needs no GPU. */
+/** Exports that need no GPU. */
 const here: Entries = {
   ...made('Add', 'Average', 'AveragePooling2D', 'BatchNormalization', 'Concatenate', 'Conv2D', 'Dense'),
   ...made('DepthwiseConv2D', 'Flatten', 'GlobalAveragePooling2D', 'LeakyReLU', 'MaxPooling2D', 'Maximum', 'Minimum'),
@@ -71,7 +71,7 @@ function onDevice(device: Device): Entries {
   const data = { x, y: [1] };
   const fresh = () => new tg.Sequential([new tg.Dense({ units: 1, inputShape: [2] })]);
   const batch = () => tg.tensor(device, x, [1, 2]);
-  /** How many tensors, and what else, come before an operator's options. */
+  /** Arguments before an operator's options: the number of tensors, and others. */
   const before: Partial<Record<string, number>> = { batchNorm: 3, batchNormInference: 5, matmul: 2, huber: 2 };
   const operators = Object.keys(operatorOptions).map((name): [string, Entry] => {
     const operator = named[name] as (...args: unknown[]) => unknown;
@@ -114,11 +114,11 @@ function onDevice(device: Device): Entries {
   };
 }
 
-/** What takes options and is not refused here. */
+/** Exports that take options but are not tested here. */
 const APART = new Set([
   'Layer', // keeps the options of its subclasses, which it cannot know
   'Model.ownContext', // private
-  'rescale', // takes two numbers that must be there, beside what `standardization` returns
+  'rescale', // takes two required numbers, and the result of `standardization`
 ]);
 
 const refuses = async (name: string, entry: Entries[string]) => {
@@ -157,7 +157,7 @@ test('the message for an option in snake_case has the camelCase name', () => {
   expect(stop).toThrow(/^EarlyStopping: .*did you mean restoreBestWeights\?/);
 });
 
-/** Whether a function, or a class's constructor, has a parameter of that name or takes one apart, by its text. */
+/** Whether the text of a function or constructor has a parameter of that name, or destructures one. */
 function takesOptions(value: unknown, parameter = /\b(options|rates|hooks)\b|\{ /): boolean {
   if (typeof value !== 'function' || value === Function.prototype) return false;
   if (value.prototype instanceof Error) return false; // JavaScript's own options

@@ -12,28 +12,28 @@ export interface ImageDraw {
 }
 
 /** The four random words of an image; the second four decide whether it is erased. */
-export function wordsOf({ seed, layer, step, image, hasOwnSeed = false }: ImageDraw, block = 0): number[] {
+export function randomWords({ seed, layer, step, image, hasOwnSeed = false }: ImageDraw, block = 0): number[] {
   return philox([image + block * 2 ** 31, layer, PURPOSES.augmentation + (hasOwnSeed ? 256 : 0), step], keyOf(seed));
 }
 
 /** Maps a random word to low .. high. */
-export const between = (word: number, [low, high]: readonly [number, number]): number =>
+export const uniformIn = (word: number, [low, high]: readonly [number, number]): number =>
   low + (word / 2 ** 32) * (high - low);
 
 /** Source of an output pixel: [row, column] in the input for [row, column] in the output. */
-export type PlaceOf = (row: number, column: number) => [row: number, column: number];
+export type SourceOf = (row: number, column: number) => [row: number, column: number];
 
 /** Keras's maps for an image of height h and width w, relative to the center. */
 export const maps = {
   flip:
-    (h: number, w: number, vertical: boolean, horizontal: boolean): PlaceOf =>
+    (h: number, w: number, vertical: boolean, horizontal: boolean): SourceOf =>
     (row, column) => [vertical ? h - 1 - row : row, horizontal ? w - 1 - column : column],
   /** Shift by pixels, down and to the right. */
   shift:
-    (down: number, right: number): PlaceOf =>
+    (down: number, right: number): SourceOf =>
     (row, column) => [row - down, column - right],
   /** Rotation by an angle in radians, counterclockwise as displayed (rows go down). */
-  rotation(h: number, w: number, angle: number): PlaceOf {
+  rotation(h: number, w: number, angle: number): SourceOf {
     const [middleRow, middleColumn] = [(h - 1) / 2, (w - 1) / 2];
     return (row, column) => {
       const [up, right] = [middleRow - row, column - middleColumn];
@@ -44,14 +44,14 @@ export const maps = {
     };
   },
   zoom:
-    (h: number, w: number, rows: number, columns: number): PlaceOf =>
+    (h: number, w: number, rows: number, columns: number): SourceOf =>
     (row, column) => [(h - 1) / 2 + rows * (row - (h - 1) / 2), (w - 1) / 2 + columns * (column - (w - 1) / 2)],
 };
 
 export type Fill = 'constant' | 'nearest' | 'reflect' | 'wrap';
 
 /** The pixel at index i of an axis that is extended beyond its ends by `fillMode`; null for the fill value. */
-function continued(i: number, size: number, fill: Fill): number | null {
+function extendedIndex(i: number, size: number, fill: Fill): number | null {
   const axis = Array.from({ length: size }, (_, k) => k);
   if (fill === 'constant') return axis[i] ?? null;
   if (fill === 'nearest') return axis.at(i < 0 ? 0 : Math.min(i, size - 1))!;
@@ -71,7 +71,7 @@ export function tapsAt(
     const first = nearest ? Math.floor(at + 0.5) : Math.floor(at);
     const part = nearest ? 0 : at - first;
     return [0, 1]
-      .map((k) => ({ index: continued(first + k, size, fill), weight: k === 0 ? 1 - part : part }))
+      .map((k) => ({ index: extendedIndex(first + k, size, fill), weight: k === 0 ? 1 - part : part }))
       .filter(({ weight }) => weight > 0);
   };
   return axis(row, h).flatMap((down) =>
@@ -93,7 +93,7 @@ export function sampleImages(
   x: NdArray,
   dy: NdArray | null,
   [height, width]: readonly [number, number],
-  placeOf: (image: number) => PlaceOf,
+  placeOf: (image: number) => SourceOf,
   { fill, nearest, fillValue = 0 }: Sampled,
 ): { y: NdArray; dx: NdArray } {
   const [batch = 0, h = 0, w = 0, channels = 0] = x.shape;
@@ -140,11 +140,11 @@ export function rectangleOf(
   scale: readonly [number, number],
   factor: readonly [number, number],
 ): { rows: [number, number]; columns: [number, number] } | null {
-  const [width, height, left, top] = wordsOf(draw) as [number, number, number, number];
-  const [probability, chance] = wordsOf(draw, 1) as [number, number];
-  if (chance / 2 ** 32 >= between(probability, factor)) return null;
+  const [width, height, left, top] = randomWords(draw) as [number, number, number, number];
+  const [probability, chance] = randomWords(draw, 1) as [number, number];
+  if (chance / 2 ** 32 >= uniformIn(probability, factor)) return null;
   const side = (size: number, share: number, begin: number): [number, number] => {
-    const length = size * Math.sqrt(between(share, scale));
+    const length = size * Math.sqrt(uniformIn(share, scale));
     const first = (begin / 2 ** 32) * (size - length);
     return [first, first + length];
   };

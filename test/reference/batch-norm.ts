@@ -30,7 +30,7 @@ export function statistics(x: NdArray): { mean: NdArray; variance: NdArray; rows
 }
 
 /** z = (x - mean) / sqrt(variance + epsilon) */
-export function standardise(x: NdArray, mean: NdArray, variance: NdArray, epsilon: number): NdArray {
+export function standardize(x: NdArray, mean: NdArray, variance: NdArray, epsilon: number): NdArray {
   const channels = x.shape.at(-1)!;
   return map(x, (value, i) => (value - mean.data[i % channels]!) / Math.sqrt(variance.data[i % channels]! + epsilon));
 }
@@ -43,7 +43,7 @@ const affine = (z: NdArray, scale: NdArray, offset: NdArray) =>
 export const batchNorm: Reference<Train, BatchNormAttrs> = {
   forward([x, scale, offset], { epsilon, activation }) {
     const { mean, variance } = statistics(x);
-    return activate(affine(standardise(x, mean, variance, epsilon), scale, offset), activation);
+    return activate(affine(standardize(x, mean, variance, epsilon), scale, offset), activation);
   },
 
   /**
@@ -52,7 +52,7 @@ export const batchNorm: Reference<Train, BatchNormAttrs> = {
    */
   backward([x, scale, offset], output, dy, { epsilon, activation }) {
     const { mean, variance, rows } = statistics(x);
-    const z = standardise(x, mean, variance, epsilon);
+    const z = standardize(x, mean, variance, epsilon);
     const dout = activationGrad(affine(z, scale, offset), output, dy, activation);
     const doffset = columnSums(dout);
     const dscale = columnSums(map(dout, (dy, i) => dy * z.data[i]!));
@@ -68,11 +68,11 @@ export const batchNorm: Reference<Train, BatchNormAttrs> = {
 /** With given statistics, which are constants. */
 export const batchNormInference: Reference<Infer, BatchNormAttrs> = {
   forward([x, scale, offset, mean, variance], { epsilon, activation }) {
-    return activate(affine(standardise(x, mean, variance, epsilon), scale, offset), activation);
+    return activate(affine(standardize(x, mean, variance, epsilon), scale, offset), activation);
   },
 
   backward([x, scale, offset, mean, variance], output, dy, { epsilon, activation }) {
-    const z = standardise(x, mean, variance, epsilon);
+    const z = standardize(x, mean, variance, epsilon);
     const dout = activationGrad(affine(z, scale, offset), output, dy, activation);
     const dx = map(dout, (dy, i) => {
       const c = i % scale.data.length;

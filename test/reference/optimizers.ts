@@ -51,7 +51,7 @@ export const slotsOf = (weight: NdArray): Slots => ({
   a: zerosLike(weight),
 });
 
-/** Updates a weight in place, from its gradient and the number of the step, from 1. */
+/** Rule for one element: returns the new value of weight w from gradient g and step t (from 1), and updates the state s. */
 type Rule<Options> = (
   w: number,
   g: number,
@@ -60,8 +60,8 @@ type Rule<Options> = (
   o: Required<Options>,
 ) => number;
 
-/** A step from a rule for one element, which returns the new value and updates the state in `s`. */
-function inPlace<Options>(rule: Rule<Options>, defaults: Required<Options>) {
+/** A function that takes a step of a whole weight, in place, by a rule for one element. */
+function stepByElement<Options>(rule: Rule<Options>, defaults: Required<Options>) {
   return (weight: NdArray, grad: NdArray, slots: Slots, t: number, options: Options): void => {
     const all = { ...defaults, ...options };
     for (let i = 0; i < weight.data.length; i++) {
@@ -75,7 +75,7 @@ function inPlace<Options>(rule: Rule<Options>, defaults: Required<Options>) {
 }
 
 /** keras/src/optimizers/sgd.py, update_step. */
-export const sgdStep = inPlace<{ learningRate?: number; momentum?: number; nesterov?: boolean }>(
+export const sgdStep = stepByElement<{ learningRate?: number; momentum?: number; nesterov?: boolean }>(
   (w, g, s, _t, { learningRate, momentum, nesterov }) => {
     if (momentum === 0) return w - learningRate * g;
     s.m = momentum * s.m - learningRate * g;
@@ -85,7 +85,7 @@ export const sgdStep = inPlace<{ learningRate?: number; momentum?: number; neste
 );
 
 /** keras/src/optimizers/rmsprop.py, update_step. */
-export const rmspropStep = inPlace<{
+export const rmspropStep = stepByElement<{
   learningRate?: number;
   rho?: number;
   momentum?: number;
@@ -104,7 +104,7 @@ export const rmspropStep = inPlace<{
 );
 
 /** keras/src/optimizers/adam.py after base_optimizer.py's _apply_weight_decay. */
-export const adamwStep = inPlace<AdamOptions & { weightDecay?: number }>(
+export const adamwStep = stepByElement<AdamOptions & { weightDecay?: number }>(
   (w, g, s, t, { learningRate, beta1, beta2, epsilon, weightDecay }) => {
     s.m += (g - s.m) * (1 - beta1);
     s.v += (g * g - s.v) * (1 - beta2);

@@ -25,9 +25,9 @@ export interface BinaryReference {
 
 const positive = (x: number) => Math.abs(x) + 0.1;
 /** Away from 0, where some functions have a kink or a pole. */
-const away = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
+const awayFromZero = (x: number) => (x < 0 ? x - 0.1 : x + 0.1);
 /** Operands that are never almost equal. */
-const apart = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
+const distinctOperands = [(a: number) => Math.round(4 * a) / 4, (b: number) => Math.round(4 * b) / 4 + 0.125] as const;
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));
 /** Symmetric in x, unlike y (1 - y), which is 0 if y rounds to 1. */
 const logisticSlope = (x: number) => Math.exp(-Math.abs(x)) / (1 + Math.exp(-Math.abs(x))) ** 2;
@@ -64,37 +64,37 @@ export const unaryReferences = {
   reciprocal: {
     forward: (x) => 1 / x,
     derivative: (_, y) => -y * y,
-    domain: away,
+    domain: awayFromZero,
   },
   abs: {
     forward: Math.abs,
     derivative: (x) => (x > 0 ? 1 : x < 0 ? -1 : 0),
-    domain: away,
+    domain: awayFromZero,
   },
   sign: {
     forward: Math.sign,
     derivative: () => 0,
-    domain: away,
+    domain: awayFromZero,
   },
   relu: {
     forward: (x) => (x <= 0 ? 0 : x),
     derivative: (_, y) => (y <= 0 ? 0 : 1),
-    domain: away,
+    domain: awayFromZero,
   },
   relu6: {
     forward: (x) => (x <= 0 ? 0 : x >= 6 ? 6 : x),
     derivative: (x) => (x <= 0 || x >= 6 ? 0 : 1),
-    domain: (x) => away(4 * x) + (Math.abs(4 * x - 5.95) < 0.2 ? 1 : 0),
+    domain: (x) => awayFromZero(4 * x) + (Math.abs(4 * x - 5.95) < 0.2 ? 1 : 0),
   },
   leakyRelu: {
     forward: (x, p) => (x <= 0 ? p * x : x),
     derivative: (x, _, p) => (x > 0 ? 1 : p),
-    domain: away,
+    domain: awayFromZero,
   },
   elu: {
     forward: (x, p) => (x <= 0 ? p * Math.expm1(x) : x),
     derivative: (x, _, p) => (x <= 0 ? p * Math.exp(x) : 1),
-    domain: away,
+    domain: awayFromZero,
   },
   sigmoid: {
     forward: logistic,
@@ -123,7 +123,7 @@ export const unaryReferences = {
   power: {
     forward: (x, p) => x ** p,
     derivative: (x, _, p) => (p === 0 ? 0 : p * x ** (p - 1)),
-    domain: away,
+    domain: awayFromZero,
   },
   clip: {
     forward: (x, p, q) => (x < p ? p : x > q ? q : x),
@@ -147,7 +147,7 @@ export const binaryReferences = {
   div: {
     forward: (a, b) => a / b,
     derivatives: (_, b, y) => [1 / b, -y / b],
-    domain: [(a) => a, away],
+    domain: [(a) => a, awayFromZero],
   },
   pow: {
     forward: (a, b) => a ** b,
@@ -157,12 +157,12 @@ export const binaryReferences = {
   maximum: {
     forward: (a, b) => Math.max(a, b),
     derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a < b ? 0 : 1, b < a ? 0 : 1]),
-    domain: apart,
+    domain: distinctOperands,
   },
   minimum: {
     forward: (a, b) => Math.min(a, b),
     derivatives: (a, b) => (a === b ? [0.5, 0.5] : [a > b ? 0 : 1, b > a ? 0 : 1]),
-    domain: apart,
+    domain: distinctOperands,
   },
 } as const satisfies Record<BinaryName, BinaryReference>;
 

@@ -37,14 +37,15 @@ export function broadcastShape(...shapes: (readonly number[])[]): number[] {
 }
 
 /** Sums the gradients of each element of an array of `shape`. */
-function gathered(shape: readonly number[], at: number[], values: (i: number) => number): NdArray {
+function sumByIndex(shape: readonly number[], at: number[], values: (i: number) => number): NdArray {
   const sum = ndarray(shape, new Array(sizeOf(shape)).fill(0));
   for (let i = 0; i < at.length; i++) sum.data[at[i]!]! += values(i);
   return sum;
 }
 
 /** dy times the slope. Rows that mask give 0 if the slope is 0, even if dy is not finite. */
-const passed = ({ masks }: UnaryRow | BinaryRow, dy: number, slope: number) => (masks && slope === 0 ? 0 : dy * slope);
+const chainRule = ({ masks }: UnaryRow | BinaryRow, dy: number, slope: number) =>
+  masks && slope === 0 ? 0 : dy * slope;
 
 /** A row with one input and its options, from the table's float64 functions. */
 export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, number>> {
@@ -59,7 +60,7 @@ export function unary(name: UnaryName): Reference<[x: NdArray], Record<string, n
     },
     backward([x], y, dout, attrs) {
       const [p = 0, q = 0] = values(attrs);
-      return [map(dout, (d, i) => passed(row, d, reference.derivative(x.data[i]!, y.data[i]!, p, q)))];
+      return [map(dout, (d, i) => chainRule(row, d, reference.derivative(x.data[i]!, y.data[i]!, p, q)))];
     },
   };
 }
@@ -80,8 +81,8 @@ export function binary(name: BinaryName): Reference<[a: NdArray, b: NdArray]> {
       const [atA, atB] = [places(y.shape, a.shape), places(y.shape, b.shape)];
       const slopes = atA.map((i, k) => reference.derivatives(a.data[i]!, b.data[atB[k]!]!, y.data[k]!));
       return [
-        gathered(a.shape, atA, (i) => passed(row, dout.data[i]!, slopes[i]![0])),
-        gathered(b.shape, atB, (i) => passed(row, dout.data[i]!, slopes[i]![1])),
+        sumByIndex(a.shape, atA, (i) => chainRule(row, dout.data[i]!, slopes[i]![0])),
+        sumByIndex(b.shape, atB, (i) => chainRule(row, dout.data[i]!, slopes[i]![1])),
       ];
     },
   };
@@ -121,8 +122,8 @@ export const where: Reference<[condition: NdArray, a: NdArray, b: NdArray]> = {
     const taken = (i: number) => condition.data[atC[i]!] !== 0;
     return [
       null,
-      gathered(a.shape, places(y.shape, a.shape), (i) => (taken(i) ? dout.data[i]! : 0)),
-      gathered(b.shape, places(y.shape, b.shape), (i) => (taken(i) ? 0 : dout.data[i]!)),
+      sumByIndex(a.shape, places(y.shape, a.shape), (i) => (taken(i) ? dout.data[i]! : 0)),
+      sumByIndex(b.shape, places(y.shape, b.shape), (i) => (taken(i) ? 0 : dout.data[i]!)),
     ];
   },
 };

@@ -29,12 +29,12 @@ function coordinates(i: number, shape: readonly number[]): number[] {
 
 /** Flat index of a position, or -1 outside of the shape. */
 function offset(places: readonly number[], shape: readonly number[]): number {
-  let at = 0;
+  let index = 0;
   for (const [d, n] of shape.entries()) {
     if (places[d]! < 0 || places[d]! >= n) return -1;
-    at = at * n + places[d]!;
+    index = index * n + places[d]!;
   }
-  return at;
+  return index;
 }
 
 /** An operator whose elements are elements of x (by index) or a constant; each gradient goes to the same element. */

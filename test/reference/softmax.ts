@@ -18,7 +18,7 @@ function rows(x: NdArray, { axis = -1 }: SoftmaxAttrs): number[][] {
 }
 
 /** m = max of a row and the sum of exp(x_k - m). */
-function normaliser(x: NdArray, row: number[]): [max: number, sum: number] {
+function maxAndSumOfExp(x: NdArray, row: number[]): [max: number, sum: number] {
   const max = row.reduce((a, i) => Math.max(a, x.data[i]!), -Infinity);
   return [max, row.reduce((sum, i) => sum + Math.exp(x.data[i]! - max), 0)];
 }
@@ -28,7 +28,7 @@ export const softmax: Reference<[x: NdArray], SoftmaxAttrs> = {
   forward([x], attrs) {
     const y = zerosLike(x);
     for (const row of rows(x, attrs)) {
-      const [max, sum] = normaliser(x, row);
+      const [max, sum] = maxAndSumOfExp(x, row);
       for (const i of row) y.data[i] = Math.exp(x.data[i]! - max) / sum;
     }
     return y;
@@ -50,7 +50,7 @@ export const logSoftmax: Reference<[x: NdArray], SoftmaxAttrs> = {
   forward([x], attrs) {
     const y = zerosLike(x);
     for (const row of rows(x, attrs)) {
-      const [max, sum] = normaliser(x, row);
+      const [max, sum] = maxAndSumOfExp(x, row);
       for (const i of row) y.data[i] = x.data[i]! - max - Math.log(sum);
     }
     return y;

@@ -10,7 +10,7 @@ import { reportPage } from '../../src/report/html.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
 import { reportOf as reportOfRun } from '../../src/report/run-report.ts';
 import { rangeText, type SearchSectionsOptions, searchReport, searchSections } from '../../src/report/search.ts';
-import { MIN_TRIALS, importancesOf } from '../../src/report/search-importance.ts';
+import { importancesOf, MIN_TRIALS } from '../../src/report/search-importance.ts';
 import { bestTrial, chainsOf, rankTrials } from '../../src/report/search-trials.ts';
 import { resultsText } from '../../src/report/text.ts';
 import type { Hyperparameter, SearchRecord } from '../../src/search/record.ts';

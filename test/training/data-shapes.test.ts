@@ -125,7 +125,7 @@ describeOnDevice('samples of a shape', (device) => {
     ['the array of a tensor', () => tensor(device, [1, 2, 3], [1, 3]).array, /on the device/],
     ['tensors in a list', () => [tensor(device, [1, 2, 3], [3])], /entry 0 is on the device/],
     ['a promise', () => Promise.resolve([1, 2, 3]), /is a Promise, to be awaited/],
-    ['{ x }', () => ({ x: [1, 2, 3] }), /give its x alone/],
+    ['{ x }', () => ({ x: [1, 2, 3] }), /give only its x/],
     ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
     ['a shape without data', () => ({ shape: [1, 3] }), /with a shape goes its data/],
     ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /with a shape goes its data/],

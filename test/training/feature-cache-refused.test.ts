@@ -45,8 +45,8 @@ describeOnDevice('cacheFeatures refuses', (device) => {
 
   test('a model that does not begin with frozen layers is refused, and why', async () => {
     expect(await refused([conv(), new Flatten(), dense()])).toBe(
-      'fit: cacheFeatures keeps what the frozen layers at the beginning of a model give, but before any of them first (Conv2D) is trainable; ' +
-        'freeze layers from the first on (layer.trainable = false), or leave cacheFeatures out',
+      'fit: cacheFeatures stores the output of the frozen layers at the beginning of a model, but before any of them first (Conv2D) is trainable; ' +
+        'freeze the layers from the first one (layer.trainable = false), or leave cacheFeatures out',
     );
     // A beginning without weights alone is no extractor: to keep it would only take memory.
     const resized = new Resizing({ height: 8, width: 8, inputShape: SHAPE });
@@ -60,16 +60,16 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     const drop = new Dropout(0.5, { inputShape: SHAPE, name: 'drop' });
     const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
     expect(await refused([drop, ...rest()])).toMatch(
-      /but before any of them drop \(Dropout\) drops other values at each step; move it behind/,
+      /but before any of them drop \(Dropout\) drops different values at each step; move it after/,
     );
     const flip = new RandomFlip({ inputShape: SHAPE, name: 'flip' });
     expect(await refused([flip, ...rest()])).toMatch(
-      /but before any of them flip \(RandomFlip\) changes images in another way at each step, so that their features change, too; leave it out/,
+      /but before any of them flip \(RandomFlip\) changes images differently at each step, so their features change too; leave it out/,
     );
     const lambda = (deterministic?: boolean) =>
       new Lambda((x) => mul(x, 2), { inputShape: SHAPE, name: 'twice', ...(deterministic ? { deterministic } : {}) });
     expect(await refused([lambda(), ...rest()])).toMatch(
-      /before any of them twice \(Lambda\) does not say that it gives the same at each step;/,
+      /before any of them twice \(Lambda\) is not marked as deterministic; if it returns the same values at each step, set deterministic/,
     );
     class Noise extends Layer {
       readonly kind = 'Noise';
@@ -94,7 +94,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     const beside = new Conv2D({ filters: 2, kernelSize: 1, name: 'beside' }).apply(x);
     const outputs = new Add().apply([features, beside]);
     expect(await refused([new Model({ inputs: x, outputs, name: 'net' }), new Flatten(), dense()])).toMatch(
-      /but a branch leads past them to net \(Functional\): beside \(Conv2D\), which is not; freeze/,
+      /but a branch leads past them to net \(Functional\): beside \(Conv2D\), which is not frozen; freeze/,
     );
   });
 
@@ -124,7 +124,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
     const stream = () => [batch];
     expect(await refused(all(), stream)).toMatch(
-      /^fit: cacheFeatures .* a stream's samples may be others in each epoch; give them as/,
+      /^fit: cacheFeatures .* a stream's samples may be different in each epoch; give them as/,
     );
     expect(await refused(all(), undefined, { validationData: stream })).toMatch(
       /^fit: validationData: cacheFeatures .*stream/,
@@ -132,7 +132,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     using loader = new ImageLoader(device, images);
     Object.assign(loader, { augmented: true });
     expect(await refused(all(), loader)).toMatch(
-      /but augmented samples are others in each epoch; give samples as they are/,
+      /but augmented samples are different in each epoch; give samples without augmentation/,
     );
     expect(await refused(all(), undefined, { validationData: loader })).toMatch(/^fit: validationData: .*augmented/);
   });

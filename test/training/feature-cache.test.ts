@@ -192,8 +192,8 @@ describeOnDevice('cacheFeatures', (device) => {
   function aroundBegin(
     meanwhile: (source: FeatureSource, copies: number, where: 'adapter' | 'host') => Disposable | null,
   ) {
-    const { begin } = FeatureSource.prototype;
-    vi.spyOn(FeatureSource.prototype, 'begin').mockImplementation(function (this: FeatureSource, copies, where) {
+    const { allocate } = FeatureSource.prototype;
+    vi.spyOn(FeatureSource.prototype, 'allocate').mockImplementation(function (this: FeatureSource, copies, where) {
       using _ = meanwhile(this, copies, where);
       begin.call(this, copies, where);
     });

@@ -1,16 +1,16 @@
-// The text of the streaming convolutions. Written out by loops here rather than in WGSL: their many values stay in registers
-// only where the compiler sees which one is meant, and on whether it unrolls nested loops over arrays no driver can be relied.
+// Generates the source of the streaming convolutions. The loops are unrolled here rather than in WGSL: values stay in registers only if
+// array indices are constants, and not every driver unrolls nested loops over arrays.
 
-/** Where readers of a text find more than its head says. */
+/** Named in the first line of the sources, for readers. */
 const FILE = 'src/kernels/conv2d/conv2d-stream-codegen.ts';
 
-/** What the text depends on; everything else is in `Params`. */
+/** The sizes that the source depends on; all others are in `Params`. */
 export interface StreamSizes {
   inChannels: number;
   kernel: readonly [number, number];
-  /** Columns of the output an invocation takes. */
+  /** Columns of the output that an invocation computes. */
   tile: number;
-  /** Whether the last tile of a row begins before its neighbour ends. */
+  /** Whether the last tile of a row overlaps its neighbor. */
   overlap: boolean;
   /** Whether some tiles start in the middle of a vec4 of x. */
   unaligned: boolean;
@@ -19,27 +19,27 @@ export interface StreamSizes {
   padRight: number;
 }
 
-/** `n` pieces of text, one after another. */
+/** Concatenates `piece(i)` for i = 0 .. n - 1. */
 export const repeatText = (n: number, piece: (i: number) => string, between = '\n') =>
   Array.from({ length: n }, (_, i) => piece(i)).join(between);
 
-/** The largest divisor of `n` up to `most`. */
-export function divisor(n: number, most: number): number {
-  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
+/** The largest divisor of `n` that is at most `max`. */
+export function divisor(n: number, max: number): number {
+  for (let d = Math.min(n, max); d > 1; d--) if (n % d === 0) return d;
   return 1;
 }
 
-/** Weights a round of the loop that fetches them brings: few, since a driver takes long over each. */
+/** Weights that are loaded in a round of the loading loop: few, because drivers take long to compile each load. */
 export const weightsPerRound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
 
 /**
- * Eight lanes load the row of x under the tile, which starts at pixel `at` but for the padding, and hand it round: `row0`,
- * `row1`, ... are its values, zero outside the row.
+ * Eight lanes load the row of x under the tile, which starts at pixel `at` minus the padding, and broadcast it. `row0`, `row1`, ... are its
+ * values, zero outside the row.
  */
 function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: StreamSizes): string {
   const pixels = tile + kernel[1] - 1;
   const whole = c % 4 === 0;
-  const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`, of which these values do not belong to the window:
+  const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`; their first values do not belong to the window:
   const skipped = 4 * lead - padLeft * c;
   const loads = Math.ceil((pixels * c + skipped + (unaligned ? 2 : 0)) / 32);
   const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
@@ -55,7 +55,7 @@ function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: 
     return !whole && edge(pixel) ? `select(0.0, ${value(i + skipped)}, inside${pixel})` : value(i + skipped);
   };
   return [
-    `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for what is inside
+    `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for pixels inside the image
     unaligned ? `let odd = at * ${c}u % 4u != 0u;` : '',
     repeatText(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
     repeatText(loads, (i) => `let mine${i} = ${mine(i)};`),
@@ -64,48 +64,49 @@ function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: 
   ].join('\n');
 }
 
-/** Where an invocation works: the first lines of all kernels. */
-const place = (tile: number): string => `  // x: slice of the images, then tile; y: block of output channels; z: replica
+/** The first lines of all kernels: the indices of an invocation. */
+const invocationIndices = (
+  tile: number,
+): string => `  // x: slice of the images, then tile; y: block of output channels; z: replica
   let tiles = (p.out_w + ${tile - 1}u) / ${tile}u;
-  let ox = min(group.x % tiles * ${tile}u, p.out_w - ${tile}u); // the last tile may begin before its neighbour ends
+  let ox = min(group.x % tiles * ${tile}u, p.out_w - ${tile}u); // the last tile may overlap its neighbor
   let first = group.x / tiles * p.slice_length;
   let last = min(first + p.slice_length, p.batch);
   let co = group.y * LANES + local;
-  let column = min(co, p.out_c - 1u); // lanes past the last channel work along on it, for the broadcasts
+  let column = min(co, p.out_c - 1u); // lanes past the last channel compute it again, because all lanes take part in broadcasts
 `;
 
-/** Whether a column of a tile is not one of its neighbour's. */
+/** WGSL condition: whether column i of a tile does not belong to the neighboring tile. */
 const ownColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
 
-/** What a kernel that streams makes of a row of x. */
+/** The parts of the source of a streaming kernel. */
 export interface RowSums {
-  /** What the text begins with: says what it computes. */
+  /** The first line of the source, a comment that says what it computes. */
   head: string;
   kernelHeight: number;
-  /** Columns of the output an invocation takes. */
+  /** Columns of the output that an invocation computes. */
   tile: number;
-  /** Whether tiles overlap at the end of a row: what is another's is not stored. */
+  /** Whether tiles overlap at the end of a row; columns of the other tile are not stored. */
   overlap: boolean;
-  /** Sums kept for each row of y that a row of x belongs to. */
+  /** Sums for each row of y that a row of x contributes to. */
   cells: number;
-  /** Weights at hand: w0, w1, ... */
+  /** Weights in registers: w0, w1, ... */
   weights: number;
   weightsPerRound: number;
-  /** Defined once. */
+  /** Statements before the loop over the images. */
   setUp: string;
   /** Adds the row of x that starts at pixel `at` to the sums: `sum${r * cells + i}` for row r of those of y. */
   addRow: string;
-  /** Makes `out0`, `out1`, ..., the columns, of the sums of a row of y: `sum0`, `sum1`, ... */
+  /** Computes the columns `out0`, `out1`, ... of a row of y from its sums `sum0`, `sum1`, ... */
   outputs: string;
-  /** Whether it may be asked to add to what y holds: input channels beyond those of the text take dispatches of their own. */
+  /** Whether the kernel can add to y, because the input channels take several dispatches. */
   accumulates?: boolean;
 }
 
 /**
- * The text of a convolution that streams, stride 1. An invocation computes one output channel of `tile` columns over a slice of
- * the images: all weights of the channel stay at hand, a row of x is read once and meets all taps, the sums of the KERNEL_H rows
- * of y it belongs to at once. Of the input channels it takes those that the text has weights for, from vec4 `first_channel_vec4` on, and
- * adds to what y holds if asked: more channels than fit take several dispatches.
+ * The source of a streaming convolution with stride 1. An invocation computes one output channel of `tile` columns over a slice of the
+ * images. All weights of the channel stay in registers. Each row of x is read once and added to the sums of all KERNEL_H rows of y that it
+ * contributes to. If the input channels do not fit at once, a dispatch computes those from `first_channel_vec4` on and adds them to y.
  */
 export function streamingSource(sums: RowSums): string {
   const {
@@ -142,7 +143,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice_length: u32,
   weight_rounds: u32, has_bias: u32, epilogue: u32, accumulate: u32, channel_vec4s: u32, first_channel_vec4: u32, first_weight: u32,
-  replica_weights: u32, first_replica: u32, // of the dispatch, whose weights alone are in w
+  replica_weights: u32, first_replica: u32, // first_replica: of the dispatch; w holds the weights of its replicas only
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -157,7 +158,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-${place(tile)}  var b = 0.0;
+${invocationIndices(tile)}  var b = 0.0;
   let replica = p.first_replica + group.z;
   if (p.has_bias != 0u) { b = bias[replica * p.out_c + column]; }
 
@@ -172,14 +173,14 @@ ${place(tile)}  var b = 0.0;
 
   for (var n = first; n < last; n++) {
     let image = replica * p.batch + n;
-    // Row v of x, counted from the padding on, is the last to add to row v - KERNEL_H + 1 of y, whose sums come first.
+    // Row v of x, counted from the padding on, is the last row that contributes to row v - KERNEL_H + 1 of y, whose sums are the first.
     ${repeatText(kh * cells, (i) => `var sum${i} = 0.0;`, ' ')}
     for (var v = p.pad_h; v < p.pad_h + p.in_h; v++) {
       let at = (image * p.in_h + v - p.pad_h) * p.in_w + ox; // in pixels
       ${addRow}
       ${store}
     }
-    // Rows of y that reach below the image: nothing adds to them any more.
+    // Rows of y whose windows reach below the image are complete.
     for (var v = p.pad_h + p.in_h; v < p.out_h + ${kh - 1}u; v++) {
       ${store}
     }
@@ -192,9 +193,9 @@ ${place(tile)}  var b = 0.0;
  * conv2d of few channels, stride 1:
  *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
  * Compute-bound. Faster than the reference because
- *   - it streams, as above;
- *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
- *     broadcasts hand it round: two loads of x for a thousand multiply-adds.
+ *   - it streams (see `streamingSource`);
+ *   - lanes hold different output channels of the same pixels, so each of eight lanes loads a part of the row of x and
+ *     broadcasts it: two loads of x for a thousand multiply-adds.
  * R replicas: x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
  * four, and so are tile * Ci and (OW - tile) * Ci, but where no window reaches outside its row they may be of two.
  */
@@ -222,10 +223,10 @@ export function forwardCode(sizes: StreamSizes): string {
  *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
  * An invocation sums all taps and input channels of one output channel, over `tile` columns of a slice of the images;
  * add_slices adds the slices in their order. On the way it sums dy itself, the gradient of a bias. Compute-bound. Faster than the reference because
- *   - it streams: a row of x is read once, as it lies, a row of dy once, and the last KERNEL_H rows of dy stay at hand, so
- *     that both meet under all taps;
- *   - lanes hold different output channels of the same pixels, so each of eight lanes loads some of the row of x and
- *     broadcasts hand it round.
+ *   - it streams: each row of x and of dy is read once, and the last KERNEL_H rows of dy stay in registers, so that
+ *     they are multiplied under all taps;
+ *   - lanes hold different output channels of the same pixels, so each of eight lanes loads a part of the row of x and
+ *     broadcasts it.
  * Columns outside a row of x are zeros, which a NaN or infinity in dy makes NaN: it reaches taps that do not meet it in the image.
  * R replicas: x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
  * values and Co more, the sums of dy. W * Ci and tile * Ci as above.
@@ -246,7 +247,7 @@ override LANES = 32u; // the adapter's widest subgroup; any subgroup of eight la
 struct Params {
   batch: u32, in_h: u32, in_w: u32, out_h: u32, out_w: u32, out_c: u32, pad_h: u32, slice_length: u32, slices: u32, slice_size: u32,
   first_row: u32, rows: u32, first_tap: u32, store_rounds: u32, filter_size: u32, has_column_sums: u32,
-  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
+  first_replica: u32, first_of_sums: u32, // first replica of the dispatch, and its index in partial
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -260,12 +261,12 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-${place(tile)}
+${invocationIndices(tile)}
   ${repeatText(kh * reach, (i) => `var sum${i} = 0.0;`, ' ')}
   var column_sum = 0.0;
   for (var n = first; n < last; n++) {
     let image = (p.first_replica + group.z) * p.batch + n;
-    // The rows of dy that the row of x meets under each ky.
+    // The rows of dy under the row of x, for each ky.
     ${repeatText(kh * tile, (i) => `var d${i} = 0.0;`, ' ')}
     for (var v = 0u; v < p.rows; v++) {
       ${repeatText((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
@@ -275,7 +276,7 @@ ${place(tile)}
       let row_inside = v >= p.pad_h;
       let at = (image * p.in_h + p.first_row + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels
       ${loadRow(sizes)}
-      // A row of dy above the first or below the last is none; what is read there may be NaN, so zeros would not do.
+      // Rows of dy above the first and below the last do not exist. The values read instead may be NaN, so multiplying by 0 would not do.
       ${repeatText(kh, (ky) => `let met${ky} = row_inside && v - ${ky}u < p.out_h;`)}
       ${repeatText(kh * reach, (i) => `sum${i} += select(0.0, ${product(Math.floor(i / reach), i % reach)}, met${Math.floor(i / reach)});`)}
     }
@@ -294,7 +295,7 @@ ${place(tile)}
 `;
 }
 
-/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+/** One source of each kernel. They change when this file changes, so the tuner measures the kernels again. */
 export function sampleSources(): string[] {
   const sizes: StreamSizes = {
     inChannels: 3,

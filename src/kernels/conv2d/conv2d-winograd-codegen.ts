@@ -1,21 +1,21 @@
 import { divisor, repeatText, streamingSource } from './conv2d-stream-codegen.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
-// The text of the streaming convolution by Winograd's algorithm, and of the kernel that takes a filter to the transform's points.
+// Generates the source of the streaming convolution by Winograd's algorithm, and of the kernel that transforms its filter.
 
-/** Where readers of a text find more than its head says. */
+/** Named in the first line of the sources, for readers. */
 const FILE = 'src/kernels/conv2d/conv2d-winograd-codegen.ts';
 
-/** What the text depends on. */
+/** The sizes that the source depends on. */
 export interface WinogradSizes {
   /** Input channels of a dispatch, 8, 16 or 32. */
   channels: number;
-  /** Dispatches that it takes for all of them: 1, or 2 for any number. */
+  /** Dispatches for all input channels: 1, or 2 for any larger number. */
   parts: 1 | 2;
   kernel: readonly [number, number];
-  /** Columns of the output an invocation takes. */
+  /** Columns of the output that an invocation computes. */
   tile: number;
-  /** Whether the last tile of a row begins before its neighbour ends. */
+  /** Whether the last tile of a row overlaps its neighbor. */
   overlap: boolean;
   /** Pixels that the first window reaches outside its row, and whether any window does. */
   padLeft: number;
@@ -24,12 +24,12 @@ export interface WinogradSizes {
 
 const algorithm = ({ tile, kernel }: WinogradSizes) => winograd(tile, kernel[1]);
 
-/** Weights of an output channel at the transform's points. */
+/** Transformed weights of an output channel. */
 export const weightsPerInvocation = ({ kernel: [kh, kw], tile, channels }: WinogradSizes) =>
   kh * (tile + kw - 1) * channels;
 export const weightsPerRound = (sizes: WinogradSizes) => divisor(weightsPerInvocation(sizes), 32);
 
-/** A sum of products with constants: nothing where a constant is 0, no product where it is 1. */
+/** A sum of products with constants, without the terms whose constant is 0, and without a product if it is 1. */
 function combination(factors: readonly number[], value: (i: number) => string): string {
   const terms = factors.map((factor, i) => (factor === 1 ? value(i) : `${float(factor)} * ${value(i)}`));
   return terms.filter((_, i) => factors[i] !== 0).join(' + ');
@@ -38,8 +38,8 @@ function combination(factors: readonly number[], value: (i: number) => string): 
 const float = (value: number) => (Number.isInteger(value) ? `${value}.0` : `${value}`);
 
 /**
- * Eight lanes hold the samples of a tile, a vec4 of channels each, and so `groups` of them a pixel each. Group g loads pixels
- * g * held, ..., g * held + held - 1 and adds them up for all points: t0, t1, ... of the groups together are the sample at a point.
+ * Eight lanes hold the samples of a tile, each a vec4 of channels, so there are `groups` groups of lanes. Group g loads the pixels
+ * g * held, ..., g * held + held - 1 and transforms them; t0, t1, ... summed over the groups are the sample at the points.
  */
 function sharing(sizes: WinogradSizes) {
   const lanes = sizes.channels / 4;
@@ -47,7 +47,7 @@ function sharing(sizes: WinogradSizes) {
   return { lanes, groups, held: algorithm(sizes).points / groups };
 }
 
-/** Factors that differ between the groups: those of each one's own pixels. */
+/** The factors of each group's own pixels. */
 function ownFactors(sizes: WinogradSizes): string {
   const { lanes, groups, held } = sharing(sizes);
   const { input, points } = algorithm(sizes);
@@ -59,7 +59,7 @@ function ownFactors(sizes: WinogradSizes): string {
   return `let lane_group = lane % 8u / ${lanes}u;\nlet channel_vec4 = lane % ${lanes}u + p.first_channel_vec4;\n${groups > 1 ? factors : ''}`;
 }
 
-/** Loads a row of x under the tile and takes it to the transform's points. */
+/** Loads a row of x under the tile and transforms it. */
 function loadPoints(sizes: WinogradSizes): string {
   const { padLeft, padded } = sizes;
   const { groups, held } = sharing(sizes);
@@ -73,7 +73,7 @@ function loadPoints(sizes: WinogradSizes): string {
   return `${repeatText(held, load)}\n${groups > 1 ? repeatText(points, point) : inPairs(input, (i) => `mine${i}`)}`;
 }
 
-/** The same where all lanes share their factors: of the points a and -a, the even powers are summed once, and the odd ones. */
+/** The transform if all lanes share the factors. For the points a and -a, the even powers and the odd powers are summed once. */
 function inPairs(input: readonly number[][], value: (i: number) => string): string {
   const half = (row: number, parity: number) =>
     combination(
@@ -88,7 +88,7 @@ function inPairs(input: readonly number[][], value: (i: number) => string): stri
   return `let t0 = ${half(0, 0)};\n${repeatText(last / 2 - 0.5, (i) => pair(2 * i + 1))}\nlet t${last} = ${half(last, 1)};`;
 }
 
-/** The columns of a tile, from the sums at the points. */
+/** The columns of a tile, computed from the sums at the points. */
 function outputs({ output, points }: Winograd): string {
   const pairs = Array.from({ length: points / 2 - 1 }, (_, i) => 2 * i + 1);
   const column = (row: readonly number[], t: number) => {
@@ -105,11 +105,11 @@ function outputs({ output, points }: Winograd): string {
 /**
  * conv2d, stride 1:
  *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
- * along x by Winograd's F(tile, KERNEL_W): see winograd.ts. Compute-bound. Faster than the other ways because
+ * along x by Winograd's F(tile, KERNEL_W): see winograd.ts. Compute-bound. Faster than the other variants because
  *   - a tile of m columns takes m + KERNEL_W - 1 multiplications a row of the filter instead of m * KERNEL_W;
- *   - it streams as conv2d_stream does, so that a row is transformed once for all rows of the filter, by the lanes together;
- *   - outputs are found from the sums only when they are complete.
- * A NaN or infinity in x reaches all columns of its tile, not only those whose windows it is in.
+ *   - it streams like conv2d_stream, so that the lanes together transform a row once for all rows of the filter;
+ *   - outputs are computed from the sums only when those are complete.
+ * A NaN or infinity in x reaches all columns of its tile, not only those whose windows contain it.
  * R replicas: x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
  */
 export function forwardCode(sizes: WinogradSizes): string {
@@ -141,7 +141,7 @@ export function forwardCode(sizes: WinogradSizes): string {
 }
 
 /**
- * A filter at the points of Winograd's algorithm, for each of its rows:
+ * Transforms each row of a filter for Winograd's algorithm:
  *   u[ky, i, ci, co] = sum_kx F[i, kx] * w[ky, kx, ci, co]           FLIP: w[KH - 1 - ky, KW - 1 - kx, co, ci] instead
  * Memory-bound.   R replicas: w [R, KH, KW, Ci, Co], u [some of R, parts of Ci, KH, points, Ci of a part, Co]. FLIP: w [R, KH, KW, Co, Ci]
  */
@@ -175,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 `;
 }
 
-/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+/** One source of each kernel. They change when this file changes, so the tuner measures the kernels again. */
 export function sampleSources(): string[] {
   const sizes = { kernel: [3, 3], tile: 4, overlap: true, padLeft: 1, padded: true, parts: 2 } as const;
   return [16, 32].map((channels) => forwardCode({ ...sizes, channels })).concat(filterCode({ outputs: 4, taps: 3 }));

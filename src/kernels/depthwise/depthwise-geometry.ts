@@ -13,7 +13,7 @@ export interface DepthwiseGeometry extends ConvGeometry {
 
 export const OPERATOR = 'depthwiseConv2d';
 
-/** @throws ShapeError, ArgumentError with the shapes of input and filter. */
+/** Checks input and filter. @throws ShapeError, ArgumentError that show their shapes */
 export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: ConvOptions = {}): DepthwiseGeometry {
   checkDType(OPERATOR, 'the input', x, 'f32');
   checkDType(OPERATOR, 'the filter', filter, 'f32');
@@ -35,14 +35,14 @@ export function depthwiseGeometry(x: DeviceArray, filter: DeviceArray, options: 
   return { batch, input: [h, w], inChannels, output: size, outChannels, kernel, strides, pad, dilation, multiplier };
 }
 
-/** Floating-point operations of any of the three kernels, 2 N OH OW C M KH KW for all replicas; taps on padding count too. */
+/** Floating-point operations of each of the three kernels: 2 N OH OW C M KH KW for each replica; taps on padding count. */
 export const depthwiseFlops = (g: DepthwiseGeometry, replicas: number): number =>
   2 * replicas * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1];
 
-/** What the choice of the kernels depends on. */
+/** The sizes by which the kernels are chosen. */
 export const depthwiseSizes = (g: DepthwiseGeometry): ProblemSizes => ({ ...sizesOf(g), multiplier: g.multiplier });
 
-/** The other way round. */
+/** The inverse of `depthwiseSizes`. */
 export const depthwiseGeometryOf = (sizes: ProblemSizes): DepthwiseGeometry => ({
   ...geometryOf(sizes),
   multiplier: sizes.multiplier ?? 0,

@@ -1,7 +1,7 @@
-// The text of the depthwise convolutions by strips. Written out by loops here rather than in WGSL: their many values stay in registers
-// only where the compiler sees which one is meant, and on whether it unrolls nested loops over arrays no driver can be relied.
+// Generates the source of the depthwise convolutions by strips. The loops are unrolled here rather than in WGSL: values stay in registers
+// only if array indices are constants, and not every driver unrolls nested loops over arrays.
 
-/** What the text depends on; everything else is in `Params`. */
+/** The sizes that the source depends on; all others are in `Params`. */
 export interface StripSizes {
   /** Neighboring channels of an invocation. */
   vectorWidth: 1 | 4;
@@ -9,9 +9,9 @@ export interface StripSizes {
   strides: readonly [number, number];
   dilation: readonly [number, number];
   multiplier: number;
-  /** Columns of a strip: of y or dx; of dy in a weight gradient. */
+  /** Columns of a strip: of y or dx, or of dy in a weight gradient. */
   tile: number;
-  /** Which columns lie outside the image in some strip: of those that are read under its windows, and of its own. */
+  /** Columns that are outside the image in some strip: of those read under its windows, and of the strip itself. */
   edges: { read: readonly number[]; own: readonly number[] };
   /** Invocations along the channels, and along the strips. */
   workgroup: readonly [number, number];
@@ -21,20 +21,20 @@ export interface StripSizes {
 export const extentOf = ({ kernel, dilation }: Pick<StripSizes, 'kernel' | 'dilation'>, axis: 0 | 1): number =>
   (kernel[axis] - 1) * dilation[axis] + 1;
 
-/** Rows of y that belong to windows which an iteration, over `stride` rows of x, reaches. */
+/** Rows of y whose windows contain the `stride` rows of x of one iteration. */
 export const openRows = (sizes: Pick<StripSizes, 'kernel' | 'dilation' | 'strides'>): number =>
   Math.ceil(extentOf(sizes, 0) / sizes.strides[0]);
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const lines = (parts: readonly string[]) => parts.join('\n');
-/** Every pair of the first `m` and `n` numbers, the second changing faster, as text. */
+/** Lines `piece(i, j)` for i < m and j < n; j changes faster. */
 const grid = (m: number, n: number, piece: (i: number, j: number) => string) =>
   lines(range(m).flatMap((i) => range(n).map((j) => piece(i, j))));
-/** A term that counts only under conditions. A zero in place of what lies outside would not do: 0 * NaN is NaN. */
+/** A term that is 0 unless the conditions hold. Multiplying by 0 would not do, because 0 * NaN is NaN. */
 const guarded = (term: string, conditions: readonly string[]) =>
   conditions.length === 0 ? term : `select(Value(), ${term}, ${conditions.join(' && ')})`;
 
-/** What all kernels begin with. A Value is a channel, or four of them: then channels count fours. */
+/** The head of all kernels. A Value is one channel, or four; then channels count vec4. */
 function head({ vectorWidth, workgroup }: StripSizes, bindings: readonly string[]): string {
   const access = (i: number) => (i === bindings.length - 1 ? 'read_write' : 'read');
   return `// A depthwise convolution, or a gradient of it, by strips of columns. See src/kernels/depthwise/depthwise-strips-codegen.ts.
@@ -72,27 +72,27 @@ const loadWeights = ({ kernel: [kh, kw] }: StripSizes) => `
   let w_at = replica * ${kh * kw}u * p.out_c + channel;
   ${grid(kh, kw, (ky, kx) => `let w${ky}_${kx} = w[w_at + ${ky * kw + kx}u * p.out_c];`)}`;
 
-/** Goes down the rows of each strip of each image. */
-const walks = (body: string) => `
+/** Loops over the images and strips of an invocation. */
+const loopOverStrips = (body: string) => `
   for (var image = first_image; image < last_image; image++) {
     for (var strip = first_strip; strip < last_strip; strip++) {
 ${body}
     }
   }`;
 
-/** Where a strip of y, and x under its windows, begins; and which columns are inside where not all are. */
-const placeOfStrip = ({ tile, strides, edges }: StripSizes) => `
+/** The first columns of a strip of y and of x under it, and the tests of columns that may be outside the image. */
+const stripStart = ({ tile, strides, edges }: StripSizes) => `
     let ox = strip * ${tile}u;
-    let ix = ox * ${strides[1]}u - p.pad_w; // may wrap below zero, but not for what is inside
+    let ix = ox * ${strides[1]}u - p.pad_w; // may wrap below zero, but not for columns inside the image
     ${lines(edges.read.map((k) => `let inside${k} = ix + ${k}u < p.in_w;`))}
     ${lines(edges.own.map((i) => `let own${i} = ox + ${i}u < p.out_w;`))}`;
 
-/** Column of x, counted from the strip's windows' first, that column i of the strip meets under a column of taps. */
+/** Column of x, counted from the first one under the strip, that column i of the strip is multiplied with under tap column kx. */
 const columnUnder = ({ strides, dilation }: StripSizes, i: number, kx: number) => i * strides[1] + kx * dilation[1];
 
 /**
- * Row j of the `stride` rows of x that iteration t reads. It lies under row ky of the taps in the window of row t - d of y.
- * @param add what is made of columns `x0`, `x1`, ... of the row under these taps
+ * Reads row j of the `stride` rows of x of iteration t. It is under row ky of the taps in the window of row t - d of y.
+ * @param add statements that add the columns `x0`, `x1`, ... of the row under these taps
  */
 function readRow(sizes: StripSizes, j: number, add: (d: number, ky: number) => string): string {
   const { kernel, strides, dilation, tile } = sizes;
@@ -114,9 +114,9 @@ function readRow(sizes: StripSizes, j: number, add: (d: number, ky: number) => s
 
 /**
  * depthwiseConv2d: y[n, oy, ox, c*M + m] = sum_{ky, kx} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c] * w[ky, kx, c, m] + bias[c*M + m]
- * An invocation takes one output channel (or four), some strips of columns, a block of rows and some images. Memory-bound.
- * Faster than the reference because it walks down the rows of x: each is read once, and meets all taps at once, in the sums of the rows
- * of y it belongs to. So a value is read (tile + KW - 1) / tile times (stride 1) rather than KH * KW times, and a weight once.
+ * An invocation computes one output channel (or four), some strips of columns, a block of rows and some images. Memory-bound.
+ * Faster than the reference because it loops over the rows of x: each is read once and added to the sums of all rows of y that it
+ * contributes to. So a value is read (tile + KW - 1) / tile times (stride 1) rather than KH * KW times, and a weight once.
  * R replicas: x [R, N, H, W, C], w [R, KH, KW, C, M], bias [R, C*M], y [R, N, OH, OW, C*M]
  */
 export function forwardCode(sizes: StripSizes): string {
@@ -132,7 +132,7 @@ export function forwardCode(sizes: StripSizes): string {
   var b = Value();
   if (p.has_bias != 0u) { b = bias[replica * p.out_c + channel]; }
   let first = block * p.rows;
-  let last = min(first + p.rows, p.out_h);${loadWeights(sizes)}${walks(`${placeOfStrip(sizes)}
+  let last = min(first + p.rows, p.out_h);${loadWeights(sizes)}${loopOverStrips(`${stripStart(sizes)}
     ${grid(last + 1, tile, (d, i) => `var sum${d}_${i} = Value();`)}
     for (var t = first; t < last + ${last}u; t++) {
       ${lines(range(strides[0]).map((j) => readRow(sizes, j, add)))}
@@ -150,10 +150,10 @@ export function forwardCode(sizes: StripSizes): string {
 /**
  * Gradient of depthwiseConv2d for its input, of one filter a channel:
  *   dx[n, iy, ix, c] = sum_{ky, kx} dy[n, oy, ox, c] * w[ky, kx, c]   over all (oy, ky) with oy*sh + ky*dh - ph = iy
- * An invocation takes one channel (or four), some strips of columns of dx, a block of rows and some images. Memory-bound.
- * Faster than the reference because it walks down the rows of dy: each is read once and spread over the rows of dx under its window, of
- * which the first sh are then complete. Which tap leads from which column of dy to which of dx is known when the text is written, so
- * nothing is divided, or tried in vain between strides.
+ * An invocation computes one channel (or four), some strips of columns of dx, a block of rows and some images. Memory-bound.
+ * Faster than the reference because it loops over the rows of dy: each is read once and added to the rows of dx under its window, of
+ * which the first sh are then complete. The tap between a column of dy and one of dx is known when the source is generated, so the
+ * kernel needs no divisions or tests for strides.
  * R replicas: dy [R, N, OH, OW, C], w [R, KH, KW, C, 1], dx [R, N, H, W, C]
  */
 export function inputGradCode(sizes: StripSizes): string {
@@ -161,8 +161,8 @@ export function inputGradCode(sizes: StripSizes): string {
   const [sh, sw] = strides;
   const open = openRows(sizes);
   const rows = open * sh;
-  const groups = tile / sw; // of columns, each of which a column of dy begins
-  const before = Math.ceil(extentOf(sizes, 1) / sw) - 1; // columns of dy before the strip's own that reach into it
+  const groups = tile / sw; // groups of sw columns, each of which begins under a column of dy
+  const before = Math.ceil(extentOf(sizes, 1) / sw) - 1; // columns of dy before the strip whose windows reach into it
   const terms = range(before + groups)
     .flatMap((k) => range(kernel[1]).map((kx) => ({ k, kx, u: (k - before) * sw + kx * dilation[1] })))
     .filter(({ u }) => u >= 0 && u < tile);
@@ -180,9 +180,9 @@ export function inputGradCode(sizes: StripSizes): string {
   return `${head(sizes, ['dy', 'w', 'dx'])}
   // Row t of dy completes the ${sh} rows of dx from t * ${sh} - pad_h on.
   let first = p.pad_h / ${sh}u + block * p.rows;
-  let last = min(first + p.rows, (p.pad_h + p.in_h - 1u) / ${sh}u + 1u);${loadWeights(sizes)}${walks(`
+  let last = min(first + p.rows, (p.pad_h + p.in_h - 1u) / ${sh}u + 1u);${loadWeights(sizes)}${loopOverStrips(`
     let first_group = p.pad_w / ${sw}u + strip * ${groups}u;
-    let ox = first_group - ${before}u; // these may wrap below zero, but not for what is inside
+    let ox = first_group - ${before}u; // both may wrap below zero, but not for columns inside the image
     let ix = first_group * ${sw}u - p.pad_w;
     ${lines(edges.read.map((k) => `let inside${k} = ox + ${k}u < p.out_w;`))}
     ${lines(edges.own.map((u) => `let own${u} = ix + ${u}u < p.in_w;`))}
@@ -207,9 +207,9 @@ export function inputGradCode(sizes: StripSizes): string {
  * Gradient of depthwiseConv2d for its filter, first of two passes: the sums over some strips of columns, a block of rows and a slice of
  * the images, together slice s:
  *   part[s, ky, kx, c*M + m] = sum_{(n, oy, ox) in s} dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
- * An invocation takes all taps of one output channel (or four). Memory-bound. The slices depend on the shape of one replica alone.
- * Faster than the reference because it walks down the rows: a row of x is read once, a row of dy once, and the last rows of dy stay at
- * hand, so that both meet under all taps.
+ * An invocation computes all taps of one output channel (or four). Memory-bound. The slices depend on the shape of one replica alone.
+ * Faster than the reference because it loops over the rows: each row of x and of dy is read once, and the last rows of dy stay in
+ * registers, so that they are multiplied under all taps.
  * R replicas: x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C*M]
  */
 export function weightGradCode(sizes: StripSizes): string {
@@ -230,7 +230,7 @@ export function weightGradCode(sizes: StripSizes): string {
   let c = ${inputChannel(sizes)};
   let first = block * p.rows;
   let count = min(p.rows, p.out_h - first);
-  ${grid(kh, kw, (ky, kx) => `var sum${ky}_${kx} = Value();`)}${walks(`${placeOfStrip(sizes)}
+  ${grid(kh, kw, (ky, kx) => `var sum${ky}_${kx} = Value();`)}${loopOverStrips(`${stripStart(sizes)}
     ${grid(open, tile, (d, i) => `var dy${d}_${i} = Value();`)}
     for (var step = 0u; step < count + ${open - 1}u; step++) {
       let t = first + step;
@@ -239,7 +239,7 @@ export function weightGradCode(sizes: StripSizes): string {
         let dy_at = ((image * p.out_h + t) * p.out_w + ox) * p.out_c + channel;
         ${grid(1, tile, (_, i) => `dy0_${i} = dy[dy_at + ${i}u * p.out_c];`)}
       }
-      // Rows of dy before the block's first or behind its last are another's, or none. What is at hand may be NaN, so zeros would not do.
+      // Rows of dy outside the block belong to another block, or do not exist. The values in registers may be NaN, so 0 would not do.
       ${open > 1 ? grid(1, open, (_, d) => `let met${d} = step - ${d}u < count;`) : ''}
       ${lines(range(strides[0]).map((j) => readRow(sizes, j, add)))}
     }`)}
@@ -249,7 +249,7 @@ export function weightGradCode(sizes: StripSizes): string {
 `;
 }
 
-/** A text of each kernel, which changes whenever what writes it does: what the tuner measured holds for one state of them. */
+/** One source of each kernel. They change when this file changes, so the tuner measures the kernels again. */
 export function sampleSources(): string[] {
   const sizes: StripSizes = {
     ...{ vectorWidth: 1, kernel: [3, 3], strides: [2, 2], dilation: [1, 1], multiplier: 1, tile: 4, workgroup: [8, 8] },

@@ -13,44 +13,44 @@ import {
   weightGradCode,
 } from './depthwise-strips-codegen.ts';
 
-// Depthwise convolutions by strips: kernels that walk down the rows of a strip of columns (see depthwise-strips-codegen.ts).
+// Depthwise convolutions by strips: an invocation loops over the rows of a strip of columns (see depthwise-strips-codegen.ts).
 
 type Kernel = 'forward' | 'inputGrad' | 'weightGrad';
 
 /** Channels of an invocation. */
 export type StripVectorWidth = 1 | 4;
 
-/** Taps that a text writes out at most: the weights, or the sums, of an invocation. */
+/** Most taps of an unrolled kernel: the weights, or the sums, of an invocation. */
 const MAX_TAPS = 49;
 /**
- * Columns of dx, or of x between the windows of a strip, by the channels of an invocation. On lavapipe two columns of four channels are up to
- * 2 times as fast as four, whose sums no longer stay in registers, and compile in two thirds of the time.
+ * Columns of dx, or of x between the windows of a strip, by the channels of an invocation. On lavapipe, two columns of four channels are up
+ * to 2 times as fast as four columns, whose sums no longer stay in registers, and compile in two thirds of the time.
  */
 const TILE = { 1: 8, 4: 2 } as const;
-/** Columns of y that a strip has at least: one more value at each end of a row serves them all. */
+/** Fewest columns of y in a strip. They share the extra values at both ends of a row. */
 const MIN_COLUMNS = 2;
-/** Sums (rows of y by columns) that an invocation has at hand at most. */
+/** Most sums (rows of y times columns) of an invocation. */
 const MAX_SUMS = 40;
-/** Rows that a sum of the weight gradient goes through at most: so many additions of a strip's products one f32 takes. */
+/** Most rows that a sum of the weight gradient covers: as many additions as one f32 takes accurately. */
 const MAX_ROWS = 256;
 
-/** How the work is laid out on a kind of adapter. Not measured on a GPU. */
+/** Layout of the work by the kind of adapter. Not measured on a GPU. */
 interface Layout {
   /** Invocations in a workgroup, along the channels and along the strips. */
   workgroup: readonly [number, number];
   /** Invocations of one replica that keep the adapter busy. */
   invocations: number;
-  /** The same of the weight gradient, each of which leaves partial sums to be added up. */
+  /** The same for the weight gradient, where each invocation writes partial sums that a second pass adds up. */
   sums: number;
 }
-// One vector of eight, so that all branches and loops of a workgroup are uniform.
-const PROCESSOR: Layout = { workgroup: [8, 1], invocations: 2 ** 10, sums: 2 ** 10 };
-// Eight fours of channels are the 128 bytes that a GPU loads at once.
+// One vector of eight invocations, so that all branches and loops of a workgroup are uniform.
+const CPU: Layout = { workgroup: [8, 1], invocations: 2 ** 10, sums: 2 ** 10 };
+// Eight vec4 of channels are the 128 bytes that a GPU loads at once.
 const GPU: Layout = { workgroup: [8, 8], invocations: 2 ** 17, sums: 2 ** 15 };
 
 /**
  * Whether the strips have a kernel for a geometry. The sizes are those of one replica.
- * @param vectorWidth four need channels in fours with one filter each
+ * @param vectorWidth 4 requires a multiple of four channels with one filter each
  */
 export function supports(kernel: Kernel, vectorWidth: StripVectorWidth, device: Device, g: DepthwiseGeometry): boolean {
   const { batch, inChannels, outChannels, multiplier } = g;
@@ -63,39 +63,41 @@ export function supports(kernel: Kernel, vectorWidth: StripVectorWidth, device: 
   return workgroups.every((n) => n <= device.limits.maxComputeWorkgroupsPerDimension);
 }
 
-/** Columns that come together (those of dx that a column of dy begins), sums for each column, and columns that are wanted. */
+/** Columns that form a unit (those of dx that a column of dy begins), sums for each column, and desired columns of a strip. */
 function stripOf(kernel: Kernel, vectorWidth: StripVectorWidth, g: DepthwiseGeometry) {
   const [sh, sw] = g.strides;
   if (kernel === 'inputGrad') return { group: sw, sums: openRows(g) * sh, wanted: TILE[vectorWidth] };
   return { group: 1, sums: openRows(g), wanted: Math.max(MIN_COLUMNS, Math.floor(TILE[vectorWidth] / sw)) };
 }
 
-/** How the work is cut. */
+/** How the work is divided. */
 interface Plan {
   sizes: StripSizes;
   strips: number;
-  /** Strips that an invocation takes one after another, and groups of so many. */
+  /** Strips that one invocation computes, one after another. */
   stripsAtOnce: number;
+  /** Groups of `stripsAtOnce` strips. */
   stripGroups: number;
   /** Rows of y in a block (of dx: groups of stride rows). */
   rows: number;
   blocks: number;
-  /** Images that an invocation takes one after another, and slices of so many. */
+  /** Images that one invocation computes, one after another. */
   images: number;
+  /** Slices of `images` images. */
   slices: number;
-  /** Of one replica. */
+  /** Workgroups of one replica. */
   workgroups: Workgroups;
 }
 
 function planFor(kernel: Kernel, vectorWidth: StripVectorWidth, device: Device, g: DepthwiseGeometry): Plan {
-  const layout = device.info.isSoftware ? PROCESSOR : GPU;
+  const layout = device.info.isSoftware ? CPU : GPU;
   const { group, sums, wanted } = stripOf(kernel, vectorWidth, g);
   const [height, width] = kernel === 'inputGrad' ? [spanOf(g, 0), spanOf(g, 1)] : g.output;
   const strips = Math.ceil(width / Math.max(1, Math.floor(Math.min(wanted, MAX_SUMS / sums) / group)));
   const groups = Math.ceil(width / strips); // of columns in a strip
   const channels = g.outChannels / vectorWidth;
 
-  // Too few invocations: cut the rows. Enough: let each take several strips and images, with the weights it has or for the same sums.
+  // With too few invocations, divide the rows. With enough, let each compute several strips and images with the same weights or sums.
   const invocations = kernel === 'weightGrad' ? layout.sums : layout.invocations;
   const walks = channels * strips * g.batch;
   const cut = Math.min(Math.ceil(invocations / walks), Math.ceil(height / 8));
@@ -117,7 +119,7 @@ function planFor(kernel: Kernel, vectorWidth: StripVectorWidth, device: Device, 
   };
 }
 
-/** Rows (0) or columns (1) of dx, padding before them counted, in groups of stride: those that touch the image. */
+/** Groups of `stride` rows (axis 0) or columns (axis 1) of dx that overlap the image; leading padding counts. */
 function spanOf({ pad, strides, input }: DepthwiseGeometry, axis: 0 | 1): number {
   const [p, s] = [pad[axis], strides[axis]];
   return Math.floor((p + input[axis] - 1) / s) - Math.floor(p / s) + 1;
@@ -127,9 +129,9 @@ function spanOf({ pad, strides, input }: DepthwiseGeometry, axis: 0 | 1): number
 function edgesOf(kernel: Kernel, g: DepthwiseGeometry, strips: number, groups: number): StripSizes['edges'] {
   const [inWidth, outWidth] = [g.input[1], g.output[1]];
   const [stride, pad] = [g.strides[1], g.pad[1]];
-  /** Of `count` columns that begin at `first(strip)`. */
+  /** Those of `count` columns from `first(strip)` on that are outside an image of `width` columns. */
   const outside = (count: number, width: number, first: (strip: number) => number) => {
-    const begins = [first(0), first(strips - 1)]; // what is outside in any strip is so in the first or the last
+    const begins = [first(0), first(strips - 1)]; // a column that is outside in some strip is outside in the first or the last
     return Array.from({ length: count }, (_, i) => i).filter((i) => begins.some((at) => at + i < 0 || at + i >= width));
   };
   const extent = extentOf(g, 1);
@@ -147,7 +149,7 @@ function edgesOf(kernel: Kernel, g: DepthwiseGeometry, strips: number, groups: n
   };
 }
 
-/** In the order of the texts' `Params`; channels count vectors. */
+/** Parameters in the order of the generated `Params`; channels count vectors. */
 function paramsOf(g: DepthwiseGeometry, plan: Plan, firstReplica: number, hasBias: boolean): number[] {
   const { vectorWidth } = plan.sizes;
   return [
@@ -161,7 +163,7 @@ function sourceOf(name: string, write: (sizes: StripSizes) => string, { sizes }:
   return { name: `${name}_strips${sizes.vectorWidth === 4 ? '_vec4' : ''}`, code: cachedSource(name, write, sizes) };
 }
 
-/** Replicas and slices lie along one axis of the grid: as many replicas at once as it holds. */
+/** Dispatches as many replicas at once as fit along one axis of the grid together with the slices. */
 function dispatch(
   device: Device,
   source: KernelSource,

@@ -14,13 +14,13 @@ import * as strips from './depthwise-strips.ts';
 
 export { type DepthwiseGeometry, depthwiseGeometry } from './depthwise-geometry.ts';
 
-/** Every implementation, the reference first: strips of columns, of single channels or of four. */
+/** Every implementation, the reference first; then strips of columns, of one channel or of four. */
 export const depthwiseVariants = ['naive', 'strips', 'stripsVec4'] as const;
 export type DepthwiseVariant = (typeof depthwiseVariants)[number];
 
 const VECTOR_WIDTHS = { strips: 1, stripsVec4: 4 } as const;
 
-/** The kernels of a depthwise convolution, by the names under which the tuner knows them. */
+/** The kernels of a depthwise convolution, with the names that the tuner uses. */
 const KERNELS = {
   forward: 'depthwiseConv2d',
   inputGrad: 'depthwiseInputGrad',
@@ -43,14 +43,14 @@ export const depthwiseSupports = (
 ): boolean => variant === 'naive' || strips.supports(kernel, VECTOR_WIDTHS[variant], device, g);
 
 /**
- * Results of one replica from which on strips are worth their compiling: 0.2 to 0.6 s of processor time on lavapipe, where the reference takes
- * 10 to 30 ns a result on one core and strips 2 to 4.
+ * Fewest results of one replica for which strips are worth their compilation: 0.2 to 0.6 s of CPU time on lavapipe. There the reference
+ * takes 10 to 30 ns per result on one core, strips take 2 to 4 ns.
  */
 const WORTH_COMPILING = 2 ** 14;
 
 /**
- * The variants to take without measurement, the best first. On lavapipe four channels at once are 1.1 to 2 times as fast as one. On a GPU
- * (not measured) too, as a load brings 16 bytes, unless the weights of so many channels fill its registers.
+ * The variants to use without measurement, the best first. On lavapipe, four channels at once are 1.1 to 2 times as fast as one. Probably
+ * also on a GPU (not measured), because a load brings 16 bytes, unless the weights of four channels fill its registers.
  */
 export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): DepthwiseVariant[] {
   if (sizeOf(outputShape(g)) < WORTH_COMPILING) return [];
@@ -60,7 +60,7 @@ export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): Dept
 
 /**
  * Runs `body` with the vector width of the strips to use, or null for the reference.
- * @throws ArgumentError when a variant was asked for that cannot
+ * @throws ArgumentError if the requested variant does not support the shape
  */
 function withSelectedVariant(
   kernel: DepthwiseKernel,
@@ -81,16 +81,16 @@ function withSelectedVariant(
 }
 
 /**
- * Channels an invocation of the reference handles. With one filter a channel, channels do not mix: four neighbours are one vec4f, and the
- * kernels need a quarter of the loads.
+ * Channels of an invocation of the reference. With one filter per channel, channels do not mix: four neighbors are one vec4f, which
+ * needs a quarter of the loads.
  */
 const referenceVectorWidth = (g: DepthwiseGeometry): 1 | 4 => (g.multiplier === 1 && g.inChannels % 4 === 0 ? 4 : 1);
 
-/** A kernel of the reference, for sums of so many terms. */
+/** A kernel of the reference, for sums of `terms` terms. */
 const reference = (name: string, code: string, g: DepthwiseGeometry, terms: number) =>
   withLongSums(vectorized(name, code, referenceVectorWidth(g)), terms, MAX_SUM_LENGTH);
 
-/** In the order of the shaders' `Params`. */
+/** Sizes in the order of the shaders' `Params`. */
 function geometryParams(g: DepthwiseGeometry): number[] {
   const vectorWidth = referenceVectorWidth(g);
   return [
@@ -100,7 +100,7 @@ function geometryParams(g: DepthwiseGeometry): number[] {
 }
 
 /**
- * Depthwise convolution: every channel by filters of its own, bias fused into the store. Memory-bound.
+ * Depthwise convolution: each channel has separate filters. The bias is fused into the store. Memory-bound.
  * @param x [N,H,W,C]
  * @param filter [KH,KW,C,M]
  * @param bias [C*M] or null
@@ -159,12 +159,12 @@ export function depthwiseInputGrad(
   return dx;
 }
 
-/** Of filters whose partial sums, one for 512 pixels, are an eighth of dy at most. */
+/** Most taps of a filter whose partial sums, one for 512 pixels, are at most an eighth of dy. */
 const MAX_TAPS = MAX_SUM_LENGTH / 8;
 
 /**
- * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter is small and the sum behind each of its
- * elements long, so it takes two passes: slices of the images or of output rows side by side, then their sum. Memory-bound. @throws ArgumentError
+ * Gradient for the filter: x [N,H,W,C], dy [N,OH,OW,C*M] -> dw [KH,KW,C,M]. A filter has few elements with long
+ * sums, so there are two passes: partial sums over slices of images or output rows, then their sum. Memory-bound. @throws ArgumentError
  */
 export function depthwiseWeightGrad(
   x: DeviceArray,
@@ -184,17 +184,17 @@ export function depthwiseWeightGrad(
   return dw;
 }
 
-/** Slices of output rows, or of parts of them where they are long -> [slices, KH*KW*C*M]. */
+/** Partial sums over slices of output rows; long rows are divided into parts -> [slices, KH*KW*C*M]. */
 function naiveWeightGradParts(x: DeviceArray, dy: DeviceArray, g: DepthwiseGeometry): DeviceArray {
   const taps = g.kernel[0] * g.kernel[1];
   const columns = Math.max(1, Math.min(g.output[1], MAX_SUM_LENGTH)); // of a part
   const rowParts = Math.ceil(g.output[1] / columns);
   const pieces = g.batch * g.output[0] * rowParts;
-  // So short that the first pass needs one level (two take up to 1.7 times as long on lavapipe), unless the filter is so large that
-  // many of it would be more than dy.
+  // Slices so short that the first pass needs one level of summation (two take up to 1.7 times as long on lavapipe), unless the filter is
+  // so large that the partial sums would be larger than dy.
   const short = taps <= MAX_TAPS ? Math.floor(MAX_SUM_LENGTH / columns) : pieces;
   const sliceLength = Math.max(1, Math.min(Math.ceil(Math.sqrt(pieces)), short));
-  const slices = Math.max(1, Math.ceil(pieces / sliceLength)); // one even of nothing: a sum over nothing is 0
+  const slices = Math.max(1, Math.ceil(pieces / sliceLength)); // one slice even without pixels, because an empty sum is 0
   const part = DeviceArray.empty(x.device, [slices, taps * g.outChannels], { replicas: x.replicas });
   const { name, code, constants } = reference('depthwise_conv2d_weight_grad', weightGradCode, g, sliceLength * columns);
   const source = { name, code, constants: { ...constants, PARTS: rowParts > 1 ? 1 : 0 } };

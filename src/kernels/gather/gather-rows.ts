@@ -28,8 +28,8 @@ function checkIndices(operator: string, argument: string, array: DeviceArray): v
 }
 
 /**
- * The parts of x that `indices` name along an axis, which the axes of `indices` replace. An index outside of x gives NaN
- * (0 among integers). Memory-bound.
+ * Takes the slices of x at `indices` along an axis; the axes of `indices` replace that axis. An index out of range gives NaN, or 0 for
+ * integer types. Memory-bound.
  * @throws ShapeError, ArgumentError
  */
 export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): DeviceArray {
@@ -47,21 +47,22 @@ export function gatherRows(x: DeviceArray, indices: DeviceArray, axis: number): 
   return y;
 }
 
-/** Places of sorted indices that an invocation of the gradient goes through, at least. */
+/** Fewest sorted indices that an invocation of the gradient processes. */
 const MIN_CHUNK = 64;
 
 /**
- * Indices, and comparisons with them, up to which the gradient looks through all indices for each element: sorting takes seven
- * dispatches, about 0.6 ms on lavapipe, whatever their number.
+ * Most indices, and most comparisons, for which the gradient searches all indices for each element. Sorting takes seven dispatches for any
+ * number of indices, about 0.6 ms on lavapipe.
  */
-const FEW = { indices: 256, comparisons: 2 ** 18 };
+const SEARCH_LIMITS = { indices: 256, comparisons: 2 ** 18 };
 
 /**
- * Gradient of `gatherRows` for x: dx of `shape`, where each row is the sum of the dy that were taken from it. The indices are
- * sorted, and runs of equal ones are added up in chunks of the square root of their number, in ascending order of position: the work grows
- * with the size of dx plus that of dy, and no invocation's with more than the root. Few indices (see `FEW`) are looked through for each element instead, and added up
- * in ascending order of position without chunks; for up to 64 that is the same order. Indices outside have no part in it. The order of
- * additions depends on a replica's own shapes and indices alone. Memory-bound.
+ * Gradient of `gatherRows` for x: dx of `shape`, where each row is the sum of the rows of dy that were taken from it. Memory-bound.
+ *
+ * The indices are sorted, and runs of equal ones are added up in chunks of the square root of their number, in ascending order of
+ * position. The work is linear in the sizes of dx and dy. Few indices (see `SEARCH_LIMITS`) are searched for each element instead, and
+ * added in ascending order of position without chunks; up to 64 indices, that is the same order. Indices out of range are ignored. The
+ * order of additions depends on the shapes and indices of a replica alone.
  */
 export function gatherRowsGrad(
   dy: DeviceArray,
@@ -76,7 +77,7 @@ export function gatherRowsGrad(
   const vectorWidth = vectorWidthFor(sizeOf(shape.slice(d + 1)));
   const channels = sizeOf(shape.slice(d + 1)) / vectorWidth;
   const elements = sizeOf(shape) / vectorWidth;
-  if (count > 0 && count <= FEW.indices && elements * count <= FEW.comparisons) {
+  if (count > 0 && count <= SEARCH_LIMITS.indices && elements * count <= SEARCH_LIMITS.comparisons) {
     const dx = output(device, shape, replicas, into);
     const source = withLongSums(vectorized('gather_rows_grad_few', fewCode, vectorWidth), count);
     const params = [elements, dy.size / vectorWidth, rows, count, channels];
@@ -107,8 +108,8 @@ export function gatherRowsGrad(
 }
 
 /**
- * labels [...] -> f32 [..., classes], 1 at the label and 0 elsewhere, for the classes from `first` on; NaN where the label is none
- * of the 0 .. first + classes - 1. Memory-bound.
+ * labels [...] -> f32 [..., classes]: 1 at the label and 0 elsewhere, for the classes from `first` on; NaN for labels outside of
+ * 0 .. first + classes - 1. Memory-bound.
  * @throws ArgumentError
  */
 export function oneHot(labels: DeviceArray, classes: number, first = 0): DeviceArray {

@@ -18,18 +18,18 @@ import {
   vectorWidthFor,
 } from '../run.ts';
 
-/** Samples on the GPU, split where one buffer would pass the adapter's limit: images as bytes, or 32-bit words. */
+/** Samples on the GPU, images as bytes or 32-bit words; in several buffers if one would exceed the adapter's limit. */
 export interface StoredSamples {
-  /** Each [count, stride] words; a sample starts at a word, four bytes to the word. */
+  /** Arrays of [count, stride] words. A sample starts at a word; a word holds four bytes. */
   chunks: { words: DeviceArray; first: number; count: number }[];
   /** Words from one sample to the next. */
   stride: number;
 }
 
-/** What happens to a byte: the same for all, or by channel (see `channelTable`). */
+/** Scale and offset of a byte: the same for all, or by channel (see `channelTable`). */
 export type ByteTransform = { scale: number; offset: number } | { table: DeviceArray };
 
-/** Workgroups along a dimension, of which these kernels take more than one holds in strides of it. */
+/** Workgroups along a dimension, at most as many as the adapter allows; the kernels loop over the rest. */
 const cappedWorkgroups = (device: Device, groups: number) =>
   Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
 
@@ -40,8 +40,8 @@ interface LabelledBatch {
 }
 
 /**
- * Fills x with scale * byte + offset of the images that `order` [total] names from `state.batchStart` on, and y with their labels,
- * in one dispatch because a short step is mostly dispatches. Memory-bound.
+ * Fills x with scale * byte + offset of the images at `order[state.batchStart ..]`, and y with their labels. One dispatch does both, because
+ * dispatches take most of the time of a short step. Memory-bound.
  */
 export function gatherImages(
   images: StoredSamples,
@@ -68,7 +68,7 @@ export function gatherImages(
       [size, images.stride, batch, order.size, first, count, f32Bits(transform.scale), f32Bits(transform.offset)],
       [state.buffer, words, order, labels, x, y],
       [cappedWorkgroups(x.device, batch), 1, x.replicas],
-      // Of all images only a batch's are read.
+      // Reads only the images of the batch.
       { bytes: 4 * x.replicas * (batch * images.stride + 3 * batch + x.size) },
     );
   }
@@ -96,8 +96,8 @@ function gatherByChannels(
 }
 
 /**
- * Scales and offsets of channels laid out as the kernel reads them, [period, 2, 4]: for each word of four bytes the four scales
- * and the four offsets, until the channels come round again.
+ * Scales and offsets of the channels as the kernel reads them, [period, 2, 4]: for each word of four bytes, four scales and four
+ * offsets. After `period` words, the channels repeat.
  */
 export function channelTable(scale: readonly number[], offset: readonly number[]): Float32Array<ArrayBuffer> {
   const channels = scale.length;
@@ -111,7 +111,7 @@ export function channelTable(scale: readonly number[], offset: readonly number[]
   return table;
 }
 
-/** Fills y [B, ...] with the samples that `order` [total] names from `state.batchStart` on, bit for bit. Memory-bound. */
+/** Fills y [B, ...] with the samples at `order[state.batchStart ..]`, bit for bit. Memory-bound. */
 export function gatherSamples(samples: StoredSamples, order: DeviceArray, state: StepState, y: DeviceArray): void {
   const batch = y.shape[0]!;
   const vectorWidth = vectorWidthFor(samples.stride);
@@ -128,7 +128,7 @@ export function gatherSamples(samples: StoredSamples, order: DeviceArray, state:
   }
 }
 
-/** Fills y [B] with the labels of the same batch, for samples that are no images. Memory-bound. */
+/** Fills y [B] with the labels of the same batch, for samples that are not images. Memory-bound. */
 export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: StepState, y: DeviceArray): void {
   runKernel(
     y.device,
@@ -141,8 +141,8 @@ export function gatherLabels(labels: DeviceArray, order: DeviceArray, state: Ste
 }
 
 /**
- * The way back: y [B, ...] goes to rows `state.batchStart` .. of result [capacity, ...], counted modulo its capacity, which is a
- * multiple of the batch size. Memory-bound.
+ * Copies y [B, ...] to the rows from `state.batchStart` on of result [capacity, ...], modulo its capacity, which is a multiple of the batch
+ * size. Memory-bound.
  */
 export function storeBatch(y: DeviceArray, state: StepState, result: DeviceArray): void {
   const [capacity] = result.shape as [number];

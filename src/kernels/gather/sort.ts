@@ -5,17 +5,18 @@ import placeCode from '../../../shaders/gather/sort_place.wgsl';
 import { DeviceArray } from '../array.ts';
 import { elementwiseWorkgroups, runKernel } from '../run.ts';
 
-/** Bits of a key that a pass sorts by, at most: each position is read once for each of the 2^5 values of its digit. */
+/** Most bits of a digit. In a pass, each position is read once for each of the 2^5 values of its digit. */
 const DIGIT_BITS = 5;
-/** Positions that an invocation goes through, at least. */
+/** Fewest positions that an invocation processes. */
 const MIN_STRIP = 64;
 
 /**
- * The positions of keys, u32 or i32 [...], by ascending keys and among equals by ascending position -> u32 [keys.size]. Keys
- * above `largest`, as negative ones are, count as `largest`.
+ * Sorts the positions of keys, u32 or i32 [...], by key and then by position -> u32 [keys.size]. Keys above `largest`, including negative
+ * ones, count as `largest`.
  *
- * A radix sort: for each digit of up to 5 bits, from the lowest, it counts the digits of each strip of positions, adds the counts up, and
- * moves the positions. There are no atomics, and what is sorted stably is unique. Takes about 2^6 loads a key and digit. Memory-bound.
+ * A radix sort: for each digit of up to 5 bits, from the lowest, it counts the digits of each strip of positions, adds up the counts, and
+ * moves the positions. It uses no atomics, and a stable order is unique, so the result is deterministic. About 2^6 loads for each key and
+ * digit. Memory-bound.
  */
 export function sortPositions(keys: DeviceArray, largest: number): DeviceArray {
   const { device, replicas } = keys;

@@ -12,30 +12,30 @@ export interface ChannelAxis {
 
 const unpadded = (channels: number): ChannelAxis => ({ paddedChannels: channels, width: 4 });
 
-/** What a slice of a weight gradient's partial sums is, where it is not laid out as the gradient. */
+/** Layout of a slice of partial sums, if it differs from the layout of the weight gradient. */
 interface SliceLayout {
   rows: ChannelAxis;
   columns: ChannelAxis;
-  /** Gets the sums of dy's columns, whose parts follow in each slice. */
+  /** f32 [Co]; receives the column sums of dy, whose partial sums follow those of the filter in each slice. */
   columnSums?: DeviceArray;
 }
 
-/** Values of one replica's slice: for the filter, and at all. */
+/** Elements of a slice of one replica: of the filter, and in total. */
 function sliceSizes(g: ConvGeometry, { rows, columns, columnSums }: SliceLayout) {
   const filterSize = g.kernel[0] * g.kernel[1] * rows.paddedChannels * columns.paddedChannels;
   return { filterSize, sliceSize: filterSize + (columnSums ? g.outChannels : 0) };
 }
 
-/** Slices of so many values of one replica that there is room for: in an array, and along an axis of a dispatch. */
+/** Most slices of `values` elements for one replica that fit into an array, and along an axis of a dispatch. */
 export const sliceCapacity = (device: Device, values: number): number =>
   Math.min(arrayCapacity(device, values), device.limits.maxComputeWorkgroupsPerDimension);
 
 /**
- * A weight gradient as partial sums, which `compute` writes for some of the replicas, and which are added up in their order. A single
- * slice laid out as dw is dw. The caller cuts no more slices than an array holds for one replica: no replica's bits may depend on the
- * number of replicas. This takes as many replicas at once as fit.
- * @param options.scratch values of one replica's largest other array that `compute` makes
- * @param compute gets an array of [replicas, slices, a slice], and the index in it of the first of these replicas
+ * Computes a weight gradient as the sum of `slices` partial sums, added up in order. `compute` writes them for as many replicas at once
+ * as fit into an array. A single slice in the layout of dw is written to dw directly. The caller plans no more slices than fit into an
+ * array for one replica, so that the bits do not depend on the number of replicas.
+ * @param options.scratch elements of the largest other array that `compute` creates for one replica
+ * @param compute writes the partial sums of `replicas` to `to` [replicas, slices, slice], from replica `targetOffset` of it on
  */
 export function reduceInSlices(
   dw: DeviceArray,
@@ -47,16 +47,16 @@ export function reduceInSlices(
   const { device } = dw;
   const { rows = unpadded(g.inChannels), columns = unpadded(g.outChannels), columnSums, scratch = 0 } = options;
   // Some kernels have slices and replicas along one axis of their grid.
-  const dispatched = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
+  const maxReplicas = Math.floor(device.limits.maxComputeWorkgroupsPerDimension / slices);
   if (slices === 1 && !options.rows && !columnSums) {
-    for (const replicas of chunkRanges(dw.replicas, dispatched)) compute(dw, replicas, replicas.first);
+    for (const replicas of chunkRanges(dw.replicas, maxReplicas)) compute(dw, replicas, replicas.first);
     return;
   }
   const layout = { rows, columns, columnSums };
   const size = slices * sliceSizes(g, layout).sliceSize;
   for (const replicas of chunkRanges(
     dw.replicas,
-    Math.min(dispatched, arrayCapacity(device, Math.max(size, scratch))),
+    Math.min(maxReplicas, arrayCapacity(device, Math.max(size, scratch))),
   )) {
     const partial = DeviceArray.empty(device, [size], { replicas: replicas.count });
     compute(partial, replicas, 0);
@@ -65,7 +65,7 @@ export function reduceInSlices(
   }
 }
 
-/** `partial` may hold only some of the replicas, from `firstReplica` on. */
+/** Adds up the slices of the replicas in `partial`, which are those from `firstReplica` on. */
 function addSlices(
   partial: DeviceArray,
   dw: DeviceArray,

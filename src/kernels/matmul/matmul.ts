@@ -10,19 +10,19 @@ export interface MatmulOptions extends ProductEpilogue {
   transposeA?: boolean;
   transposeB?: boolean;
   into?: DeviceArray;
-  /** [N], gets the sums of the right matrix's columns, which must be one [K,N] matrix: with x^T dy, the bias gradient. */
+  /** f32 [N]; receives the column sums of b, which must be one [K,N] matrix. For b = dy it is the bias gradient. */
   columnSums?: DeviceArray | null;
   /** For tests and the tuner; normally chosen by adapter and shape. */
   variant?: MatmulVariant;
-  /** The operator named in errors. */
+  /** Operator in error messages. Default 'matmul'. */
   operator?: string;
 }
 
 export { type MatmulVariant, matmulSupports, matmulVariants } from './matmul-variants.ts';
 
 /**
- * Matrix products a b (either side transposed on demand), bias and activation fused into the store. Axes before the last two
- * are a batch of products; they broadcast as in NumPy and PyTorch. Compute-bound.
+ * Matrix products a b, with bias and activation fused into the store. Axes before the last two are a batch of products, which broadcast
+ * as in NumPy and PyTorch. Compute-bound.
  * @param a [...,M,K], or [...,K,M] with `transposeA`
  * @param b [...,K,N], or [...,N,K] with `transposeB`
  * @returns [...,M,N]
@@ -94,15 +94,15 @@ export function commonBatch(operator: string, a: DeviceArray, b: DeviceArray, sh
   });
 }
 
-/** Each matrix transposed, in memory. */
+/** A copy of x with each matrix transposed. */
 function copyTransposed(operator: string, x: DeviceArray): DeviceArray {
   const axes = x.shape.map((_, d) => d);
   return transpose(operator, x, [...axes.slice(0, -2), ...axes.slice(-2).reverse()]);
 }
 
-/** x itself where each product has its own matrix or all have one; else x repeated to the whole batch. */
+/** x repeated to the whole batch; or x itself, if it has one matrix for each product or one for all. */
 function broadcastBatch(operator: string, x: DeviceArray, batch: number, batchShape: readonly number[]): DeviceArray {
-  const own = batchOf(x);
-  if (own === batch || own === 1 || batch === 1) return x;
+  const matrices = batchOf(x);
+  if (matrices === batch || matrices === 1 || batch === 1) return x;
   return broadcastTo(operator, x, [...batchShape, ...x.shape.slice(-2)]);
 }

@@ -25,20 +25,20 @@ import {
 /** Words of a replica's running totals: samples and hits (two words each), batches, and the sums of losses by level (shaders/metrics/running_totals.wgsl). */
 export const TOTALS_WORDS = 10;
 
-/** Running totals of a replica as the adapter leaves them in `TOTALS_WORDS` words. Counts are exact; the loss is off by 5e-6 at most. */
+/** Decodes the running totals of a replica from `TOTALS_WORDS` words. Counts are exact; the relative error of the loss is at most 5e-6. */
 export function readTotals(words: Uint32Array<ArrayBuffer>): { samples: number; hits: number; loss: number } {
   const count = (at: number) => words[at]! + words[at + 1]! * 2 ** 32;
   const levels = new Float32Array(words.buffer, words.byteOffset + 20, 5);
   return { samples: count(0), hits: count(2), loss: levels.reduceRight((sum, level) => sum + level, 0) };
 }
 
-/** A batch joins the running totals: its mean loss [] times its rows, its rows and how many are hits. rowHit [N], totals u32 [TOTALS_WORDS]. */
+/** Adds a batch to the running totals: its mean loss [] times its rows, its rows, and its hits. rowHit [N], totals u32 [TOTALS_WORDS]. */
 export function accumulateMetrics(loss: DeviceArray, rowHit: DeviceArray, totals: DeviceArray): void {
   const source = { name: 'accumulate_metrics', code: totalsCode + accumulateMetricsCode };
   runKernel(loss.device, source, [rowHit.size], [loss, totals, rowHit], [1, 1, loss.replicas]);
 }
 
-/** The same for a batch of `rows` samples whose hits nobody counts. loss [], totals u32 [TOTALS_WORDS]. */
+/** Adds a batch of `rows` samples without hits to the running totals. loss [], totals u32 [TOTALS_WORDS]. */
 export function accumulateLoss(loss: DeviceArray, rows: number, totals: DeviceArray): void {
   const source = { name: 'accumulate_loss', code: totalsCode + accumulateLossCode };
   runKernel(loss.device, source, [rows], [loss, totals], [1, 1, loss.replicas]);
@@ -59,7 +59,7 @@ export function countHits(y: DeviceArray, labels: DeviceArray): DeviceArray {
   return hit;
 }
 
-/** 1 for each row whose output is above `threshold` just where its target is 1: output and target [N,1] -> [N]. Memory-bound. */
+/** 1 for each row whose output is above `threshold` if and only if its target is 1: output and target [N,1] -> [N]. Memory-bound. */
 export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: number): DeviceArray {
   checkSameShape('hits', y, target);
   const hit = output(y.device, [y.shape[0]!], commonReplicas('hits', [y, target]));
@@ -70,8 +70,8 @@ export function binaryHits(y: DeviceArray, target: DeviceArray, threshold: numbe
 }
 
 /**
- * The class each row means, u32 [N]: of values [N,C] the first largest, of [N,1] 1 above `threshold`, else 0; 0xffffffff with a
- * NaN. Memory-bound.
+ * Predicted class of each row, u32 [N]: the first largest of values [N,C]; for [N,1], 1 above `threshold`, else 0. 0xffffffff for a row
+ * with NaN. Memory-bound.
  */
 export function classesOf(values: DeviceArray, threshold: number): DeviceArray {
   checkRank('classesOf', 'the values', values, 2, 'batch, classes');
@@ -98,7 +98,7 @@ export function countConfusion(
   runKernel(counts.device, source, params, [actual, predicted, counts], elementwiseWorkgroups(actual.size, replicas));
 }
 
-/** Adds to `counts[at]` how many rows have their label among the k largest outputs: [N,C], labels u32 [N]. Memory-bound. */
+/** Adds to `counts[at]` the number of rows whose label is among the k largest outputs: [N,C], labels u32 [N]. Memory-bound. */
 export function countTopK(
   y: DeviceArray,
   labels: DeviceArray,
@@ -143,7 +143,7 @@ export function countLabels(
 /** u32 words of the counts of `countOutside`. */
 export const OUTSIDE_WORDS = 3;
 
-/** Notes targets f32 [N, ...] outside a range in OUTSIDE_WORDS words of `counts` (shaders/metrics/count_outside.wgsl). Memory-bound. */
+/** Counts targets f32 [N, ...] outside a range in OUTSIDE_WORDS words of `counts` (shaders/metrics/count_outside.wgsl). Memory-bound. */
 export function countOutside(
   targets: DeviceArray,
   counts: DeviceArray,
@@ -157,7 +157,7 @@ export function countOutside(
   runKernel(counts.device, source, params, [targets, counts], gridStrideWorkgroups(targets.size, replicas));
 }
 
-/** What `countOutside` noted: how many there were, the smallest and the largest. */
+/** Decodes the words of `countOutside`: the number of targets outside the range, the smallest and the largest. */
 export function readOutside(words: Uint32Array): { count: number; least: number; most: number } {
   const valueOfKey = (key: number) => {
     const bits = Uint32Array.of(key >= 2 ** 31 ? key - 2 ** 31 : ~key);

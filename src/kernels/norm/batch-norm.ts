@@ -33,18 +33,18 @@ import {
   vectorWidthFor,
 } from '../run.ts';
 
-/** Per channel, of a batch or running. */
+/** Statistics of each channel, of a batch or running. */
 export interface Statistics {
-  /** [C], or [2, C]: the mean and what rounding took of it, because far from 0 no f32 is near enough to it. */
+  /** [C], or [2, C]: the mean and its rounding error, because far from 0 one f32 is not accurate enough. */
   mean: DeviceArray;
   variance: DeviceArray;
 }
 
-// Statistics and the sums of the gradient are reductions over rows: by an invocation a channel (or a vector of channels) and slice
-// of rows, or by a workgroup for up to 32 channels and a slice. There is no variant for subgroups: their eight lanes would lie
-// across channels, where each has a sum of its own. What scales and shifts reduces nothing.
+// Statistics and the sums of the gradient are reductions over rows: an invocation for each channel (or vector of channels) and slice of
+// rows, or a workgroup for up to 32 channels and a slice. There is no variant for subgroups, because their eight lanes would hold
+// neighboring channels, each with a separate sum. The kernels that scale and shift reduce nothing.
 
-/** Elements an invocation handles of those that reduce nothing: many, where that leaves enough workgroups. */
+/** Elements per invocation of kernels that reduce nothing: many, if enough workgroups remain. */
 const [MANY, FEW] = [16, 4];
 const ENOUGH_WORKGROUPS = 16;
 
@@ -57,18 +57,18 @@ export const batchNormShaders: readonly string[] = [
   ...[longSumCode, ...cooperativeShaders],
 ];
 
-/** Activations that may follow in the same store. Their gradient needs no output: what is normalised is computed again from x. */
+/** Activations that can be fused into the store. Their gradient computes the normalized value again from x. */
 export const normActivations = ['relu', 'relu6'] as const;
 export type NormActivation = (typeof normActivations)[number];
 
-/** Where the output does not follow what is normalised, as in the table of pointwise operators: NaN stays, and passes a gradient. */
+/** Condition under which the activation clips from above, as in the table of pointwise operators: NaN stays and passes a gradient. */
 const ABOVE = { relu: 'Truth()', relu6: '(!is_nan(v) & (v >= Value(6.0)))' };
 
 /**
- * What kernels of batch normalisation call: `activate`, `activation_gradient`, the gradient below the activation, and `affine_of`, by which what is
- * normalised is computed again. Unlike the other two it binds scale and offset, at 7 and 8, and only where there is an activation.
+ * Adds the functions that kernels of batch normalization call: `activate`; `activation_gradient`, the gradient before the activation; and
+ * if `affine`, `affine_of`, which gives factor and shift of the normalization. With an activation, `affine_of` binds scale and offset at 7 and 8.
  */
-function withActivation(kernel: KernelSource, activation: NormActivation | null, line = false): KernelSource {
+function withActivation(kernel: KernelSource, activation: NormActivation | null, affine = false): KernelSource {
   const source = withFloatBits(kernel, 'Value');
   const affineType = 'struct Affine { factor: Value, shift: Value }\n';
   if (!activation) {
@@ -77,7 +77,7 @@ fn activate(v: Value) -> Value { return v; }
 fn activation_gradient(v: Value, gradient: Value) -> Value { return gradient; }
 `;
     const none = 'fn affine_of(c: u32, deviation: Value, rest: Value) -> Affine { return Affine(); }\n';
-    return { ...source, code: source.code + code + (line ? affineType + none : '') };
+    return { ...source, code: source.code + code + (affine ? affineType + none : '') };
   }
   const code = `const ACTIVATED = true;
 fn activate(v: Value) -> Value { return select(select(v, Value(6.0), ${ABOVE[activation]}), Value(), is_at_most_zero(v)); }
@@ -93,33 +93,33 @@ fn affine_of(c: u32, deviation: Value, rest: Value) -> Affine {
   return {
     ...source,
     name: `${source.name}_${activation}`,
-    code: source.code + code + (line ? affineType + affineCode : ''),
+    code: source.code + code + (affine ? affineType + affineCode : ''),
   };
 }
 
-/** Up to this many rows are one slice; above, slices of about the square root keep both passes short. */
+/** Most rows of a single slice. With more, slices of about the square root keep both passes short. */
 const ONE_SLICE = 64;
-/** Slices whose results one invocation combines. */
+/** Most slices whose results one invocation combines. */
 const MAX_COMBINED_SLICES = 32;
 
-/** x seen as [rows, channels]. */
+/** Sizes of x as [rows, channels]. */
 function columns(x: DeviceArray) {
   const channels = x.shape.at(-1)!;
   const rows = channels === 0 ? 0 : x.size / channels;
   return { rows, channels, vectorWidth: vectorWidthFor(channels) };
 }
 
-/** The parts of a mean: see `Statistics`. */
+/** Rows of a mean, 1 or 2: see `Statistics`. */
 const meanParts = ({ mean }: Statistics, channels: number) => mean.size / channels;
 
-/** A kernel by a workgroup for `width` channels and a slice of rows. */
+/** A kernel with a workgroup for `width` channels and a slice of rows. */
 const cooperativeReduction = (name: string, code: string, sliceLength: number, width: number) =>
   withLongSums(
     cooperativeSource('workgroup', name, vectorized(name, code, 1).code),
     (sliceLength * width) / cooperativeSize('workgroup'),
   );
 
-/** How a variant reduces [rows, channels]: its slices of rows, which depend on the shape of one replica alone. */
+/** The slices of rows by which a variant reduces [rows, channels]. They depend on the shape of one replica alone. */
 function planSlices(
   variant: BatchNormVariant,
   operator: Operator,
@@ -173,10 +173,10 @@ export function checkBatchNorm(operator: string, x: DeviceArray, perChannel: Rec
 }
 
 /**
- * Mean and biased variance of each channel of x [...,C], in two passes: of slices, then of all. Where running statistics are
- * given, they take in these: running = momentum * running + (1 - momentum) * batch, in place. Memory-bound.
- * @param options.variance where the variance goes
- * @throws ShapeError where there is nothing to take the mean of
+ * Mean and biased variance of each channel of x [...,C], in two passes: of slices, then of all. Running statistics, if given, are updated
+ * in place: running = momentum * running + (1 - momentum) * batch. Memory-bound.
+ * @param options.variance f32 [C], receives the variance; default a new array
+ * @throws ShapeError if the batch is empty
  */
 export function batchStatistics(
   operator: string,
@@ -209,30 +209,30 @@ export function batchStatistics(
     }
     const variance = output(x.device, [channels], x.replicas, options.variance);
     const batch = { mean: array([2, channels]), variance };
-    const kept = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // to stay untouched
+    const target = running ?? { mean: array([channels]), variance: array([channels]), momentum: 1 }; // momentum 1 leaves them unchanged
     runKernel(
       x.device,
       withLongSums(vectorized('batch_norm_combine', combineCode, vectorWidth), slices),
-      [rows, channels / vectorWidth, sliceLength, slices, f32Bits(1 - kept.momentum)],
-      [x, partMean, partSquare, batch.mean, batch.variance, kept.mean, kept.variance],
+      [rows, channels / vectorWidth, sliceLength, slices, f32Bits(1 - target.momentum)],
+      [x, partMean, partSquare, batch.mean, batch.variance, target.mean, target.variance],
       elementwiseWorkgroups(channels / vectorWidth, x.replicas),
-      { bytes: 4 * x.replicas * channels * (2 * slices + 8) }, // of x one row
+      { bytes: 4 * x.replicas * channels * (2 * slices + 8) }, // reads one row of x
     );
-    for (const scratch of [partMean, partSquare, ...(running ? [] : [kept.mean, kept.variance])]) scratch.dispose();
+    for (const scratch of [partMean, partSquare, ...(running ? [] : [target.mean, target.variance])]) scratch.dispose();
     return batch;
   });
 }
 
 /**
- * Workgroups of the kernels whose invocations go on in steps of whole rows: enough for each channel, and where there is much to do,
- * with so many elements each that reading a channel's statistics does not count.
+ * Workgroups of kernels whose invocations step by whole rows, so that each stays on its channel. There are enough for all channels; with
+ * many elements, each invocation handles so many that the time to read a channel's statistics is negligible.
  */
 function workgroupsByRows(size: number, channels: number, replicas: number): Workgroups {
   const each = size >= 64 * MANY * ENOUGH_WORKGROUPS ? MANY : FEW;
   return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, replicas];
 }
 
-/** Normalises, scales and shifts each channel of x [...,C], with an activation where one follows, in one kernel. Memory-bound. */
+/** Normalizes, scales and shifts each channel of x [...,C], with an optional activation, in one kernel. Memory-bound. */
 export function batchNorm(
   x: DeviceArray,
   scale: DeviceArray,
@@ -256,14 +256,14 @@ export function batchNorm(
   return y;
 }
 
-/** An activation behind a batch normalisation, and what computes its input again. */
+/** An activation after a batch normalization, with the arrays by which its input is computed again. */
 export interface FollowingActivation {
   activation: NormActivation;
   scale: DeviceArray;
   offset: DeviceArray;
 }
 
-/** Gradients for scale and offset, each [C]; `following` if dy is that of an activation's output. Memory-bound. */
+/** Gradients for scale and offset, each [C]. @param options.following the activation, if dy is the gradient of its output */
 export function batchNormParameterGrads(
   x: DeviceArray,
   dy: DeviceArray,
@@ -279,12 +279,12 @@ export function batchNormParameterGrads(
   const { rows, channels, vectorWidth } = columns(x);
   return withSelectedVariant(x.device, 'batchNormGradSums', { rows, channels }, options.variant, (chosen) => {
     const { variant, width, sliceLength, slices } = chosen;
-    const whole = slices === 1; // then the sums are the gradients
-    const [dscale, doffset] = [options.dscale, options.doffset].map((home) =>
-      output(x.device, [channels], x.replicas, home),
+    const isSingleSlice = slices === 1; // then the sums are the gradients
+    const [dscale, doffset] = [options.dscale, options.doffset].map((into) =>
+      output(x.device, [channels], x.replicas, into),
     );
     const part = (total: DeviceArray) =>
-      whole ? total : DeviceArray.empty(x.device, [slices, channels], { replicas: x.replicas });
+      isSingleSlice ? total : DeviceArray.empty(x.device, [slices, channels], { replicas: x.replicas });
     const [partDy, partDot] = [part(doffset!), part(dscale!)];
     const { following } = options;
     const activating = (source: KernelSource) => withActivation(source, following?.activation ?? null, true);
@@ -314,7 +314,7 @@ export function batchNormParameterGrads(
         groups,
       );
     }
-    if (!whole) {
+    if (!isSingleSlice) {
       sumRows(partDy, channels, { into: doffset });
       sumRows(partDot, channels, { into: dscale });
       partDy.dispose();
@@ -325,8 +325,10 @@ export function batchNormParameterGrads(
 }
 
 /**
- * Gradient for x [...,C]; through the batch's statistics when `sums` (the gradients of scale and offset) are given. With an activation
- * dy is that of its output. With `inputIsRelu` x was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
+ * Gradient for x [...,C]. Memory-bound.
+ * @param sums gradients of scale and offset; if given, the gradient includes the path through the statistics of the batch
+ * @param options.activation  the activation, if dy is the gradient of its output
+ * @param options.inputIsRelu whether x is the output of a ReLU; then dx is the gradient before that ReLU
  */
 export function batchNormInputGrad(
   x: DeviceArray,
@@ -341,7 +343,7 @@ export function batchNormInputGrad(
   const { rows, channels, vectorWidth } = columns(x);
   const dx = output(x.device, x.shape, x.replicas, into);
   const { mean, variance } = statistics;
-  const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // not read then
+  const [doffset, dscale] = sums ? [sums.doffset, sums.dscale] : [mean, mean]; // bound but not read
   const coefficients = DeviceArray.empty(x.device, [5, channels], { replicas: x.replicas });
   runKernel(
     x.device,

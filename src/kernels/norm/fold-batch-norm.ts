@@ -2,7 +2,7 @@ import foldCode from '../../../shaders/norm/fold_batch_norm.wgsl';
 import type { DeviceArray } from '../array.ts';
 import { f32Bits, gridStrideWorkgroups, output, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 
-/** A batch normalisation by given statistics: all arrays f32 [C]. */
+/** A batch normalization with fixed statistics; all arrays are f32 [C]. */
 export interface FixedNormalization {
   scale: DeviceArray;
   offset: DeviceArray;
@@ -12,7 +12,7 @@ export interface FixedNormalization {
 }
 
 /**
- * Weights of a convolution that computes what another and the batch normalisation behind it do, to rounding. Memory-bound.
+ * Weights of a convolution that computes another convolution and the batch normalization after it, up to rounding. Memory-bound.
  * @param filter f32 with C output channels along its last axes: [KH,KW,Ci,C], or of a depthwise convolution [KH,KW,Ci,M] with C = Ci * M
  * @param bias f32 [C] or null
  * @returns a filter of the same shape, and a bias [C]

@@ -1,5 +1,5 @@
 /**
- * Elements in a block of a model's flat buffers. Each weight begins with a block of its own, so that a small table with an
- * entry a block tells kernels which weight an element belongs to; and WebGPU binds buffers at multiples of its 256 bytes.
+ * Elements in a block of a model's flat buffers. Each weight begins with a new block, so a table with one entry per block gives kernels
+ * the weight of an element. A block is 256 bytes, and WebGPU binds buffers at multiples of that.
  */
 export const BLOCK = 64;

@@ -16,12 +16,12 @@ export function clipByValue(gradient: DeviceArray, limit: number): void {
   runKernel(gradient.device, source, [n, f32Bits(limit)], [gradient], gridStrideWorkgroups(n), { bytes: 8 * n });
 }
 
-/** In `NormTables.segment`: the gradients of this block are not looked at. */
+/** In `NormTables.segment`: the block is not clipped. */
 export const NO_SEGMENT = 0xffffffff;
 
-/** Where the blocks of flat gradients lie, and which of them share a norm. */
+/** Positions of the blocks of flat gradients, and which blocks share a norm. */
 export interface NormTables {
-  /** u32 [blocks, 4]: first element and count of each, for each replica. */
+  /** u32 [blocks, 4] for each replica: first element, count, and two unused words. */
   blocks: DeviceArray;
   /** u32 [blocks]: the segment of each block, or NO_SEGMENT. */
   segment: DeviceArray;
@@ -30,9 +30,9 @@ export interface NormTables {
 }
 
 /**
- * Scales the flat gradients of each segment in place so that their Euclidean norm is at most `limit`: three
- * dispatches, however many segments. The order of additions depends on the tables alone. Memory-bound.
- * @param global whether an infinite norm gives NaN, as Keras has it for the norm of all weights: steps of zero would hide the failure
+ * Scales the flat gradients of each segment in place so that their Euclidean norm is at most `limit`, in three dispatches for any number
+ * of segments. The order of additions depends on the tables alone. Memory-bound.
+ * @param global whether an infinite norm gives NaN, as in Keras for the norm of all weights. Otherwise steps of zero would hide the failure
  */
 export function clipByNorm(gradient: DeviceArray, tables: NormTables, limit: number, global: boolean): void {
   const { device } = gradient;

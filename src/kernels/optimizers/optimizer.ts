@@ -16,23 +16,24 @@ import type { StepState } from './step-state.ts';
 /** Coefficients (l1, l2) of each block of the flat buffers: f32 [replicas, blocks, 2], or [1, blocks, 2] for all replicas. */
 export interface PenaltyTable {
   coefficients: DeviceArray;
-  /** The block that the range begins with. */
+  /** The first block of the range. */
   first: number;
 }
 
-/** Weights and gradients of one layout, which are to be updated. */
+/** Weights to update and their gradients, in the same layout. */
 export interface Update {
   weight: DeviceArray;
   gradient: DeviceArray;
-  /** Those whose gradient is to be added. */
+  /** Penalties whose gradient is added; none by default. */
   penalties?: PenaltyTable | null;
-  /** The replica of each element, u32, where replicas have rates or penalties of their own. */
+  /** u32, the replica of each element; only if the replicas have different rates or penalties. */
   replicaOfElement?: DeviceArray | null;
 }
 
 /**
- * Dispatches a kernel over a range of the flat buffers that knows the rates and penalties of its elements: the weights, then
- * `arrays`. `bytes` an element are read and written.
+ * Dispatches a kernel over a range of the flat buffers, with the rates and penalties of its elements.
+ * @param arrays bound after the gradient
+ * @param bytes bytes read and written per element
  */
 export function updateKernel(
   name: string,
@@ -46,7 +47,7 @@ export function updateKernel(
   const n = weight.size;
   const { device } = weight;
   const table = penalties?.coefficients;
-  // Blocks from the coefficients of one replica to those of the next; 0 where one row is for all, whatever their rates.
+  // Blocks from the coefficients of one replica to those of the next; 0 if all replicas share one row.
   const replicaStride = table && table.shape[0]! > 1 ? table.shape[1]! : 0;
   const rates = replicaOfElement
     ? `const REPLICA_OF_ELEMENT = ${3 + 1 + arrays.length}u;\n${perReplicaCode}`
@@ -78,13 +79,13 @@ function step(
   state: StepState,
   params: readonly number[],
 ): void {
-  // The gradient is read, the others are read and written.
+  // The gradient is read; the weights and slots are read and written.
   updateKernel(name, code, update, [update.weight, ...slots], state, params, 4 * (3 + 2 * slots.length));
 }
 
 /**
- * One Adam step on flat arrays of one layout, weights and moments updated in place; the step size comes from `state`. With
- * `decay` it is AdamW, for which `state` carries the plain rate too. Memory-bound.
+ * One Adam step on flat arrays of the same layout; updates weights and moments in place. `state` holds the step size. With `decay` it is
+ * AdamW, for which `state` also holds the learning rate. Memory-bound.
  */
 export function adam(
   update: Update,
@@ -97,7 +98,7 @@ export function adam(
   step('adam', adamCode, update, [moments.m, moments.v], state, params);
 }
 
-/** One step of gradient descent on flat arrays of one layout, in place; with momentum where there is a velocity. Memory-bound. */
+/** One step of gradient descent on flat arrays of the same layout, in place; with momentum if there is a velocity. Memory-bound. */
 export function sgd(
   update: Update,
   velocity: DeviceArray | undefined,
@@ -112,14 +113,14 @@ export function sgd(
   step('sgd_momentum', sgdMomentumCode, update, [velocity], state, params);
 }
 
-/** What RMSprop remembers: the mean square, and for momentum or a centered form both others. */
+/** The slots of RMSprop: the mean square; both others for momentum or the centered form. */
 export interface RmspropSlots {
   square: DeviceArray;
   average?: DeviceArray | undefined;
   velocity?: DeviceArray | undefined;
 }
 
-/** One RMSprop step on flat arrays of one layout, in place. Memory-bound. */
+/** One RMSprop step on flat arrays of the same layout, in place. Memory-bound. */
 export function rmsprop(
   update: Update,
   { square, average, velocity }: RmspropSlots,

@@ -7,8 +7,8 @@ import { elementwiseWorkgroups, runKernel } from '../run.ts';
 import { type Update, updateKernel } from './optimizer.ts';
 
 /**
- * The sum of the penalties l1 sum|w| + l2 sum w^2 -> [] of `blocks` blocks of a flat buffer, from number `first` on. `table`
- * u32 [entries, 4], with an entry a block for each replica: first element, count, and the bits of l1 and l2. Memory-bound.
+ * The sum of the penalties l1 sum|w| + l2 sum w^2 of `blocks` blocks of a flat buffer, from block `first` on -> []. Memory-bound.
+ * @param table u32 [entries, 4] for each replica, an entry for each block: first element, count, and the bits of l1 and l2
  */
 export function penaltyValue(
   flat: DeviceArray,
@@ -35,6 +35,6 @@ export function penaltyValue(
 /** gradient += l1 sign(w) + 2 l2 w, for a range of the flat buffers. Memory-bound. */
 export function addPenaltyGradient({ weight, gradient, penalties, replicaOfElement }: Update): void {
   if (!penalties) return;
-  const arrays = { weight, gradient: weight, penalties, replicaOfElement }; // the weights are read, the gradients written
+  const arrays = { weight, gradient: weight, penalties, replicaOfElement }; // the kernel reads the weights and writes the gradients
   updateKernel('penalty_gradient', penaltyGradientCode, arrays, [gradient], null, [], 12);
 }

@@ -1,15 +1,15 @@
 import type { Device } from '../../gpu/device.ts';
 
-/** What an optimiser's kernel multiplies with at a step, and the plain rate. */
+/** Step size and learning rate of an optimizer at a step. */
 export interface StepRates {
   stepSize: number;
   rate: number;
 }
 
-/** Steps that can be encoded before they have to be submitted. */
-const SLOTS = 16;
+/** Most steps that are encoded before a submit. */
+const MAX_QUEUED_STEPS = 16;
 
-/** What a step's kernels read: position of the batch in the order, number of the step (from 1), rates of all replicas or of each. */
+/** Values that the kernels of a step read: start of the batch in the sample order, step number from 1, rates of all replicas or of each. */
 export interface StepValues {
   batchStart: number;
   step?: number;
@@ -17,8 +17,8 @@ export interface StepValues {
 }
 
 /**
- * The small buffer that carries what changes from one run of a recorded step to the next (shaders/optimizers/step_state.wgsl).
- * Write it before each run: steps under way keep their own values.
+ * The buffer with the values that change from one run of a recorded step to the next (shaders/optimizers/step_state.wgsl).
+ * Write it before each run; steps that are already encoded keep their values.
  */
 export class StepState {
   readonly buffer: GPUBuffer;
@@ -28,23 +28,23 @@ export class StepState {
   private readonly words: ArrayBuffer;
   private waiting = 0;
 
-  /** @param replicas how many may have rates of their own */
+  /** @param replicas most replicas with separate rates */
   constructor(
     private readonly device: Device,
     private readonly replicas = 1,
   ) {
     this.size = Math.ceil((8 + 8 * replicas) / 16) * 16;
-    this.words = new ArrayBuffer(SLOTS * this.size);
-    // Most kernels see the head as a uniform; an optimiser of replicas with rates of their own sees all of it.
+    this.words = new ArrayBuffer(MAX_QUEUED_STEPS * this.size);
+    // Most kernels bind the head as a uniform. An optimizer of replicas with different rates binds the whole buffer.
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
     this.buffer = device.createBuffer({ label: 'step state', size: this.size, usage });
     const copied = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     this.queued = device.createBuffer({ label: 'step states', size: this.words.byteLength, usage: copied });
   }
 
-  /** Sets the values for what is dispatched from now on, which shares its submit with what was dispatched before. */
+  /** Sets the values for later dispatches. They may share a submit with earlier ones, which keep their values. */
   write(values: StepValues): void {
-    if (this.waiting === SLOTS) this.device.flush();
+    if (this.waiting === MAX_QUEUED_STEPS) this.device.flush();
     const at = this.waiting++ * this.size;
     this.fill(new DataView(this.words, at, this.size), values);
     this.device.copyAfterWrite(this.queued, at, this.buffer, this.size, this.send);

@@ -20,9 +20,9 @@ import {
 } from '../run.ts';
 import { checkPair, type Padding, type Pair, slideWindow } from '../window.ts';
 
-// Pooling has no variant with workgroup memory or subgroups, and wants none: windows side by side share no value, so nothing is
-// loaded twice, and of overlapping ones a cache holds the few rows that neighbours share. Neighbouring invocations take neighbouring
-// channels, as memory has them. Only the mean of a whole image is a long sum for few invocations: it is a reduction (reduce.ts).
+// Pooling needs no variant with workgroup memory or subgroups. Disjoint windows share no value, and if windows overlap, the cache holds
+// the few rows that neighbors share. Neighboring invocations compute neighboring channels, which are contiguous in memory. Only the mean
+// of a whole image is a long sum for few invocations; it is computed as a reduction (reduce.ts).
 
 /**
  * How a window moves over an image.
@@ -39,20 +39,20 @@ export interface PoolOptions {
 
 const NO_DILATION = [1, 1] as const;
 
-/** What the backward pass needs of a max pooling. */
+/** The result of a max pooling, with the values that its gradient needs. */
 export interface MaxPool {
   y: DeviceArray;
-  /** For each output element, where in its image the maximum stood. */
+  /** u32, for each output element: index of the maximum in its image. */
   argmax: DeviceArray;
   params: number[];
   vectorWidth: VectorWidth;
   inputShape: Shape;
-  /** Windows that neither overlap nor leave gaps between them, which a faster kernel serves. */
+  /** Whether windows neither overlap nor leave gaps; a faster gradient kernel requires it. */
   disjoint: boolean;
   pool: [number, number];
-  /** Windows that may hold one pixel. */
+  /** Most windows that contain one pixel. */
   overlap: number;
-  /** Floating-point operations, of the gradient too. */
+  /** Floating-point operations of the pooling, and of its gradient. */
   flops: number;
 }
 
@@ -68,15 +68,15 @@ function plan(operator: string, x: DeviceArray, options: PoolOptions) {
   const vectorWidth = vectorWidthFor(channels);
   const params = [batch * x.replicas, h, w, channels / vectorWidth, ...size, ...pool, ...strides, ...pad];
   const columns = (batch * x.replicas * size[1] * channels) / vectorWidth;
-  // A comparison or an addition an element of each window; the gradient does about as many.
+  // One comparison or addition for each element of each window; the gradient needs about as many.
   const flops = columns * vectorWidth * size[0] * pool[0] * pool[1];
-  // Windows that may hold one pixel.
+  // Most windows that contain one pixel.
   const overlap = Math.ceil(pool[0] / strides[0]) * Math.ceil(pool[1] / strides[1]);
   return { shape: [batch, ...size, channels], params, columns, vectorWidth, pool, strides, pad, overlap, flops };
 }
 
 /**
- * Maximum of each window; the first in row-major order wins a tie, padding takes no part. Memory-bound.
+ * Maximum of each window; of equal values, the first in row-major order. Padding is ignored. Memory-bound.
  * @param x [N,H,W,C]
  * @returns y [N,OH,OW,C] with what `maxPool2dGrad` needs
  * @throws ShapeError, ArgumentError
@@ -97,7 +97,7 @@ export function maxPool2d(x: DeviceArray, options: PoolOptions): MaxPool {
 }
 
 /**
- * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], all of it to the element that was the maximum. With `inputIsRelu` the
+ * Gradient of `maxPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], dy goes to the element that was the maximum. If `inputIsRelu`, the
  * input of the pooling was the output of a ReLU, and dx is the gradient before that ReLU. Memory-bound.
  */
 export function maxPool2dGrad(
@@ -109,7 +109,7 @@ export function maxPool2dGrad(
   const [batch, h, w, channels] = inputShape as [number, number, number, number];
   const bindings = [dy, argmax, y, dx];
   const flags = [inputIsRelu ? 1 : 0];
-  // Without a ReLU below, y is bound but not read.
+  // If the input is not from a ReLU, y is bound but not read.
   const cost = { flops, bytes: 4 * dy.replicas * ((inputIsRelu ? 3 : 2) * dy.size + dx.size) };
   if (disjoint) {
     const cells = [Math.ceil(h / pool[0]), Math.ceil(w / pool[1])] as const;
@@ -136,15 +136,15 @@ export function maxPool2dGrad(
   return dx;
 }
 
-/** What the backward pass needs of an average pooling. */
+/** The result of an average pooling, with the values that its gradient needs. */
 export interface AvgPool {
   y: DeviceArray;
   params: number[];
   vectorWidth: VectorWidth;
   inputShape: Shape;
-  /** Windows that may hold one pixel. */
+  /** Most windows that contain one pixel. */
   overlap: number;
-  /** Floating-point operations, of the gradient too. */
+  /** Floating-point operations of the pooling, and of its gradient. */
   flops: number;
 }
 
@@ -162,7 +162,7 @@ export function avgPool2d(x: DeviceArray, options: PoolOptions): AvgPool {
   return { y, params, vectorWidth, inputShape: x.shape, overlap, flops };
 }
 
-/** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], a share to every pixel of the window. Memory-bound. */
+/** Gradient of `avgPool2d`: dy [N,OH,OW,C] -> dx [N,H,W,C], spread evenly over the pixels of each window. Memory-bound. */
 export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray): DeviceArray {
   const { params, vectorWidth, inputShape, overlap, flops } = pool;
   const dx = output(dy.device, inputShape, dy.replicas, into);
@@ -174,10 +174,10 @@ export function avgPool2dGrad(dy: DeviceArray, pool: AvgPool, into?: DeviceArray
 }
 
 /**
- * Mean over all pixels; its gradient is that of one window of the image's size. Memory-bound.
+ * Mean over all pixels. Its gradient is that of one window of the image's size. Memory-bound.
  * @param x [N,H,W,C]
  * @returns y [N,C]
- * @throws ShapeError also for an image without pixels
+ * @throws ShapeError, also for an image without pixels
  */
 export function globalAveragePool2d(x: DeviceArray): AvgPool {
   const operator = 'globalAveragePool2d';

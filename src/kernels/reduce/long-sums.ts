@@ -2,24 +2,24 @@ import longSumCode from '../../../shaders/reduce/long_sum.wgsl';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import type { ConvGeometry } from '../conv2d/conv-geometry.ts';
 
-// Long sums. An f32 that takes n equal terms one after another drifts by up to 1.5e-8 n of itself, so a long sum is added up in levels,
-// none of more than a few hundred additions: within a kernel, and over slices of the sum. Which form a kernel takes must depend on the
-// shape of one replica alone, as the order of additions does on it.
+// Long sums. The relative error of adding n equal terms one after another in f32 is up to 1.5e-8 n. So a long sum is added up in levels of at
+// most a few hundred additions: within a kernel, and over slices of the sum. The form of a kernel determines the order of additions, so it
+// must depend on the shape of one replica alone.
 
-/** A text that kernels with `add_term` end in. */
+/** The shader with `add_term`, which is put after kernels that call it. */
 export { longSumCode };
 
-/** Additions to an accumulator of products, from which on a kernel takes the form that folds it into a second level. */
+/** Most additions to one accumulator of products. For longer sums, kernels fold it into a second level. */
 export const MAX_SUM_LENGTH = 512;
-/** Additions after which such a kernel folds. */
+/** Additions after which a kernel folds the accumulator. */
 export const FOLD = 256;
 
-/** As constants of a kernel: whether it needs the second level for so many additions. */
+/** The constant `LONG` of a kernel: whether `additions` additions need a second level. */
 export const isLong = (additions: number): 0 | 1 => (additions > MAX_SUM_LENGTH ? 1 : 0);
 
 /**
- * A kernel that adds up by `add_term` and defines `Value` (see `laned`), for sums of at most `terms` terms.
- * @param longest terms that one f32 may take: 128 equal ones drift by up to 2e-6 of their sum
+ * Adds `add_term` to a kernel that defines `Value` (see `vectorized`), for sums of at most `terms` terms.
+ * @param longest most terms of one level; the relative error of 128 equal terms is up to 2e-6
  */
 export const withLongSums = (source: KernelSource, terms: number, longest = 128): KernelSource => ({
   ...source,
@@ -27,21 +27,21 @@ export const withLongSums = (source: KernelSource, terms: number, longest = 128)
   constants: { ...source.constants, LONG: terms > longest ? 1 : 0 },
 });
 
-/** How a kernel's sum over the pixels of dy is cut: by its rows (n, oy), each in parts where it is long. */
+/** Slices of a kernel's sum over the pixels of dy: of its rows (n, oy), or of parts of rows if they are long. */
 export interface RowSlices {
   slices: number;
-  /** In parts. */
+  /** Parts in a slice. */
   sliceLength: number;
-  /** As the kernels have it: parts before the sums are folded, parts of a row, pixels of a part. */
+  /** Parameters of the kernels: parts after which the sums are folded, parts of a row, pixels of a part. */
   params: readonly number[];
   LONG: 0 | 1;
 }
 
 /**
- * About `wanted` slices, or as many more as keep each to what two levels add up well, but at most `maxSlices`.
- * @param options.pixelsPerAddition pixels of an addition
- * @param options.align pixels that a kernel takes at once: parts are multiples of them
- * @param options.preferShort whether to keep slices so short that they need one level, if there is maxSlices
+ * Plans about `wanted` slices, more if two levels could not add up such long ones accurately, and at most `maxSlices`.
+ * @param options.pixelsPerAddition pixels that one addition includes
+ * @param options.align pixels that a kernel processes at once; parts are multiples of it
+ * @param options.preferShort whether to make slices so short that they need one level, if `maxSlices` allows
  */
 export function planRowSlices(
   { batch, output }: ConvGeometry,

@@ -6,7 +6,7 @@ import { withLongSums } from './long-sums.ts';
 /** Invocations that share a column (shaders/reduce/moments.wgsl). */
 const GROUP = 64;
 const LEVELS = 5;
-/** u32 words of a column: shift and batches, then count, mean, deviations and errors of each level. */
+/** u32 words of a column: shift and number of batches; then count, mean, deviations and errors of each level. */
 export const MOMENTS_WORDS = 2 + 4 * LEVELS;
 
 /**
@@ -24,7 +24,7 @@ export function accumulateMoments(y: DeviceArray, target: DeviceArray, moments: 
   runKernel(y.device, source, [rows, columns], [y, target, moments], [x, Math.ceil(columns / x), replicas]);
 }
 
-/** Of a column: how many targets t there were, sum (t - mean)^2 and sum (t - output)^2. */
+/** Of a column: number of targets t, sum (t - mean)^2 and sum (t - output)^2. */
 export interface Moments {
   count: number;
   deviations: number;

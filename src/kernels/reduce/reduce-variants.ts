@@ -18,17 +18,17 @@ import { floatBits, withFloatBits } from '../float-bits.ts';
 import { elementwiseWorkgroups, f32Bits, runKernel, vectorized, vectorWidthFor } from '../run.ts';
 import { longSumCode, withLongSums } from './long-sums.ts';
 
-// Sums and extremes along the middle axis of [outer, rows, channels]: an invocation a column, several columns as a vector, or a
-// team of invocations for few and long columns.
+// Sums and extremes along the middle axis of [outer, rows, channels]: an invocation for each column, one for several columns as a
+// vector, or a cooperative group for few, long columns.
 
 /** Every implementation of a reduction, the reference first. */
 export const reduceVariants = ['naive', 'vector', 'subgroup', 'workgroup'] as const;
 export type ReduceVariant = (typeof reduceVariants)[number];
 
-/** What is reduced to what; by these names the tuner knows it. */
+/** The reductions, with the names that the tuner uses. */
 export type Reduction = 'reduceSum' | 'reduceExtreme';
 
-/** How an array is read: [outer, rows, channels], of which the middle is reduced. Replicas are folded into `outer`. */
+/** An array read as [outer, rows, channels], whose middle axis is reduced. Replicas are folded into `outer`. */
 export interface Rows {
   outer: number;
   rows: number;
@@ -44,7 +44,7 @@ export const reduceShaders: readonly string[] = [
   ...cooperativeShaders,
 ];
 
-/** The reduction's array where it is one long row: its quarters are the columns of vectors. */
+/** Whether an array of one channel can be read with four channels: then vectors reduce it, and a second pass adds their elements. */
 const isSplittableRow = ({ rows, channels }: Pick<Rows, 'rows' | 'channels'>) => channels === 1 && rows % 4 === 0;
 
 /** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
@@ -55,13 +55,13 @@ export function reduceSupports(variant: ReduceVariant, device: Device, { outer, 
   return cooperativeSupports(variant, device) && (variant === 'workgroup' || channels === 1);
 }
 
-/** Rows from which a second pass, over the four results of the vectors of one row, is worth its dispatch. */
-const WORTH_QUARTERS = 256;
+/** Fewest rows of a single channel for which vectors are worth the second pass over their four results. */
+const MIN_ROWS_FOR_VECTORS = 256;
 
-/** Without measurement: vectors on a processor; teams on a GPU, where the columns alone do not keep it busy. */
+/** Preferred without measurement: vectors on a CPU; cooperative groups on a GPU, if the columns alone do not keep it busy. */
 function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVariant[] {
-  const vector = channels > 1 || rows >= WORTH_QUARTERS ? (['vector'] as const) : [];
-  // From so many columns on, an invocation each is enough.
+  const vector = channels > 1 || rows >= MIN_ROWS_FOR_VECTORS ? (['vector'] as const) : [];
+  // With this many columns, an invocation for each keeps a GPU busy.
   if (outer * channels >= 2 ** 17 && channels > 1) return [...vector];
   return [
     ...(channels === 1 ? cooperativeGroupsFor(device, rows) : cooperativeGroupsForColumns(device, rows, channels)),
@@ -69,7 +69,7 @@ function preferred(device: Device, { outer, rows, channels }: Rows): ReduceVaria
   ];
 }
 
-/** The layout of one replica: what it gets must not depend on how many there are. */
+/** The layout of one replica. Plans use it, so that the bits do not depend on the number of replicas. */
 const oneReplica = ({ replicas }: DeviceArray, { outer, rows, channels }: Rows) => ({
   outer: outer / replicas,
   rows,
@@ -78,7 +78,7 @@ const oneReplica = ({ replicas }: DeviceArray, { outer, rows, channels }: Rows) 
 
 /**
  * Reduces the middle axis of x into y [outer, channels]. The order of additions depends on the shape of one replica alone.
- * @param factor of a sum: what it is multiplied by; of an extreme: 1 for the largest value, -1 for the smallest
+ * @param factor for a sum, the factor on it; for an extreme, 1 for the largest value or -1 for the smallest
  */
 export function reduceMiddle(
   reduction: Reduction,
@@ -100,7 +100,7 @@ export function reduceMiddle(
   );
 }
 
-/** Dispatches what `reduceMiddle` does with one variant. */
+/** Dispatches `reduceMiddle` with one variant. */
 function runVariant(
   variant: ReduceVariant,
   reduction: Reduction,
@@ -114,7 +114,7 @@ function runVariant(
   const one = oneReplica(x, layout);
   const pass = passFor(reduction, variant, device);
   if (variant === 'vector' && channels === 1) {
-    // [outer, rows] is [outer, rows / 4, 4] too: first these columns, then their four results a slice.
+    // Read [outer, rows] as [outer, rows / 4, 4]: first reduce these columns, then the four results of each slice.
     const wide = { outer: layout.outer, rows: rows / 4, channels: 4 };
     const { sliceLength, slices } = planSlices(variant, device, { ...wide, outer: one.outer });
     const part = DeviceArray.empty(device, [layout.outer * slices * 4]);
@@ -136,9 +136,9 @@ function runVariant(
 }
 
 /**
- * Slices of rows for a first pass, by the sizes of one replica. An invocation a column: up to 64 rows in one pass, beyond that slices
- * of about the square root keep both short; a software adapter has few threads to keep busy, and there a second pass costs
- * more than a longer sum. Teams: as many as keep a GPU busy.
+ * Slices of rows for the first pass, by the sizes of one replica. With an invocation for each column, up to 64 rows take one pass; with
+ * more, slices of about the square root keep both passes short. A software adapter has few threads, so there a second pass costs more
+ * than a longer sum. With cooperative groups, there are as many slices as keep a GPU busy.
  */
 function planSlices(variant: ReduceVariant, { info }: Device, one: Rows): { sliceLength: number; slices: number } {
   const { rows, channels } = one;
@@ -150,7 +150,7 @@ function planSlices(variant: ReduceVariant, { info }: Device, one: Rows): { slic
   return { sliceLength, slices: Math.ceil(rows / sliceLength) };
 }
 
-/** Dispatches one pass of a variant: `count` rows of each outer, in slices, to [outer, slices, channels]. */
+/** A function that dispatches one pass of a variant: [outer, rows, channels] -> [outer, slices, channels]. */
 function passFor(reduction: Reduction, variant: ReduceVariant, device: Device) {
   const name = reduction === 'reduceSum' ? 'reduce_rows' : 'reduce_extreme';
   return (
@@ -182,7 +182,7 @@ function passFor(reduction: Reduction, variant: ReduceVariant, device: Device) {
       return;
     }
     const vectorWidth = variant === 'vector' ? vectorWidthFor(channels) : 1;
-    // Eight rows are one term, up to seven are left over.
+    // The kernel adds eight rows as one term, and up to seven remaining rows one by one.
     const source = sums
       ? withLongSums(vectorized(name, rowsCode, vectorWidth), sliceLength / 8 + 7)
       : withFloatBits(vectorized(name, extremeCode, vectorWidth), 'Value');

@@ -10,8 +10,7 @@ import { checkDType, elementwiseWorkgroups, f32Bits, output, runKernel } from '.
 import { invertOrder, transpose } from '../view.ts';
 import { type Rows, reduceMiddle } from './reduce-variants.ts';
 
-// Gradients and places of extremes have one kernel each: an invocation an element, or a metric that no step waits for. Sums and
-// extremes themselves come in variants (see reduce-variants.ts).
+// Sums and extremes have several variants (see reduce-variants.ts). Their gradients, and the index of an extreme, have one kernel each.
 
 /**
  * Column sums: x read as [rows, channels] -> [channels], times `scale`. The order of additions depends on the shape alone.
@@ -28,14 +27,14 @@ export function sumRows(
   return y;
 }
 
-/** The shape left when `axes` (ascending) are reduced: without them, or with 1 in their place. */
+/** The shape after `axes` (ascending) are reduced: without them, or with `keepDims` with size 1. */
 export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
   return keepDims ? shape.map((n, d) => (axes.includes(d) ? 1 : n)) : shape.filter((_, d) => !axes.includes(d));
 }
 
 /**
- * How x is reduced over `axes`: as it lies where they are neighbours (`order` null), else with its axes in `order`, the
- * reduced ones at the end.
+ * The layout in which x is reduced over `axes`. If they are neighbors, x is reduced in stored order (`order` null); else its axes are
+ * permuted to `order`, the reduced ones last.
  */
 function reductionLayout(x: DeviceArray, axes: readonly number[]): { layout: Rows; order: readonly number[] | null } {
   const size = (list: readonly number[]) => sizeOf(list.map((d) => x.shape[d]!));
@@ -49,7 +48,7 @@ function reductionLayout(x: DeviceArray, axes: readonly number[]): { layout: Row
   return { layout: { outer: x.replicas * size(kept), rows, channels: 1 }, order: [...kept, ...axes] };
 }
 
-/** Runs `body` on x in the arrangement for `axes`, a copy of x where axes must be moved. */
+/** Runs `body` on x in the layout for `axes`: on x itself, or on a copy with permuted axes. */
 function withReductionLayout<T>(
   operator: string,
   x: DeviceArray,
@@ -64,7 +63,7 @@ function withReductionLayout<T>(
   return result;
 }
 
-/** A gradient of x's shape, computed by `run` in the arrangement in which x was reduced. */
+/** A gradient in x's shape, which `run` computes in the layout in which x was reduced. */
 function gradInLayout(
   operator: string,
   x: DeviceArray,
@@ -81,7 +80,7 @@ function gradInLayout(
   return back;
 }
 
-/** Parameters and workgroups of the kernels that go over all of x with one value a column. */
+/** Parameters and workgroups of kernels that handle each element of x with one value per column. */
 function broadcastDispatch(
   x: DeviceArray,
   { rows, channels }: Rows,
@@ -119,7 +118,7 @@ export function sumAxes(
   });
 }
 
-/** Gradient of `sumAxes`: dy spread over x's shape, times `scale`. Memory-bound. */
+/** Gradient of `sumAxes`: dy broadcast to x's shape, times `scale`. Memory-bound. */
 export function sumAxesGrad(
   operator: string,
   x: DeviceArray,
@@ -182,12 +181,12 @@ export function extremeGrad(
   );
 }
 
-/** Rows that an invocation looks through alone; of more, slices of the square root keep two passes short. */
-const ONE_PASS = 1024;
+/** Most rows that one invocation searches. With more, slices of the square root keep both passes short. */
+const MAX_ROWS_IN_ONE_PASS = 1024;
 
 /**
- * Where along one axis (or, given all axes, in row-major order) the maximum (sign 1) or minimum (sign -1) stands: u32.
- * Memory-bound. @throws ArgumentError
+ * u32 index of the maximum (sign 1) or minimum (sign -1) along one axis, or in row-major order if all axes are given. Memory-bound.
+ * @throws ArgumentError
  */
 export function argExtreme(
   operator: string,
@@ -207,12 +206,12 @@ export function argExtreme(
         x.device,
         source,
         [outer, rows, channels, sliceLength, slices, choices, f32Bits(sign)],
-        [from, chosen ?? from, to], // a binding must hold something
+        [from, chosen ?? from, to], // no candidates in the first pass, but a binding must hold something
         elementwiseWorkgroups(outer * slices * channels),
         chosen ? { bytes: 8 * chosen.size } : undefined,
       );
     };
-    if (rows <= ONE_PASS) {
+    if (rows <= MAX_ROWS_IN_ONE_PASS) {
       pass(rows, null, y);
       return y;
     }
@@ -225,17 +224,17 @@ export function argExtreme(
   });
 }
 
-/** A mean as the sum of two: far from 0 no f32 is near enough to it. */
+/** A mean as the sum of two numbers, because far from 0 one f32 is not accurate enough. */
 export interface SplitMean {
-  /** The mean as far as f32 and its own rounding go. */
+  /** The mean, rounded to f32. */
   center: DeviceArray;
-  /** The mean of what is left when `center` is subtracted. */
+  /** The mean of the deviations from `center`. */
   rest: DeviceArray;
 }
 
 /**
- * Variance over `axes`, in passes over x for the mean, for the mean of the deviations from it, and for their squares: one pass
- * cancels, and so would two where the mean is far from 0, as it is rounded itself (1e7 by 1). Memory-bound.
+ * Variance over `axes`, in three passes over x: the mean, the mean of the deviations from it, and their squares. One pass would cancel, and
+ * so would two if the mean is far from 0, because it is rounded (1e7 by 1). Memory-bound.
  * @returns the variance and the mean, which the gradient needs
  * @throws ArgumentError
  */

@@ -10,11 +10,11 @@ import { checkDType, checkRank, elementwiseWorkgroups, output, runKernel, vector
 const METHODS = ['bilinear', 'nearest'] as const;
 export type ResizeMethod = (typeof METHODS)[number];
 
-/** Source times target size, above which places no longer fit the kernels' integers. */
-const MAX_PLACES = 2 ** 30;
+/** Most source times target pixels along an axis: positions beyond do not fit into the kernels' integers. */
+const MAX_POSITIONS = 2 ** 30;
 
 /**
- * Images in another size, half-pixel centres as in TensorFlow 2 and Keras. Memory-bound.
+ * Resizes images, with half-pixel centers as in TensorFlow 2 and Keras. Memory-bound.
  * @param x [N,H,W,C]
  * @returns y [N,size[0],size[1],C] with the parameters that `resizeGrad` needs
  * @throws ShapeError, ArgumentError
@@ -39,7 +39,7 @@ export function resize(
   }
   const [batch, h, w, channels] = x.shape as [number, number, number, number];
   const [toH, toW] = sizes as [number, number];
-  if (h === 0 || w === 0 || h * toH > MAX_PLACES || w * toW > MAX_PLACES) {
+  if (h === 0 || w === 0 || h * toH > MAX_POSITIONS || w * toW > MAX_POSITIONS) {
     throw new ShapeError(`${operator}: cannot resize images of ${showShape(x.shape)} to ${showShape([toH, toW])}`);
   }
   const y = output(x.device, [batch, toH, toW, channels], x.replicas);
@@ -49,7 +49,7 @@ export function resize(
   return { y, params };
 }
 
-/** Gradient of `resize`: each pixel gathers from the places that took from it. Memory-bound. */
+/** Gradient of `resize`: each pixel sums the gradients of the output pixels that it contributed to. Memory-bound. */
 export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Shape, into?: DeviceArray): DeviceArray {
   const dx = output(dy.device, shape, dy.replicas, into);
   const [batch, height, width, channels, toHeight, toWidth] = params as [
@@ -60,9 +60,9 @@ export function resizeGrad(dy: DeviceArray, params: readonly number[], shape: Sh
     number,
     number,
   ];
-  // Places that may have taken from one pixel, in either direction.
-  const places = Math.max((2 * toHeight) / height, (2 * toWidth) / width);
-  const source = withLongSums(vectorized('resize_grad', resizeAxisCode + resizeGradCode, 1), places);
+  // Most output pixels along an axis that one pixel contributes to.
+  const maxTerms = Math.max((2 * toHeight) / height, (2 * toWidth) / width);
+  const source = withLongSums(vectorized('resize_grad', resizeAxisCode + resizeGradCode, 1), maxTerms);
   runKernel(dy.device, source, params, [dy, dx], elementwiseWorkgroups(batch * width * channels));
   return dx;
 }

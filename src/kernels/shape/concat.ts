@@ -5,8 +5,8 @@ import { checkAxis } from '../axes.ts';
 import { checkDType, commonReplicas, elementwiseWorkgroups, output, runKernel } from '../run.ts';
 
 /**
- * Arrays one after another along an axis; their other sizes and their types agree. Memory-bound.
- * @returns the result, and where along the axis each array begins
+ * Concatenates arrays along an axis; their other sizes and their types must agree. Memory-bound.
+ * @returns the result, and the index along the axis at which each array begins
  * @throws ShapeError, ArgumentError
  */
 export function concat(
@@ -37,7 +37,7 @@ export function concat(
     const size = replicas * x.size;
     const params = [size, x.shape[d]! * inner, total * inner, begin * inner];
     const source = { name: 'concat_part', code: concatPartCode };
-    runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(size), { bytes: 8 * size }); // x, and as much of y
+    runKernel(x.device, source, params, [x, y], elementwiseWorkgroups(size), { bytes: 8 * size }); // reads x and writes as many bytes of y
     begin += x.shape[d]!;
   }
   return { y, begins, axis: d };

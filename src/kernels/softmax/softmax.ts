@@ -27,7 +27,7 @@ import { longSumCode, withLongSums } from '../reduce/long-sums.ts';
 import { sumAll } from '../reduce/reduce.ts';
 import { checkDType, checkRank, commonReplicas, elementwiseWorkgroups, output, runKernel, vectorized } from '../run.ts';
 
-/** An axis as classes: how many rows there are, how many classes in each, and how far apart classes lie. */
+/** Sizes with `axis` as the classes: number of rows, classes of a row, and elements from one class to the next. */
 function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, classes: number, step: number] {
   const place = x.shape.length === 0 ? 0 : checkAxis(operator, axis, x.shape);
   const classes = x.shape[place];
@@ -39,7 +39,7 @@ function rowsOf(operator: string, x: DeviceArray, axis: number): [rows: number, 
   return [(x.replicas * x.size) / classes, classes, sizeOf(x.shape.slice(place + 1))];
 }
 
-// An invocation a row, or for rows of many classes a team of invocations.
+// An invocation for each row, or for rows of many classes a cooperative group.
 
 /** Every implementation of these operators, the reference first. */
 export const softmaxVariants = ['naive', 'subgroup', 'workgroup'] as const;
@@ -61,7 +61,7 @@ export const softmaxShaders: readonly string[] = [
 export const softmaxSupports = (variant: SoftmaxVariant, device: Device): boolean =>
   variant === 'naive' || cooperativeSupports(variant, device);
 
-/** Runs `body` with the variant for rows of so many classes, `inner` apart; sizes are those of one replica. */
+/** Runs `body` with the selected variant. @param sizes of one replica; `inner` is the number of elements between two classes */
 function withSelectedVariant<T>(
   device: Device,
   operator: string,
@@ -71,7 +71,7 @@ function withSelectedVariant<T>(
 ): T {
   const options = {
     variants: softmaxVariants,
-    // Where classes do not lie side by side, neighbouring rows do, and an invocation a row reads them together.
+    // If classes are not contiguous, neighboring rows are, and neighboring invocations read neighboring rows.
     preferred: sizes.inner === 1 ? cooperativeGroupsFor(device, sizes.classes) : [],
     supports: (variant: SoftmaxVariant) => softmaxSupports(variant, device),
     requested,
@@ -79,7 +79,7 @@ function withSelectedVariant<T>(
   return withVariant(device, operator, sizes, options, body);
 }
 
-/** The two kernels of an operator: an invocation a row, and a team a row. */
+/** The two kernels of an operator: an invocation for each row, or a cooperative group for each row. */
 const SOURCES = {
   softmax: { name: 'softmax', code: softmaxCode, cooperative: cooperativeCode },
   logSoftmax: { name: 'log_softmax', code: logSoftmaxCode, cooperative: cooperativeCode },
@@ -87,7 +87,7 @@ const SOURCES = {
   logSoftmaxGrad: { name: 'log_softmax_grad', code: logSoftmaxGradCode, cooperative: gradCooperativeCode },
 } as const;
 
-/** A kernel for an invocation or a team a row, with the functions it calls. */
+/** The kernel of a variant, with the functions that it calls. */
 function sourceOf(
   variant: SoftmaxVariant,
   { name, code, cooperative }: { name: string; code: string; cooperative: string },
@@ -103,7 +103,7 @@ function sourceOf(
   );
 }
 
-/** Runs an operator on `inputs`, whose rows lie along `axis`. */
+/** Runs an operator on `inputs`, whose classes are along `axis`. */
 function run(
   operator: keyof typeof SOURCES,
   inputs: readonly [DeviceArray, ...DeviceArray[]],
@@ -143,12 +143,11 @@ export function logSoftmaxGrad(y: DeviceArray, dy: DeviceArray, axis: number, op
 }
 
 /**
- * Cross-entropy of softmax(logits) with integer labels, and everything a training step wants from the same pass.
- * A label that is no class is a data error and should be caught before it gets here; its row's loss and gradient are NaN,
- * so that nothing computed from it passes for a number. Memory-bound.
+ * Cross-entropy of softmax(logits) with integer labels, with the hits and the gradient from the same pass. A label that is not a class is
+ * a data error, which callers should have caught. The loss and gradient of its row are NaN, so that the error is not hidden. Memory-bound.
  * @param logits [N,C]
  * @param labels u32 [N]
- * @param options.into where `dlogits` goes
+ * @param options.into receives `dlogits`; default a new array
  * @returns `loss` [], the mean; `rowHit` [N] (1 where the largest logit is the label's); `dlogits` [N,C] of the mean loss
  * @throws ShapeError, ArgumentError
  */
@@ -171,8 +170,8 @@ export function softmaxCrossEntropy(
   const { device } = logits;
   const [rows, classes] = logits.shape as [number, number];
   return withSelectedVariant(device, operator, { rows, classes, inner: 1 }, requested, (variant) => {
-    const each = rows * classes <= 8192 ? 4 : 1; // little work is done in one workgroup, much is spread
-    const groups = variant === 'naive' ? Math.ceil(rows / (64 * each)) : rows;
+    const rowsPerInvocation = rows * classes <= 8192 ? 4 : 1; // a small batch is computed by one workgroup, which saves the second pass
+    const groups = variant === 'naive' ? Math.ceil(rows / (64 * rowsPerInvocation)) : rows;
     const part = output(device, groups === 1 ? [] : [groups], replicas);
     const rowHit = output(device, labels.shape, replicas);
     const dlogits = output(device, logits.shape, replicas, into);
@@ -180,7 +179,7 @@ export function softmaxCrossEntropy(
     const kernel = { name: 'softmax_cross_entropy', code: crossEntropyCode, cooperative: crossEntropyCooperativeCode };
     const source = sourceOf(variant, kernel, classes);
     if (variant === 'naive') {
-      runKernel(device, source, [rows, classes, each], bindings, [groups, 1, replicas]);
+      runKernel(device, source, [rows, classes, rowsPerInvocation], bindings, [groups, 1, replicas]);
     } else {
       runKernel(device, source, [rows, classes], bindings, cooperativeWorkgroups(variant, rows, replicas));
     }

@@ -193,7 +193,7 @@ export function randomUniform(options: { min?: number; max?: number } = {}, ...s
 
 /**
  * `gain` times a random orthogonal matrix (Saxe and others 2014): the weight read as [all other axes, last axis] has
- * orthonormal columns, or rows where there are fewer of them.
+ * orthonormal columns, or orthonormal rows if it has fewer rows than columns.
  * @param options.gain default 1
  * @throws ArgumentError unless `gain` is finite; the initializer throws ShapeError for fewer than two axes
  */

@@ -143,7 +143,7 @@ export abstract class Layer {
    * @throws ArgumentError unless `options` is an object, and for options of the wrong type
    */
   constructor(options: LayerOptions = {}) {
-    checkObject('Layer', options, Object.keys(layerOptionNames)); // the name of a class is no more the author's after bundling
+    checkObject('Layer', options, Object.keys(layerOptionNames)); // not the class's name, which a bundler may change
     this.#options = tryRead('Layer', () => ({ ...options }));
     const { name, inputShape, trainable = true } = checkCommonOptions('Layer', options);
     this.name = name;

@@ -85,8 +85,9 @@ export function readSampling(kind: string, options: SamplingOptions): Sampling {
 }
 
 /**
- * A layer that changes each image [H,W,C] of a batch at random in training, and otherwise returns its input. The numbers drawn depend on
- * the seed given to `fit`, the layer's index in the model (or its `seed`), the number of the step, and the image's index in the batch.
+ * A layer that changes each image [H,W,C] of a batch at random in training, and otherwise returns its input.
+ *
+ * The numbers drawn depend on the seed given to `fit`, the layer's index (or its `seed`), the step, and the image's index in the batch.
  */
 export abstract class RandomImageLayer extends Layer {
   /** See `RandomImageOptions`. */

@@ -114,7 +114,7 @@ export class RandomErasing extends RandomImageLayer {
     const isLegal = values ? values.length > 0 && values.every(Number.isFinite) : Number.isFinite(fillValue ?? 0);
     if (!isLegal) {
       throw new ArgumentError(
-        `RandomErasing: fillValue must be a number, a list of one for each channel, or null for noise, but is ${formatValue(fillValue)}`,
+        `RandomErasing: fillValue must be a number, a list with one for each channel, or null for noise, but is ${formatValue(fillValue)}`,
       );
     }
     for (const value of values ?? [fillValue as number | null]) checkF32('RandomErasing: fillValue', value ?? 0);

@@ -36,7 +36,7 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   abstract readonly replicas: number;
   abstract readonly gradients: DeviceArray;
   abstract readonly weights: readonly W[];
-  /** Null where no weight has a penalty. */
+  /** Null if no weight has a penalty. */
   abstract readonly penalties: Penalties | null;
   private elementReplicas: DeviceArray | null = null;
 

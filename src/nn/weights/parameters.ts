@@ -83,7 +83,7 @@ function computeInitialValues(
 function checkInitialCount({ name, initialValues }: WeightSpec, replicas: number): void {
   if (!Array.isArray(initialValues) || initialValues.length === replicas) return;
   throw new ArgumentError(
-    `${name}: initial weights were given for ${initialValues.length} replicas, but there are ${replicas}`,
+    `${name}: initial weights were given for ${initialValues.length} replicas, but the model has ${replicas}`,
   );
 }
 
@@ -99,7 +99,7 @@ function copyReplicas(name: string, from: DeviceArray, to: DeviceArray): void {
   }
   if (from.replicas !== 1 && from.replicas !== to.replicas) {
     throw new ArgumentError(
-      `${name}: the model it belongs to has ${from.replicas} replicas, so it cannot be part of one of ${to.replicas}`,
+      `${name}: the model it belongs to has ${from.replicas} replicas, so it cannot be part of a model with ${to.replicas}`,
     );
   }
   const bytes = 4 * to.size;
@@ -118,7 +118,7 @@ export class ParameterStore extends FlatLayout<Weight> {
   readonly values: DeviceArray;
   readonly gradients: DeviceArray;
   readonly weights: readonly Weight[];
-  /** Null where no weight has a penalty. */
+  /** Null if no weight has a penalty. */
   readonly penalties: Penalties | null;
   /** Optimizers created for these weights. They are disposed with them; random layers draw by the next step of the last one. */
   readonly optimizers = new Set<AttachedOptimizer>();

@@ -27,8 +27,8 @@ interface PenalizedStore {
 /**
  * Penalties of a model's weights, computed on the flat buffers. The optimizer's dispatch adds the gradients; the value takes at most
  * four dispatches for any number of layers, and more only if layers are frozen.
- * A weight that is frozen when a step is recorded (at each `fit` or `evaluate`) has no penalty, neither in the loss nor in its gradient,
- * as in Keras 3. TensorFlow's Keras 2 kept it in the loss.
+ * A weight that is frozen when a step is recorded (at each `fit` or `evaluate`) has no penalty in the loss and in the gradient, as in
+ * Keras 3. TensorFlow's Keras 2 kept it in the loss.
  */
 export class Penalties {
   /** Null for a model without penalties. */

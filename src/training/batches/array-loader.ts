@@ -15,20 +15,20 @@ export type { Numbers } from '../../autograd/host-data.ts';
 
 /** Options of `ArrayLoader`. */
 export interface ArrayLoaderOptions {
-  /** Samples: lists in lists or an array of shape [size, ...shape], or their numbers in a row. */
+  /** Samples: nested lists or an array of shape [size, ...shape], or all numbers in one flat array. */
   x: Numbers;
-  /** Labels where `classes` is given, otherwise numbers to be approached. Left out where there is nothing to compare with. */
+  /** Labels if `classes` is given, else numbers. Default none: then the loader is only for `predict`. */
   y?: Numbers | null;
   /** Shape of one sample, such as [4] or [28, 28, 1]. */
   shape: Shape;
   /** Number of classes, if `y` holds labels. */
   classes?: number | null;
-  /** Shape of one sample's target, if `y` holds numbers. Default: that of an entry of `y`, or [as many as there are for each sample]. */
+  /** Shape of one sample's target, if `y` holds numbers. Default: the shape of `y` without its first axis, or [numbers for each sample]. */
   targetShape?: Shape;
 }
 
-/** The class of each one-hot row of a shape [classes]; null for numbers of another shape, or that are no such rows. */
-function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
+/** The class of each one-hot row of shape [classes]; null if the numbers are not one-hot rows. */
+function readOneHotRows(numbers: Float32Array, shape: Shape): Uint32Array | null {
   const [classes = 1] = shape;
   if (shape.length !== 1 || classes === 1) return null;
   const found = new Uint32Array(numbers.length / classes);
@@ -41,7 +41,7 @@ function classesOfRows(numbers: Float32Array, shape: Shape): Uint32Array | null 
   return found;
 }
 
-/** Samples given as numbers, held on the GPU as floats. */
+/** Samples given as numbers, stored on the GPU as f32. */
 export class ArrayLoader implements BatchSource {
   readonly size: number;
   readonly sampleShape: Shape;
@@ -53,7 +53,10 @@ export class ArrayLoader implements BatchSource {
   private readonly samples: StoredSamples;
   private readonly targets: StoredSamples | null;
 
-  /** @throws DataError for NaN, labels out of range; ShapeError for lengths that do not fit; ArgumentError; OutOfMemoryError */
+  /**
+   * @throws DataError for values that are not finite and labels that are not classes; ShapeError for wrong shapes; ArgumentError;
+   *   OutOfMemoryError
+   */
   constructor(
     readonly device: Device,
     options: ArrayLoaderOptions,
@@ -77,13 +80,13 @@ export class ArrayLoader implements BatchSource {
     const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
     this.targetShape = numbers?.shape ?? null;
     this.targetExtremes = numbers && extremesOf(numbers.values);
-    this.oneHotClasses = numbers && classesOfRows(numbers.values, numbers.shape);
+    this.oneHotClasses = numbers && readOneHotRows(numbers.values, numbers.shape);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     this.samples = uploadRows(device, bytes(samples.values), size, 4 * sizeOf(shape));
-    const held = this.labels ?? numbers?.values ?? null;
+    const values = this.labels ?? numbers?.values ?? null;
     try {
-      this.targets = held && uploadRows(device, bytes(held), size, (4 * held.length) / size);
+      this.targets = values && uploadRows(device, bytes(values), size, (4 * values.length) / size);
     } catch (error) {
       disposeRows(this.samples);
       throw error;
@@ -97,8 +100,8 @@ export class ArrayLoader implements BatchSource {
     if (!this.targets) return { x: new Tensor(x), targets: null };
     const shape = [batch, ...(this.targetShape ?? [])];
     const targets = DeviceArray.empty(this.device, shape, { replicas: models, dtype: this.labels ? 'u32' : 'f32' });
-    const [only, ...more] = this.targets.chunks;
-    if (this.labels && more.length === 0) gatherLabels(only!.words, order, state, targets);
+    const [chunk, ...moreChunks] = this.targets.chunks;
+    if (this.labels && moreChunks.length === 0) gatherLabels(chunk!.words, order, state, targets);
     else gatherSamples(this.targets, order, state, targets);
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }

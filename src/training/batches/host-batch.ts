@@ -11,16 +11,16 @@ import { checkPositiveShape, formatValue } from '../../base/check.ts';
 import { ArgumentError, DataError, ShapeError } from '../../base/errors.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../../kernels/array.ts';
 
-/** Whether two shapes differ at most in a last axis of 1, which Keras adds and takes away too: [28, 28] and [28, 28, 1]. */
+/** Whether two shapes differ at most in a last axis of 1, as [28, 28] and [28, 28, 1]; Keras adds and removes it too. */
 export function equalUpToTrailingOne(a: Shape, b: Shape): boolean {
   const [longer, shorter] = a.length >= b.length ? [a, b] : [b, a];
   return sameShape(longer, shorter) || (longer.at(-1) === 1 && sameShape(longer.slice(0, -1), shorter));
 }
 
 /**
- * Samples as a model or loader takes them: an array of shape [size, ...sampleShape], or their numbers in a row.
- * @param taker what takes them, for messages
- * @throws ShapeError for an array of another shape, which would be cut into other samples; DataError for what is no finite number
+ * Converts samples: an array of shape [size, ...sampleShape], or all numbers in one flat array.
+ * @param taker name of the model or loader in messages
+ * @throws ShapeError for an array of another shape; DataError for a value that is not a finite number
  */
 export function readSamples(
   subject: string,
@@ -29,8 +29,9 @@ export function readSamples(
   taker = 'the model',
 ): { values: Float32Array<ArrayBuffer>; size: number } {
   if (typeof x === 'object' && x !== null && ('x' in x || 'images' in x)) {
-    const how = 'x' in x ? 'give its x alone, and its y after it where targets are taken' : 'make an ImageLoader of it';
-    throw new ArgumentError(`${subject} must be an array of numbers, but is ${formatValue(x)}; ${how}`);
+    const hint =
+      'x' in x ? 'give only its x, and its y as a second argument if there is one' : 'make an ImageLoader of it';
+    throw new ArgumentError(`${subject} must be an array of numbers, but is ${formatValue(x)}; ${hint}`);
   }
   const numbers = readNumbers(subject, x);
   const size = countSamples(subject, sampleShape, numbers, taker);
@@ -41,26 +42,26 @@ function countSamples(subject: string, sampleShape: Shape, { flat, shape }: Host
   const takes = `${taker} takes [${['samples', ...sampleShape].join(',')}]`;
   if (shape) {
     if (shape[0]! > 0 && equalUpToTrailingOne(shape.slice(1), sampleShape)) return shape[0]!;
-    throw new ShapeError(`${subject} has shape ${showShape(shape)}, but ${takes}; ${advice(shape, sampleShape)}`);
+    throw new ShapeError(`${subject} has shape ${showShape(shape)}, but ${takes}; ${shapeAdvice(shape, sampleShape)}`);
   }
   if (flat instanceof Uint8ClampedArray && sampleShape.at(-1) !== 4) {
     throw new ShapeError(
-      `${subject} is a Uint8ClampedArray, in which a canvas keeps red, green, blue and alpha of each pixel, but ${takes}; ` +
-        'take the channels that are wanted out of it, into a Uint8Array',
+      `${subject} is a Uint8ClampedArray, in which a canvas stores red, green, blue and alpha of each pixel, but ${takes}; ` +
+        'copy the channels that the model takes to a Uint8Array',
     );
   }
-  const each = sizeOf(sampleShape);
-  const size = flat.length / each;
+  const sampleSize = sizeOf(sampleShape);
+  const size = flat.length / sampleSize;
   if (Number.isInteger(size) && size > 0) return size;
   if (size === 0)
     throw new ShapeError(`${subject} has no samples; give at least one, of shape ${showShape(sampleShape)}`);
   throw new ShapeError(
-    `${subject}: ${takes}, so numbers in a row must be a multiple of ${each}, but there are ${flat.length}`,
+    `${subject}: ${takes}, so the length of a flat array must be a multiple of ${sampleSize}, but is ${flat.length}`,
   );
 }
 
-/** What may have been meant by an array of another shape. */
-function advice(shape: Shape, sampleShape: Shape): string {
+/** What to do about an array of another shape. */
+function shapeAdvice(shape: Shape, sampleShape: Shape): string {
   const sorted = (axes: Shape) => [...axes].sort((a, b) => a - b);
   const others = (axis: number) => shape.filter((_, i) => i !== axis);
   if (shape[0] === 0) return 'give at least one sample';
@@ -76,7 +77,7 @@ function advice(shape: Shape, sampleShape: Shape): string {
   return `bring it into that shape, or make a model with inputShape ${showShape(shape.slice(1))}`;
 }
 
-/** Targets of numbers: of shape [size, ...targetShape], or their numbers in a row. @throws ShapeError, DataError */
+/** Converts targets that are numbers: of shape [size, ...targetShape], or in one flat array. @throws ShapeError, DataError */
 export function readTargets(
   subject: string,
   numbers: HostNumbers,
@@ -96,7 +97,7 @@ export function readTargets(
   return { values: toFloats(subject, numbers, shape), shape };
 }
 
-/** Labels as integers, one for each sample. @throws ShapeError for another number of them; DataError for one that is no class */
+/** Converts labels to integers, one for each sample. @throws ShapeError for another number of labels; DataError for one that is not a class */
 export function readLabels(
   subject: string,
   { flat, shape }: HostNumbers,
@@ -117,7 +118,7 @@ export function readLabels(
       );
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
       throw new DataError(
-        `${subject}: label ${label} of ${describePosition(i, [1])} is none of the ${classes} classes 0 to ${classes - 1}`,
+        `${subject}: label ${label} of ${describePosition(i, [1])} is not one of the ${classes} classes 0 to ${classes - 1}`,
       );
     }
     labels[i] = label;
@@ -125,7 +126,7 @@ export function readLabels(
   return labels;
 }
 
-/** Whether numbers can be one label for each sample: [size], or [size, 1] as Keras has them too. */
+/** Whether numbers can be one label for each sample: shape [size], or [size, 1] as in Keras. */
 export function isLabels({ flat, shape }: HostNumbers, size: number): boolean {
   return flat.length === size && (shape === null || equalUpToTrailingOne(shape, [size]));
 }

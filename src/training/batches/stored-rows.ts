@@ -4,8 +4,8 @@ import { DeviceArray } from '../../kernels/array.ts';
 import type { StoredSamples } from '../../kernels/gather/gather.ts';
 
 /**
- * Room for `size` rows of `stride` words in as many buffers as the adapter's binding limit asks for. The buffers belong to the
- * caller; where one cannot be made, the others are given back.
+ * Allocates `size` rows of `stride` words, in several buffers if the adapter's binding limit requires it. The caller disposes them with
+ * `disposeRows`; if one allocation fails, the others are disposed.
  */
 export function allocateRows(device: Device, size: number, stride: number): StoredSamples {
   const perChunk = Math.max(1, Math.floor(device.largestArray / (4 * stride)));
@@ -23,13 +23,13 @@ export function allocateRows(device: Device, size: number, stride: number): Stor
   return { chunks, stride };
 }
 
-/** Uploads `size` rows of `bytes` bytes, each row starting at a word: see `emptyRows`. */
+/** Uploads `size` rows of `bytes` bytes; each row begins at a word. See `allocateRows`. */
 export function uploadRows(device: Device, rows: Uint8Array, size: number, bytes: number): StoredSamples {
   const stored = allocateRows(device, size, Math.ceil(bytes / 4));
   try {
     for (const { words, first, count } of stored.chunks) {
-      const part = rows.subarray(first * bytes, (first + count) * bytes);
-      device.upload(words.storage, padded(part, count, bytes, 4 * stored.stride));
+      const chunkRows = rows.subarray(first * bytes, (first + count) * bytes);
+      device.upload(words.storage, padRows(chunkRows, count, bytes, 4 * stored.stride));
     }
   } catch (error) {
     disposeRows(stored);
@@ -38,24 +38,24 @@ export function uploadRows(device: Device, rows: Uint8Array, size: number, bytes
   return stored;
 }
 
-/** Copies `count` rows that lie in a buffer one after another to the rows from `row` on. */
+/** Copies `count` contiguous rows of a buffer to the rows that begin with `row`. */
 export function copyToRows({ chunks, stride }: StoredSamples, row: number, from: Storage, count: number): void {
-  for (const { words, first, count: held } of chunks) {
+  for (const { words, first, count: chunkCount } of chunks) {
     const begin = Math.max(row, first);
-    const bytes = 4 * stride * (Math.min(row + count, first + held) - begin);
+    const bytes = 4 * stride * (Math.min(row + count, first + chunkCount) - begin);
     if (bytes <= 0) continue;
-    const part = from.view(4 * stride * (begin - row), bytes);
-    words.device.copy(part, words.storage.view(4 * stride * (begin - first), bytes));
+    const source = from.view(4 * stride * (begin - row), bytes);
+    words.device.copy(source, words.storage.view(4 * stride * (begin - first), bytes));
   }
 }
 
-/** Gives the buffers of `storeRows` back. */
+/** Disposes the buffers of rows. */
 export function disposeRows({ chunks }: Pick<StoredSamples, 'chunks'>): void {
   for (const { words } of chunks) words.dispose();
 }
 
-/** Rows of `bytes` bytes laid out `step` bytes apart. */
-function padded(rows: Uint8Array, count: number, bytes: number, step: number): Uint8Array<ArrayBuffer> {
+/** Copies rows of `bytes` bytes to rows that begin `step` bytes apart. */
+function padRows(rows: Uint8Array, count: number, bytes: number, step: number): Uint8Array<ArrayBuffer> {
   if (bytes === step) return rows as Uint8Array<ArrayBuffer>;
   const out = new Uint8Array(count * step);
   for (let i = 0; i < count; i++) out.set(rows.subarray(i * bytes, (i + 1) * bytes), i * step);

@@ -77,18 +77,22 @@ export class Monitor {
 
   private readonly metric: MonitoredMetric;
 
-  /** @param callback begins the messages. @param figure its name; Keras's spelling, `val_loss`, is understood. @throws ArgumentError for another mode, or a figure that is no name */
-  constructor(callback: string, figure: string, mode: MonitorMode = 'auto') {
-    if (typeof figure !== 'string' || figure === '') {
+  /**
+   * @param callback begins the messages
+   * @param metric name of the metric, also in Keras's spelling, `val_loss`
+   * @throws ArgumentError for an empty name or an unknown mode
+   */
+  constructor(callback: string, metric: string, mode: MonitorMode = 'auto') {
+    if (typeof metric !== 'string' || metric === '') {
       throw new ArgumentError(
-        `${callback}: monitor must be the name of a metric such as 'valLoss', not ${formatValue(figure)}`,
+        `${callback}: monitor must be the name of a metric such as 'valLoss', not ${formatValue(metric)}`,
       );
     }
     if (!['auto', 'min', 'max'].includes(mode)) {
       throw new ArgumentError(`${callback}: mode must be auto, min or max, but is ${formatValue(mode)}`);
     }
-    this.metric = new MonitoredMetric(callback, figure);
-    this.higherIsBetter = mode === 'max' || (mode === 'auto' && HIGHER_IS_BETTER.test(figure));
+    this.metric = new MonitoredMetric(callback, metric);
+    this.higherIsBetter = mode === 'max' || (mode === 'auto' && HIGHER_IS_BETTER.test(metric));
   }
 
   /** @throws ArgumentError if epochs will not have the metric and no callback may add it */

@@ -14,17 +14,17 @@ import type { Trainable } from '../trainable.ts';
 import { findCut } from './feature-cut.ts';
 import { type FeatureBatch, FeatureSource } from './feature-source.ts';
 
-/** How `fit` keeps what the frozen layers give. */
+/** Options of `cacheFeatures`. */
 export interface CacheFeaturesOptions {
-  /** Bytes that features may take on the adapter; those of a data set beyond stay on the host, from where each batch is sent. Default 1 GiB. */
+  /** Bytes of features on the adapter. Data sets whose features need more stay on the host, which uploads each batch. Default 1 GiB. */
   adapterBytes?: number;
 }
 
 const ADAPTER_BYTES = 2 ** 30;
 /** Milliseconds between reports. */
-const PROGRESS_INTERVAL = 250;
+const PROGRESS_INTERVAL_MS = 250;
 
-/** The most bytes on the adapter; null where features are not to be kept. @throws ArgumentError */
+/** Limit in bytes of features on the adapter; null without `cacheFeatures`. @throws ArgumentError */
 export function readAdapterBytes(
   subject: string,
   cacheFeatures: boolean | CacheFeaturesOptions | undefined,
@@ -44,24 +44,24 @@ export function readAdapterBytes(
   );
 }
 
-/** A data set whose features are kept. */
-interface Part {
+/** A data set whose features are cached. */
+interface CachedDataset {
   data: PreparedData;
   source: FeatureSource;
   batchSize: number;
 }
 
 /**
- * What the frozen beginning of a model gives for each sample, computed once for a training: the epochs then run the rest of the model alone,
- * with the random numbers that it draws in the whole model.
+ * Outputs of the frozen layers at the beginning of a model for each sample, computed once for a training. Epochs then run only the other
+ * layers, with the same random numbers as in the whole model.
  */
 export class FeatureCache {
-  /** The value of the model that is kept: see `findCut`. */
+  /** Graph value of the model that is cached: see `findCut`. */
   readonly cut: number;
   private readonly calls: readonly LayerCall[];
-  private readonly parts: Part[] = [];
+  private readonly datasets: CachedDataset[] = [];
 
-  /** @throws ArgumentError for a model that does not begin with frozen layers */
+  /** @param adapterBytes see `CacheFeaturesOptions`. @throws ArgumentError if the model does not begin with frozen layers */
   constructor(
     private readonly subject: string,
     private readonly model: Trainable,
@@ -69,8 +69,8 @@ export class FeatureCache {
   ) {
     if (!model.nested) {
       throw new ArgumentError(
-        `${subject}: cacheFeatures runs a part of the model's layers, but ${model.title} is of a class that calls them in a way of its own; ` +
-          'put what it does into layers, or leave cacheFeatures out',
+        `${subject}: cacheFeatures runs some of the model's layers, but the class of ${model.title} overrides how they are called; ` +
+          'put its computation into layers, or leave cacheFeatures out',
       );
     }
     this.calls = layerCalls(model.graph);
@@ -78,59 +78,63 @@ export class FeatureCache {
   }
 
   /**
-   * The same data as features, which `compute` fills in.
-   * @throws ArgumentError for a stream and for augmented samples, which may be others in each epoch
+   * The same data as features, which `compute` computes.
+   * @throws ArgumentError for a stream and for augmented samples, which may differ in each epoch
    */
   add(subject: string, data: PreparedData, batchSize: number | null): PreparedData {
     const { source, samples } = data;
     if (!source || batchSize === null || source.augmented) {
       throw new ArgumentError(
         `${subject}: cacheFeatures computes the features of each sample once, but ` +
-          `${source ? 'augmented samples are' : "a stream's samples may be"} others in each epoch; ` +
-          `give ${source ? 'samples as they are' : 'them as { x, y } or a loader'}, or leave cacheFeatures out`,
+          `${source ? 'augmented samples are' : "a stream's samples may be"} different in each epoch; ` +
+          `give ${source ? 'samples without augmentation' : 'them as { x, y } or a loader'}, or leave cacheFeatures out`,
       );
     }
     const { classes, targetShape = null } = source;
     const { shape } = this.calls[this.cut - 1]!;
     const features = new FeatureSource(source.device, samples!, shape, classes, targetShape);
-    this.parts.push({ data, source: features, batchSize });
+    this.datasets.push({ data, source: features, batchSize });
     return data.withFeatures(features, this.cut);
   }
 
-  /** Passes all samples through the frozen layers; `report` is called a few times a second, and at the end. @throws AbortedError, OutOfMemoryError */
+  /**
+   * Computes the features of all samples.
+   * @param report called a few times a second, and at the end
+   * @throws AbortedError, OutOfMemoryError
+   */
   async compute(signal: AbortSignal | undefined, report: (logs: FeatureLogs) => Promise<void>): Promise<void> {
-    const begun = performance.now();
-    const samplesTotal = this.parts.reduce((sum, { source }) => sum + source.size, 0);
-    let [before, reported] = [0, begun];
-    const isDue = () => performance.now() - reported >= PROGRESS_INTERVAL;
+    const startTime = performance.now();
+    const samplesTotal = this.datasets.reduce((sum, { source }) => sum + source.size, 0);
+    let [before, reported] = [0, startTime];
+    const isDue = () => performance.now() - reported >= PROGRESS_INTERVAL_MS;
     const afterBatch = async (samples: number) => {
       const done = before + samples;
-      if (done === samplesTotal || !isDue()) return; // the end is reported below, once
+      if (done === samplesTotal || !isDue()) return; // the end is reported once, below
       const now = performance.now();
       reported = now;
-      await report({ samples: done, samplesTotal, seconds: (now - begun) / 1000 });
+      await report({ samples: done, samplesTotal, seconds: (now - startTime) / 1000 });
     };
     const weights = this.model.weights.slice(0, this.weightCount);
-    const copies = (await areShared(weights)) ? 1 : this.model.replicas;
-    let left = this.adapterBytes;
-    for (const part of this.parts) {
-      const bytes = part.source.bytes(copies);
-      const fill = (where: 'adapter' | 'host') => this.fill(part, { copies, where, signal, isDue, afterBatch });
-      if (bytes <= left && (await succeeds(() => fill('adapter')))) left -= bytes;
+    const copies = (await areReplicasEqual(weights)) ? 1 : this.model.replicas;
+    let bytesLeft = this.adapterBytes;
+    for (const dataset of this.datasets) {
+      const bytes = dataset.source.byteLength(copies);
+      const fill = (where: 'adapter' | 'host') => this.fill(dataset, { copies, where, signal, isDue, afterBatch });
+      if (bytes <= bytesLeft && (await fitsIntoMemory(() => fill('adapter')))) bytesLeft -= bytes;
       else await fill('host');
-      before += part.source.size;
+      before += dataset.source.size;
     }
-    await report({ samples: samplesTotal, samplesTotal, seconds: (performance.now() - begun) / 1000 });
+    await report({ samples: samplesTotal, samplesTotal, seconds: (performance.now() - startTime) / 1000 });
   }
 
-  /** Weights before the cut, which are the first: layers are counted as they are called. */
+  /** Number of weights before the cut. They come first, because layers are in the order of their calls. */
   private get weightCount(): number {
     const before = this.calls.slice(0, this.cut);
     return Math.max(...before.map(({ firstWeight, weightCount }) => firstWeight + weightCount));
   }
 
   private async fill(
-    { data, source, batchSize }: Part,
+    { data, source, batchSize }: CachedDataset,
     {
       copies,
       where,
@@ -147,43 +151,43 @@ export class FeatureCache {
   ): Promise<void> {
     const { model, cut } = this;
     const { device } = model;
-    source.begin(copies, where);
-    const weights = model.weights.map(({ tensor }) => (copies < model.replicas ? ofFirst(tensor) : tensor));
-    // By the number of samples, of which there are two; they stay where a recorded program put them.
-    const batches = new Map<number, FeatureBatch>();
-    const runner = new SourceBatches(
+    source.allocate(copies, where);
+    const weights = model.weights.map(({ tensor }) => (copies < model.replicas ? firstReplicaOf(tensor) : tensor));
+    // The outputs of each recorded program, by its batch size: there are at most two.
+    const outputs = new Map<number, FeatureBatch>();
+    const batches = new SourceBatches(
       data.source!,
       batchSize,
       ({ x, targets }) => {
         const y = scope(device, () => noGrad(() => callSubgraph(model, x, { to: cut }, { training: true, weights })));
-        batches.set(x.shape[0]!, { features: y.array, targets: targets!.array });
+        outputs.set(x.shape[0]!, { features: y.array, targets: targets!.array });
       },
       copies,
       data.range,
     );
     const throttle = new Throttle(device);
     try {
-      for (let i = 0; i < runner.stepsPerEpoch; i++) {
+      for (let i = 0; i < batches.stepsPerEpoch; i++) {
         if (signal?.aborted) throw new AbortedError(`${this.subject}: stopped on request`);
-        const count = runner.run(i);
-        await source.store(batches.get(count)!, i * batchSize);
+        const count = batches.run(i);
+        await source.store(outputs.get(count)!, i * batchSize);
         const waited = await throttle.afterStep(isDue());
         const { pendingSteps } = throttle;
         if (waited) await afterBatch(pendingSteps > 0 ? (i + 1 - pendingSteps) * batchSize : i * batchSize + count);
       }
       await device.sync();
     } finally {
-      runner.dispose();
+      batches.dispose();
     }
   }
 
   dispose(): void {
-    for (const { source } of this.parts) source.dispose();
+    for (const { source } of this.datasets) source.dispose();
   }
 }
 
-/** @returns false where the adapter has no memory for it */
-async function succeeds(fill: () => Promise<void>): Promise<boolean> {
+/** @returns false if `fill` throws OutOfMemoryError */
+async function fitsIntoMemory(fill: () => Promise<void>): Promise<boolean> {
   try {
     await fill();
     return true;
@@ -193,14 +197,14 @@ async function succeeds(fill: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** The weights of the first replica alone. */
-function ofFirst({ array }: Tensor): Tensor {
+/** A view of the first replica. */
+function firstReplicaOf({ array }: Tensor): Tensor {
   const { device, shape, dtype, size, storage } = array;
   return new Tensor(new DeviceArray(device, shape, dtype, 1, storage.view(0, 4 * size)).keep());
 }
 
 /** Whether all replicas have the same weights, bit for bit. Waits for the GPU. */
-async function areShared(weights: readonly Weight[]): Promise<boolean> {
+async function areReplicasEqual(weights: readonly Weight[]): Promise<boolean> {
   for (const { tensor } of weights) {
     const { array, models, size } = tensor;
     if (models === 1) continue;

@@ -7,24 +7,25 @@ import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { BatchSource } from '../batches/batch-source.ts';
 import { allocateRows, copyToRows, disposeRows } from '../batches/stored-rows.ts';
 
-/** A batch as the frozen layers gave it: features [B, ...] of each replica, or of one for all, and the targets beside them. */
+/** Features [B, ...] of a batch, of each replica or of one for all, and its targets. */
 export interface FeatureBatch {
   features: DeviceArray;
   targets: DeviceArray;
 }
 
 /**
- * What the frozen beginning of a model gives for each sample of a data set, with the targets: on the adapter, or features on the host,
- * from where those of a batch are sent before each step. It is made empty, so that steps may be recorded, and filled before they run.
+ * Features and targets of a data set. Features are on the adapter, or on the host, which uploads those of a batch before each step. The
+ * source is empty at first, so that steps can be recorded, and filled before they run.
  */
 export class FeatureSource implements BatchSource {
-  /** Null until `begin`. */
+  /** Features on the adapter; null before `allocate`, and if they are on the host. */
   private stored: StoredSamples | null = null;
+  /** Features on the host; null before `allocate`, and if they are on the adapter. */
   private host: Float32Array | null = null;
   private targets: { rows: StoredSamples; dtype: DType; shape: Shape } | null = null;
   private copies = 1;
-  /** Where recorded batches on the host are sent, by their number of samples. */
-  private readonly sent = new Map<number, { x: DeviceArray; values: Float32Array<ArrayBuffer> }>();
+  /** Inputs of recorded batches that the host uploads, by their number of samples. */
+  private readonly uploads = new Map<number, { x: DeviceArray; values: Float32Array<ArrayBuffer> }>();
 
   constructor(
     readonly device: Device,
@@ -36,21 +37,22 @@ export class FeatureSource implements BatchSource {
     readonly targetShape: Shape | null,
   ) {}
 
-  /** Bytes of the features of so many replicas. */
-  bytes(copies: number): number {
+  /** Bytes of the features of `copies` replicas. */
+  byteLength(copies: number): number {
     return 4 * copies * this.size * sizeOf(this.sampleShape);
   }
 
-  /** Samples from one replica's to the next one's; 0 where all share them. */
+  /** See `BatchSource`. */
   get replicaStride(): number {
     return this.copies > 1 ? this.size : 0;
   }
 
   /**
-   * Makes room, for features of each replica (`copies` of them) or of all (1).
+   * Allocates memory for the features.
+   * @param copies number of replicas; 1 if all share the features
    * @throws OutOfMemoryError
    */
-  begin(copies: number, where: 'adapter' | 'host'): void {
+  allocate(copies: number, where: 'adapter' | 'host'): void {
     this.dispose();
     this.copies = copies;
     const columns = sizeOf(this.sampleShape);
@@ -58,7 +60,7 @@ export class FeatureSource implements BatchSource {
     else this.host = hostFloats(copies * this.size * columns);
   }
 
-  /** Stores the features and targets of samples from `first` on. Waits for the GPU where features go to the host. */
+  /** Stores the features and targets of a batch that begins with sample `first`. Waits for the GPU if features are on the host. */
   async store({ features, targets }: FeatureBatch, first: number): Promise<void> {
     const { device, copies, size, stored, host } = this;
     const count = targets.shape[0]!;
@@ -71,14 +73,14 @@ export class FeatureSource implements BatchSource {
     for (let r = 0; r < copies; r++) {
       copyToRows(this.targets.rows, r * size + first, targets.storage, count);
       if (!stored) continue;
-      const part = features.storage.view(4 * r * count * columns, 4 * count * columns);
-      copyToRows(stored, r * size + first, part, count);
+      const replicaFeatures = features.storage.view(4 * r * count * columns, 4 * count * columns);
+      copyToRows(stored, r * size + first, replicaFeatures, count);
     }
     if (!host) return;
     const values = new Float32Array(await device.read(features.storage));
     for (let r = 0; r < copies; r++) {
-      const part = values.subarray(r * count * columns, (r + 1) * count * columns);
-      host.set(part, (r * size + first) * columns);
+      const replicaValues = values.subarray(r * count * columns, (r + 1) * count * columns);
+      host.set(replicaValues, (r * size + first) * columns);
     }
   }
 
@@ -88,17 +90,17 @@ export class FeatureSource implements BatchSource {
     const { rows, dtype, shape } = this.targets!;
     const x = DeviceArray.empty(device, [batch, ...sampleShape], { replicas: models });
     if (stored) gatherSamples(stored, order, state, x);
-    else this.sent.set(batch, { x: x.keep(), values: new Float32Array(models * x.size) });
+    else this.uploads.set(batch, { x: x.keep(), values: new Float32Array(models * x.size) });
     const targets = DeviceArray.empty(device, [batch, ...shape], { replicas: models, dtype });
     gatherSamples(rows, order, state, targets);
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }
 
-  /** Where features are on the host: sends those of a batch, before its recorded step runs. */
+  /** See `BatchSource`: uploads features that are on the host. */
   send(rows: () => Uint32Array, batch: number): void {
     const { host, device } = this;
     if (!host) return;
-    const { x, values } = this.sent.get(batch)!;
+    const { x, values } = this.uploads.get(batch)!;
     const columns = sizeOf(this.sampleShape);
     for (const [i, row] of rows().entries()) {
       values.set(host.subarray(row * columns, (row + 1) * columns), i * columns);
@@ -112,7 +114,7 @@ export class FeatureSource implements BatchSource {
     this.stored = null;
     this.targets = null;
     this.host = null;
-    this.sent.clear();
+    this.uploads.clear();
   }
 }
 
@@ -122,7 +124,7 @@ function hostFloats(count: number): Float32Array {
     return new Float32Array(count);
   } catch (cause) {
     throw new OutOfMemoryError(
-      `fit: cacheFeatures would take ${4 * count} bytes, which neither the adapter's share (adapterBytes) nor the host has; ` +
+      `fit: cacheFeatures needs ${4 * count} bytes, which fit neither on the adapter (adapterBytes) nor on the host; ` +
         'use fewer samples, or leave cacheFeatures out',
       { cause },
     );

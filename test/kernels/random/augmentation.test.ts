@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { StepState } from '../../../src/kernels/optimizers/step-state.ts';
 import { type AugmentDraw, drawImages, type Spans } from '../../../src/kernels/random/augmentation.ts';
 import { Tensor } from '../../../src/node.ts';
-import { type ImageDraw, rectangleOf, wordsOf } from '../../reference/augmentation.ts';
+import { type ImageDraw, randomWords, rectangleOf } from '../../reference/augmentation.ts';
 import { describeOnDevice } from '../../support/device.ts';
 
 // What random layers of images draw is made of integers, so that every adapter draws the same bits: here they are computed with integers of
@@ -80,7 +80,7 @@ describeOnDevice('draws of random layers of images', (device) => {
   test.each(cases)('%s: the integers of each image, by the seed of its replica', async (_, spans) => {
     const actual = await draws(spans, draw, seeds.length);
     for (const [r, images] of actual.entries()) {
-      const expected = images.map((_, n) => mapOf(spans, wordsOf(of(r, n))).map(Number));
+      const expected = images.map((_, n) => mapOf(spans, randomWords(of(r, n))).map(Number));
       expect(images.map((words) => words.slice(0, expected[0]!.length))).toEqual(expected);
     }
     expect(actual[2]).toEqual(actual[0]);
@@ -92,7 +92,7 @@ describeOnDevice('draws of random layers of images', (device) => {
     for (let step = 0; step < 30; step++) {
       const [images] = await draws(spans, { ...draw, seed: 5, step });
       for (const [n, [a, , , , d]] of images!.entries()) {
-        const word = wordsOf({ seed: 5, layer: 3, step, image: n })[0]!;
+        const word = randomWords({ seed: 5, layer: 3, step, image: n })[0]!;
         const angle = (2 * Math.PI * Number(drawn(word, spans.y))) / 2 ** 30;
         worst = Math.max(worst, Math.abs(a! / 2 ** 29 - Math.cos(angle)), Math.abs(d! / 2 ** 29 - Math.sin(angle)));
       }
@@ -171,7 +171,7 @@ describeOnDevice('draws of random layers of images', (device) => {
     const [place] = await draws(spans, { ...draw, seed: 1 });
     const [own] = await draws(spans, { ...draw, seed: 1, hasOwnSeed: true });
     expect(own).not.toEqual(place);
-    const words = (image: number) => wordsOf({ seed: 1, layer: 3, step: 17, image, hasOwnSeed: true });
+    const words = (image: number) => randomWords({ seed: 1, layer: 3, step: 17, image, hasOwnSeed: true });
     expect(own!.map((image) => image.slice(0, 8))).toEqual(own!.map((_, n) => mapOf(spans, words(n)).map(Number)));
   });
 
@@ -189,7 +189,7 @@ describeOnDevice('draws of random layers of images', (device) => {
       state.write({ batchStart: 0, step });
       program.run();
       const expected = Array.from({ length: BATCH }, (_, n) =>
-        mapOf(spans, wordsOf({ seed: 4, layer: 3, step, image: n })).map(Number),
+        mapOf(spans, randomWords({ seed: 4, layer: 3, step, image: n })).map(Number),
       );
       expect(Array.from(await held!.data())).toEqual(expected.flat());
     }
