@@ -8,9 +8,9 @@ import { random } from './random.ts';
 // <u, J v> = <J^T u, v> with both sides from the adapter, no reference involved: J^T u is the backward pass, J v a central
 // difference of the forward pass, taken on the host in float64.
 
-/** How J v is taken, and how well the two sides must agree. */
+/** How J v is computed, and how well both sides must agree. */
 export interface AdjointCheck {
-  /** Numbers that f32 holds, and so it does x + h v. */
+  /** Numbers for which x and x + h v are exact in f32. */
   inputs(c: OperatorCase): NdArray[];
   /** An element of v. */
   direction(values: ReturnType<typeof random>): number;
@@ -157,7 +157,7 @@ export async function measure(
   return { u, jv, v: v.data, grad, scale, skipped };
 }
 
-/** By how much <u, J v> and <J^T u, v> differ, relative to `scale`. NaN where one of them is. */
+/** Difference of <u, J v> and <J^T u, v>, relative to `scale`; NaN if one of them is. */
 export function disagreement({ u, jv, v, grad, scale }: Measured): number {
   const difference = Math.abs(dot(u, jv) - dot(grad, v));
   return difference === 0 ? 0 : difference / scale;

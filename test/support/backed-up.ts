@@ -24,16 +24,16 @@ import {
 } from '../../src/node.ts';
 import { points } from './points.ts';
 
-// Trainings that are ended from outside and begun again from their backup, for test/io/backup*.test.ts.
+// Trainings that are interrupted and resumed from their backup, for test/io/backup*.test.ts.
 
 const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
 
-/** What ends a training from outside. */
+/** Ways to interrupt a training. */
 export class Crash extends Error {}
 
 export const { x, labels: y } = points();
 const BATCH = 7;
-/** 30 samples, the last batch being one of two. */
+/** 30 samples; the last batch has two. */
 export const STEPS = 5;
 export const EPOCHS = 4;
 const options: FitOptions = { epochs: EPOCHS, batchSize: BATCH, validationSplit: 0.25, seed: 3 };
@@ -55,7 +55,7 @@ export const layers = () => [
   new Dense({ units: 2, activation: 'softmax' }),
 ];
 
-/** Batches of a stream, of eight samples each. */
+/** A stream of batches of eight samples. */
 export const batches = (first: number, count: number) =>
   Array.from({ length: count }, (_, i) => {
     const at = ((first + i) * 8) % 40;
@@ -71,7 +71,7 @@ export const crash = (): never => {
   throw new Crash();
 };
 
-/** Trainings of one file's tests, each of which has a folder of its own, with the backup in it. */
+/** Trainings of one file's tests; each has a separate folder with its backup. */
 export function backedUp(device: Device) {
   const place = { root: '', path: '' };
   beforeEach(() => {
@@ -87,8 +87,8 @@ export function backedUp(device: Device) {
   ];
 
   /**
-   * One call of `fit` on a new model, whose first weights are those of `seed`, with everything that a training leaves behind.
-   * @param after what happens after that many of the call's steps
+   * One call of `fit` on a new model with the initial weights of `seed`. @returns all results of the training
+   * @param after what happens after which step of the call
    */
   async function train(
     training: Training,
@@ -128,7 +128,7 @@ export function backedUp(device: Device) {
     }
   }
 
-  /** Trains until it crashes after so many steps, and then again as a program started anew would: with other first weights. */
+  /** Trains until a crash after `steps` steps, then resumes as a restarted program would: with other initial weights. */
   async function trainTwice(training: Training, steps: number) {
     await expect(train(training, { after: [steps, crash] })).rejects.toThrow(Crash);
     return train(training, { seed: 2 });

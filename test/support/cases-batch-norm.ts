@@ -34,9 +34,9 @@ export function batchNormInferenceCase(size: CaseSize): fc.Arbitrary<OperatorCas
 }
 
 /**
- * What rounding errors of batch normalisation grow with. Subtracting the mean loses what |x| and the mean have more digits
- * of than their difference: with a = (|x| + mean |x|) / sqrt(variance + epsilon), z is known to a roundings, and so is what
- * is multiplied by z or divided by the deviation.
+ * Scale of the rounding errors of batch normalization. Subtracting the mean cancels leading digits:
+ * with a = (|x| + mean |x|) / sqrt(variance + epsilon), the error of z is a roundings, and so is that of values
+ * that are multiplied by z or divided by the deviation.
  */
 export function batchNormMagnitude(inputs: NdArray[], epsilon: number, dout: NdArray) {
   const [x, scale, offset, mean, variance] = inputs as [NdArray, NdArray, NdArray, NdArray?, NdArray?];

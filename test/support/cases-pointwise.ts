@@ -86,8 +86,8 @@ export function pointwiseCases(size: CaseSize) {
 }
 
 /**
- * What rounding grows with: the operands' own sizes, for a difference or a saturating function is as uncertain as what it
- * was made from; gradients summed over broadcast axes have one such term an element.
+ * Scale of the rounding errors: the sizes of the operands, because a difference or a saturating function has the error of its
+ * operands; gradients summed over broadcast axes have one such term per element.
  */
 export function pointwiseMagnitudes(
   name: OperatorName,

@@ -3,7 +3,7 @@ import { type CaseSize, type OperatorCase, unary } from './operator-cases.ts';
 
 const AXES = [undefined, 0, -1, 1, [0, 1], [0, 2], [1, 3], [2, 0], [-1, 0], [1, 2], []] as const;
 
-/** Any axes that the shape has: neighbours, and such that lie apart. */
+/** Any axes of the shape, adjacent or not. */
 export function reduceCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
   return fc
     .record({ c: unary(size), axis: fc.constantFrom(...AXES), keepDims: fc.boolean() })

@@ -36,7 +36,7 @@ test('expectClose measures against the magnitude of the terms where it is given,
   expect(() => expectClose([0, 1e-3, 1e-4], [0, 0, 0], { magnitude: [1, 1, 1] })).toThrow(/element 1: got 0.001/);
 });
 
-test('expectSameBits tells -0 from 0 and one bit from the next', () => {
+test('expectSameBits: distinguishes -0 from 0, and numbers that differ in one bit', () => {
   expectSameBits([Number.NaN, -0], [Number.NaN, -0]);
   expect(() => expectSameBits([-0], [0])).toThrow(/element 0/);
   expect(() => expectSameBits([1], [1 + Number.EPSILON])).toThrow(/element 0/);

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 export interface Tolerance {
   /** Allowed error relative to the element's scale. Default 1e-5. */
   rtol?: number;
-  /** Allowed whatever the scale; the default lets the adapter flush denormals to zero. */
+  /** Allowed absolute error; the default allows the adapter to flush denormals to zero. */
   atol?: number;
   /**
    * For each element the sum of the absolute values of the terms that were added up to it. Rounding errors of a sum grow
@@ -16,8 +16,8 @@ export interface Tolerance {
 const SCALE_FLOOR = 1e-3;
 
 /**
- * Expects f32 results to agree with a float64 reference. NaN matches only NaN, an infinity only itself. On failure names
- * the worst element. Returns the largest relative error, for those who keep track.
+ * Expects f32 results to agree with a float64 reference. NaN matches only NaN, an infinity only itself. A failure names
+ * the worst element. @returns the largest relative error
  */
 export function expectClose(
   actual: ArrayLike<number>,
@@ -55,7 +55,7 @@ export function expectClose(
   return worst;
 }
 
-/** Expects the same bits, element by element (all NaNs count as one). Tells -0 from 0. */
+/** Expects the same bits, element by element (all NaNs count as equal). Distinguishes -0 from 0. */
 export function expectSameBits(actual: ArrayLike<number>, expected: ArrayLike<number>, what = 'result'): void {
   expect(actual.length, `${what}: number of elements`).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) {

@@ -1,6 +1,6 @@
 import { random } from './random.ts';
 
-/** Ways in which files get damaged. Each may leave the bytes as they are. */
+/** Ways to damage a file. Each may leave the bytes unchanged. */
 const KINDS: Record<string, (bytes: Uint8Array, at: number, draw: ReturnType<typeof random>) => Uint8Array> = {
   'a bit': (bytes, at, draw) => bytes.with(at, bytes[at]! ^ (1 << draw.integer(0, 7))),
   'a byte': (bytes, at, draw) => bytes.with(at, draw.integer(0, 255)),
@@ -25,8 +25,8 @@ const KINDS: Record<string, (bytes: Uint8Array, at: number, draw: ReturnType<typ
 };
 
 /**
- * A file damaged in `count` ways, none of which leaves it as it was; half of them within its first `header` bytes, where damage
- * does most.
+ * `count` damaged versions of a file, each different from the file; half of them are damaged within the first `header` bytes, where damage
+ * has most effect.
  */
 export function* damaged(
   bytes: Uint8Array,

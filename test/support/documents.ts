@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// Blocks of code in Markdown documents, with the HTML comments beside them that tell how tests run them:
+// Blocks of code in Markdown documents. HTML comments next to them specify how tests run them:
 //
 //   <!-- before            <!-- after               <!-- continues -->          <!-- not run: a reason -->
 //   code before it -->     code, with `assert` -->  the block above goes on     output, other programs
@@ -27,14 +27,14 @@ export interface Block {
   code: string;
   before: string;
   after: string;
-  /** Runs in one program with the block above. */
+  /** Whether it runs in one program with the block above. */
   continues: boolean;
-  /** Why it is not run. */
+  /** Why it is not run; null if it is run. */
   reason?: string;
 }
 
 const TOKEN = /<!--([\s\S]*?)-->|^( *)(`{3,}|~{3,})(\w*)[^\n]*\n([\s\S]*?)^\2\3 *$/gm;
-/** Fences in quotes or after tabs, indented and quoted code, and HTML: GitHub shows them as code, too. */
+/** Fences in quotes or after tabs, indented and quoted code, and HTML, which GitHub also shows as code. */
 const UNFENCED =
   /^[ \t>]*(```|~~~)|(?<![\s\S])( {4,}|\t)\S|\n[ \t]*\n( {4,}| {0,3}\t)\S|^ {0,3}> {5,}\S|<pre\b|<code\b[^<]*\n/im;
 const NOTE = /^\s*(before|after|continues|not run:)\s*([\s\S]*?)\s*$/;

@@ -24,7 +24,7 @@ type Draw = ReturnType<typeof random>;
 export const pick = <T>({ integer }: Draw, list: readonly T[]): T => list[integer(0, list.length - 1)]!;
 export const chance = ({ uniform }: Draw, share: number): boolean => uniform() < share;
 
-/** Mostly the zeros that padding 'same' puts around such images. */
+/** Padding, mostly as padding 'same' has it for such images. */
 function zeros(draw: Draw, shape: Shape, { kernelSize: [kh, kw], strides, dilationRate }: Window): Layer {
   const side = (size: number, taps: number): [number, number] => {
     const extent = (taps - 1) * dilationRate + 1;
@@ -136,7 +136,7 @@ export function growModel(draw: Draw, from: SymbolicTensor, steps: number, depth
 /** The layers of a model, those of models within it too. */
 export const allLayers = (model: Model): Layer[] => [...new Set(layerCalls(model.graph).map(({ layer }) => layer))];
 
-/** Gives each layer a call of its own, so that no layers are computed in one go. */
+/** Gives each layer its own `call`, so that no layers are fused. */
 export function keepApart(model: Model): Model {
   for (const layer of allLayers(model)) {
     const { call } = layer;
@@ -145,7 +145,7 @@ export function keepApart(model: Model): Model {
   return model;
 }
 
-/** What a model is, for messages. */
+/** Description of a model, for messages. */
 export const describeModel = (model: Model): string =>
   layerCalls(model.graph)
     .map(({ layer, inputs }) => `${layer.kind}(${inputs}) ${JSON.stringify(layer.getConfig())}`)

@@ -47,10 +47,10 @@ export const dropoutFor = (rate: Drawn<number>, replicas: number, r: number | nu
 const rate = fc.constantFrom(0.003, 0.02, 0.1);
 const share = fc.constantFrom(0, 0.5, 0.9);
 
-/** Large, or divisions by almost nothing would show the rounding of gradients that should be 0. */
+/** Large, because divisions by almost 0 would amplify the rounding errors of gradients that should be 0. */
 export const EPSILON = 1e-2;
 
-/** An optimizer with options of its own, rate and clipping, as plain data that fast-check prints. */
+/** An optimizer with its options, rate and clipping, as plain data that fast-check can print. */
 export const drawnOptimizer = fc.record({
   kind: fc.oneof(
     fc.record({ name: fc.constant('SGD' as const), momentum: share, nesterov: fc.boolean() }),

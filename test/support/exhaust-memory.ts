@@ -1,12 +1,12 @@
 import { OutOfMemoryError, openDevice, pad, type Tensor, tensor } from '../../src/node.ts';
 
-// Run as a program of its own with little memory (see gpu/memory.test.ts): sweeps over sizes of which each fits alone but not all
-// together, then takes all there is, and goes on with what it gave back.
+// Runs as a separate program with little memory (see gpu/memory.test.ts): sweeps over sizes that fit alone but not all
+// together, then allocates all memory, and continues after it was freed.
 const MIB = 2 ** 20;
 const say = (line: string) => process.stdout.write(`${line}\n`);
 using device = await openDevice();
 
-/** Writes to all of the memory, as computing does. */
+/** Writes to all of the memory, as kernels do. */
 function filled(mib: number): Tensor {
   using one = tensor(device, [2], [1]);
   return pad(one, [[0, (mib * MIB) / 4 - 1]], { value: 2 });

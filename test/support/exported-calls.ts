@@ -7,10 +7,10 @@ import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
 import { reportCalls } from './report-calls.ts';
 
-/** What a call is made of. */
+/** Objects that calls use. */
 export interface World {
   device: Device;
-  /** A folder of its own; the working folder. */
+  /** A separate folder: the working folder. */
   folder: string;
 }
 
@@ -249,7 +249,7 @@ const layers: Record<string, Call> = {
   ZeroPadding2D: { args: () => [{}], options: [...LAYER, 'padding'] },
 };
 const exported: Record<string, unknown> = { ...tg };
-/** A layer that is made with these arguments, applied, built into a model and run. */
+/** A layer that is constructed with these arguments, applied, built into a model and run. */
 function layerUses(): Record<string, Call> {
   const inputs = (name: string) => (/^(Add|Average|Concatenate|Maximum|Minimum|Multiply|Subtract)$/.test(name) ? 2 : 1);
   return Object.fromEntries(
@@ -291,7 +291,7 @@ const SEARCH = [
 ];
 const PRUNED = ['pruning', 'parallelTrials'];
 let searches = 0;
-/** Options of a search of its own. */
+/** Options of a separate search. */
 const searched = ({ device, folder }: World, more: object) => ({
   buildModel(hp: tg.HyperParameters) {
     hp.int('units', { min: 1, max: 3 });
@@ -811,7 +811,7 @@ export const apart: Record<string, string> = {
   Device: 'made by openDevice',
   Tensor: 'made by tensor',
 };
-/** Methods that nothing here calls by themselves, and why. */
+/** Methods that are not called directly here, and why. */
 export const methodsApart: Record<string, RegExp> = {
   'called by fit': /\.(on[A-Z]\w+|begin|state|restore|save|write|read)$/,
   'called by a model': /\.(plan|planMany|call|callLogits|callMany|mergeShapes|inputFor|wants|value|getConfig|batch)$/,

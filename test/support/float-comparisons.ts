@@ -1,13 +1,13 @@
 /** Types of floats in the kernels. */
 const FLOAT = '(?:f32|vec[234]f|Value|Operand)\\b';
-/** Functions whose result is no float, whatever they are given. */
+/** Functions whose result is never a float. */
 const INTEGERS =
   /\b(?:u32|i32|vec[234][iu]|Index|Signed|Truth|bitcast<(?:u32|i32|vec[234][iu]|Index|Signed)>|is_\w+|are_numbers)\(/;
 const COMPARISON = / (?:<=|>=|==|!=|<|>) /;
 /** Functions that choose among floats as comparisons do. */
 const CHOICE = /\b(?:max|min|clamp|sign|step|smoothstep|saturate)\(/g;
 
-/** The place behind the bracket that closes the one at `open`. */
+/** Index after the bracket that closes the one at `open`. */
 function closing(text: string, open: number): number {
   let depth = 0;
   for (let i = open; i < text.length; i++) {
@@ -17,7 +17,7 @@ function closing(text: string, open: number): number {
   return text.length;
 }
 
-/** An expression without what cannot make it a float: indices, and arguments of functions that give integers. */
+/** Removes parts of an expression that do not determine its type: indices, and arguments of functions that return integers. */
 function bare(expression: string): string {
   for (let text = expression; ; ) {
     const found = /\[/.exec(text) ?? INTEGERS.exec(text);
@@ -27,7 +27,7 @@ function bare(expression: string): string {
   }
 }
 
-/** Whether an expression is a float, if these names are. */
+/** Whether an expression is a float, given the names of floats. */
 function isFloat(expression: string, names: ReadonlySet<string>): boolean {
   const kept = bare(expression);
   if (/\b\d+u\b/.test(kept)) return false;
@@ -37,7 +37,7 @@ function isFloat(expression: string, names: ReadonlySet<string>): boolean {
   );
 }
 
-/** Names that are declared as floats, fields of structures with the dot before them, or that get the value of one. */
+/** Names that are declared as floats (fields of structures with a dot before them) or initialized with one. */
 function floatNames(text: string, outside: ReadonlySet<string> = new Set()): Set<string> {
   const names = new Set(outside);
   const declared = (part: string, dot: string) => {
@@ -54,8 +54,8 @@ function floatNames(text: string, outside: ReadonlySet<string> = new Set()): Set
 }
 
 /**
- * Lines of WGSL text that compare floats, or choose among them by max, min and the like. A variable without a type has that of its value,
- * as far as that can be told without a compiler.
+ * Lines of WGSL text that compare floats, or select one by max, min and the like. Types of variables without a declared type are inferred
+ * from their values, as far as that is possible without a compiler.
  */
 export function floatDecisions(code: string): string[] {
   const [outside = '', ...functions] = `\n${code.replace(/\/\/.*$/gm, '')}`.split(/^(?=fn )/m);

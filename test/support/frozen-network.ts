@@ -18,13 +18,13 @@ import {
 } from '../../src/node.ts';
 import { drawImages } from './images.ts';
 
-// A small network whose beginning is frozen, for tests of the features that `cacheFeatures` keeps.
+// A small network with frozen first layers, for tests of `cacheFeatures`.
 
 export const SIZE = 22;
 export const SHAPE: [number, number, number] = [6, 6, 2];
 export const images = drawImages(SIZE, { classes: 3, shape: SHAPE });
 
-/** An extractor with a residual sum, its convolutions and batch norms in a model of its own. */
+/** An extractor with a residual sum; its convolutions and batch norms are in a nested model. */
 export function extractor(): Model {
   const x = input(SHAPE);
   const conv = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', kernelRegularizer: 'l2' }).apply(x);
@@ -33,7 +33,7 @@ export function extractor(): Model {
   return new Model({ inputs: x, outputs: new Add({ name: 'sum' }).apply([first, second]), name: 'extractor' });
 }
 
-/** What trains on the features: it draws numbers of its own, as another dropout does before that is never asked. */
+/** The trained layers. They include a dropout, after a frozen one whose output is not used. */
 export const head = (units = 3) => [
   new GlobalAveragePooling2D({ name: 'pooled' }),
   new Dropout(0.4),

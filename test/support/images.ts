@@ -1,7 +1,7 @@
 import type { ImageSet } from '../../src/node.ts';
 import { random } from './random.ts';
 
-/** Noise on a brightness that tells the class, so that there is something to learn. The same images every time. */
+/** Images with noise whose mean brightness depends on the class, so that they can be learned. The same images every time. */
 export function drawImages(
   size: number,
   { shape = [32, 32, 3], classes = 10 }: { shape?: [number, number, number]; classes?: number } = {},

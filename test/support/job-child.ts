@@ -12,28 +12,28 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Ends what a test has left. */
+/** Ends the processes that a test has left running. */
 export function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
   children.clear();
 }
 
 export interface Child {
-  /** What it printed so far. */
+  /** Its output so far. */
   out(): string;
-  /** Waits until it has printed that. */
+  /** Waits until it has printed `text`. */
   prints(text: string | RegExp): Promise<void>;
   /** SIGSTOP, SIGCONT and the like. */
   signal(name: NodeJS.Signals): void;
-  /** Ends it at once, as a power cut would. */
+  /** Kills it, as a power cut would. */
   kill(): Promise<void>;
-  /** Ends it in order. */
+  /** Asks it to end. */
   end(): Promise<number | null>;
   /** Waits until it ends by itself. */
   ended: Promise<number | null>;
 }
 
-/** Starts test/support/job-process.ts with these words, in a process of its own. */
+/** Starts test/support/job-process.ts with these arguments, in a separate process. */
 export async function startChild(words: string[], env: NodeJS.ProcessEnv = {}): Promise<Child> {
   built ??= bundle({ 'job-process': 'test/support/job-process.ts' }, folder);
   await built;

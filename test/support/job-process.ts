@@ -4,7 +4,7 @@ import { defineHandler } from '../../src/jobs/handler.ts';
 import { openQueue } from '../../src/jobs/queue.ts';
 import { serve } from '../../src/jobs/serve.ts';
 
-// A worker or a coordinator in a process of its own, which tests kill.
+// A worker or a coordinator in a separate process, which tests kill.
 //   serve URL STALL_SECONDS [NAME] [LOG]      does `sleep` jobs; LOG gets a line at each begin and end
 //   ask URL STALL_SECONDS COUNT MS            asks for COUNT sleeps of MS each, prints their results as JSON
 

@@ -1,7 +1,7 @@
 import { openDevice, pow, tensor } from '../../src/node.ts';
 
-// Run as a program of its own with --expose-gc (see gpu/pending.test.ts): devices are disposed while Dawn still has shaders to
-// check and a fence to answer, and all that nobody holds any more is collected at once.
+// Runs as a separate program with --expose-gc (see gpu/pending.test.ts): disposes devices while Dawn still has shaders to
+// check and a fence to resolve, and then collects garbage at once.
 for (let round = 0; round < 6; round++) {
   const device = await openDevice();
   const x = tensor(device, [1, 2], [2]);

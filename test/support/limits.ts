@@ -1,9 +1,9 @@
 import type { Device } from '../../src/node.ts';
 
-/** Makes a device tell other limits than its own until it is disposed: sizes need not be huge, then, to pass them. */
+/** Replaces limits of a device until it is disposed, so that small sizes exceed them. */
 export function tellLimits(device: Device, limits: Partial<Record<keyof GPUSupportedLimits, number>>): Disposable {
   const own = device.limits;
-  const told = new Proxy(own, { get: (target, name) => Reflect.get(limits, name) ?? Reflect.get(target, name) });
-  Object.assign(device, { limits: told });
+  const replaced = new Proxy(own, { get: (target, name) => Reflect.get(limits, name) ?? Reflect.get(target, name) });
+  Object.assign(device, { limits: replaced });
   return { [Symbol.dispose]: () => void Object.assign(device, { limits: own }) };
 }

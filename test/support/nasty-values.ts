@@ -3,10 +3,10 @@ import type { Device, Tensor } from '../../src/node.ts';
 /** Draws from [0, 1). */
 export type Draw = () => number;
 
-/** What a function among the nasty values throws: an error of the caller's own, which may come through as it is. */
+/** The error that a function among the nasty values throws: an error of the caller, which may be passed on unchanged. */
 export class OwnError extends Error {}
 
-/** Things on other devices, and on none. */
+/** Objects on other devices, and objects without a device. */
 export interface Strangers {
   tensors: readonly Tensor[];
   devices: readonly Device[];
@@ -38,7 +38,7 @@ function cyclicList(): unknown[] {
   return list;
 }
 
-/** A value that nobody should give, of the kinds that there are. */
+/** A random invalid value, of all kinds. */
 export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
   const of = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)]!;
   const makers: (() => unknown)[] = [
@@ -79,7 +79,7 @@ export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
     () =>
       new Proxy(of<object>([{}, [], () => {}]), {
         get(target, name) {
-          // What a promise resolves to is asked for `then`; and what a test prints, for its tag.
+          // Promises read `then` of the value they resolve to, and printing reads its tag.
           if (name === 'then' || typeof name === 'symbol') return Reflect.get(target, name);
           throw new Error('a proxy that throws');
         },
@@ -101,7 +101,7 @@ export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
   return of(makers)();
 }
 
-/** A list of which only one place is filled. */
+/** A sparse list with one element. */
 function sparse(length: number, place: number): number[] {
   const list = new Array(length);
   list[place] = 1;
@@ -112,7 +112,7 @@ function thrown(): never {
   throw new Error('a getter that throws');
 }
 
-/** A typed array whose memory was given away. */
+/** A typed array whose memory was transferred. */
 function detached(): Float32Array {
   const array = new Float32Array(4);
   structuredClone(array.buffer, { transfer: [array.buffer] });

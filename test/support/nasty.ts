@@ -1,4 +1,4 @@
-/** Every place in a value, as the keys that lead there. */
+/** The path of every node of a value, as a list of keys. */
 export function* placesIn(value: unknown, path: (string | number)[] = []): Generator<(string | number)[]> {
   if (path.length > 0) yield path;
   if (typeof value !== 'object' || value === null) return;
@@ -6,7 +6,7 @@ export function* placesIn(value: unknown, path: (string | number)[] = []): Gener
   for (const key of keys) yield* placesIn((value as Record<string | number, unknown>)[key], [...path, key]);
 }
 
-/** The value with another one at a place, or without it for `undefined`, as it comes out of a file. */
+/** Replaces the value at a path, or removes it for `undefined`, in JSON data. */
 export function changed<T>(value: T, path: readonly (string | number)[], to: unknown): T {
   const copy = structuredClone(value);
   let at = copy as Record<string | number, unknown>;
@@ -19,7 +19,7 @@ export function changed<T>(value: T, path: readonly (string | number)[], to: unk
 const named = (name: string, value: unknown) => JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`);
 const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
 
-/** What may stand in any place of a JSON file that somebody made to hurt. */
+/** Values that a malicious JSON file may have at any path. */
 export const nastyValues: readonly unknown[] = [
   ...[undefined, null, true, -1, 0, 1.5, 1e9, 2 ** 53, 1e300],
   ...['', 'map', '__proto__', 'constructor', 'x'.repeat(10_000)],

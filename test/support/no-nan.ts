@@ -1,8 +1,8 @@
 import type { Device } from '../../src/node.ts';
 
-// What a compiler may make of WGSL if it assumes that there is no NaN, as WGSL allows it and Metal's fast math does.
+// Simulates a compiler that assumes there is no NaN, as WGSL allows and Metal's fast math does.
 
-/** What a comparison of operands a and b becomes: the same for all numbers, and for NaN the other way round. */
+/** Negated opposite of each comparison: the same for all numbers, and the opposite for NaN. */
 const TURNED: Record<string, (a: string, b: string) => string> = {
   '<': (a, b) => `!(${a}>=${b})`,
   '>': (a, b) => `!(${a}<=${b})`,
@@ -12,7 +12,7 @@ const TURNED: Record<string, (a: string, b: string) => string> = {
   '!=': (a, b) => `((${a}<${b})|(${a}>${b}))`,
 };
 
-/** The place of the last character, from `at` on in steps of 1 or -1, of the operand that a comparison has there. */
+/** Index of the last character of a comparison's operand, from `at` on in steps of 1 or -1. */
 function endOfOperand(code: string, at: number, step: 1 | -1): number {
   const [opening, closing] = step === 1 ? ['([', ')]'] : [')]', '(['];
   let depth = 0;
@@ -21,16 +21,16 @@ function endOfOperand(code: string, at: number, step: 1 | -1): number {
     const c = code[i]!;
     if (closing!.includes(c) && depth-- === 0) break;
     if (opening!.includes(c)) depth++;
-    // Whatever binds less than a comparison: logic, assignments, statements.
+    // Operators with lower precedence than a comparison: logic, assignments, statements.
     if (depth === 0 && ('&|=,;{}'.includes(c) || code.slice(0, i + 1).endsWith('return'))) break;
   }
   return i - step;
 }
 
 /**
- * WGSL text in which every comparison is turned round: `a < b` into `!(a >= b)`. For integers, and for all floats but NaN, nothing
- * changes; each comparison with NaN has the other outcome. What a kernel makes of NaN nevertheless does not depend on comparisons of
- * floats. They are told from type parameters by the spaces around them. max, min and clamp stay: lavapipe's drop NaN as it is.
+ * Inverts every comparison of a WGSL text: `a < b` becomes `!(a >= b)`. Nothing changes for integers and for all floats but NaN, but
+ * each comparison with NaN has the opposite result. Kernels that are correct then do not depend on comparisons of NaN.
+ * Spaces distinguish comparisons from type parameters. max, min and clamp stay: lavapipe's drop NaN already.
  */
 export function assumeNoNaN(code: string): string {
   let text = code.replace(/\/\/.*$/gm, '');
@@ -46,7 +46,7 @@ export function assumeNoNaN(code: string): string {
   }
 }
 
-/** Has all kernels of a device, which has compiled none yet, compiled from texts in which comparisons are turned round. */
+/** Makes a device, which has compiled no kernels yet, compile all kernels with inverted comparisons. */
 export function turnComparisons(device: Device): Device {
   const { gpu } = device;
   const create = gpu.createShaderModule.bind(gpu);

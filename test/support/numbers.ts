@@ -1,6 +1,6 @@
 import { Flatten, type Numbers, Sequential } from '../../src/node.ts';
 
-/** Lists in lists of this shape, with the numbers from 0 on in row-major order. */
+/** Nested lists of this shape, with the numbers from 0 on in row-major order. */
 export function nested(shape: readonly number[], from = 0): Numbers {
   const [length = 0, ...rest] = shape;
   const size = rest.reduce((product, n) => product * n, 1);
@@ -8,5 +8,5 @@ export function nested(shape: readonly number[], from = 0): Numbers {
 }
 export const row = (size: number) => Float32Array.from({ length: size }, (_, i) => i);
 
-/** A model that hands its samples on, so that what it predicts is what it was given. */
+/** A model that returns its samples unchanged. */
 export const through = (inputShape: number[]) => new Sequential([new Flatten({ inputShape })]);

@@ -14,7 +14,7 @@ import { withoutGradient } from './without-gradient.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const TABLE = `${root}docs/OPERATORS.md`;
 
-/** What was seen of an operator while it was compared with its reference. */
+/** Observations of an operator while it was compared with its reference. */
 export interface Measured {
   /** Names of the kernels that ran, forward and backward. */
   kernels: ReadonlySet<string>;
@@ -36,7 +36,7 @@ function referenceFile(operator: string): string {
   return 'test/reference/index.ts';
 }
 
-/** What the tape itself runs, whatever the operator. */
+/** Kernels that the tape itself runs, for any operator. */
 const TAPE = ['accumulate', 'fill'];
 const code = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(', ');
 

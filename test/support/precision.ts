@@ -2,8 +2,8 @@ import { expect } from 'vitest';
 import type { Device } from '../../src/node.ts';
 import { expectSameBits } from './compare.ts';
 
-// How far off f32 functions may be in WGSL: https://www.w3.org/TR/WGSL/#concrete-float-accuracy, here stated once for all tests. Software
-// adapters are far better, and tests hold them to that; a card may use up what the specification allows.
+// Accuracy of f32 functions in WGSL: https://www.w3.org/TR/WGSL/#concrete-float-accuracy, defined once for all tests. Software
+// adapters are far better, and tests require that of them; GPUs may be as inaccurate as the specification allows.
 
 /** The distance from |x| to the next f32. */
 export const ulp = (x: number): number => 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x) || 2 ** -126)), -126) - 23);

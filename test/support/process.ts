@@ -7,7 +7,7 @@ import { bundle } from '../../scripts/build.mjs';
 
 const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
-/** Bundles a module of this repository for Node before the file's tests. Returns where it then lies. */
+/** Bundles a module of this repository for Node before the file's tests. @returns the path of the bundle */
 export function bundled(entry: string): string {
   // Below node_modules, so that the bundle finds the packages it imports; not dist/, which may be in use.
   const folder = join(cache, `tilegrad-test-${process.pid}`);
@@ -17,7 +17,7 @@ export function bundled(entry: string): string {
 }
 
 export interface Ended {
-  /** Null where a signal ended it. */
+  /** Exit code; null if a signal ended the process. */
   code: number | null;
   signal: NodeJS.Signals | null;
   out: string;
@@ -25,17 +25,17 @@ export interface Ended {
 }
 
 interface RunOptions {
-  /** What runs `words`; default Node. */
+  /** Program that runs `words`; default Node. */
   command?: string;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   onError?: (err: string, interrupt: () => void) => void;
 }
 
-/** Runs a module in a process of its own until it ends by itself; `onError` sees stderr grow and may send a signal. */
+/** Runs a module in a separate process until it ends; `onError` gets the stderr so far and may send a signal. */
 export function runToEnd(words: string[], options: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    // Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+    // The user's data and tuner cache must not affect the tests.
     const env = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(cache, 'none'), ...options.env };
     const child = spawn(options.command ?? process.execPath, words, { env, cwd: options.cwd });
     const ended: Ended = { code: null, signal: null, out: '', err: '' };

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe } from 'vitest';
 
-/** A Redis of the tests' own: on a free port of this machine, without persistence unless asked for, and gone after them. */
+/** A Redis server for tests: on a free port of this machine, without persistence by default, stopped after the tests. */
 export interface TestRedis {
   port: number;
   url: string;
-  /** Ends it in order; with `appendonly` its data are on the disk then. */
+  /** Shuts it down; with `appendonly` its data are on the disk afterwards. */
   stop(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;

@@ -1,8 +1,8 @@
 import * as tg from '../../src/node.ts';
 
-/** Downloads, opens a device, or reads and writes files, of which 3 is one: whatever it is given. */
+/** Calls to skip: they download, open a device, or read and write files (3 is a file descriptor), whatever they are given. */
 const ACTIVE = /^(openDevice|fetchDataset|datasetStatus|load[A-Z]\w+|save[A-Z]\w+)$/;
-/** What nobody means: nothing, a number, options that there are not or of another type, an argument too many, an array, a layer for something else. */
+/** Wrong arguments: none, a number, unknown options or options of another type, an extra argument, an array, a layer in place of another value. */
 const ODD: readonly (readonly unknown[])[] = [
   [],
   [3],
@@ -42,7 +42,7 @@ const calls: Record<string, () => unknown> = {
   'a model that is not compiled': () => new tg.Sequential([new tg.Flatten({ inputShape: [2] })]).training,
 };
 
-/** What errors are called, by name and in text, and callbacks in backups. */
+/** Names of errors, by name and in text, and of callbacks in backups. */
 function names(): [string, string][] {
   const all = Object.entries(tg) as [string, unknown][];
   const errors = all.filter(([, one]) => (one as { prototype?: unknown }).prototype instanceof Error) as [
@@ -56,7 +56,7 @@ function names(): [string, string][] {
   ];
 }
 
-/** What whatever is exported throws where it is called as nobody means it, by call: names and messages of its typed errors. */
+/** Names and messages of the typed errors that each export throws for wrong arguments, by call. */
 export async function refusals(): Promise<[call: string, says: string][]> {
   const found = names();
   const attempt = async (label: string, call: () => unknown) => {
@@ -77,5 +77,5 @@ export async function refusals(): Promise<[call: string, says: string][]> {
     }
   }
   for (const [label, call] of Object.entries(calls)) await attempt(label, call);
-  return found.sort(([a], [b]) => (a < b ? -1 : Number(a > b))); // the order of exports is the bundler's
+  return found.sort(([a], [b]) => (a < b ? -1 : Number(a > b))); // bundlers change the order of exports
 }

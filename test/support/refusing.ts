@@ -1,17 +1,17 @@
 import { vi } from 'vitest';
 import type { Device } from '../../src/node.ts';
 
-/** Who refuses a pipeline: WebGPU's own rules, or the driver's compiler, which is an internal error. */
+/** Kind of refusal: by WebGPU's rules (validation), or by the driver's compiler (internal). */
 export type Refuser = 'validation' | 'internal';
 
-/** What an internal error says here. */
+/** Message of an internal error. */
 export const DRIVER_SAYS = 'vkCreateComputePipelines failed with VK_ERROR_UNKNOWN';
 
-/** An error of WebGPU with that text, which Deno's constructors do not take. */
+/** A WebGPU error with this text; Deno's constructors ignore it. */
 export const saying = <T extends GPUError>(error: T, message: string): T =>
   Object.defineProperty(error, 'message', { value: message });
 
-/** Refuses pipelines with such a label, until it is disposed. */
+/** Refuses pipelines with this label until it is disposed. */
 export function refusePipelines(
   { gpu }: Device,
   refuser: Refuser,
@@ -52,7 +52,7 @@ export function refusePipelines(
   };
 }
 
-/** Asks for 2^40 bytes instead of what is asked for, of which the caller hears nothing but the refusal, until it is disposed. */
+/** Requests 2^40 bytes in place of the requested buffer size until it is disposed, so that the buffer is refused. */
 export function refuseBuffers({ gpu }: Device): Disposable {
   const make = gpu.createBuffer.bind(gpu);
   const spy = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
@@ -63,7 +63,7 @@ export function refuseBuffers({ gpu }: Device): Disposable {
   return { [Symbol.dispose]: () => spy.mockRestore() };
 }
 
-/** What a call ends with, now or later. */
+/** The error of a call, synchronous or asynchronous. */
 export async function failure(attempt: () => unknown): Promise<Error> {
   try {
     await attempt();

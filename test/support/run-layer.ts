@@ -6,11 +6,11 @@ export interface LayerRun {
   x: NdArray;
   /** Upstream gradient of the output. */
   dout: NdArray;
-  /** By their names without the layer's, as drawn before the run. */
+  /** Initial weights by name, without the layer's name. */
   weights: Record<string, NdArray>;
   output: NdArray;
   dx: NdArray;
-  /** Of the trained weights. */
+  /** Gradients of the trainable weights. */
   gradients: Record<string, NdArray>;
   /** All weights after the run. */
   after: Record<string, NdArray>;

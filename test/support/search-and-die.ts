@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Callback, EarlyStopping, Hyperband, openDevice, RandomSearch } from '../../src/node.ts';
 import { buildModel, data, fit, withoutTimes } from '../search/small.ts';
 
-// Run as a program of its own (see search/resumed.test.ts) with the folder of a search, `random` or `hyperband`, and perhaps where it kills
+// Runs as a separate program (see search/resumed.test.ts) with the folder of a search, `random` or `hyperband`, and perhaps where it kills
 // itself: `step` after the third step of an epoch, `fit` when a trial's training has come to its end, `trial` when the trial is on
 // the disk; and of which trial and epoch. Prints what it came to, and which epochs of which trials it trained.
 const [directory = '', kind = '', event, trial, epoch] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..', 'shaders');
 
-/** Paths of all shaders by their name, which is that of the file without `.wgsl`. */
+/** Paths of all shaders by name: the file's name without `.wgsl`. */
 const paths = new Map(
   readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.wgsl'))
@@ -13,7 +13,7 @@ const paths = new Map(
 /** Names of all shaders. */
 export const shaderNames: readonly string[] = [...paths.keys()].sort();
 
-/** The text of a shader. @throws Error if there is none of that name */
+/** The text of a shader. @throws Error if there is no shader of that name */
 export function shaderText(name: string): string {
   const path = paths.get(name);
   if (path === undefined) throw new Error(`shaderText: there is no shader ${name} in shaders/`);

@@ -1,4 +1,4 @@
-/** When an implementation of WebGPU says that work is done, on a simulated clock in milliseconds. */
+/** When an implementation of WebGPU reports finished work, on a simulated clock in milliseconds. */
 export interface Lateness {
   /** Time at which it is seen that work was done which the GPU ended at `ended`, asked for at `asked`. */
   seenAt(ended: number, asked: number): number;
@@ -8,10 +8,10 @@ export interface Lateness {
   blocks?: boolean;
 }
 
-/** Each end is seen `ms` later. */
+/** Reports each end `ms` later. */
 export const late = (ms: number): Lateness => ({ seenAt: (ended, asked) => Math.max(ended, asked) + ms });
 
-/** Ends are seen at whole multiples of `ms` alone, as from a timer. */
+/** Reports ends only at multiples of `ms`, as from a timer. */
 export const atTicks = (ms: number): Lateness => ({
   seenAt: (ended, asked) => (Math.floor(Math.max(ended, asked) / ms) + 1) * ms,
 });
@@ -27,7 +27,7 @@ const MESSAGE_MS = 0.1;
 /** A queue of the GPU and a clock: time passes where the host computes (`compute`) and where all wait (`run`). */
 export class SimulatedQueue {
   clock = 0;
-  /** Time at which the GPU has done all that was submitted. */
+  /** Time at which the GPU has finished all submitted work. */
   busyUntil = 0;
   /** Milliseconds that the GPU has worked. */
   worked = 0;
@@ -41,7 +41,7 @@ export class SimulatedQueue {
     this.lateness = lateness;
   }
 
-  /** What `QueueWaits` needs of `GPUDevice.queue`. */
+  /** The part of `GPUDevice.queue` that `QueueWaits` uses. */
   readonly queue = {
     submit: (_commands: Iterable<unknown>): undefined => {
       if (this.encoded > 0) this.counts.submits++;
@@ -66,7 +66,7 @@ export class SimulatedQueue {
     },
   };
 
-  /** What `QueueWaits` needs of the clock. */
+  /** The clock for `QueueWaits`. */
   readonly timers = {
     now: () => this.clock,
     every: (ms: number, action: () => void) => {
@@ -83,12 +83,12 @@ export class SimulatedQueue {
     },
   };
 
-  /** The host computes for so long. */
+  /** Lets the host compute for `ms` milliseconds. */
   compute(ms: number): void {
     this.clock += ms;
   }
 
-  /** Adds work that the next submit hands over. */
+  /** Adds work to the next submit. */
   encode(ms: number): void {
     this.encoded += ms;
   }
@@ -130,7 +130,7 @@ export class SimulatedQueue {
     if (this.fences.delete(fence)) fence.resolve();
   }
 
-  /** Sees all that has ended, as a submit makes some implementations do. */
+  /** Reports all finished work, as some implementations do at a submit. */
   private look(asked: readonly Fence[]): void {
     for (const fence of asked) if (fence.ended <= this.clock) this.see(fence);
   }

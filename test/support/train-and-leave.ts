@@ -1,7 +1,7 @@
 import { Adam, Dense, Flatten, ImageLoader, openDevice, Sequential } from '../../src/node.ts';
 import { drawImages } from './images.ts';
 
-// Run as a program of its own (see node.test.ts): trains on one device after another, and then just comes to its end.
+// Runs as a separate program (see node.test.ts): trains on one device after another, then ends by itself.
 for (const seed of [1, 2]) {
   using device = await openDevice();
   using loader = new ImageLoader(device, drawImages(40, { shape: [4, 4, 1], classes: 2 }));

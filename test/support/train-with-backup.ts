@@ -13,8 +13,8 @@ import {
 } from '../../src/node.ts';
 import { drawImages } from './images.ts';
 
-// Run as a program of its own (see io/backup-killed.test.ts) with the path of a backup and, perhaps, the number of the step after
-// which it kills itself. Prints where it began and what it came to.
+// Runs as a separate program (see io/backup-killed.test.ts) with the path of a backup and, optionally, the number of the step after
+// which it kills itself. Prints the position at which it began, and its results.
 const [path, killAt] = process.argv.slice(2);
 const shape: [number, number, number] = [6, 6, 1];
 using device = await openDevice();

@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 
-/** Variants of convolutions that run on every adapter; the others exchange values between the lanes of a subgroup. */
+/** Variants of convolutions that run on every adapter; the others need subgroups. */
 const WITHOUT_SUBGROUPS: readonly string[] = ['naive', 'workgroup', 'matmul', 'winogradTiles', 'patches'];
 
 /** `test` of a variant of conv2d, skipped where the adapter has no subgroups and the variant needs them. */

@@ -29,7 +29,7 @@ function comparison(call: (a: Tensor, b: Tensor) => Tensor, holds: (a: number, b
   };
 }
 
-/** Operators whose results are no smooth functions of their inputs, beside the differentiable ones in `operators`. */
+/** Operators without gradient, in addition to the differentiable ones in `operators`. */
 export const withoutGradient = {
   argmax: {
     call: ([x], attrs) => tg.argmax(x!, attrs),

@@ -1,6 +1,6 @@
 import { writeFilesAtomic } from '../../src/base/atomic-file.ts';
 
-// Run as a program of its own (see atomic-file.test.ts) with the path of a file and what happens when its bytes are on the disk under
+// Runs as a separate program (see atomic-file.test.ts) with the path of a file and what happens when its bytes are on the disk under
 // another name, but not yet under its own: `die`, as by the kernel where memory runs out, or `wait`.
 const [path, then] = process.argv.slice(2) as [string, 'die' | 'wait'];
 const second = Object.defineProperty([`${path}.second`, ''], 1, {

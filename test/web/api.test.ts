@@ -102,7 +102,7 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
-  test('play, pause, step: snapshots tell of each', async () => {
+  test('play, pause, step: snapshots report each', async () => {
     const { api, snapshots, until } = await open(SMALL);
     api.play();
     expect(snapshots.at(-1)!.state).toBe('training');
@@ -124,7 +124,7 @@ describeOnDevice('the worker', () => {
     expect(notices).toEqual([]); // of the checkpoint of the network before
   });
 
-  test('configure: goes on from the checkpoint that an earlier page left', async () => {
+  test('configure: continues from the checkpoint of an earlier page', async () => {
     const store = memoryStore();
     const first = await open(SMALL, store);
     for (let i = 0; i < 3; i++) await first.api.step();
@@ -147,7 +147,7 @@ describeOnDevice('the worker', () => {
     expect(store.value).toBeUndefined();
   });
 
-  test('a checkpoint of another network is told of, and not used', async () => {
+  test('a checkpoint of another network is reported, and not used', async () => {
     const store = memoryStore();
     await (await open({ ...SMALL, layers: [9] }, store)).api.step();
     const { snapshots, notices } = await open(SMALL, store);
@@ -155,7 +155,7 @@ describeOnDevice('the worker', () => {
     expect(notices).toEqual([expect.stringMatching(/of another network \(.*layers=9.*\) and is not used/)]);
   });
 
-  test('a checkpoint that says it is of this network and is not is told of, and not used', async () => {
+  test('a checkpoint with the address of this network that is from another one is reported, and not used', async () => {
     const store = memoryStore();
     await (await open({ ...SMALL, layers: [9] }, store)).api.step();
     (store.value as Checkpoint).address = addressOf(SMALL);
@@ -177,7 +177,7 @@ describeOnDevice('the worker', () => {
       'a position behind the end',
       ({ state }: Checkpoint) => Object.assign(state.position, { epoch: 1, step: 10 ** 9 }),
     ],
-  ])('a checkpoint with %s is told of, and not used', async (_, damage) => {
+  ])('a checkpoint with %s is reported, and not used', async (_, damage) => {
     const store = memoryStore();
     await (await open(SMALL, store)).api.step();
     damage(store.value as Checkpoint);
@@ -294,7 +294,7 @@ describeOnDevice('the worker', () => {
     expect(right).toEqual(steps);
   });
 
-  test('a lost device is opened again, and training goes on from the last checkpoint', async () => {
+  test('a lost device is opened again, and training continues from the last checkpoint', async () => {
     const { api, snapshots, notices, until } = await open(SMALL);
     await api.step();
     await api.step();
@@ -310,7 +310,7 @@ describeOnDevice('the worker', () => {
     expect(api.current.step).toBe(3);
   });
 
-  test('a lost device is opened again while training, and training goes on by itself', async () => {
+  test('a device lost in training is opened again, and training continues by itself', async () => {
     const { api, failures, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 3);
@@ -320,7 +320,7 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
-  test('a device that is lost while a checkpoint is written: training goes on by itself', async () => {
+  test('a device that is lost while a checkpoint is written: training continues by itself', async () => {
     const store = memoryStore();
     const { api, failures, until } = await open(SMALL, store);
     const { set } = store;
@@ -345,7 +345,7 @@ describeOnDevice('the worker', () => {
     expect(api.current.isPlaying).toBe(true);
   });
 
-  test('a loss that is no number: said once, and training stops where no network has another', async () => {
+  test('a loss that is not a number: reported once, and training stops if no network has another', async () => {
     const wild = { ...SMALL, optimizer: 'sgd', rate: 10, penalty: 'l2', strength: 1 } as const;
     const { api, notices, until } = await open({ ...wild, replicas: 2 });
     const stopped = until(({ state, step }) => state === 'paused' && step > 0);
@@ -356,14 +356,14 @@ describeOnDevice('the worker', () => {
         /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
       ),
     ]);
-    await api.step(); // whoever wants to may go on
+    await api.step(); // it is possible to continue
     expect(notices).toHaveLength(1);
     await api.configure(wild);
     for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();
     expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
   });
 
-  test('a device that is lost while kernels are measured: training goes on by itself', async () => {
+  test('a device that is lost while kernels are measured: training continues by itself', async () => {
     const { api, failures, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 1);
@@ -383,7 +383,7 @@ describeOnDevice('the worker', () => {
     const first = api.measureKernels();
     const second = api.measureKernels(); // after the first
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(snapshots.at(-1)!.state).toBe('training'); // it goes on afterwards, so that the page offers to pause
+    expect(snapshots.at(-1)!.state).toBe('training'); // it continues afterwards, so that the page offers to pause
     const rests = until(({ state }) => state === 'paused');
     await api.pause();
     await rests;

@@ -71,7 +71,7 @@ describeInBrowser('the harness of the browser tests', () => {
     expect(await isSecure({ insecure: true })).toBe(false);
   });
 
-  test('gives each page a storage of its own, and shares it with pages beside', async () => {
+  test('gives each page separate storage, which other tabs of the page share', async () => {
     const first = await openPage(folder);
     await first.evaluate(`localStorage.setItem('key', 'value')`);
     const beside = await openBeside(first);

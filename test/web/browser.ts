@@ -49,7 +49,7 @@ export async function addressOf(folder: string, { path = 'index.html', insecure 
 }
 
 /**
- * Opens a file of a folder as a page with a profile, and so a storage, of its own. The end of the test closes it, and fails the test if
+ * Opens a file of a folder as a page with a separate profile and storage. The end of the test closes it, and fails the test if
  * the page or one of its workers threw, logged an error or a warning, or missed a file.
  */
 export async function openPage(folder: string, options: PageOptions = {}): Promise<Page> {

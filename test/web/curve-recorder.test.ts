@@ -39,7 +39,7 @@ test('addTraining: of thousands of points, some hundreds are kept, the last as i
   for (const { step, loss } of train) expect(Math.abs(loss[0]! - step)).toBeLessThanOrEqual(16); // 3000 steps are 7.5 a point
 });
 
-test('state and restore: go on as if never stopped', () => {
+test('state and restore: continue as if never stopped', () => {
   const first = new CurveRecorder();
   first.addTraining(1, 10, [metrics(2, 0)]);
   const second = new CurveRecorder();

@@ -20,7 +20,7 @@ const sampleOf = (name: Dataset['name']) => {
   return loadDataset(name, { dir });
 };
 
-/** Runs a program as its reader does, in a process of its own that has to end by itself. */
+/** Runs a program as a user does, in a separate process that must end by itself. */
 async function run(program: string): Promise<string> {
   const file = join(folder, 'train.mjs');
   writeFileSync(file, program);

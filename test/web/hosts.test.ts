@@ -22,7 +22,7 @@ describeInBrowser('a host', () => {
     },
   );
 
-  test('that allows only files of its own: nothing is refused', async () => {
+  test('that allows only its own files: nothing is refused', async () => {
     const page = await openWebPage('playground.html');
     const address = page.url();
     const isReady = () => expect.poll(() => page.locator('#play').isEnabled(), { timeout: 120_000 }).toBe(true);

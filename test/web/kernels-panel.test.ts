@@ -56,7 +56,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     expect(await openedKernel(page).isHidden()).toBe(true);
   });
 
-  test('training that rests for it goes on, and has the bits of one that was not measured', async () => {
+  test('training pauses for it and continues, with the bits of a training that was not measured', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     await training.train.click();

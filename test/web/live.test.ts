@@ -19,7 +19,7 @@ test('live: a call for each change, with the newest snapshot', async () => {
   expect(steps).toEqual([1, 3]);
 });
 
-test('live: a call that fails is told of, and the next change is shown', async () => {
+test('live: a call that fails is reported, and the next change is shown', async () => {
   const steps: number[] = [];
   const problems: unknown[] = [];
   const update = live(

@@ -32,7 +32,7 @@ async function trainsStill(training: TrainingPage): Promise<void> {
 }
 
 describeInBrowser('a lost device', () => {
-  test('is opened again in training, which goes on by itself with the same bits', async () => {
+  test('is opened again in training, which continues by itself with the same bits', async () => {
     const training = await TrainingPage.open();
     await training.train.click();
     await training.reachesStep(3);
@@ -104,7 +104,7 @@ describeInBrowser('the store of checkpoints', () => {
     await trainsStill(training);
   });
 
-  test('a full store is said, and training goes on', async () => {
+  test('a full store is reported, and training continues', async () => {
     const training = await TrainingPage.open();
     const devtools = await training.page.context().newCDPSession(training.page);
     const { origin } = new URL(training.page.url());
@@ -121,7 +121,7 @@ describeInBrowser('the store of checkpoints', () => {
     'throws as it is opened': `IDBFactory.prototype.open = () => { throw new DOMException('access is denied', 'SecurityError') }`,
     'is not there': `Object.defineProperty(self, 'indexedDB', { value: undefined })`,
   };
-  test.each(Object.keys(forbidden))('storage that %s is said, and training goes on', async (name) => {
+  test.each(Object.keys(forbidden))('storage that %s is reported, and training continues', async (name) => {
     const training = await TrainingPage.open(SMALL, inWorker(forbidden[name]!));
     await training.takeSteps(1);
     await says(training, /no checkpoint is kept/);

@@ -111,7 +111,7 @@ export class TrainingPage {
   }
 }
 
-/** Bits of all weights after so many steps without interruption, in a profile of its own. */
+/** Bits of all weights after `steps` steps without interruption, in a separate profile. */
 export async function bitsAfter(query: string, steps: number): Promise<number[][]> {
   const training = await TrainingPage.open(query);
   await training.inWorker(`(async () => { for (let i = 0; i < ${steps}; i++) await tilegrad.step(); })()`);

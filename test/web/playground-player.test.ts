@@ -111,7 +111,7 @@ describeOnDevice('playground player', () => {
     expect(surface(updates.at(-1))).toEqual(surface(updates[0]));
   });
 
-  test('configure while it plays: goes on playing with the new settings', async () => {
+  test('configure: continues playing with the new settings', async () => {
     const { player, settings, next } = await start();
     player.play();
     await next(({ look }) => look!.step >= 2);
@@ -134,7 +134,7 @@ describeOnDevice('playground player', () => {
     expect(updates.at(-1)!.look).toMatchObject({ step: 1, epoch: 1, test: null });
   });
 
-  test('a loss that is no number stops it, and says what to do', async () => {
+  test('a loss that is not a number stops it, with a notice of what to do', async () => {
     const { player, next } = await start({
       optimizer: 'sgd',
       activation: 'linear',
@@ -169,7 +169,7 @@ describeOnDevice('playground player', () => {
     expect(updates.at(-1)!.look).toEqual(other.updates.at(-1)!.look);
   });
 
-  test('a device lost while it plays: it goes on playing', async () => {
+  test('a device lost while it plays: it continues playing', async () => {
     const { player, devices, next } = await start();
     player.play();
     await next(({ look }) => look!.step >= 3);

@@ -104,7 +104,7 @@ describeOnDevice('a session', (device) => {
     model.dispose();
   });
 
-  test('restore: goes on with the same bits from any step', async () => {
+  test('restore: continues with the same bits from any step', async () => {
     for (const done of [3, 5, 6]) {
       const first = watch(device, SMALL);
       await takeSteps(first.session, done);

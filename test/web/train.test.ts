@@ -48,7 +48,7 @@ describeInBrowser('the page that trains', () => {
     expect(['2.40', '2.80', '3.20', '4.00']).toContain(labels[4]); // a round number above the first loss
   });
 
-  test('goes on after a reload where it was paused, with the bits of an uninterrupted training', async () => {
+  test('continues after a reload where it was paused, with the bits of an uninterrupted training', async () => {
     const training = await TrainingPage.open();
     await training.takeSteps(3);
     const curves = await pointsOf(training.page, 'train');
@@ -60,7 +60,7 @@ describeInBrowser('the page that trains', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, 5));
   });
 
-  test('goes on from the last checkpoint if the tab is closed in training, also at an address without settings', async () => {
+  test('continues from the last checkpoint if the tab is closed in training, also at an address without settings', async () => {
     const training = await TrainingPage.open();
     await training.train.click();
     await training.reachesStep(1);
