@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { main } from '../src/cli/cli.ts';
 import type { LazyModules } from '../src/cli/lazy-modules.ts';
 import { FakeIo } from './cli/fakes.ts';
-import { plain } from './data/pictures.ts';
+import { solidPng } from './data/pictures.ts';
 import { pretrainedFile } from './experiments/pretrained.ts';
 import { kerasModels, kerasSamples, unpacked } from './golden/files/files.ts';
 import { describeOnDevice } from './support/device.ts';
@@ -33,7 +33,7 @@ function writeFixtures() {
   for (let i = 0; i < 24; i++) {
     const [name, color] = i % 2 ? (['bluebell', [20, 30, 220 - i]] as const) : (['poppy', [220 - i, 30, 20]] as const);
     mkdirSync(join(folder, 'flowers', name), { recursive: true });
-    writeFileSync(join(folder, 'flowers', name, `${i}.png`), plain(color, 40 + i, 36));
+    writeFileSync(join(folder, 'flowers', name, `${i}.png`), solidPng(color, 40 + i, 36));
   }
   writeFileSync(join(folder, 'penguins.csv'), penguins());
 }

@@ -19,14 +19,14 @@ import { emptyCache, tempDir } from '../data/helpers.ts';
 import { closedAddress, cutAtHalf, HALF, type Handler, rejection, sends, serve, serves } from '../data/server.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { officialFile } from './official-file.ts';
-import { drawnWeights, publishedFile, type Values, write } from './weights.ts';
+import { publishedFile, randomWeights, type Values, write } from './weights.ts';
 
 const network = { alpha: 0.35, inputShape: [96, 96, 3], includeTop: false };
 const NAME = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5';
-const values = drawnWeights(mobileNetV2(network));
+const values = randomWeights(mobileNetV2(network));
 const file = await officialFile(values);
 /** Weights of another alpha; the values do not matter. */
-const wider = await officialFile(drawnWeights(mobileNetV2({ ...network, alpha: 0.5 })));
+const wider = await officialFile(randomWeights(mobileNetV2({ ...network, alpha: 0.5 })));
 
 function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
   const { weights } = model.plan(model.inputShape);
@@ -36,7 +36,7 @@ function expectInitial(model: Model, expected: ReadonlyMap<string, Values>) {
 }
 
 /** Sets an empty cache and no folder of weights. Returns the folder of downloads. */
-function nothingHere(weights = ''): string {
+function emptyFolders(weights = ''): string {
   const cache = emptyCache(); // unstubs all after the test
   vi.stubEnv('TILEGRAD_WEIGHTS', weights);
   return join(cache, 'mobilenet-v2');
@@ -50,7 +50,7 @@ const imagenet = (baseUrl: string, options: Partial<PretrainedMobileNetV2Options
     download: { baseUrl, retryDelay: 0, ...options.download },
   });
 
-const NOBODY = await closedAddress();
+const NO_SERVER = await closedAddress();
 
 test("mobileNetV2: 'imagenet' uses Keras's file names", () => {
   const names = ([1, 0.35, 1.4] as const).map((alpha) =>
@@ -65,50 +65,50 @@ test("mobileNetV2: 'imagenet' uses Keras's file names", () => {
 
 test("mobileNetV2: 'imagenet' takes a file from TILEGRAD_WEIGHTS, Keras's or safetensors, without a request", async () => {
   const folder = tempDir();
-  const downloads = nothingHere(folder);
+  const downloads = emptyFolders(folder);
   write(join(folder, NAME), file);
-  expectInitial(await imagenet(NOBODY), values);
+  expectInitial(await imagenet(NO_SERVER), values);
   vi.stubEnv('TILEGRAD_WEIGHTS', join(folder, 'other'));
   write(join(folder, 'other/mobilenet-v2', NAME), file); // where `tilegrad data fetch --data` puts it
-  expectInitial(await imagenet(NOBODY), values);
+  expectInitial(await imagenet(NO_SERVER), values);
   vi.stubEnv('TILEGRAD_WEIGHTS', folder);
   const top = { ...network, includeTop: true, inputShape: [160, 160, 3] };
-  const whole = drawnWeights(mobileNetV2(top), 2);
+  const whole = randomWeights(mobileNetV2(top), 2);
   const isHead = (name: string) => name.startsWith('predictions/');
   write(
     join(folder, 'mobilenet-v2-0.35-160-no-top.safetensors'),
     publishedFile(whole, (name) => !isHead(name)),
   );
-  expect((await rejection(imagenet(NOBODY, top))).message).toMatch(/cannot be downloaded/); // its head is not there
+  expect((await rejection(imagenet(NO_SERVER, top))).message).toMatch(/cannot be downloaded/); // its head is not there
   write(join(folder, 'mobilenet-v2-0.35-160-top.safetensors'), publishedFile(whole, isHead));
-  expectInitial(await imagenet(NOBODY, top), whole);
+  expectInitial(await imagenet(NO_SERVER, top), whole);
   expect(() => readdirSync(downloads)).not.toThrow(); // of the one that failed
   expect(readdirSync(downloads)).toEqual([]);
 });
 
 test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else 224, or that of `rows`", async () => {
   const folder = tempDir();
-  nothingHere(folder);
-  const of = (rows: number) => drawnWeights(mobileNetV2(network), rows);
+  emptyFolders(folder);
+  const of = (rows: number) => randomWeights(mobileNetV2(network), rows);
   for (const rows of [128, 224]) {
     write(join(folder, `mobilenet-v2-0.35-${rows}-no-top.safetensors`), publishedFile(of(rows)));
   }
-  expectInitial(await imagenet(NOBODY, { inputShape: [128, 128, 3] }), of(128));
-  expectInitial(await imagenet(NOBODY, { inputShape: [128, 96, 3] }), of(224));
-  expectInitial(await imagenet(NOBODY, { inputShape: [32, 32, 3] }), of(224));
-  expectInitial(await imagenet(NOBODY, { rows: 224 }), of(224));
-  const error = await rejection(imagenet(NOBODY)); // 96 x 96, whose file is not there: none of the others is taken for it
+  expectInitial(await imagenet(NO_SERVER, { inputShape: [128, 128, 3] }), of(128));
+  expectInitial(await imagenet(NO_SERVER, { inputShape: [128, 96, 3] }), of(224));
+  expectInitial(await imagenet(NO_SERVER, { inputShape: [32, 32, 3] }), of(224));
+  expectInitial(await imagenet(NO_SERVER, { rows: 224 }), of(224));
+  const error = await rejection(imagenet(NO_SERVER)); // 96 x 96, whose file is not there: none of the others is taken for it
   expect(error).toBeInstanceOf(DataError);
   expect(error.message).toContain(
     `TILEGRAD_WEIGHTS is ${folder}, which has no ${NAME}, and no mobilenet-v2-0.35-96-no-top.safetensors`,
   );
   expect(error.message).toContain('images of 128, 224 rows; give { rows: 224 } to use one');
-  const otherAlpha = await rejection(imagenet(NOBODY, { alpha: 0.5, rows: 224 }));
+  const otherAlpha = await rejection(imagenet(NO_SERVER, { alpha: 0.5, rows: 224 }));
   expect(otherAlpha.message).not.toContain('another checkpoint');
 });
 
 test("mobileNetV2: 'imagenet' downloads Keras's file into the cache once, with progress", async () => {
-  const downloads = nothingHere();
+  const downloads = emptyFolders();
   const { url, requests } = await serve(serves(file));
   const progress: DownloadProgress[] = [];
   const onProgress = (p: DownloadProgress) => progress.push(p);
@@ -117,14 +117,14 @@ test("mobileNetV2: 'imagenet' downloads Keras's file into the cache once, with p
   expect(readdirSync(downloads)).toEqual([NAME, `${NAME}.sha256`]);
   expect(progress[0]).toEqual({ file: NAME, received: 0, total: file.length });
   expect(progress.at(-1)).toEqual({ file: NAME, received: file.length, total: file.length });
-  expectInitial(await imagenet(NOBODY), values);
+  expectInitial(await imagenet(NO_SERVER), values);
   const top = { includeTop: true, download: { dir: tempDir() } };
   expect((await rejection(imagenet(url, top))).message).toMatch(/has 104 layers with weights, the model 105/);
   expect(requests.at(-1)!.url).toBe(`/d/${NAME.replace('_no_top', '')}`);
 });
 
 test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that the server ended early", async () => {
-  const downloads = nothingHere();
+  const downloads = emptyFolders();
   const stop = new AbortController();
   const cut = cutAtHalf(file);
   const { url, requests } = await serve(cut.handler, cut.handler, serves(file));
@@ -144,7 +144,7 @@ test.each<[string, Handler, RegExp]>([
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
   ['nothing', (request) => void request.socket.destroy(), /fetch failed/],
 ])("mobileNetV2: 'imagenet' refuses %s from the server, and what was there stays", async (_what, handler, message) => {
-  const downloads = nothingHere();
+  const downloads = emptyFolders();
   mkdirSync(downloads, { recursive: true });
   write(join(downloads, NAME), 'damaged');
   const { url } = await serve(handler);
@@ -156,7 +156,7 @@ test.each<[string, Handler, RegExp]>([
 });
 
 test("mobileNetV2: 'imagenet' checks the known size and checksum of a download", async () => {
-  const downloads = nothingHere();
+  const downloads = emptyFolders();
   const recorded = { rows: 224 as const };
   const name = NAME.replace('_96_', '_224_');
   const size = await serve(serves(file));
@@ -171,8 +171,8 @@ test("mobileNetV2: 'imagenet' checks the known size and checksum of a download",
 });
 
 test('mobileNetV2: without network and file, the error says what to fetch, from where, and where to put it', async () => {
-  const downloads = nothingHere();
-  const error = await rejection(imagenet(NOBODY, { alpha: 1, rows: 224 }));
+  const downloads = emptyFolders();
+  const error = await rejection(imagenet(NO_SERVER, { alpha: 1, rows: 224 }));
   expect(error).toBeInstanceOf(DataError);
   const name = 'mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5';
   expect(error.message).toContain(
@@ -182,25 +182,25 @@ test('mobileNetV2: without network and file, the error says what to fetch, from 
   expect(error.message).toContain('ECONNREFUSED');
   expect(error.message.match(/put it|TILEGRAD_WEIGHTS|as `weights`/g)).toEqual(['put it']);
   expect(error.cause).toBeUndefined(); // Node prints causes, so the message would appear twice
-  const other = await rejection(imagenet(NOBODY, { alpha: 0.5, includeTop: true }));
+  const other = await rejection(imagenet(NO_SERVER, { alpha: 0.5, includeTop: true }));
   expect(other.message).toContain('`npx tilegrad data fetch mobilenet-v2 --alpha 0.5 --rows 96 --top` on another');
   const folder = tempDir();
   vi.stubEnv('TILEGRAD_WEIGHTS', folder);
-  const here = await rejection(imagenet(NOBODY, { alpha: 1, rows: 224 }));
+  const here = await rejection(imagenet(NO_SERVER, { alpha: 1, rows: 224 }));
   expect(here.message.match(/put it .*/g)).toEqual([`put it at ${join(folder, name)}.`]);
   vi.stubEnv('TILEGRAD_WEIGHTS', write(join(folder, 'a.h5'), file));
-  const notFolder = await rejection(imagenet(NOBODY));
+  const notFolder = await rejection(imagenet(NO_SERVER));
   expect(notFolder).toBeInstanceOf(FileError);
   expect(notFolder.message).toBe(`TILEGRAD_WEIGHTS is ${join(folder, 'a.h5')}: it is a file; name its folder`);
   vi.stubEnv('TILEGRAD_WEIGHTS', '');
   vi.stubEnv('TILEGRAD_CACHE', join(folder, 'a.h5')); // no folder to download into
-  const unwritable = await rejection(imagenet(NOBODY));
+  const unwritable = await rejection(imagenet(NO_SERVER));
   expect(unwritable).toBeInstanceOf(FileError);
   expect(unwritable.message).toMatch(
     /put it into a folder, and set the environment variable TILEGRAD_WEIGHTS to that folder\./,
   );
   vi.stubEnv('TILEGRAD_WEIGHTS', join(tempDir(), 'nowhere'));
-  const missing = await rejection(imagenet(NOBODY));
+  const missing = await rejection(imagenet(NO_SERVER));
   expect(missing).toBeInstanceOf(FileError);
   expect(missing.message).toMatch(
     /cannot read the folder of TILEGRAD_WEIGHTS, .*nowhere: there is no such file or folder/,
@@ -230,15 +230,15 @@ test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
     /mobileNetV2: download: there is no option onProgres/,
   ],
 ])("mobileNetV2: 'imagenet' is refused for %s that there is not", async (_what, options, message) => {
-  nothingHere();
-  const error = await rejection(imagenet(NOBODY, options));
+  emptyFolders();
+  const error = await rejection(imagenet(NO_SERVER, options));
   expect(error).toBeInstanceOf(ArgumentError);
   expect(error.message).toMatch(message);
 });
 
 test('weightsStatus: lists the checkpoints in the cache, in the folder of --data, and in TILEGRAD_WEIGHTS', async () => {
   const folder = tempDir();
-  const downloads = nothingHere();
+  const downloads = emptyFolders();
   expect(await weightsStatus({})).toEqual([{ kind: 'cache', path: downloads, weights: [], problem: null }]);
   write(join(downloads, NAME), file);
   write(join(folder, 'mobilenet-v2-0.35-224-no-top.safetensors'), 'x');
@@ -287,7 +287,9 @@ test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of
     },
   );
   await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
-  const dense = await officialFile(drawnWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])));
+  const dense = await officialFile(
+    randomWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])),
+  );
   await refused(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
   const nested = await officialFile(new Map([...values.values()].map((value, i) => [`mobilenetv2/${i}`, value])));
   await refused(

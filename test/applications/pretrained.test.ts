@@ -18,7 +18,7 @@ import { tempDir } from '../data/helpers.ts';
 import { rejection } from '../data/server.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { drawnWeights, publishedFile, type Values, write } from './weights.ts';
+import { publishedFile, randomWeights, type Values, write } from './weights.ts';
 
 const small = { inputShape: [32, 32, 3], alpha: 0.35, classes: 10 };
 const trunk = { ...small, includeTop: false };
@@ -37,7 +37,7 @@ test('mobileNetV2: returns a model without weights, and a promise of one with we
     expect(model.built).toBe(false);
     expect(core.mobileNetV2({ ...trunk, weights }).countParams()).toBe(410_208);
   }
-  const bytes = publishedFile(drawnWeights(mobileNetV2(trunk)));
+  const bytes = publishedFile(randomWeights(mobileNetV2(trunk)));
   const promise: Promise<Model> = mobileNetV2({ ...trunk, weights: bytes });
   expect(promise).toBeInstanceOf(Promise);
   expect((await promise).built).toBe(false);
@@ -47,7 +47,7 @@ test('mobileNetV2: returns a model without weights, and a promise of one with we
 });
 
 describeOnDevice('mobileNetV2 with given weights', (device) => {
-  const values = drawnWeights(mobileNetV2(small));
+  const values = randomWeights(mobileNetV2(small));
   const trunkValues = new Map([...values].filter(([name]) => !isHead(name)));
   const withHead = publishedFile(values);
   const withoutHead = publishedFile(values, (name) => !isHead(name));
@@ -92,7 +92,7 @@ describeOnDevice('mobileNetV2 with given weights', (device) => {
 });
 
 test('mobileNetV2: throws for weights of another network, and names the difference', async () => {
-  const bytes = publishedFile(drawnWeights(mobileNetV2(trunk)));
+  const bytes = publishedFile(randomWeights(mobileNetV2(trunk)));
   const other = await rejection(mobileNetV2({ ...trunk, alpha: 0.5, weights: bytes }));
   expect(other).toBeInstanceOf(DataError);
   expect(other.message).toMatch(
@@ -108,11 +108,11 @@ test('mobileNetV2: throws for weights of another network, and names the differen
   const browser = await rejection(core.mobileNetV2({ ...small, weights: bytes }));
   expect(browser.message).toBe(top.message);
   expect(other.message).not.toContain('has no head');
-  const surplus = publishedFile(drawnWeights(mobileNetV2(small)));
+  const surplus = publishedFile(randomWeights(mobileNetV2(small)));
   expect((await rejection(mobileNetV2({ ...trunk, weights: surplus }))).message).toMatch(/the model lacks predictions/);
   const twice = await rejection(mobileNetV2({ ...trunk, weights: [bytes, bytes] }));
   expect(twice.message).toMatch(/weights\[1\]: Conv1\/kernel is in two of the files/);
-  const broken = drawnWeights(mobileNetV2(trunk));
+  const broken = randomWeights(mobileNetV2(trunk));
   broken.get('Conv_1/kernel')!.data[3] = Number.NaN;
   expect((await rejection(mobileNetV2({ ...trunk, weights: publishedFile(broken) }))).message).toMatch(
     /Conv_1\/kernel: value 3 is NaN/,

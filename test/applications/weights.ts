@@ -9,7 +9,7 @@ export interface Values {
 }
 
 /** Random values for all weights of a model, by their names. */
-export function drawnWeights(model: Model, seed = 1): Map<string, Values> {
+export function randomWeights(model: Model, seed = 1): Map<string, Values> {
   const { weights } = model.plan(model.inputShape);
   return new Map(
     weights.map(({ name, shape }, i) => {

@@ -18,7 +18,7 @@ const FILE = { name: 'f.bin', check };
 
 const fetchInto = (dir: string, url: string, options: DownloadOptions = {}) =>
   downloadFile([`${url}f.bin`], join(dir, 'f.bin'), FILE, { retryDelay: 0, ...options });
-const held = (dir: string) => readFileSync(join(dir, 'f.bin'));
+const storedBytes = (dir: string) => readFileSync(join(dir, 'f.bin'));
 
 describe('downloadFile, for a file without published size and checksum', () => {
   test('takes the size that the server states, and stores the checksum next to the file', async () => {
@@ -26,7 +26,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     const dir = tempDir();
     const progress: DownloadProgress[] = [];
     expect(await fetchInto(dir, url, { onProgress: (p) => progress.push(p) })).toBe('downloaded');
-    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
     expect(readFileSync(join(dir, 'f.bin.sha256'), 'utf8')).toBe(`${SUM}  f.bin\n`); // as sha256sum -c reads it
     expect(progress[0]).toEqual({ file: 'f.bin', received: 0, total: CONTENT.length });
@@ -45,14 +45,14 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readdirSync(dir)).toEqual(['f.bin.part']);
     await fetchInto(dir, url);
     expect(requests.map(({ range }) => range)).toEqual([undefined, `bytes=${HALF}-`]);
-    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
 
     const cut = cutAtHalf();
     const again = await serve(cut.handler, good);
     const other = tempDir();
     await fetchInto(other, again.url, { onProgress: cut.onProgress });
     expect(again.requests.map(({ range }) => range)).toEqual([undefined, `bytes=${HALF}-`]);
-    expect(Buffer.compare(held(other), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(other), CONTENT)).toBe(0);
   });
 
   test('downloads again a part that is complete, or longer than the file', async () => {
@@ -61,7 +61,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
       const dir = tempDir();
       writeFileSync(join(dir, 'f.bin.part'), new Uint8Array(length));
       await fetchInto(dir, url);
-      expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+      expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     }
   });
 
@@ -72,7 +72,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     const error = await rejection(fetchInto(dir, url));
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toMatch(/could not download f\.bin:\n.*f\.bin: .*is no such file/);
-    expect(held(dir).toString()).toBe('old');
+    expect(storedBytes(dir).toString()).toBe('old');
     expect(readdirSync(dir)).toEqual(['f.bin']);
     expect(requests).toHaveLength(1);
   });
@@ -83,7 +83,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     writeFileSync(join(dir, 'f.bin.part'), 'what a log-in page said');
     await fetchInto(dir, url);
     expect(requests.map(({ range }) => range)).toEqual(['bytes=23-', undefined]);
-    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
   });
 
   /** A server with ETags, which resumes only the same version (RFC 9110); a `careless` one always resumes. */
@@ -109,7 +109,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
       const name = { ...FILE, check: async () => {} };
       const { onProgress } = cut;
       await downloadFile([`${url}f.bin`], join(dir, 'f.bin'), name, { retryDelay: 0, onProgress });
-      expect(Buffer.compare(held(dir), OTHER)).toBe(0);
+      expect(Buffer.compare(storedBytes(dir), OTHER)).toBe(0);
       expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
       expect(requests[1]).toMatchObject({ range: `bytes=${HALF}-`, version: '"a"' });
     },
@@ -130,7 +130,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     await fetchInto(dir, url, { onProgress: ({ received }) => begun.push(received) });
     expect(begun[0]).toBe(HALF);
     expect(requests).toHaveLength(2);
-    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
@@ -174,9 +174,9 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toContain(`wrong checksum ${checksum('sha256', OTHER)}, expected sha256:${SUM}`);
     expect(error.message).toContain(`stored in ${join(dir, 'f.bin.sha256')} by the first download`);
-    expect(Buffer.compare(held(dir), OTHER)).toBe(0); // the old one stays
+    expect(Buffer.compare(storedBytes(dir), OTHER)).toBe(0); // the old one stays
     expect(await fetchInto(dir, url)).toBe('downloaded');
-    expect(Buffer.compare(held(dir), CONTENT)).toBe(0);
+    expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     expect(requests).toHaveLength(3);
   });
 });

@@ -22,7 +22,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { tempDir } from './helpers.ts';
-import { folderOf, plain, png } from './pictures.ts';
+import { folderOf, png, solidPng } from './pictures.ts';
 
 const [RED, GREEN, BLUE] = [[200, 10, 20], [5, 180, 30], [1, 2, 240]] as const; // biome-ignore format: as a row
 /** The color that fills each image. */
@@ -31,11 +31,11 @@ const colors = ({ images, size }: ImageSet) =>
 
 test('imageFolder: one class for each folder, sorted by name, with subfolders; skips files that are not pictures', async () => {
   const dir = folderOf({
-    'dog/2.png': plain(BLUE),
-    'dog/10.PNG': plain(RED),
-    'dog/puppies/a.jpeg': await sharp(plain(GREEN)).jpeg({ quality: 100 }).toBuffer(),
+    'dog/2.png': solidPng(BLUE),
+    'dog/10.PNG': solidPng(RED),
+    'dog/puppies/a.jpeg': await sharp(solidPng(GREEN)).jpeg({ quality: 100 }).toBuffer(),
     'dog/notes.txt': 'of the dogs',
-    'cat/b.png': plain(GREEN),
+    'cat/b.png': solidPng(GREEN),
     'cat/.hidden.png': 'none',
     'cat/._b.png': 'of a system',
     'cat/Thumbs.db': 'of another',
@@ -59,7 +59,7 @@ test('imageFolder: one class for each folder, sorted by name, with subfolders; s
 
 test('imageFolder: sorts by code units of the normalized names', async () => {
   const names = ['ä.png', 'Z.png', 'a.png', 'b\u0301.png', 'e\u0301.png', 'f.png', '\u{1f600}.png', '\uff21.png'];
-  const dir = folderOf(Object.fromEntries(names.map((name, i) => [`e\u0301te\u0301/${name}`, plain([i, 0, 0])])));
+  const dir = folderOf(Object.fromEntries(names.map((name, i) => [`e\u0301te\u0301/${name}`, solidPng([i, 0, 0])])));
   const { files, classes } = await imageFolder(dir);
   expect(classes).toEqual(['\u00e9t\u00e9']); // composed, as in source text
   expect(files.map((path) => path.split(/[/\\]/).at(-1)!.normalize('NFC'))).toEqual(
@@ -70,7 +70,7 @@ test('imageFolder: sorts by code units of the normalized names', async () => {
 test('imageFolder: keeps the order of more pictures than are decoded at the same time', async () => {
   const files = Array.from({ length: 30 }, (_, i) => [
     `${'ab'[i % 2]}/${String(i).padStart(2, '0')}.png`,
-    plain([i, 0, 0], 8 + 40 * (i % 3), 8),
+    solidPng([i, 0, 0], 8 + 40 * (i % 3), 8),
   ]);
   const seen: number[] = [];
   const { images, labels } = await imageFolder(folderOf(Object.fromEntries(files)), {
@@ -84,29 +84,31 @@ test('imageFolder: keeps the order of more pictures than are decoded at the same
 });
 
 test('imageFolder: classNames selects and orders folders; labels: null loads all pictures without labels', async () => {
-  const dir = folderOf({ 'a/1.png': plain(RED), 'b/1.png': plain(GREEN), 'c/d/1.png': plain(BLUE) });
+  const dir = folderOf({ 'a/1.png': solidPng(RED), 'b/1.png': solidPng(GREEN), 'c/d/1.png': solidPng(BLUE) });
   const chosen = await imageFolder(dir, { classNames: ['c', 'a'] });
   expect([chosen.classes, [...chosen.labels], colors(chosen)]).toEqual([
     ['c', 'a'],
     [0, 1],
     [BLUE, RED],
   ]);
-  writeFileSync(join(dir, '0.png'), plain(GREEN));
+  writeFileSync(join(dir, '0.png'), solidPng(GREEN));
   const all = await imageFolder(dir, { labels: null });
   expect([all.classes, [...all.labels], colors(all)]).toEqual([[], [], [GREEN, RED, GREEN, BLUE]]);
 });
 
 test('imageFolder: loads a class of one picture, for which a stratified split throws', async () => {
-  const images = await imageFolder(folderOf({ 'a/1.png': plain(RED), 'a/2.png': plain(RED), 'b/1.png': plain(BLUE) }));
+  const images = await imageFolder(
+    folderOf({ 'a/1.png': solidPng(RED), 'a/2.png': solidPng(RED), 'b/1.png': solidPng(BLUE) }),
+  );
   expect([...images.labels]).toEqual([0, 0, 1]);
   const split = () => trainTestSplit(images, { testSize: 0.4, stratify: true });
   expect(split).toThrow(DataError);
   expect(split).toThrow(/class b has a single sample, but stratify needs one for each part/);
 });
 
-const picture = plain(RED);
+const picture = solidPng(RED);
 const jpeg = () =>
-  sharp(plain(RED, 64, 64))
+  sharp(solidPng(RED, 64, 64))
     .jpeg()
     .toBuffer();
 
@@ -147,7 +149,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
   ['a PNG that begins, and no more', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
   [
     'different sizes',
-    { 'a/1.png': picture, 'b/2.png': plain(RED, 5, 4) },
+    { 'a/1.png': picture, 'b/2.png': solidPng(RED, 5, 4) },
     {},
     /2\.png is 4 x 5 \(height x width\), but .*1\.png is 4 x 4; give size/,
   ],
@@ -171,7 +173,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
     {},
     /test, train, look like parts of a data set/,
   ],
-  ['a large picture', { 'a/1.png': plain(RED, 8, 8) }, { maxPixels: 63 }, /1\.png has 8 x 8 pixels, more than 63/],
+  ['a large picture', { 'a/1.png': solidPng(RED, 8, 8) }, { maxPixels: 63 }, /1\.png has 8 x 8 pixels, more than 63/],
   [
     'a bomb',
     { 'a/1.png': png(4, 4, 'gray', Array(16).fill(0), { claims: [60_000, 60_000] }) },
@@ -245,14 +247,14 @@ test.each<[option: string, value: unknown, says: RegExp]>([
   ['validationSplit', 0.2, /no option validationSplit; trainTestSplit/],
   ['batchSize', 4, /no option batchSize; give batchSize to fit/],
 ])('ArgumentError: %s of %j', async (option, value, says) => {
-  const dir = folderOf({ 'a/1.png': plain(RED, 8, 8), 'b/1.png': plain(RED, 8, 8) });
+  const dir = folderOf({ 'a/1.png': solidPng(RED, 8, 8), 'b/1.png': solidPng(RED, 8, 8) });
   await expect(imageFolder(dir, { [option]: value })).rejects.toThrow(ArgumentError);
   await expect(imageFolder(dir, { [option]: value })).rejects.toThrow(says);
 });
 
 test('imageFolder: throws for links to pictures; followLinks follows them, but not in circles', async () => {
-  const outside = folderOf({ 'x/1.png': plain(BLUE) });
-  const dir = folderOf({ 'a/1.png': plain(RED), 'a/notes.txt': '' });
+  const outside = folderOf({ 'x/1.png': solidPng(BLUE) });
+  const dir = folderOf({ 'a/1.png': solidPng(RED), 'a/notes.txt': '' });
   symlinkSync(join(dir, 'a/notes.txt'), join(dir, 'a/more.txt'));
   expect((await imageFolder(dir)).size).toBe(1); // a link to another file is skipped
   symlinkSync(join(outside, 'x/1.png'), join(dir, 'a/2.png'));
@@ -263,15 +265,15 @@ test('imageFolder: throws for links to pictures; followLinks follows them, but n
   expect(await imageFolder(dir, { followLinks: true })).toMatchObject({ size: 3, classes: ['a', 'b'] });
   symlinkSync(dir, join(dir, 'a/loop'), 'dir');
   await expect(imageFolder(dir, { followLinks: true })).rejects.toThrow(/loop is a link to one of its parent folders/);
-  const broken = folderOf({ 'a/1.png': plain(RED) });
+  const broken = folderOf({ 'a/1.png': solidPng(RED) });
   symlinkSync(join(broken, 'gone.png'), join(broken, 'a/2.png'));
   await expect(imageFolder(broken, { followLinks: true })).rejects.toThrow(FileError);
 });
 
 test('imageFolder: a folder named .png is a folder', async () => {
-  const dir = folderOf({ 'a.png/1.png': plain(RED) });
+  const dir = folderOf({ 'a.png/1.png': solidPng(RED) });
   mkdirSync(join(dir, 'a.png/x.jpg'));
-  writeFileSync(join(dir, 'a.png/x.jpg/2.png'), plain(BLUE));
+  writeFileSync(join(dir, 'a.png/x.jpg/2.png'), solidPng(BLUE));
   expect(await imageFolder(dir)).toMatchObject({ size: 2, classes: ['a.png'] });
 });
 
@@ -319,7 +321,7 @@ describeOnDevice('pictures of a folder', (device) => {
     const files: [string, Buffer][] = [];
     for (const [name, color] of Object.entries({ red: RED, green: GREEN, blue: BLUE })) {
       for (let i = 0; i < 6; i++)
-        files.push([`${name}/${i}.png`, plain(color.map((v) => Math.max(0, v - 9 * i)) as never, 6, 5 + i)]);
+        files.push([`${name}/${i}.png`, solidPng(color.map((v) => Math.max(0, v - 9 * i)) as never, 6, 5 + i)]);
     }
     const images = await imageFolder(folderOf(Object.fromEntries(files)), { size: [4, 4] });
     const { train, test } = trainTestSplit(images, { testSize: 6, stratify: true });
@@ -333,7 +335,7 @@ describeOnDevice('pictures of a folder', (device) => {
     expect((await model.evaluate(held)).accuracy).toBe(1);
     expect(images.classes).toEqual(['blue', 'green', 'red']);
     expect((await confusionMatrix(model, held)).counts).toEqual([[2, 0, 0], [0, 2, 0], [0, 0, 2]]); // biome-ignore format: as rows
-    const unknown = await imageFolder(folderOf({ 'x.png': plain(GREEN, 9, 9) }), { size: [4, 4], labels: null });
+    const unknown = await imageFolder(folderOf({ 'x.png': solidPng(GREEN, 9, 9) }), { size: [4, 4], labels: null });
     const [blue, green, red] = await model.predict(new ImageLoader(device, unknown));
     expect(green).toBeGreaterThan(Math.max(blue!, red!));
     for (const made of [data, held, model]) made.dispose();

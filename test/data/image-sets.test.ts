@@ -38,7 +38,7 @@ const withThrowing = (field: keyof ImageSet) =>
     },
   });
 /** Detached bytes, as after a transfer to a worker. */
-function givenAway(length: number): Uint8Array {
+function detached(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   return bytes;
@@ -46,7 +46,7 @@ function givenAway(length: number): Uint8Array {
 type ErrorClass = new (...of: never[]) => Error;
 
 /** Invalid sets: every function that takes a set throws for them. */
-const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = [
+const invalidSets: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = [
   ['nothing', undefined, ArgumentError, /takes a set of images.*but was given undefined/],
   ['a path', 'data/mnist', ArgumentError, /takes a set of images.*but was given "data\/mnist"/],
   ['a whole data set', { train: set(), test: set() }, ArgumentError, /give its train or its test part/],
@@ -67,7 +67,7 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
   ['an heir of bytes', set({ images: Object.create(Uint8Array.prototype) }), ArgumentError, /images must be/],
   ['a proxy of labels', set({ labels: new Proxy(new Uint8Array(4), {}) }), ArgumentError, /labels must be/],
   ['an heir of labels', set({ labels: Object.create(Uint8Array.prototype) }), ArgumentError, /labels must be/],
-  ['images given away', set({ images: givenAway(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
+  ['images given away', set({ images: detached(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
   ['too few floats', set({ images: new Float32Array(23) }), DataError, /need 24 numbers.*there are 23 and 4/],
   ['labels without classes', set({ classes: [], labels: new Uint8Array(4) }), ArgumentError, /classes must be/],
   ['classes without labels', set({ labels: new Uint8Array(0) }), DataError, /and 4 labels.* 24 and 0/],
@@ -130,7 +130,7 @@ const broken: [what: string, set: unknown, error: ErrorClass, says: RegExp][] = 
   ['two classes of one name', set({ classes: ['a', 'a'] }), DataError, /two classes are called "a"/],
 ];
 
-const takers: [what: string, take: (images: ImageSet) => unknown][] = [
+const consumers: [what: string, take: (images: ImageSet) => unknown][] = [
   ['firstImages', (images) => firstImages(images, 5)],
   ['pickImages', (images) => pickImages(images, [0])],
   ['chooseClasses', (images) => chooseClasses(images, ['a'])],
@@ -139,7 +139,7 @@ const takers: [what: string, take: (images: ImageSet) => unknown][] = [
 ];
 
 /** The error that a call throws; undefined if it throws none. */
-function thrownBy(call: () => unknown): Error | undefined {
+function errorOf(call: () => unknown): Error | undefined {
   try {
     call();
     return undefined;
@@ -148,23 +148,26 @@ function thrownBy(call: () => unknown): Error | undefined {
   }
 }
 
-function expectRefusals(name: string, take: (images: ImageSet) => unknown) {
-  for (const [what, images, error, says] of broken) {
-    const thrown = thrownBy(() => take(images as ImageSet));
+function expectErrors(name: string, take: (images: ImageSet) => unknown) {
+  for (const [what, images, error, says] of invalidSets) {
+    const thrown = errorOf(() => take(images as ImageSet));
     expect(thrown, what).toBeInstanceOf(error);
     expect(thrown!.message, what).toMatch(says);
     expect(thrown!.message, what).toMatch(new RegExp(`^${name}: `));
   }
 }
 
-test.each(takers)('%s: checks every field of a set of images, and begins its messages with its name', (name, take) => {
-  expectRefusals(name, take);
-});
+test.each(consumers)(
+  '%s: checks every field of a set of images, and begins its messages with its name',
+  (name, take) => {
+    expectErrors(name, take);
+  },
+);
 
 test('standardization: checks sets of images', () => {
-  for (const [what, images, error, says] of broken) {
+  for (const [what, images, error, says] of invalidSets) {
     if (typeof images !== 'object' || !('images' in images!)) continue;
-    const thrown = thrownBy(() => standardization(images as ImageSet));
+    const thrown = errorOf(() => standardization(images as ImageSet));
     expect(thrown, what).toBeInstanceOf(error);
     expect(thrown!.message, what).toMatch(says);
   }
@@ -353,7 +356,7 @@ describeOnDevice('a failed upload', (device) => {
 
   test('ImageLoader: checks every field, allocates nothing for a broken set, and leaves the device usable', () => {
     const { bytesAllocated } = device.counters;
-    expectRefusals('ImageLoader', (images) => new ImageLoader(device, images));
+    expectErrors('ImageLoader', (images) => new ImageLoader(device, images));
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 

@@ -61,7 +61,7 @@ function reference({ width, height, data }: ReturnType<typeof imageData>, [h, w]
     return [...channels.map((of) => (a > 0 ? of(y, x) / a : 0)), 255 * a];
   }).flat();
 }
-const off = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =>
+const maxDifference = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =>
   Math.max(
     ...Array.from(pixels, (value, i) => Math.abs(value - expected[i]!)),
     Math.abs(pixels.length - expected.length),
@@ -104,13 +104,13 @@ test.each<[from: [number, number], to: [number, number]]>([
     const picture = drawn(width, height, 3, alpha);
     const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
     expect(shape).toEqual([...size, 4]);
-    expect(off(images, reference(picture, size))).toBeLessThan(0.51);
+    expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
   }
 });
 
 test.each(golden.resize.to)('to $size as Pillow resizes, within its rounding', ({ size, rgb }) => {
   const { images } = imagesFrom([opaque(5, 7, golden.resize.rgb)], { size: size as [number, number] });
-  expect(off(images, rgb)).toBeLessThanOrEqual(1);
+  expect(maxDifference(images, rgb)).toBeLessThanOrEqual(1);
 });
 
 test('colors of transparent pixels have no effect; fully transparent pixels are the background', () => {
@@ -158,7 +158,7 @@ test.each([
     const options = { size: [16, 24], cropToAspectRatio } as const;
     const file = png(width, height, 'rgba', picture.data);
     const { images } = await imageFolder(folderOf({ 'a/1.png': file }), options);
-    expect(off(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(most);
+    expect(maxDifference(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(most);
   },
 );
 

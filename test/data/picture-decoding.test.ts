@@ -5,11 +5,11 @@ import golden from '../golden/files/pictures.json' with { type: 'json' };
 import { chunk, folderOf, png } from './pictures.ts';
 
 /** The pixels of one picture, read from a folder. */
-async function decoded(name: string, bytes: Uint8Array, options: ImageFolderOptions = {}) {
+async function decode(name: string, bytes: Uint8Array, options: ImageFolderOptions = {}) {
   const { images, shape } = await imageFolder(folderOf({ [`a/${name}`]: bytes }), options);
   return { shape, pixels: [...images] };
 }
-const off = (pixels: readonly number[], expected: ArrayLike<number>) =>
+const maxDifference = (pixels: readonly number[], expected: ArrayLike<number>) =>
   Math.max(...pixels.map((value, i) => Math.abs(value - expected[i]!)), Math.abs(pixels.length - expected.length));
 const fromBase64 = (text: string) => Uint8Array.from(Buffer.from(text, 'base64'));
 
@@ -19,37 +19,37 @@ const rgba = Array.from({ length: 5 * 3 * 4 }, (_, i) =>
 );
 
 test('PNG in RGB: the bytes that were written', async () => {
-  expect(await decoded('a.png', png(5, 3, 'rgb', rgb))).toEqual({ shape: [3, 5, 3], pixels: rgb });
+  expect(await decode('a.png', png(5, 3, 'rgb', rgb))).toEqual({ shape: [3, 5, 3], pixels: rgb });
 });
 
 test('PNG in gray: three equal channels, or one', async () => {
   const gray = [0, 1, 127, 128, 254, 255];
   const file = png(3, 2, 'gray', gray);
-  expect((await decoded('a.png', file)).pixels).toEqual(gray.flatMap((v) => [v, v, v]));
-  expect(await decoded('a.png', file, { colorMode: 'grayscale' })).toEqual({ shape: [2, 3, 1], pixels: gray });
+  expect((await decode('a.png', file)).pixels).toEqual(gray.flatMap((v) => [v, v, v]));
+  expect(await decode('a.png', file, { colorMode: 'grayscale' })).toEqual({ shape: [2, 3, 1], pixels: gray });
 });
 
 test('PNG of 1 bit and of a palette', async () => {
   expect(
-    (await decoded('a.png', png(8, 1, 'gray', [0b10110001], { depth: 1 }), { colorMode: 'grayscale' })).pixels,
+    (await decode('a.png', png(8, 1, 'gray', [0b10110001], { depth: 1 }), { colorMode: 'grayscale' })).pixels,
   ).toEqual([1, 0, 1, 1, 0, 0, 0, 1].map((bit) => 255 * bit));
   const colors = [255, 0, 0, 0, 200, 7];
   const palette = png(3, 1, 'palette', [1, 0, 1], { more: [chunk('PLTE', Uint8Array.from(colors))] });
-  expect((await decoded('a.png', palette)).pixels).toEqual([0, 200, 7, 255, 0, 0, 0, 200, 7]);
+  expect((await decode('a.png', palette)).pixels).toEqual([0, 200, 7, 255, 0, 0, 0, 200, 7]);
 });
 
 test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: the upper eight bits', async (kind) => {
   const values = [0, 255, 256, 257, 511, 32767, 32768, 65279, 65280, 65535, 4096, 12345];
   const bytes = values.flatMap((v) => [v >> 8, v & 255]);
   const width = kind === 'rgb' ? 4 : 12;
-  const { pixels } = await decoded('a.png', png(width, 1, kind, bytes, { depth: 16 }));
+  const { pixels } = await decode('a.png', png(width, 1, kind, bytes, { depth: 16 }));
   const eight = values.map((v) => v >> 8);
   expect(pixels).toEqual(kind === 'rgb' ? eight : eight.flatMap((v) => [v, v, v]));
 });
 
 test('alpha: kept in RGBA, else blended with white or another background', async () => {
   const file = png(5, 3, 'rgba', rgba);
-  expect(await decoded('a.png', file, { colorMode: 'rgba' })).toEqual({ shape: [3, 5, 4], pixels: rgba });
+  expect(await decode('a.png', file, { colorMode: 'rgba' })).toEqual({ shape: [3, 5, 4], pixels: rgba });
   for (const background of [undefined, [10, 200, 30] as const]) {
     const behind = background ?? [255, 255, 255];
     const over = Array.from({ length: 45 }, (_, i) => {
@@ -57,25 +57,25 @@ test('alpha: kept in RGBA, else blended with white or another background', async
       const alpha = rgba[at + 3]! / 255;
       return Math.round(alpha * rgba[at + c]! + (1 - alpha) * behind[c]!);
     });
-    const { pixels } = await decoded('a.png', file, background ? { background } : {});
-    expect(off(pixels, over)).toBeLessThanOrEqual(1); // halves may be rounded either way
+    const { pixels } = await decode('a.png', file, background ? { background } : {});
+    expect(maxDifference(pixels, over)).toBeLessThanOrEqual(1); // halves may be rounded either way
   }
 });
 
 test("gray of colors is Pillow's luma", async () => {
   const file = png(5, 7, 'rgb', golden.resize.rgb);
-  expect((await decoded('a.png', file, { colorMode: 'grayscale' })).pixels).toEqual(golden.resize.luma);
+  expect((await decode('a.png', file, { colorMode: 'grayscale' })).pixels).toEqual(golden.resize.luma);
 });
 
 test.each(['jpeg', 'progressive'] as const)('JPEG (%s): the same pixels as Pillow', async (kind) => {
   const { file, rgb: expected } = golden[kind];
-  const { shape, pixels } = await decoded('a.jpg', fromBase64(file));
+  const { shape, pixels } = await decode('a.jpg', fromBase64(file));
   expect(shape).toEqual([16, 16, 3]);
-  expect(off(pixels, fromBase64(expected))).toBeLessThanOrEqual(2);
+  expect(maxDifference(pixels, fromBase64(expected))).toBeLessThanOrEqual(2);
 });
 
 test('JPEG in CMYK: white, red, cyan, black', async () => {
-  const { pixels, shape } = await decoded('a.JPEG', fromBase64(golden.cmyk));
+  const { pixels, shape } = await decode('a.JPEG', fromBase64(golden.cmyk));
   expect(shape).toEqual([8, 32, 3]);
   const block = (i: number) => pixels.slice(3 * (8 * i + 4), 3 * (8 * i + 4) + 3) as [number, number, number];
   expect(Math.min(...block(0))).toBeGreaterThan(245);
@@ -115,8 +115,8 @@ test.each(Object.keys(ORIENTATIONS).map(Number))(
       const [y, x] = ORIENTATIONS[orientation]!(Math.floor(i / w), i % w, h, w);
       return rgb.slice(3 * (y * width + x), 3 * (y * width + x) + 3);
     }).flat();
-    expect(await decoded('a.png', file)).toEqual({ shape: [h, w, 3], pixels: seen });
-    expect(await decoded('a.png', file, { size: [h, w] })).toEqual({ shape: [h, w, 3], pixels: seen });
+    expect(await decode('a.png', file)).toEqual({ shape: [h, w, 3], pixels: seen });
+    expect(await decode('a.png', file, { size: [h, w] })).toEqual({ shape: [h, w, 3], pixels: seen });
   },
 );
 
@@ -130,40 +130,40 @@ test.each([
 ])('of an animation, %s, the first picture is taken', async (name, make) => {
   const file = await make();
   expect((await sharp(file).metadata()).pages).toBe(2);
-  expect(await decoded(name, file)).toEqual({ shape: [2, 2, 3], pixels: frames.slice(0, 12) });
+  expect(await decode(name, file)).toEqual({ shape: [2, 2, 3], pixels: frames.slice(0, 12) });
 });
 
 test('an animated PNG: the default picture', async () => {
   const control = Buffer.alloc(8);
   control.writeUInt32BE(1);
-  expect((await decoded('a.png', png(5, 3, 'rgb', rgb, { more: [chunk('acTL', control)] }))).pixels).toEqual(rgb);
+  expect((await decode('a.png', png(5, 3, 'rgb', rgb, { more: [chunk('acTL', control)] }))).pixels).toEqual(rgb);
 });
 
 test('the format is that of the content, not of the file name', async () => {
-  expect((await decoded('a.jpg', png(5, 3, 'rgb', rgb))).pixels).toEqual(rgb);
+  expect((await decode('a.jpg', png(5, 3, 'rgb', rgb))).pixels).toEqual(rgb);
 });
 
 test.each(golden.resize.to)('bilinear to $size as Pillow resizes, within rounding', async ({ size, rgb: expected }) => {
-  const { shape, pixels } = await decoded('a.png', png(5, 7, 'rgb', golden.resize.rgb), {
+  const { shape, pixels } = await decode('a.png', png(5, 7, 'rgb', golden.resize.rgb), {
     size: size as [number, number],
   });
   expect(shape).toEqual([...size, 3]);
-  expect(off(pixels, expected)).toBeLessThanOrEqual(1);
+  expect(maxDifference(pixels, expected)).toBeLessThanOrEqual(1);
 });
 
 test('stretches by default; crops the center with cropToAspectRatio', async () => {
   // Columns red, green, green, blue, all 2 high.
   const columns = [[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]]; // biome-ignore format: as a row
   const file = png(4, 2, 'rgb', [...columns, ...columns].flat());
-  const cropped = await decoded('a.png', file, { size: 2, cropToAspectRatio: true });
+  const cropped = await decode('a.png', file, { size: 2, cropToAspectRatio: true });
   expect(cropped).toEqual({ shape: [2, 2, 3], pixels: [0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0] });
-  const { pixels } = await decoded('a.png', file, { size: 2 });
+  const { pixels } = await decode('a.png', file, { size: 2 });
   expect(pixels[0]).toBeGreaterThan(100); // red is in it
   expect(pixels[5]).toBeGreaterThan(100); // and blue
 });
 
 test('nearest: takes unchanged pixels', async () => {
-  const { pixels } = await decoded('a.png', png(2, 1, 'gray', [10, 200]), {
+  const { pixels } = await decode('a.png', png(2, 1, 'gray', [10, 200]), {
     size: [2, 4],
     interpolation: 'nearest',
     colorMode: 'grayscale',

@@ -54,7 +54,7 @@ export function png(
 }
 
 /** A PNG of one color. */
-export const plain = (color: readonly [number, number, number], width = 4, height = 4): Buffer =>
+export const solidPng = (color: readonly [number, number, number], width = 4, height = 4): Buffer =>
   png(
     width,
     height,

@@ -16,7 +16,7 @@ import {
 } from '../../src/node.ts';
 
 /** Images whose first byte is their index and whose second is their label, so that a mix-up is detected. */
-function numbered(labels: number[], classes = ['cat', 'dog', 'bird']): ImageSet {
+function numberedImages(labels: number[], classes = ['cat', 'dog', 'bird']): ImageSet {
   const size = labels.length;
   return {
     images: Uint8Array.from({ length: 2 * size }, (_, i) => (i % 2 === 0 ? i / 2 : labels[(i - 1) / 2]!)),
@@ -30,7 +30,7 @@ const numbersOf = ({ images }: ImageSet) => Array.from(images.filter((_, i) => i
 const counts = ({ labels, classes }: ImageSet) => classes.map((_, c) => labels.filter((label) => label === c).length);
 
 /** 30 cats, 15 dogs, 6 birds. */
-const set = numbered(Array.from({ length: 51 }, (_, i) => (i < 30 ? 0 : i < 45 ? 1 : 2)));
+const set = numberedImages(Array.from({ length: 51 }, (_, i) => (i < 30 ? 0 : i < 45 ? 1 : 2)));
 
 test('trainTestSplit: has every image once, with its label; reproducible by seed', () => {
   const { train, test: apart } = trainTestSplit(set, { testSize: 0.2, seed: 42 });
@@ -67,7 +67,7 @@ test.each([0, 1, -0.1, 1.5, Number.NaN, 51, '0.2'])('trainTestSplit: throws for 
 });
 
 test('trainTestSplit: throws if training would never see a class', () => {
-  const rare = numbered([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+  const rare = numberedImages([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
   const tries = Array.from({ length: 30 }, (_, seed) => () => trainTestSplit(rare, { testSize: 0.5, seed }));
   const errors = tries.flatMap((attempt) => {
     try {
@@ -88,7 +88,7 @@ test('trainTestSplit: throws if training would never see a class', () => {
     /leaves 2 training samples, but 3 classes need one each/,
   );
   // A class without any images is not an error.
-  expect(trainTestSplit(numbered([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
+  expect(trainTestSplit(numberedImages([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
 });
 
 test('firstImages, pickImages: images, labels and files of the given indices', () => {
@@ -120,7 +120,7 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['a number there is not', () => chooseClasses(set, [3]), ArgumentError, /no class 3/],
   ['one twice', () => chooseClasses(set, ['dog', 1]), ArgumentError, /dog was given twice/],
   ['none', () => chooseClasses(set, []), ArgumentError, /list of classes/],
-  ['one without images', () => chooseClasses(numbered([0, 1]), ['bird']), DataError, /no image of class bird/],
+  ['one without images', () => chooseClasses(numberedImages([0, 1]), ['bird']), DataError, /no image of class bird/],
   ['too many of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than count, 7/],
   ['no number', () => choosePerClass(set, 0), ArgumentError, /positive integer/],
   ['a range upside down', () => scaleTo(1, 0), ArgumentError, /ascending/],

@@ -261,14 +261,14 @@ describeOnDevice('variants of reductions', (device) => {
     );
   }
 
-  const normalised = fc
+  const normalized = fc
     .record({ rows: one(rowCounts), channels: one([1, 2, 3, 4, 6, 8, 31, 32, 33, 36, 64]), nan: fc.boolean(), seed })
     .filter(({ rows, channels }) => rows * channels < 40_000);
 
   for (const variant of batchNormVariants) {
     withVariant(variant)(`statistics of a batch and the sums of their gradient: ${variant}`, async () => {
       await fc.assert(
-        fc.asyncProperty(normalised, async ({ rows, channels, nan, seed }) => {
+        fc.asyncProperty(normalized, async ({ rows, channels, nan, seed }) => {
           // A mean far from 0, where a variance by squares would cancel.
           const x = map(drawLike([MODELS, rows, channels], seed), (value) => Math.fround(value + 1000));
           const dy = drawLike([MODELS, rows, channels], seed + 1);

@@ -20,18 +20,18 @@ import { random } from '../support/random.ts';
 
 /** What determines the numbers of the layers here. */
 const SEEDS = [4, 2 ** 40 + 1, 9];
-const PLACE = 2;
+const LAYER_INDEX = 2;
 const STEP = 5;
 const drawOf = (replica: number, image: number): ImageDraw => ({
   seed: SEEDS[replica]!,
-  layer: PLACE,
+  layer: LAYER_INDEX,
   step: STEP,
   image,
 });
 const FILLS: Fill[] = ['constant', 'nearest', 'reflect', 'wrap'];
 const FILL_VALUE = 0.375;
 /** Positions are multiples of 2^-16 of a pixel: rounding adds half a unit, and the drawn number less than one more. */
-const NEAR = 2 ** -15;
+const POSITION_TOLERANCE = 2 ** -15;
 
 type Bounds = readonly [number, number];
 /** A layer of each kind, and its map for the numbers of an image, by the image's height and width. */
@@ -115,7 +115,7 @@ describeOnDevice('random layers of images', (device) => {
       const y = layer.call(input, {
         weights: [],
         training: true,
-        random: { seed: SEEDS.slice(0, replicas), layer: PLACE, step: STEP },
+        random: { seed: SEEDS.slice(0, replicas), layer: LAYER_INDEX, step: STEP },
       });
       y.backward(tg.tensor(device, joined(dy), planned, { models: replicas }));
       return { y, dx: input.grad! };
@@ -161,7 +161,7 @@ describeOnDevice('random layers of images', (device) => {
           const sampled = { fill: fillMode, nearest: false, fillValue: FILL_VALUE };
           const expected = sampleImages(images, dy[r]!, size, places(layer, shape, r), sampled);
           // In each direction, a position error e gives an error of e times the difference of two pixels.
-          const atol = 4 * NEAR * (most(images) + FILL_VALUE);
+          const atol = 4 * POSITION_TOLERANCE * (most(images) + FILL_VALUE);
           expectClose(y[r]!.data, expected.y.data, { rtol: 2e-6, atol }, `replica ${r}`);
           // The error of an input pixel's gradient grows with the number of output pixels that use it.
           const ones = ndarray(
@@ -172,7 +172,7 @@ describeOnDevice('random layers of images', (device) => {
           expectClose(
             dx[r]!.data,
             expected.dx.data,
-            { rtol: 2e-6, atol: 8 * NEAR * most(dy[r]!) * Math.max(1, counts) },
+            { rtol: 2e-6, atol: 8 * POSITION_TOLERANCE * most(dy[r]!) * Math.max(1, counts) },
             `gradient of replica ${r}`,
           );
         }
@@ -192,7 +192,11 @@ describeOnDevice('random layers of images', (device) => {
           for (const [r, images] of x.entries()) {
             // If a position is halfway between two pixels, rounding decides: such output pixels are skipped, and must be few.
             const isHalfway = (n: number, row: number, column: number) =>
-              places(layer, shape, r)(n)(row, column).some((at) => Math.abs(at - Math.floor(at) - 0.5) < NEAR);
+              places(
+                layer,
+                shape,
+                r,
+              )(n)(row, column).some((at) => Math.abs(at - Math.floor(at) - 0.5) < POSITION_TOLERANCE);
             const sampled = { fill: fillMode, nearest: true, fillValue: FILL_VALUE };
             const expected = sampleImages(images, dy[r]!, size, places(layer, shape, r), sampled);
             const [, h, w, channels] = shape;

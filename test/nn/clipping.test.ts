@@ -27,7 +27,7 @@ import { drawLike } from '../support/operator-cases.ts';
 const SHAPES = [[7, 9], [128], [1], [70, 64]];
 
 /** The clipped gradients: what a step of SGD with rate 1 subtracts from zero weights. */
-async function clipped(device: Device, options: ClipOptions, gradients: readonly NdArray[], frozen = -1) {
+async function runClipped(device: Device, options: ClipOptions, gradients: readonly NdArray[], frozen = -1) {
   const optimizer = new SGD({ learningRate: 1, ...options });
   const layerOf = (k: number) => ({ trainable: k !== frozen });
   const specs = SHAPES.map((shape, k) => ({ name: `w${k}`, shape, initializer: zeros, layer: layerOf(k) }));
@@ -66,7 +66,7 @@ describeOnDevice('gradient clipping', (device) => {
     for (const frozen of [-1, 0, 3]) {
       const gradients = draw();
       const counted = gradients.map((g, k) => (k === frozen ? map(g, () => 0) : g));
-      const { steps, dispatches } = await clipped(device, options, gradients, frozen);
+      const { steps, dispatches } = await runClipped(device, options, gradients, frozen);
       clip(counted, options).forEach((expected, k) => {
         expectClose(steps[k]!, expected.data, { rtol: 1e-6 }, `weight ${k}, frozen ${frozen}`);
       });
@@ -76,7 +76,7 @@ describeOnDevice('gradient clipping', (device) => {
 
   test('clipping: leaves missing gradients missing', async () => {
     for (const options of [{ clipNorm: 1 }, { globalClipNorm: 1 }, { clipValue: 1 }]) {
-      const { steps } = await clipped(device, options, zero);
+      const { steps } = await runClipped(device, options, zero);
       expect(steps.flat().every((step) => step === 0)).toBe(true);
     }
   });
@@ -84,7 +84,7 @@ describeOnDevice('gradient clipping', (device) => {
   test('clipping: NaN makes all gradients of its norm NaN; infinity behaves as in Keras', async () => {
     const withOne = (value: number) => draw().map((g, k) => map(g, (x, i) => (k === 1 && i === 5 ? value : x)));
     const spoilt = async (options: ClipOptions, value: number) =>
-      (await clipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
+      (await runClipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
     const all = SHAPES.map((shape) => shape.reduce((a, b) => a * b, 1));
     expect(await spoilt({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
     expect(await spoilt({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
@@ -92,7 +92,7 @@ describeOnDevice('gradient clipping', (device) => {
     // inf * (1 / inf) is NaN; the other elements of that weight become 0.
     expect(await spoilt({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
     expect(await spoilt({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
-    const { steps } = await clipped(device, { clipValue: 0.25 }, withOne(-Infinity));
+    const { steps } = await runClipped(device, { clipValue: 0.25 }, withOne(-Infinity));
     expect(steps[1]![5]).toBe(-0.25);
   });
 

@@ -52,7 +52,7 @@ import {
 } from '../../src/index.ts';
 
 /** Converts to text and back, as a file does. */
-const again = (model: Model, customLayers = {}) =>
+const roundTrip = (model: Model, customLayers = {}) =>
   modelFromConfig(JSON.parse(JSON.stringify(modelConfig(model))), customLayers);
 
 /** A layer of each kind, with options that differ from the defaults. */
@@ -147,20 +147,20 @@ test.each(Object.entries(layers))('%s: getConfig restores its options', (kind, l
   const x = input(shape);
   const model = new Model({ inputs: x, outputs: layer.apply(x), name: 'outer' });
   expect(layer.kind).toBe(kind);
-  expectSameLayers(again(model), model);
+  expectSameLayers(roundTrip(model), model);
 });
 
 test.each(Object.entries(merges))('%s: getConfig restores it', (_, layer) => {
   const x = input(shape);
   const model = new Model({ inputs: x, outputs: layer.apply([x, x]) });
-  expectSameLayers(again(model), model);
+  expectSameLayers(roundTrip(model), model);
 });
 
 test('Sequential: getConfig restores a layer that it contains twice', () => {
   const shared = new Dense({ units: 4 });
   const layers = [new Flatten({ inputShape: [2, 2] }), shared, new Activation('tanh'), shared];
   const model = new Sequential(layers, 'stack');
-  const back = again(model);
+  const back = roundTrip(model);
   expect(back).toBeInstanceOf(Sequential);
   expect(back.title).toBe('stack');
   expectSameLayers(back, model);
@@ -174,7 +174,7 @@ test('Model: getConfig restores branches, shared layers, nested models and froze
   const sum = new Add().apply([convolution.apply(x), convolution.apply(convolution.apply(x)), x]);
   const both = new Concatenate().apply([head.apply(sum), head.apply(x)]);
   const model = new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
-  const back = again(model);
+  const back = roundTrip(model);
   expectSameLayers(back, model);
   expect(back.layers).toHaveLength(5);
   const inner = back.getLayer('sequential') as Model;
@@ -192,14 +192,14 @@ test.each<[name: string, initializer: Initializer]>([
   ['glorotNormal', initializers.glorotNormal],
 ])('an initializer of tilegrad comes back with its numbers: %s', (_, kernelInitializer) => {
   const model = new Sequential([new Dense({ units: 3, kernelInitializer, inputShape: [4] })]);
-  const [kernel] = again(model).plan([4]).weights;
+  const [kernel] = roundTrip(model).plan([4]).weights;
   const draw = (initializer: Initializer) => [...initializer([4, 3], new RandomStream(1, 'initializer', 0))];
   expect(draw(kernel!.initializer)).toEqual(draw(kernelInitializer));
 });
 
 test('MobileNetV2: getConfig restores it', () => {
   const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 10 });
-  expectSameLayers(again(model), model);
+  expectSameLayers(roundTrip(model), model);
 });
 
 class Scale extends Layer {
@@ -219,9 +219,9 @@ class Scale extends Layer {
 
 const scaled = () => new Sequential([new Flatten({ inputShape: [3] }), new Scale({ by: 3 })]);
 test("customLayers: restores a user's class, and the message names it if it is missing", () => {
-  expect((again(scaled(), { Scale }).layers[1] as Scale).by).toBe(3);
-  expect(() => again(scaled())).toThrow(ArgumentError);
-  expect(() => again(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
+  expect((roundTrip(scaled(), { Scale }).layers[1] as Scale).by).toBe(3);
+  expect(() => roundTrip(scaled())).toThrow(ArgumentError);
+  expect(() => roundTrip(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
 });
 
 class Doubled extends Lambda {
@@ -234,7 +234,7 @@ class Doubled extends Lambda {
   }
 }
 test('Lambda: getConfig restores a subclass', () => {
-  const back = again(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
+  const back = roundTrip(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
   expect(back.layers[0]).toBeInstanceOf(Doubled);
   expect(back.outputShape).toEqual([3]);
 });

@@ -115,7 +115,7 @@ const functions: Record<string, Maker> = {
   'schedules.warmUp': withOptions({ steps: 1, target: 1 }),
 };
 /** Classes that only tilegrad instantiates, or that are base classes. */
-const APART = ['Device', 'Layer', 'SymbolicTensor', 'Tensor', 'WeightCopy'];
+const EXCLUDED = ['Device', 'Layer', 'SymbolicTensor', 'Tensor', 'WeightCopy'];
 
 const exportOf = (name: string): unknown => {
   const [space, member] = name.split('.') as [string, string?];
@@ -128,7 +128,7 @@ function make(name: string, args: readonly unknown[]): unknown {
   return isClass(value) ? new value(...args) : (value as unknown as (...args: unknown[]) => unknown)(...args);
 }
 
-function refusesMore(name: string, { args, options }: Maker): void {
+function expectSurplusError(name: string, { args, options }: Maker): void {
   expect(make(name, args)).toBeDefined();
   for (const more of [{ reduction: 'sum' }, null, 0, false, () => {}]) {
     const surplus = () => make(name, [...args, more]);
@@ -146,14 +146,14 @@ function refusesMore(name: string, { args, options }: Maker): void {
     expect(() => make(name, [...args.slice(0, -1), none])).toThrow(ArgumentError);
 }
 
-test.each(Object.entries({ ...classes, ...functions }))('%s: throws for surplus arguments', refusesMore);
+test.each(Object.entries({ ...classes, ...functions }))('%s: throws for surplus arguments', expectSurplusError);
 
 test('the table has every exported class, and every function that creates a part of a training', () => {
   const loaders = ['ArrayLoader', 'ImageLoader'];
   const found = Object.entries(exported).filter(
     ([, value]) => isClass(value) && !((value as { prototype: unknown }).prototype instanceof Error),
   );
-  expect(found.map(([name]) => name).sort()).toEqual([...Object.keys(classes), ...loaders, ...APART].sort());
+  expect(found.map(([name]) => name).sort()).toEqual([...Object.keys(classes), ...loaders, ...EXCLUDED].sort());
   const made = Object.entries({ initializers, regularizers, schedules }).flatMap(([space, members]) =>
     Object.keys(members).map((name) => `${space}.${name}`),
   );

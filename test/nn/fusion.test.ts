@@ -81,7 +81,7 @@ const STACKS: Record<
 };
 
 /** Stacks that must not be fused, because something else reads or computes a value between the layers. */
-const APART: Record<string, { layers: () => Layer[]; has: string[] }> = {
+const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
   'more zeros than padding has': {
     layers: () => [new ZeroPadding2D({ padding: 2 }), depthwise(), new Flatten()],
     has: ['copy_view'],
@@ -145,7 +145,7 @@ function drawWeights(device: Device, model: Model): void {
 }
 
 /** Calls the layers of a stack separately. */
-function oneByOne(model: Model, x: Tensor, training: boolean): Tensor {
+function callSeparately(model: Model, x: Tensor, training: boolean): Tensor {
   let first = 0;
   return model.plannedLayers.reduce((y, { layer, weights: specs }) => {
     const weights = model.weights.slice(first, first + specs.length).map(({ tensor }) => tensor);
@@ -205,7 +205,7 @@ describeOnDevice('fused layers', (device) => {
         [false, inference],
       ] as const) {
         drawWeights(device, model);
-        const apart = await run(model, (x) => oneByOne(model, x, isTraining), { isTaped: isTraining });
+        const apart = await run(model, (x) => callSeparately(model, x, isTraining), { isTaped: isTraining });
         const statistics = () => Promise.all(model.nonTrainableWeights.map(({ tensor }) => tensor.data()));
         const moved = await statistics();
         drawWeights(device, model);
@@ -220,10 +220,10 @@ describeOnDevice('fused layers', (device) => {
     },
   );
 
-  test.each(Object.keys(APART))('%s: layers are computed separately', async (name) => {
-    const { layers, has } = APART[name]!;
+  test.each(Object.keys(UNFUSED))('%s: layers are computed separately', async (name) => {
+    const { layers, has } = UNFUSED[name]!;
     const model = built(layers());
-    const apart = await run(model, (x) => oneByOne(model, x, false), { isTaped: false });
+    const apart = await run(model, (x) => callSeparately(model, x, false), { isTaped: false });
     const whole = await run(model, (x) => model.call(x), { isTaped: false });
     expectSameBits(whole.output, apart.output);
     for (const kernel of has) expect(whole.kernels).toContain(kernel);

@@ -329,14 +329,14 @@ describeOnDevice('weights given before build', (device: Device) => {
   });
 
   test('build: throws for initialValues of a custom layer that do not fit', () => {
-    const model = new Model(endsOf([1, 2]));
+    const model = new Model(inputAndOutput([1, 2]));
     expect(() => model.build(device)).toThrow(ShapeError);
     expect(() => model.build(device)).toThrow(/own\/w: /);
   });
 });
 
 /** Input and output of a model with one layer whose plan has these initialValues for a weight of three elements. */
-function endsOf(initialValues: number[]) {
+function inputAndOutput(initialValues: number[]) {
   class Own extends Layer {
     readonly kind = 'Own';
     plan = (outputShape: Shape) => ({

@@ -115,23 +115,23 @@ function onDevice(device: Device): Entries {
 }
 
 /** Exports that take options but are not tested here. */
-const APART = new Set([
+const EXCLUDED = new Set([
   'Layer', // keeps the options of its subclasses, which it cannot know
   'Model.ownContext', // private
   'rescale', // takes two required numbers, and the result of `standardization`
 ]);
 
-const refuses = async (name: string, entry: Entries[string]) => {
+const expectUnknownOption = async (name: string, entry: Entries[string]) => {
   const [call, says] = typeof entry === 'function' ? [entry, name] : entry;
   const refused = (async () => call({ nonesuch: undefined } as never))();
   await expect(refused).rejects.toThrow(ArgumentError);
   await expect(refused).rejects.toThrow(new RegExp(`^${says}: there is no option nonesuch\\. There (is|are) \\w+`));
 };
 
-test.each(Object.entries(here))('%s', refuses);
+test.each(Object.entries(here))('%s', expectUnknownOption);
 
 describeOnDevice('unknown options', (device) => {
-  test.each(Object.entries(onDevice(device)))('%s', refuses);
+  test.each(Object.entries(onDevice(device)))('%s', expectUnknownOption);
 
   test.each(Object.entries(operatorOptions))('%s: the message lists its options', (name, names) => {
     const entry = onDevice(device)[name] as Entry;
@@ -179,7 +179,7 @@ test('the table has every export that takes options', () => {
       if (method !== 'constructor' && takesOptions(member, /\boptions\b/)) all.set(`${name}.${method}`, member);
     }
   }
-  const taking = [...all].flatMap(([name, value]) => (takesOptions(value) && !APART.has(name) ? [name] : []));
+  const taking = [...all].flatMap(([name, value]) => (takesOptions(value) && !EXCLUDED.has(name) ? [name] : []));
   expect(taking).toContain('Add'); // by a constructor that it inherits
   const known = Object.keys({ ...here, ...onDevice(null as unknown as Device) });
   expect(taking.filter((name) => !known.includes(name))).toEqual([]);

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device, ImageSet, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
-import { plain } from '../data/pictures.ts';
+import { solidPng } from '../data/pictures.ts';
 import { drawImages } from './images.ts';
 import { operatorOptions } from './operator-options.ts';
 import { reportCalls } from './report-calls.ts';
@@ -392,7 +392,7 @@ const classes: Record<string, Call> = {
 const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
 function withPicture(folder: string): string {
   mkdirSync(join(folder, 'a'), { recursive: true });
-  writeFileSync(join(folder, 'a/1.png'), plain([1, 2, 3]));
+  writeFileSync(join(folder, 'a/1.png'), solidPng([1, 2, 3]));
   return folder;
 }
 const PICTURES = ['size', 'colorMode', 'cropToAspectRatio', 'interpolation', 'background', 'classNames'];

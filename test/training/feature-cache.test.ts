@@ -189,20 +189,20 @@ describeOnDevice('cacheFeatures', (device) => {
   );
 
   /** Lets `meanwhile` happen around the making of room for features. */
-  function aroundBegin(
+  function aroundAllocate(
     meanwhile: (source: FeatureSource, copies: number, where: 'adapter' | 'host') => Disposable | null,
   ) {
     const { allocate } = FeatureSource.prototype;
     vi.spyOn(FeatureSource.prototype, 'allocate').mockImplementation(function (this: FeatureSource, copies, where) {
       using _ = meanwhile(this, copies, where);
-      begin.call(this, copies, where);
+      allocate.call(this, copies, where);
     });
   }
 
   test('features of more samples than a buffer binds lie in several', async () => {
     const without = await train({}, false);
     const made: FeatureSource[] = [];
-    aroundBegin((source) => {
+    aroundAllocate((source) => {
       made.push(source);
       return tellLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
     });
@@ -218,7 +218,7 @@ describeOnDevice('cacheFeatures', (device) => {
 
   test('replicas share the features of equal weights, and have their own of others', async () => {
     const copies: number[] = [];
-    aroundBegin((_, count) => {
+    aroundAllocate((_, count) => {
       copies.push(count);
       return null;
     });
@@ -230,7 +230,7 @@ describeOnDevice('cacheFeatures', (device) => {
   test('where the adapter has no memory for the features, they stay on the host', async () => {
     const without = await train({}, false);
     const asked: string[] = [];
-    aroundBegin((_source, _copies, where) => {
+    aroundAllocate((_source, _copies, where) => {
       asked.push(where);
       if (where === 'adapter') throw new OutOfMemoryError('none left');
       return null;
