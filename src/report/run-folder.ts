@@ -75,7 +75,7 @@ export function createRunFolder(out: string, id: string, time: Date): string {
   }
 }
 
-/** See `writeWhole`. @throws FileError */
+/** See `writeFileAtomic`. @throws FileError */
 export function writeRunFile(path: string, content: string | Uint8Array): void {
   try {
     writeFileAtomic(path, content);
@@ -84,7 +84,7 @@ export function writeRunFile(path: string, content: string | Uint8Array): void {
   }
 }
 
-/** Writes files of a folder, and the folders in between, all or none: see `writeAllWhole`. @throws FileError */
+/** Writes files of a folder, and the folders in between, all or none: see `writeFilesAtomic`. @throws FileError */
 export function writeRunFiles(
   folder: string,
   files: readonly (readonly [name: string, content: string | Uint8Array])[],

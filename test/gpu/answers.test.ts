@@ -14,7 +14,7 @@ function asked(answers: Answers, log: unknown[]) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('what waits comes after all that was asked for before it, whatever the order of the answers, and not after what follows', async () => {
+test('answers: an action runs after all earlier requests are answered, in any order, and does not wait for later ones', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
   answers.after(() => log.push('at once'));
@@ -35,7 +35,7 @@ test('what waits comes after all that was asked for before it, whatever the orde
   expect(answers.outstanding).toBe(false);
 });
 
-test('what an answer asks for in turn is waited for by what comes later alone', async () => {
+test('answers: only later actions wait for requests that an answer makes', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
   const first = asked(answers, log);

@@ -14,7 +14,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     return device.counters.bindGroupsCreated - before;
   };
 
-  test('a kernel that meets the same buffers again is bound once, and computes from what they hold then', async () => {
+  test('bind groups: one for the same kernel and buffers, which reads their current contents', async () => {
     using x = tensor(device, [1, -2], [2]);
     relu(x).dispose();
     expect(made(() => relu(x).dispose())).toBe(0);
@@ -23,7 +23,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     expect([...(await y.data())]).toEqual([0, 4]);
   });
 
-  test('another kernel, another buffer, or another of its places is another bind group', () => {
+  test('bind groups: another kernel, buffer or range needs another one', () => {
     const x = tensor(device, [1, 2], [2]);
     const y = tensor(device, [3, 4], [2]);
     const first = made(() => exp(x).dispose());
@@ -56,7 +56,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     }
   });
 
-  test('trim keeps none, and a recording makes its own', () => {
+  test('bind groups: trim drops all, and a recording creates its own', () => {
     using x = tensor(device, [1, 2], [2]);
     exp(x).dispose();
     device.trim();
@@ -65,7 +65,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     expect(made(() => device.record(() => exp(x).dispose()).dispose())).toBeGreaterThan(0);
   });
 
-  test('some 4,000 are kept, those used last', () => {
+  test('bind groups: the last 4,096 used are cached', () => {
     const x = tensor(device, [1, 2], [2]);
     const others = Array.from({ length: 4200 }, (_, i) => tensor(device, [i], [1]));
     exp(x).dispose(); // all results lie in this one's buffer

@@ -19,21 +19,21 @@ async function openWith(module: () => object): Promise<unknown> {
 
 // `resetModules` gives the errors a second identity, hence their names.
 
-test('a native module that does not load is an AdapterError that says what to do', async () => {
+test('openDevice: throws AdapterError with the next step if the native module does not load', async () => {
   const error = await openWith(() => {
     throw new Error('cannot open shared object file');
   });
   expect(error).toMatchObject({ name: 'AdapterError', message: expect.stringContaining('glibc 2.34') });
 });
 
-test('an adapter that cannot be opened is an AdapterError with the reason', async () => {
+test('openDevice: throws AdapterError with the reason if the adapter cannot be opened', async () => {
   const requestDevice = () => Promise.reject(new Error('too many devices'));
   const adapter = { features: new Set(), limits: {}, requestDevice };
   const error = await openWith(() => ({ globals: {}, create: () => ({ requestAdapter: async () => adapter }) }));
   expect(error).toMatchObject({ name: 'AdapterError', message: expect.stringContaining('too many devices') });
 });
 
-test('no adapter: an AdapterError with advice', async () => {
+test('openDevice: throws AdapterError with advice if there is no adapter', async () => {
   const none = { requestAdapter: async () => null } as unknown as GPU;
   const error = await Device.open(none).then(
     () => null,

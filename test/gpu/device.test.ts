@@ -52,7 +52,7 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
 describeOnDevice('a device that is asked for too much', (shared) => {
   const open = () => openDevice();
 
-  test('WGSL that does not compile: file, line and place, at the next wait and where it is used again', async () => {
+  test('ShaderError: file, line and column, thrown by the next wait and by each use of the kernel', async () => {
     using device = await open();
     const lines = ['@compute @workgroup_size(1)', 'fn main() {', '  let x = y + 1;', '}'];
     const broken = { name: 'broken', code: lines.join('\n') };
@@ -69,7 +69,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     await device.sync();
   });
 
-  test('a read-back reports a shader error, too', async () => {
+  test('a read-back throws the shader error too', async () => {
     using device = await open();
     const x = tensor(device, [1], [1]);
     device.pipeline({ name: 'broken', code: 'fn main( {' });
@@ -92,13 +92,13 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(error.message).toContain(says);
   });
 
-  test('bindings that do not fit are a GpuError at the next wait', async () => {
+  test('the next wait throws GpuError if bindings do not match the kernel', async () => {
     using device = await open();
     device.dispatch(device.pipeline({ name: 'store', code: STORE_ONE }), [], [1, 1, 1]);
     expect(await failure(() => device.sync())).toBeInstanceOf(GpuError);
   });
 
-  test('a buffer larger than the adapter binds is refused at once, and the device stays of use', async () => {
+  test('allocate: throws at once if the adapter cannot bind the buffer, and the device stays usable', async () => {
     const { maxBufferSize, maxStorageBufferBindingSize } = shared.limits;
     const limit = 16 * Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 16);
     const error = await failure(() => shared.allocate(limit + 4));
@@ -121,7 +121,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     },
   );
 
-  test('an array within 16 bytes of the limit for bindings is refused if its binding would pass it, and else bound', async () => {
+  test('allocate: throws if the array fits the limit for bindings but its binding, rounded up to 16 bytes, does not', async () => {
     using _ = tellLimits(shared, { maxStorageBufferBindingSize: 1012 });
     const bind = vi.spyOn(shared.gpu, 'createBindGroup');
     const store = (bytes: number) => {
@@ -141,7 +141,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     }
   });
 
-  test('console.log shows a line, not all that the device is made of', async () => {
+  test('console.log: shows the device in one line', async () => {
     const device = await open();
     const x = tensor(device, [1, 2], [2]);
     expect(inspect(device)).toMatch(/^Device \S.*, 256 bytes in use$/);
@@ -150,7 +150,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(inspect({ device })).toMatch(/^\{\s+device: Device .*, disposed\s+\}$/);
   });
 
-  test('memory that runs out is an OutOfMemoryError at the next use', async () => {
+  test('the next use throws OutOfMemoryError if memory has run out', async () => {
     using device = await open();
     // As Dawn reports it; filling the memory of the machine that tests run on would be unkind.
     const error = new GPUOutOfMemoryError('allocation failed');
@@ -182,7 +182,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect([...(await y.data())].slice(0, 2)).toEqual([3, 3]);
   });
 
-  test('a program whose memory ran out says so, and another one runs', async () => {
+  test('a program whose memory ran out throws, and another one runs', async () => {
     using device = await open();
     using x = tensor(device, [1, -1], [2]);
     const program = failing(device, () => device.record(() => void relu(x)));
@@ -200,7 +200,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     other.dispose();
   });
 
-  test('a uniform that there was no memory for is made again', async () => {
+  test('a uniform is created again if there was no memory for it', async () => {
     using device = await open();
     using x = tensor(device, [1, -1], [2]);
     const y = failing(device, () => relu(x), 'uniforms');
@@ -210,7 +210,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect([...(await z.data())]).toEqual([1, 0]);
   });
 
-  test('more workgroups than a dimension holds', async () => {
+  test('dispatch: throws GpuError for more workgroups than a dimension can have', async () => {
     const limit = shared.limits.maxComputeWorkgroupsPerDimension;
     const pipeline = shared.pipeline({ name: 'store', code: STORE_ONE });
     const error = await failure(() => shared.dispatch(pipeline, [], [1, limit + 1, 1]));
@@ -243,7 +243,7 @@ describeOnDevice('a device that is gone', () => {
     x.dispose();
   });
 
-  test('a lost device: whatever waits for it ends with DeviceLostError, and so does all that follows', async () => {
+  test('a lost device: all waits and all later calls throw DeviceLostError', async () => {
     using device = await openDevice();
     const x = tensor(device, [1], [1]);
     const reading = failure(() => x.data());
@@ -260,7 +260,7 @@ describeOnDevice('a device that is gone', () => {
 describeOnDevice('recording', (device) => {
   const read = async (x: Tensor) => [...(await x.data())];
 
-  test('a program runs what was recorded, each time on what its inputs then hold', async () => {
+  test('a program runs the recorded dispatches on the current contents of its inputs', async () => {
     using x = tensor(device, [-1, 2], [2]);
     let y: Tensor | undefined;
     const program = device.record(() => {
@@ -277,7 +277,7 @@ describeOnDevice('recording', (device) => {
     expect(() => program.run()).toThrow(DisposedError);
   });
 
-  test('a program whose arrays are gone does not run, as their buffers may be those of others', async () => {
+  test('a program throws if its arrays were disposed, because their buffers may be reused', async () => {
     const whole = tensor(device, [1, 2], [2]);
     const part = whole.array.storage.view(0, 4);
     const program = device.record(() => relu(whole).dispose());
@@ -308,7 +308,7 @@ describeOnDevice('recording', (device) => {
     expect(await read(y)).toEqual([1]);
   });
 
-  test('buffers are shared within a program and given back with it', async () => {
+  test('buffers are shared within a program and released with it', async () => {
     using x = tensor(device, new Array(1000).fill(1), [1000]);
     const before = device.counters.bytesAllocated;
     const program = device.record(() => {
@@ -320,7 +320,7 @@ describeOnDevice('recording', (device) => {
     expect(device.counters.bytesAllocated).toBe(before);
   });
 
-  test('a buffer given back serves the next tensor of about its size; giving it back twice is refused', () => {
+  test('a released buffer is reused by the next tensor of a similar size; releasing it twice throws', () => {
     const first = device.allocate(3000);
     const { buffer } = first;
     first.release();

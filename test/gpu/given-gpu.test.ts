@@ -53,7 +53,7 @@ describeOnDevice('openDevice({ gpu })', () => {
     expect([...(await y.data())]).toEqual([1, 0]);
   });
 
-  test('the GPU object is held while the device is open, and no longer', async () => {
+  test('openDevice: keeps the GPU object while the device is open, and no longer', async () => {
     const dawn = await openedDawn();
     let device: Device | null = null;
     const opened = async () => {
@@ -70,7 +70,7 @@ describeOnDevice('openDevice({ gpu })', () => {
     expect(gpu.deref()).toBeUndefined();
   });
 
-  test('two devices of one GPU object: disposing the first leaves the second', async () => {
+  test('openDevice: disposing one of two devices of a GPU object leaves the other usable', async () => {
     const gpu = await openedDawn();
     const first = await openDevice({ gpu });
     using second = await openDevice({ gpu });
@@ -101,7 +101,7 @@ test.each([
   expect(error.message).toMatch(/^openDevice: /);
 });
 
-test('openDevice: says what to do if gpu is undefined', async () => {
+test('openDevice: the message has the next step if gpu is undefined', async () => {
   const error = (await failure(openDevice({ gpu: undefined as unknown as GPU }))) as Error;
   expect(error.message).toMatch(/^openDevice: gpu must be .*navigator\.gpu.*but is undefined.*--unstable-webgpu/);
 });
@@ -116,11 +116,11 @@ test.each([
   expect(error.message).toMatch(new RegExp(`^openDevice: ${name} .*Dawn.*gpu.*leave`));
 });
 
-test('openDevice: a GPU object without an adapter is an AdapterError', async () => {
+test('openDevice: throws AdapterError if the GPU object has no adapter', async () => {
   expect(await failure(openDevice({ gpu: noGpu }))).toBeInstanceOf(AdapterError);
 });
 
-test('openDevice: what a GPU object throws is the cause of an AdapterError', async () => {
+test('openDevice: throws AdapterError with the error of the GPU object as cause', async () => {
   const cause = new Error('the process that draws has crashed');
   const error = await failure(openDevice({ gpu: { requestAdapter: () => Promise.reject(cause) } as unknown as GPU }));
   expect(error).toBeInstanceOf(AdapterError);

@@ -27,7 +27,7 @@ function zeros(device: Device, mib: number): Tensor {
 }
 
 describeOnDevice('memory of what was disposed', () => {
-  test('a sweep over sizes holds no more than the largest and what is kept for reuse', async () => {
+  test('memory: a sweep over sizes holds at most the largest size and the buffers kept for reuse', async () => {
     using device = await openDevice();
     for (let mib = 40; mib < 80; mib += 2) {
       using x = zeros(device, mib);
@@ -37,7 +37,7 @@ describeOnDevice('memory of what was disposed', () => {
     await device.sync();
   });
 
-  test('much that was held at once is given back when all of it is disposed', async () => {
+  test('memory: many buffers held at once are destroyed after all of them are disposed', async () => {
     using device = await openDevice();
     const all: Tensor[] = [];
     for (let i = 0; i < 12; i++) all.push(zeros(device, 48));
@@ -49,7 +49,7 @@ describeOnDevice('memory of what was disposed', () => {
 });
 
 describeOnDevice('keepBytes', () => {
-  test('says how much is kept for reuse', async () => {
+  test('freeBytes: the bytes kept for reuse', async () => {
     using device = await openDevice({ keepBytes: 4096 });
     const all = [1000, 1500, 100].map((n) => tensor(device, new Float32Array(n), [n]));
     for (const x of all) x.dispose();
@@ -66,7 +66,7 @@ describeOnDevice('keepBytes', () => {
 });
 
 describeOnDevice('memory of a device that idles', () => {
-  test('trim() gives back all that is kept for reuse', async () => {
+  test('trim: destroys all buffers kept for reuse', async () => {
     using device = await openDevice();
     using kept = zeros(device, 1);
     relu(kept).dispose();
@@ -78,7 +78,7 @@ describeOnDevice('memory of a device that idles', () => {
     expect([...(await again.data()).subarray(0, 2)]).toEqual([0, 0]);
   });
 
-  test('what nothing used for 30 seconds goes when a wait ends, staging as well, and what is used stays', async () => {
+  test('buffers unused for 30 seconds are destroyed when a wait ends, staging buffers as well; others stay', async () => {
     using device = await openDevice();
     using kept = zeros(device, 1);
     await kept.data();
@@ -113,7 +113,7 @@ describeOnDevice('memory of a device that idles', () => {
     }
   });
 
-  test('trim() disposes what models keep for the next evaluation, which then measures the same', async () => {
+  test('trim: disposes the programs of models; the next evaluation has the same results', async () => {
     using device = await openDevice();
     using loader = new ImageLoader(device, drawImages(40, { shape: [16, 16, 1], classes: 3 }));
     using model = new Sequential([

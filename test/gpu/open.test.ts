@@ -95,7 +95,7 @@ async function refusal(gpu: GPU): Promise<AdapterError> {
 }
 
 describeOnDevice('an adapter', () => {
-  test('is asked for what is used, and nothing else', async () => {
+  test('is requested with the features and limits that are used, and no others', async () => {
     const { gpu, asked } = changedGpu();
     const { info } = await open(gpu);
     expect(asked).toHaveLength(1);
@@ -106,7 +106,7 @@ describeOnDevice('an adapter', () => {
     expect(requiredLimits.maxBufferSize).toBe(info.limits.maxBufferSize);
   });
 
-  test('that refuses features opens without, with large buffers, and says so', async () => {
+  test('that refuses features opens without them, with large buffers and a note', async () => {
     const { gpu, asked } = refusing(hasFeatures);
     const device = await open(gpu);
     expect(asked.map(hasFeatures)).toEqual([true, false]);
@@ -135,7 +135,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that refuses everything is an AdapterError: what was asked, what it said, what to do', async () => {
+  test('that refuses everything is an AdapterError with the requests, the refusals and the next step', async () => {
     const { gpu, asked } = refusing(() => true);
     const { message, cause } = await refusal(gpu);
     const { info } = await usual();
@@ -151,7 +151,7 @@ describeOnDevice('an adapter', () => {
     expect(cause).toBeInstanceOf(TypeError);
   });
 
-  test('is not asked twice for the same', async () => {
+  test('does not get the same request twice', async () => {
     const { gpu, asked } = changedGpu(() => ({
       ...{ features: new Set() as unknown as GPUSupportedFeatures, limits: {} as GPUSupportedLimits },
       requestDevice: () => Promise.reject(new Error('no')),
@@ -160,13 +160,13 @@ describeOnDevice('an adapter', () => {
     expect(asked).toEqual([{ requiredFeatures: [], requiredLimits: {}, adapter: 0 }]);
   });
 
-  test('that cannot be asked for is an AdapterError with the reason', async () => {
+  test('that cannot be requested is an AdapterError with the reason', async () => {
     const requestAdapter = () => Promise.reject(new Error('the GPU process is gone'));
     const { message } = await refusal({ requestAdapter } as unknown as GPU);
     expect(message).toBe('no WebGPU adapter was given: the GPU process is gone');
   });
 
-  test('that is gone when asked again is an AdapterError with what it said before', async () => {
+  test('that is missing at the second request is an AdapterError with the first refusal', async () => {
     const { gpu } = refusing(() => true);
     let count = 0;
     const once = { requestAdapter: async () => (count++ === 0 ? gpu.requestAdapter() : null) } as unknown as GPU;

@@ -3,7 +3,7 @@ import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { PipelineCache } from '../../src/gpu/pipelines.ts';
 
-test('of too many pipelines the oldest are forgotten, and texts without any', async () => {
+test('PipelineCache: drops the oldest pipelines above the limit, and modules without any', async () => {
   const modules: string[] = [];
   const gpu = {
     pushErrorScope() {},
@@ -50,7 +50,7 @@ async function refusal(says: string, getCompilationInfo: () => Promise<unknown>)
 }
 
 // naga's, which is Firefox's and Deno's.
-test('a message that begins with an empty line stands where others do', async () => {
+test('ShaderError: a compiler message that begins with an empty line is formatted like others', async () => {
   const what = "Shader 'broken' parsing error: no definition in scope for identifier: `y`";
   const says = `\n${what}\n  ┌─ wgsl:2:11\n\n`;
   const messages = [{ type: 'error', lineNum: 2, linePos: 11, message: says }];

@@ -48,25 +48,25 @@ function numbersOn(change: Partial<Arithmetic>): Uint32Array {
 }
 
 describe('numbers', () => {
-  test('an adapter that calculates as IEEE 754 says is ok', () => {
+  test('readNumbers: an adapter that follows IEEE 754 is ok', () => {
     expect(readNumbers(numbersOn({}))).toEqual({
       ...{ nanInRelu: 'ok', nanAgainstZero: 'ok', nanAgainstItself: 'ok' },
       ...{ division: 'ok', denormals: 'kept', notes: [] },
     });
   });
 
-  test('a ReLU written as "above 0, else 0" loses NaN', () => {
+  test('readNumbers: a ReLU written as "above 0, else 0" loses NaN', () => {
     const relu = (bits: number) => (floatOf(bits) > 0 ? bits : 0);
     expect(readNumbers(numbersOn({ relu }))).toMatchObject({ nanInRelu: 'wrong', nanAgainstZero: 'ok' });
   });
 
-  test('the vector form of the ReLU is looked at, too', () => {
+  test('readNumbers: checks the vector form of the ReLU too', () => {
     const answer = numbersOn({});
     for (let i = 5; i < answer.length; i += 8) if (Number.isNaN(floatOf(answer[i]!))) answer[i] = 0;
     expect(readNumbers(answer)).toMatchObject({ nanInRelu: 'wrong' });
   });
 
-  test('a comparison that takes NaN for a number is wrong, and nothing else is', () => {
+  test('readNumbers: a comparison that treats NaN as a number is the only wrong finding', () => {
     expect(readNumbers(numbersOn({ isAbove: (v) => !(v <= 0) }))).toMatchObject({
       ...{ nanInRelu: 'ok', nanAgainstZero: 'wrong', nanAgainstItself: 'ok', division: 'ok', denormals: 'kept' },
     });
@@ -85,7 +85,7 @@ describe('numbers', () => {
     });
   });
 
-  test('a division by a constant is looked at, too', () => {
+  test('readNumbers: checks divisions by a constant too', () => {
     const answer = numbersOn({});
     answer[3]!++;
     expect(readNumbers(answer)).toMatchObject({ division: 'wrong' });
@@ -116,7 +116,7 @@ const answersOn = (widest: number, place: (local: number) => readonly [number, n
   lanesQuestions(widest).map(({ words }) => lanesOn(words, place));
 
 describe('lanes', () => {
-  test('workgroups of 32, of 64 and of the widest subgroup are asked', () => {
+  test('lanesQuestions: workgroups of 32, of 64 and of the widest subgroup', () => {
     const sizes = (widest: number) => lanesQuestions(widest).map(({ words, constants }) => [words, constants!.SIZE]);
     expect(sizes(8)).toEqual([32, 64, 8].map((size) => [size, size]));
     expect(sizes(64)).toEqual([32, 64].map((size) => [size, size]));
@@ -141,13 +141,13 @@ describe('lanes', () => {
     expect(canUseLanes({ ...unknownProbe(''), ...found })).toBe(false);
   });
 
-  test('lanes that are wrong in one size of workgroup alone are wrong', () => {
+  test('readLanes: lanes that are wrong in only one workgroup size are wrong', () => {
     const answers = answersOn(32, linear(32));
     answers[1] = lanesOn(64, (local) => [local % 2, Math.floor(local / 2)]);
     expect(readLanes(answers)).toMatchObject({ lanes: 'wrong', notes: [expect.stringContaining('a workgroup of 64')] });
   });
 
-  test('shuffles that give each lane its own value are wrong', () => {
+  test('readLanes: shuffles that return each lane its own value are wrong', () => {
     const answers = answersOn(32, linear(32)).map((words) =>
       (words as Uint32Array).map((word, local) => ((word >>> 24) << 24) | (local * 0x010101)),
     );
@@ -156,7 +156,7 @@ describe('lanes', () => {
     expect(canUseLanes({ ...unknownProbe(''), ...found })).toBe(false);
   });
 
-  test('what could not be asked is unknown, and not used', () => {
+  test('readLanes: a check that did not run is unknown, and subgroups are not used', () => {
     const answers = answersOn(32, linear(32));
     answers[0] = new Error('too many registers');
     const found = readLanes(answers);

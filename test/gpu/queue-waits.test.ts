@@ -39,7 +39,7 @@ test.each<[string, Lateness, number]>([
   });
 });
 
-test('where a submit makes the implementation look, waits end soon, and submits end with the last wait', async () => {
+test('waits: submits shorten them if the implementation checks at submits, and end with the last wait', async () => {
   await opened(firefox, async (gpu, waits) => {
     expect(waits.latencyMs).toBeLessThan(5);
     for (const ms of [0.1, 3, 30, 77]) expect(await waitFor(gpu, waits, ms)).toBeLessThan(ms + 5);
@@ -50,7 +50,7 @@ test('where a submit makes the implementation look, waits end soon, and submits 
   });
 });
 
-test('several waits share the submits, which last as long as the longest', async () => {
+test('waits: several share the submits, which last as long as the longest', async () => {
   await opened(firefox, async (gpu, waits) => {
     const ends = await Promise.all(
       [10, 20, 30].map(async (ms) => {
@@ -64,7 +64,7 @@ test('several waits share the submits, which last as long as the longest', async
   });
 });
 
-test('a promise that is rejected ends the submits, too, and rejects', async () => {
+test('waits: a rejected promise ends the submits, and rejects', async () => {
   await opened(firefox, async (gpu, waits) => {
     const failing = gpu.sleep(20).then(() => Promise.reject(new Error('lost')));
     await expect(waits.until(failing)).rejects.toThrow('lost');
@@ -75,7 +75,7 @@ test('a promise that is rejected ends the submits, too, and rejects', async () =
   });
 });
 
-test('where it is known how to wait, nothing is measured or submitted', async () => {
+test('waits: nothing is measured or submitted if a special wait is given', async () => {
   const gpu = new SimulatedQueue(firefox);
   let waited = 0;
   const wait = <T>(promise: Promise<T>) => {

@@ -49,7 +49,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     },
   );
 
-  test('what was computed from its result before the answer throws, what was computed before and after does not', async () => {
+  test('results that depend on it before the answer throw; earlier and later ones do not', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     using before = neg(x);
@@ -67,7 +67,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   });
 
   // The submit is dropped as a whole, and the reads with it: only one of them can be the one that the refusal is thrown by.
-  test('two reads at once do not pass what was not computed for a result', async () => {
+  test('two concurrent reads both throw if the contents were not computed', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     await device.sync();
@@ -104,7 +104,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     },
   );
 
-  test('a program whose first run shared a submit with it computes its arrays at the next', async () => {
+  test('a program whose first run shared a submit with it computes its arrays in the next run', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     let y: Tensor | undefined;
@@ -122,7 +122,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     program.dispose();
   });
 
-  test('what other implementations say of the consequences, in other words, does not hide the cause', async () => {
+  test('consequences with the messages of other implementations do not hide the cause', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     refused(device, 'internal', () => relu(x));
@@ -132,7 +132,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     await device.sync();
   });
 
-  test('consequences that are reported after the cause do not take its place', async () => {
+  test('consequences that are reported after the cause do not replace it', async () => {
     using device = await openDevice();
     const { gpu } = device;
     using x = tensor(device, [1, -2], [2]);
@@ -189,7 +189,7 @@ describeOnDevice('a buffer that the adapter refuses', () => {
     await device.sync();
   });
 
-  test('what was computed from it does not pass for a result', async () => {
+  test('results that depend on it throw', async () => {
     using device = await openDevice();
     using large = tensor(device, new Float32Array(LARGE).fill(-1), [LARGE]);
     using small = tensor(device, [1, -2], [2]);
@@ -222,7 +222,7 @@ describeOnDevice('an error that no call has thrown', () => {
   const report = (device: Device, error: GPUError) =>
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
 
-  test('is printed once where the device is disposed, one that was thrown is not', async () => {
+  test('is printed once when the device is disposed, unless it was thrown', async () => {
     const refuse = async (device: Device) => {
       using x = tensor(device, [1], [1]);
       refused(device, 'validation', () => relu(x));
@@ -248,7 +248,7 @@ describeOnDevice('an error that no call has thrown', () => {
 });
 
 describeOnDevice('asking whether the adapter takes what is made', () => {
-  test('is done for each pipeline and buffer, and never by a recorded step', async () => {
+  test('happens for each pipeline and buffer, and never in a recorded step', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     let y: Tensor | undefined;

@@ -55,7 +55,7 @@ test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
   expect(new Set(sizes.map(bucketBytes)).size).toBeLessThan(200);
 });
 
-test('no bucket is larger than the largest buffer of the device', () => {
+test('BufferPool: no buffer is larger than the device's limit', () => {
   const { pool, made } = pooled({ maxBufferSize: 1_000_000 });
   pool.acquire(999_996).release();
   pool.acquire(1_000_000).release();
@@ -63,7 +63,7 @@ test('no bucket is larger than the largest buffer of the device', () => {
   pool.dispose();
 });
 
-test('of more free bytes than are kept, the sizes that were used longest ago go first', () => {
+test('BufferPool: evicts the least recently used sizes first', () => {
   const { pool, destroyed, counters } = pooled({ keepBytes: 10 * MIB });
   const all = [4, 3, 2, 5].map((mib) => pool.acquire(mib * MIB));
   for (const storage of all) storage.release();
@@ -77,7 +77,7 @@ test('of more free bytes than are kept, the sizes that were used longest ago go 
   expect([pool.freeBytes, pool.bytes, counters.bytesAllocated]).toEqual([0, 0, 0]);
 });
 
-test('nothing is destroyed while commands wait to be submitted', () => {
+test('BufferPool: destroys nothing while commands are pending', () => {
   const { pool, destroyed, commands } = pooled({ keepBytes: 4 * MIB });
   commands.hasPending = true;
   pool.acquire(8 * MIB).release();
@@ -89,7 +89,7 @@ test('nothing is destroyed while commands wait to be submitted', () => {
   expect(destroyed).toEqual([8 * MIB]);
 });
 
-test('a loop that needs more than is kept creates nothing after a few rounds', () => {
+test('BufferPool: a loop that needs more than the limit creates nothing after a few rounds', () => {
   const { pool, made } = pooled();
   const sizes = [100, 150, 200, 250].map((mib) => mib * MIB);
   const round = () => {
@@ -102,7 +102,7 @@ test('a loop that needs more than is kept creates nothing after a few rounds', (
   expect(pool.bytes).toBeLessThan(1.13 * 700 * MIB);
 });
 
-test('a sweep over sizes never has more than the largest and what is kept, however often it is made', () => {
+test('BufferPool: repeated sweeps over sizes hold at most the largest size and the limit', () => {
   const { pool } = pooled();
   let most = 0;
   for (let round = 0; round < 5; round++) {
@@ -115,7 +115,7 @@ test('a sweep over sizes never has more than the largest and what is kept, howev
   expect(most).toBeLessThanOrEqual(256 * MIB + DEFAULT_KEEP_BYTES);
 });
 
-test('much that was in use at once is given back when all of it is released', () => {
+test('BufferPool: many buffers used at once are destroyed after all of them are released', () => {
   const { pool } = pooled();
   const all = Array.from({ length: 40 }, (_, i) => pool.acquire((200 + i) * MIB));
   expect(pool.bytes).toBeGreaterThan(8000 * MIB);
@@ -125,7 +125,7 @@ test('much that was in use at once is given back when all of it is released', ()
   expect(pool.bytes).toBe(0);
 });
 
-test('free buffers of sizes that nothing gave back for a while are destroyed, and the pool keeps no more for it', () => {
+test('trimUnused: destroys free buffers of sizes that were not released for a while, and the limit does not rise', () => {
   const { pool, made, destroyed } = pooled({ keepBytes: 100 * MIB });
   const now = vi.spyOn(performance, 'now');
   const at = (time: number, ...mib: number[]) => {

@@ -10,7 +10,7 @@ const storage = (bytes: number, buffer = {} as GPUBuffer) => new Storage(buffer,
 const gflops = (n: number) => 1e6 * n;
 
 describe('what a dispatch costs', () => {
-  test('its operations, and the bytes of each bound array once', () => {
+  test('costOf: operations, and the bytes of each bound array once', () => {
     const [x, y] = [storage(1000), storage(3000)];
     const none = costOf([]);
     expect(costOf([], { flops: 5e9 }) - none).toBe(5e9);
@@ -19,14 +19,14 @@ describe('what a dispatch costs', () => {
     expect(costOf([x, y], { flops: 7 })).toBe(costOf([x, y]) + 7);
   });
 
-  test('the bytes that its caller says', () => {
+  test('costOf: the bytes that the caller gives', () => {
     expect(costOf([storage(1e9)], { bytes: 100 })).toBe(costOf([]) + 800);
     expect(costOf([storage(1e9)], { bytes: 0 })).toBe(costOf([]));
   });
 });
 
 describe('how much work goes into a submit', () => {
-  test('before anything was measured, what slow GPUs do in 50 ms, and a quarter of a second for a dispatch', () => {
+  test('SubmitBudget: before any measurement, 50 ms of a slow GPU for a submit and 250 ms for a dispatch', () => {
     expect(new SubmitBudget()).toMatchObject({ maxSubmitCost: 2e9, maxDispatchCost: 8e9 });
   });
 
@@ -50,7 +50,7 @@ describe('how much work goes into a submit', () => {
     expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(is));
   });
 
-  test('short measurements say nothing', () => {
+  test('SubmitBudget: ignores short measurements', () => {
     const budget = new SubmitBudget();
     budget.addMeasurement(gflops(100), 1);
     budget.addMeasurement(0, 100);
@@ -102,7 +102,7 @@ describe('a grid in parts', () => {
     if (pieces >= all) expect(parts.length).toBe(all);
   });
 
-  test('the text keeps its lines, and what does not go by workgroups is left whole', () => {
+  test('gridPartSource: keeps the lines of the text; null for kernels that do not use workgroup_id', () => {
     const code = [
       '@compute @workgroup_size(64)',
       'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {',

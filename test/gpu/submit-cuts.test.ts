@@ -49,7 +49,7 @@ describeOnDevice('where submits are cut', () => {
     },
   );
 
-  test('a dispatch that is cut has its own parameters in all parts, however many there might be', async () => {
+  test('a dispatch that is split has its own parameters in all parts, however many there are', async () => {
     using device = await openDevice();
     const size = 20_000 * 256; // a workgroup handles 256 elements
     const value = (i: number) => (i % 7) - 3;
@@ -67,7 +67,7 @@ describeOnDevice('where submits are cut', () => {
     expect(wrong).toBe(0);
   });
 
-  test('dispatches are timed as where all are in one', async () => {
+  test('split dispatches are timed like one dispatch', async () => {
     using device = await openDevice();
     const x = DeviceArray.empty(device, [4, 2 ** 20]).keep();
     const result = DeviceArray.empty(device, [4, 2 ** 20]).keep();

@@ -15,7 +15,7 @@ function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {
   return { times: times.map((time) => (time / BigInt(tick)) * BigInt(tick)), wallMs };
 }
 
-test('timestamps that go together with the wall time are trusted', () => {
+test('distrustReason: null for timestamps that match the wall time', () => {
   expect(distrustReason([run([400, 20, 900], 1.5), run([410, 21, 880], 1.4)])).toBeNull();
 });
 
@@ -40,16 +40,16 @@ test.each([5_100_000n, 4_900_000n])(
   },
 );
 
-test('one bad run among good ones is enough', () => {
+test('distrustReason: one bad run among good ones is enough', () => {
   expect(distrustReason([run([400], 1), run([400], 0.1)])).toMatch(/add up/);
 });
 
-test('the median of an even number of values lies between the middle ones', () => {
+test('median: the mean of the two middle values for an even number of values', () => {
   expect(median([9, 1, 5])).toBe(5);
   expect(median([9, 1, 5, 2])).toBe(3.5);
 });
 
-test('which arrays a shader may write is read off its declarations', () => {
+test('writtenBindings: storage arrays that a shader declares as read_write', () => {
   const written = writtenBindings(`
     // @binding(1) var<storage, read_write> in a comment counts for nothing
     @group(0) @binding(0) var<uniform> params: Params;

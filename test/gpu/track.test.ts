@@ -41,7 +41,7 @@ describeOnDevice('device.track', (device) => {
   };
   afterEach(() => tracking?.stop());
 
-  test('says which tensors live, their bytes, and the line that made each', () => {
+  test('report: unreleased tensors, their bytes, and the line that created each', () => {
     const before = tensor(device, [1], [1]);
     track();
     const kept: Tensor[] = [];
@@ -70,7 +70,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.report()).toBe('Tracking: all tensors created since then are released.');
   });
 
-  test('memory that tensors share counts once, for what still holds it', () => {
+  test('lines: memory that tensors share counts once', () => {
     track();
     const x = tensor(device, [1, 2, 3, 4], [4]);
     const y = reshape(x, [2, 2]);
@@ -81,7 +81,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.lines()).toEqual([]);
   });
 
-  test('scopes and backward passes leave gradients of leaves alone', () => {
+  test('lines: scopes and backward passes do not release gradients of leaves', () => {
     track();
     const x = tensor(device, [1, -2], [2], { requiresGrad: true });
     scope(device, () => sum(mul(relu(x), x)).backward());
@@ -141,7 +141,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.lines()).toEqual([]);
   });
 
-  test('a stop is an end, and several trackings do not know of each other', () => {
+  test('stop: ends a tracking; several trackings are independent', () => {
     const first = track();
     const x = tensor(device, [1], [1]);
     using second = device.track();
@@ -170,13 +170,13 @@ describeOnDevice('device.track', (device) => {
     x.dispose();
   });
 
-  test('what makes a line is shown as text: nothing in it acts on a terminal', () => {
+  test('report: control characters in file names are escaped', () => {
     track();
     tracking.addTensor({ shape: [1], dtype: '\u001b[31mf32', replicas: 2 }, tensor(device, [1], [1]).array.storage);
     expect(tracking.report()).toContain('\\x1b[31mf32 [1] x 2 models');
   });
 
-  test('the report comes when the device is disposed, if it was asked for', async () => {
+  test('track: onDispose receives the report when the device is disposed', async () => {
     const other = await openDevice();
     const reports: string[] = [];
     other.track({ onDispose: (report) => reports.push(report) });
@@ -188,7 +188,7 @@ describeOnDevice('device.track', (device) => {
     expect(() => other.track()).toThrow(DisposedError);
   });
 
-  test('bad options are refused', () => {
+  test('track: throws ArgumentError for invalid options', () => {
     expect(() => device.track({ onDispose: 3 as never })).toThrow(ArgumentError);
     expect(() => device.track({ print: true } as never)).toThrow(/track: there is no option print/);
   });

@@ -75,7 +75,7 @@ describe('uniforms', () => {
     return { uniforms, get, fill, contents, program, commands, made, destroyed, counters };
   }
 
-  test('equal contents share a place, others lie at multiples of 256 in one buffer of 64 KiB', () => {
+  test('uniforms: equal contents share a range; others are at multiples of 256 in one buffer of 64 KiB', () => {
     const { get, fill, contents, made, counters } = noted();
     const first = get(1, 2, 3);
     expect(get(1, 2, 3)).toBe(first);
@@ -105,7 +105,7 @@ describe('uniforms', () => {
     expect(contents(get(5))).toEqual([5, 0, 0, 0]);
   });
 
-  test('what a program has bound stays until it is disposed, and too many buffers then go', () => {
+  test('uniforms: those of a program stay until it is disposed; excess buffers are then destroyed', () => {
     const { get, fill, contents, program, made, destroyed } = noted();
     const kept = get(42);
     const release = program(kept);
@@ -126,7 +126,7 @@ describe('uniforms', () => {
     expect(made.length).toBe(most);
   });
 
-  test('what was asked for a short while ago is not written over, even where all other buffers are held', () => {
+  test('uniforms: recently requested ones are not overwritten, even if programs hold all other buffers', () => {
     const { get, fill, contents, program } = noted();
     for (const binding of Array.from({ length: 15 }, () => fill(256)[0]!)) program(binding);
     const early = get(1); // in the only buffer that no program holds
@@ -136,7 +136,7 @@ describe('uniforms', () => {
     expect(contents(early)).toEqual([1, 0, 0, 0]);
   });
 
-  test('a program that is disposed while another is recorded takes no buffer from that one', () => {
+  test('uniforms: disposing a program while another is recorded destroys no buffer of the recording', () => {
     const { get, fill, commands, program, made, destroyed } = noted();
     const held = Array.from({ length: 16 }, () => program(fill(256)[0]!));
     commands.recording = true;
@@ -154,7 +154,7 @@ describe('uniforms', () => {
     recorded();
   });
 
-  test('nothing is written over while a program is recorded', () => {
+  test('uniforms: none are overwritten while a program is recorded', () => {
     const { get, fill, contents, commands, program, made } = noted();
     fill(4096);
     commands.recording = true;
@@ -183,7 +183,7 @@ describeOnDevice('uniforms of a device', (device) => {
       [1, 1, 1],
     );
 
-  test('dispatches read what they were given, beyond the uniforms that are remembered, and so does a program', async () => {
+  test('dispatches and programs read their own uniforms, also after the blocks were overwritten', async () => {
     const count = 9000;
     using out = tensor(device, new Uint32Array(count + 1), [count + 1], { dtype: 'u32' });
     const program = device.record(() => store(out, count, 77_777));
@@ -193,7 +193,7 @@ describeOnDevice('uniforms of a device', (device) => {
     program.dispose();
   });
 
-  test('the uniforms of a training of LeNet are one buffer', async () => {
+  test('uniforms: a training of LeNet needs one buffer', async () => {
     using loader = new ImageLoader(device, drawImages(24, { shape: [28, 28, 1], classes: 10 }));
     const create = vi.spyOn(device.gpu, 'createBuffer');
     try {

@@ -50,7 +50,7 @@ describeOnDevice('a failed upload', (device) => {
     expect([...(await made.data())]).toEqual([1, 2, 3, 4]);
   });
 
-  test('nothing is sent into a buffer that was given back, which may be that of another tensor', async () => {
+  test('upload: throws DisposedError for a released buffer, which another tensor may use', async () => {
     const gone = tensor(device, [1], [1]);
     const { storage } = gone.array;
     gone.dispose();
@@ -59,7 +59,7 @@ describeOnDevice('a failed upload', (device) => {
     expect(await next.item()).toBe(2);
   });
 
-  test('a read beyond the end is refused as well', async () => {
+  test('read: throws ArgumentError beyond the end of the buffer', async () => {
     using made = tensor(device, [1, 2, 3, 4], [4]);
     await expect(device.read(made.array.storage, 20)).rejects.toThrow(/a buffer of 16 bytes has no first 20 bytes/);
     await expect(device.read(made.array.storage, -4)).rejects.toThrow(ArgumentError);
@@ -74,7 +74,7 @@ describeOnDevice('a failed upload', (device) => {
     },
   );
 
-  test('weights of another model do not go into a copy of weights', async () => {
+  test('weights of another model cannot be uploaded to a copy of weights', async () => {
     using small = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
     const copy = new WeightCopy(small.parameters);
     const [trained, untrained] = await copy.read();

@@ -16,7 +16,7 @@ export interface FlatWeight {
   /** Whether the optimizer updates it: false while its layer is frozen. */
   readonly trainable: boolean;
   readonly spec: { readonly shape: Shape; readonly layer?: { readonly trainable: boolean } | undefined };
-  /** What gets the gradients, in the place that its `gradHome` is. */
+  /** What gets the gradients, in the place that its `gradBuffer` is. */
   readonly tensor: Tensor;
 }
 
