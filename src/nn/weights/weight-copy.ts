@@ -49,23 +49,23 @@ export class WeightCopy {
     const { device } = this.store;
     this.pairs = storages.map((weights) => ({
       weights,
-      held: DeviceArray.empty(device, [weights.bytes / 4]).keep(),
+      saved: DeviceArray.empty(device, [weights.bytes / 4]).keep(),
     }));
     this.store.copies.add(this);
   }
 
   /** Saves the weights as of the steps submitted so far. @throws DisposedError */
   save(): void {
-    this.copy(({ weights, held }) => [weights, held.storage]);
+    this.copy(({ weights, saved }) => [weights, saved.storage]);
   }
 
   /** Copies the saved values back to the model. @throws DisposedError */
   restore(): void {
-    this.copy(({ weights, held }) => [held.storage, weights]);
+    this.copy(({ weights, saved }) => [saved.storage, weights]);
     this.store.hasInitialValues = false;
   }
 
-  private copy(endpoints: (pair: { weights: Storage; held: DeviceArray }) => [from: Storage, to: Storage]): void {
+  private copy(endpoints: (pair: { weights: Storage; saved: DeviceArray }) => [from: Storage, to: Storage]): void {
     const { copies, device } = this.store;
     if (!copies.has(this)) throw new DisposedError('WeightCopy: used after dispose() of the copy or of its model');
     for (const pair of this.pairs) device.copy(...endpoints(pair));
