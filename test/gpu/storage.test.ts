@@ -55,7 +55,7 @@ test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
   expect(new Set(sizes.map(bucketBytes)).size).toBeLessThan(200);
 });
 
-test('BufferPool: no buffer is larger than the device's limit', () => {
+test('BufferPool: no buffer is larger than the limit of the device', () => {
   const { pool, made } = pooled({ maxBufferSize: 1_000_000 });
   pool.acquire(999_996).release();
   pool.acquire(1_000_000).release();
