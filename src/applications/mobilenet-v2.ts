@@ -2,7 +2,7 @@ import { checkOptions, formatValue, type OptionNames, readList } from '../base/c
 import { ArgumentError } from '../base/errors.ts';
 import type { Model } from '../training/model.ts';
 import { OFFICIAL_ADDRESS } from './checkpoints.ts';
-import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
+import { mobileNetV2 as buildMobileNetV2, type MobileNetV2Options } from './mobilenet-v2-layers.ts';
 import { bytesOf, isBytes, pretrainedNetwork, type WeightBytes } from './pretrained.ts';
 
 /** Options of `mobileNetV2` with given weights. */
@@ -61,7 +61,7 @@ export function mobileNetV2(options: Options, ...surplus: never[]): Model | Prom
 export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model | Promise<Model> {
   checkOptions('mobileNetV2', options, { ...networkOptionNames, weights: true }, surplus, networkHints);
   const { weights, ...network } = options;
-  if (weights === undefined || weights === null) return untrained(network);
+  if (weights === undefined || weights === null) return buildMobileNetV2(network);
   return loadFromBytes(network, weights);
 }
 

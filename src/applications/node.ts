@@ -7,7 +7,7 @@ import type { Model } from '../training/model.ts';
 import { type CheckpointRows, checkpointOf, headFileFor } from './checkpoints.ts';
 import { findCheckpoint } from './imagenet.ts';
 import { networkHints, networkOptionNames } from './mobilenet-v2.ts';
-import { type MobileNetV2Options, mobileNetV2 as untrained } from './mobilenet-v2-layers.ts';
+import { mobileNetV2 as buildMobileNetV2, type MobileNetV2Options } from './mobilenet-v2-layers.ts';
 import {
   assignPretrained,
   bytesOf,
@@ -74,7 +74,7 @@ export function mobileNetV2(options: Options = {}, ...surplus: never[]): Model |
   checkOptions('mobileNetV2', options, names, surplus, networkHints);
   const { weights, rows, download, ...network } = options;
   if (weights !== 'imagenet') checkImagenetOptions({ rows, download }, weights);
-  if (weights === undefined || weights === null) return untrained(network);
+  if (weights === undefined || weights === null) return buildMobileNetV2(network);
   return loadPretrained(network, weights, { rows, download });
 }
 
@@ -96,7 +96,7 @@ async function loadPretrained(
 ): Promise<Model> {
   const { alpha = 1, includeTop = true, classes = 1000 } = network;
   if (weights !== 'imagenet') return pretrainedNetwork(network, readFiles(weights, includeTop));
-  const model = untrained(network);
+  const model = buildMobileNetV2(network);
   const checkpoint = checkpointOf({ alpha, includeTop, classes, inputShape: model.inputShape }, rows);
   const paths = await findCheckpoint(checkpoint, download);
   await assignPretrained(model, paths.map(readFile));

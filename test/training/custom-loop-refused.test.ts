@@ -84,7 +84,7 @@ describeOnDevice("mistakes in a loop of one's own", (device) => {
     const there = tg.tensor(other, [1], [1], { requiresGrad: true });
     expectError(made([w, there]), ArgumentError, /parameters\[1\] is on another device than parameters\[0\]/);
     const two = tg.tensor(device, [1, 2], [1], { requiresGrad: true, models: 2 });
-    expectError(made([w, two]), ArgumentError, /parameters\[1\] holds 2 models, but parameters\[0\] 1/);
+    expectError(made([w, two]), ArgumentError, /parameters\[1\] has 2 replicas, but parameters\[0\] has 1/);
     const model = build();
     model.dispose();
     expect(() => model.parameters).toThrow(DisposedError);

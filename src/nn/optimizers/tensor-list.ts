@@ -52,7 +52,7 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
     }
     if (one.models !== first.models) {
       throw new ArgumentError(
-        `${subject}[${i}] holds ${one.models} models, but parameters[0] ${first.models}; make an optimizer for each`,
+        `${subject}[${i}] has ${one.models} replicas, but parameters[0] has ${first.models}; make an optimizer for each`,
       );
     }
   }

@@ -16,7 +16,7 @@ export interface FlatWeight {
   /** Whether the optimizer updates it: false while its layer is frozen. */
   readonly trainable: boolean;
   readonly spec: { readonly shape: Shape; readonly layer?: { readonly trainable: boolean } | undefined };
-  /** What gets the gradients, in the place that its `gradBuffer` is. */
+  /** The tensor whose gradient backward passes write to `gradBuffer`, a view of the flat gradients. */
   readonly tensor: Tensor;
 }
 
@@ -125,7 +125,7 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
       if (!trainable || offset === null) continue;
       const { grad, models } = tensor;
       const into = this.gradientView({ offset, spec });
-      if (!grad) fill(this.device, spec.shape, 0, { replicas: models, into: into });
+      if (!grad) fill(this.device, spec.shape, 0, { replicas: models, into });
       else if (grad.array.storage.buffer !== into.storage.buffer) copyArray(grad.array, into);
       into.dispose();
     }
