@@ -43,7 +43,7 @@ export function pooling(name: string, kind: 'max' | 'average', x: Shape, poolSiz
   ];
 }
 
-/** Batch normalisation in training. Operations an element: 8 forward (statistics 4, scaling 4), 12 backward (sums 5, input 7). */
+/** Batch normalization in training. Operations an element: 8 forward (statistics 4, scaling 4), 12 backward (sums 5, input 7). */
 export function batchNormalization(name: string, x: Shape): KernelCase[] {
   const EPSILON = 1e-3;
   const channels = x.at(-1)!;

@@ -1,5 +1,5 @@
-// y[i] = x[i] for n vec4: as fast as memory can be read and written, the ceiling that other kernels' GB/s are held against.
-// A vec4 at a time, neighbours side by side, in strides of all invocations until the end. Memory-bound.
+// y[i] = x[i] for n vec4, as fast as memory allows: the ceiling that the GB/s of other kernels are compared with.
+// Grid: grid-stride loop, one vec4 an iteration, neighbors load neighbors. Memory-bound.
 @group(0) @binding(0) var<uniform> n: vec4u;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;

@@ -1,4 +1,5 @@
-// What the stores of products do to a result, where the flag asks for it: an activation, which src/kernels/epilogue.ts writes.
+// Put after kernels that store products: applies an activation to a result if `flag` is not 0. src/kernels/epilogue.ts generates
+// `activation`. The mask is unused.
 fn apply_epilogue(v: f32, mask: f32, flag: u32) -> f32 {
   if (flag == 0u) { return v; }
   return activation(v);

@@ -1,5 +1,5 @@
-// What the stores of products do to a result: with a flag, it is 0 where `mask` is not above 0, which is the result itself for a ReLU,
-// or the output of the ReLU whose gradient it goes through. Other activations: see src/kernels/epilogue.ts.
+// Put after kernels that store products: if `flag` is not 0, the result is 0 where `mask` is not above 0. The mask is the result itself
+// for a ReLU, or the output of the ReLU for its gradient. Other activations: see src/kernels/epilogue.ts.
 fn apply_epilogue(v: f32, mask: f32, flag: u32) -> f32 {
   return select(v, 0.0, flag != 0u && is_at_most_zero(mask)); // NaN stays NaN
 }

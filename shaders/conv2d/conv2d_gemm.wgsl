@@ -3,10 +3,10 @@
 //   y[pixel, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * w[ky, kx, ci, co] + bias[co])
 // An invocation sums 32 pixels by four channels; eight lanes side by side hold 32 channels (SPLIT: 16 channels of two such
 // tiles of pixels). Compute-bound. Faster than the reference because
-//   - all lanes want the same pixels, so each of eight lanes loads some of them and broadcasts hand them round: eight loads
-//     (SPLIT: twelve) feed 512 multiply-adds;
-//   - the 128 sums of an invocation do not fit in a CPU's registers, but each is fetched and put back once for four
-//     multiply-adds, and a spilled register costs far less than a load from a buffer.
+//   - all lanes need the same pixels, so each of eight lanes loads some of them and broadcasts them: eight loads (SPLIT: twelve)
+//     for 512 multiply-adds;
+//   - the 128 sums of an invocation do not fit into a CPU's registers, but each is loaded and stored once for four multiply-adds,
+//     and a spilled register costs far less than a load from a buffer.
 // With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
 //   R replicas: x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]; Co a multiple of four
 enable subgroups;
@@ -15,28 +15,27 @@ override LANES = 32u;   // the adapter's widest subgroup; any subgroup of eight 
 override WIDTH = 4u;    // input channels of a step; divides Ci
 override SPLIT = false;
 override LONG = false;  // more than 512 steps
-// The output's pixels, and the filter's taps, are every so manieth of larger arrays: a part of the input gradient of a
-// convolution with strides (see `inputGrad` in conv2d-gemm.ts).
+// y and w are strided views of larger arrays: one stride phase of an input gradient (see `inputGrad` in conv2d-gemm.ts).
 override STRIDED_OUTPUT = false;
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   has_bias: u32, epilogue: u32, store_rounds: u32,
-  // With STRIDED_OUTPUT: y [R, N, y_h, y_w, Co], of which pixel (y_first + i * y_step) is stored; w [R, taps, Ci, Co] likewise.
+  // With STRIDED_OUTPUT: y [R, N, y_h, y_w, Co], of which the pixels y_first + i * y_step are stored; w [R, taps, Ci, Co] likewise.
   y_h: u32, y_w: u32, y_first_h: u32, y_first_w: u32, y_step_h: u32, y_step_w: u32,
   taps: u32, filter_w: u32, tap_first_h: u32, tap_first_w: u32, tap_step_h: u32, tap_step_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x4: array<vec4f>; // x, where WIDTH is four
-@group(0) @binding(2) var<storage, read> x1: array<f32>;   // x, where it is less
+@group(0) @binding(1) var<storage, read> x4: array<vec4f>; // x, if WIDTH is four
+@group(0) @binding(2) var<storage, read> x1: array<f32>;   // x, if it is less
 @group(0) @binding(3) var<storage, read> w: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 
-const SUMS = 32u;     // pixels an invocation sums
-const STORED = 4u;    // of which it stores so many in a round
-const MAX_LOADS = 8u; // pixels a lane loads
+const SUMS = 32u;     // pixels of an invocation
+const STORED = 4u;    // pixels stored in a round
+const MAX_LOADS = 8u; // most pixels that a lane loads
 
 fn load(at: u32) -> vec4f {
   if (WIDTH == 4u) { return x4[at / 4u]; }
@@ -60,7 +59,7 @@ fn select_half(low: vec4f, high: vec4f, upper: bool) -> vec4f {
   return low;
 }
 
-// Adds what one step brings for the eight pixels that eight lanes hold in `low` (or `high`, for the upper lanes).
+// Adds the products of one step for the eight pixels that eight lanes hold in `low` (or `high`, for the upper lanes).
 fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, low: vec4f, high: vec4f, upper: bool, b: mat4x4f) {
   (*sums)[s] += product(select_half(subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), upper), b);
   (*sums)[s + 1u] += product(select_half(subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), upper), b);
@@ -72,7 +71,7 @@ fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, low: vec4f, high: vec4f,
   (*sums)[s + 7u] += product(select_half(subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), upper), b);
 }
 
-// Where pixel m of replica z lies in y.
+// Index in y of pixel m of replica z.
 fn pixel_at(z: u32, m: u32) -> u32 {
   let p = params;
   if (!STRIDED_OUTPUT) { return z * p.batch * p.out_h * p.out_w + m; }
@@ -94,13 +93,13 @@ fn main(
   let first = group.x * 8u * loads;
   // With SPLIT the lanes 4 to 7 of each eight repeat the channels of 0 to 3, for the tile's other 32 pixels.
   let upper = SPLIT && lane % 8u >= 4u;
-  let mine = first + select(0u, SUMS, upper);
+  let first_pixel = first + select(0u, SUMS, upper);
   let columns = p.out_c / 4u;
-  let place = select(local, local / 8u * 4u + local % 4u, SPLIT);
-  let co = group.y * select(LANES, LANES / 2u, SPLIT) + place;
+  let lane_channel = select(local, local / 8u * 4u + local % 4u, SPLIT);
+  let co = group.y * select(LANES, LANES / 2u, SPLIT) + lane_channel;
 
-  // The pixels this lane loads: of eight in a row, the one of its number. Past the end, the last again: nothing is stored.
-  var row: array<u32, MAX_LOADS>; // in x of the image's first
+  // The pixels that this lane loads: of each eight, one by its index. Past the end, the last one again, which is not stored.
+  var row: array<u32, MAX_LOADS>; // index in x of the first row of the image
   var iy0: array<u32, MAX_LOADS>; // may wrap below zero
   var ix0: array<u32, MAX_LOADS>;
   for (var r = 0u; r < loads; r++) {
@@ -115,7 +114,7 @@ fn main(
   var sums: array<vec4f, SUMS>;
   var folded: array<vec4f, SUMS>;
   var steps = 0u; // since the sums were folded
-  // Lanes past the last channel work along on it, for the broadcasts.
+  // Lanes past the last channel compute it again, because all lanes take part in broadcasts.
   let column = min(co, columns - 1u);
   var w_at = group.z * p.kernel_h * p.kernel_w * p.in_c * columns + column;
   for (var ky = 0u; ky < p.kernel_h; ky++) {
@@ -125,7 +124,7 @@ fn main(
       for (var r = 0u; r < loads; r++) {
         let iy = iy0[r] + ky * p.dilation_h;
         let ix = ix0[r] + kx * p.dilation_w;
-        inside[r] = iy < p.in_h && ix < p.in_w; // a place above or left of the image has wrapped to one far below
+        inside[r] = iy < p.in_h && ix < p.in_w; // an index above or left of the image has wrapped to a huge one
         at[r] = select(0u, ((row[r] + iy) * p.in_w + ix) * p.in_c, inside[r]);
       }
       if (STRIDED_OUTPUT) {
@@ -143,7 +142,7 @@ fn main(
           if (WIDTH > 2u) { b[2] = w[w_at + 2u * columns]; }
           if (WIDTH > 3u) { b[3] = w[w_at + 3u * columns]; }
           w_at += WIDTH * columns;
-          // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
+          // Unrolled, because the compiler keeps `sums` in registers only with constant indices.
           add(&sums, 0u, a[0], a[select(0u, 4u, SPLIT)], upper, b);
           add(&sums, 8u, a[1], a[select(1u, 5u, SPLIT)], upper, b);
           add(&sums, 16u, a[2], a[select(2u, 6u, SPLIT)], upper, b);
@@ -168,10 +167,10 @@ fn main(
   if (co >= columns) { return; }
   var b = vec4f();
   if (p.has_bias != 0u) { b = bias[group.z * columns + co]; }
-  // In rounds, of a number the compiler does not know: 32 stores one after another would take it a second.
+  // In rounds, whose number the compiler does not know: 32 unrolled stores would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
     for (var i = 0u; i < STORED; i++) {
-      let m = mine + round * STORED + i;
+      let m = first_pixel + round * STORED + i;
       if (m < pixels) {
         let v = sums[i] + b;
         y[pixel_at(group.z, m) * columns + co] = apply_epilogue4(v, v, p.epilogue);

@@ -1,4 +1,4 @@
-// The pixels that each window of a convolution sees, as rows of a matrix (im2col), 0 outside of the image:
+// The pixels under each window of a convolution, as rows of a matrix (im2col), 0 outside of the image:
 //   patches[n, oy, ox, ky, kx, ci] = x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci]
 // One window's row of the filter an invocation. Memory-bound.
 //   R replicas from `first` on: x [.., N, H, W, Ci], patches [R, N, OH, OW, KH, KW, Ci]
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ox = pixel % p.out_w;
   let oy = pixel / p.out_w % p.out_h;
   let n = pixel / (p.out_w * p.out_h);
-  let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h; // negative ones wrap to huge ones
+  let iy = oy * p.stride_h + ky * p.dilation_h - p.pad_h; // a negative row wraps to a huge one
   let row = (((p.first + group.z) * p.batch + n) * p.in_h + iy) * p.in_w;
   var at = (group.z * rows + i) * p.kernel_w * p.in_c;
   for (var kx = 0u; kx < p.kernel_w; kx++) {

@@ -1,10 +1,10 @@
 // conv2d, stride 1 along rows, with channels in groups of up to four, a vec4 each (see pad_channels.wgsl, pack_filter.wgsl):
 //   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy*sh + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
 // An invocation computes TILE pixels of a row by one group of output channels, or two (PAIR). Faster than the reference because
-//   - it slides: of the TILE input pixels under a tap, all but one are still in registers from the tap before;
-//   - all lanes want the same weights, so lane i loads row i % 4 of them (of the second group, if i / 4 is odd) and broadcasts
-//     hand them round: one load instead of four or eight;
-//   - everything is loaded a group of channels at a time, and of six channels two groups of three leave nothing idle.
+//   - it slides: of the TILE input pixels under a tap, all but one are still in registers from the previous tap;
+//   - all lanes need the same weights, so lane i loads row i % 4 of them (of the second group, if i / 4 is odd) and broadcasts it:
+//     one load instead of four or eight;
+//   - all values are loaded by groups of channels, and six channels are two groups of three, without idle components.
 // With LONG the sums are folded into a second level after 256 steps or more (see long-sums.ts).
 //   R replicas: x [R, N, H, W, in groups] vec4, w [those of the dispatch, KH, KW, in groups * 4, out groups] vec4,
 //   bias [R, Co], y [R, N, OH, OW, Co]
@@ -21,8 +21,8 @@ override LONG = false;   // more than 512 steps
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_c: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, tiles: u32,
-  has_bias: u32, epilogue: u32, // not overrides: each combination would be compiled apart
-  first_of_x: u32, first_of_y: u32, // where in x, which may hold only those, and in y and bias the replicas of the dispatch begin
+  has_bias: u32, epilogue: u32, // not overrides, because each combination would be compiled separately
+  first_of_x: u32, first_of_y: u32, // index of the dispatch's first replica in x, which may hold only its replicas, and in y and bias
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -40,7 +40,7 @@ fn store_one(at: u32, value: f32) {
   y[at] = apply_epilogue(value, value, params.epilogue);
 }
 
-// A group of channels from `co` on. What is not stored is not computed: the compiler drops the idle components.
+// Stores a group of channels from `co` on. The compiler drops the components that are not stored.
 fn store(at: u32, co: u32, value: vec4f) {
   store_one(at + co, value.x);
   if (OUT_WIDTH > 1u && co + 1u < params.out_c) { store_one(at + co + 1u, value.y); }
@@ -48,7 +48,7 @@ fn store(at: u32, co: u32, value: vec4f) {
   if (OUT_WIDTH > 3u && co + 3u < params.out_c) { store_one(at + co + 3u, value.w); }
 }
 
-// One group of channels `co` of the tile's pixels.
+// Stores the group of channels `co` of the tile's pixels.
 fn store_row(
   at: u32, left: u32, replica: u32, co: u32,
   a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
@@ -56,7 +56,7 @@ fn store_row(
   var b = vec4f();
   if (params.has_bias != 0u) {
     let first = replica * params.out_c + co;
-    let last = replica * params.out_c + params.out_c - 1u; // past it nothing is stored, so any value will do
+    let last = replica * params.out_c + params.out_c - 1u; // nothing is stored past it, so any value will do
     b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
   let c = params.out_c;
@@ -70,7 +70,7 @@ fn store_row(
   if (TILE > 7u && left > 7u) { store((at + 7u) * c, co, a7 + b); }
 }
 
-// What one pixel's group of input channels adds: x times the group's rows of weights.
+// The products of a pixel's group of input channels: x times the group's rows of weights.
 fn product(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
   var sum = x.x * w0;
   if (IN_WIDTH > 1u) { sum += x.y * w1; }
@@ -87,7 +87,7 @@ fn main(
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let p = params;
-  // Workgroups count through output channels fastest; the lanes of one work on different tiles of the same channels.
+  // Output channels change fastest over workgroups; the lanes of a workgroup compute different tiles of the same channels.
   let block = group.y * groups.x + group.x;
   let step = select(1u, 2u, PAIR);
   let co_group = block % (p.out_groups / step) * step;
@@ -95,7 +95,7 @@ fn main(
   let ox = tile % p.tiles * TILE;
   let oy = tile / p.tiles % p.out_h;
   let n = tile / (p.tiles * p.out_h);
-  // Lanes past the end compute the last image again, so that the broadcasts see a full subgroup; they store nothing.
+  // Lanes past the end compute the last image again, because all lanes take part in broadcasts; they store nothing.
   let image = ((p.first_of_x + group.z) * p.batch + min(n, p.batch - 1u)) * p.in_h;
   let weights = group.z * p.kernel_h * p.kernel_w * p.in_groups * 4u;
   let weight_row = lane % 4u;

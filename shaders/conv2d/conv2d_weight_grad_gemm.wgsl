@@ -1,12 +1,12 @@
 // Gradient of conv2d for its filter as a matrix product: rows are input channels under one tap, columns output channels, and
 // the inner axis runs over the output's pixels:
 //   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, ci] * dy[n, oy, ox, co]
-// An invocation sums 32 input channels by four output channels, of one tap, over a slice of the rows (n, oy), or of the parts of
-// them where they are long; where there are several slices, add_slices adds them in their order. With LONG the sums are folded
+// An invocation sums 32 input channels by four output channels, of one tap, over a slice of the rows (n, oy), or of parts of
+// long rows; add_slices adds up several slices in order. With LONG the sums are folded
 // into a second level after `fold` parts (see long-sums.ts). Compute-bound. Faster than the reference because
 //   - eight lanes side by side hold 32 output channels of the same input channels, so each loads four of those and
-//     broadcasts hand them round: eight loads feed 512 multiply-adds;
-//   - each of the 128 sums, too many for a CPU's registers, is fetched and put back once for four pixels.
+//     broadcasts them: eight loads for 512 multiply-adds;
+//   - each of the 128 sums, too many for a CPU's registers, is loaded and stored once for four pixels.
 //   R replicas: x [R, N, H, W, Ci], dy [R, N, OH, OW, Co], Ci and Co multiples of four;
 //   dw [R, KH, KW, Ci, Co], or [some of R, slices, KH, KW, Ci, Co]
 enable subgroups;
@@ -18,18 +18,18 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   slice_length: u32, slices: u32, store_rounds: u32,
-  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
-  fold: u32, row_parts: u32, part: u32, // with LONG; slices then count parts: of a fold, of a row, pixels of one
+  first_replica: u32, first_of_sums: u32, // first replica of the dispatch, and its index in the output
+  fold: u32, row_parts: u32, part: u32, // with LONG, where slices count parts: parts of a fold, parts of a row, pixels of a part
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dw: array<vec4f>;
 
-const SUMS = 32u;  // input channels an invocation sums
-const STORED = 4u; // of which it stores so many in a round
+const SUMS = 32u;  // input channels of an invocation
+const STORED = 4u; // input channels stored in a round
 
-// Adds what four pixels bring for four input channels: `a0` to `a3` are those channels of each, `d` their gradients.
+// Adds the products of four pixels for four input channels: `a0` to `a3` are these channels of each pixel, `d` are their gradients.
 fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, d: mat4x4f, a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f) {
   (*sums)[s] += d * vec4f(a0.x, a1.x, a2.x, a3.x);
   (*sums)[s + 1u] += d * vec4f(a0.y, a1.y, a2.y, a3.y);
@@ -55,7 +55,7 @@ fn main(
   let first_ci = group.y / taps % blocks * SUMS;
   let co = group.y / (taps * blocks) * LANES + local;
   let replica = p.first_replica + group.z;
-  // Lanes past the last channel work along on it, for the broadcasts, and store nothing.
+  // Lanes past the last channel compute it again, because all lanes take part in broadcasts; they store nothing.
   let ci = min(first_ci / 4u + lane % 8u, rows - 1u);
   let dy_column = min(co, columns - 1u);
 
@@ -80,12 +80,12 @@ fn main(
         for (var k = 0u; k < 4u; k++) {
           let ix = (ox + k) * p.stride_w + kx * p.dilation_w - p.pad_w;
           let inside = ox + k < p.out_w && ix < p.in_w;
-          // Both are zero where there is no pixel: NaN times zero would not be.
+          // Both are zero if there is no pixel, because NaN times zero is NaN.
           a[k] = select(vec4f(), x[select(x_row, x_row + ix * rows, inside)], inside);
           b[k] = select(vec4f(), dy[select(dy_row, dy_row + (ox + k) * columns, inside)], inside);
         }
         let d = mat4x4f(b[0], b[1], b[2], b[3]);
-        // Written out: the compiler keeps `sums` in registers only if it sees which one is meant.
+        // Unrolled, because the compiler keeps `sums` in registers only with constant indices.
         add(&sums, 0u, d, subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u), subgroupBroadcast(a[2], 0u), subgroupBroadcast(a[3], 0u));
         add(&sums, 4u, d, subgroupBroadcast(a[0], 1u), subgroupBroadcast(a[1], 1u), subgroupBroadcast(a[2], 1u), subgroupBroadcast(a[3], 1u));
         add(&sums, 8u, d, subgroupBroadcast(a[0], 2u), subgroupBroadcast(a[1], 2u), subgroupBroadcast(a[2], 2u), subgroupBroadcast(a[3], 2u));
@@ -106,7 +106,7 @@ fn main(
   if (LONG) { sums = folded; }
 
   if (co >= columns) { return; }
-  // In rounds, of a number the compiler does not know: 32 stores one after another would take it a second.
+  // In rounds, whose number the compiler does not know: 32 unrolled stores would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
     for (var i = 0u; i < STORED; i++) {
       let row = first_ci + round * STORED + i;

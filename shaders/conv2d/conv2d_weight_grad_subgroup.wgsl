@@ -1,17 +1,17 @@
 // Gradient of conv2d for its filter, stride 1 along rows, with channels in groups of up to four, a vec4 each:
 //   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy*sh + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
-// An invocation sums one group of input by two groups of output channels of one tap over a slice of the rows (n, oy), or of the
-// parts of them where they are long; a second kernel adds the slices in their order. With LONG the sums are folded into a second
+// An invocation sums one group of input by two groups of output channels of one tap over a slice of the rows (n, oy), or of
+// parts of long rows; a second kernel adds up the slices in order. With LONG the sums are folded into a second
 // level after `fold` parts (see long-sums.ts). Faster than the reference because
 //   - the lanes of a subgroup hold different taps and input channels of the same pixels, so lane i loads dy of pixel
-//     i % TILE and broadcasts hand it round: one load for TILE pixels;
-//   - each x it loads (a group) meets two groups of output channels in registers.
+//     i % TILE and broadcasts it: one load for TILE pixels;
+//   - each group of x is multiplied with two groups of output channels in registers.
 //   R replicas: x [R, N, H, W, in groups] vec4, dy [R, N, OH, OW, out groups] vec4,
-//   partial [some of R, slices, KH*KW, in groups * 4, out groups] vec4; rows and components past a group's width hold nothing
+//   partial [some of R, slices, KH*KW, in groups * 4, out groups] vec4; rows and components past a group's width are unused
 enable subgroups;
 
 override PADDED = false; // some windows reach outside the image
-override WHOLE = false;  // TILE divides the row, so that no pixel lies past its end
+override WHOLE = false;  // TILE divides the row, so that no pixel is past its end
 override TILE = 8u;
 override IN_WIDTH = 4u;  // channels in a group of x
 override OUT_WIDTH = 4u; // and of dy
@@ -20,8 +20,8 @@ override LONG = false;   // slices of more than 512 pixels, or rows in parts
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_groups: u32, out_h: u32, out_w: u32, out_groups: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, pad_h: u32, pad_w: u32, slice_length: u32, slices: u32, blocks: u32,
-  first_of_x: u32, first_of_dy: u32, // where in them the replicas of the dispatch begin: either may hold only those
-  fold: u32, row_parts: u32, part: u32, // with LONG; slices then count parts: of a fold, of a row, pixels of one
+  first_of_x: u32, first_of_dy: u32, // index of the dispatch's first replica in x and dy, which may hold only its replicas
+  fold: u32, row_parts: u32, part: u32, // with LONG, where slices count parts: parts of a fold, parts of a row, pixels of a part
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -44,7 +44,7 @@ fn add_pixel(row: u32, inside: bool, column: u32, past_end: bool, low: vec4f, hi
   if (IN_WIDTH > 3u) { a3 += v.w * low; b3 += v.w * high; }
 }
 
-// What is not stored is not computed: the compiler drops the idle components.
+// The compiler drops the components that are not stored.
 fn store(at: u32, value: vec4f) {
   partial[at].x = value.x;
   if (OUT_WIDTH > 1u) { partial[at].y = value.y; }
@@ -64,7 +64,7 @@ fn main(
   let pair = group.y % p.blocks * 32u + local;
   let co = group.y / p.blocks * 2u;
   let ci = pair % p.in_groups; // a group, like co
-  let tap = min(pair, pairs - 1u) / p.in_groups; // lanes past the end work along, for the broadcasts, and store nothing
+  let tap = min(pair, pairs - 1u) / p.in_groups; // lanes past the end take part in broadcasts and store nothing
   let ky = tap / p.kernel_w;
   let kx = tap % p.kernel_w;
   let has_high = co + 1u < p.out_groups;

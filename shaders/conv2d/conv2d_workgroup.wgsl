@@ -1,13 +1,13 @@
-// The three convolutions as matrix products c[m, n] = sum_k a(m, k) * b(k, n), which differ in what they read:
+// The three convolutions as matrix products c[m, n] = sum_k a(m, k) * b(k, n), which differ in the arrays they read:
 //   OPERATION 0, forward:         m output pixel, n co, k (ky, kx, ci):   a = x[pixel under the tap, ci], b = w[k, co]
 //   OPERATION 1, input gradient:  m input pixel,  n ci, k (ky, kx, co):   a = dy[pixel over the tap, co], b = w[ky, kx, ci, co]
 //   OPERATION 2, weight gradient: m (ky, kx, ci), n co, k output pixel:   a = x[pixel under the tap, ci], b = dy[pixel, co]
 // with bias and ReLU in the forward's store. A workgroup computes a tile of ROWS by COLUMNS, an invocation 4 x 4 of it, over a
-// slice of k; where there are several slices, add_slices adds them in their order. Compute-bound. For graphics cards: faster
-// than the reference because what a tile needs of both factors, DEPTH of k at a time, is read once into workgroup memory,
-// neighbours reading neighbours, and each value then meets ROWS or COLUMNS others; no subgroups, WebGPU's default limits.
+// slice of k; add_slices adds up several slices in order. Compute-bound. For GPUs: faster than the reference because the values of
+// both factors for a tile, DEPTH of k at a time, are read once into workgroup memory, neighbors reading neighbors, and each value is
+// then multiplied with ROWS or COLUMNS others. Needs no subgroups, and only WebGPU's default limits.
 // With LONG an invocation's sums of 256 products are folded into a second level, with LONGER 256 of those into a third (see long-sums.ts).
-// Outside the image a is zero, which a NaN or infinity in b makes NaN, where the reference leaves the product out.
+// Outside the image a is zero, which a NaN or infinity in b makes NaN, whereas the reference omits the product.
 //   R replicas: x [R, N, H, W, Ci], w [R, KH, KW, Ci, Co], bias [R, Co], dy [R, N, OH, OW, Co], c [R, m, n], or
 //   [some of R, slices, m, n]
 override OPERATION = 0u;
@@ -21,7 +21,7 @@ struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,
   kernel_h: u32, kernel_w: u32, stride_h: u32, stride_w: u32, pad_h: u32, pad_w: u32, dilation_h: u32, dilation_w: u32,
   m: u32, n: u32, k: u32, slice_length: u32, slices: u32, depth_rounds: u32, has_bias: u32, epilogue: u32,
-  first_replica: u32, first_of_sums: u32, // where the dispatch begins: of the replicas, and in what it writes
+  first_replica: u32, first_of_sums: u32, // first replica of the dispatch, and its index in the output
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;  // x, dy, x
@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
-// In fours along m and n. One more in a row of a, so that those who write it one below another do not meet in a bank.
+// vec4 along m and n. A row of a has one more vec4, so that invocations that write a column use different banks.
 var<workgroup> a_tile: array<vec4f, DEPTH * (ROWS / 4u + 1u)>;
 var<workgroup> b_tile: array<vec4f, DEPTH * (COLUMNS / 4u)>;
 
@@ -44,9 +44,9 @@ fn pixel(i: u32, height: u32, width: u32) -> Pixel {
 struct Tap { y: u32, x: u32, channel: u32 }
 
 fn tap(i: u32, channels: u32) -> Tap {
-  let place = i / channels;
-  let y = place / params.kernel_w;
-  return Tap(y, place - y * params.kernel_w, i - place * channels);
+  let index = i / channels;
+  let y = index / params.kernel_w;
+  return Tap(y, index - y * params.kernel_w, i - index * channels);
 }
 
 // x under a tap of an output pixel; zero outside.
@@ -58,7 +58,7 @@ fn x_under(replica: u32, at: Pixel, t: Tap) -> f32 {
   return left[(((replica * p.batch + at.image) * p.in_h + iy) * p.in_w + ix) * p.in_c + t.channel];
 }
 
-// dy of the output pixel that has an input pixel under a tap; zero where there is none.
+// dy of the output pixel whose window has the input pixel under a tap; zero if there is none.
 fn dy_over(replica: u32, at: Pixel, t: Tap) -> f32 {
   let p = params;
   let row = at.y + p.pad_h - t.y * p.dilation_h; // oy * stride; wraps to a huge number when negative
@@ -81,9 +81,9 @@ fn a(replica: u32, m: u32, k: u32, last: u32) -> f32 {
 fn b(replica: u32, k: u32, n: u32, last: u32) -> f32 {
   if (n >= params.n || k >= last) { return 0.0; }
   if (OPERATION == 1u) {
-    let place = k / params.out_c;
+    let tap_index = k / params.out_c;
     let taps = params.kernel_h * params.kernel_w;
-    return right[((replica * taps + place) * params.in_c + n) * params.out_c + k - place * params.out_c];
+    return right[((replica * taps + tap_index) * params.in_c + n) * params.out_c + k - tap_index * params.out_c];
   }
   return right[(replica * params.k + k) * params.n + n];
 }
@@ -105,7 +105,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
   var t0 = vec4f(); var t1 = vec4f(); var t2 = vec4f(); var t3 = vec4f();
   for (var first_k = begin; first_k < last; first_k += DEPTH) {
-    // Neighbours read along the channels of x or dy, which are along k, but for the weight gradient.
+    // Neighbors read along the channels of x or dy, which are along k except for the weight gradient.
     for (var i = local; i < DEPTH * (ROWS / 4u); i += 256u) {
       let four = select(i / DEPTH, i % (ROWS / 4u), OPERATION == 2u);
       let at_k = select(i % DEPTH, i / (ROWS / 4u), OPERATION == 2u);
@@ -127,7 +127,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       );
     }
     workgroupBarrier();
-    // Four at once, in rounds of a number the compiler does not know: unrolled whole, it would take a CPU's seconds.
+    // Four at once, in rounds whose number the compiler does not know: fully unrolled, it would compile for seconds on a CPU.
     for (var k = 0u; k < 4u * p.depth_rounds; k += 4u) {
       for (var i = 0u; i < 4u; i++) {
         let column = a_tile[(k + i) * (ROWS / 4u + 1u) + m / 4u];

@@ -1,14 +1,14 @@
 // The last step of a convolution by Winograd's algorithm in both directions (see winograd.ts): from the sums at the points of a tile
 //   y[n, ty*th + a, tx*tw + b, c] = act(sum_{i, j} rows[a, i] * columns[b, j] * sums[(i, j), tile, c] + bias[c])      tile = (n, ty, tx)
-// where the image has that pixel. An invocation takes four channels of a tile. Memory-bound.
-//   R replicas: sums [R, points, tiles, C] as vec4, bias [R, C], y [R, N, H, W, C], of whose images it writes `batch`
+// for the pixels inside the image. An invocation computes four channels of a tile. Memory-bound.
+//   R replicas: sums [R, points, tiles, C] as vec4, bias [R, C], y [R, N, H, W, C], of which it writes `batch` images
 const MAX_POINTS = 6u;
 const MAX_SIZE = 4u; // pixels of a tile along an axis
 
 struct Params {
   batch: u32, out_h: u32, out_w: u32, channels: u32, tiles_h: u32, tiles_w: u32, tile_h: u32, tile_w: u32,
   points_h: u32, points_w: u32, images: u32, first_image: u32, first_replica: u32, has_bias: u32, epilogue: u32,
-  // Of each point along an axis, its factors in the pixels of the tile.
+  // For each point along an axis: its factors for the pixels of the tile.
   rows: array<vec4f, MAX_POINTS>, columns: array<vec4f, MAX_POINTS>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var pixels: array<array<vec4f, MAX_SIZE>, MAX_SIZE>;
   var at = group.z * params.points_h * params.points_w * step + index;
   for (var i = 0u; i < params.points_h; i++) {
-    var along = array<vec4f, MAX_SIZE>(); // said: left out, it was not 0 again in the next row (Dawn, Mesa 25)
+    var along = array<vec4f, MAX_SIZE>(); // explicit, because a default was not 0 again in the next row (Dawn, Mesa 25)
     for (var j = 0u; j < params.points_w; j++) {
       let value = sums[at];
       let f = params.columns[j];

@@ -1,16 +1,16 @@
 // Both directions of a transform of Winograd's algorithm (see winograd.ts), of windows of images: at every point (i, j) of a tile
 //   y[(i, j), tile, c] = sum_{a, b} rows[i, a] * columns[j, b] * x[n, ty*th + a - ph, tx*tw + b - pw, c]        tile = (n, ty, tx)
-// where what lies outside the image is 0. A Value is a number, or a vector of neighbouring channels (channels then count vectors);
-// an invocation takes one of a tile. A NaN or infinity in a window reaches its tile at all points. Memory-bound.
-//   R replicas: x [R, N, H, W, C], of whose images it takes `batch`, y [R, points, tiles, C], to which it is added if asked for
+// where pixels outside the image are 0. A Value is a number, or a vector of neighboring channels (channels then count vectors);
+// an invocation computes one Value of a tile at all points. A NaN or infinity in a window reaches all points of its tile. Memory-bound.
+//   R replicas: x [R, N, H, W, C], of which it reads `batch` images, y [R, points, tiles, C]; with `adds` it adds to y
 const MAX_SIZE = 6u; // points of an axis, and pixels of a window
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, tiles_h: u32, tiles_w: u32, tile_h: u32, tile_w: u32, pad_h: u32, pad_w: u32,
   window_h: u32, window_w: u32, points_h: u32, points_w: u32,
-  images: u32, first_image: u32, first_x: u32, first_y: u32, // of a replica of x; the first taken; of the replicas of x and y, the first
+  images: u32, first_image: u32, first_x: u32, first_y: u32, // images of a replica of x, first image; first replica of x and of y
   adds: u32,
-  // Of each pixel of a window, along an axis, its factors at the points: four and two.
+  // For each pixel of a window along an axis: its factors at the points, four and two.
   rows: array<mat2x4f, MAX_SIZE>, columns: array<mat2x4f, MAX_SIZE>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var a = 0u; a < params.window_h; a++) {
     if (top + a >= params.in_h) { continue; }
     let at = (image + top + a) * params.in_w;
-    var along = array<Value, MAX_SIZE>(); // said: left out, it was not 0 again in the next row (Dawn, Mesa 25)
+    var along = array<Value, MAX_SIZE>(); // explicit, because a default was not 0 again in the next row (Dawn, Mesa 25)
     for (var b = 0u; b < params.window_w; b++) {
       let inside = left + b < params.in_w;
       let value = select(Value(), x[select(0u, (at + left + b) * params.channels + c, inside)], inside);

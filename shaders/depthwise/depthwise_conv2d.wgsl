@@ -1,4 +1,4 @@
-// Depthwise convolution: each channel c has M filters of its own, whose outputs are the channels c * M + m:
+// Depthwise convolution: each channel c has M filters, whose outputs are the channels c * M + m:
 //   y[n, oy, ox, c*M + m] = sum_{ky, kx} x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c] * w[ky, kx, c, m] + bias[c*M + m]
 // One output an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.

@@ -1,11 +1,11 @@
-// Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows, each in
-// `row_parts` parts of `columns` where it is long.
+// Gradient of depthwise convolution for its filter, first of two passes: the sum over one slice of the N * OH output rows; long
+// rows are divided into `row_parts` parts of `columns`.
 //   part[s, ky, kx, c, m] = sum_{(n, oy, ox) in slice s} dy[n, oy, ox, c*M + m] * x[n, oy*sh + ky*dh - ph, ox*sw + kx*dw - pw, c]
 // The slices depend on the shape of one replica alone, and reduce_rows.wgsl adds them in order: the same bits every time.
 // One filter element of one slice an invocation. Memory-bound. Put before long_sum.wgsl.
 // Value is f32, or vec4f where every channel has one filter and channels come in fours: then in_c and out_c count fours.
 //   R replicas: x [R, N, H, W, C], dy [R, N, OH, OW, C*M], part [R, slices, KH, KW, C, M]
-override PARTS = false; // whether rows are in parts, which takes a division for each
+override PARTS = false; // whether rows are divided into parts, which costs a division for each
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, in_c: u32, out_h: u32, out_w: u32, out_c: u32,

@@ -1,10 +1,10 @@
-// Gradient of gather_rows, first of two passes: sums of dy over runs of equal indices, which `order` has side by side (sorted by index,
-// and by position j among equals):
+// Gradient of gather_rows, first of two passes: sums of dy over runs of equal indices, which are adjacent in `order` (positions j sorted
+// by index, then by position):
 //   dx[o, row, c] = sum over the j with indices[j] = row of dy[o, j, c]
-// An invocation goes through one chunk of `order`. A run that began in the chunk before is continued in the second pass from carried[o, t, c],
-// the sum of what chunk t has of it. Rows that no index names, and all of those if there are none, keep what they hold: dx begins as 0.
-// The order of the additions depends on the replica's indices and their number alone. A Value is a number, or a vector of
-// neighbouring channels: then channels count vectors. Memory-bound.
+// An invocation processes one chunk of `order`. A run that began in an earlier chunk is completed by the second pass: carried[o, t, c] is the
+// sum of the part of it in chunk t. Rows without an index are not written; dx is 0 before. The order of additions depends on the
+// replica's indices and their number alone. A Value is a number, or a vector of
+// neighboring channels: then channels count vectors. Memory-bound.
 //   R replicas: dy [R, outer, count, C], indices and order [R, count], dx [R, outer, rows, C], carried [R, outer, chunks, C];
 //   size is outer * chunks * C
 struct Params { size: u32, dx_size: u32, dy_size: u32, rows: u32, count: u32, channels: u32, chunk: u32, chunks: u32 }
@@ -31,10 +31,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var at = first;
   var row = indices[base + order[base + at]];
   var continues = first > 0u && indices[base + order[base + max(first, 1u) - 1u]] == row;
-  while (at < last && row < p.rows) { // an index outside, as negative ones are, comes last
-    let own = row;
+  while (at < last && row < p.rows) { // indices out of range, including negative ones, come last
+    let run = row;
     var sum = Sum();
-    while (at < last && row == own) {
+    while (at < last && row == run) {
       add_term(&sum, dy[dy_base + order[base + at] * p.channels]);
       at++;
       if (at < last) { row = indices[base + order[base + at]]; }
@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (continues) {
       carried[group.z * p.size + i] = total_of(sum);
     } else {
-      dx[dx_base + own * p.channels] = total_of(sum);
+      dx[dx_base + run * p.channels] = total_of(sum);
     }
     continues = false;
   }

@@ -1,6 +1,6 @@
 // Gradient of gather_rows for few indices: dx[o, row, c] = sum over the j with indices[j] = row of dy[o, j, c], in ascending order of j.
-// Each invocation has an element of dx and looks through all indices, which for few is less than to sort them. A Value is a number, or a
-// vector of neighbouring channels: then channels count vectors. Memory-bound.
+// An invocation computes an element of dx and searches all indices, which for few indices costs less than sorting them. A Value is a number, or a
+// vector of neighboring channels: then channels count vectors. Memory-bound.
 //   R replicas: dy [R, outer, count, C], indices [R, count], dx [R, outer, rows, C]; size is outer * rows * C
 struct Params { size: u32, dy_size: u32, rows: u32, count: u32, channels: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

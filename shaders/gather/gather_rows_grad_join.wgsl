@@ -1,5 +1,5 @@
-// Gradient of gather_rows, second of two passes (see gather_rows_grad.wgsl): a run of equal indices that goes on beyond the chunk it began
-// in gets the sums of the chunks it goes on in, in their order. An invocation a chunk. A Value is a number, or a vector of neighbouring
+// Gradient of gather_rows, second of two passes (see gather_rows_grad.wgsl): to a run of equal indices that continues beyond the
+// chunk in which it began, adds the sums of the later chunks, in order. An invocation a chunk. A Value is a number, or a vector of neighboring
 // channels: then channels count vectors. Memory-bound.
 //   R replicas: indices and order [R, count], carried [R, outer, chunks, C], dx [R, outer, rows, C]; size is outer * chunks * C
 struct Params { size: u32, dx_size: u32, rows: u32, count: u32, channels: u32, chunk: u32, chunks: u32 }
@@ -22,9 +22,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let next = (t + 1u) * p.chunk;
   if (next >= p.count) { return; }
   let row = indices[base + order[base + next]];
-  if (row >= p.rows || indices[base + order[base + next - 1u]] != row) { return; } // no run goes on
+  if (row >= p.rows || indices[base + order[base + next - 1u]] != row) { return; } // no run continues
   let first = t * p.chunk;
-  if (first > 0u && indices[base + order[base + first - 1u]] == row) { return; } // it began before
+  if (first > 0u && indices[base + order[base + first - 1u]] == row) { return; } // it began in an earlier chunk
   let to = group.z * p.dx_size + (o * p.rows + row) * p.channels + c;
   var sum = Sum();
   add_term(&sum, dx[to]);

@@ -1,6 +1,6 @@
 // A batch from samples of 32-bit words, bit for bit: y[r, b, i] = samples[order[r, batch_start + b], i], whole vectors of
-// words. Samples may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves
-// the samples first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
+// words. Samples may be split over several buffers if one would exceed the adapter's binding limit: each dispatch copies
+// the samples first .. first + count - 1. Memory-bound.
 //   samples [count, size], order [R, total], y [R, batch, size], sizes in vectors of words
 struct Params { size: u32, batch: u32, total: u32, first: u32, count: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   for (var b = group.y * 8u + local.y; b < p.batch; b += groups.y * 8u) {
     let sample = order[group.z * p.total + state.batch_start + b] - p.first;
-    if (sample >= p.count) { continue; } // another buffer's (a sample before `first` wraps to a huge number)
+    if (sample >= p.count) { continue; } // in another buffer (a sample before `first` wraps to a huge number)
     for (var i = group.x * 8u + local.x; i < p.size; i += groups.x * 8u) {
       y[(group.z * p.batch + b) * p.size + i] = samples[sample * p.size + i];
     }

@@ -1,4 +1,4 @@
-// y[i, c] = 1 where labels[i] = first + c, else 0; a label from first + C on is no class and gives a row of NaN. Memory-bound.
+// y[i, c] = 1 where labels[i] = first + c, else 0; a label from first + C on is not a class and gives a row of NaN. Memory-bound.
 //   replicas folded into the labels: labels [size / C], y [size / C, C]
 struct Params { size: u32, classes: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -13,5 +13,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let row = i / p.classes;
   let label = labels[row]; // negative ones are huge here
   let value = select(0.0, 1.0, label == p.first + i - row * p.classes);
-  y[i] = select(value, bitcast<f32>(label | 0x7fc00000u), label >= p.first + p.classes); // no constant, which WGSL would refuse
+  y[i] = select(value, bitcast<f32>(label | 0x7fc00000u), label >= p.first + p.classes); // not a constant, because WGSL rejects a constant NaN
 }

@@ -1,7 +1,7 @@
-// First of the three steps of a pass that sorts positions by their keys' digits (see src/kernels/gather/sort.ts): how often each digit is in
+// First of the three steps of a pass that sorts positions by their keys' digits (see src/kernels/gather/sort.ts): count the digits of
 // each strip of positions.
 //   counts[r, digit, strip] = number of positions p in the strip with digit_of(p) = digit
-// An invocation a digit and strip, neighbours along the digits: they read the same strip. Memory-bound.
+// An invocation a digit and strip, neighbors along the digits: they read the same strip. Memory-bound.
 //   R replicas: keys [R, count], order [R, count] (not read in the first pass), counts [R, digits, strips]
 @group(0) @binding(0) var<uniform> params: SortParams;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;

@@ -1,5 +1,5 @@
-// Third step of a pass that sorts positions by their keys' digits (see src/kernels/gather/sort.ts): each goes to where those of smaller digits,
-// and those of its own digit before it, leave off.
+// Third step of a pass that sorts positions by their keys' digits (see src/kernels/gather/sort.ts): moves each position behind those of
+// smaller digits and the earlier ones of the same digit.
 //   sorted[r, starts[r, digit, strip] + n] = the n-th position p in the strip with digit_of(p) = digit
 // An invocation a digit and strip, which writes its positions in their order: a stable sort without atomics. Memory-bound.
 //   R replicas: keys [R, count], order [R, count] (not read in the first pass), starts [R, digits, strips], sorted [R, count]

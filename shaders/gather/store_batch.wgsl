@@ -1,7 +1,7 @@
-// Puts a batch's results where they belong among those of all samples: result[(batch_start + b) % capacity, i] = y[b, i].
+// Copies a batch's results to their rows among those of all samples: result[(batch_start + b) % capacity, i] = y[b, i].
 // The capacity is a multiple of the batch, so that a batch never wraps around. Memory-bound.
 //   R replicas: y [R, batch, columns], result [R, capacity, columns]
-struct Params { size: u32, columns: u32, capacity: u32 } // size: of y, of one replica
+struct Params { size: u32, columns: u32, capacity: u32 } // size: elements of y of one replica
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> state: StepState;
 @group(0) @binding(2) var<storage, read> y: array<f32>;

@@ -1,10 +1,10 @@
-// Second pass of the convolution's weight gradient: adds the slices in their order and takes the channels out of their groups:
+// Second pass of a convolution's weight gradient: adds up the slices in order and removes the padding of the channel axes:
 //   dw[tap, ci, co] = sum_s partial[s, tap, padded_index of ci, padded_index of co]
-// A slice is `slice_size` values long, these from `first` on: sums of dy for the bias may follow those of the filter.
+// A slice has `slice_size` elements; those to add begin at `first`, because the column sums of dy may follow the sums of the filter.
 // Memory-bound.   R replicas: partial [some of R, slices, taps, rows, columns], dw [R, taps, in_c, out_c]
 struct Params {
   slices: u32, taps: u32, in_c: u32, out_c: u32, rows: u32, columns: u32, in_width: u32, out_width: u32,
-  first: u32, slice_size: u32, first_replica: u32, // of those in partial
+  first: u32, slice_size: u32, first_replica: u32, // in dw, of the replicas in partial
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
@@ -25,10 +25,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let tap = i / (p.out_c * p.in_c);
   let at = group.z * p.slices * p.slice_size + p.first + (tap * p.rows + row) * p.columns + column;
   var sum = 0.0;
-  for (var first = 0u; first < p.slices; first += 256u) { // in two levels (see long-sums.ts)
-    var some = 0.0;
-    for (var s = first; s < min(first + 256u, p.slices); s++) { some += partial[at + s * p.slice_size]; }
-    sum += some;
+  for (var first = 0u; first < p.slices; first += 256u) { // two levels of summation (see long-sums.ts)
+    var level = 0.0;
+    for (var s = first; s < min(first + 256u, p.slices); s++) { level += partial[at + s * p.slice_size]; }
+    sum += level;
   }
   dw[(p.first_replica + group.z) * size + i] = sum;
 }

@@ -1,12 +1,12 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), one output an invocation. The reference for every variant.
-// Transposes are a matter of strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
-//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [replicas, N]; where
-//   `a_share` (or b's, the bias's) is above 1, so many products one after another have that matrix in common
+// Transposed matrices differ only in their strides: a(m, k) = a[m * a_row + k * a_col], likewise b.
+//   Z = R replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], c [Z, M, N], bias [R, N]. `a_share`,
+//   `b_share` and `bias_share` consecutive products share a matrix or bias
 // epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32,
-  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
-  a_share: u32, b_share: u32, bias_share: u32, // and four words of the other variants
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // first column, row and product of the dispatch
+  a_share: u32, b_share: u32, bias_share: u32, // then four words for other variants
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (m >= params.m || n >= params.n) { return; }
   let a_at = z / params.a_share * params.m * params.k + m * params.a_row;
   let b_at = z / params.b_share * params.k * params.n + n * params.b_col;
-  // In three levels (see long-sums.ts).
+  // Three levels of summation (see long-sums.ts).
   var sum = 0.0;
   for (var k0 = 0u; k0 < params.k; k0 += 65536u) {
     var part = 0.0;

@@ -1,10 +1,10 @@
-// Second pass of a matrix product whose long sum was cut in slices, added in their order:
+// Second pass of a matrix product whose long sum was computed in slices; adds them up in order:
 //   c[z, m, n] = act(sum_s partial[s, z, m, n] + bias[z / bias_share, n])
-// Memory-bound.   Z = replicas x batch products, partial [slices, some of Z, M, N], bias [replicas, N], c [Z, M, N]
+// Memory-bound.   Z = R replicas x batch products, partial [slices, some of Z, M, N], bias [R, N], c [Z, M, N]
 // epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
   size: u32, slices: u32, n: u32, has_bias: u32, epilogue: u32, per_bias: u32, // bias_share * M * N
-  first: u32, // element of c that partial begins with
+  first: u32, // element of c at which partial begins
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
@@ -18,10 +18,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.size) { return; }
   let at = p.first + i;
   var sum = 0.0;
-  for (var first = 0u; first < p.slices; first += 256u) { // in two levels (see long-sums.ts)
-    var some = 0.0;
-    for (var s = first; s < min(first + 256u, p.slices); s++) { some += partial[s * p.size + i]; }
-    sum += some;
+  for (var first = 0u; first < p.slices; first += 256u) { // two levels of summation (see long-sums.ts)
+    var level = 0.0;
+    for (var s = first; s < min(first + 256u, p.slices); s++) { level += partial[s * p.size + i]; }
+    sum += level;
   }
   if (p.has_bias != 0u) { sum += bias[at / p.per_bias * p.n + at % p.n]; }
   var mask = sum;

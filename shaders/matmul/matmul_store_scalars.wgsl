@@ -1,8 +1,8 @@
-// Put after matmul_subgroup.wgsl, which stores four neighbours of a row at once: here a row may end within the four.
+// Put after matmul_subgroup.wgsl, which stores four neighbors of a row at once, for rows that may end within the four.
 @group(0) @binding(6) var<storage, read_write> c: array<f32>;
 
-// What is there.
-fn stored(at: u32, count: u32) -> vec4f {
+// Loads the first `count` values.
+fn load_c(at: u32, count: u32) -> vec4f {
   var value = vec4f(c[at], 0.0, 0.0, 0.0);
   if (count > 1u) { value.y = c[at + 1u]; }
   if (count > 2u) { value.z = c[at + 2u]; }
@@ -10,8 +10,8 @@ fn stored(at: u32, count: u32) -> vec4f {
   return value;
 }
 
-// `count` of the values are there.
-fn put(at: u32, value: vec4f, count: u32) {
+// Stores the first `count` values.
+fn store_c(at: u32, value: vec4f, count: u32) {
   c[at] = value.x;
   if (count > 1u) { c[at + 1u] = value.y; }
   if (count > 2u) { c[at + 2u] = value.z; }

@@ -1,54 +1,55 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]). Compute-bound.
-// Lane i of a workgroup owns rows 4i .. 4i + 3 and up to 32 columns (4 * BLOCKS). At each step over k, by four, it loads
-// one 4 x 4 block of a, of its own rows, and one of b, of columns 4 (i % 8) .. + 3; every block of b then goes round to all
-// lanes, and meets a in registers: 512 multiply-adds a lane for 32 loaded values. Fast because
-//   - loads are what costs on a software adapter, and no operand is loaded by two lanes;
-//   - values are read in place, with vec4 loads along whichever axis lies contiguous (A_WIDE, B_WIDE), transposing
-//     in registers, which is only naming: no transpose costs more than another;
+// Lane i of a workgroup computes rows 4i .. 4i + 3 and up to 32 columns (4 * BLOCKS). In each step, four along k, it loads one
+// 4 x 4 block of a, of its own rows, and one of b, of columns 4 (i % 8) .. + 3. Each lane shuffles its block of b to the others,
+// which multiply it with a in registers: 512 FMAs per lane for 32 loaded values. Fast because
+//   - loads cost most on a software adapter, and no operand is loaded by two lanes;
+//   - matrices are read in stored order, with vec4 loads along the contiguous axis (A_WIDE, B_WIDE). They are transposed in
+//     registers, which only renames them, so all transposes cost the same;
 //   - rows and columns past the end load the last ones again and store nothing: no slow path for the edge.
-// A slice of more than 2,048 (LONG) takes parts of 1,024, each of which is added to what is stored: a sum of more terms drifts, and
-// registers for a second level are none (see long-sums.ts).
-// Shuffles from a constant lane are broadcasts, without the test that Mesa 25 adds to subgroupBroadcast.
-// Any subgroup of eight lanes or more will do: block j of b comes from lane j of the lane's own subgroup, where lane i
-// always loads block i % 8, and rows are told by the place in the workgroup, which is whole subgroups (LANES is the widest).
-//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [replicas, N]; where `a_share` (or
-//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
-//   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up; sums [Z, N], with COLUMN_SUMS
+// A slice of more than 2,048 terms (LONG) is computed in parts of 1,024, each added to the stored sums: longer sums would lose accuracy,
+// and there are no registers for a second level (see long-sums.ts).
+// A shuffle from a constant lane is a broadcast, without the test that Mesa 25 adds to subgroupBroadcast.
+// Any subgroup of eight lanes or more is supported: block j of b comes from lane j of the same subgroup, in which lane i always loads block
+// i % 8. Rows are numbered by the index in the workgroup, which consists of whole subgroups (LANES is the widest).
+//   Z = R replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [R, N]. `a_share`, `b_share` and
+//   `bias_share` consecutive products share a matrix or bias. c [Z, M, N], or with several slices of k the partial sums
+//   [slices, some of Z, M, N], which matmul_slices.wgsl adds up;
+//   with COLUMN_SUMS sums [Z, N]
 enable subgroups;
 
 override LANES = 32u;
-override BLOCKS = 8u;         // of four columns
-override A_WIDE = false;      // a's contiguous axis is a multiple of four
+override BLOCKS = 8u;         // blocks of four columns
+override A_WIDE = false;      // the length of a's contiguous axis is a multiple of four
 override B_WIDE = false;
-override TRANSPOSE_A = false; // which axis that is
-override TRANSPOSE_B = false;
-override RAGGED = false;      // k is no multiple of four
+override TRANSPOSE_A = false; // the contiguous axis of a is m
+override TRANSPOSE_B = false; // the contiguous axis of b is k
+override RAGGED = false;      // k is not a multiple of four
 override RELU_MASK = false;     // epilogue is 2; a separate kernel, because compiling it takes a third longer
 override LONG = false;
-override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from what its weight gradient loads
+override COLUMN_SUMS = false; // also sums[n] = sum_k b(k, n): a layer's bias gradient, from the values that its weight gradient loads
 
 // epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // first column, row and product of the dispatch
   a_share: u32, b_share: u32, bias_share: u32,
-  products: u32, slices: u32, slice_length: u32, // slices of `slice` k each, a multiple of four
-  before: u32, // products before the first in c
+  products: u32, slices: u32, slice_length: u32, // terms of a slice, a multiple of four
+  first_of_c: u32, // product at which c begins
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers
+@group(0) @binding(3) var<storage, read> a_wide: array<vec4f>; // the same buffers as a and b
 @group(0) @binding(4) var<storage, read> b_wide: array<vec4f>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-// Binding 6, c, `stored` and `put`: see matmul_store_vec4.wgsl and matmul_store_scalars.wgsl.
+// Binding 6, c, `load_c` and `store_c`: see matmul_store_vec4.wgsl and matmul_store_scalars.wgsl.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 const FOUR = vec4u(0u, 1u, 2u, 3u);
-const PART = 1024u; // of a long slice
+const PART = 1024u; // terms of a part of a long slice
 
-// a at four rows (their first elements are at `rows`), k .. k + 3: a column for each k.
-fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
+// a at four rows, whose first elements are at `rows`, and k .. k + 3: a column for each k.
+fn load_block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
   if (A_WIDE && TRANSPOSE_A) {
     let at = (rows.x + k * params.a_col) / 4u;
     return mat4x4f(a_wide[at.x], a_wide[at.y], a_wide[at.z], a_wide[at.w]);
@@ -57,7 +58,7 @@ fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
     let at = (rows + k.x) / 4u;
     return transpose(mat4x4f(a_wide[at.x], a_wide[at.y], a_wide[at.z], a_wide[at.w]));
   }
-  var x = mat4x4f(); // filled from the right, in a loop: sixteen loads written out take long to compile
+  var x = mat4x4f(); // filled from the right in a loop, because sixteen unrolled loads take long to compile
   for (var i = k.x; i < k.x + 4u; i++) {
     let at = rows + min(i, params.k - 1u) * params.a_col;
     x = mat4x4f(x[1], x[2], x[3], vec4f(a[at.x], a[at.y], a[at.z], a[at.w]));
@@ -65,8 +66,8 @@ fn block_of_a(rows: vec4u, k: vec4u) -> mat4x4f {
   return x;
 }
 
-// b at k .. k + 3 and four columns: a column for each column.
-fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
+// b at k .. k + 3 and four columns: a column for each column of b.
+fn load_block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
   if (B_WIDE && TRANSPOSE_B) {
     let at = (columns + k.x) / 4u;
     return mat4x4f(b_wide[at.x], b_wide[at.y], b_wide[at.z], b_wide[at.w]);
@@ -83,18 +84,18 @@ fn block_of_b(columns: vec4u, k: vec4u) -> mat4x4f {
   return transpose(y);
 }
 
-// Four columns of the row of c that starts at `row_at`, from one part of the slice.
+// Stores four columns of the row of c that starts at `row_at`, from one part of the slice.
 fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f, is_first: bool, is_last: bool) {
   let at = row_at + column;
   let count = params.n - column;
   var v = value;
-  if (!is_first) { v += stored(at, count); }
+  if (!is_first) { v += load_c(at, count); }
   if (!is_last) {
-    put(at, v, count);
+    store_c(at, v, count);
     return;
   }
   if (params.has_bias != 0u) {
-    let last = params.n - 1u; // past it nothing is stored, so any value will do
+    let last = params.n - 1u; // nothing is stored past it, so any value will do
     let i = bias_at + min(column + FOUR, vec4u(last));
     v += vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
@@ -104,7 +105,7 @@ fn store(row_at: u32, bias_at: u32, column: u32, value: vec4f, is_first: bool, i
     mask = vec4f(bias[i.x], bias[i.y], bias[i.z], bias[i.w]);
   }
   v = apply_epilogue4(v, mask, params.epilogue);
-  put(at, v, count);
+  store_c(at, v, count);
 }
 
 @compute @workgroup_size(LANES)
@@ -120,8 +121,8 @@ fn main(
   let column = p.first_n + group.x * BLOCKS * 4u;
   let rows = z / p.a_share * p.m * p.k + min(row + FOUR, vec4u(p.m - 1u)) * p.a_row;
   let columns = z / p.b_share * p.k * p.n + min(column + lane % 8u * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
-  var down = mat4x4f();
-  var down_parts = mat4x4f();
+  var column_sums = mat4x4f();
+  var column_sums_of_parts = mat4x4f();
   let begin = slice * p.slice_length;
   let end = min(p.k, (slice + 1u) * p.slice_length);
   for (var first = begin; ; first += PART) {
@@ -131,16 +132,16 @@ fn main(
     for (var k = first; k < part_end; k += 4u) {
       var at = k + FOUR;
       if (RAGGED) { at = min(at, vec4u(p.k - 1u)); }
-      var x = block_of_a(rows, at);
-      var y = block_of_b(columns, at);
-      if (RAGGED) { // both zero past the end: what was loaded there again may be infinite
+      var x = load_block_of_a(rows, at);
+      var y = load_block_of_b(columns, at);
+      if (RAGGED) { // both zero past the end, because the value loaded again may be infinite
         x[1] = select(vec4f(), x[1], k + 1u < p.k);
         x[2] = select(vec4f(), x[2], k + 2u < p.k);
         x[3] = select(vec4f(), x[3], k + 3u < p.k);
         let inside = k + FOUR < vec4u(p.k);
         y = mat4x4f(select(vec4f(), y[0], inside), select(vec4f(), y[1], inside), select(vec4f(), y[2], inside), select(vec4f(), y[3], inside));
       }
-      if (COLUMN_SUMS) { down += y; }
+      if (COLUMN_SUMS) { column_sums += y; }
       let y0 = y[0]; let y1 = y[1]; let y2 = y[2]; let y3 = y[3];
       c0 += x * mat4x4f(subgroupShuffle(y0, 0u), subgroupShuffle(y1, 0u), subgroupShuffle(y2, 0u), subgroupShuffle(y3, 0u));
       if (BLOCKS > 1u) { c1 += x * mat4x4f(subgroupShuffle(y0, 1u), subgroupShuffle(y1, 1u), subgroupShuffle(y2, 1u), subgroupShuffle(y3, 1u)); }
@@ -152,13 +153,13 @@ fn main(
       if (BLOCKS > 7u) { c7 += x * mat4x4f(subgroupShuffle(y0, 7u), subgroupShuffle(y1, 7u), subgroupShuffle(y2, 7u), subgroupShuffle(y3, 7u)); }
     }
     if (COLUMN_SUMS && LONG) {
-      down_parts += down;
-      down = mat4x4f();
+      column_sums_of_parts += column_sums;
+      column_sums = mat4x4f();
     }
-    // The blocks move up one by one to where they are stored, in loops of lengths the compiler does not know: 32 stores written
-    // out take longer to compile than all the rest.
+    // The blocks are shifted one by one to where they are stored, in loops whose lengths the compiler does not know: 32 unrolled
+    // stores take longer to compile than all the rest.
     let last = min(column + 4u * BLOCKS, p.n);
-    let c_at = (slice * p.products + z - p.before) * p.m * p.n;
+    let c_at = (slice * p.products + z - p.first_of_c) * p.m * p.n;
     let bias_at = z / p.bias_share * p.n;
     for (var n = column; n < last; n += 4u) {
       var lines = transpose(c0);
@@ -170,11 +171,11 @@ fn main(
     }
     if (!LONG || part_end == end) { break; }
   }
-  if (COLUMN_SUMS && LONG) { down = down_parts; }
-  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // several subgroups of a workgroup, and dispatches of other rows, write the same
+  if (COLUMN_SUMS && LONG) { column_sums = column_sums_of_parts; }
+  if (COLUMN_SUMS && group.y == 0u && lane < BLOCKS) { // several subgroups of a workgroup, and dispatches of other rows, write the same values
     for (var i = 0u; i < min(4u, p.n - min(column + 4u * lane, p.n)); i++) {
-      sums[z * p.n + column + 4u * lane + i] = dot(down[0], vec4f(1.0));
-      down = mat4x4f(down[1], down[2], down[3], down[3]);
+      sums[z * p.n + column + 4u * lane + i] = dot(column_sums[0], vec4f(1.0));
+      column_sums = mat4x4f(column_sums[1], column_sums[2], column_sums[3], column_sums[3]);
     }
   }
 }

@@ -1,21 +1,21 @@
 // matmul: c[m, n] = act(sum_k a(m, k) * b(k, n) + bias[n]), for GPUs. Compute-bound.
 // A workgroup of 16 x 16 invocations computes a tile of 64 x 64, each invocation 4 x 4 of it, in steps of 16 along k. Fast
-// because a step's parts of a and b are loaded once into workgroup memory, each value then being used 64 times, and each
-// value read from there four times in registers. Neighbouring invocations load neighbours in memory, whichever way a matrix
-// lies; past the edges they load zeros, so the inner loop has no tests.
-//   Z = replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [replicas, N]; where `a_share` (or
-//   b's, the bias's) is above 1, so many products one after another have that matrix in common; c [Z, M, N], or with
-//   more than one slice of k [slices, some of Z, M, N], partial sums, which matmul_slices.wgsl adds up
-// With LONG an invocation's sums of 256 products are folded into a second level (see long-sums.ts).
+// because the parts of a and b for a step are loaded once into workgroup memory, where each value is used 64 times, and each value
+// read from there is used four times in registers. Neighboring invocations load neighbors in memory, for both layouts of a matrix.
+// Past the edges they load zeros, so the inner loop has no tests.
+//   Z = R replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [R, N]. `a_share`, `b_share` and
+//   `bias_share` consecutive products share a matrix or bias. c [Z, M, N], or with several slices of k the partial sums
+//   [slices, some of Z, M, N], which matmul_slices.wgsl adds up
+// With LONG, an invocation's sums of 256 products are folded into a second level (see long-sums.ts).
 // epilogue 1: the activation; 2: the bias binding holds the output of a ReLU, [Z, M, N], and c is 0 where that output is not above 0.
-override LONG = false; // slices of more than 512
+override LONG = false; // slices of more than 512 terms
 
 struct Params {
   m: u32, n: u32, k: u32, a_row: u32, a_col: u32, b_row: u32, b_col: u32, // strides between rows and between columns
-  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // where the dispatch begins: of its columns, rows and products
+  has_bias: u32, epilogue: u32, first_n: u32, first_m: u32, first: u32, // first column, row and product of the dispatch
   a_share: u32, b_share: u32, bias_share: u32,
   products: u32, slices: u32, slice_length: u32,
-  before: u32, // products before the first in c
+  first_of_c: u32, // product at which c begins
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -23,11 +23,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 
-// [k][row or column]; one vec4 more a row, so that a transposing store meets other banks.
+// [k][row or column]; a row has one more vec4, so that transposing stores use different banks.
 var<workgroup> tile_a: array<array<vec4f, 17>, 16>;
 var<workgroup> tile_b: array<array<vec4f, 17>, 16>;
 
-fn four_of_a(at: u32, m: u32, inside: bool) -> vec4f {
+fn load_four_of_a(at: u32, m: u32, inside: bool) -> vec4f {
   var x = vec4f();
   for (var i = 0u; i < 4u; i++) {
     if (inside && m + i < params.m) { x[i] = a[at + (m + i) * params.a_row]; }
@@ -35,7 +35,7 @@ fn four_of_a(at: u32, m: u32, inside: bool) -> vec4f {
   return x;
 }
 
-fn four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
+fn load_four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
   var y = vec4f();
   for (var i = 0u; i < 4u; i++) {
     if (inside && n + i < params.n) { y[i] = b[at + (n + i) * params.b_col]; }
@@ -45,7 +45,7 @@ fn four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
 
 fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
   if (row >= params.m) { return; }
-  let at = ((slice * params.products + z - params.before) * params.m + row) * params.n + column;
+  let at = ((slice * params.products + z - params.first_of_c) * params.m + row) * params.n + column;
   let bias_at = z / params.bias_share * params.n + column;
   for (var i = 0u; i < min(4u, params.n - min(column, params.n)); i++) {
     var v = value[i];
@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let b_at = z / p.b_share * p.k * p.n;
   let tile_column = local % 16u;
   let tile_row = local / 16u;
-  // Of each tile an invocation loads four values at one k, neighbours along k or along the other axis, as the matrix lies.
+  // Of each tile, an invocation loads four values at one k. Neighbors load along the contiguous axis of the matrix.
   let ka = select(tile_row, tile_column, p.a_col == 1u);
   let kb = select(tile_row, tile_column, p.b_row == 1u);
   let qa = select(tile_column, tile_row, p.a_col == 1u);
@@ -79,8 +79,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let begin = slice * p.slice_length;
   let end = min(p.k, (slice + 1u) * p.slice_length);
   for (var k = begin; k < end; k += 16u) {
-    tile_a[ka][qa] = four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
-    tile_b[kb][qb] = four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
+    tile_a[ka][qa] = load_four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
+    tile_b[kb][qb] = load_four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
     workgroupBarrier();
     for (var j = 0u; j < 16u; j++) {
       let x = tile_a[j][tile_row];

@@ -1,4 +1,4 @@
-// Adds a batch's loss to an epoch's running totals (running_totals.wgsl) where nothing counts hits. One invocation a replica.
+// Adds a batch's loss to an epoch's running totals (running_totals.wgsl), without hits. One invocation a replica.
 //   loss [R], totals [R]
 struct Params { rows: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

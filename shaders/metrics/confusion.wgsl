@@ -1,5 +1,5 @@
 // Adds a batch to a confusion matrix: counts[r, first + actual * C + predicted] grows by one a row. Whole numbers, so the order
-// of the atomic additions does not matter. A row whose class is none, or of which none was predicted, is not counted.
+// of the atomic additions does not matter. A row without an actual or predicted class is not counted.
 // One row an invocation. Memory-bound.
 //   actual, predicted [R, rows], counts [R, words]
 struct Params { rows: u32, classes: u32, first: u32, words: u32 }

@@ -1,7 +1,7 @@
 // Counts labels that do not exclude each other: each output is above the threshold or not, and each target 0 or 1.
-//   counts[r, first ..]: hits, then for each label how often it was (actual, predicted) = (0, 0), (0, 1), (1, 0), (1, 1)
+//   counts[r, first ..]: hits, then for each label the counts of (actual, predicted) = (0, 0), (0, 1), (1, 0), (1, 1)
 // in pairs of a low and a high word, as an epoch of images may have more than 2^32 pixels. A hit is a target of exactly 0 or 1 that
-// is predicted, as in Keras's BinaryAccuracy; elsewhere a target above a half counts as 1. An output that is NaN counts nowhere.
+// is predicted, as in Keras's BinaryAccuracy; elsewhere a target above a half counts as 1. A NaN output is not counted.
 // Whole numbers, so the order of the atomic additions does not matter. One label of 256 rows an invocation. Memory-bound.
 //   output, goal [R, rows, labels], counts [R, words]
 struct Params { rows: u32, labels: u32, threshold: f32, first: u32, words: u32 }
@@ -12,7 +12,7 @@ struct Params { rows: u32, labels: u32, threshold: f32, first: u32, words: u32 }
 
 const STRIP = 256u;
 
-// Adds to a pair; whose addition wraps the low word carries.
+// Adds n to a pair of words; the invocation whose addition wraps the low word adds the carry.
 fn add(pair: u32, n: u32) {
   if (n == 0u) { return; }
   let old = atomicAdd(&counts[pair], n);

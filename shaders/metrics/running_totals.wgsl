@@ -1,7 +1,7 @@
-// An epoch's running totals, which batches join one by one. One f32 sum would drift (6e-4 after 60,000 batches) and count no
-// further than 2^24. So counts are whole numbers of two words, and losses gather level by level: 32 of a level are one of the
-// next. No level has more than 32 equal terms, which puts the sum off by 5e-6 at most, up to 32^5 = 3.3e7 batches. The host adds
-// the levels up in float64. The order of the additions depends on the number of batches alone.
+// An epoch's running totals, to which batches are added one by one. One f32 sum would lose accuracy (6e-4 after 60,000 batches) and could
+// not count beyond 2^24. So counts are integers of two words, and losses are added up in levels: 32 sums of a level are one term of the
+// next. No level has more than 32 terms, so the relative error is at most 5e-6, up to 32^5 = 3.3e7 batches. The host adds up the levels in
+// float64. The order of additions depends on the number of batches alone.
 struct Totals {
   samples: vec2u,        // low word, high word
   hits: vec2u,
@@ -16,7 +16,7 @@ fn plus(total: vec2u, more: u32) -> vec2u {
   return vec2u(low, total.y + select(0u, 1u, low < more));
 }
 
-// Adds the batch mean loss of replica r, weighted by the batch, so that a short last batch counts as it should.
+// Adds the mean loss of a batch of replica r, weighted by its rows, so that a short last batch has the right weight.
 fn add_batch(r: u32, rows: u32, hits: u32) {
   totals[r].samples = plus(totals[r].samples, rows);
   totals[r].hits = plus(totals[r].hits, hits);

@@ -1,8 +1,8 @@
-// Batch normalisation: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c], and an activation
-// of it where one follows (see src/kernels/norm/batch-norm.ts).
-// A Value is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or
-// several of its channel. Statistics of this batch, or running ones. The mean has one or two parts that add up
-// to it; the second goes into the offset, as beside the first it would be rounded away. Memory-bound.
+// Batch normalization: y[row, c] = scale[c] / sqrt(variance[c] + epsilon) * (x[row, c] - mean[c]) + offset[c], then an
+// optional activation (see src/kernels/norm/batch-norm.ts).
+// A Value is a number, or a vector of neighboring channels (size and channels then count vectors); an invocation computes one or
+// several Values of its channel. mean and variance are those of the batch or the running ones. The mean is the sum of one or two parts;
+// the second is added to the offset, because added to the first it would be rounded away. Memory-bound.
 //   R replicas: x and y [R, rows, C], mean [R, parts, C], scale, offset and variance [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,8 +1,8 @@
-// What the gradient of batch normalisation needs of each channel, in five rows:
-//   middle = mean, factor = scale / sqrt(variance + epsilon), shift: y = (x - middle) * factor + shift, and through the statistics
+// The coefficients of each channel for the gradient of batch normalization, in five rows:
+//   middle = mean, factor = scale / sqrt(variance + epsilon), shift: y = (x - middle) * factor + shift, and with batch statistics
 //   slope = dscale / n / sqrt(variance + epsilon), mean_dy = doffset / n: dx = factor * (dy - mean_dy - (x - middle) * slope)
-// A Value is a number, or a vector of neighbouring channels. The mean has one or two parts that add up to it; the second goes into
-// shift and mean_dy, as beside the first it would be rounded away.
+// A Value is a number, or a vector of neighboring channels. The mean is the sum of one or two parts; the second is included in
+// shift and mean_dy, because added to the first it would be rounded away.
 //   R replicas: scale, offset, variance, doffset and dscale [R, C], mean [R, parts, C], coefficients [R, 5, C]
 struct Params { channels: u32, epsilon: f32, inverse_rows: f32, batch_statistics: u32, parts: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,8 +1,8 @@
-// Mean and biased variance of each channel from those of its slices, second of two passes (Chan, Golub and LeVeque 1979):
+// Mean and biased variance of each channel from those of its slices, second of two passes (Chan, Golub and LeVeque 1979),
 //   mean = x[0] + m      m = sum n_s mean_s / n      variance = sum (square_s + n_s (mean_s - m)^2) / n
-// The mean is stored as two values that add up to it, itself and what rounding took: far from 0 no f32 is near enough to it.
-// and the running statistics, in place: running += (batch - running) * (1 - momentum), where `one_minus_momentum` comes from
-// the host because in f32 the difference would lose digits; 0 leaves them alone. One Value an invocation. Memory-bound.
+// and the running statistics, in place: running += (batch - running) * one_minus_momentum, which comes from the host because in f32
+// 1 - momentum would lose digits; 0 leaves them unchanged. The mean is stored as two values, the mean and its rounding error, because
+// far from 0 one f32 is not accurate enough. One Value an invocation. Memory-bound.
 //   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C], mean [R, 2, C], the others [R, C]
 struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, one_minus_momentum: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,7 +14,7 @@ struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, one_mi
 @group(0) @binding(6) var<storage, read_write> running_mean: array<Value>;
 @group(0) @binding(7) var<storage, read_write> running_variance: array<Value>;
 
-// Rows of slice s, as a number.
+// Number of rows of slice s.
 fn rows_of(s: u32) -> f32 {
   return f32(min(params.slice_length, params.rows - s * params.slice_length));
 }

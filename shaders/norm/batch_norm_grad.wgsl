@@ -1,10 +1,10 @@
-// Gradient of batch normalisation for its input, with n = rows, z = (x - mean) / sqrt(variance + epsilon):
-//   through the statistics   dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
+// Gradient of batch normalization for its input, with n = rows, z = (x - mean) / sqrt(variance + epsilon):
+//   with batch statistics    dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - z * dscale / n)
 //   with fixed statistics    dx = scale / sqrt(variance + epsilon) * dy
-// as batch_norm_coefficients.wgsl has it for each channel. Where an activation follows (see src/kernels/norm/batch-norm.ts) dy is that of its
-// output, and what is normalised is computed again. With `input_is_relu` x came out of a ReLU, whose gradient is taken along. A Value
-// is a number, or a vector of neighbouring channels (size and channels then count vectors); an invocation takes one or several of
-// its channel. Memory-bound.
+// with the coefficients of batch_norm_coefficients.wgsl. If an activation follows (see src/kernels/norm/batch-norm.ts), dy is the gradient
+// of its output, and the normalized value is computed again. With `input_is_relu`, x is the output of a ReLU, and dx is the gradient before
+// it. A Value is a number, or a vector of neighboring channels (size and channels then count vectors); an invocation computes one or
+// several Values of its channel. Memory-bound.
 //   R replicas: x, dy and dx [R, rows, C], coefficients [R, 5, C]
 struct Params { size: u32, channels: u32, batch_statistics: u32, input_is_relu: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -13,7 +13,7 @@ struct Params { size: u32, channels: u32, batch_statistics: u32, input_is_relu: 
 @group(0) @binding(3) var<storage, read> coefficients: array<Value>;
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
-// Below a ReLU no gradient goes where the ReLU put out 0 (NaN is not 0).
+// If x is from a ReLU, the gradient before it: 0 where its output is 0 (NaN is not 0).
 fn below_relu(gradient: Value, at: u32) -> Value {
   if (params.input_is_relu == 0u) { return gradient; }
   return select(gradient, Value(), is_at_most_zero(x[at]));

@@ -1,10 +1,10 @@
-// The two sums of batch normalisation's gradient, over the rows of slice s:
+// The two sums of batch normalization's gradient, over the rows of slice s:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
-// Where an activation follows (see src/kernels/norm/batch-norm.ts) dy is that of its output, and what is normalised is computed again.
-// Added up (by reduce_rows.wgsl, where there is more than one slice) they are the gradients of offset and scale. The slices
+// If an activation follows (see src/kernels/norm/batch-norm.ts), dy is the gradient of its output, and the normalized value is computed
+// again. Summed over the slices (by reduce_rows.wgsl), they are the gradients of offset and scale. The slices
 // depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a vector of
-// neighbouring channels; a sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a term. The mean has one or two parts that
-// add up to it. Memory-bound.
+// neighboring channels; sums are added up in blocks of at most 256 rows, because the relative error is up to 3e-8 a term. The mean is the
+// sum of one or two parts. Memory-bound.
 //   R replicas: x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
 const BLOCK = 256u;
 

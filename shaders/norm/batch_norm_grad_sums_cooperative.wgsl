@@ -1,7 +1,8 @@
-// The two sums of batch normalisation's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
+// The two sums of batch normalization's gradient, over the rows of slice s, as in batch_norm_grad_sums.wgsl:
 //   part_dy[s, c] = sum of dy[row, c]      part_dot[s, c] = sum of dy[row, c] * (x[row, c] - mean[c]) / sqrt(variance[c] + epsilon)
-// With an activation as there, by a team (see cooperative_workgroup.wgsl) of which GROUP_SIZE / width members share each of `width` neighbouring channels (a power of two):
-// for few channels and many rows on a GPU. Sums meet in a fixed tree. The mean has one or two parts that add up to it. Memory-bound.
+// including the activation. A cooperative group (see cooperative_workgroup.wgsl) computes `width` neighboring channels (a power of two),
+// GROUP_SIZE / width invocations each: for few channels and many rows on a GPU. Sums are added up in a fixed tree. The mean is the sum of
+// one or two parts. Memory-bound.
 //   R replicas: x and dy [R, rows, C], mean [R, parts, C] and variance [R, C], part_dy and part_dot [R, slices, C]
 struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, epsilon: f32, parts: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let blocks = (p.channels + p.width - 1u) / p.width;
   let s = index / blocks;
   let c = (index - s * blocks) * p.width + rank % p.width;
-  // Whoever has no channel works along, for the others to meet; it adds up nothing and stores nothing.
+  // Invocations without a channel take part in the exchanges, but add up and store nothing.
   let live = s < p.slices && c < p.channels;
   let last = select(0u, min((s + 1u) * p.slice_length, p.rows), live);
   let channel = group.z * p.channels + select(0u, c, live);

@@ -4,7 +4,7 @@
 // far from 0 have few digits left for the differences between slices. The squares are of deviations from that mean as f32 has
 // it, so the square of what these add up to comes off. A sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a
 // term. The slices depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a
-// vector of neighbouring channels. Memory-bound.
+// vector of neighboring channels. Memory-bound.
 //   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C]
 const BLOCK = 256u;
 

@@ -1,7 +1,7 @@
 // Mean and squared deviations of the rows of slice s, first of two passes, as in batch_norm_moments.wgsl:
 //   part_mean[s, c] = mean of x[row, c] - x[0, c]      part_square[s, c] = sum of (x[row, c] - x[0, c] - part_mean[s, c])^2
-// by a team (see cooperative_workgroup.wgsl) of which GROUP_SIZE / width members share each of `width` neighbouring channels (a power of two):
-// for few channels and many rows on a GPU. Sums meet in a fixed tree. Memory-bound.
+// A cooperative group (see cooperative_workgroup.wgsl) computes `width` neighboring channels (a power of two), GROUP_SIZE / width
+// invocations each: for few channels and many rows on a GPU. Sums are added up in a fixed tree. Memory-bound.
 //   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C]
 struct Params { rows: u32, channels: u32, slice_length: u32, slices: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let blocks = (p.channels + p.width - 1u) / p.width;
   let s = index / blocks;
   let c = (index - s * blocks) * p.width + rank % p.width;
-  // Whoever has no channel works along, for the others to meet; it adds up nothing and stores nothing.
+  // Invocations without a channel take part in the exchanges, but add up and store nothing.
   let live = s < p.slices && c < p.channels;
   let last = select(0u, min((s + 1u) * p.slice_length, p.rows), live);
   let base = group.z * p.rows * p.channels + select(0u, c, live);

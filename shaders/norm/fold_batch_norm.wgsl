@@ -1,6 +1,6 @@
-// The weights of a convolution and the batch normalisation by given statistics behind it, in one:
+// Folds a batch normalization with fixed statistics into the convolution before it:
 //   folded[.., c] = filter[.., c] * factor[c]      folded_bias[c] = offset[c] + (bias[c] - mean[c]) * factor[c]
-// with factor = scale / sqrt(variance + epsilon). A Value is a number, or a vector of neighbouring channels (size and channels then
+// with factor = scale / sqrt(variance + epsilon). A Value is a number, or a vector of neighboring channels (size and channels then
 // count vectors). Memory-bound.
 //   R replicas: filter and folded [R, size], bias (if any), scale, offset, mean, variance and folded_bias [R, C]
 struct Params { size: u32, channels: u32, epsilon: f32, has_bias: u32 }

@@ -1,8 +1,8 @@
-// One Adam step over all parameters, which lie in one flat buffer (with gradients and both moments laid out alike):
+// One Adam step over all parameters of one flat buffer; gradients and both moments have the same layout:
 //   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step_size * m / (sqrt(v) + eps)
 // step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
 // which is Keras's form: eps stands outside the bias correction. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
-// old weight loses rate * decay * w besides, which the moments never see.
+// weight also decays by rate * decay * w, which does not enter the moments.
 // Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 // The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32, one_minus_beta1: f32, one_minus_beta2: f32, epsilon: f32, decay: f32 }

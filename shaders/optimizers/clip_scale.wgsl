@@ -1,7 +1,7 @@
-// What a segment's gradients are multiplied with, so that their norm is at most `limit`: a workgroup a segment, which adds the
-// squares of its blocks in an order that depends on their count alone. Second step of clipping by norm.
+// Second step of clipping by norm: the factor on the gradients of a segment, so that their norm is at most `limit`. A workgroup adds
+// the squares of the blocks of a segment, in an order that depends on their count alone.
 //   norm = sqrt(sum of squares);   scale = limit / max(norm, limit)
-// The scale at an infinite norm comes from the host, and the norm's bits tell it: compilers take norm - norm for 0.
+// The scale at an infinite norm comes from the host. Infinity is tested by its bits, because compilers replace norm - norm by 0.
 //   R replicas: square [R, blocks], segments [segments] (first block, count), scale [R, segments]
 struct Params { blocks: u32, segments: u32, limit: f32, at_infinity: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,5 @@
-// Four elements of a flat buffer from `at` on, those from `end` on being 0. Models lie one after another within a weight, so a block
-// may begin and end anywhere; a replica alone has all of its own at multiples of 64.
+// Loads four elements of a flat buffer from `at` on; those from `end` on are 0. The replicas of a weight are stored one after another,
+// so a block may begin and end anywhere; with one replica, blocks begin at multiples of 64.
 fn load_vec4(at: u32, end: u32) -> vec4f {
   if ((at & 3u) == 0u && at + 4u <= end) { return flat[at / 4u]; }
   var result = vec4f();

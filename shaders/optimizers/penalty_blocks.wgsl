@@ -1,5 +1,5 @@
-// The penalties l1 sum|w| + l2 sum w^2 of each block of a range of the flat buffers, an invocation a block. Blocks without a penalty are
-// not read, so that a weight that is no number counts only where it is penalised. Memory-bound.
+// The penalties l1 sum|w| + l2 sum w^2 of each block of a range of the flat buffers, an invocation a block. Blocks without a penalty
+// are not read, so that a NaN weight counts only if it has a penalty. Memory-bound.
 //   R replicas: flat: the weights, table [R, entries] (first element, count, l1, l2), y [R, blocks]; the range begins with entry `first`
 struct Params { blocks: u32, first: u32, entries: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

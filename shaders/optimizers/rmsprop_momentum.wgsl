@@ -1,7 +1,7 @@
 // RMSprop with momentum, centered or both, over all parameters in one flat buffer, in Keras's form:
 //   v = rho v + (1 - rho) g^2;   a = rho a + (1 - rho) g (centered, else 0)
 //   m = momentum m + rate * g / sqrt(v - a^2 + eps);   w -= m
-// v - a^2 is a variance: where f32 cancels it to less than nothing, nothing it is.
+// v - a^2 is a variance: if it cancels to a negative number in f32, 0 is used.
 // Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32, one_minus_rho: f32, epsilon: f32, momentum: f32, centered: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let a = mean + (g - mean) * params.one_minus_rho;
       average[i] = flush_tiny(a);
       let centered = variance - a * a;
-      variance = select(centered, vec4f(0.0), is_negative(centered)); // NaN stays NaN, which max would not promise
+      variance = select(centered, vec4f(0.0), is_negative(centered)); // NaN stays NaN, which max does not guarantee
     }
     let m = params.momentum * velocity[i] + step_size_of(i) * g / sqrt(variance + params.epsilon);
     velocity[i] = flush_tiny(m);

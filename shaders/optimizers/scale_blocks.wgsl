@@ -1,5 +1,5 @@
-// Multiplies the gradients of each block with its segment's scale, in place; blocks of no segment stay as they are. A workgroup is
-// a block. Last step of clipping by norm. Memory-bound.
+// Last step of clipping by norm: multiplies the gradients of each block by the scale of its segment, in place. Blocks without a segment
+// are not changed. A workgroup handles a block. Memory-bound.
 //   R replicas: flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none),
 //   scale [R, segments]
 struct Params { blocks: u32, segments: u32 }

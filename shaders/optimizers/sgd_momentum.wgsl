@@ -1,5 +1,5 @@
 // One step of gradient descent with momentum over all parameters in one flat buffer, in Keras's form, where the velocity
-// holds steps and not gradients (a change of the rate leaves the past alone):
+// holds steps, not gradients (a change of the rate does not change earlier steps):
 //   m = momentum m - rate g;   w += m,   or with Nesterov   w += momentum m - rate g
 // Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 struct Params { size: u32, penalties: u32, first: u32, blocks: u32, momentum: f32, nesterov: u32 }

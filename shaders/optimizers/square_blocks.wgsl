@@ -1,5 +1,5 @@
-// Sums of squares of each block of the flat gradients, an invocation a block; 0 for blocks of no segment, whose gradients may be
-// old. First step of clipping by norm. Memory-bound.
+// First step of clipping by norm: the sum of squares of each block of the flat gradients, an invocation a block; 0 for blocks without a
+// segment, whose gradients may be from an earlier step. Memory-bound.
 //   R replicas: flat: the gradients, table [R, blocks] (first element, count, -, -), segment [blocks] (0xffffffff: none), y [R, blocks]
 struct Params { blocks: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

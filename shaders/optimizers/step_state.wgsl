@@ -1,7 +1,7 @@
-// What changes from one run of a recorded step to the next, written by the host before each (src/kernels/optimizers/step-state.ts).
+// The values that change from one run of a recorded step to the next; the host writes them (src/kernels/optimizers/step-state.ts).
 struct StepState {
-  batch_start: u32, // where this batch begins in the shuffled order
-  step: u32,        // optimiser steps taken so far, from 1 in the first
-  step_size: f32,   // the optimiser's effective rate at this step, of the first replica where they differ
-  rate: f32,        // the plain learning rate, which weight decay goes by; then both of the second replica, and so on
+  batch_start: u32, // index in the shuffled order at which this batch begins
+  step: u32,        // number of the optimizer step, from 1
+  step_size: f32,   // effective rate of the optimizer at this step; of the first replica if they differ
+  rate: f32,        // learning rate, which scales weight decay; then both values of the second replica, and so on
 }

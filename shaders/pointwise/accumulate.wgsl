@@ -1,4 +1,4 @@
-// y += x, element by element, four an invocation: how a second gradient joins the first. Memory-bound.
+// Adds x to y in place: y[i] += x[i]. Used where a tensor gets a second gradient. Four elements an invocation. Memory-bound.
 struct Params { size: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -9,7 +9,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let stride = groups.y * groups.x * 64u;
   for (var i = (group.y * groups.x + group.x) * 64u + local; i * 4u < params.size; i += stride) {
     var value = y[i] + x[i];
-    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    // The bytes of the buffer past the end of the array must not change.
     if (i * 4u + 4u > params.size) {
       value = select(y[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
     }

@@ -1,6 +1,6 @@
 // Average pooling: y[n, oy, ox, c] = mean of x over those pixels of the window that lie inside the image, as in TensorFlow:
-// padding is not counted. An invocation goes down one column of outputs. A Value is a
-// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
+// padding is not counted. An invocation computes one column of outputs. A Value is a
+// number, or a vector of neighboring channels: then channels count vectors. Memory-bound.
 //   replicas folded into the batch: x [N, H, W, C], y [N, OH, OW, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,

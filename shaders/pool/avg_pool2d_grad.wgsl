@@ -1,6 +1,6 @@
 // Gradient of average pooling: dx[n, iy, ix, c] = sum of dy / (pixels of the window inside the image) over the windows that
-// hold this pixel. An invocation goes down one column of the input; windows may overlap, and need no atomics. A Value is a
-// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
+// contain this pixel. An invocation computes one column of the input; overlapping windows need no atomics. A Value is a
+// number, or a vector of neighboring channels: then channels count vectors. Memory-bound.
 //   replicas folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
@@ -10,13 +10,13 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy: array<Value>;
 @group(0) @binding(2) var<storage, read_write> dx: array<Value>;
 
-// How many pixels of window number `o` lie inside the image, in one direction.
+// Number of pixels of window `o` inside the image, along one axis.
 fn inside(o: u32, stride: u32, pool: u32, pad: u32, size: u32) -> u32 {
   let start = o * stride;
   return min(start + pool - pad, size) - (max(start, pad) - pad);
 }
 
-// The first window that holds place `at`, in one direction. Nothing below 0 is divided: some drivers do so wrongly.
+// The first window that contains index `at`, along one axis. Numbers below 0 are not divided: some drivers do it wrongly.
 fn first_over(at: u32, pool: u32, stride: u32) -> u32 {
   if (at < pool) { return 0u; }
   return (at - pool) / stride + 1u;
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / row;
   let ix = (i - n * row) / p.channels;
   let c = i - n * row - ix * p.channels;
-  // Windows that hold column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
+  // Windows that contain column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
   let x = ix + p.pad_w;
   let first_ox = first_over(x, p.pool_w, p.stride_w);
   let last_ox = min(x / p.stride_w + 1u, p.out_w);

@@ -1,9 +1,9 @@
 // Max pooling: y[n, oy, ox, c] = max over the window of x, and argmax = where in x (index within the image) it was found.
-// On ties the first in row-major order wins, as in TensorFlow; NaN wins over every number. An invocation goes down one
-// column of outputs, so that the divisions that find its place are done once. A Value is a number, or a vector of neighbouring
-// channels: then channels, and so places in the image, count vectors. Memory-bound.
+// On ties the first in row-major order wins, as in TensorFlow; NaN is larger than every number. An invocation computes one
+// column of outputs, so that the divisions for its indices are done once. A Value is a number, or a vector of neighboring
+// channels: then channels, and so indices in the image, count vectors. Memory-bound.
 //   replicas folded into the batch: x [N, H, W, C], y and argmax [N, OH, OW, C]
-override TWO_BY_TWO = false; // windows of 2 x 2 that all lie inside the image: no loop over them, no check
+override TWO_BY_TWO = false; // windows of 2 x 2, all inside the image: no loop and no checks
 
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<Value>;
 @group(0) @binding(3) var<storage, read_write> argmax: array<Index>;
 
-// Whether a value takes the place of the best so far: the first NaN stays.
+// Whether a value replaces the best so far; the first NaN stays.
 fn exceeds(value: Value, best: Value) -> Truth {
   return !is_nan(best) & ((value > best) | is_nan(value));
 }
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     } else {
       for (var ky = 0u; ky < p.pool_h; ky++) {
         let iy = oy * p.stride_h + ky - p.pad_h;
-        if (iy >= p.in_h) { continue; } // padding takes no part (negative rows wrap to huge ones)
+        if (iy >= p.in_h) { continue; } // padding is ignored (negative rows wrap to huge ones)
         for (var kx = 0u; kx < p.pool_w; kx++) {
           let ix = ox * p.stride_w + kx - p.pad_w;
           if (ix >= p.in_w) { continue; }

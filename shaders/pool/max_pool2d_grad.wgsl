@@ -1,7 +1,7 @@
 // Gradient of max pooling: dx[n, iy, ix, c] = sum of dy over the windows whose maximum was this element.
-// An invocation goes down one column of the input; windows may overlap, and need no atomics. Memory-bound.
-// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `input_is_relu` the pooled image
-// came out of a ReLU, whose gradient is taken along: a quarter of the work, for 2x2 windows, of doing so afterwards.
+// An invocation computes one column of the input; overlapping windows need no atomics. Memory-bound.
+// A Value is a number, or a vector of neighboring channels: then channels count vectors. With `input_is_relu`, the pooled
+// image is the output of a ReLU, and dx is the gradient before it. For 2x2 windows that is a quarter of the work of a separate kernel.
 //   replicas folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
 struct Params {
   batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32,
@@ -14,13 +14,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read> y: array<Value>;
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
-// The gradient that window o sends to its maximum. Below a ReLU none goes where the ReLU put out 0 (NaN is not 0).
+// The gradient of window o for its maximum. If the input is from a ReLU, it is 0 where the ReLU's output is 0 (NaN is not 0).
 fn window_gradient(o: u32) -> Value {
   if (params.input_is_relu == 0u) { return dy[o]; }
   return select(dy[o], Value(), is_at_most_zero(y[o]));
 }
 
-// The first window that holds place `at`, in one direction. Nothing below 0 is divided: some drivers do so wrongly.
+// The first window that contains index `at`, along one axis. Numbers below 0 are not divided: some drivers do it wrongly.
 fn first_over(at: u32, pool: u32, stride: u32) -> u32 {
   if (at < pool) { return 0u; }
   return (at - pool) / stride + 1u;
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / row;
   let ix = (i - n * row) / p.channels;
   let c = i - n * row - ix * p.channels;
-  // Windows that hold column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
+  // Windows that contain column ix: ox * stride <= ix + pad < ox * stride + pool; rows likewise.
   let x = ix + p.pad_w;
   let first_ox = first_over(x, p.pool_w, p.stride_w);
   let last_ox = min(x / p.stride_w + 1u, p.out_w);

@@ -1,8 +1,8 @@
-// Gradient of max pooling where windows do not overlap (stride = pool, no padding): an invocation goes down one column of
-// windows and writes all elements of each, dy at the maximum and 0 elsewhere; what no window covers at the right and the
-// bottom gets 0 too. A third of the loads of the general kernel. Memory-bound.
-// A Value is a number, or a vector of neighbouring channels: then channels count vectors. With `input_is_relu` the pooled image
-// came out of a ReLU, whose gradient is taken along: a quarter of the work, for 2x2 windows, of doing so afterwards.
+// Gradient of max pooling with windows that do not overlap (stride = pool, no padding). An invocation writes all elements of one column
+// of windows: dy at the maximum and 0 elsewhere. Pixels at the right and the bottom that no window covers are 0. A third of the loads
+// of the general kernel. Memory-bound.
+// A Value is a number, or a vector of neighboring channels: then channels count vectors. With `input_is_relu`, the pooled
+// image is the output of a ReLU, and dx is the gradient before it. For 2x2 windows that is a quarter of the work of a separate kernel.
 //   replicas folded into the batch: dy, argmax and y (the maxima) [N, OH, OW, C], dx [N, H, W, C]
 override TWO_BY_TWO = false; // windows of 2 x 2 that cover the image: no loop over their elements
 
@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> y: array<Value>;
 @group(0) @binding(4) var<storage, read_write> dx: array<Value>;
 
-// The gradient that window o sends to its maximum. Below a ReLU none goes where the ReLU put out 0 (NaN is not 0).
+// The gradient of window o for its maximum. If the input is from a ReLU, it is 0 where the ReLU's output is 0 (NaN is not 0).
 fn window_gradient(o: u32) -> Value {
   if (params.input_is_relu == 0u) { return dy[o]; }
   return select(dy[o], Value(), is_at_most_zero(y[o]));
@@ -26,7 +26,7 @@ fn window_gradient(o: u32) -> Value {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
   let i = (group.y * groups.x + group.x) * 64u + local;
-  // Cells are the windows and, at the edges, what is left over.
+  // Cells are the windows and, at the edges, the pixels that no window covers.
   let row = p.cells_w * p.channels;
   if (i >= p.batch * row) { return; }
   let n = i / row;

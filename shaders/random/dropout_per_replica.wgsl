@@ -1,4 +1,4 @@
-// What dropout draws by where replicas have rates of their own, or seeds that do not follow each other.
+// Draws of dropout for replicas with different rates, or with seeds that are not consecutive.
 //   draws [R]: both words of the seed, threshold and the bits of the scale of each replica; params has 0 instead
 @group(0) @binding(4) var<storage, read> draws: array<vec4u>;
 

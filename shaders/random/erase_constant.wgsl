@@ -1,4 +1,4 @@
-// What is erased gets a value of its channel. fills [C]
+// Erased pixels get a value of their channel. fills [C]
 @group(0) @binding(4) var<storage, read> fills: array<f32>;
 
 fn filling(image: u32, at: u32, c: u32) -> f32 {

@@ -1,4 +1,4 @@
-// y[o, row, c] = x[o, row, c] - mean[o, c], or with `squared` the square of it: what a variance adds up. Memory-bound.
+// y[o, row, c] = x[o, row, c] - mean[o, c], or its square with `squared`: the terms of a variance. Memory-bound.
 //   replicas folded into outer: x and y [outer, rows, C], mean [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, squared: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

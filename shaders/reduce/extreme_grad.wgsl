@@ -1,4 +1,4 @@
-// dx[o, row, c] = mask[o, row, c] * dy[o, c] / count[o, c]: the gradient of a max or min, shared evenly by all that equal it.
+// dx[o, row, c] = mask[o, row, c] * dy[o, c] / count[o, c]: the gradient of a max or min, shared evenly by all elements that equal it.
 // Where the extreme was NaN, nothing equals it: count is 0, and all of dx there is NaN, as in PyTorch. Memory-bound.
 //   replicas folded into outer: mask and dx [outer, rows, C], count and dy [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, nan: f32 }
@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = i / p.block;
   let j = o * p.channels + (i - o * p.block) % p.channels;
   let n = count[j];
-  var share = p.nan; // from outside: WGSL has no NaN of its own
+  var share = p.nan; // a parameter, because WGSL has no NaN literal
   if (n > 0.0) { share = select(0.0, dy[j] / n, mask[i] > 0.0); }
   dx[i] = share;
 }

@@ -1,6 +1,6 @@
-// Sums whose length no kernel knows, put behind kernels that add up (see src/kernels/reduce/long-sums.ts). An f32 that takes n equal terms one
-// by one drifts by up to n * 1.5e-8 of the sum. With LONG every 64 terms are folded into the next of four levels, so that for 1e7 terms
-// no accumulator takes more than 64. Without it a sum is one accumulator, at no cost: for short ones. A Value is a number or a vector.
+// Sums of any length; put after kernels that add up (see src/kernels/reduce/long-sums.ts). The relative error of adding n equal terms one by
+// one in f32 is up to n * 1.5e-8. With LONG, every 64 terms are folded into the next of four levels, so up to 1.6e7 terms no accumulator
+// gets more than 64. Without it, for short sums, a sum is one accumulator at no extra cost. A Value is a number or a vector.
 override LONG = false;
 
 struct Sum { level0: Value, level1: Value, level2: Value, level3: Value, terms: u32 }

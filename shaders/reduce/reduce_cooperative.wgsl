@@ -1,7 +1,7 @@
-// Sums, or with EXTREME largest (factor 1) or smallest (factor -1) values, over the middle axis by teams (see cooperative_workgroup.wgsl
-// and cooperative_subgroup.wgsl): y[o, s, c] = factor * sum of x[o, row, c] over the rows of slice s (s*slice_length .. (s+1)*slice_length - 1);
-// NaN wins over every number. A team takes `width` neighbouring columns (a power of two up to its size), each by GROUP_SIZE / width
-// members, whose results then meet in a fixed tree: neighbours load neighbours in memory, and even one long row keeps a GPU busy.
+// Sums, or with EXTREME largest (factor 1) or smallest (factor -1) values, over the middle axis by cooperative groups (see
+// cooperative_workgroup.wgsl and cooperative_subgroup.wgsl): y[o, s, c] = factor * sum of x[o, row, c] over the rows of slice s (s*slice_length .. (s+1)*slice_length - 1);
+// NaN is the extreme of its row. A group reduces `width` neighboring columns (a power of two up to its size), GROUP_SIZE / width invocations
+// each, whose results are combined in a fixed tree. Neighbors load neighbors in memory, and even one long row keeps a GPU busy.
 // Memory-bound.
 //   replicas folded into outer: x [outer, rows, C], y [outer, slices, C]
 override EXTREME = false;
@@ -11,7 +11,7 @@ struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices:
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-fn joined(a: f32, b: f32) -> f32 {
+fn combine(a: f32, b: f32) -> f32 {
   if (!EXTREME) { return a + b; }
   return select(a, b, !is_nan(a) && (b > a || is_nan(b)));
 }
@@ -26,23 +26,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = sliced / p.slices;
   let first = (sliced - o * p.slices) * p.slice_length;
   let c = (index - sliced * blocks) * p.width + rank % p.width;
-  // Whoever has no column works along, for the others to meet; it adds up nothing and stores nothing.
+  // Invocations without a column take part in the exchanges, but add up and store nothing.
   let live = o < p.outer && c < p.channels;
   let base = select(0u, o * p.rows * p.channels + c, live);
   let last = select(0u, min(first + p.slice_length, p.rows), live);
   let step = GROUP_SIZE / p.width;
   let own = first + rank / p.width;
   var value = 0.0;
-  // Of extremes there is no neutral value: begin with the own row, or the last, which counts again and does no harm.
+  // Extremes have no neutral value: begin with the invocation's first row, or with the last row, which may count twice.
   if (EXTREME) { value = p.factor * x[base + min(own, max(last, 1u) - 1u) * p.channels]; }
   var sum = Sum();
   for (var row = own; row < last; row += step) {
     let next = x[base + row * p.channels];
-    if (EXTREME) { value = joined(value, p.factor * next); } else { add_term(&sum, next); }
+    if (EXTREME) { value = combine(value, p.factor * next); } else { add_term(&sum, next); }
   }
   if (!EXTREME) { value = total_of(sum); }
   for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) {
-    value = joined(value, exchange_xor(local, value, distance));
+    value = combine(value, exchange_xor(local, value, distance));
   }
   if (live && rank < p.width) { y[sliced * p.channels + c] = p.factor * value; }
 }

@@ -1,6 +1,6 @@
 // Largest (sign 1) or smallest (sign -1) along the middle axis: y[o, s, c] = max or min of x[o, row, c] over the rows of
-// slice s (s*slice_length .. (s+1)*slice_length - 1). NaN wins over every number. Two passes for a long axis, as for sums. A Value is a
-// number, or a vector of neighbouring channels: then channels count vectors. Memory-bound.
+// slice s (s*slice_length .. (s+1)*slice_length - 1). NaN is the extreme of its row. A long axis takes two passes, as for sums. A Value is a
+// number, or a vector of neighboring channels: then channels count vectors. Memory-bound.
 //   replicas folded into outer: x [outer, rows, C], y [outer, slices, C]
 struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices: u32, sign: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

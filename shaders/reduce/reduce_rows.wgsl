@@ -1,6 +1,6 @@
 // Sums over the middle axis: y[o, s, c] = scale * sum of x[o, row, c] over the rows of slice s (s*slice_length .. (s+1)*slice_length - 1).
 // A long sum takes two passes: slices first, then one slice over their results. The order of additions depends only on
-// the shape of one replica, so results are the same bits every time. A Value is a number, or a vector of neighbouring channels:
+// the shape of one replica, so results are the same bits every time. A Value is a number, or a vector of neighboring channels:
 // then channels count vectors. Memory-bound.
 //   replicas folded into outer: x [outer, rows, C], y [outer, slices, C]
 struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices: u32, scale: f32 }
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var row = first;
   var at = base + first * p.channels;
   let step = p.channels;
-  // Eight at a time, in a fixed tree: one by one, the loop itself costs more than what it adds.
+  // Eight at a time, in a fixed tree: one by one, the loop costs more than the additions.
   for (; row + 8u <= last; row += 8u) {
     add_term(&sum, ((x[at] + x[at + step]) + (x[at + 2u * step] + x[at + 3u * step])) +
       ((x[at + 4u * step] + x[at + 5u * step]) + (x[at + 6u * step] + x[at + 7u * step])));

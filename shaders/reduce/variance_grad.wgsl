@@ -1,5 +1,5 @@
 // dx[o, row, c] = scale * dy[o, c] * (x[o, row, c] - center[o, c] - rest[o, c]): the gradient of a variance, scale 2 / (rows - ddof).
-// The mean is center + rest: far from 0 no f32 is near enough to it. Its own share is 0, because deviations add up to 0. Memory-bound.
+// The mean is center + rest, because far from 0 one f32 is not accurate enough. Its gradient is 0, because deviations add up to 0. Memory-bound.
 //   replicas folded into outer: x and dx [outer, rows, C], center, rest and dy [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,5 +17,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = i / p.block;
   let j = o * p.channels + (i - o * p.block) % p.channels;
   let slope = p.scale * dy[j];
-  dx[i] = slope * (x[i] - center[j]) - slope * rest[j]; // not center + rest, which rounds rest away
+  dx[i] = slope * (x[i] - center[j]) - slope * rest[j]; // not x - (center + rest), which would round rest away
 }

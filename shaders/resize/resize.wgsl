@@ -1,6 +1,6 @@
-// y[n, oy, ox, c] = x at the place (oy, ox) scaled to the size of x: the nearest pixel, or the four around it weighted by how
-// near they are. A pixel of weight 0 takes no part, so its NaN does not spread. An invocation goes down one column, so that
-// the divisions that find its place are done once. Memory-bound.
+// y[n, oy, ox, c] = x at the position (oy, ox) scaled to the size of x: the nearest pixel, or the four around it weighted by
+// distance. A pixel of weight 0 is not read, so its NaN does not spread. An invocation computes one column, so that the divisions
+// for its index are done once. Memory-bound.
 //   replicas folded into the batch: x [N, H, W, C], y [N, OH, OW, C]
 struct Params { batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32, nearest: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,5 @@
-// Gradient of resize: dx[n, iy, ix, c] = sum of dy over the places that took from that pixel, each by its weight, in row-major
-// order. An invocation goes down one column of dx. Memory-bound.
+// Gradient of resize: dx[n, iy, ix, c] = weighted sum of dy over the output pixels that read that pixel, in row-major
+// order. An invocation computes one column of dx. Memory-bound.
 //   replicas folded into the batch: dy [N, OH, OW, C], dx [N, H, W, C]
 struct Params { batch: u32, in_h: u32, in_w: u32, channels: u32, out_h: u32, out_w: u32, nearest: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -10,12 +10,12 @@ fn weight(i: u32, s: Source) -> f32 {
   return select(select(0.0, s.high_weight, i == s.high), s.low_weight, i == s.low);
 }
 
-// The places that can have taken from pixel i lie within (i - 1, i + 1); one more on either side costs nothing but time.
-fn first_place(i: u32, length: u32, size: u32) -> u32 {
+// The output pixels that can have read pixel i are within (i - 1, i + 1); one more on either side has weight 0.
+fn first_output(i: u32, length: u32, size: u32) -> u32 {
   if (i == 0u) { return 0u; }
   return max((2u * i - 1u) * size / (2u * length), 1u) - 1u;
 }
-fn last_place(i: u32, length: u32, size: u32) -> u32 {
+fn last_output(i: u32, length: u32, size: u32) -> u32 {
   if (i + 1u == length) { return size - 1u; }
   return min((2u * i + 3u) * size / (2u * length), size - 1u);
 }
@@ -29,14 +29,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let n = i / row;
   let ix = (i - n * row) / p.channels;
   let c = i - n * row - ix * p.channels;
-  let first_x = first_place(ix, p.in_w, p.out_w);
-  let last_x = last_place(ix, p.in_w, p.out_w);
+  let first_x = first_output(ix, p.in_w, p.out_w);
+  let last_x = last_output(ix, p.in_w, p.out_w);
   let base = n * p.out_h * p.out_w * p.channels + c;
   var out = n * p.in_h * row + (i - n * row);
   for (var iy = 0u; iy < p.in_h; iy++) {
-    let last_y = last_place(iy, p.in_h, p.out_h);
+    let last_y = last_output(iy, p.in_h, p.out_h);
     var sum = Sum();
-    for (var oy = first_place(iy, p.in_h, p.out_h); oy <= last_y; oy++) {
+    for (var oy = first_output(iy, p.in_h, p.out_h); oy <= last_y; oy++) {
       let down = weight(iy, source(oy, p.in_h, p.out_h, p.nearest));
       if (down == 0.0) { continue; }
       var line = Sum();

@@ -1,4 +1,4 @@
-// One part of a concatenation: y[o, offset + k] = x[o, k]. Values are copied as bits, whatever their type. Memory-bound.
+// One part of a concatenation: y[o, offset + k] = x[o, k]. Values of any type are copied as bits. Memory-bound.
 //   replicas folded into outer: x [outer, part], y [outer, pitch]; size is outer * part
 struct Params { size: u32, part: u32, pitch: u32, offset: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,4 +1,4 @@
-// What softmax's sum of exponentials is beyond that of one class at the maximum, and the logarithm of the sum. Put behind kernels that
+// Softmax's sum of exponentials without one class at the maximum, and the logarithm of the whole sum. Put after kernels that
 // count the classes at the maximum (`ties`) and add up the exponentials of the others (`below`); NaN stays NaN.
 fn beyond_top(ties: u32, below: f32) -> f32 {
   return (f32(ties) - 1.0) + below;

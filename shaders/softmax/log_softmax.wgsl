@@ -1,5 +1,5 @@
-// y[c] = x[c] - max - log(sum over c of exp(x[c] - max)), one row an invocation; the maximum keeps exp from overflowing. Of classes that
-// are the maximum one is left out of the sum, and the logarithm is that of 1 + rest: rest may be too small to be seen beside 1.
+// y[c] = x[c] - max - log(sum over c of exp(x[c] - max)), one row an invocation; the maximum keeps exp from overflowing. One class at
+// the maximum is left out of the sum, and the logarithm is that of 1 + rest, where rest may be too small to change 1.
 // Memory-bound.
 //   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }

@@ -1,7 +1,8 @@
-// Softmax, or with LOG its logarithm, a row a team (see cooperative_workgroup.wgsl and cooperative_subgroup.wgsl), for rows with many classes:
+// Softmax, or with LOG its logarithm, a row a cooperative group (see cooperative_workgroup.wgsl and
+// cooperative_subgroup.wgsl), for rows with many classes:
 //   y[c] = exp(x[c] - max) / sum over c of the same      LOG: y[c] = x[c] - max - log(sum over c of exp(x[c] - max))
-// Of classes that are the maximum one is left out of the logarithm's sum (see log_softmax.wgsl).
-// Members take every GROUP_SIZE-th class, so neighbours load neighbours in memory; sums in a fixed tree. Memory-bound.
+// One class at the maximum is left out of the logarithm's sum (see log_softmax.wgsl). An invocation handles every GROUP_SIZE-th class, so
+// neighbors load neighbors in memory. Sums are added up in a fixed tree. Memory-bound.
 //   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 override LOG = false;
 
@@ -15,13 +16,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   let row = group_index(group.y * groups.x + group.x, local);
   let rank = local % GROUP_SIZE;
-  let live = row < p.rows; // teams past the end work along on row 0, for the others to meet, and store nothing
+  let live = row < p.rows; // groups past the end compute row 0 again, because of the barriers, and store nothing
   let o = row / p.inner;
   let first = select(0u, o * p.classes * p.inner + (row - o * p.inner), live);
   var top = x[first + min(rank, p.classes - 1u) * p.inner];
   for (var c = rank + GROUP_SIZE; c < p.classes; c += GROUP_SIZE) { top = max(top, x[first + c * p.inner]); }
   for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }
-  var exponentials = Sum(); // with LOG of the classes below the maximum, without it of all
+  var exponentials = Sum(); // of all classes; with LOG, of the classes below the maximum
   var ties = 0.0;
   for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let d = x[first + c * p.inner] - top;

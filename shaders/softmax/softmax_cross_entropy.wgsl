@@ -2,13 +2,13 @@
 //   loss[group]     = sum over its rows of (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
 //   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
-//   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
-// Of classes at the maximum one is left out of the sum (see log_softmax.wgsl): a label far ahead has the loss log(1 + rest) and the
-// gradient -rest / sum, where the differences above would cancel.
-// A workgroup takes 64 * each rows, an invocation every 64th of them: small batches need no second pass over their losses.
+//   a label that is not a class: its row's loss and dlogits are NaN, its hit is 0
+// One class at the maximum is left out of the sum (see log_softmax.wgsl): if the label's logit is by far the largest, the loss is log(1 + rest)
+// and the gradient -rest / sum, where the differences above would cancel.
+// A workgroup handles 64 * rows_per_invocation rows, an invocation every 64th of them: small batches need no second pass over their losses.
 // Memory-bound.
 //   R replicas: logits and dlogits [R, rows, classes], labels and hit [R, rows], loss [R, groups]
-struct Params { rows: u32, classes: u32, each: u32 }
+struct Params { rows: u32, classes: u32, rows_per_invocation: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
@@ -64,8 +64,8 @@ fn row_loss(row: u32) -> f32 {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   var total = 0.0;
-  for (var i = 0u; i < params.each; i++) {
-    let row = (group.x * params.each + i) * 64u + local;
+  for (var i = 0u; i < params.rows_per_invocation; i++) {
+    let row = (group.x * params.rows_per_invocation + i) * 64u + local;
     if (row < params.rows) { total += row_loss(group.z * params.rows + row); }
   }
   losses[local] = total;

@@ -1,11 +1,11 @@
-// Softmax, cross-entropy, its gradient and the hits, a row a team (see cooperative_workgroup.wgsl and cooperative_subgroup.wgsl), for rows with
-// many classes:
+// Softmax, cross-entropy, its gradient and the hits, a row a cooperative group (see cooperative_workgroup.wgsl and
+// cooperative_subgroup.wgsl), for rows with many classes:
 //   loss[row]       = (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
 //   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
-//   a label that is no class: its row's loss and dlogits are NaN, its hit is 0
-// Of classes at the maximum one is left out of the sum, as in softmax_cross_entropy.wgsl.
-// Members take every GROUP_SIZE-th class; sums in a fixed tree. Memory-bound.
+//   a label that is not a class: its row's loss and dlogits are NaN, its hit is 0
+// One class at the maximum is left out of the sum, as in softmax_cross_entropy.wgsl. An invocation handles every GROUP_SIZE-th class. Sums are
+// added up in a fixed tree. Memory-bound.
 //   R replicas: logits and dlogits [R, rows, classes], labels, hit and loss [R, rows]
 struct Params { rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   let own = group_index(group.y * groups.x + group.x, local);
   let rank = local % GROUP_SIZE;
-  let live = own < p.rows; // teams past the end work along on the replica's first row, for the others to meet, and store nothing
+  let live = own < p.rows; // groups past the end compute the replica's first row again, because of the barriers, and store nothing
   let row = group.z * p.rows + select(0u, own, live);
   let first = row * p.classes;
   let label = labels[row];
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }
   var exponentials = Sum();
   var ties = 0.0;
-  var spoiling = 0.0; // logits that keep the label from being a hit: NaN, and those before it that are as large
+  var spoiling = 0.0; // logits that prevent a hit: NaN, and earlier ones that are as large as the label's
   for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let value = logits[first + c];
     let d = value - top;

@@ -1,5 +1,5 @@
 // Gradient of softmax, from its output: dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j]), one row an invocation. As the y[j] add up to 1, a
-// number may be taken off all dy[j]: it is that of a class with y[j] > 1/2, whose dx would else be a difference of nearly equal
+// number may be subtracted from all dy[j]: the dy of a class with y[j] > 1/2, whose dx would otherwise be a difference of nearly equal
 // numbers. Memory-bound.
 //   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 struct Params { rows: u32, classes: u32, inner: u32 }

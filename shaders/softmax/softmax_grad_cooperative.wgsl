@@ -1,8 +1,8 @@
-// Gradient of softmax, or with LOG of its logarithm, from its output, a row a team (see cooperative_workgroup.wgsl and
-// cooperative_subgroup.wgsl), for rows with many classes:
+// Gradient of softmax, or with LOG of its logarithm, from its output, a row a cooperative group (see
+// cooperative_workgroup.wgsl and cooperative_subgroup.wgsl), for rows with many classes:
 //   dx[c] = y[c] * (dy[c] - sum_j dy[j] * y[j])      LOG: dx[c] = dy[c] - exp(y[c]) * sum_j dy[j]
-// Around a class near 1 the differences are formed as in softmax_grad.wgsl and log_softmax_grad.wgsl.
-// Members take every GROUP_SIZE-th class; sums in a fixed tree. Memory-bound.
+// Near a class whose share is near 1, differences are computed as in softmax_grad.wgsl and log_softmax_grad.wgsl. An invocation handles every
+// GROUP_SIZE-th class. Sums are added up in a fixed tree. Memory-bound.
 //   replicas folded into outer: all [outer, C, inner], read as rows = outer * inner of C values
 override LOG = false;
 
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let p = params;
   let row = group_index(group.y * groups.x + group.x, local);
   let rank = local % GROUP_SIZE;
-  let live = row < p.rows; // teams past the end work along on row 0, for the others to meet, and store nothing
+  let live = row < p.rows; // groups past the end compute row 0 again, because of the barriers, and store nothing
   let o = row / p.inner;
   let first = select(0u, o * p.classes * p.inner + (row - o * p.inner), live);
   var likely = 0.0; // dy of the class near 1: only one can be

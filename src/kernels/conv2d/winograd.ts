@@ -1,4 +1,4 @@
-// Winograd's minimal filtering in one dimension: m neighbouring outputs of a filter of r taps for m + r - 1 multiplications
+// Winograd's minimal filtering in one dimension: m neighboring outputs of a filter of r taps for m + r - 1 multiplications
 // instead of m * r. The algorithm is Toom and Cook's multiplication of polynomials, transposed: a sample and a filter are
 // evaluated at points, multiplied there, and the outputs interpolated.
 // After S. Winograd, Arithmetic Complexity of Computations (1980); its use for convolutions: A. Lavin and S. Gray, Fast
