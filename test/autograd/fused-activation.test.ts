@@ -87,7 +87,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     },
   );
 
-  test('a slope of 0 is a ReLU; others have to be numbers from 0 up', async () => {
+  test('negativeSlope: 0 is a ReLU; throws ArgumentError for anything but numbers from 0 up', async () => {
     using x = tensor(device, [-1, 2], [1, 2]);
     using w = tensor(device, [1, 0, 0, 1], [2, 2]);
     using y = linear(x, w, null, { activation: 'leakyRelu', negativeSlope: 0 });

@@ -33,7 +33,7 @@ describeOnDevice('the life of gradients', (device) => {
   const differentiate = (x: Tensor) => scope(device, () => sum(mul(x, x)).backward());
   const first = async (x: Tensor) => (await x.data())[0];
 
-  test('a disposed leaf frees its gradient', async () => {
+  test('dispose: a leaf releases its gradient', async () => {
     const x = leaf();
     differentiate(x);
     const { grad } = x;
@@ -46,7 +46,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test('grad = null frees it, and so does another one in its place', async () => {
+  test('grad: null or another gradient releases the old one', async () => {
     using x = leaf();
     differentiate(x);
     const { grad } = x;
@@ -76,7 +76,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(() => add(x!, x!)).toThrow(DisposedError);
   });
 
-  test('a scope that fails frees them, too', () => {
+  test('a scope that throws releases them too', () => {
     expect(() =>
       scope(device, () => {
         differentiate(leaf());
@@ -145,7 +145,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(BYTES);
   });
 
-  test('accumulating takes no more, and steps with grad = null none either', () => {
+  test('accumulation needs no more memory, nor do steps with grad = null', () => {
     using x = leaf();
     for (let i = 0; i < 5; i++) differentiate(x);
     expect(taken()).toBe(2 * BYTES);
@@ -156,7 +156,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(2 * BYTES);
   });
 
-  test('what an operator saved for its backward pass goes with its result', () => {
+  test('dispose: a result releases the arrays saved for its backward pass', () => {
     using images = tensor(device, new Float32Array(1024), [1, 32, 32, 1], { requiresGrad: true });
     const held = taken();
     maxPool2d(images, { poolSize: 2 }).dispose();

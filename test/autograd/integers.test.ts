@@ -82,7 +82,7 @@ describeOnDevice('tensors of integers', (device) => {
     ],
   ])('refused: %s', (what, call, words) => expectRefused(device, [what, call, ArgumentError, words]));
 
-  test('cast: f32 to integers drops the fraction, keeps to the range, and takes NaN as 0', async () => {
+  test('cast: f32 to integers drops the fraction, clamps to the range, and converts NaN to 0', async () => {
     const x = [1.9, -1.9, 0.5, -0, 3e9, -3e9, 5e9, inf, -inf, nan, 16_777_217];
     const tensor = tg.tensor(device, x, [11]);
     const [u, i] = [tg.cast(tensor, 'u32'), tg.cast(tensor, 'i32')];
@@ -99,7 +99,7 @@ describeOnDevice('tensors of integers', (device) => {
     expect(await values(tg.cast(ints([4_294_967_295, 5]), 'i32'))).toEqual([-1, 5]);
   });
 
-  test('cast to the type it has is the same tensor data, and f32 passes its gradient on', async () => {
+  test('cast: to its own type shares the data; f32 passes the gradient on', async () => {
     const x = tg.tensor(device, [1, 2], [2], { requiresGrad: true });
     const y = tg.cast(x, 'f32');
     tg.sum(tg.square(y)).backward();
@@ -111,7 +111,7 @@ describeOnDevice('tensors of integers', (device) => {
     expect(tg.cast(x, 'i32').requiresGrad).toBe(false);
   });
 
-  test('replicas: all of them are cast and compared', async () => {
+  test('cast and comparisons: apply to all replicas', async () => {
     const x = tg.tensor(device, [1.5, -2, 3, 4], [2], { models: 2 });
     const cast = tg.cast(x, 'i32');
     expect(await values(cast)).toEqual([1, -2, 3, 4]);

@@ -78,7 +78,7 @@ describeOnDevice('operators leave nothing behind', (device) => {
     }
   });
 
-  test('a taped result that no backward pass goes through takes what led to it along', () => {
+  test('dispose: a result without backward pass releases its intermediate arrays', () => {
     const [x, t] = [filled(0.25, [3, 4], 'f32', true), filled(0.5, [3, 4])];
     tg.huber(x, t).dispose();
     x.dispose();

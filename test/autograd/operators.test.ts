@@ -35,7 +35,7 @@ describeOnDevice('forward and backward agree with the float64 reference on drawn
 });
 
 // Sums of products of small integers are exact in f32 whatever the order, so here nothing hides in a tolerance.
-describeOnDevice('on small integers the results are exact', (device) => {
+describeOnDevice('depthwiseConv2d: exact for small integers', (device) => {
   test.each([
     'matmul',
     'linear',

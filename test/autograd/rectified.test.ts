@@ -61,13 +61,13 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
   const ones = map(ndarray([rows, outputs]), () => 1);
   const under = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;
 
-  test('a dense layer below another runs no kernel for its ReLU', async () => {
+  test('linear: a dense layer below another runs no separate kernel for its ReLU', async () => {
     const { grads, kernels } = await run((h, [w]) => linear(h, w!));
     expect(grads.map(plain)).toEqual(expected(under(w2)));
     expect(kernels).not.toContain('relu_grad');
   });
 
-  test('the sum of two such gradients is right, and one that came another way still meets the ReLU', async () => {
+  test('linear: the sum of two such gradients is right, and other gradients still pass the ReLU', async () => {
     const both = await run((h, [v, w]) => add(linear(h, v!), linear(h, w!)));
     const [one, two] = [under(w2), under(w3)];
     expect(both.grads.map(plain)).toEqual(expected(map(one, (value, i) => value + two.data[i]!)));
@@ -76,7 +76,7 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
     expect(direct.kernels).toContain('relu_grad');
   });
 
-  test('batch normalisation above a dense layer takes the gradient through the ReLU along', async () => {
+  test('batchNorm: applies the mask of the ReLU of a dense layer below', async () => {
     const [scale, offset, mean, variance] = [6, 7, 8, 9].map((seed) => draw([hidden], seed)) as [
       NdArray,
       NdArray,
@@ -101,18 +101,18 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
     }
   });
 
-  describe('dropout of what a ReLU put out', () => {
+  describe('dropout of the output of a ReLU', () => {
     const draws = { rate: 0.5, seed: 4, layer: 2, step: 3 };
     const behind = (dy: NdArray) => dropped.backward([y], y, dy, draws)[0]!;
 
-    test('only scales a gradient that came through it', async () => {
+    test('only scales a gradient with the mask of its output', async () => {
       const { grads, kernels } = await run((h, [w]) => linear(dropout(h, draws), w!));
       expect(grads.map(plain)).toEqual(expected(behind(under(w2))));
       expect(kernels.filter((name) => name === 'dropout')).toHaveLength(2);
       expect(kernels).not.toContain('relu_grad');
     });
 
-    test('draws again for one that did not, which meets the ReLU below', async () => {
+    test('draws again for other gradients, which then pass the ReLU below', async () => {
       const { grads, kernels } = await run((h, [w]) => {
         const some = dropout(h, draws);
         return add(sum(linear(some, w!)), sum(some));

@@ -231,7 +231,7 @@ describeOnDevice('tails of activations', (device) => {
   const near = points.filter((x) => abs(x) < 1e3);
 
   test.each(softmaxKernels.softmaxVariants)(
-    'two classes, one far above: softmax, its logarithm, their gradients: %s',
+    'two classes, one with a much larger logit: softmax, log-softmax and their gradients: %s',
     async (variant) => {
       if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const n = near.length;
@@ -301,7 +301,7 @@ describeOnDevice('tails of activations', (device) => {
 
   const some = [-40, -30.5, -17, -12, -7, -6.5, -3, -0.5, 0, 0.25, 2, 6.5, 7, 9, 12, 16, 17, 20, 33, 40];
 
-  test('losses of logits: the right class far ahead, and far behind', async () => {
+  test('losses of logits: the logit of the true class much larger, and much smaller', async () => {
     for (const [name, loss] of Object.entries({
       softmaxCrossEntropy: (x: Tensor) => softmaxCrossEntropy(x, tensor(device, [0], [1], { dtype: 'u32' })),
       sparseCategoricalCrossentropy: (x: Tensor) =>
@@ -365,7 +365,7 @@ describeOnDevice('tails of activations', (device) => {
     expectTails('binaryCrossentropy of probabilities', confident, values, (p) => -Math.log1p(p - 1));
   });
 
-  test('ties, one class and many: what is not the largest is added up, the largest is not subtracted', async () => {
+  test('ties, one class and many classes: log-softmax sums the terms without the largest', async () => {
     for (const [x, label] of [
       [[3, 3], 0],
       [[5], 0],

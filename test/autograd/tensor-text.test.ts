@@ -59,13 +59,13 @@ describeOnDevice('a tensor as text', (device) => {
     },
   );
 
-  test('within other values', () => {
+  test('text: inside other values', () => {
     const x = tensor(device, [1, 2, 3, 4], [2, 2]);
     expect(logged({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
     x.dispose();
   });
 
-  test('of many values the first, and when they are read those at the edges', async () => {
+  test('text: of many values the first; after they were read, those at the edges', async () => {
     const x = tensor(
       device,
       Float32Array.from({ length: 2000 }, (_, i) => i),
@@ -90,7 +90,7 @@ describeOnDevice('a tensor as text', (device) => {
     for (const one of [x, long]) one.dispose();
   });
 
-  test('what was computed says how to see it, and is known once it was read', async () => {
+  test('text: a computed tensor says how to read it; its values are known afterwards', async () => {
     const x = tensor(device, [1, -2], [2]);
     const y = relu(x);
     expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
@@ -104,7 +104,7 @@ describeOnDevice('a tensor as text', (device) => {
     x.dispose();
   });
 
-  test('what was written since is never shown', async () => {
+  test('text: never shows values that were overwritten', async () => {
     const x = tensor(device, [1, 2], [2], { requiresGrad: true });
     const backward = () => scope(device, () => sum(relu(x)).backward());
     backward();
@@ -153,7 +153,7 @@ describeOnDevice('a tensor as text', (device) => {
     expect(logged(kernel)).toContain(HINT);
   });
 
-  test('of a device that is gone', async () => {
+  test('text: after the device was disposed', async () => {
     const other = await openDevice();
     const [x, y] = [tensor(other, [1], [1]), relu(tensor(other, [1], [1]))];
     other.dispose();

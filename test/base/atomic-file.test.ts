@@ -25,7 +25,7 @@ async function kill(path: string): Promise<void> {
   expect([signal, err]).toEqual(['SIGKILL', '']);
 }
 
-test('what a killed process left of a file goes with the next file that is written beside it', async () => {
+test('writeFileAtomic: removes temporary files of killed processes from the folder', async () => {
   await kill(join(root, 'model-01.safetensors'));
   expect(scraps()).toEqual([expect.stringMatching(/^model-01\.safetensors\..*\.tmp$/)]);
   await kill(join(root, 'model-02.safetensors'));
@@ -68,7 +68,7 @@ test.each<[what: string, folder: string, write: (folder: string) => void]>([
   expect(scraps(folder)).toEqual([]);
 });
 
-test('a file that another process is at is left alone, until that process is killed', async () => {
+test('writeFileAtomic: keeps the temporary file of a running process until it is killed', async () => {
   const path = join(root, 'model.safetensors');
   let seen: string[] = [];
   const ended = await runToEnd([program, path, 'wait'], {
@@ -84,7 +84,7 @@ test('a file that another process is at is left alone, until that process is kil
   expect(scraps()).toEqual([]);
 });
 
-test('files of others stay: other names, folders, and what another machine may still be at', async () => {
+test('writeFileAtomic: keeps other names, folders, and recent files of other machines', async () => {
   await kill(join(root, 'model'));
   const scrap = scraps()[0]!;
   const [, place, pid] = /^model\.tilegrad-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp$/.exec(scrap)!;
@@ -108,7 +108,7 @@ test('files of others stay: other names, folders, and what another machine may s
   expect(readdirSync(root).sort()).toEqual([...others.slice(1), folder, 'other'].sort());
 });
 
-test('scraps that cannot be removed, and a folder that cannot be listed, are no reason not to write', () => {
+test('writeFileAtomic: writes even if temporary files cannot be removed or the folder cannot be listed', () => {
   expect(() => removeTemporaryFiles(join(root, 'nowhere'))).not.toThrow();
   writeFileSync(join(root, 'file'), '');
   expect(() => removeTemporaryFiles(join(root, 'file'))).not.toThrow();

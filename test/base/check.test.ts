@@ -34,7 +34,7 @@ test.each<[given: string, meant: string | null]>([
   expect(check).toThrow(new ArgumentError(`fit: there is no option ${given}${near}There are ${all}`));
 });
 
-test('of two near names the nearer is meant', () => {
+test('nearName: the closer of two names', () => {
   const check = (given: string) => () =>
     checkOptions('pad', { [given]: 1 }, { beta: 1, betas1: 1, betas2: 1 } as never);
   expect(check('betas')).toThrow(/did you mean beta\?/);
@@ -46,16 +46,16 @@ test('checkOptions: the message uses the singular if there is one option', () =>
   expect(check).toThrow('pad: there is no option fill. There is value');
 });
 
-test('known options, undefined or not, and what an object inherits are left alone', () => {
+test('checkOptions: accepts known options, undefined or not, and ignores inherited ones', () => {
   const options: Options = Object.assign(Object.create({ inherited: 1 }), { epochs: undefined, batchSize: 3 });
   expect(checkOptions('fit', options, names)).toBe(options);
 });
 
-test.each([null, undefined, 3, 'epochs', () => {}])('%s is no object with options', (options) => {
+test.each([null, undefined, 3, 'epochs', () => {}])('checkOptions: throws ArgumentError for %s', (options) => {
   expect(() => checkOptions('fit', options as never, names)).toThrow(/fit: options must be an object, but are/);
 });
 
-test('a list of names is all of them and no others, by type', () => {
+test('OptionNames: a list must have all names and no others, by type', () => {
   // @ts-expect-error: batchSize and more are missing
   const tooFew: OptionNames<Options> = { epochs: true };
   // @ts-expect-error: there is no momentum

@@ -9,7 +9,7 @@ const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(cod
 const acts = (character: string) =>
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(character) || /[\u200b\u2060-\u2069\ufeff]/.test(character);
 
-test('whatever a terminal acts on is written out, and nothing else is changed', () => {
+test('toPrintable: escapes everything that acts on a terminal, and changes nothing else', () => {
   const wrong = all.filter((character) => {
     const shown = toPrintableLine(character);
     const isRight = acts(character) ? /^\\([nrt]|x..|u....)$/.test(shown) : shown === character;
@@ -29,14 +29,14 @@ test.each([
   expect(toPrintable(text)).toBe(shown);
 });
 
-test('JSON means the same', () => {
+test('toPrintableJson: parses to the same value', () => {
   const value = { 'a\u009b': ['\u202e\n\u007f\ud800', 1] };
   const json = toPrintableJson(JSON.stringify(value, null, 2));
   expect(JSON.parse(json)).toEqual(value);
   expect(json).not.toMatch(/[\u007f\u009b\u202e]/);
 });
 
-test('messages of errors hold nothing that a terminal acts on', () => {
+test('errors: messages have no characters that act on a terminal', () => {
   expect(new DataError('a\u001b[31m\nb').message).toBe('a\\x1b[31m\nb');
   expect(new TilegradError('\u202e').message).toBe('\\u202e');
 });

@@ -13,7 +13,7 @@ test.each([
   expect(hex(philox(counter, key))).toBe(expected);
 });
 
-test('streams differ by seed (all 53 bits of it), purpose and index, and repeat for the same three', () => {
+test('RandomStream: depends on seed (all 53 bits), purpose and index, and repeats for the same three', () => {
   const seeds = [0, 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
   const starts = seeds.flatMap((seed) =>
     (['initializer', 'shuffle'] as const).flatMap((purpose) =>
@@ -44,7 +44,7 @@ test('uniform64: in [0, 1), of 53 bits from two words, the first being the highe
   expect(Math.abs(mean - 1 / 2)).toBeLessThan(4 * Math.sqrt(1 / 12 / values.length));
 });
 
-test.each([-1, 0.5, 2 ** 53, Number.NaN, '1'])('%s is no seed', (seed) => {
+test.each([-1, 0.5, 2 ** 53, Number.NaN, '1'])('checkSeed: throws ArgumentError for %s', (seed) => {
   expect(() => new RandomStream(seed as number, 'shuffle', 0)).toThrow(ArgumentError);
 });
 
@@ -59,12 +59,12 @@ test('uniform: in [0, 1), exact in f32, with the mean and variance of a uniform 
   expect(Math.abs(variance - 1 / 12)).toBeLessThan(4 * Math.sqrt(1 / 180 / values.length));
 });
 
-test.each([0, 1, 2, 7, 1000])('a permutation of %i holds each number once', (n) => {
+test.each([0, 1, 2, 7, 1000])('permutation: %i numbers, each once', (n) => {
   const order = new RandomStream(3, 'shuffle', 1).permutation(n);
   expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i));
 });
 
-test('each of the 24 orders of four comes up equally often', () => {
+test('permutation: each of the 24 orders of four is equally frequent', () => {
   const counts = new Map<string, number>();
   const draws = 24_000;
   for (let epoch = 0; epoch < draws; epoch++) {

@@ -141,7 +141,7 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(of('max_pool2d').bytes).toBe(4 * BATCH * 6 * (28 * 28 + 2 * 14 * 14));
   });
 
-  test('weights, optimiser state and running statistics are the same afterwards', async () => {
+  test('profileStep: weights, optimizer state and running statistics are restored', async () => {
     const loader = new ImageLoader(device, drawImages(20, { shape: [4, 4, 1], classes: 3 }));
     const train = async (profiled: boolean) => {
       const layers = [
@@ -183,7 +183,7 @@ describeOnDevice('the profile of a training step', (device) => {
     loader.dispose();
   });
 
-  test('without timestamps each dispatch is timed alone, by the clock that is given', async () => {
+  test('without timestamps each dispatch is timed alone, with the given clock', async () => {
     using x = tensor(device, [1, 2], [2]);
     const program = device.record(() => void add(add(x, x), x));
     let calls = 0;
@@ -201,7 +201,7 @@ describeOnDevice('the profile of a training step', (device) => {
     program.dispose();
   });
 
-  test('a program without dispatches has no profile', async () => {
+  test('profileProgram: throws ArgumentError for a program without dispatches', async () => {
     const program = device.record(() => {});
     await expect(profileProgram(device, program, { ceilings })).rejects.toThrow(ArgumentError);
     program.dispose();

@@ -40,7 +40,7 @@ describe('the tuner', () => {
     });
   });
 
-  test('takes the reference where nothing is faster', async () => {
+  test('takes the reference if nothing is faster', async () => {
     const { bench } = fakeBench({ naive: 1, subgroup: 1.5 });
     expect((await tuneOperator(bench, fine)).variant).toBe('naive');
   });
@@ -69,19 +69,19 @@ describe('the tuner', () => {
     expect((await tuneOperator(bench, fine)).variant).toBe('other');
   });
 
-  test('with nothing but the reference left there is nothing to time', async () => {
+  test('nothing is timed if only the reference is left', async () => {
     const { bench, timed } = fakeBench({ naive: 9, wrong: 1 }, { wrong: [0, 0, 0] });
     expect(await tuneOperator(bench, fine)).toMatchObject({ variant: 'naive', ms: {} });
     expect(timed).toEqual([]);
   });
 
-  test('goes back and forth over those that are near, and looks only once at one far behind', async () => {
+  test('times similar variants in alternating order, and one that is far behind only once', async () => {
     const { bench, timed } = fakeBench({ naive: 50, a: 1, b: 1.5 });
     await tuneOperator(bench, fine);
     expect(timed).toEqual(['naive', 'a', 'b', 'a', 'b', 'b', 'a', 'a', 'b', 'b', 'a', 'a', 'b']);
   });
 
-  test('a coarse clock needs longer looks', async () => {
+  test('a coarse clock needs longer measurements', async () => {
     const { bench } = fakeBench({ naive: 1, other: 0.5 });
     const looks: number[] = [];
     const { time } = bench;
@@ -94,7 +94,7 @@ describe('the tuner', () => {
     expect(looks.slice(-10).every((ms) => ms >= 20)).toBe(true);
   });
 
-  test('a clock too coarse for the seconds given is refused', async () => {
+  test('throws ArgumentError if the clock is too coarse for `seconds`', async () => {
     const { bench } = fakeBench({ naive: 1, other: 0.5 });
     const error = await tuneOperator(bench, { resolution: 16, seconds: 1 }).catch((error) => error);
     expect(error).toBeInstanceOf(ArgumentError);
@@ -141,7 +141,7 @@ describe('the cache', () => {
     return { cache, warnings, choices: Object.fromEntries(cache.choices()) };
   }
 
-  test('gives back what was measured, and later measurements win', () => {
+  test('returns the measurements; later ones replace earlier ones', () => {
     expect(open().choices).toEqual({});
     open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
     open().cache.save([tuned('matmul m=8', 'workgroup')]);
@@ -151,7 +151,7 @@ describe('the cache', () => {
     expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
   });
 
-  test('two tunings at once keep the entries of both, and the later of one that both measured', () => {
+  test('two concurrent tunings keep the entries of both, and the later one of an entry that both measured', () => {
     const [one, two] = [open().cache, open().cache];
     one.save([tuned('matmul m=8', 'subgroup')]);
     two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
@@ -198,13 +198,13 @@ describe('the cache', () => {
     expect(open()).toMatchObject({ choices: { 'matmul m=9': 'subgroup' }, warnings: [] });
   });
 
-  test('a folder that cannot be made is a FileError when there is something to keep', () => {
+  test('throws FileError if the folder cannot be created, when there is something to save', () => {
     writeFileSync(join(folder, 'file'), '');
     const cache = new TuningCache(join(folder, 'file'), identity, () => {}, shaders);
     expect(() => cache.save([tuned('matmul m=8', 'subgroup')])).toThrow(FileError);
   });
 
-  test('the hash of the choices changes with a variant, not with the order in which they were made', () => {
+  test('choicesHash: depends on the variants, not on their order', () => {
     const [a, b] = [
       ['a', 'naive'],
       ['b', 'naive'],
@@ -274,7 +274,7 @@ describeOnDevice('on an adapter', () => {
     ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
   };
 
-  test('variants whose scratch would be more than the adapter binds do with less', async () => {
+  test('variants use less scratch memory if the adapter cannot bind more', async () => {
     using device = await openDevice();
     using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
@@ -284,7 +284,7 @@ describeOnDevice('on an adapter', () => {
     expect(rejected).toEqual([]);
   });
 
-  test("where an operator's own arrays are too large, those made so far are freed", async () => {
+  test("if an operator's arrays are too large, those created so far are released", async () => {
     using device = await openDevice();
     using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2d', sizes: { ...partialSums, outChannels: 256 } }; // the filter is
@@ -296,7 +296,7 @@ describeOnDevice('on an adapter', () => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('what an experiment needs is found by recording its step, which leaves the device as it was', async () => {
+  test('problemsOf: finds the problems by recording a step, and leaves the device unchanged', async () => {
     using device = await openDevice();
     const model = lenet().createModel() as Sequential;
     model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
@@ -309,7 +309,7 @@ describeOnDevice('on an adapter', () => {
     model.dispose();
   });
 
-  test('an abort ends it after the problem under way', async () => {
+  test('an abort ends it after the current problem', async () => {
     using device = await openDevice();
     const abort = new AbortController();
     const options = { folder, signal: abort.signal, onTuned: () => abort.abort() };

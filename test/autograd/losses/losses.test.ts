@@ -302,7 +302,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     }
   });
 
-  test('a label beyond the classes that goes through oneHot makes the loss NaN', async () => {
+  test('losses: an invalid label makes a loss with oneHot NaN', async () => {
     const y = tg.tensor(device, [0.1, 0.9, 0.5, 0.5], [2, 2]);
     const target = tg.oneHot(tg.tensor(device, [1, 2], [2], { dtype: 'u32' }), 2);
     for (const loss of [tg.categoricalCrossentropy, tg.binaryCrossentropy, tg.meanSquaredError, tg.huber]) {
@@ -310,7 +310,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     }
   });
 
-  test('shapes and options that do not fit are refused', () => {
+  test('losses: throws for mismatched shapes and invalid options', () => {
     const [a, b] = [tg.tensor(device, [1, 2], [2]), tg.tensor(device, [1], [1])];
     expect(() => tg.meanSquaredError(a, b)).toThrow(/meanSquaredError.*\[2\].*\[1\]/);
     expect(() => tg.huber(a, a, { delta: -1 })).toThrow(/huber: delta.*-1/);

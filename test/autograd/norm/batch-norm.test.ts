@@ -12,7 +12,7 @@ describeOnDevice('batch normalisation', (device) => {
   const ones = (c: number) => ({ shape: [c], data: Array(c).fill(1) });
   const zeros = (c: number) => ({ shape: [c], data: Array(c).fill(0) });
 
-  test('two values a channel become -1 and 1', async () => {
+  test('batchNorm: two values of a channel become -1 and 1', async () => {
     const x = { shape: [2, 2], data: [1, -10, 3, 30] };
     const scale = { shape: [2], data: [2, 0.5] };
     const offset = { shape: [2], data: [10, 0] };
@@ -22,7 +22,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[2]!, [1, 3]);
   });
 
-  test('one row: the deviation is 0, so y is the offset and x gets no gradient', async () => {
+  test('batchNorm: with one row the deviation is 0, so y is the offset and the gradient of x is 0', async () => {
     const x = { shape: [1, 3], data: [5, -1e4, 0] };
     const offset = { shape: [3], data: [1, 2, 3] };
     const { output, grads } = await runOperator(device, 'batchNorm', [x, ones(3), offset], {}, [7, 8, 9]);
@@ -32,7 +32,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[2]!, [7, 8, 9]);
   });
 
-  test('all-equal rows stay finite', async () => {
+  test('batchNorm: equal rows stay finite', async () => {
     const x = { shape: [100, 2], data: Array(200).fill(0.1) };
     const { output, grads } = await runOperator(
       device,
@@ -45,7 +45,7 @@ describeOnDevice('batch normalisation', (device) => {
     for (const g of Array.from(grads[0]!)) expect(Number.isFinite(g)).toBe(true);
   });
 
-  test('a large mean does not drown the variance', async () => {
+  test('batchNorm: a large mean does not hide the variance', async () => {
     // E[x^2] - E[x]^2 in f32 would leave nothing: 1e6 +- 8 of a variance of 1.
     const values = random(4);
     const x = ndarray(
@@ -73,7 +73,7 @@ describeOnDevice('batch normalisation', (device) => {
     },
   );
 
-  test('NaN and infinities stay in their channel', async () => {
+  test('batchNorm: NaN and infinities stay in their channel', async () => {
     const x = { shape: [2, 3], data: [Number.NaN, 1, Number.POSITIVE_INFINITY, 1, 3, 2] };
     const inputs = [x, ones(3), zeros(3)];
     const { output, grads } = await runOperator(device, 'batchNorm', inputs, { epsilon: 0 }, [1, 1, 1, 1, 1, 1]);
@@ -82,7 +82,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[0]!, [nan, 0, nan, nan, 0, nan]);
   });
 
-  test('running statistics move by 1 - momentum, by the biased variance, for each model on its own', async () => {
+  test('batchNorm: running statistics move by 1 - momentum, with the biased variance, separately for each model', async () => {
     const make = (data: number[], shape: number[]) => tg.tensor(device, data, shape, { models: 2 });
     const x = make([1, 3, 10, 30], [2, 1]); // means 2 and 20, variances 1 and 100
     const [scale, offset] = [make([1, 1], [1]), make([0, 0], [1])];
@@ -95,7 +95,7 @@ describeOnDevice('batch normalisation', (device) => {
     for (const t of [x, scale, offset, mean, variance]) t.dispose();
   });
 
-  test('inference uses the statistics it is given', async () => {
+  test('batchNormInference: uses the given statistics', async () => {
     const [x, scale, offset] = [{ shape: [2, 1], data: [3, 5] }, ones(1), { shape: [1], data: [0.5] }];
     const inputs = [x, scale, offset, { shape: [1], data: [1] }, { shape: [1], data: [4] }];
     const { output, grads } = await runOperator(device, 'batchNormInference', inputs, { epsilon: 0 }, [1, 10]);
@@ -106,7 +106,7 @@ describeOnDevice('batch normalisation', (device) => {
     expect(grads.slice(3)).toEqual([null, null]);
   });
 
-  test('long columns have the same bits with one model and with three', async () => {
+  test('batchNorm: long columns have the same bits with one model and with three', async () => {
     const shapes = [[4001, 3], [3], [3]];
     const inputs = hostInputs({ inputs: shapes.map((shape) => ({ shape })), attrs: {}, seed: 5 });
     const three = (values: ArrayLike<number>) => Array.from({ length: 3 }, () => Array.from(values)).flat();

@@ -56,7 +56,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     expectExactly(device, result.grads[0]!, slope);
   });
 
-  test('maximum and minimum share the gradient of equal operands, and NaN wins', async () => {
+  test('maximum and minimum: equal operands share the gradient; NaN if an operand is NaN', async () => {
     const inputs = [
       { shape: [4], data: [1, 2, 5, nan] },
       { shape: [4], data: [1, 3, 4, 0] },
@@ -69,14 +69,14 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     expect(Array.from(min.grads[1]!).slice(0, 3)).toEqual([0.5, 0, 1]);
   });
 
-  test('pow takes whole exponents of negative numbers', async () => {
+  test('pow: integer exponents of negative numbers', async () => {
     const x = [{ shape: [3], data: [-2, 0, 3] }];
     expect(Array.from((await runOperator(device, 'pow', x, { exponent: 3 }, [1, 1, 1])).output)).toEqual([-8, 0, 27]);
     const root = await runOperator(device, 'pow', x, { exponent: 0.5 }, [1, 1, 1]);
     expect(Array.from(root.output, Number.isNaN)).toEqual([true, false, false]);
   });
 
-  test('pow at base 0 and at exponent 0', async () => {
+  test('pow: base 0 and exponent 0', async () => {
     const [a, b] = [
       [0, 0, 0, inf, 2],
       [0, -1, 2, 0, 0],
@@ -113,7 +113,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     y.dispose();
   });
 
-  test('where chooses by logic, and NaN that is not chosen leaves the gradient clean', async () => {
+  test('where: selects by logic; NaN that is not selected does not affect the gradient', async () => {
     const x = tg.tensor(device, [-2, nan, 0.5, 3], [4], { requiresGrad: true });
     const y = tg.scope(device, () => {
       const [low, high] = [tg.tensor(device, [-1], [1]), tg.tensor(device, [1], [1])];
@@ -128,7 +128,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     for (const t of [x.grad!, x, y]) t.dispose();
   });
 
-  test('where passes infinity and NaN on one side only', async () => {
+  test('where: infinity and NaN pass on one side only', async () => {
     const inputs = [
       { shape: [3], data: [1, 0, 1], dtype: 'u32' as const },
       { shape: [3], data: [1, nan, 3] },

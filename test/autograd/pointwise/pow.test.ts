@@ -13,7 +13,7 @@ const derivative = (a: number, b: number) => (b === 0 ? 0 : b * a ** (b - 1));
 describeOnDevice('pow', (device) => {
   const ones = (n: number) => new Array(n).fill(1);
 
-  test.each(exponents)('negative bases, whole exponent %d: value and gradient of the base', async (b) => {
+  test.each(exponents)('pow: negative bases, integer exponent %d: value and gradient of the base', async (b) => {
     const base = { shape: [bases.length], data: bases };
     const number = await runOperator(device, 'pow', [base], { exponent: b }, ones(bases.length));
     const exponent = { shape: [bases.length], data: bases.map(() => b) };
@@ -31,7 +31,7 @@ describeOnDevice('pow', (device) => {
     }
   });
 
-  test('an exponent that is broadcast, and a number raised to a tensor', async () => {
+  test('pow: a broadcast exponent, and a number raised to a tensor', async () => {
     const a = { shape: [2, 1], data: [-2, 3] };
     const b = { shape: [3], data: [2, 3, -1] };
     const { output, grads } = await runOperator(device, 'pow', [a, b], {}, ones(6));
@@ -39,7 +39,7 @@ describeOnDevice('pow', (device) => {
     expectClose(grads[0]!, [-4 + 12 - 0.25, 6 + 27 - 1 / 9], { rtol: 4e-6 });
   });
 
-  test('the gradient of the exponent is a^b log(a): NaN for negative a, as in PyTorch', async () => {
+  test('pow: the gradient of the exponent is a^b log(a), NaN for negative a, as in PyTorch', async () => {
     const inputs = [
       { shape: [3], data: [-2, 2, 0] },
       { shape: [3], data: [3, 3, 3] },
@@ -48,7 +48,7 @@ describeOnDevice('pow', (device) => {
     expectClose(grads[1]!, [Number.NaN, 8 * Math.LN2, 0], { rtol: 4e-6 });
   });
 
-  test('a negative base with an exponent that is not whole is NaN, as the real power is', async () => {
+  test('pow: NaN for a negative base and a fractional exponent', async () => {
     const base = { shape: [4], data: [-2, -0.5, -1, 4] };
     const number = await runOperator(device, 'pow', [base], { exponent: 0.5 }, ones(4));
     const exponent = { shape: [4], data: [0.5, 0.5, 0.5, 0.5] };
@@ -60,7 +60,7 @@ describeOnDevice('pow', (device) => {
   });
 
   // NumPy: numpy.power(float64) gives the same.
-  test('exponents of any size: even ones are positive, odd ones keep the sign', async () => {
+  test('pow: even exponents of any size give positive results, odd ones keep the sign', async () => {
     const [a, b] = [
       [-1, -1, -1, -1.0001, -1.0001, -10, -10],
       [1_000_001, 1_000_000, 16_777_216, 1001, 1000, 37, -37],
@@ -75,7 +75,7 @@ describeOnDevice('pow', (device) => {
   });
 
   // Multiplied: each factor rounds once, by 2^-24. A negative exponent divides, twice.
-  test('whole exponents from -8 to 8 are as exact as multiplication, and so are their gradients', async () => {
+  test('pow: integer exponents from -8 to 8 are as exact as multiplication, and so are their gradients', async () => {
     const x = [4000, -4000, 3999.7, 1234.5, 3.3, 1.0001, 0.77, -0.31, 0.0123].map(Math.fround);
     const powers = Array.from({ length: 17 }, (_, i) => i - 8);
     for (const p of powers) {
@@ -106,7 +106,7 @@ describeOnDevice('pow', (device) => {
     }
   });
 
-  test('x^3 at 4,000 is within 2 ulp, and x^2 is a product', async () => {
+  test('pow: x^3 at 4,000 is within 2 ulp, and x^2 is a product', async () => {
     const x = Float32Array.from({ length: 256 }, (_, i) => 4000 - i / 7);
     const input = { shape: [x.length], data: x };
     const cube = await runOperator(device, 'pow', [input], { exponent: 3 }, ones(x.length));
@@ -119,7 +119,7 @@ describeOnDevice('pow', (device) => {
     );
   });
 
-  test('an inverse power is finite where its base to the power is not, or fades', async () => {
+  test('pow: a negative exponent is finite where the positive power overflows or underflows', async () => {
     const cases = [
       [2 ** -21, -6, 2 ** 126],
       [2 ** -16, -7, 2 ** 112],

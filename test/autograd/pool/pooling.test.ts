@@ -74,7 +74,7 @@ describeOnDevice('pooling', (device) => {
     for (const part of says) expect(() => call(x)).toThrow(part);
   });
 
-  test('pooling integers is refused', () => {
+  test('pooling: throws ArgumentError for integers', () => {
     using x = tg.tensor(device, [1, 2, 3, 4], [1, 2, 2, 1], { dtype: 'u32' });
     expect(() => tg.avgPool2d(x, { poolSize: 2 })).toThrow(/avgPool2d: .*u32/);
     expect(() => tg.globalAveragePool2d(x)).toThrow(/globalAveragePool2d: .*u32/);

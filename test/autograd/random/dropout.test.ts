@@ -56,7 +56,7 @@ describeOnDevice('dropout', (device) => {
   const ones = (n: number) => ({ shape: [n], data: Array(n).fill(1) });
   const draw = { rate: 0.5, seed: 3, layer: 1, step: 2 };
 
-  test('about the asked share is dropped, and the mean stays', async () => {
+  test('dropout: drops about the given share, and keeps the mean', async () => {
     const n = 40_000;
     for (const rate of [0.1, 0.5, 0.9]) {
       const { output } = await runOperator(device, 'dropout', [ones(n)], { ...draw, rate }, ones(n).data);
@@ -67,12 +67,12 @@ describeOnDevice('dropout', (device) => {
     }
   });
 
-  test('the gradient falls on the elements that were kept', async () => {
+  test('dropout: only kept elements get a gradient', async () => {
     const { output, grads } = await runOperator(device, 'dropout', [ones(1001)], draw, ones(1001).data);
     expectSameBits(grads[0]!, output);
   });
 
-  test('other seeds, layers and steps drop other elements', async () => {
+  test('dropout: other seeds, layers and steps drop other elements', async () => {
     const masks = [];
     for (const other of [{}, { seed: 4 }, { seed: 3 + 2 ** 32 }, { layer: 2 }, { step: 3 }]) {
       const { output } = await runOperator(device, 'dropout', [ones(64)], { ...draw, ...other }, ones(64).data);
@@ -81,14 +81,14 @@ describeOnDevice('dropout', (device) => {
     expect(new Set(masks).size).toBe(masks.length);
   });
 
-  test('rate 0 keeps everything', async () => {
+  test('dropout: rate 0 keeps everything', async () => {
     const x = { shape: [5], data: [1, -2, 0, 3.3, 1e30].map(Math.fround) };
     const { output } = await runOperator(device, 'dropout', [x], { rate: 0 }, ones(5).data);
     expectSameBits(output, x.data);
   });
 
   // The second seed's low word carries into the high one.
-  test.each([3, 2 ** 32 - 2])('model r draws what a model alone draws by seed + r; seed %i', async (seed) => {
+  test.each([3, 2 ** 32 - 2])('dropout: model r draws like a single model with seed + r; seed %i', async (seed) => {
     const n = 103; // no multiple of the four elements that share a draw
     for (const models of [1, 2, 4]) {
       const x = Array(models * n).fill(1);
@@ -141,7 +141,7 @@ describeOnDevice('dropout', (device) => {
     }
   });
 
-  test('models that share a rate, with seeds that follow each other, keep the kernel of one', () => {
+  test('dropout: models with one rate and consecutive seeds use the kernel of one model', () => {
     using x = tg.tensor(device, [1, 2, 3], [1], { models: 3 });
     const kernelOf = (options: tg.DropoutOptions) => {
       const program = device.record(() => void tg.dropout(x, options));
@@ -154,14 +154,14 @@ describeOnDevice('dropout', (device) => {
     expect(kernelOf({ rate: [0.5, 0.1, 0.2], seed: 4 })).toEqual(['dropout_per_replica']);
   });
 
-  test('at a rate of 0 among others every bit stays', async () => {
+  test('dropout: a rate of 0 in a list keeps every bit', async () => {
     const data = [1e-40, -0, 0, -3, Number.POSITIVE_INFINITY].map(Math.fround);
     const x = { shape: [5], data: [...data, ...data] };
     const { output } = await runOperator(device, 'dropout', [x], { ...draw, rate: [0, 0.5] }, x.data, 2);
     expectSameBits(Array.from(output).slice(0, 5), data);
   });
 
-  test('lists need an entry for each model', () => {
+  test('dropout: throws ShapeError unless lists have an entry for each model', () => {
     using x = tg.tensor(device, [1, 2], [1], { models: 2 });
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(tg.ShapeError);
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(/3 rates .* the input has 2/);
@@ -193,7 +193,7 @@ describeOnDevice('dropout', (device) => {
     for (const owned of [x, y, dx, state]) owned.dispose();
   });
 
-  test('dropped NaN and infinities are 0, kept ones stay', async () => {
+  test('dropout: dropped NaN and infinities become 0, kept ones stay', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const data = Array.from({ length: 64 }, (_, i) => (i % 2 ? nan : inf));
     const { output } = await runOperator(device, 'dropout', [{ shape: [64], data }], draw, ones(64).data);
@@ -219,7 +219,7 @@ describeOnDevice('dropout', (device) => {
     for (const part of says) expect(call).toThrow(part);
   });
 
-  test('integers are refused', () => {
+  test('dropout: throws ArgumentError for integers', () => {
     using x = tg.tensor(device, [1, 2], [2], { dtype: 'i32' });
     expect(() => tg.dropout(x, { rate: 0.5 })).toThrow(/dropout: .*i32/);
   });

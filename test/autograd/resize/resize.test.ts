@@ -36,15 +36,18 @@ describeOnDevice('resize', (device) => {
     expectClose(nearest.grads[0]!, [1, 0, 2, 3]);
   });
 
-  test.each(['bilinear', 'nearest'])('%s in the same size changes nothing, NaN and infinity included', async (name) => {
-    const data = [1, nan, -2, inf, 0.5, -inf, 2 ** 127, 2 ** -100, 7];
-    const attrs = { size: [3, 3], method: name };
-    const { output, grads } = await runOperator(device, 'resize', [{ shape: [1, 3, 3, 1], data }], attrs, data);
-    expectClose(output, data, { rtol: 0 });
-    expectClose(grads[0]!, data, { rtol: 0 });
-  });
+  test.each(['bilinear', 'nearest'])(
+    'resize: %s to the same size changes nothing, including NaN and infinity',
+    async (name) => {
+      const data = [1, nan, -2, inf, 0.5, -inf, 2 ** 127, 2 ** -100, 7];
+      const attrs = { size: [3, 3], method: name };
+      const { output, grads } = await runOperator(device, 'resize', [{ shape: [1, 3, 3, 1], data }], attrs, data);
+      expectClose(output, data, { rtol: 0 });
+      expectClose(grads[0]!, data, { rtol: 0 });
+    },
+  );
 
-  test('a NaN spreads to the places that take from it, and to no other', async () => {
+  test('resize: NaN affects only the output pixels that read it', async () => {
     const x = { shape: [1, 1, 3, 1], data: [1, nan, 2] };
     const { output } = await runOperator(device, 'resize', [x], { size: [1, 9] }, Array(9).fill(1));
     expectClose(output, [1, 1, nan, nan, nan, nan, nan, 2, 2]);

@@ -123,7 +123,7 @@ describeOnDevice('operators that move elements', (device) => {
     await compareWithReference(device, name, { inputs: shapes.map((shape) => ({ shape })), attrs, seed: 9 });
   });
 
-  test('NaN and infinity are moved as they are, and a padding may be one', async () => {
+  test('shape operators: NaN and infinity are copied unchanged, also as padding', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const x = { shape: [2], data: [nan, -inf] };
     const { output, grads } = await runOperator(device, 'pad', [x], { paddings: [[1, 1]], value: -inf }, [
@@ -136,14 +136,14 @@ describeOnDevice('operators that move elements', (device) => {
     expectClose(grads[0]!, [nan, 1]);
   });
 
-  test('integers are moved as integers', async () => {
+  test('shape operators: integers stay integers', async () => {
     using x = tensor(device, [1, -2, 3], [3], { dtype: 'i32' });
     using padded = pad(x, [[1, 0]], { value: -7 });
     using both = concat([padded, x]);
     expect([both.dtype, ...(await both.data())]).toEqual(['i32', -7, 1, -2, 3, 1, -2, 3]);
   });
 
-  test('split gives what concat takes, and each part has its own gradient', async () => {
+  test('split: concat reverses it, and each part has its own gradient', async () => {
     using x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3], { requiresGrad: true });
     const [a, b] = split(x, [1, 2], -1) as [Tensor, Tensor];
     expect([a.shape, [...(await a.data())], b.shape, [...(await b.data())]]).toEqual([
@@ -160,7 +160,7 @@ describeOnDevice('operators that move elements', (device) => {
     for (const t of [a, b, top, back, x.grad!]) t.dispose();
   });
 
-  test('gather: equal indices add up, an index outside gives NaN and no gradient, none gives nothing', async () => {
+  test('gather: gradients of equal indices add up; an index outside gives NaN and no gradient; no index, an empty result', async () => {
     const x = { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] };
     const indices = { shape: [4], data: [2, 0, 2, 3], dtype: 'u32' } as const;
     const { output, grads } = await runOperator(device, 'gather', [x, indices], {}, [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -178,7 +178,7 @@ describeOnDevice('operators that move elements', (device) => {
     expect([y.dtype, ...(await y.data())]).toEqual(['u32', 0, 9, 8]);
   });
 
-  test('oneHot: every label, labels that are no class, other ranks', async () => {
+  test('oneHot: every label, invalid labels, other ranks', async () => {
     const labels = [0, 4, 2, 5, 1, 3];
     using a = tensor(device, labels, [2, 3], { dtype: 'u32' });
     using y = oneHot(a, 5);
@@ -192,7 +192,7 @@ describeOnDevice('operators that move elements', (device) => {
     expect([...(await w.data())]).toEqual([0, 0, 1, ...Array(6).fill(Number.NaN)]);
   });
 
-  test('reshape: -1 takes what is left, wherever it stands', async () => {
+  test('reshape: -1 follows from the other sizes, at any position', async () => {
     using x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
     const shapes = [[-1], [3, -1], [-1, 1, 2], [1, -1, 6], [6, 1, -1]].map((shape) => reshape(x, shape).shape);
     expect(shapes).toEqual([[6], [3, 2], [3, 1, 2], [1, 1, 6], [6, 1, 1]]);

@@ -56,7 +56,7 @@ describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
     expect(Array.from(twice.grad)).toEqual(Array.from(grad, (value) => 2 * value));
   });
 
-  test('costs less without a gradient to start from', async () => {
+  test('backward: costs less without a given gradient', async () => {
     const [implied, given] = [
       await run(new Float32Array(6), [0, 1], [2, 3], [null]),
       await run(new Float32Array(6), [0, 1], [2, 3], [2]),
@@ -65,7 +65,7 @@ describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
     expect(Array.from(given.grad)).toEqual(Array.from(implied.grad, (value) => 2 * value));
   });
 
-  test('each of three models has the bits it has alone; NaN stays in its own', async () => {
+  test('cross-entropy: each of three models has the bits of a single model; NaN stays in its model', async () => {
     const [rows, classes] = [300, 7];
     const logits = Float32Array.from(drawLike([3, rows, classes], 5).data);
     logits[rows * classes + 3] = Number.NaN;
