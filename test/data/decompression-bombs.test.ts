@@ -37,14 +37,11 @@ test.each([
   ['train-labels-idx1-ubyte', 11],
   ['t10k-images-idx3-ubyte', 1584],
   ['t10k-labels-idx1-ubyte', 10],
-] as const)(
-  '%s that unpacks to more than its header says is refused before it fills the memory',
-  async (name, size) => {
-    const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
-    expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
-    expect(grown).toBeLessThan(200);
-  },
-);
+] as const)('%s that unpacks to more than its header says throws before it fills the memory', async (name, size) => {
+  const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
+  expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
+  expect(grown).toBeLessThan(200);
+});
 
 test('gunzipSized: throws before unpacking if a header promises more than the limit, or than its packed bytes can hold', async () => {
   const name = 'train-images-idx3-ubyte';
@@ -104,7 +101,7 @@ test.each([
   ['a wanted one', 'data_batch_1.bin', '0'],
   ['a long name', 'x', 'L'],
   ['attributes', 'x', 'x'],
-])('an archive that unpacks to gigabytes is refused before it fills the memory: %s', async (_, name, type) => {
+])('readTarGz: throws before an archive fills the memory: %s', async (_, name, type) => {
   const head = entry(name, new Uint8Array(0), { size: 2 ** 32, type });
   const { message, grown } = await refused('cifar10', archive(bomb(head, 2048)));
   expect(message).toMatch(/unpacks to more than 1,073,741,824 bytes|damaged or cut short/);

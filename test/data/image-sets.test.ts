@@ -113,7 +113,7 @@ const invalidSets: [what: string, set: unknown, error: ErrorClass, says: RegExp]
     /shape must be \[height, width, channels\].*\[2,3\]/,
   ],
   ['a shape of zeros', set({ shape: [2, 3, 0] }), ArgumentError, /shape must be/],
-  ['a shape that is no list', set({ shape: '2x3' }), ArgumentError, /shape must be/],
+  ['a shape that is not a list', set({ shape: '2x3' }), ArgumentError, /shape must be/],
   ['another shape', set({ shape: [3, 3, 1] }), DataError, /4 images of 3x3x1 need 36 bytes/],
   ['RGBA under one channel', set({ images: new Uint8Array(4 * 24) }), DataError, /need 24 bytes.*there are 96/],
   ['a number of classes', set({ classes: 2 }), ArgumentError, /classes must be the names/],
@@ -280,7 +280,7 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
   ],
   ['uneven rows to scale', () => rescale([[1, 2], [3]] as never, { scale: 1, offset: 0 }), ShapeError, /entry 1/],
   [
-    'a scale that is none',
+    'a scale that is not a number',
     () => rescale([1], { scale: '2' as never, offset: 0 }),
     ArgumentError,
     /scale must be finite/,
@@ -330,7 +330,7 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /indices must be integers from 0 to 3, but index 0 is "0"/,
   ],
   ['one index', () => pickImages(set(), 0 as never), ArgumentError, /takes a list of image numbers, but was given 0/],
-])('refused: %s', (_what, call, error, says) => {
+])('throws: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

@@ -261,7 +261,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['numbers without names', [one], { labels: [0] }, ArgumentError, /labels that are numbers need classNames/],
   ['names without labels', [one], { classNames: ['a'] }, ArgumentError, /classNames needs labels/],
   [
-    'a label that is no class',
+    'a label outside the classes',
     [one],
     { labels: ['b'], classNames: ['a'] },
     DataError,
@@ -271,7 +271,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['a class twice', [one], { labels: [0], classNames: ['a', 'a'] }, DataError, /two classes are called "a"/],
   ['an option of files', [one], { maxPixels: 3 }, ArgumentError, /no option maxPixels/],
   ['classes', [one], { classes: ['a'] }, ArgumentError, /no option classes; classNames names/],
-])('refused: %s', (_what, pictures, options, error, says) => {
+])('throws: %s', (_what, pictures, options, error, says) => {
   const call = () => imagesFrom(pictures as PictureSource[], options as ImagesFromOptions);
   expect(call).toThrow(error as typeof DataError);
   expect(call).toThrow(says);

@@ -52,7 +52,7 @@ describeOnDevice('ImageLoader', (device) => {
     { scale: [1, 2] },
     { offset: [Number.NaN] },
     { offset: '1' as unknown as number },
-  ])('%j is refused', (options) => {
+  ])('throws for %j', (options) => {
     expect(() => new ImageLoader(device, set(), options)).toThrow(ArgumentError);
   });
 
@@ -194,7 +194,7 @@ describeOnDevice('ImageLoader', (device) => {
       ArgumentError,
       /scale has 3 numbers, but.* 1 channels/,
     ],
-  ])('%s is refused, and nothing is allocated', (_what, images, options, error, says) => {
+  ])('%s: throws, and nothing is allocated', (_what, images, options, error, says) => {
     const { bytesAllocated } = device.counters;
     const make = () => new ImageLoader(device, { ...set(), images }, options);
     expect(make).toThrow(error as typeof DataError);

@@ -129,9 +129,9 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['channels that do not fit', () => standardization([1, 2, 3], 2), ArgumentError, /multiple of 2/],
   ['channels that do not fit', () => rescale([1, 2, 3], { scale: [1, 2], offset: 0 }), ArgumentError, /multiple of 2/],
   ['a label too large', () => toCategorical([0, 3], 3), DataError, /label 3 of sample 1/],
-  ['a label that is none', () => toCategorical([0.5]), DataError, /label 0.5/],
+  ['a label that is not an integer', () => toCategorical([0.5]), DataError, /label 0.5/],
   ['half a class', () => toCategorical([0, 1], 2.5), ArgumentError, /classes.*2\.5/],
-])('refused: %s', (_what, call, error, says) => {
+])('throws: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

@@ -23,7 +23,7 @@ const factors = { heightFactor: 0.1, widthFactor: 0.1 };
 
 test.each<[what: string, make: () => Layer, says: string]>([
   [
-    'a mode that there is not',
+    'an unknown mode',
     () => new RandomFlip({ mode: as('horizontal_and_vertical') }),
     'RandomFlip: mode must be one of horizontal, vertical, horizontalAndVertical, but is "horizontal_and_vertical"',
   ],
@@ -38,7 +38,7 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'RandomRotation: factor must be a number from -1 to 1, or two as [lower, upper], but is [-10,10]',
   ],
   [
-    'a factor that is left out',
+    'a missing factor',
     () => new RandomRotation(as({})),
     'RandomRotation: factor must be a number from -1 to 1, or two as [lower, upper], but is undefined',
   ],
@@ -74,17 +74,17 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'RandomTranslation: fillMode must be one of constant, nearest, reflect, wrap, but is "mirror"',
   ],
   [
-    'an interpolation that there is not',
+    'an unknown interpolation',
     () => new RandomZoom({ ...factors, interpolation: as('bicubic') }),
     'RandomZoom: interpolation must be one of bilinear, nearest, but is "bicubic"',
   ],
   [
-    'a fill value that is no number',
+    'a fill value that is not a number',
     () => new RandomZoom({ ...factors, fillValue: as(null) }),
     'RandomZoom: fillValue must be a number, but is null',
   ],
   [
-    'contrast below none',
+    'a negative contrast',
     () => new RandomContrast({ factor: [-0.1, 0.2] }),
     'RandomContrast: factor must be a number from 0 to 1, or two as [lower, upper], but is [-0.1,0.2]',
   ],
@@ -99,12 +99,12 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'RandomErasing: valueRange must be [low, high], the smallest and the largest value of a pixel, but is [0]',
   ],
   [
-    'a share of more than all',
+    'a fraction above 1',
     () => new RandomErasing({ scale: [0, 2] }),
     'RandomErasing: scale must be a number from 0 to 1, or two as [lower, upper], but is [0,2]',
   ],
   [
-    'a value that is none',
+    'a value that is not a number',
     () => new RandomErasing({ fillValue: as('random') }),
     'RandomErasing: fillValue must be a number, a list with one for each channel, or null for noise, but is "random"',
   ],
@@ -119,17 +119,17 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'RandomCrop: height must be a positive integer, but is 1.5',
   ],
   [
-    'a seed that is none',
+    'an impossible seed',
     () => new RandomFlip({ seed: -1 }),
     "RandomFlip: seed must be an integer from 0 to 2^32 - 1, or null for the layer's index in the model, but is -1",
   ],
   [
-    'a misspelt option',
+    'a misspelled option',
     () => new RandomRotation(as({ factor: 0.1, fill_mode: 'wrap' })),
     'RandomRotation: there is no option fill_mode; did you mean fillMode? There are factor, fillMode, fillValue, inputShape, ' +
       'interpolation, name, seed, trainable',
   ],
-])('refused: %s', (_, make, says) => {
+])('throws: %s', (_, make, says) => {
   const error = (() => {
     try {
       return make();

@@ -52,7 +52,7 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
   ['no such axis', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
   ['no such axis from the end', () => new BatchNormalization({ axis: -3 }).plan([4, 5]), ShapeError, 'axis is -3'],
   ['single numbers', () => new BatchNormalization().plan([]), ShapeError, 'single numbers'],
-])('refused: %s', (_what, call, error, says) => {
+])('throws: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

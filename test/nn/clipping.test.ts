@@ -62,7 +62,7 @@ describeOnDevice('gradient clipping', (device) => {
     { globalClipNorm: 1e6 },
     { clipValue: 0.05 },
     { clipValue: 1e6 },
-  ] as ClipOptions[])('%j agrees with the reference, frozen weights left out', async (options) => {
+  ] as ClipOptions[])('%j agrees with the reference, without frozen weights', async (options) => {
     for (const frozen of [-1, 0, 3]) {
       const gradients = draw();
       const counted = gradients.map((g, k) => (k === frozen ? map(g, () => 0) : g));
@@ -195,7 +195,7 @@ describeOnDevice('gradient clipping', (device) => {
 });
 
 test.each([SGD, Adam, AdamW, RMSprop].map((Optimizer) => [Optimizer.name, Optimizer] as const))(
-  '%s refuses limits that make no sense',
+  '%s: throws for impossible limits',
   (_name, Optimizer) => {
     expect(() => new Optimizer({ clipNorm: 0 })).toThrow(ArgumentError);
     expect(() => new Optimizer({ clipValue: Number.NaN })).toThrow(new RegExp(`${Optimizer.name}: clipValue`));

@@ -287,7 +287,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": rate must be/],
   ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": .* mean trainable\?/],
   ['no uses', changed(['config', 'uses'], []), /at least one/],
-])('a description with %s is refused', (_, description, says) => {
+])('a config with %s throws', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);
   expect(() => modelFromConfig(description)).toThrow(says);
 });

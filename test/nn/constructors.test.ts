@@ -237,18 +237,18 @@ test.each<[string, () => unknown, RegExp]>([
   ['centered', () => new tg.RMSprop({ centered: 1 as never }), /^RMSprop: centered must be true or false/],
   ['a line that is no function', () => new tg.ProgressLine({} as never), /^ProgressLine: write must be a function/],
   [
-    'an update that is none',
+    'a value that is not an update',
     () => new tg.ProgressLine(() => {}, 3 as never),
     /^ProgressLine: update must be a function/,
   ],
-  ['a loss that is no function', () => new tg.CustomLoss({} as never), /^CustomLoss: takes a function/],
+  ['a loss that is not a function', () => new tg.CustomLoss({} as never), /^CustomLoss: takes a function/],
   [
     'targets of a loss',
     () => new tg.CustomLoss((a) => a, 'x', 'rows' as never),
     /^CustomLoss: targets must be 'oneHot' or 'labels'/,
   ],
   ['the name of a loss', () => new tg.CustomLoss((a) => a, {} as never), /^CustomLoss: name must be a string/],
-])('refused: %s', (_, make, says) => {
+])('throws: %s', (_, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });

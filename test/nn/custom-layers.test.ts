@@ -83,19 +83,19 @@ test.each<[what: string, parts: object, says: RegExp]>([
     /^Own: each weight of its plan needs a name, but one is null/,
   ],
   [
-    'two weights of one name',
+    'two weights with the same name',
     { plan: () => ({ ...same, weights: [weight, weight] }) },
     /^Own: two weights of its plan are called "w"/,
   ],
   [
-    'an initializer that is none',
+    'an unknown initializer',
     { plan: () => ({ ...same, weights: [{ ...weight, initializer: 'one' }] }) },
     /^Own: the initializer of its weight "w"/,
   ],
   ['no kind', { kind: undefined }, /needs a kind/],
   ['an empty kind', { kind: '' }, /needs a kind/],
   ['no call', { call: undefined }, /^Own: a layer needs call\(x, \{ weights \}\)/],
-])('a plan with %s is refused, with the layer named, before there is a device', (_what, parts, says) => {
+])('a plan with %s: throws before build, and names the layer', (_what, parts, says) => {
   expect(() => new Sequential([own(parts)])).toThrow(ArgumentError);
   expect(() => new Sequential([own(parts)])).toThrow(says);
 });
@@ -121,7 +121,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
       /^own: call must return \[2,4\].*returned \[8\]/,
     ],
     [
-      'whole numbers',
+      'integers',
       { call: (x: Tensor) => argmax(x, { axis: 1 }) },
       ArgumentError,
       /^own: call must return numbers of type f32, but returned u32/,
@@ -135,7 +135,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
       /^own: call must return a tensor, but returned a Promise, to be awaited/,
     ],
     [
-      'a tensor that is gone',
+      'a disposed tensor',
       {
         call: (x: Tensor) => {
           const y = relu(x);
@@ -147,7 +147,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
       /^own: call must return a tensor that can still be used.*\[2,4\]/,
     ],
     [
-      'a weight more than planned',
+      'one weight more than planned',
       { call: (x: Tensor, { weights }: { weights: Tensor[] }) => mul(x, weights[0]!) },
       ArgumentError,
       /^own: mul: the right tensor must be a tensor, but is undefined/,
@@ -163,35 +163,32 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
     ],
   ];
 
-  test.each(broken)(
-    '%s is told with the name of the layer, not with that of the next',
-    async (_what, parts, error, says) => {
-      using model = new Sequential([own(parts), new Dense({ units: 2 })]).build(device);
-      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
-      const x = [
-        [1, 2, 3, 4],
-        [5, 6, 7, 8],
-      ];
-      const y = [
-        [0, 0],
-        [0, 0],
-      ];
-      const calls = [
-        () => model.predict(x),
-        () => model.evaluate({ x, y }),
-        () => model.fit({ x, y }),
-        () => model.trainOnBatch(x, y),
-      ];
-      for (const call of calls) {
-        const refusal = call();
-        await expect(refusal).rejects.toThrow(error);
-        await expect(refusal).rejects.toThrow(says);
-      }
-      // The device still works.
-      using one = tensor(device, [1], [1]);
-      expect([...(await one.data())]).toEqual([1]);
-    },
-  );
+  test.each(broken)('%s: throws with the name of the layer, not of the next one', async (_what, parts, error, says) => {
+    using model = new Sequential([own(parts), new Dense({ units: 2 })]).build(device);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    const x = [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ];
+    const y = [
+      [0, 0],
+      [0, 0],
+    ];
+    const calls = [
+      () => model.predict(x),
+      () => model.evaluate({ x, y }),
+      () => model.fit({ x, y }),
+      () => model.trainOnBatch(x, y),
+    ];
+    for (const call of calls) {
+      const refusal = call();
+      await expect(refusal).rejects.toThrow(error);
+      await expect(refusal).rejects.toThrow(says);
+    }
+    // The device still works.
+    using one = tensor(device, [1], [1]);
+    expect([...(await one.data())]).toEqual([1]);
+  });
 
   test('messages have name and kind of a named layer, also in nested models', async () => {
     const scale = own(

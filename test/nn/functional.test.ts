@@ -84,7 +84,7 @@ const two = () => [input([4]), input([4])] as const;
 const unknown = (value: unknown) => value as SymbolicTensor;
 const dense = (units = 2, name?: string) => new Dense({ units, ...(name ? { name } : {}) });
 const refused: [what: string, call: () => unknown, error: typeof TilegradError, says: string[]][] = [
-  ['an input that is no shape', () => input([0, 3]), ArgumentError, ['input', '[0,3]']],
+  ['an input that is not a shape', () => input([0, 3]), ArgumentError, ['input', '[0,3]']],
   ['apply on a shape', () => dense().apply(unknown([4])), ArgumentError, ['Dense', 'input()', '[4]']],
   ['apply on nothing', () => dense().apply([]), ArgumentError, ['Dense', '[]']],
   ['two inputs for one', () => dense().apply(two()), ArgumentError, ['Dense', 'one input', '2', '[4], [4]']],
@@ -148,7 +148,7 @@ const refused: [what: string, call: () => unknown, error: typeof TilegradError, 
   ],
 ];
 
-test.each(refused.map((row) => [row[0], row] as const))('refused: %s', (_what, [, call, error, says]) => {
+test.each(refused.map((row) => [row[0], row] as const))('throws: %s', (_what, [, call, error, says]) => {
   let thrown: unknown;
   try {
     call();

@@ -21,7 +21,7 @@ test.each([
   { shape: [300, 200], fanIn: 300, fanOut: 200 },
   { shape: [5, 5, 32, 64], fanIn: 800, fanOut: 1600 },
   { shape: [3, 1, 40, 100], fanIn: 120, fanOut: 300 },
-])('glorotUniform of $shape: within its limit, and as wide as it should be', ({ shape, fanIn, fanOut }) => {
+])('glorotUniform of $shape: within its limit, with the right variance', ({ shape, fanIn, fanOut }) => {
   const values = glorotUniform(shape, new RandomStream(5, 'initializer', 0));
   const limit = Math.sqrt(6 / (fanIn + fanOut));
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -83,7 +83,7 @@ test.each([
     bound: 1.5,
   },
 ] as { name: string; initializer?: Initializer; mean: number; variance: number; bound: number }[])(
-  '$name has the mean, the variance and the bounds it should',
+  '$name: mean, variance and bounds are right',
   ({ name, initializer, mean, variance, bound }) => {
     const make = initializer ?? initializers.initializerOf('test', name as InitializerName);
     const values = make([3, 3, 20, 60], stream());
@@ -167,7 +167,7 @@ test.each([
   [() => initializers.orthogonal()([5], stream()), ShapeError, 'orthogonal'],
   [() => initializers.zeros([2 ** 16, 2 ** 16], stream()), ArgumentError, 'zeros: a weight has at most 2^30 elements'],
   [() => initializers.heNormal([2 ** 31], stream()), ArgumentError, 'heNormal: a weight has at most 2^30 elements'],
-] as const)('refused: %s', (create, error, says) => {
+] as const)('throws: %s', (create, error, says) => {
   expect(create).toThrow(error);
   expect(create).toThrow(says);
 });

@@ -262,7 +262,7 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
     ShapeError,
     '[126]',
   ],
-])('refused: %s', (_what, call, error, says) => {
+])('throws: %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

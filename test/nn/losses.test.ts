@@ -174,7 +174,11 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['delta', () => new Huber({ delta: 0 }), 'huber: delta'],
     ['options', () => new Huber(null as unknown as object), 'huber: options'],
     ['smoothing', () => new CategoricalCrossentropy({ labelSmoothing: -0.1 }), 'labelSmoothing'],
-    ['smoothing that is no number', () => new BinaryCrossentropy({ labelSmoothing: '0' as unknown as number }), '"0"'],
+    [
+      'smoothing that is not a number',
+      () => new BinaryCrossentropy({ labelSmoothing: '0' as unknown as number }),
+      '"0"',
+    ],
     ['fromLogits', () => new SparseCategoricalCrossentropy({ fromLogits: 'yes' as unknown as boolean }), 'fromLogits'],
     [
       'probabilities as logits',
@@ -186,7 +190,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
       () => new CategoricalCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
       'fromLogits: true, but',
     ],
-  ])('refused: %s', (_what, call, says) => {
+  ])('throws: %s', (_what, call, says) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(says);
   });

@@ -88,7 +88,7 @@ describeOnDevice('penalties on the flat buffers', (device) => {
   test.each([
     ['the same rates', [0.02, 0.02, 0.02]],
     ['rates of their own', [0.02, 0, 0.5]],
-  ])('replicas with %s have the bits of each alone', async (what, own) => {
+  ])('replicas with %s have the bits of single models', async (what, own) => {
     const sizes = [450, 10, 64, 1, 4999];
     const all = sizes.map((size, k) => drawLike([own.length * size], 8 + k).data.map(Math.fround));
     const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: own, l2: own });
@@ -298,7 +298,7 @@ test.each([
   ['kernelRegularizer', () => new Dense({ units: 1, kernelRegularizer: 'l3' as RegularizerName })],
   ['kernelRegularizer', () => new Conv2D({ filters: 1, kernelSize: 1, kernelRegularizer: 5 as unknown as 'l1' })],
   ['l1', () => new Dense({ units: 1, kernelRegularizer: { l1: -1, l2: 0 } })],
-])('refused: %s', (says, create) => {
+])('throws: %s', (says, create) => {
   expect(create).toThrow(ArgumentError);
   expect(create).toThrow(says);
 });

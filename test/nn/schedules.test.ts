@@ -147,7 +147,7 @@ test.each([
   ['cosineDecay', () => cosineDecay({ initialLearningRate: 1, decaySteps: 1, warmupTarget: -1 })],
   ['warmUp', () => warmUp({ steps: -1, target: 1 })],
   ['LearningRateScheduler', () => new LearningRateScheduler(0.1 as unknown as () => number)],
-])('%s refuses what makes no sense', (name, create) => {
+])('%s: throws for impossible options', (name, create) => {
   expect(create).toThrow(ArgumentError);
   expect(create).toThrow(name);
 });
