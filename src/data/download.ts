@@ -122,16 +122,23 @@ export async function downloadFile(
   }
   const partSize = (await sizeOf(part)) ?? 0;
   if (partSize === 0) await removePart(part);
-  throw new DataError(
-    [
-      `could not download ${file.name}${file.size === undefined ? '' : ` (${file.size} bytes)`}:`,
-      ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
-      partSize > 0 ? `The ${partSize} bytes received are kept; the same command resumes from there.` : '',
-      source.advice ?? `Or download it in another way and put it at ${path}.`,
-    ]
-      .filter(Boolean)
-      .join('\n'),
-  );
+  throw downloadError(path, file, problems, partSize);
+}
+
+/** The error after all addresses failed. @param problems by address */
+function downloadError(
+  path: string,
+  { name, size, advice }: DownloadSource,
+  problems: ReadonlyMap<string, string>,
+  partSize: number,
+): DataError {
+  const lines = [
+    `could not download ${name}${size === undefined ? '' : ` (${size} bytes)`}:`,
+    ...[...problems].map(([url, problem]) => `  ${url}: ${problem}`),
+    partSize > 0 ? `The ${partSize} bytes received are kept; the same command resumes from there.` : '',
+    advice ?? `Or download it in another way and put it at ${path}.`,
+  ];
+  return new DataError(lines.filter(Boolean).join('\n'));
 }
 
 /** Completes `part` from one address. Returns whether it started with bytes of an earlier attempt. */

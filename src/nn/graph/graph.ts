@@ -23,13 +23,9 @@ const JOIN_ADVICE = {
   outputs: 'join them with a Concatenate layer, or make a model for each',
 };
 
-/**
- * The graph of layers between a model's input and its output.
- * @throws ArgumentError if the output depends on another input, or if two layers have the same name; ShapeError if a layer is used twice
- *   with shapes that need different weights
- */
-export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
-  for (const [role, end] of Object.entries({ inputs: from, outputs: to })) {
+/** @throws ArgumentError unless the input and the output of a model are single symbolic tensors */
+function checkEnds(kind: string, ends: { inputs: unknown; outputs: unknown }): void {
+  for (const [role, end] of Object.entries(ends)) {
     const list = readList(kind, end);
     if (list?.every((one) => one instanceof SymbolicTensor)) {
       const advice = list.length === 1 ? 'give it without the list' : JOIN_ADVICE[role as keyof typeof JOIN_ADVICE];
@@ -43,6 +39,15 @@ export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTenso
       );
     }
   }
+}
+
+/**
+ * The graph of layers between a model's input and its output.
+ * @throws ArgumentError if the output depends on another input, or if two layers have the same name; ShapeError if a layer is used twice
+ *   with shapes that need different weights
+ */
+export function traceGraph(kind: string, from: SymbolicTensor, to: SymbolicTensor): Graph {
+  checkEnds(kind, { inputs: from, outputs: to });
   const values = ancestors(kind, from, to);
   if (from === to || values[0] !== from) {
     throw new ArgumentError(`${kind}: the output does not come from the input that was given`);
