@@ -11,7 +11,7 @@ export function checkFits(operator: string, value: number, dtype: DType): void {
   const [low, high] = RANGES[dtype];
   if (Number.isInteger(value) && value >= low && value <= high) return;
   throw new ArgumentError(
-    `${operator}: the number ${formatValue(value)} is no ${dtype}, the type of the tensor beside it; use cast(x, 'f32') on the tensor`,
+    `${operator}: the number ${formatValue(value)} is not ${dtype}, the type of the tensor; use cast(x, 'f32') on the tensor`,
   );
 }
 

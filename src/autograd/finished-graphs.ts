@@ -14,7 +14,7 @@ export interface FinishedGraph {
 }
 
 const RELEASED =
-  'was used after its graph was released: what a backward pass went through can be read until the next step() of the optimizer; ' +
+  'was used after its graph was released: tensors of a graph can be read after backward() until the next step() of the optimizer; ' +
   'read it before that, or keep it with detach()';
 
 const waiting = new WeakMap<Device, Set<FinishedGraph>>();

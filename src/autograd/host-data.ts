@@ -95,7 +95,7 @@ function readShaped(subject: string, given: unknown): { flat: ArrayLike<unknown>
   const array = 'array' in given ? given.array : given;
   if (array instanceof DeviceArray) {
     throw new ArgumentError(
-      `${subject} is on the device, with shape ${showShape(array.shape)}, but numbers of the host are wanted: ` +
+      `${subject} is on the device, with shape ${showShape(array.shape)}, but numbers on the host are required: ` +
         'for a tensor t give { data: await t.data(), shape: t.shape }',
     );
   }
@@ -106,7 +106,7 @@ function readShaped(subject: string, given: unknown): { flat: ArrayLike<unknown>
   }
   if (!isList(data)) {
     throw new ArgumentError(
-      `${subject}: with a shape goes its data, an array of numbers, but that is ${formatValue(data)}`,
+      `${subject}: an object with a shape needs data, an array of numbers, but data is ${formatValue(data)}`,
     );
   }
   checkRowMajor(subject, given, shape);
@@ -152,8 +152,8 @@ export function conversionHint(value: unknown): string {
       'and numbers that were read as text with Number'
     );
   }
-  if (typeof value === 'boolean') return 'which is no number: map true and false to 1 and 0 with Number';
-  return 'which is no number';
+  if (typeof value === 'boolean') return 'which is not a number: map true and false to 1 and 0 with Number';
+  return 'which is not a number';
 }
 
 const LARGEST_F32 = 3.4028234663852886e38;

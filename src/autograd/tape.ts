@@ -67,7 +67,11 @@ export function backward(
   dout?: TapeTensor,
   { retainGraph = false, releaseAll = false }: { retainGraph?: boolean; releaseAll?: boolean } = {},
 ): void {
-  if (!root.requiresGrad) throw new ArgumentError('backward: nothing this tensor was made from requires a gradient');
+  if (!root.requiresGrad) {
+    throw new ArgumentError(
+      'backward: no tensor that this one was computed from requires a gradient; make one with { requiresGrad: true }',
+    );
+  }
   if (dout) {
     commonReplicas('backward', [root.array, dout.array]);
     if (!sameShape(dout.shape, root.shape) || dout.dtype !== 'f32') {

@@ -216,7 +216,7 @@ export class Tensor {
     checkFlag('backward', 'retainGraph', retainGraph);
     if (!dout && this.size !== 1) {
       throw new ShapeError(
-        `backward: a tensor of shape ${showShape(this.shape)} is no scalar, so its gradient must be given`,
+        `backward: a tensor of shape ${showShape(this.shape)} is not a scalar, so its gradient must be given: pass it as dout`,
       );
     }
     if (dout) arrayOf('backward', 'the gradient', dout);

@@ -61,7 +61,7 @@ export function distrustReason(runs: readonly TimedRun[]): string | null {
       return 'they run backwards';
     }
     const span = Number(times.at(-1)! - times[0]!) / 1e6;
-    if (span === 0) return 'they stand still';
+    if (span === 0) return 'they do not change';
     if (span > 1.05 * wallMs + 0.1)
       return `they add up to ${span.toFixed(1)} ms of ${wallMs.toFixed(1)} ms that passed`;
     if (span < 0.05 * wallMs)

@@ -154,7 +154,7 @@ const wrong: Wrong[] = [
       `pad: ${value} in a tensor of u32`,
       (t) => tg.pad(t([2], { dtype: 'u32' }), [[1, 1]], { value }),
       ArgumentError,
-      [`pad: the number ${value} is no u32`],
+      [`pad: the number ${value} is not u32`],
     ],
   ),
   ['mean: empty', (t) => tg.mean(t([0, 3])), ShapeError, ['mean', '[0,3]']],

@@ -127,8 +127,8 @@ describeOnDevice('samples of a shape', (device) => {
     ['a promise', () => Promise.resolve([1, 2, 3]), /is a Promise, to be awaited/],
     ['{ x }', () => ({ x: [1, 2, 3] }), /give only its x/],
     ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
-    ['a shape without data', () => ({ shape: [1, 3] }), /with a shape goes its data/],
-    ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /with a shape goes its data/],
+    ['a shape without data', () => ({ shape: [1, 3] }), /an object with a shape needs data/],
+    ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /an object with a shape needs data/],
     [
       'a list that cannot be read',
       () =>
