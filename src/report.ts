@@ -1,5 +1,5 @@
 /**
- * Drawings and reports from a program of one's own, and experiments that `tilegrad run` runs. In Node.
+ * Plots and reports for your own programs, and experiments for `tilegrad run`. Needs Node.
  * @module tilegrad/report
  */
 

@@ -2,10 +2,10 @@ import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { toPrintableLine } from '../base/printable.ts';
 
-/** Where a password is looked for that does not stand in the address. */
+/** The environment variable with the password, if the address has none. */
 export const PASSWORD_VARIABLE = 'TILEGRAD_REDIS_PASSWORD';
 
-/** The server of a queue: plain data, so that a worker thread can be given it. */
+/** The server of a queue: plain data, so that it can be sent to a worker thread. */
 export interface Address {
   host: string;
   port: number;
@@ -14,13 +14,13 @@ export interface Address {
   password?: string;
   /** TLS (`rediss://`); the certificate must be valid for the host. */
   tls?: { servername?: string };
-  /** As messages show it: without user and password. */
+  /** The address without user and password, for messages. */
   text: string;
 }
 
 /**
  * Parses `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
- * @param env where TILEGRAD_REDIS_PASSWORD is looked for if the address has no password
+ * @param env environment with TILEGRAD_REDIS_PASSWORD, used if the address has no password
  * @throws ArgumentError for any other text; the message never holds a password
  */
 export function parseAddress(url: string, env: Record<string, string | undefined> = process.env): Address {
@@ -56,5 +56,5 @@ function decodePart(part: string): string {
   }
 }
 
-/** An address that may be wrong in any way, without what stands before its last @. */
+/** Returns an address, which may be invalid, without the part before its last @. */
 const withoutPassword = (url: string) => toPrintableLine(url.replace(/^([a-z]+:\/\/)?.*@/is, '$1')).slice(0, 100);

@@ -10,12 +10,12 @@ import { type announcement, jobData, type jobResult, keys, type Needs, PREFIX, q
 import { retryOnReconnect } from './retry-on-reconnect.ts';
 import { MAX_STALLS, stallTimes } from './stall.ts';
 
-/** Pending jobs that are looked at each time. */
+/** Pending jobs that one poll checks. */
 const MAX_CHECKED_JOBS = 200;
 
 export type JobResult = z.infer<typeof jobResult>;
 
-/** What is put into a queue. */
+/** A job to put into a queue. */
 export interface NewJob {
   id: string;
   kind: string;
@@ -30,18 +30,18 @@ interface Pending {
   kind: string;
   settle(finished: JobResult | Error): void;
   promise: Promise<JobResult>;
-  /** Calls that wait for it. */
+  /** Number of calls that wait for it. */
   waiting: number;
-  /** Whether it is being put into the queue, or looked at. */
+  /** Whether it is being put into the queue or checked. */
   isBusy: boolean;
-  /** Nobody waits for it any more. */
+  /** Whether no call waits for it any more. */
   isCancelled: boolean;
 }
 
 /** The coordinator's end of one queue of BullMQ: jobs with the same needs. */
 export class BullQueue {
   private readonly pending = new Map<string, Pending>();
-  /** How many of the pending jobs were looked at in this round. */
+  /** Index of the pending job with which the next poll begins. */
   private nextToPoll = 0;
 
   private constructor(
@@ -50,7 +50,7 @@ export class BullQueue {
     private readonly client: Redis,
     private readonly queue: Queue,
     private readonly events: QueueEvents,
-    /** Looks for jobs whose workers are gone; takes none itself. */
+    /** Finds jobs whose workers are gone; takes none itself. */
     private readonly checker: Worker,
   ) {
     events.on('completed', ({ jobId }) => void this.settleIfDone(jobId));
@@ -68,7 +68,7 @@ export class BullQueue {
       ...options,
       ...{ autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MAX_STALLS },
     });
-    // A lost connection is told of once, by `connect`.
+    // `connect` reports a lost connection, once.
     for (const one of [queue, events, checker] as EventEmitter[]) one.on('error', () => {});
     await events.waitUntilReady();
     await checker.startStalledCheckTimer();
@@ -81,13 +81,13 @@ export class BullQueue {
     return this.pending.size === 0;
   }
 
-  /** Workers look for queues among those announced. */
+  /** Announces the queue, so that workers find it. */
   private async announce(): Promise<void> {
     const text = JSON.stringify({ needs: this.needs, at: Date.now() } satisfies z.infer<typeof announcement>);
     await this.client.hset(keys.queues, this.name, text);
   }
 
-  /** Waits for a job's result. @throws JobError, DataError; ArgumentError if its id stands for another computation; AbortedError */
+  /** Waits for a job's result. @throws JobError, DataError; ArgumentError if its id is that of another computation; AbortedError */
   async run(job: NewJob, signal: AbortSignal | undefined): Promise<JobResult> {
     const pending = this.pending.get(job.id) ?? this.begin(job);
     if (!job.keyDecides) checkSamePayload(job.id, pending.data.payload, job.payload);
@@ -112,7 +112,7 @@ export class BullQueue {
     const promise = new Promise<JobResult>((...both) => {
       [resolve, reject] = both;
     });
-    promise.catch(() => {}); // whoever waits has it too
+    promise.catch(() => {}); // each waiting call gets the error
     const pending: Pending = {
       ...{ data: { payload, files: {} }, kind, promise, waiting: 0, isBusy: true, isCancelled: false },
       settle: (finished) => {
@@ -123,7 +123,7 @@ export class BullQueue {
     };
     this.pending.set(id, pending);
     const put = async () => {
-      if (this.pending.get(id) !== pending) return; // nobody waits for it any more
+      if (this.pending.get(id) !== pending) return; // no call waits for it any more
       pending.data.files = await putFiles(this.client, files);
       const there = await this.queue.getJob(id);
       if (there && (await there.isFailed())) await there.remove();
@@ -143,36 +143,36 @@ export class BullQueue {
     await this.queue.add(kind, data, { jobId: id, removeOnComplete: keep, removeOnFail: keep, keepLogs: 1000 });
   }
 
-  /** Takes a job that nobody waits for out of the queue. One that a worker is at stays: its result is kept. */
+  /** Removes a job that no call waits for from the queue. One that is running stays, and its result is saved. */
   private async cancel(id: string, pending: Pending): Promise<void> {
     pending.isCancelled = true;
     if (this.pending.get(id) !== pending) return;
     this.pending.delete(id);
-    // Without a connection it would wait for one.
+    // Without a connection, the command would wait for one.
     if (this.client.status === 'ready') await this.queue.remove(id).catch(() => {});
   }
 
-  /** Looks whether a pending job is finished, and ends the wait for it. */
+  /** Ends the wait for a pending job if it is finished. */
   private async settleIfDone(id: string): Promise<void> {
     const pending = this.pending.get(id);
     if (!pending || pending.isBusy) return;
     pending.isBusy = true;
     try {
       const state = await this.queue.getJobState(id);
-      // The server may have lost its data, or another coordinator has taken it out.
+      // The server may have lost its data, or another coordinator may have removed the job.
       if (state === 'unknown' && !pending.isCancelled) await this.add(id, pending);
       if (state !== 'completed' && state !== 'failed') return;
-      const job = await this.queue.getJob(id); // read after its state: what was read before may have been of a job that ran
+      const job = await this.queue.getJob(id); // read after the state: an earlier read may show the job while it was running
       if (job) pending.settle(await outcomeOf(this.queue, job, state));
     } catch (error) {
       if (error instanceof TilegradError) pending.settle(error);
-      // else the connection was cut: looked at again
+      // otherwise the connection was cut, and the next poll checks again
     } finally {
       pending.isBusy = false;
     }
   }
 
-  /** Looks at pending jobs, a number of them each time, in case an event was missed. */
+  /** Checks some of the pending jobs, in case an event was missed. */
   async pollPending(): Promise<void> {
     await this.announce();
     const ids = [...this.pending.keys()];
@@ -196,21 +196,21 @@ export class BullQueue {
     const closing = [this.checker.close(true), this.events.close(), this.queue.close()].map((one) =>
       one.catch(() => {}),
     );
-    if (isConnected) await Promise.all(closing); // else they would wait for the server
+    if (isConnected) await Promise.all(closing); // without a connection they would wait for the server
   }
 
-  /** Workers look at every announced queue: one with nothing to do is taken from the list. */
+  /** Removes the announcement if the queue is empty, because workers check every announced queue. */
   private async withdraw(): Promise<void> {
     const { waiting = 0, active = 0 } = await this.counts();
     if (waiting + active === 0) await this.client.hdel(keys.queues, this.name);
   }
 }
 
-/** @throws ArgumentError if the same id stands for two computations */
+/** @throws ArgumentError if two computations have the same id */
 function checkSamePayload(id: string, there: unknown, asked: unknown): void {
   const [one = '', other = ''] = [there, asked].map((payload) => JSON.stringify(payload));
   if (one === other) return;
   throw new ArgumentError(
-    `queue: two different computations are called ${id}: ${one.slice(0, 200)} and ${other.slice(0, 200)}; give each a key of its own`,
+    `queue: two different computations are called ${id}: ${one.slice(0, 200)} and ${other.slice(0, 200)}; give them different keys`,
   );
 }

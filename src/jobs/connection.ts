@@ -3,37 +3,37 @@ import { QueueError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
 import { type Address, PASSWORD_VARIABLE } from './address.ts';
 
-/** The oldest server with all commands that are used: Redis 6.2, and every Valkey. */
+/** The oldest Redis with all commands that are used; every Valkey has them. */
 const MIN_VERSION = [6, 2] as const;
-/** How long a first connection may take. */
+/** Timeout of the first connection. */
 const CONNECT_MS = 5000;
-/** Between two attempts to connect again; the thread that keeps locks is quicker, so that it comes before those who look for stalled jobs. */
+/** Time between attempts to reconnect. The thread that extends locks is faster, so it comes before processes that look for stalled jobs. */
 const RETRY_MS = 1000;
 
-/** Connections that were made of another one, by BullMQ too. */
+/** Connections that were duplicated from another one, also by BullMQ. */
 const duplicates = new WeakMap<Redis, Set<Redis>>();
 
-/** Makes a connection remember those made of it. */
+/** Records the duplicates of a connection. */
 function track(client: Redis): Redis {
   const made = new Set<Redis>();
   duplicates.set(client, made);
   const duplicate = client.duplicate.bind(client);
   client.duplicate = (...options) => {
     const other = track(duplicate(...options));
-    other.on('error', () => {}); // `connect` tells of a lost connection
+    other.on('error', () => {}); // `connect` reports a lost connection
     made.add(other);
     return other;
   };
   return client;
 }
 
-/** Ends a connection and all that were made of it, without waiting for a server that is away. */
+/** Closes a connection and its duplicates, without waiting for a server that is unreachable. */
 export function disconnectAll(client: Redis): void {
   for (const other of duplicates.get(client) ?? []) disconnectAll(other);
   client.disconnect();
 }
 
-/** One connection: commands wait while it is lost, for as long as it takes. */
+/** Creates a connection. Commands wait without limit while it is lost. */
 function createClient(RedisClient: typeof Redis, address: Address): Redis {
   const { text: _, ...options } = address;
   return new RedisClient({
@@ -41,22 +41,23 @@ function createClient(RedisClient: typeof Redis, address: Address): Redis {
     lazyConnect: true,
     connectTimeout: CONNECT_MS,
     keepAlive: 10_000,
-    maxRetriesPerRequest: null, // what BullMQ asks for, and what "waits" means
+    maxRetriesPerRequest: null, // no limit; BullMQ requires it
     retryStrategy: () => RETRY_MS,
   });
 }
 
 /**
  * Opens the first connection to a server.
- * @param print is told, once each, that the connection is lost and that it is back
- * @throws MissingPackageError where ioredis is not installed; QueueError within seconds if nobody answers there, or not as Redis or Valkey do, or the password is wrong
+ * @param print called once each time the connection is lost or back
+ * @throws MissingPackageError if ioredis is not installed; QueueError within seconds if there is no answer, no Redis or Valkey, or the
+ *   password is wrong
  */
 export async function connect(address: Address, print: (text: string) => void): Promise<Redis> {
   const { Redis: RedisClient } = await importPackage('ioredis', 'a queue of jobs', () => import('ioredis'));
   const client = track(createClient(RedisClient, address));
   let lastError: Error | undefined;
   client.on('error', (error: Error) => {
-    lastError = error; // `close` says what people need; without a listener ioredis prints to the console
+    lastError = error; // reported after `close`; without a listener, ioredis prints to the console
   });
   const failed = new Promise<never>((_, reject) => {
     client.once('close', () => reject(unreachableError(address, lastError?.message ?? 'it closed the connection')));
@@ -101,7 +102,7 @@ function checkVersion({ text }: Address, info: string): void {
   );
 }
 
-/** The error for a server that cannot be worked with, with what to do about it. */
+/** Returns the error for a server that cannot be used, with what to do. */
 function unreachableError(address: Address, reason: string): QueueError {
   const isRefused = /NOAUTH|WRONGPASS|AUTH\b|NOPERM|without any password/i.test(reason);
   if (isRefused) {
@@ -112,7 +113,7 @@ function unreachableError(address: Address, reason: string): QueueError {
   }
   const isOther = /Protocol error/i.test(reason);
   return new QueueError(
-    `queue: ${address.text} ${isOther ? 'is not answered by Redis or Valkey' : `cannot be reached (${reason})`}; ` +
+    `queue: ${address.text} ${isOther ? 'is not a Redis or Valkey server' : `cannot be reached (${reason})`}; ` +
       'check the address, and that a Redis or Valkey server runs there and lets this machine in',
   );
 }

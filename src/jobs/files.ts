@@ -3,13 +3,13 @@ import type { Redis } from 'ioredis';
 import { ArgumentError, QueueError } from '../base/errors.ts';
 import { type Attachments, keys } from './records.ts';
 
-/** What one value of Redis holds at most. */
+/** Limit of a value in Redis. */
 const MAX_BYTES = 512 * 2 ** 20;
 /** Attachments outlive the jobs that name them, which are kept for a day. */
 export const KEEP_RESULTS_S = 24 * 3600;
 const KEEP_FILES_S = 2 * KEEP_RESULTS_S;
 
-/** Stores attachments, each once however often it is asked for: a key is named after its content. @throws ArgumentError for one too large */
+/** Stores attachments under the hashes of their content, so that each is stored once. @throws ArgumentError for one that is too large */
 export async function putFiles(client: Redis, files: Readonly<Record<string, Uint8Array>>): Promise<Attachments> {
   const stored: Attachments = {};
   for (const [name, bytes] of Object.entries(files)) {
@@ -29,7 +29,7 @@ export async function putFiles(client: Redis, files: Readonly<Record<string, Uin
   return stored;
 }
 
-/** @throws QueueError for an attachment that is gone or damaged */
+/** Reads an attachment. @throws QueueError if it is gone or damaged */
 export async function getFile(client: Redis, name: string, { sha256 }: Attachments[string]): Promise<Uint8Array> {
   const bytes = await client.getBuffer(keys.file(sha256));
   if (bytes === null) {

@@ -3,17 +3,17 @@ import { checkFunction, checkOptions } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Attachments } from './records.ts';
 
-/** What a handler is given besides the payload. */
+/** What a handler gets beside the payload. */
 export interface JobContext {
-  /** What names the computation. */
+  /** The key of the computation. */
   key: string;
-  /** Aborts when the worker is to end, or another worker has the job: the handler then throws, soon. */
+  /** Aborts if the worker is to end or another worker has the job: the handler must then throw soon. */
   signal: AbortSignal;
-  /** Keeps a line with the job, for its coordinator. */
+  /** Stores a line with the job, for its coordinator. */
   print(line: string): void;
   /** Names of the attachments. */
   fileNames: readonly string[];
-  /** Where an attachment is kept in the queue: the same content has the same hash. */
+  /** The attachments by name, with the hashes of their content. */
   files: Attachments;
   /** Reads an attachment. @throws QueueError if it is gone */
   file(name: string): Promise<Uint8Array>;
@@ -34,7 +34,7 @@ export interface Handler<P = unknown, R = unknown> {
   run(payload: P, context: JobContext): Promise<JobOutput<R>>;
 }
 
-/** A handler whose types are checked here, and which a list of handlers of any kinds can hold. */
+/** Checks a handler, and returns it as one that fits into a list of handlers of all kinds. */
 export function defineHandler<P, R>(one: Handler<P, R>): Handler {
   checkOptions('handler', one, { kind: 0, payload: 0, result: 0, run: 0 });
   if (typeof one.kind !== 'string' || !/^[a-z][a-z0-9]*$/.test(one.kind)) {
@@ -47,10 +47,10 @@ export function defineHandler<P, R>(one: Handler<P, R>): Handler {
   return one as unknown as Handler;
 }
 
-/** Thrown by a handler that finds out that this worker cannot do jobs with these needs: the job goes back to the queue. */
+/** Thrown by a handler if this worker cannot do jobs with these needs: the job goes back to the queue. */
 export class CannotRunJob extends Error {}
 
-/** Thrown by a handler if the worker is of no more use, as after its GPU was lost: the job goes back, and `serve` throws the cause. */
+/** Thrown by a handler if the worker cannot continue, for example after its GPU was lost: the job goes back, and `serve` throws the cause. */
 export class WorkerBroken extends Error {
   constructor(override readonly cause: Error) {
     super(cause.message);

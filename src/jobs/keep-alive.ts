@@ -5,7 +5,7 @@ import { keys, type WorkerInfo } from './records.ts';
 
 const TICK_MS = 500;
 
-/** A job that this process is at. */
+/** A job that this process is running. */
 export interface HeldLock {
   /** The token is unique: it names the lock in messages. */
   token: string;
@@ -22,7 +22,7 @@ interface Settings {
   address: Address;
   aliveKey: string;
   workersKey: string;
-  /** How long the main thread may be busy without a break before this process counts as stuck. */
+  /** Time for which the main thread may block its event loop before this process counts as stuck. */
   maxBusyMs: number;
 }
 
@@ -36,8 +36,8 @@ type Request =
   | { what: 'stop' };
 
 /**
- * Extends a lock. One that ran out while the connection was lost is taken again if the job is still active, which it is until somebody
- * moves it back to the queue: then, and if another worker has it, the answer is 0.
+ * Extends a lock. If it expired while the connection was lost, it is acquired again as long as the job is active, that is, until another
+ * process moves it back to the queue. Then, and if another worker has the lock, the answer is 0.
  */
 const EXTEND = `
 local holder = redis.call('GET', KEYS[1])
@@ -48,7 +48,7 @@ if holder == ARGV[1] or (not holder and redis.call('LPOS', KEYS[2], ARGV[3])) th
 end
 return 0`;
 
-/** Enters a worker as alive for a while, by the server's clock, and removes those whose time is up. */
+/** Marks a worker as alive for some time, by the server's clock, and removes those whose time has expired. */
 const HEARTBEAT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -60,7 +60,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
 end
 return 1`;
 
-/** Runs in the thread, as text: it must not refer to anything outside itself. */
+/** Runs in the thread as text, so it must not refer to anything outside itself. */
 function threadMain(
   load: (path: string) => { Redis: typeof import('ioredis').Redis },
   settings: Settings & { extend: string; heartbeat: string },
@@ -69,7 +69,7 @@ function threadMain(
   const { text: _, ...options } = settings.address;
   const { Redis } = load(settings.ioredis);
   const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 100 });
-  client.on('error', () => {}); // the main thread tells of a lost connection
+  client.on('error', () => {}); // the main thread reports a lost connection
   const timers = new Map<string, NodeJS.Timeout>();
   let tickedAt = Date.now();
   const repeat = (name: string, ms: number, task: () => Promise<unknown>) => {
@@ -122,7 +122,7 @@ function threadMain(
     } else {
       for (const name of [...timers.keys()]) stop(name);
       port.close();
-      // What was asked for just now still goes out, unless nobody is there.
+      // Pending commands are still sent, unless the server is unreachable.
       void client.quit().catch(() => {});
       setTimeout(() => client.disconnect(), 1000).unref();
     }
@@ -130,15 +130,15 @@ function threadMain(
 }
 
 /**
- * Keeps locks, and the worker's entry among those alive, from a thread of its own with a connection of its own: a handler may keep
- * the event loop busy for as long as it likes.
+ * Extends locks and the worker's entry among the live ones in a separate thread with its own connection, because a handler may block the
+ * event loop for a long time.
  */
 export class KeepAlive {
   private readonly thread: Thread;
   private readonly lost = new Map<string, () => void>();
   private readonly ticks: NodeJS.Timeout;
 
-  /** @param maxBusyMs how long the main thread may keep its event loop busy: a handler that never ends must not keep its job for ever */
+  /** @param maxBusyMs how long the main thread may block its event loop: a handler that never ends must not keep its job forever */
   constructor(address: Address, maxBusyMs: number) {
     const ioredis = createRequire(import.meta.url).resolve('ioredis');
     const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, maxBusyMs };
@@ -156,7 +156,7 @@ export class KeepAlive {
     this.thread.postMessage(request);
   }
 
-  /** @param onLost is called if somebody else has the job */
+  /** @param onLost called if another worker has the job */
   hold(lock: HeldLock, onLost: () => void): void {
     this.lost.set(lock.token, onLost);
     this.send({ what: 'hold', lock });

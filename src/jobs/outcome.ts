@@ -6,7 +6,7 @@ import { issueText, jobFailure, jobResult, parseRecord } from './records.ts';
 /** Lines of a failed job's output that its error shows. */
 const SHOWN_LINES = 20;
 
-/** What a finished job holds. @returns a DataError for a result that no worker of tilegrad wrote; a JobError for a job that failed */
+/** Returns the result of a finished job; a JobError if it failed; a DataError for a result that no worker of tilegrad wrote. */
 export async function outcomeOf(
   queue: Queue,
   job: Job,
@@ -27,6 +27,6 @@ async function failureOf(queue: Queue, job: Job): Promise<JobError> {
     ? `failed on worker ${failure.worker.name} (${failure.worker.adapter}): ${failure.message}`
     : `failed: ${job.failedReason}`;
   const last = logs.slice(-SHOWN_LINES);
-  const printed = last.length > 0 ? `\nThe last it printed:\n${last.join('\n')}` : '';
+  const printed = last.length > 0 ? `\nThe last lines that it printed:\n${last.join('\n')}` : '';
   return new JobError(`${job.id} ${reason}${printed}`);
 }

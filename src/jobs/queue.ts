@@ -18,9 +18,10 @@ import {
 import { STALL_SECONDS, stallTimes } from './stall.ts';
 import { Watch } from './watch.ts';
 
-/** How often pending jobs are looked at, in case an event was missed or the server lost its data. */
+/** Time between polls of pending jobs, in case an event was missed or the server lost its data. */
 const POLL_MS = 2000;
-/** A kind of jobs, by a name that workers know; its results are checked. */
+
+/** A kind of jobs, with the schema of its results. */
 export interface JobKind<R> {
   /** Small letters and digits. */
   name: string;
@@ -28,13 +29,13 @@ export interface JobKind<R> {
 }
 
 export interface RunJobOptions {
-  /** What a worker must have: jobs are never given to a worker that lacks one of these. */
+  /** What a worker must have: a worker that lacks one of these never gets the job. */
   needs?: Needs;
   /** Binary data by name, of at most 512 MB each. */
   files?: Readonly<Record<string, Uint8Array>>;
-  /** Whether payloads under one key may differ, as they do in what does not change the result; default false: that is an error. */
+  /** Whether payloads with the same key may differ, in ways that do not change the result; default: false, an error. */
   keyDecides?: boolean;
-  /** Stops waiting. A job that no worker has begun is taken out of the queue; one that runs goes on, and its result is kept. */
+  /** Ends the wait. A job that no worker has started is removed from the queue; a running one continues, and its result is saved. */
   signal?: AbortSignal;
 }
 
@@ -55,18 +56,18 @@ export interface Finished<R> {
 export interface QueueOptions {
   /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */
   url: string;
-  /** Where the password is looked for; default `process.env`. */
+  /** Environment with the password; default: `process.env`. */
   env?: Record<string, string | undefined>;
-  /** Is told what people should know: lost connections, refused workers, no worker at all. */
+  /** Called with messages for people: lost connections, refused workers, no worker at all. */
   print?: (text: string) => void;
-  /** After how many seconds without a sign of its worker a job is given to another; default 30. Workers have their own. */
+  /** Seconds without a sign of its worker after which another worker gets a job; default: 30. Workers have the same option. */
   stallSeconds?: number;
 }
 
 /** The coordinator's side of a queue: hands out computations and waits for their results. */
 export class JobQueue {
   private readonly queues = new Map<string, Promise<BullQueue>>();
-  /** Those of them that are open. */
+  /** The queues that are open. */
   private readonly opened = new Set<BullQueue>();
   private readonly timer: NodeJS.Timeout;
   private readonly watch: Watch;
@@ -84,7 +85,7 @@ export class JobQueue {
     this.timer = setInterval(() => void this.poll(), POLL_MS);
   }
 
-  /** @throws ArgumentError for an address that is none; QueueError, within seconds, if the server cannot be reached or refuses */
+  /** @throws ArgumentError for an invalid address; QueueError, within seconds, if the server cannot be reached or refuses */
   static async open(options: QueueOptions): Promise<JobQueue> {
     checkOptions('openQueue', options, { url: 0, env: 0, print: 0, stallSeconds: 0 });
     const { url, env = process.env, print = () => {}, stallSeconds = STALL_SECONDS } = options;
@@ -94,12 +95,12 @@ export class JobQueue {
   }
 
   /**
-   * The result of a computation. It is done once: if the same key was asked for by this or another coordinator within a day, its
-   * result is taken over. One that failed is done again when it is asked for again.
+   * Returns the result of a computation, which is done once: if this or another coordinator requested the same key within a day, that
+   * result is returned. A failed computation is done again at the next request.
    *
-   * @param key what names the computation: the same key means the same result
+   * @param key identifies the computation: the same key means the same result
    * @param payload plain JSON
-   * @throws JobError if it failed on a worker; DataError for a result that is none of that kind; AbortedError
+   * @throws JobError if it failed on a worker; DataError for a result that is not of that kind; AbortedError
    */
   async run<R>(kind: JobKind<R>, key: string, payload: unknown, options: RunJobOptions = {}): Promise<Finished<R>> {
     checkOptions('run', options, { needs: 0, files: 0, keyDecides: 0, signal: 0 });
@@ -116,7 +117,7 @@ export class JobQueue {
     const value = kind.result.safeParse(result.value);
     if (!value.success) {
       throw new DataError(
-        `queue: the result of ${id} from worker ${result.worker.name} is none of its kind: ${issueText(value.error)}; its worker may be of another version`,
+        `queue: the result of ${id} from worker ${result.worker.name} is not of its kind: ${issueText(value.error)}; its worker may be of another version`,
       );
     }
     return {
@@ -138,7 +139,7 @@ export class JobQueue {
     return known;
   }
 
-  /** Looks at everything that is pending. */
+  /** Checks everything that is pending. */
   private async poll(): Promise<void> {
     if (this.isLooking || this.client.status !== 'ready') return;
     this.isLooking = true;
@@ -148,13 +149,13 @@ export class JobQueue {
         if (!one.isEmpty) await this.watch.check(one.name);
       }
     } catch {
-      // the connection was cut: looked at again
+      // the connection was cut; the next poll checks again
     } finally {
       this.isLooking = false;
     }
   }
 
-  /** How many jobs are there for the needs of this coordinator: those that wait, run, are done or failed. */
+  /** Returns the number of jobs with the needs of this coordinator by state. */
   async counts(): Promise<{ waiting: number; active: number; completed: number; failed: number }> {
     const sum = { waiting: 0, active: 0, completed: 0, failed: 0 };
     for (const one of this.opened) {
@@ -164,7 +165,7 @@ export class JobQueue {
     return sum;
   }
 
-  /** Ends all connections. Jobs stay in the queue, results are kept for a day. */
+  /** Closes all connections. Jobs stay in the queue, results are saved for a day. */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -174,7 +175,7 @@ export class JobQueue {
   }
 }
 
-/** Connects to a queue. @throws ArgumentError for an address that is none; QueueError, within seconds, if the server cannot be reached or refuses */
+/** Connects to a queue. @throws ArgumentError for an invalid address; QueueError, within seconds, if the server cannot be reached or refuses */
 export const openQueue = (options: QueueOptions): Promise<JobQueue> => JobQueue.open(options);
 
 function fileOf(files: Attachments, name: string): Attachments[string] {

@@ -2,23 +2,23 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ArgumentError } from '../base/errors.ts';
 
-// What stands in the queue's server, as JSON. Everything that is read from there is checked: anybody may have written it.
+// Records in the queue's server, as JSON. Everything that is read from there is checked, because anybody may have written it.
 
-/** Grows whenever a record changes its meaning: workers and coordinators of different versions never meet. */
+/** Increased when a record changes its meaning, so that workers and coordinators of different versions never meet. */
 const PROTOCOL = 1;
-/** What all keys begin with. */
+/** Prefix of all keys. */
 export const PREFIX = 'tilegrad';
 
-/** One thing a job needs of a worker, such as a data set: `id` must be equal, `text` says what it is. */
+/** Something that a worker has and a job may need, such as a data set: `id` must be equal, `text` describes it. */
 export const capability = z.strictObject({ id: z.string().max(200), text: z.string().max(500) });
 export type Capability = z.infer<typeof capability>;
 
-/** What a job needs of a worker, by name. */
+/** What a worker must have for a job, by name. */
 export const needs = z.record(z.string().max(100), capability);
 export type Needs = z.infer<typeof needs>;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-/** Binary attachments by name, each a key of its own that is named after its content. */
+/** Binary attachments by name; each is stored under the hash of its content. */
 export const attachments = z.record(
   z.string().max(300),
   z.strictObject({ sha256, size: z.number().int().nonnegative() }),
@@ -62,7 +62,7 @@ export const keys = {
   file: (hash: string) => `${PREFIX}-file:${hash}`,
 };
 
-/** The queue of all jobs with the same needs: a worker that lacks one of them never sees its jobs. */
+/** Returns the name of the queue of all jobs with the same needs: a worker that lacks one of them never sees its jobs. */
 export function queueName(all: Needs): string {
   const sorted = Object.entries(all)
     .map(([name, { id }]) => [name, id])
@@ -70,7 +70,7 @@ export function queueName(all: Needs): string {
   return `v${PROTOCOL}-${createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)}`;
 }
 
-/** The id of a job: the same computation has the same one. @throws ArgumentError */
+/** Returns the id of a job, the same for the same computation. @throws ArgumentError for an invalid kind or key */
 export function jobId(kind: string, key: string): string {
   const id = `${kind}-${key}`;
   if (!/^[a-z][a-z0-9]*$/.test(kind) || !/^[\w.-]{1,200}$/.test(key)) {
@@ -81,7 +81,7 @@ export function jobId(kind: string, key: string): string {
   return id;
 }
 
-/** JSON text as a record of a kind; null for anything else. */
+/** Parses JSON text as a record; null for anything else. */
 export function parseRecord<T>(schema: z.ZodType<T>, text: string | null | undefined): T | null {
   try {
     const parsed = schema.safeParse(JSON.parse(text ?? ''));
@@ -91,7 +91,7 @@ export function parseRecord<T>(schema: z.ZodType<T>, text: string | null | undef
   }
 }
 
-/** The first thing that is wrong with a value, in a line. */
+/** Describes the first error of a value in one line. */
 export function issueText({ issues: [issue] }: z.ZodError): string {
   const where = issue!.path.length > 0 ? `${issue!.path.join('.')}: ` : '';
   return `${where}${issue!.message}`;

@@ -1,8 +1,8 @@
-/** Between two attempts. */
+/** Time between attempts. */
 const RETRY_MS = 200;
 const CODES = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'];
 
-/** Whether an error tells that a command came to a server that went away or is still starting, and nothing of the command itself. */
+/** Whether an error means that the server went away or is still starting, not that the command was wrong. */
 export function isConnectionError(error: unknown): boolean {
   const { code, message } = Object(error) as { code?: unknown; message?: unknown };
   if (CODES.includes(String(code))) return true;
@@ -10,8 +10,8 @@ export function isConnectionError(error: unknown): boolean {
 }
 
 /**
- * Asks a server for something, again each time that the connection is cut while it is under way. Commands that are sent while a connection is
- * lost wait by themselves; one that was under way may end with an error, whether or not the server did it: `ask` must be harmless twice.
+ * Calls `ask`, and repeats it each time the connection is cut during the call. Commands that are sent while a connection is lost wait by
+ * themselves. One that was being processed may fail although the server executed it, so `ask` must be harmless if repeated.
  * @param signal ends the attempts
  */
 export async function retryOnReconnect<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -10,14 +10,14 @@ import { issueText, jobData, type jobFailure, type jobResult, type WorkerInfo } 
 import { retryOnReconnect } from './retry-on-reconnect.ts';
 import { MAX_STALLS } from './stall.ts';
 
-/** What it takes to do one job. */
+/** What `runJob` needs. */
 export interface JobRun {
   client: Redis;
   keepAlive: KeepAlive;
   info: WorkerInfo;
   handlers: ReadonlyMap<string, Handler>;
   print(text: string): void;
-  /** Of the worker: aborts when it is to end. */
+  /** Aborts when the worker is to end. */
   signal: AbortSignal;
   worker: Worker;
   /** Names the lock. */
@@ -25,10 +25,10 @@ export interface JobRun {
   lockMs: number;
 }
 
-/** `dropped`: another worker has the job, or had it first. `returned`: it went back to the queue. */
+/** Result of an attempt. `dropped`: another worker has the job or finished it. `returned`: it went back to the queue. */
 export type Outcome = 'none' | 'done' | 'failed' | 'dropped' | 'returned' | { cannotDo: string };
 
-/** Takes a job from a queue and does it. @throws the cause of a WorkerBroken, after the job went back */
+/** Takes a job from a queue and runs it. @throws the cause of a WorkerBroken, after the job went back */
 export async function runJob(run: JobRun): Promise<Outcome> {
   const { worker, token, print } = run;
   let job: Job | undefined;
@@ -54,7 +54,7 @@ export async function runJob(run: JobRun): Promise<Outcome> {
   } catch (error) {
     if (!isNotOurs(error)) throw error;
     print(
-      `The result of ${job.id} is dropped: this worker was not heard of for too long, and another was given the job`,
+      `The result of ${job.id} is dropped: there was no sign of this worker for too long, and another one got the job`,
     );
     return 'dropped';
   } finally {
@@ -62,13 +62,13 @@ export async function runJob(run: JobRun): Promise<Outcome> {
   }
 }
 
-/** BullMQ's answers about a job that is gone, finished, or locked by another. */
+/** Whether an error is BullMQ's answer for a job that is gone, finished, or locked by another worker. */
 const isNotOurs = (error: unknown) => [-1, -2, -3, -6].includes((error as { code?: unknown })?.code as number);
 
 async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcome> {
   const { token, print, info, client } = run;
   if (job.deferredFailure) {
-    await fail(run, job, 'STALLED', `${MAX_STALLS + 1} workers were lost while they were at it`);
+    await fail(run, job, 'STALLED', `${MAX_STALLS + 1} workers were lost while they ran it`);
     return 'failed';
   }
   const data = jobData.safeParse(job.data);
@@ -94,7 +94,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     const output = await handler.run(payload.data, context);
     const value = handler.result.safeParse(output.value);
     if (!value.success) {
-      throw new Error(`the handler's result is none of its kind: ${issueText(value.error)}`);
+      throw new Error(`the handler's result is not of its kind: ${issueText(value.error)}`);
     }
     const result: z.infer<typeof jobResult> = {
       value: value.data,
@@ -126,11 +126,11 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
 async function fail({ info, token, signal }: JobRun, job: Job, code: string, message: string): Promise<void> {
   const failure: z.infer<typeof jobFailure> = { code, message, worker: info };
   const error = new Error(JSON.stringify(failure));
-  error.stack = ''; // it is no use to a coordinator, and holds paths of this machine
+  error.stack = ''; // it contains paths of this machine, and does not help a coordinator
   await retryOnReconnect(() => job.moveToFailed(error, token, false), signal);
 }
 
-/** Removes the job that was just taken and cannot even be read. @returns its id, null if there is none */
+/** Removes a job that was just taken and cannot be read. @returns its id, null if there is none */
 async function dropUnreadable({ client, worker, token }: JobRun): Promise<string | null> {
   for (const id of await client.lrange(worker.toKey('active'), 0, -1)) {
     const key = worker.toKey(id);

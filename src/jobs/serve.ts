@@ -14,53 +14,52 @@ import { retryOnReconnect } from './retry-on-reconnect.ts';
 import { type JobRun, runJob } from './run-job.ts';
 import { MAX_STALLS, STALL_SECONDS, stallTimes } from './stall.ts';
 
-/** How long an idle worker waits before it looks whether a queue was announced. */
+/** Time after which an idle worker checks for new queues. */
 const POLL_MS = 1000;
-/** An announced queue without jobs whose coordinator has not been heard of for so long is taken from the list. */
+/** Time without a sign of its coordinator after which an empty queue is removed from the list. */
 const QUEUE_EXPIRY_MS = 3600_000;
-/** A handler that keeps the event loop busy for longer is taken for one that never ends. */
+/** A handler that blocks the event loop for longer is assumed never to end. */
 const MAX_BUSY_SECONDS = 900;
-/** A worker that is not heard of for so long counts as gone. */
+/** Time without a sign of it after which a worker counts as gone. */
 const HEARTBEAT_MS = 15_000;
 
 export interface ServeOptions {
   /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */
   url: string;
-  /** Where the password is looked for; default `process.env`. */
+  /** Environment with the password; default: `process.env`. */
   env?: Record<string, string | undefined>;
   handlers: readonly Handler[];
-  /** The adapter, as results name it. */
+  /** Text for the adapter in results. */
   adapter: string;
-  /** The worker's name; default host and process. */
+  /** The worker's name; default: host and process. */
   name?: string;
   /**
-   * What this worker has of what a job may need, such as a data set.
-   * @returns what it has under that name, or in words why it has nothing
+   * Returns what this worker has under the name of a need, such as a data set; or in words why it has nothing.
    */
   capability?: (name: string) => Promise<Capability | string>;
   /** Ends the loop: the running handler's signal aborts, and its job goes back to the queue unless it finishes. */
   signal: AbortSignal;
-  /** Is told what people should know. */
+  /** Called with messages for people. */
   print?: (text: string) => void;
-  /** After how many seconds without a sign of this worker its job is given to another; default 30. */
+  /** Seconds without a sign of this worker after which another one gets its job; default: 30. */
   stallSeconds?: number;
   /**
-   * How many seconds a handler may keep the event loop busy without a break; default 900. After that this worker counts as stuck,
-   * and its job is given to another.
+   * Seconds for which a handler may block the event loop; default: 900. After that, this worker counts as stuck, and another one gets
+   * its job.
    */
   busySeconds?: number;
 }
 
-/** What a worker did. */
+/** Numbers of jobs that a worker ran. */
 export interface Served {
   done: number;
   failed: number;
 }
 
 /**
- * Does jobs from a queue, one at a time, until the signal aborts. Jobs whose needs this worker lacks are left to others; the reason
- * is told to their coordinator.
- * @throws ArgumentError; MissingPackageError where bullmq or ioredis is not installed; QueueError, within seconds, if the server cannot be reached or refuses
+ * Runs jobs from a queue, one at a time, until the signal aborts. It leaves jobs whose needs it lacks to other workers, and reports the
+ * reason to their coordinator.
+ * @throws ArgumentError; MissingPackageError if bullmq or ioredis is not installed; QueueError, within seconds, if the server cannot be reached or refuses
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   checkServeOptions(options);
@@ -74,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   } = options;
   stallTimes(stallSeconds);
   const address = parseAddress(url, env);
-  await loadBullmq(); // else a worker without it would find out with its first job
+  await loadBullmq(); // early, so that a worker without it does not fail with its first job
   const client = await connect(address, print);
   const keepAlive = acquireKeepAlive(
     JSON.stringify([address, busySeconds]),
@@ -158,7 +157,7 @@ class Loop {
   /** Queues whose needs this worker lacks. */
   private readonly refused = new Set<string>();
   private readonly handlers: ReadonlyMap<string, Handler>;
-  /** Waits for jobs; commands of others must not wait behind it. */
+  /** Connection for blocking waits, so that other commands do not wait behind them. */
   private readonly blocking: Redis;
   private readonly served: Served = { done: 0, failed: 0 };
   private jobs = 0;
@@ -177,7 +176,7 @@ class Loop {
 
   async run(signal: AbortSignal): Promise<Served> {
     let wake = () => {};
-    // Told to end while the server is away: what is under way would wait for it.
+    // If the worker is to end while the server is unreachable, it must not wait for pending commands.
     const away = new Promise<void>((resolve) => {
       wake = () => {
         this.blocking.disconnect();
@@ -204,7 +203,7 @@ class Loop {
     }
   }
 
-  /** Does a job, if there is one. */
+  /** Runs a job if there is one. */
   private async runNextJob(signal: AbortSignal): Promise<boolean> {
     const { lockMs } = stallTimes(this.stallSeconds);
     for (const [queue, { worker }] of [...this.sources]) {
@@ -217,7 +216,7 @@ class Loop {
       if (outcome === 'none') continue;
       if (outcome === 'done' || outcome === 'failed') this.served[outcome]++;
       if (typeof outcome === 'object') await this.refuse(queue, outcome.cannotDo);
-      // The next time another queue comes first.
+      // Moved to the end, so that another queue comes first the next time.
       const source = this.sources.get(queue);
       if (source && this.sources.delete(queue)) this.sources.set(queue, source);
       return true;
@@ -225,14 +224,14 @@ class Loop {
     return false;
   }
 
-  /** BullMQ puts a marker beside a queue that has jobs; taking it wakes one worker, and taking a job puts it back if there are more. */
+  /** BullMQ adds a marker to a queue with jobs. Taking it wakes one worker; taking a job puts it back if there are more. */
   private async waitForJobs(signal: AbortSignal): Promise<void> {
     const markers = [...this.sources.values()].map(({ marker }) => marker);
     try {
       if (markers.length > 0) await this.blocking.bzpopmin(markers, POLL_MS / 1000);
       else await pause(POLL_MS, signal);
     } catch {
-      // Disconnected at the end; a connection that is lost is waited for by the next command.
+      // Disconnected at the end. After a lost connection, the next command waits for it.
       if (!signal.aborted) await pause(POLL_MS, signal);
     }
   }
@@ -264,7 +263,7 @@ class Loop {
       ...{ connection: this.client, prefix: PREFIX, autorun: false },
       ...{ lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MAX_STALLS },
     });
-    worker.on('error', () => {}); // `connect` tells of a lost connection
+    worker.on('error', () => {}); // `connect` reports a lost connection
     await worker.startStalledCheckTimer();
     this.sources.set(name, { worker, marker: worker.toKey('marker') });
   }

@@ -1,7 +1,7 @@
 import { formatValue } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
-/** Seconds without a sign of its worker after which a job is given to another, where nobody says otherwise. */
+/** Default of the seconds without a sign of its worker after which another one gets a job. */
 export const STALL_SECONDS = 30;
 
 /** Workers that a job may cost: one more, and it has failed. */

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { keys, parseRecord, refusal, type WorkerInfo, workerInfo } from './records.ts';
 
-/** How long a queue with jobs may have no worker before that is said. */
+/** Time without a worker for a queue with jobs after which that is reported. */
 const NO_WORKER_MS = 3000;
 
 /** Workers that are alive: those whose entry was renewed within its life. */
@@ -14,7 +14,7 @@ export async function aliveWorkers(client: Redis): Promise<WorkerInfo[]> {
   return texts.flatMap((text) => parseRecord(workerInfo, text) ?? []);
 }
 
-/** Tells, once each, which workers are refused and why, and when no worker can do the jobs of a queue. */
+/** Reports, once each, which workers are refused and why, and that no worker can run the jobs of a queue. */
 export class Watch {
   private readonly reported = new Set<string>();
   private idleSince = new Map<string, number>();
@@ -25,7 +25,7 @@ export class Watch {
     private readonly workerCommand: string,
   ) {}
 
-  /** Looks at a queue that has jobs. */
+  /** Checks a queue that has jobs. */
   async check(queue: string): Promise<void> {
     const alive = new Map((await aliveWorkers(this.client)).map((worker) => [worker.id, worker]));
     const refused = new Map<string, z.infer<typeof refusal>>();
@@ -45,8 +45,7 @@ export class Watch {
     const since = this.idleSince.get(queue) ?? Date.now();
     this.idleSince.set(queue, since);
     if (Date.now() - since < NO_WORKER_MS) return;
-    const what =
-      alive.size === 0 ? 'No worker is there' : `None of the ${alive.size} workers that are there can do these jobs`;
+    const what = alive.size === 0 ? 'There is no worker' : `None of the ${alive.size} workers can do these jobs`;
     this.once(`none ${queue} ${alive.size > 0}`, `${what}; waiting for one: ${this.workerCommand}`);
   }
 

@@ -7,14 +7,14 @@ import { seedsText } from './format.ts';
 import { meanAndSd } from './statistics.ts';
 import type { Training } from './training.ts';
 
-// What an experiment's report is built of: functions that turn figures into blocks.
+// Functions that create the blocks of an experiment's report.
 
-/** What a section is made of: blocks, drawings such as `plotHistory(history)`, and words, a paragraph each. */
+/** Part of a section: a block, a plot such as `plotHistory(history)`, a text (one paragraph), or a list of these. */
 export type SectionPart =
   | BlockInput
   | readonly BlockInput[]
   | {
-      /** What it becomes in a report. */
+      /** Its block in a report. */
       readonly blocks: readonly BlockInput[];
     }
   | string;
@@ -68,7 +68,7 @@ export const table = (head: string[], rows: Cell[][], caption = ''): BlockInput 
   rows,
 });
 
-/** A number for a table, with at most so many digits behind the point; null where it is not finite. */
+/** Rounds a number for a table to at most `digits` decimals; null if it is not finite. */
 export const roundTo = (value: number | null | undefined, digits = 4): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 
@@ -119,17 +119,17 @@ const MEASURES: Record<string, { label: string; format?: string }> = {
 };
 
 export interface CurvesOptions {
-  /** Of the drawings; the figure's name goes behind it. */
+  /** Title of the plots, to which the name of the metric is appended. */
   title: string;
-  /** Before the names of the drawings, where a report has several such pairs: `l2-0.01` gives `l2-0-01-accuracy`. */
+  /** Prefix of the names of the plots, for reports with several such pairs: `l2-0.01` gives `l2-0-01-accuracy`. */
   prefix?: string;
-  /** Which figures; default accuracy, where there is one, and loss. */
+  /** The metrics; default: accuracy, if there is one, and loss. */
   measures?: readonly string[];
-  /** `mean`: training and test in a colour each. `each`: every model in a colour of its own, with a legend. */
+  /** `mean`: training and test in different colors. `each`: all models in different colors, with a legend. */
   show?: 'mean' | 'each';
   /** Published figures by measure, as dashed rules. */
   published?: Record<string, { training?: number; test?: number }>;
-  /** What the validation data is called; default `test`. */
+  /** Name of the validation data; default: `test`. */
   validation?: string;
 }
 
@@ -172,16 +172,16 @@ export function trainingCurves(trained: Training, options: CurvesOptions): Block
 
 export interface RunCurvesOptions {
   title: string;
-  /** Of the figure's files. */
+  /** Name of the figure's files. */
   name: string;
   /** A figure of the epochs, such as `valLoss`. */
   measure: string;
-  /** What the axis says, such as `test error`. */
+  /** Label of the axis, such as `test error`. */
   label: string;
   format?: string;
 }
 
-/** One figure of a training over its epochs: a line a model, each in a colour of its own and named in the legend. */
+/** A metric of a training over its epochs: a line for each model, in different colors and named in the legend. */
 export function runCurves({ histories, seeds, batchSize, optimizer }: Training, options: RunCurvesOptions): BlockInput {
   const { title, name, measure, label, format } = options;
   return curves({
@@ -249,7 +249,7 @@ export function modelBlocks({ model }: Pick<Training, 'model'>, options: { prefi
   return [figureBlock(figure), preformatted(summary)];
 }
 
-/** Small letters, digits and hyphens: what files of figures are called. */
+/** Returns the name of a figure's files: small letters, digits and hyphens. */
 export const figureName = (prefix: string | undefined, name: string): string =>
   `${prefix ? `${prefix}-` : ''}${name}`
     .toLowerCase()

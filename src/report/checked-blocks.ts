@@ -14,9 +14,9 @@ import {
 import { firstIssue } from './issue.ts';
 import type { Training } from './training.ts';
 
-// The parts of a report as programs of others make them: as those of blocks.ts, but checked at once, where the mistake is.
+// The parts of a report for users' programs: those of blocks.ts, checked when they are created, so that errors have the right stack.
 
-/** As JSON holds it, where it is what a report takes. @throws ArgumentError */
+/** Returns a part in the form in which JSON holds it. @throws ArgumentError if it is invalid */
 function checkBlock<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
   const made = tryRead(subject, () => {
     try {
@@ -33,7 +33,7 @@ function checkBlock<T extends z.ZodType>(subject: string, schema: T, make: () =>
 
 /**
  * A section of a report: its title, and drawings (`plotHistory(history)`), blocks (`table(...)`) or words, a paragraph each.
- * @throws ArgumentError for a part that is none of these
+ * @throws ArgumentError for any other part
  */
 export function section(title: string, ...parts: readonly blocks.SectionPart[]): Section {
   const isPart = (part: unknown) => typeof part === 'string' || (typeof part === 'object' && part !== null);
@@ -66,15 +66,15 @@ export const compare = (rows: readonly ComparisonInput[], caption = ''): BlockIn
 
 /** Options of `measuredRow`. */
 export interface MeasuredRowOptions {
-  /** `accuracy` (default): a fraction, whose difference is told in points. Others are compared as they are. */
+  /** Unit; default: `accuracy`, a fraction whose difference is shown in points. Others are compared as numbers. */
   unit?: 'accuracy' | 'number' | 'count' | 'seconds';
-  /** Why it differs, where it does. */
+  /** The reason for a difference. */
   why?: string;
 }
 
 /**
  * A row of `compare`: the mean of our values, with their standard deviation if there are several.
- * @param published a number, words such as `0.01 to 0.04`, or null where nothing was published
+ * @param published a number, words such as `0.01 to 0.04`, or null if nothing was published
  * @throws ArgumentError
  */
 export function measuredRow(

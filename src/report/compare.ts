@@ -6,7 +6,7 @@ import type { Figure, FigureOf } from './figures/schema.ts';
 import { adapterText, duration, seedsText } from './format.ts';
 import { prefixed, rowOf } from './run-report.ts';
 
-/** A report with the name that tells it from the others. */
+/** A report and its name in the comparison. */
 export interface NamedReport {
   name: string;
   report: Report;
@@ -75,7 +75,7 @@ const figuresOf = (rows: readonly RowBlocks[]) =>
     ),
   );
 
-/** A row a figure, a column a run; with two runs also what the second has over the first. */
+/** Returns a table with a row for each figure and a column for each run; with two runs, also their difference. */
 function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, ComparisonRow>[]): BlockInput {
   const labels = unique(rows.flatMap((of) => [...of.keys()]));
   const isPair = runs.length === 2;
@@ -107,7 +107,7 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
   });
   const all = [
     ...figures,
-    // What all runs share says nothing about how they differ.
+    // Settings that all runs share do not explain differences.
     ...words
       .filter(([, ...cells]) => unique(cells).length > 1)
       .map(([label, ...cells]) => [
@@ -117,7 +117,7 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
         ...(isPair ? [label === 'seeds' ? '' : plainDifference(cells)] : []),
       ]),
   ];
-  // Of searches, and of experiments of one's own, nothing was published.
+  // Nothing is published for searches and users' experiments.
   const hasPublished = figures.some(([, published]) => published !== '');
   return {
     type: 'table',
@@ -160,7 +160,7 @@ function plainDifference(cells: readonly string[]): string {
 
 type Having = { run: string; number: number; figure: FigureOf<Figure['type']> };
 
-/** Curves and bars of all runs in one drawing; what cannot share one, one after the other. */
+/** Returns plots with the curves and bars of all runs; those that cannot be combined follow one after the other. */
 function sideBySide(name: string, having: readonly Having[]): BlockInput[] {
   const curves = having.flatMap(({ run, figure }) => (figure.type === 'curves' ? [{ run, figure }] : []));
   if (curves.length === having.length && curves.length > 1)

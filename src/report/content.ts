@@ -6,11 +6,11 @@ const measured = z.number().nullable();
 
 /** One published figure and ours. */
 export const comparisonRow = z.object({
-  /** What is compared. */
+  /** Name of the compared figure. */
   label: z.string(),
-  /** A number to compare with, words such as `0.01 to 0.04`, or `null` where nothing was published. */
+  /** The published number, words such as `0.01 to 0.04`, or `null` if nothing was published. */
   published: z.union([z.number(), z.string()]).nullable(),
-  /** The mean of what was measured. */
+  /** The mean of the measured values. */
   ours: measured,
   /** Sample standard deviation over `runs`. */
   sd: measured.optional(),
@@ -18,7 +18,7 @@ export const comparisonRow = z.object({
   runs: z.number().int().positive().optional(),
   /** `accuracy`: a fraction, compared in points. Others are compared as they are. */
   unit: z.enum(['accuracy', 'number', 'count', 'seconds']).default('accuracy'),
-  /** Why it differs, where it does. */
+  /** The reason for a difference. */
   why: z.string().optional(),
   /** False for a quick run on few images or a sample, whose difference from the published figure is no sign of an error. */
   likeForLike: z.boolean().optional(),
@@ -49,7 +49,7 @@ export const block = z.discriminatedUnion('type', [
   z.object({
     /** A drawing. */
     type: z.literal('figure'),
-    /** What is drawn. */
+    /** The figure to draw. */
     figure,
     /** Words below it. */
     caption: z.string().optional(),
@@ -79,21 +79,21 @@ export const block = z.discriminatedUnion('type', [
 export const section = z.object({
   /** Heading of the section. */
   title: z.string(),
-  /** What stands in it, in order. */
+  /** Its blocks, in order. */
   blocks: z.array(block),
 });
 
-/** What was run, for who wants to run it again. */
+/** How to repeat what was run. */
 export const provenance = z.object({
   seeds: z.array(z.number().int().nonnegative()),
   adapter: z.object({ name: z.string(), vendor: z.string(), driver: z.string(), isSoftware: z.boolean() }),
   versions: z.record(z.string(), z.string()),
-  /** `null` where nobody kept it. */
+  /** `null` if it is unknown. */
   startedAt: z.string().nullable(),
   /** `null` while it is not finished. */
   seconds: z.number().nullable(),
   command: z.string(),
-  /** What else there is to say, such as the data and the optimiser: name to words. */
+  /** Other settings, such as the data and the optimizer, as text by name. */
   settings: z.record(z.string(), z.string()).default({}),
 });
 
@@ -108,17 +108,17 @@ export const reportContent = z.object({
   id: z.string(),
   title: z.string(),
   status: z.enum(['running', 'finished', 'interrupted', 'failed']),
-  /** What was to be found out: a paragraph each. */
+  /** The question, a paragraph each. */
   question: z.array(z.string()).min(1),
-  /** What was cut or changed against the original; empty when nothing was. */
+  /** Differences from the original, in words; empty if there are none. */
   reduced: z.array(z.string()),
-  /** What makes figures meaningless, such as a training whose loss became NaN. */
+  /** Problems that make the results meaningless, such as a loss that became NaN. */
   warnings: z.array(z.string()).default([]),
   sections: z.array(section),
   provenance: z.array(provenance).min(1),
 });
 
-/** A report as a program writes it: what has a default may be left out. */
+/** A report as programs write it: fields with defaults may be missing. */
 export type ReportContent = z.input<typeof reportContent>;
 export type Report = z.output<typeof reportContent>;
 export type Block = z.output<typeof block>;

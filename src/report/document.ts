@@ -9,13 +9,13 @@ import { textsOf } from './plots.ts';
 export interface ReportOptions {
   /** Title of the page. */
   title: string;
-  /** What stands below the title, a paragraph each. Text between backticks is code, here and in all other words. */
+  /** Text below the title, a paragraph each. Text between backticks is code, also in all other texts. */
   introduction?: string | readonly string[];
   /** `section(title, ...parts)` makes them. */
   sections: readonly Section[];
 }
 
-/** What `createReport` returns: a page that is drawn when it is saved. */
+/** The result of `createReport`: a page that is drawn when it is saved. */
 export interface ReportDocument {
   /** The page: one file with its drawings, which needs no network. @throws MissingPackageError */
   html(): Promise<string>;

@@ -9,7 +9,7 @@ import { headingOf, type PlotOptions, plotOptions, readOptions } from './plots.t
 const MAX_PICTURES = 1000;
 const LARGEST_SIDE = 4096;
 
-/** Values on the host, row-major: what `loadNpy` returns, or `{ shape: tensor.shape, data: await tensor.data() }`. */
+/** Values on the host, row-major: the result of `loadNpy`, or `{ shape: tensor.shape, data: await tensor.data() }`. */
 export interface PlottedArray {
   /** Sizes along the axes. */
   readonly shape: readonly number[];
@@ -34,13 +34,13 @@ interface GridOptions extends PlotOptions {
   count?: number;
   /** Images a row; as many as fit, if left out. */
   columns?: number;
-  /** A line below each; default the names of the classes, where there are any. */
+  /** A line below each image; default: the names of the classes, if there are any. */
   captions?: readonly string[];
 }
 
 /** Options of `plotImages`. */
 export interface PlotImagesOptions extends GridOptions {
-  /** What becomes black and what becomes white; default 0 and 255 for bytes, 0 and 1 for floats. */
+  /** The values of black and white; default: 0 and 255 for bytes, 0 and 1 for floats. */
   range?: readonly [number, number];
 }
 
@@ -53,7 +53,7 @@ const gridOptions = { ...plotOptions, count: true, columns: true, captions: true
  *     await plotImages(train, { count: 25 }).save('images.png');
  *
  * @param images an image set, or an array [images, height, width, channels] or [images, height, width] of bytes or floats
- * @throws ArgumentError, ShapeError for what is none
+ * @throws ArgumentError, ShapeError for anything else
  */
 export function plotImages(images: PlottedImages | PlottedArray, rawOptions: PlotImagesOptions = {}): Plot {
   const options = readOptions('plotImages', rawOptions, { ...gridOptions, range: true });
@@ -111,9 +111,9 @@ const noImages = (given: unknown) =>
 
 /** Options of `plotFilters`. */
 export interface PlotFiltersOptions extends GridOptions {
-  /** Of a dense kernel [inputs, units]: the [height, width, channels] that its inputs are. */
+  /** For a dense kernel [inputs, units]: the shape [height, width, channels] of its inputs. */
   inputShape?: readonly number[];
-  /** Whether each picture has a scale of colors of its own, so that faint ones can be seen; default one for all. */
+  /** Whether each picture has its own color scale, which shows faint ones; default: false, one scale for all. */
   ownScale?: boolean;
 }
 
@@ -125,7 +125,7 @@ export interface PlotFiltersOptions extends GridOptions {
  *     await plotFilters(kernel).save('filters.png');
  *
  * @param kernel [height, width, channels, filters], or [inputs, units] with `inputShape`
- * @throws ArgumentError, ShapeError for what is none
+ * @throws ArgumentError, ShapeError for anything else
  */
 export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions = {}): Plot {
   const options = readOptions('plotFilters', rawOptions, { ...gridOptions, inputShape: true, ownScale: true });

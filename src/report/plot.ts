@@ -9,7 +9,7 @@ import { type Figure, figure as figureSchema } from './figures/schema.ts';
 import { firstIssue } from './issue.ts';
 import { toFileError } from './run-folder.ts';
 
-/** What can be saved to a file, by the ending of its name. */
+/** Formats by the ending of the file name. */
 export type FileWriters = Readonly<Record<string, () => Promise<string | Uint8Array>>>;
 
 /**
@@ -53,12 +53,12 @@ function checkNoFolder(subject: string, path: string): void {
  *     await createReport({ title: 'Mine', sections: [section('Curves', plotHistory(history))] }).save('report.html');
  */
 export class Plot {
-  /** What is drawn, as plain data. */
+  /** The content as plain data. */
   readonly figures: readonly Figure[];
   /** Words below it in a report. */
   readonly caption: string | undefined;
 
-  /** @param subject what made it, for messages. @throws ArgumentError for what is no figure */
+  /** @param subject name of the function that created it, for messages. @throws ArgumentError for an invalid figure */
   constructor(subject: string, figures: readonly Figure[], caption?: string) {
     checkText('Plot: what made it', subject);
     if (!Array.isArray(figures) || figures.length === 0) {
@@ -75,14 +75,14 @@ export class Plot {
     this.caption = caption;
   }
 
-  /** What a report takes. */
+  /** The figure as a block of a report. */
   get blocks(): BlockInput[] {
     const { figures, caption } = this;
     const last = figures.length - 1;
     return figures.map((figure, i) => ({ type: 'figure', figure, ...(i === last && caption ? { caption } : {}) }));
   }
 
-  /** The drawing as SVG, on white paper. The same figures give the same text. @throws MissingPackageError */
+  /** Returns the plot as SVG on a white background. The same figure gives the same text. @throws MissingPackageError */
   async svg(...surplus: never[]): Promise<string> {
     checkSurplus('Plot.svg', surplus);
     const { drawFigure } = await import('./draw.ts');

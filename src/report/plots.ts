@@ -17,11 +17,11 @@ import type { Figure, FigureOf, ModelLayer } from './figures/schema.ts';
 import { type DrawnModel, modelLayers } from './model-layers.ts';
 import { Plot } from './plot.ts';
 
-// Drawings of a program's own: each function takes what the library returned, and gives a `Plot`.
+// Plots for users' programs: each function takes a result of the library and returns a `Plot`.
 
-/** What all drawings have. */
+/** Options of all plots. */
 export interface PlotOptions {
-  /** Title of the drawing. Default: what it shows. */
+  /** Title of the plot. Default: a description of its content. */
   title?: string;
   /** A line below the title, or several. */
   subtitle?: string | readonly string[];
@@ -37,7 +37,7 @@ export function readOptions<T extends object>(subject: string, options: T, names
   return tryRead(subject, () => ({ ...checked }));
 }
 
-/** A text or a list of them as a list; empty where there is none. @throws ArgumentError for anything else */
+/** Returns a text or a list of texts as a list; empty for undefined. @throws ArgumentError for anything else */
 export function textsOf(subject: string, given: string | readonly string[] | undefined): unknown[] {
   const texts = given === undefined ? [] : typeof given === 'string' ? [given] : readList(subject, given);
   if (texts) return texts;
@@ -58,7 +58,7 @@ export function headingOf(subject: string, options: PlotOptions, title: string, 
   };
 }
 
-/** What `fit` returns, as far as it is drawn: epochs, and those of each replica; its epochs alone; or what `context.train` of an experiment returns. */
+/** The result of `fit`, or its epochs only, or the result of an experiment's `context.train`. */
 export type PlottedHistory =
   | {
       /** The epochs; of several replicas, the means over them. */
@@ -85,7 +85,7 @@ type EpochFigures = {
 export interface PlotHistoryOptions extends PlotOptions {
   /** Which figures, each a drawing with those of validation; default the loss and all metrics. */
   measures?: readonly string[];
-  /** Of several replicas: `mean` (default), with a band of one standard deviation, or `each` in a color of its own. */
+  /** With several replicas: `mean` (default), with a band of one standard deviation, or `each`, in different colors. */
   show?: 'mean' | 'each';
 }
 
@@ -107,7 +107,7 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
     throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${formatValue(how)}`);
   }
   const { replicas, runs } = epochsOf(history);
-  // Of all epochs: where a loss is no number at first, a history that was read from JSON has null.
+  // From all epochs: if a loss is not finite in the first one, a history that was read from JSON has null there.
   const entries = replicas.flatMap((epochs) => epochs.flatMap((logs) => Object.entries(logs)));
   const numbers = entries.flatMap(([name, value]) => (typeof value === 'number' ? [name] : []));
   const all = unique(numbers).filter((name) => !NOT_MEASURES.includes(name));
@@ -146,7 +146,7 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
   return new Plot('plotHistory', figures, caption);
 }
 
-/** The epochs of each replica, and what each is called. @throws ArgumentError where there is none */
+/** Returns the epochs and the name of each replica. @throws ArgumentError if there are none */
 function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: string[] } {
   const { replicas, seeds } = tryRead('plotHistory', () => {
     const given = (Array.isArray(history) ? { epochs: history } : Object(history)) as Record<string, unknown>;
@@ -176,11 +176,11 @@ function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: 
 
 /** Options of `plotCurves`. */
 export interface PlotCurvesOptions extends PlotOptions {
-  /** What the values are of, such as steps; default 1, 2, 3, ... */
+  /** The x of each value, such as steps; default: 1, 2, 3, ... */
   x?: ArrayLike<number>;
-  /** What x is. Default `step`. */
+  /** Label of the x axis. Default: `step`. */
   xLabel?: string;
-  /** What the values are. Default `value`. */
+  /** Label of the values. Default: `value`. */
   yLabel?: string;
   /** Whether x has a logarithmic axis. Default false. */
   xLog?: boolean;
@@ -189,7 +189,7 @@ export interface PlotCurvesOptions extends PlotOptions {
 }
 
 /**
- * Curves of any numbers, such as the losses of a loop of one's own: a line a name.
+ * Plots curves of any numbers, such as the losses of your own training loop: one line for each name.
  *
  *     await plotCurves({ training: losses, validation: valLosses }, { xLabel: 'step', yLabel: 'loss' }).save('loss.svg');
  *
@@ -248,8 +248,8 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
  *
  *     await plotConfusionMatrix(await confusionMatrix(model, test), { classes }).save('confusion.svg');
  *
- * @param matrix what `confusionMatrix` returned, or its counts: `counts[true class][predicted class]`
- * @throws ArgumentError unless it is a square of counts; ShapeError where there are more or fewer names than classes
+ * @param matrix the result of `confusionMatrix`, or its counts: `counts[true class][predicted class]`
+ * @throws ArgumentError unless it is a square matrix of counts; ShapeError if the number of names is not the number of classes
  */
 export function plotConfusionMatrix(
   matrix:
@@ -295,9 +295,9 @@ export function plotConfusionMatrix(
 
 /** Options of `plotBars`. */
 export interface PlotBarsOptions extends PlotOptions {
-  /** What the categories are. Default `category`. */
+  /** Label of the categories. Default: `category`. */
   xLabel?: string;
-  /** What the numbers are. Default `value`. */
+  /** Label of the numbers. Default: `value`. */
   yLabel?: string;
   /** Whether the bars lie, a line each: for many with long names. */
   horizontal?: boolean;
@@ -312,7 +312,7 @@ export type BarValues = Readonly<Record<string, number>> | Readonly<Record<strin
  *     await plotBars({ relu: 0.97, tanh: 0.96 }, { yLabel: 'accuracy' }).save('bars.png');
  *     await plotBars({ training: { relu: 0.99, tanh: 0.98 }, test: { relu: 0.97, tanh: 0.96 } }).save('bars.png');
  *
- * @throws ArgumentError for what is neither, or empty
+ * @throws ArgumentError for anything else, and if it is empty
  */
 export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): Plot {
   const options = readOptions('plotBars', rawOptions, { ...plotOptions, xLabel: true, yLabel: true, horizontal: true });
@@ -342,13 +342,13 @@ export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): P
 export interface PlotHistogramOptions extends PlotOptions {
   /** Intervals of equal width; default 40. */
   bins?: number;
-  /** What the values are. Default `value`. */
+  /** Label of the values. Default: `value`. */
   xLabel?: string;
 }
 
 /**
- * How many values lie in each interval, such as those of weights. What is not finite is left out.
- * @throws ArgumentError where no value is finite
+ * Plots how many values, such as weights, are in each interval. Values that are not finite are not counted.
+ * @throws ArgumentError if no value is finite
  */
 export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogramOptions = {}): Plot {
   const options = readOptions('plotHistogram', rawOptions, { ...plotOptions, bins: true, xLabel: true });
@@ -364,7 +364,7 @@ export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogr
   return new Plot('plotHistogram', [figure], caption);
 }
 
-/** What is drawn of a model: `Sequential` and `Model` have it, built or not, and so has the `model` of a training of an experiment. */
+/** A model to draw: a `Sequential` or `Model`, built or not, or the `model` of an experiment's training. */
 export type PlottedModel =
   | ({
       /** Name of the model. */
@@ -383,11 +383,11 @@ interface DescribedModel {
 }
 
 /**
- * The layers of a model, with their shapes and parameters, and what feeds what: Keras's `plot_model`.
+ * Draws the layers of a model, their shapes, parameters and connections, as Keras's `plot_model`.
  *
  *     await plotModel(model).save('model.svg');
  *
- * @throws ArgumentError for what is no model
+ * @throws ArgumentError if it is not a model
  */
 export function plotModel(model: PlottedModel, rawOptions: PlotOptions = {}): Plot {
   const options = readOptions('plotModel', rawOptions, plotOptions);

@@ -54,7 +54,7 @@ export const hasReport = (folder: string): boolean => existsSync(join(folder, 'r
 
 const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
-/** The content with its defaults, and figures of one name each with one of its own. @throws ArgumentError where it is not what a report takes */
+/** Returns the content with defaults, and gives figures of equal names unique ones. @throws ArgumentError for invalid content */
 export function checkReport(content: ReportContent): Report {
   // As it will be read back: NaN and Infinity become null, and nothing but plain data is left.
   const { success, data, error } = reportContent.safeParse(JSON.parse(JSON.stringify(content)));
@@ -67,7 +67,7 @@ export function checkReport(content: ReportContent): Report {
  * folder of a search that has no report yet, its `search.json`.
  * @param path the folder, or one of the files
  * @returns with the report a note to print where `run.json` could not be read: what `report.json` says may be older
- * @throws FileError when there is none; DataError when it is cut short, from another program or another version
+ * @throws FileError if there is none; DataError if it is cut short, from another program or another version
  */
 export function readReport(path: string): { folder: string; report: Report; note?: string } {
   if (!existsSync(path)) {
@@ -134,7 +134,7 @@ export function writeRunRecord(folder: string, record: RunRecord): void {
   writeRunFile(join(folder, 'run.json'), toChecksummedJson(record, 1));
 }
 
-/** What a file holds, and whether it is as it was written. */
+/** The content of a file, and whether its checksum matches. */
 interface Parsed {
   value: unknown;
   isIntact: boolean;

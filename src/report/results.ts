@@ -6,16 +6,16 @@ import { comparisonRow, provenance } from './content.ts';
 import { adapterText, duration, seedsText } from './format.ts';
 import { type ExperimentRecord, experimentId, type RunRecord } from './run-record.ts';
 
-/** What is kept of a row to tell its result: a file each in `docs/results/`, of which `docs/RESULTS.md` is made. */
+/** The saved result of an experiment: a file in `docs/results/`, from which `docs/RESULTS.md` is made. */
 export const experimentResult = z.object({
   kind: z.literal('tilegrad-result'),
   schemaVersion: z.literal(1),
   id: experimentId,
   title: z.string(),
   scale: z.enum(['full', 'short', 'smoke']),
-  /** What was cut or changed against the original; empty when nothing was. */
+  /** Differences from the original, in words; empty if there are none. */
   reduced: z.array(z.string()),
-  /** Its comparisons; a caption stands before the label. */
+  /** Its comparisons; the label begins with the caption, if there is one. */
   figures: z.array(comparisonRow).min(1),
   seeds: z.array(z.number()),
   seconds: z.number(),
@@ -56,7 +56,7 @@ const item = (text: string) => `- ${toPrintableLine(text)}`;
 const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
 const adapterName = ({ name, isSoftware }: ExperimentResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
 
-/** `docs/RESULTS.md`: every row with its published figures and ours. The same results give the same text. */
+/** Returns the text of `docs/RESULTS.md`: every experiment with its published results and ours. The same results give the same text. */
 export function resultsDocument(given: readonly ExperimentResult[]): string {
   const results = [...given].sort((a, b) => letters(a.id).localeCompare(letters(b.id)) || number(a.id) - number(b.id));
   const courseworks = unique(results.map(({ id }) => letters(id)));
@@ -102,7 +102,7 @@ function courseworkParts(coursework: string, results: readonly ExperimentResult[
   ];
 }
 
-/** Why figures are what they are, a line a reason; one that is off without a reason is told so. */
+/** Returns the reasons for differences, one line each; a difference without a reason is listed as such. */
 function reasonsOf(
   { id, figures, scale, reduced }: ExperimentResult,
   which: (figure: ExperimentResult['figures'][number]) => boolean,

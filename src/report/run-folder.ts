@@ -14,14 +14,14 @@ const reasons: Record<string, string> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
-/** A FileError that says why the system refused, in words. */
+/** Returns a FileError with the system's reason in words. */
 export function toFileError(
   action: string,
   path: string,
   cause: unknown,
   advice = 'Choose another folder with --out.',
 ): FileError {
-  if (cause instanceof FileError) return cause; // says why already
+  if (cause instanceof FileError) return cause; // has the reason already
   const code = (cause as NodeJS.ErrnoException).code ?? '';
   return new FileError(`${action} ${path}: ${reasons[code] || code || cause}. ${advice}`, {
     cause,
@@ -29,8 +29,9 @@ export function toFileError(
 }
 
 /**
- * Throws a FileError unless `folder` can be created or written. Creates nothing: it looks at the nearest part of the
- * path that exists, so that a wrong `--out` is told before minutes of training and leaves no trace.
+ * Checks that `folder` can be created or written. It creates nothing: it checks the nearest existing folder of the path, so that a
+ * wrong `--out` is reported before minutes of training.
+ * @throws FileError
  */
 export function checkWritable(folder: string): void {
   let existing = resolve(folder);
@@ -47,7 +48,7 @@ export function checkWritable(folder: string): void {
   }
 }
 
-/** Local time as `20261120-093005`: sorts by name, and is legal on every file system. */
+/** Returns local time as `20261120-093005`, which sorts by name and is valid on every file system. */
 export function timeStamp(time: Date): string {
   const padTwo = (value: number) => String(value).padStart(2, '0');
   const date = `${time.getFullYear()}${padTwo(time.getMonth() + 1)}${padTwo(time.getDate())}`;
@@ -55,8 +56,8 @@ export function timeStamp(time: Date): string {
 }
 
 /**
- * Creates `<out>/<time>-<id>` and returns its path. A name that is taken gets `-2`, `-3`, ...; mkdir itself decides,
- * so two processes that start in the same second never share a folder.
+ * Creates `<out>/<time>-<id>` and returns its path. If the folder exists, `-2`, `-3`, ... is appended. Only mkdir decides, so two
+ * processes that start in the same second never share a folder.
  */
 export function createRunFolder(out: string, id: string, time: Date): string {
   try {
@@ -75,7 +76,7 @@ export function createRunFolder(out: string, id: string, time: Date): string {
   }
 }
 
-/** See `writeFileAtomic`. @throws FileError */
+/** Writes a file as `writeFileAtomic` does. @throws FileError with the reason in words */
 export function writeRunFile(path: string, content: string | Uint8Array): void {
   try {
     writeFileAtomic(path, content);
@@ -84,7 +85,7 @@ export function writeRunFile(path: string, content: string | Uint8Array): void {
   }
 }
 
-/** Writes files of a folder, and the folders in between, all or none: see `writeFilesAtomic`. @throws FileError */
+/** Writes files of a folder, all or none, and creates their folders: see `writeFilesAtomic`. @throws FileError with the reason in words */
 export function writeRunFiles(
   folder: string,
   files: readonly (readonly [name: string, content: string | Uint8Array])[],

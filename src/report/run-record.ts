@@ -9,13 +9,13 @@ const scale = z.enum(['full', 'short', 'smoke']);
 const natural = z.number().int().nonnegative();
 const finding = z.enum(['ok', 'wrong', 'unknown']);
 
-/** Files are named after it. Those that come with tilegrad are such as A1; of others, letters, digits and hyphens. */
+/** Id of an experiment, part of file names: such as A1, or letters, digits and hyphens for a user's experiment. */
 export const experimentId = z
   .string()
   .max(40)
   .regex(/^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$/, 'the id of an experiment, such as A1 or my-mlp');
 
-/** What the command line asked for: what a run must be asked again to go on with. */
+/** The options of a run; `--resume` requires the same ones. */
 const request = z.object({
   id: z.string(),
   scale,
@@ -29,41 +29,41 @@ const request = z.object({
   short: z.string().optional(),
   /** The folder given as `--data`. */
   data: z.string().optional(),
-  /** The file of an experiment of one's own, whole. */
+  /** The absolute path of a user's experiment. */
   file: z.string().optional(),
 });
 
-/** One row of EXPERIMENTS.md as this run had it. */
+/** An experiment in this run. */
 const experimentRecord = z.object({
   id: experimentId,
   title: z.string(),
   question: z.array(z.string()),
   status: z.enum(['waiting', 'running', 'finished', 'interrupted', 'failed']),
   error: error.optional(),
-  /** What was cut or changed against the published settings; empty when nothing was. */
+  /** Differences from the published settings, in words; empty if there are none. */
   reduced: z.array(z.string()),
   settings: z.record(z.string(), z.unknown()),
   seeds: z.array(natural),
   datasets: z.array(z.string()),
-  /** What its trainings and other parts took, whenever they were done. */
+  /** Seconds of its trainings and other computations, in all sessions. */
   seconds: z.number(),
-  /** The report, once it is finished. */
+  /** The sections of the report; empty until it is finished. */
   sections: z.array(section),
 });
 
 const trainingEntry = training.omit({ measured: true }).extend({
-  /** The row that needed it first. */
+  /** Id of the experiment that needed it first. */
   row: z.string(),
   status,
-  /** Whether it was taken over from a run that was interrupted, or from another row. */
+  /** Whether it comes from an earlier session or from another experiment. */
   kept: z.boolean(),
 });
 
 const searchEntry = z.object({
-  /** The row that needed it first. */
+  /** Id of the experiment that needed it first. */
   row: z.string(),
   status,
-  /** As of a training. */
+  /** Whether it comes from an earlier session or from another experiment. */
   kept: z.boolean(),
   record: searchRecord,
 });
@@ -73,16 +73,16 @@ const fields = z.object({
   schemaVersion: z.literal(2),
   id: z.string(),
   title: z.string(),
-  /** Of a coursework; of one row it is the row's own. */
+  /** The question of the coursework or the experiment. */
   question: z.array(z.string()),
   status,
   error: error.optional(),
   /** The process of the last session. */
   process: z.object({ pid: natural, host: z.string() }).optional(),
   request,
-  /** Of an experiment of one's own: a hash of its file and of the files that it imports by a relative path. */
+  /** Only for a user's experiment: a hash of its file and of the files that it imports by relative paths. */
   code: z.string().optional(),
-  /** What does the same again. */
+  /** The command that repeats the run. */
   command: z.string(),
   data: z.record(
     z.string(),
@@ -92,18 +92,18 @@ const fields = z.object({
       description: z.string(),
       trainImages: natural,
       testImages: natural,
-      /** Of every image and label. */
+      /** A hash of every image and label. */
       fingerprint: z.string(),
     }),
   ),
-  /** Files of published weights that rows begin with. */
+  /** Files of published weights that experiments start with. */
   weights: z.array(z.object({ name: z.string(), path: z.string(), sha256: z.string() })).optional(),
   adapter: provenance.shape.adapter.extend({
     architecture: z.string(),
     features: z.array(z.string()),
     limits: z.record(z.string(), z.number()),
   }),
-  /** What was found about the adapter when it was opened (see src/gpu/probe.ts); older runs have none. */
+  /** Results of the adapter's probe (see src/gpu/probe.ts); older runs have none. */
   probe: z
     .object({
       lanes: finding.or(z.literal('unused')),
@@ -118,37 +118,37 @@ const fields = z.object({
     .optional(),
   /** Which kernels ran: the same seed, adapter and `choicesHash` give the same bits. */
   tuning: z.object({
-    /** Choices of kernels that were taken from the tuner's cache; all others are by rule. */
+    /** Number of kernels from the tuner's cache; all others are selected by rule. */
     measured: natural,
-    /** Of those: whether they are the same ones. */
+    /** A hash of the kernels from the cache. */
     measuredHash: z.string().optional(),
-    /** The cache file, where there was one of use. */
+    /** Path of the cache file, if it was used. */
     file: z.string().nullable(),
-    /** Every choice made, in all sessions: the variant by operator and sizes. */
+    /** The selected kernels of all sessions: the variant by operator and sizes. */
     choices: z.record(z.string(), z.string()).optional(),
-    /** A hash of them. */
+    /** A hash of `choices`. */
     choicesHash: z.string(),
   }),
   versions: z.object({ tilegrad: z.string(), node: z.string(), webgpu: z.string(), platform: z.string() }),
   rows: z.array(experimentRecord).min(1),
-  /** What a coursework says of all its rows together. */
+  /** The summary of a coursework. */
   summary: z.array(block).optional(),
   trainings: z.array(trainingEntry),
-  /** Searches over hyperparameters, with all trials that have ended; left out where there is none. */
+  /** Hyperparameter searches with all finished trials; missing if there are none. */
   searches: z.array(searchEntry).optional(),
-  /** All sessions together, if it was interrupted and went on. */
+  /** Times of all sessions together, if the run was resumed. */
   timings: z.object({ startedAt: z.string(), finishedAt: z.string().nullable(), totalSeconds: z.number() }),
-  /** What the device did since it was opened. */
+  /** The device's counters of the last session. */
   counters: z.record(z.string(), z.number()),
 });
 
-/** What `run.json` holds. `schemaVersion` grows whenever a field changes its meaning or goes away. */
+/** The content of `run.json`. `schemaVersion` is increased when a field changes its meaning or is removed. */
 export const runRecord = fields.refine(
   ({ data, rows }) => rows.every(({ datasets }) => datasets.every((name) => Object.hasOwn(data, name))),
-  { message: 'has no entry for a data set that a row names', path: ['data'] },
+  { message: 'has no entry for a data set of an experiment', path: ['data'] },
 );
 
-/** As a program writes it: what has a default in a report may be left out. */
+/** The record as programs write it: fields with defaults may be missing. */
 export type RunRecord = z.input<typeof runRecord>;
 export type ExperimentRecord = RunRecord['rows'][number];
 export type RunRequest = RunRecord['request'];

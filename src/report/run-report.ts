@@ -6,7 +6,7 @@ import type { ExperimentRecord, RunRecord } from './run-record.ts';
 import { searchBlocks } from './search.ts';
 import { divergenceText } from './training.ts';
 
-/** What a report says about `tilegrad run`, one row or a whole coursework: made of `run.json` alone. */
+/** Creates the report of a run, of one experiment or a whole coursework, from `run.json` only. */
 export function reportOf(record: RunRecord): ReportContent {
   const { rows } = record;
   const [only] = rows;
@@ -28,7 +28,7 @@ export function reportOf(record: RunRecord): ReportContent {
   };
 }
 
-/** The report of a row that is finished; else what there is: its error, the curves of its trainings, and what its searches found. */
+/** Returns the report of an experiment; if it is not finished: its error, the curves of its trainings, and the results of its searches. */
 function sectionsOf(record: RunRecord, row: ExperimentRecord): Section[] {
   if (row.status === 'finished') return row.sections;
   const own = record.trainings.filter((one) => one.row === row.id);
@@ -55,7 +55,7 @@ function sectionsOf(record: RunRecord, row: ExperimentRecord): Section[] {
   ];
 }
 
-/** A row of a coursework as one section; the names of its figures begin with its id. */
+/** Returns an experiment of a coursework as one section; the names of its figures begin with its id. */
 function rowSection(record: RunRecord, row: ExperimentRecord): Section {
   const own = row.reduced.filter((note) => !shared(record.rows).includes(note));
   const parts = sectionsOf(record, row).flatMap(({ title, blocks }) => [
@@ -73,7 +73,7 @@ function rowSection(record: RunRecord, row: ExperimentRecord): Section {
 /** The row that a section of a coursework's report is of, by its title; undefined for the overview, and in the report of one row. */
 export const rowOf = (title: string): string | undefined => /^[A-Z]+\d+(?=: )/.exec(title)?.[0];
 
-/** A block as it is in the report of a coursework: the name of a figure begins with its row. */
+/** Returns a block for the report of a coursework: the name of a figure begins with the experiment's id. */
 export function prefixed(block: Block, row: string): Block;
 export function prefixed(block: BlockInput, row: string): BlockInput;
 export function prefixed(block: BlockInput, row: string): BlockInput {
@@ -81,7 +81,7 @@ export function prefixed(block: BlockInput, row: string): BlockInput {
   return { ...block, figure: { ...block.figure, name: figureName(row, block.figure.name) } };
 }
 
-/** Every note of what was reduced once, with the ids of its rows where it is not of all. */
+/** Returns every note about reductions once, with the ids of its experiments if it does not apply to all. */
 function reducedOf(rows: readonly ExperimentRecord[]): string[] {
   const ofAll = shared(rows);
   return unique(rows.flatMap(({ reduced }) => reduced)).map((note) =>
@@ -100,7 +100,7 @@ function idsText(rows: readonly ExperimentRecord[], isMeant: (row: ExperimentRec
   return stretches.map((ids) => (ids.length > 2 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', '))).join(', ');
 }
 
-/** What was reduced in every row. */
+/** Returns the notes that all experiments have. */
 const shared = (rows: readonly ExperimentRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
@@ -129,7 +129,7 @@ function overview(rows: readonly ExperimentRecord[], summary: readonly BlockInpu
   ];
 }
 
-/** What a row compares: its accuracies; of a row without any, all it has. */
+/** Returns the comparisons of an experiment: its accuracies, or all if it has no accuracies. */
 function comparedFigures(row: ExperimentRecord): ComparisonInput[] {
   const all = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
@@ -203,7 +203,7 @@ const settingsText = (settings: Record<string, unknown>): string =>
 export const settingName = (name: string): string =>
   name === 'replicas' ? 'models' : name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
-/** How kernels were chosen: the same seed and adapter give the same bits as long as the choices are the same. */
+/** Describes how kernels were selected: the same seed, adapter and kernels give the same bits. */
 function kernelsText({ measured, file, choicesHash }: RunRecord['tuning']): string {
   const how = measured > 0 ? `${measured} chosen by measurement (${file}), the others by rule` : 'chosen by rule';
   return `${how}; hash of all choices ${choicesHash}`;

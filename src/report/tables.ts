@@ -57,7 +57,7 @@ export function comparisonTable(title: string, rows: readonly ComparisonRow[]): 
 /** Decimals that a column's numbers are filled up to. */
 const FILLED_DECIMALS = 4;
 
-/** The cells of a table as a report shows them: numbers short enough to compare, those of a column alike. */
+/** Returns the cells of a table as a report shows them: short numbers, formatted alike within a column. */
 export function cellTexts(head: readonly string[], rows: readonly Cell[][]): string[][] {
   const columns = head.map((_, column) => columnTexts(rows.map((row) => row[column] ?? null)));
   return rows.map((_, row) => columns.map((texts) => texts[row]!));

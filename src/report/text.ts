@@ -11,7 +11,7 @@ import { cellTexts, comparisonTable, figureColumns, MAX_LINED_ROWS, table, WIDES
 const BARS = '▁▂▃▄▅▆▇█';
 const MAX_BARS = 40;
 
-/** A curve in one line of text, from its lowest value to its highest. What is not finite is a gap. */
+/** Returns a curve as one line of text, scaled from its lowest to its highest value. Values that are not finite are gaps. */
 export function sparkline(values: readonly (number | null)[]): string {
   const step = Math.max(1, Math.ceil(values.length / MAX_BARS));
   const shown = values.filter((_, i) => i % step === 0 || i === values.length - 1);
@@ -49,7 +49,7 @@ function curvesText(figure: FigureOf<'curves'>): string {
   return [toPrintableLine(`${figure.y.label} over ${figure.x.label}${mean}`), ...lines].join('\n');
 }
 
-/** The text of a block; empty for what only a picture can show. */
+/** Returns the text of a block; empty if only a picture can show it. */
 function blockText(block: Block, id: string): string {
   switch (block.type) {
     case 'text':
@@ -97,7 +97,7 @@ function hasText(blocks: readonly Block[], texts: readonly string[], from: numbe
   return texts.slice(from, next < 0 ? undefined : next).some((text) => text !== '');
 }
 
-/** The figures of a report for a terminal: curves as sparklines, tables, what was cut. */
+/** Returns the results of a report for a terminal: curves as sparklines, tables, and what was cut. */
 export function resultsText(report: Report): string {
   const blocks = report.sections.flatMap(({ title, blocks }) => {
     const texts = blocks.map((block) => blockText(block, rowOf(title) ?? report.id));

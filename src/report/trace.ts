@@ -67,7 +67,7 @@ export interface TraceEvent {
 /**
  * The profile as a file for chrome://tracing or ui.perfetto.dev: the dispatches of a step one after another on a GPU track.
  * Their times are medians, so that gaps between them do not show.
- * @param profile what `profileStep` or `profileProgram` returned
+ * @param profile the result of `profileStep` or `profileProgram`
  * @returns plain data, to be written as JSON
  * @throws ArgumentError for anything else
  */

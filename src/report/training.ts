@@ -4,7 +4,7 @@ import { modelFigure } from './figures/schema.ts';
 /** A figure of training. JSON has no NaN or Infinity: a loss that diverged is `null`. */
 const figure = z.number().nullable();
 
-/** What `fit` says of an epoch. */
+/** Logs of an epoch. */
 const epochLogs = z
   .object({
     /** From 1. */
@@ -12,7 +12,7 @@ const epochLogs = z
   })
   .catchall(figure);
 
-/** What is kept of a training, and drawn in reports. Lists with an entry a model are in the order of `seeds`. */
+/** The record of a training, for reports. Lists with one entry for each model are in the order of `seeds`. */
 export const training = z.object({
   /** Name of the training. */
   name: z.string(),
@@ -26,19 +26,19 @@ export const training = z.object({
   optimizer: z.string(),
   /** The loss with its settings, in words. */
   loss: z.string(),
-  /** Of each model, the epochs it has done. */
+  /** For each model, its finished epochs. */
   histories: z.array(z.array(epochLogs)),
-  /** Figures on the test data after the last epoch, of each model that got there; empty where there is none. */
+  /** Metrics on the test data after the last epoch, for each model; empty if there are none. */
   evaluations: z.array(z.record(z.string(), figure)),
-  /** Seeds of the models that ended with a loss that is not a finite number; left out where there is none. */
+  /** Seeds of the models whose final loss is not a finite number; missing if there are none. */
   diverged: z.array(z.number().int().nonnegative()).optional(),
-  /** What the row wanted of each model. */
+  /** The value of `measure` for each model. */
   measured: z.array(z.unknown()),
-  /** What was trained: its layers as they are drawn, and its summary. */
+  /** The model: its layers for drawing, and its summary. */
   model: modelFigure.pick({ inputShape: true, layers: true }).extend({
     /** Name of the model. */
     title: z.string(),
-    /** What `model.summary()` returns. */
+    /** The result of `model.summary()`. */
     summary: z.string(),
     /** Values in all weights of one model. */
     parameters: z.number().int(),
@@ -52,7 +52,7 @@ export const training = z.object({
     /** Measuring on the test data. */
     evaluateSeconds: z.number(),
   }),
-  /** The worker that trained them and its adapter; left out where the run's own process did. */
+  /** The worker that trained them and its adapter; missing if the run's own process did. */
   worker: z.string().optional(),
 });
 
@@ -72,7 +72,7 @@ export function divergedSeeds({
   });
 }
 
-/** What is said of a training with models whose loss is not a finite number at its end; null for one without. */
+/** Returns a warning for a training with models whose final loss is not a finite number; null for one without. */
 export function divergenceText({
   name,
   seeds,
@@ -83,9 +83,9 @@ export function divergenceText({
   return `training ${name}: the loss of ${who} is not a finite number at the end, so what is measured of it means nothing; try a lower learning rate`;
 }
 
-/** A training with what the row measured of each model. */
+/** A training with the values that the experiment measured for each model. */
 export interface Training<M = unknown> extends Omit<Stored, 'measured'> {
-  /** What `measure` returned for each model. */
+  /** The value of `measure` for each model. */
   measured: M[];
 }
 

@@ -11,7 +11,7 @@ const returnedModels = new WeakSet<Model>();
 
 /**
  * The model that a builder makes.
- * @throws ArgumentError for what is no model, is not compiled, or was built on a device or returned before; what the builder throws
+ * @throws ArgumentError if the result is not a model, not compiled, built already or returned before; errors of the builder
  */
 export function callBuilder(buildModel: BuildModel, hp: HyperParameters): Model {
   const model = buildModel(hp) as unknown;
@@ -32,6 +32,6 @@ export function callBuilder(buildModel: BuildModel, hp: HyperParameters): Model 
     );
   }
   returnedModels.add(model);
-  model.training; // throws where it is not compiled
+  model.training; // throws if it is not compiled
   return model;
 }

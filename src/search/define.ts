@@ -3,7 +3,7 @@ import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 import { checkValue } from './space.ts';
 
-/** What a number is drawn from: `log` gives every order of magnitude the same chance. */
+/** Distribution of a drawn number: `log` gives every order of magnitude the same probability. */
 export type Sampling = 'linear' | 'log';
 
 /** Options of `HyperParameters.int`. */
@@ -36,7 +36,7 @@ export interface FloatOptions {
 
 /** Options of `HyperParameters.choice`. */
 export interface ChoiceOptions<T> {
-  /** Whether neighbors in the list are alike, which searchers that learn can use. Default true for numbers, else false. */
+  /** Whether neighbors in the list have similar effects, which learning searchers can use. Default: true for numbers, else false. */
   ordered?: boolean;
   /** Default the first value. */
   default?: T;
@@ -50,7 +50,7 @@ export interface BooleanOptions {
 
 type Conditions = Hyperparameter['conditions'];
 const RANGE = { min: true, max: true, step: true, sampling: true, default: true } as const;
-/** What other libraries call the options of a range. */
+/** Names of a range's options in other libraries, for hints. */
 const RANGE_HINTS = Object.fromEntries(
   Object.entries({ min: ['minValue', 'min_value', 'low'], max: ['maxValue', 'max_value', 'high'] }).flatMap(
     ([option, names]) => names.map((name) => [name, `it is ${option} here`] as const),
@@ -58,7 +58,7 @@ const RANGE_HINTS = Object.fromEntries(
 );
 const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
 
-/** What names of a searcher's own values begin with. */
+/** Prefix of the names of a searcher's own values. */
 export const TUNER_PREFIX = 'tuner/';
 
 /** @throws ArgumentError for a name that is empty, that the searchers use themselves, or that every object has: values are an object's */
@@ -136,12 +136,12 @@ export function defineBoolean(name: string, options: BooleanOptions, conditions:
   return { kind: 'boolean', name, conditions, default: checkFlag(what, 'default', options.default ?? false) };
 }
 
-/** @throws ArgumentError for what is neither a finite number nor text, true or false */
+/** @throws ArgumentError unless the value is a finite number, text, true or false */
 export function defineFixed(name: string, value: HyperparameterValue, conditions: Conditions): Hyperparameter {
   return { kind: 'fixed', name, conditions, value: checkPlain(`hp.fixed(${formatValue(name)})`, value) };
 }
 
-/** @throws ArgumentError for what is neither a finite number nor text, true or false: JSON would lose it */
+/** @throws ArgumentError unless the value is a finite number, text, true or false: JSON cannot hold others */
 export function checkPlain(subject: string, value: unknown): HyperparameterValue {
   if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as never;
   throw new ArgumentError(

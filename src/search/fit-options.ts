@@ -15,9 +15,9 @@ export interface TrialInfo {
   values: HyperparameterValues;
 }
 
-/** Options of each trial's `fit`: those of `model.fit`, but for what the search decides itself. */
+/** Options of each trial's `fit`: those of `model.fit`, except those that the search sets. */
 export interface SearchFitOptions extends Omit<FitOptions, 'callbacks' | 'seed' | 'replicas' | 'initialEpoch'> {
-  /** Makes the callbacks of a trial, such as `() => [new EarlyStopping({ patience: 2 })]`: they remember things, so that each trial needs its own. */
+  /** Returns new callbacks for a trial, such as `() => [new EarlyStopping({ patience: 2 })]`. They have state, so each trial needs its own. */
   callbacks?: (trial: TrialInfo) => readonly Callback[];
 }
 
@@ -27,7 +27,7 @@ const DECIDED: Readonly<Record<string, string>> = {
   initialEpoch: 'the searcher decides it',
 };
 
-/** @throws ArgumentError. `fit` itself checks what depends on the data, as the first trial begins */
+/** @throws ArgumentError for invalid options. `fit` checks those that depend on the data when the first trial begins */
 export function checkFitOptions(who: string, options: SearchFitOptions): void {
   const names = {
     ...{ epochs: true, batchSize: true, validationData: true, validationSplit: true, classWeight: true },
@@ -65,7 +65,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
   checkFunction(`${who}: search: callbacks`, callbacks);
 }
 
-/** Of what would fail every trial, or every one but the first. @throws ArgumentError */
+/** @throws ArgumentError for data with which every trial, or every one but the first, would fail */
 export function checkTrialData(subject: string, data: unknown): void {
   if (typeof data === 'function' || isSource(data, subject)) return;
   checkCombinedData(subject, data);
@@ -79,7 +79,7 @@ export function checkTrialData(subject: string, data: unknown): void {
   );
 }
 
-/** @throws ArgumentError for an objective that only validation reports, where there is none and no callback that might report it */
+/** @throws ArgumentError for a validation metric as objective without validation data or a callback that might report it */
 export function checkValidation(who: string, options: SearchFitOptions, objective: string): void {
   const { validationData, validationSplit, callbacks } = options;
   if (!/^val[A-Z]/.test(objective) || validationData !== undefined || validationSplit !== undefined || callbacks)
@@ -90,7 +90,7 @@ export function checkValidation(who: string, options: SearchFitOptions, objectiv
   );
 }
 
-/** Backups keep it. @throws ArgumentError for what JSON cannot tell */
+/** Checks a value that backups contain. @throws ArgumentError if JSON cannot hold it */
 function checkJson(subject: string, value: unknown): void {
   try {
     JSON.stringify(value);
@@ -104,7 +104,7 @@ function checkJson(subject: string, value: unknown): void {
   }
 }
 
-/** Those of a trial. @throws ArgumentError unless the function of the user makes a list of callbacks */
+/** Returns the callbacks of a trial. @throws ArgumentError unless the user's function returns a list of callbacks */
 export function makeCallbacks({ callbacks }: SearchFitOptions, trial: TrialInfo): readonly Callback[] {
   if (!callbacks) return [];
   const made = callbacks(trial);

@@ -26,31 +26,31 @@ import {
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues } from './record.ts';
 import { checkValue, describe, hasSameValues } from './space.ts';
 
-/** Names what Node's console shows of an object: `util.inspect.custom`, without the types of Node. */
+/** The method whose result Node's console shows: `util.inspect.custom`, without the types of Node. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
-/** Chooses a value for a hyperparameter, from those that the builder was given so far. */
+/** Chooses a value for a hyperparameter; `values` are those that the builder got so far. */
 export type Draw = (hyperparameter: Hyperparameter, values: HyperparameterValues) => HyperparameterValue;
 
 /** Options of `new HyperParameters`. */
 export interface HyperParametersOptions {
-  /** Values that are set already, by name: of hyperparameters that will be asked for, or the searcher's own (`tuner/...`). */
+  /** Preset values by name: of hyperparameters that the builder will request, or of the searcher (`tuner/...`). */
   values?: HyperparameterValues;
-  /** Chooses the others; default: each has its default. */
+  /** Chooses all other values; default: their defaults. */
   draw?: Draw;
 }
 
 type Condition = Hyperparameter['conditions'][number];
 
 /**
- * What a builder asks for hyperparameters, after KerasTuner's class of this name.
+ * The source of a builder's hyperparameters, modeled on KerasTuner's class of the same name.
  *
  *     const build = (hp) => {
  *       const units = hp.int('units', { min: 16, max: 128, step: 16 });
  *       const rate = hp.float('rate', { min: 1e-4, max: 1e-1, sampling: 'log' });
  *
- * Hyperparameters exist as soon as they are asked for, so a builder may ask for some only where others have certain values.
- * Asked for a name again, it gives the same value.
+ * A hyperparameter exists as soon as it is requested, so a builder may request some only if others have certain values.
+ * A second request for a name returns the same value.
  */
 export class HyperParameters {
   private readonly givenValues: Map<string, HyperparameterValue>;
@@ -106,14 +106,14 @@ export class HyperParameters {
     return this.ask(defineChoice(name, values, options, [...this.conditions])) as T;
   }
 
-  /** True or false. @throws ArgumentError for an impossible name, or where the name has another kind */
+  /** Returns true or false. @throws ArgumentError for an invalid name, or one of another kind */
   boolean(name: string, options: BooleanOptions = {}, ...surplus: never[]): boolean {
     checkSurplus('hp.boolean', surplus);
     checkName('hp.boolean', name);
     return this.ask(defineBoolean(name, options, [...this.conditions])) as boolean;
   }
 
-  /** A value that is kept with the others but not searched. @throws ArgumentError where the name has another kind or value */
+  /** Returns `value` and records it with the others, without searching it. @throws ArgumentError if the name has another kind or value */
   fixed<const T extends HyperparameterValue>(name: string, value: T, ...surplus: never[]): T {
     checkSurplus('hp.fixed', surplus);
     checkName('hp.fixed', name);
@@ -121,10 +121,10 @@ export class HyperParameters {
   }
 
   /**
-   * Hyperparameters that exist only where another one has one of some values. In KerasTuner the code of a scope runs in any
-   * case and its hyperparameters are None where the condition does not hold; here `body` is not called then.
-   * @returns what `body` returns, or undefined where the condition does not hold
-   * @throws ArgumentError unless the parent was asked for before and can have these values
+   * Requests hyperparameters that exist only if another one has one of some values. If the condition does not hold, `body` is not
+   * called; in KerasTuner the code of a scope always runs, and its hyperparameters are None then.
+   * @returns the result of `body`, or undefined if the condition does not hold
+   * @throws ArgumentError unless the parent was requested before and can have these values
    */
   conditionalScope<T>(
     parentName: string,
@@ -162,7 +162,7 @@ export class HyperParameters {
     }
   }
 
-  /** The value of a hyperparameter that was asked for, or that was set from the beginning. @throws ArgumentError for others */
+  /** Returns the value of a hyperparameter that was requested or preset. @throws ArgumentError for others */
   get(name: string, ...surplus: never[]): HyperparameterValue {
     checkSurplus('hp.get', surplus);
     const value = this.chosenValues.get(name) ?? this.givenValues.get(name);
@@ -170,30 +170,30 @@ export class HyperParameters {
     return value;
   }
 
-  /** All values by name: those asked for, in the order of asking, then those that were set and not asked for yet. A copy. */
+  /** A copy of all values by name: the requested ones in the order of the requests, then the preset ones that were not requested. */
   get values(): HyperparameterValues {
     const rest = [...this.givenValues].filter(([name]) => !this.chosenValues.has(name));
     return Object.fromEntries([...this.chosenValues, ...rest]);
   }
 
-  /** What was asked for, in the order of asking. */
+  /** The requested hyperparameters, in the order of the requests. */
   get asked(): readonly Hyperparameter[] {
     return [...this.definitions.values()];
   }
 
-  /** Names of values that were set and not asked for, those of the searcher left out. */
+  /** Names of preset values that were not requested, without those of the searcher. */
   get unasked(): string[] {
     return [...this.givenValues.keys()].filter(
       (name) => !this.chosenValues.has(name) && !name.startsWith(TUNER_PREFIX),
     );
   }
 
-  /** Of each conditional scope that was not entered, the conditions, from the outermost in. */
+  /** The conditions of each conditional scope that was not entered, from the outermost to the innermost. */
   get skippedScopes(): readonly (readonly Condition[])[] {
     return this.skipped;
   }
 
-  /** What `console.log` shows: the values by name. */
+  /** Returns what `console.log` shows: the values by name. */
   [INSPECT](): HyperparameterValues {
     return this.values;
   }

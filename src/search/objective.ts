@@ -8,7 +8,7 @@ const MAX = /accuracy|precision|recall|f1|auc|topk/i;
 const MIN = /loss|error|entropy/i;
 
 /**
- * What `objective` may be: the name of a figure of the epochs, or that with its direction.
+ * The value of the option `objective`: the name of a metric of the epochs, alone or with its direction.
  * @inline
  */
 export type ObjectiveOption = string | Objective;
@@ -17,7 +17,7 @@ export type ObjectiveOption = string | Objective;
  * The objective with its direction: that which was given, else by its name: more is better for accuracies and their like, less for
  * losses and errors. Keras's spelling, `val_accuracy`, is understood.
  * @param who begins the messages
- * @throws ArgumentError for what is no name, and for a name that says no direction
+ * @throws ArgumentError for an invalid name, and for a name that implies no direction
  */
 export function readObjective(who: string, objective: ObjectiveOption): Objective {
   if (typeof objective !== 'string' && (Array.isArray(objective) || typeof objective !== 'object' || !objective)) {
@@ -42,12 +42,12 @@ export function readObjective(who: string, objective: ObjectiveOption): Objectiv
   );
 }
 
-/** Whether `value` is a better score than `than`; anything is better than none. */
+/** Whether `value` is a better score than `than`; every score is better than null. */
 export function isBetter({ direction }: Objective, value: number, than: number | null): boolean {
   return than === null || (direction === 'max' ? value > than : value < than);
 }
 
-/** A figure of an epoch, in any spelling; null where the epoch lacks it or it is no finite number. */
+/** Returns a metric of an epoch, in any spelling of its name; null if it is missing or not a finite number. */
 export function figureOf(logs: Readonly<Record<string, number | null | undefined>>, figure: string): number | null {
   const name = findName(Object.keys(logs), figure);
   const value = name === undefined ? null : logs[name];

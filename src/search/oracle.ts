@@ -1,43 +1,43 @@
 import type { Hyperparameter, HyperparameterValue, HyperparameterValues, Objective, Trial } from './record.ts';
 
-/** A trial as it is proposed: its values are known once the builder was run with it. */
+/** A proposed trial: its values are complete after the builder has run with it. */
 export interface Proposal {
-  /** Values that are set already; what the builder asks for beyond them is drawn. */
+  /** Preset values; all others that the builder requests are drawn. */
   values: HyperparameterValues;
-  /** The epoch it trains to, counted from 1; left out, that of `search`. */
+  /** Its last epoch, counted from 1; default: that of `search`. */
   epochs?: number;
-  /** Epochs that are behind it; default 0. */
+  /** Number of epochs that were trained before; default: 0. */
   initialEpoch?: number;
-  /** The number of the trial whose best weights it begins with. */
+  /** The number of the trial whose best weights it starts with. */
   from?: number;
 }
 
-/** What a searcher goes by. */
+/** What a searcher's decisions depend on. */
 export interface SearchState {
   seed: number;
   objective: Objective;
-  /** Trials that ended, by number. */
+  /** Finished trials by number. */
   finished: ReadonlyMap<number, Trial>;
-  /** Values of every trial that was proposed, ended or not, by number: all numbers below the one asked about are there. */
+  /** Values of all proposed trials by number; it contains all numbers below the current one. */
   proposed: ReadonlyMap<number, HyperparameterValues>;
-  /** What each trial's builder asked for, in that order, by number. */
+  /** The hyperparameters that each trial's builder requested, in that order, by number. */
   asked: ReadonlyMap<number, readonly Hyperparameter[]>;
 }
 
 /**
- * Proposes trials. Everything it says depends on the trial's number, the seed, and the results of trials whose numbers it says
- * itself, never on which others happen to have ended: so that a search on many machines, or one that was killed, has the same trials.
+ * Proposes trials. Its answers depend only on the trial's number, the seed, and the results of trials that it names, never on which
+ * others happen to have finished. So a search on many machines, or one that was killed, has the same trials.
  */
 export interface Oracle {
   /**
-   * The trial of a number. @returns `'wait'` while results that it goes by are still to come; null where the search has no
-   * trial of that number, nor any later one
+   * Returns the trial of a number; `'wait'` while results that it depends on are missing; null if the search has no trial of that
+   * number or a later one.
    */
   propose(number: number, state: SearchState): Proposal | 'wait' | null;
   /**
-   * A value that the proposal does not hold, for what the builder asks.
-   * @param values what this trial's builder was given so far
-   * @param attempt counts from 0: more where the values came out as those of an earlier trial
+   * Draws the value of a hyperparameter that the proposal does not contain.
+   * @param values  the values that this trial's builder got so far
+   * @param attempt number of earlier attempts, whose values equaled those of an earlier trial
    */
   draw(
     hyperparameter: Hyperparameter,
@@ -46,8 +46,8 @@ export interface Oracle {
     values: HyperparameterValues,
     state: SearchState,
   ): HyperparameterValue;
-  /** Whether the trials depend on the order in which the builder asks, and on defaults; default false. */
+  /** Whether the trials depend on the order of the builder's requests and on defaults; default: false. */
   readonly isOrdered?: boolean;
-  /** How many draws a number gets before the search counts as exhausted, when all came out as earlier trials; default 1. */
+  /** Attempts for a number, all equal to earlier trials, after which the search counts as exhausted; default: 1. */
   readonly attempts?: number;
 }

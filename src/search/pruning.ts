@@ -7,7 +7,7 @@ import type { Objective, Trial } from './record.ts';
 export interface PruningOptions {
   /** Epochs that every trial trains, whatever comes of it. Default 0. */
   warmUpEpochs?: number;
-  /** Trials, the first ones and completed ones, before any is pruned. Default 5. */
+  /** Number of first trials, all completed, before any is pruned. Default: 5. */
   startupTrials?: number;
 }
 export type Pruning = Required<PruningOptions>;
@@ -45,7 +45,7 @@ export function medians(
   });
 }
 
-/** What a trial had in an epoch: the mean over its executions; null where one of them has no finite figure there. */
+/** Returns a trial's metric in an epoch: the mean over its executions; null if one of them has no finite value. */
 function meanAt({ histories }: Trial, epoch: number, name: string): number | null {
   const values = histories.map((epochs) => {
     const logs = epochs.find((one) => one.epoch === epoch);
@@ -62,6 +62,6 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Whether a trial is to be stopped whose best value so far is `best`, null for none that is finite. */
+/** Whether to stop a trial whose best value so far is `best`; null if none was finite. */
 export const isPruned = (objective: Objective, best: number | null, against: number | null): boolean =>
   against !== null && (best === null || isBetter(objective, against, best));

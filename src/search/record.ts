@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-// What is kept of a search, on disk and in reports: plain data, without any code of the engine.
+// The record of a search, on disk and in reports: plain data, without code of the engine.
 
 const value = z.union([z.number(), z.string(), z.boolean()]);
 
@@ -10,7 +10,7 @@ const value = z.union([z.number(), z.string(), z.boolean()]);
  */
 export type HyperparameterValue = z.infer<typeof value>;
 
-/** Under which other hyperparameter's values this one exists; all of a list must hold. */
+/** A condition on another hyperparameter's value; this one exists only if all of its conditions hold. */
 const condition = z.strictObject({
   /** The other hyperparameter. */
   name: z.string(),
@@ -19,7 +19,7 @@ const condition = z.strictObject({
 });
 
 const named = {
-  /** What the builder calls it. */
+  /** Its name in the builder. */
   name: z.string().min(1),
   /** Under which other hyperparameters' values it exists; all of the list must hold. */
   conditions: z.array(condition),
@@ -29,11 +29,11 @@ const range = {
   min: z.number(),
   /** Greatest value, included. */
   max: z.number(),
-  /** What a value is drawn from. */
+  /** The distribution of drawn values. */
   sampling: z.enum(['linear', 'log']),
 };
 
-/** A hyperparameter as the builder first asked for it. `step` of a log range is a factor, as KerasTuner has it. */
+/** A hyperparameter as the builder first requested it. `step` of a log range is a factor, as in KerasTuner. */
 export const hyperparameter = z.discriminatedUnion('kind', [
   z.strictObject({
     /** An integer. */
@@ -42,7 +42,7 @@ export const hyperparameter = z.discriminatedUnion('kind', [
     ...range,
     /** Distance between values, or the factor between them. */
     step: z.number(),
-    /** The value where nothing draws one. */
+    /** The value if none is drawn. */
     default: z.number(),
   }),
   z.strictObject({
@@ -52,7 +52,7 @@ export const hyperparameter = z.discriminatedUnion('kind', [
     ...range,
     /** Distance between values, or the factor between them; null for any number of the range. */
     step: z.number().nullable(),
-    /** The value where nothing draws one. */
+    /** The value if none is drawn. */
     default: z.number(),
   }),
   z.strictObject({
@@ -61,16 +61,16 @@ export const hyperparameter = z.discriminatedUnion('kind', [
     ...named,
     /** The list. */
     values: z.array(value).min(1),
-    /** Whether neighbors in the list are alike. */
+    /** Whether neighbors in the list have similar effects. */
     ordered: z.boolean(),
-    /** The value where nothing draws one. */
+    /** The value if none is drawn. */
     default: value,
   }),
   z.strictObject({
     /** True or false. */
     kind: z.literal('boolean'),
     ...named,
-    /** The value where nothing draws one. */
+    /** The value if none is drawn. */
     default: z.boolean(),
   }),
   z.strictObject({
@@ -82,25 +82,25 @@ export const hyperparameter = z.discriminatedUnion('kind', [
   }),
 ]);
 /**
- * A hyperparameter as the builder first asked for it. `step` of a log range is a factor, as KerasTuner has it.
+ * A hyperparameter as the builder first requested it. `step` of a log range is a factor, as in KerasTuner.
  * @useDeclaredType
  */
 export type Hyperparameter = z.infer<typeof hyperparameter>;
 
-/** The values of a trial by name, in the order in which the builder asked for them. */
+/** The values of a trial by name, in the order of the builder's requests. */
 export const hyperparameterValues = z.record(z.string(), value);
 /**
- * The values of a trial by name, in the order in which the builder asked for them.
+ * The values of a trial by name, in the order of the builder's requests.
  * @useDeclaredType
  */
 export type HyperparameterValues = z.infer<typeof hyperparameterValues>;
 
-/** A figure of training. JSON has no NaN or Infinity: what is not finite is `null`. */
+/** A metric. JSON has no NaN or Infinity: values that are not finite are `null`. */
 const figure = z.number().nullable();
 
 /** A model and its training with one set of values. */
 export const trial = z.strictObject({
-  /** From 0 in the order in which trials are proposed; seed and values depend on it, never on when or where the trial ran. */
+  /** Number, from 0, in the order of proposals. Seed and values depend on it, never on when or where the trial ran. */
   number: z.number().int().nonnegative(),
   /** With those of the searcher's own: `tuner/bracket`, `tuner/round`, `tuner/epochs`, `tuner/initial_epoch`, `tuner/trial_number`. */
   values: hyperparameterValues,
@@ -110,7 +110,7 @@ export const trial = z.strictObject({
   score: figure,
   /** The epoch, counted from 1, of the first execution whose weights were kept; null for a failed trial. */
   bestEpoch: z.number().int().positive().nullable(),
-  /** Of each execution, the logs of each epoch. */
+  /** For each execution, the logs of each epoch. */
   histories: z.array(
     z.array(
       z
@@ -121,20 +121,20 @@ export const trial = z.strictObject({
         .catchall(figure),
     ),
   ),
-  /** Values in all weights of the model; null where none was made. */
+  /** Number of values in all weights of the model; null if no model was created. */
   parameters: z.number().int().nonnegative().nullable(),
   /** Why it failed or was pruned. */
   reason: z.string().optional(),
   /** Building and training, in seconds of wall time. */
   seconds: z.strictObject({
-    /** Until the first step was done, with what it compiled. */
+    /** Until the end of the first step, with the compilation of kernels. */
     setUp: z.number(),
     /** In all. */
     total: z.number(),
   }),
   /** The adapter that trained it. */
   adapter: z.string(),
-  /** The worker that trained it, where there was one. */
+  /** The worker that trained it, if one did. */
   worker: z.string().optional(),
 });
 /**
@@ -150,14 +150,14 @@ export const objective = z.strictObject({
   direction: z.enum(['min', 'max']),
 });
 /**
- * What a search goes by.
+ * The metric that ranks trials, and its direction.
  * @inline
  */
 export type Objective = z.infer<typeof objective>;
 
-/** A search: what was asked for and what was found. */
+/** A search: its options and its results. */
 export const searchRecord = z.strictObject({
-  /** What the file is. */
+  /** Identifies the file. */
   kind: z.literal('tilegrad-search'),
   /** Version of the format. */
   schemaVersion: z.literal(1),
@@ -167,9 +167,9 @@ export const searchRecord = z.strictObject({
   searcher: z.string(),
   /** The searcher's own options, such as `maxTrials` or `maxEpochs` and `factor`. */
   options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
-  /** What each trial's `fit` is given: its options as far as they are plain values, and what tells the data. */
+  /** Options of each trial's `fit` that are plain values, and a description of the data. */
   fit: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
-  /** What the search goes by. */
+  /** The objective of the search. */
   objective,
   /** Decides every value, weight, shuffle and dropout. */
   seed: z.number().int().nonnegative(),
@@ -181,7 +181,7 @@ export const searchRecord = z.strictObject({
   trials: z.array(trial),
 });
 /**
- * A search: what was asked for and what was found.
+ * A search: its options and its results.
  * @interface
  */
 export type SearchRecord = z.infer<typeof searchRecord>;

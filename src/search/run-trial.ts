@@ -18,9 +18,9 @@ export interface TrialWork {
   data: TrainingData;
   fit: SearchFitOptions;
   device: Device;
-  /** What it begins with where `description.from` is a trial: see `TrialRunOptions`. */
+  /** If `description.from` is a trial, its weights: see `TrialRunOptions`. */
   weights: Uint8Array | null;
-  /** The file of a backup to go on from, and to keep; null for none. Whoever keeps the result deletes it. */
+  /** Path of the backup to resume from and to write; null for none. The caller deletes it after saving the result. */
   backup: string | null;
   /** When a backup is kept: see `BackupAndRestore`. Default `epoch`. */
   saveFreq?: 'epoch' | number;
@@ -31,7 +31,7 @@ export interface TrialWork {
  * Builds and trains the model of a trial: the same bits wherever it runs, on the same adapter with the same choice of kernels. Its
  * executions are replicas of one model, with seeds that follow each other, whose callbacks go by the means over them.
  * @returns the result, also of a trial that failed: that diverged, ran out of memory, or whose builder, callbacks or data threw
- * @throws AbortedError where `signal` ended it early; DeviceLostError, DisposedError of the device; ArgumentError for an objective that
+ * @throws AbortedError if `signal` ended it early; DeviceLostError, DisposedError of the device; ArgumentError for an objective that
  *   is not reported; what the backup throws: DataError, FileError, ArgumentError for one of another training
  */
 export async function runTrial(work: TrialWork): Promise<TrialResult> {
@@ -65,7 +65,7 @@ export async function runTrial(work: TrialWork): Promise<TrialResult> {
   }
 }
 
-/** What comes of a trial, alone or among others. */
+/** Collects the result of a trial, whether it is trained alone or with others. */
 export class TrialReport {
   readonly watcher: TrialWatcher;
   /** Of its model, once there is one. */

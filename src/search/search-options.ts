@@ -9,58 +9,58 @@ import type { TrialDescription, TrialRunner } from './trial.ts';
 /** Options of all searches. */
 export interface SearchOptions {
   /**
-   * Makes and compiles a model from what it asks `hp` for. It is called once more for each trial than it trains, without a device: `build`
-   * is the search's.
+   * Returns a compiled model with hyperparameters from `hp`. It is called once more for each trial than it is trained, and must not call
+   * `build`: the search does.
    */
   buildModel: BuildModel;
-  /** The figure of the epochs that decides, such as `valAccuracy`; with its direction where the name does not say it. */
+  /** The metric that ranks trials, such as `valAccuracy`; with its direction if the name does not imply it. */
   objective: ObjectiveOption;
   /**
-   * The folder in which the search is kept. One that holds the same search is gone on with: where it was killed, or from its end on where
-   * it was made longer.
+   * The folder of the search. If it already holds the same search, that one continues: where it was killed, or with more trials if it was
+   * made longer.
    */
   directory: string;
-  /** For reports. Default: the searcher's name. */
+  /** Name for reports. Default: the name of the searcher. */
   name?: string;
   /** Decides every value, weight, shuffle and dropout of the search. Default 0. */
   seed?: number;
   /**
-   * How often each trial is trained, with seeds that follow each other, as replicas of one model. Its score is the mean; the weights that
-   * are kept, and the model of `bestModels`, are those of the first. Default 1.
+   * Trainings of each trial, with consecutive seeds, as replicas of one model. The score is their mean; the saved weights, and the model of
+   * `bestModels`, are those of the first. Default: 1.
    */
   executionsPerTrial?: number;
-  /** Whether a search that the folder holds is deleted when `search` begins. Default false. */
+  /** Whether to delete the search in the folder when `search` begins. Default: false. */
   overwrite?: boolean;
-  /** Failed trials one after another with which the search ends. Default 3. */
+  /** Consecutive failed trials that end the search. Default: 3. */
   maxConsecutiveFailures?: number;
-  /** When a trial under way is backed up: after every epoch, or after every so many steps. Default `epoch`. */
+  /** When a running trial is backed up: after every epoch, or every n steps. Default: `epoch`. */
   saveFreq?: 'epoch' | number;
-  /** Where trials are trained, unless `runner` does that, and where `bestModels` builds. */
+  /** The device of `bestModels`, and of the trials unless `runner` runs them. */
   device?: Device;
   /**
-   * Trials that are trained in the same dispatches, at most, where they differ in learning rate, penalties, dropout and seed alone: faster
-   * for small models, with the same bits. Others, and those with callbacks that look at a training in the midst of an epoch, train one after
-   * another. Default 1.
+   * Maximum number of trials to train in the same dispatches. They may differ only in learning rate, penalties, dropout and seed. This is
+   * faster for small models and gives the same bits. Other trials, and those with callbacks that act within an epoch, train one after
+   * another. Default: 1.
    */
   together?: number;
-  /** What runs the trials. Default: this process, one after another. */
+  /** Runs the trials. Default: this process, one after another. */
   runner?: TrialRunner;
-  /** Called, and waited for, as a trial begins. */
+  /** Called before each trial; the search awaits it. */
   onTrialBegin?: (trial: TrialDescription) => unknown;
-  /** Called, and waited for, when a trial's result is on the disk. */
+  /** Called when a trial's result is on the disk; the search awaits it. */
   onTrialEnd?: (trial: Trial, record: SearchRecord) => unknown;
 }
 
-/** Options of the searches whose trials may be pruned. */
+/** Options of the searches that can prune trials. */
 export interface PrunableSearchOptions extends SearchOptions {
   /**
-   * Stops trials early whose best epoch so far is worse than the median of the trials before, in the same epoch, as Optuna's
-   * MedianPruner. Default: none is.
+   * Stops a trial early if its best epoch so far is worse than the median of the earlier trials in the same epoch, as Optuna's
+   * MedianPruner. Default: no pruning.
    */
   pruning?: PruningOptions | boolean;
   /**
-   * With `pruning`, trials that may run at once: each goes by the results of those before this group alone, so that the search is the
-   * same however many machines there are. Default: `together`.
+   * With `pruning`, the number of trials that may run at once. Each depends only on the results of trials before this group, so the
+   * search does not depend on the number of machines. Default: `together`.
    */
   parallelTrials?: number;
 }

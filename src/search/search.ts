@@ -23,31 +23,31 @@ import { seedOf, type TrialDescription, type TrialRunner } from './trial.ts';
 import { TrialLoop } from './trial-loop.ts';
 import { loadTrialModel } from './trial-weights.ts';
 
-/** What makes one searcher different from another. */
+/** What differs between the searcher classes. */
 export interface SearcherKind {
-  /** The class, in messages and records. */
+  /** Name of the class, for messages and records. */
   name: string;
   oracle: Oracle;
-  /** The searcher's own options, for the record. */
+  /** Options of this searcher class, for the record. */
   options: SearchRecord['options'];
-  /** Whether the searcher says how many epochs each trial trains. */
+  /** Whether the searcher determines the epochs of each trial. */
   decidesEpochs?: boolean;
   pruning?: PruningOptions | boolean | undefined;
   parallelTrials?: number | undefined;
 }
 
-/** Trials that are trained together at most: their numbers are in the name of a file. */
+/** Limit of the trials that are trained together: their numbers are in the name of a file. */
 const MAX_TOGETHER = 40;
-/** Options of which more makes a search longer, and no other one. */
+/** Options whose larger values make a search longer without changing its first trials. */
 const LENGTH_OPTIONS = ['maxTrials', 'hyperbandIterations'];
 /** Differences between two searches that a message names. */
 const MAX_NAMED = 4;
-/** Milliseconds between two writings of the record, which holds all trials, while trials end. */
+/** Minimum time between two writes of the record, which holds all trials. */
 const RECORD_MS = 2000;
 
-/** A search over the hyperparameters of a model: what RandomSearch, GridSearch, Hyperband and BayesianOptimization have in common. */
+/** A search over the hyperparameters of a model: the base class of RandomSearch, GridSearch, Hyperband and BayesianOptimization. */
 export class Search {
-  /** What is searched for. */
+  /** The metric to optimize. */
   readonly objective: Objective;
   private readonly options: SearchOptions;
   private readonly store: SearchStore;
@@ -57,11 +57,11 @@ export class Search {
   private readonly parallelTrials: number;
   private readonly mostFailures: number;
   private proposer: Proposer;
-  /** Whether what the folder holds is still to be deleted. */
+  /** Whether the content of the folder is still to be deleted. */
   private overwriting: boolean;
   private fit: SearchRecord['fit'] = {};
 
-  /** @throws ArgumentError, for the folder of another search too; what the builder throws, which is called with all defaults; DataError, FileError */
+  /** Calls `buildModel` with all defaults. @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
   protected constructor(
     options: SearchOptions,
     private readonly kind: SearcherKind,
@@ -100,12 +100,12 @@ export class Search {
   }
 
   /**
-   * Trains trial after trial, and keeps each. A search that its folder holds is gone on with.
-   * @param data as `model.fit` takes it. A loader holds its samples on the GPU for all trials, `{ x, y }` is sent there for each
-   * @param fit options of each trial's `fit`; `signal` ends the search after the step under way
+   * Trains trials one after another and saves each. If the folder holds the search already, it continues.
+   * @param data as for `model.fit`. A loader keeps its samples on the GPU for all trials; `{ x, y }` is uploaded for each
+   * @param fit options of each trial's `fit`; `signal` ends the search after the current step
    * @returns all trials, also those of earlier calls
-   * @throws ArgumentError, also for an objective that nobody reports and for data or options other than those the search was begun
-   *   with; SearchError for `maxConsecutiveFailures` failed trials; AbortedError after `signal`; DeviceLostError; FileError, DataError
+   * @throws ArgumentError, also if no epoch reports the objective, or if data or options differ from those the search was started with;
+   *   SearchError for `maxConsecutiveFailures` failed trials; AbortedError after `signal`; DeviceLostError; FileError, DataError
    */
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
     const who = this.kind.name;
@@ -127,13 +127,13 @@ export class Search {
     }
   }
 
-  /** The search, while no other process is at its folder. */
+  /** Runs the search while its folder is locked. */
   private async run(runner: TrialRunner, fit: SearchFitOptions, described: SearchRecord['fit']): Promise<SearchRecord> {
     if (this.overwriting) this.store.clear();
     this.overwriting = false;
     this.proposer = this.createProposer();
     const stored = this.load();
-    this.store.deleteBackups(this.proposer.finished); // of one whose process was killed as its result had just been kept
+    this.store.deleteBackups(this.proposer.finished); // a killed process may have saved a result and not deleted its backup
     if (stored && Object.keys(stored.fit).length > 0) {
       this.checkSame(differences(stored.fit, described, 'fit'));
     }
@@ -141,7 +141,7 @@ export class Search {
     this.store.writeRecord(this.record);
     try {
       await this.loop(runner, fit).run();
-      this.store.deleteGroupBackups(); // of a process that was killed and trained more trials together than this one
+      this.store.deleteGroupBackups(); // of a killed process that trained more trials together than this one
     } finally {
       this.store.writeRecord(this.record);
     }
@@ -180,7 +180,7 @@ export class Search {
     return { ...description, seed: seedOf(seed, number, executions), ...(limits ? { medians: limits } : {}) };
   }
 
-  /** What is searched and what was found so far. */
+  /** The search and its results so far. */
   get record(): SearchRecord {
     const { kind, objective, seed, executions, fit, proposer } = this;
     return {
@@ -191,18 +191,18 @@ export class Search {
     };
   }
 
-  /** Every hyperparameter, in KerasTuner's layout. */
+  /** Returns a text with every hyperparameter, in KerasTuner's layout. */
   searchSpaceSummary(): string {
     return searchSpaceText(this.proposer.space);
   }
 
-  /** The best trials, in KerasTuner's layout. @throws ArgumentError */
+  /** Returns a text with the best trials, in KerasTuner's layout. @throws ArgumentError */
   resultsSummary(most = 10): string {
     checkCount(`${this.kind.name}: resultsSummary`, 'the number of trials', most);
     return resultsText(this.record, this.options.directory, most);
   }
 
-  /** One trial, in KerasTuner's layout. @throws ArgumentError where there is none of that number that has ended */
+  /** Returns a text with one trial, in KerasTuner's layout. @throws ArgumentError if no trial with that number has ended */
   trialSummary(number: number): string {
     const trial = this.proposer.finished.get(number);
     if (trial) return trialText(trial);
@@ -212,8 +212,8 @@ export class Search {
   }
 
   /**
-   * The values of the best trials, the best first: `buildModel` makes the model of such a trial again. Fewer where fewer have a score.
-   * @throws ArgumentError where no trial has a score
+   * Returns the values of the best trials, the best first, for `buildModel`; fewer if fewer have a score.
+   * @throws ArgumentError if no trial has a score
    */
   bestHyperparameters(count = 1): HyperParameters[] {
     checkCount(`${this.kind.name}: bestHyperparameters`, 'the number of trials', count);
@@ -221,9 +221,10 @@ export class Search {
   }
 
   /**
-   * The models of the best trials, the best first, built and with the weights of their best epoch. Fewer where fewer have a score.
-   * With `executionsPerTrial`, the model of the first execution, while the score is the mean over all.
-   * @throws ArgumentError where no trial has a score, without a device, and where the builder makes other models since, saying what differs; DataError, FileError
+   * Returns the models of the best trials, the best first, built and with the weights of their best epoch; fewer if fewer have a score.
+   * With `executionsPerTrial`, they are those of the first execution; the score is the mean over all.
+   * @throws ArgumentError if no trial has a score, without a device, or if `buildModel` now returns other models (the message names the
+   *   differences); DataError, FileError
    */
   async bestModels(count = 1): Promise<Model[]> {
     const who = this.kind.name;
@@ -294,7 +295,7 @@ export class Search {
     };
   }
 
-  /** Takes what the folder holds. @throws ArgumentError where it is another search */
+  /** Loads the trials in the folder. @throws ArgumentError if it holds another search */
   private load(): SearchRecord | null {
     const stored = this.store.read();
     if (!stored) return null;
@@ -314,12 +315,12 @@ export class Search {
     const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
     throw new ArgumentError(
       `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, MAX_NAMED).join('; ')}${more}. ` +
-        'Go on with what it was made with, or begin anew: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
+        'Use what it was started with, or start a new search: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
     );
   }
 }
 
-/** @throws ArgumentError unless it is left out or runs trials */
+/** @throws ArgumentError unless it is undefined or a TrialRunner */
 function checkRunner(who: string, runner: TrialRunner | undefined): void {
   if (runner === undefined) return;
   const run = tryRead(`${who}: runner`, () => runner?.run);
@@ -330,13 +331,13 @@ function checkRunner(who: string, runner: TrialRunner | undefined): void {
     );
 }
 
-/** What two searches of one folder must have in common. */
+/** Returns what two searches of one folder must have in common. */
 function identityOf({ searcher, name, options, objective, seed, executionsPerTrial }: SearchRecord) {
   const own = Object.entries(options).filter(([option]) => !LENGTH_OPTIONS.includes(option));
   return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
 }
 
-/** A value as a record holds it: as it is, or in words where JSON could not tell it. `fit` says whether it is right. */
+/** Returns a value for the record: unchanged, or as text if JSON cannot hold it. `fit` checks it later. */
 function plainOf(value: unknown): number | string | boolean {
   if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return value as number;
   try {
@@ -346,7 +347,7 @@ function plainOf(value: unknown): number | string | boolean {
   }
 }
 
-/** The options of `fit` that decide what comes of a trial, as far as they can be told. Waits for the GPU. */
+/** Returns the options of `fit` that decide the result of a trial, as far as they are plain values. Waits for the GPU. */
 async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Promise<SearchRecord['fit']> {
   const { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight, cacheFeatures } =
     fit;

@@ -9,13 +9,13 @@ import { type PrunableSearchOptions, prunableNames, type SearchOptions, searchNa
 
 /** Options of `RandomSearch`. */
 export interface RandomSearchOptions extends PrunableSearchOptions {
-  /** Trials of the whole search. Default 10. */
+  /** Number of trials of the search. Default: 10. */
   maxTrials?: number;
 }
 
-/** Draws the values of every trial at random, as KerasTuner's class of this name. */
+/** Draws the values of every trial at random, as KerasTuner's class of the same name. */
 export class RandomSearch extends Search {
-  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  /** @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
   constructor(options: RandomSearchOptions, ...surplus: never[]) {
     const name = 'RandomSearch';
     const { maxTrials = 10, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
@@ -25,16 +25,16 @@ export class RandomSearch extends Search {
 
 /** Options of `GridSearch`. */
 export interface GridSearchOptions extends PrunableSearchOptions {
-  /** Trials at most. Default: all combinations. */
+  /** Maximum number of trials. Default: all combinations. */
   maxTrials?: number;
 }
 
 /**
- * Tries every combination of values once, as KerasTuner's class of this name: the last hyperparameter that the builder asks for changes
- * first. Of a range without a step, ten values are tried.
+ * Tries every combination of values once, as KerasTuner's class of the same name. The last hyperparameter that the builder requests
+ * changes first. A range without a step has ten values.
  */
 export class GridSearch extends Search {
-  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  /** @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
   constructor(options: GridSearchOptions, ...surplus: never[]) {
     const name = 'GridSearch';
     const { maxTrials, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
@@ -45,20 +45,20 @@ export class GridSearch extends Search {
 
 /** Options of `Hyperband`. */
 export interface HyperbandOptions extends SearchOptions {
-  /** Epochs of the trials that are trained longest. Default 100. */
+  /** Epochs of the longest trials. Default: 100. */
   maxEpochs?: number;
-  /** The best 1 in `factor` of a round go on to the next, with `factor` times the epochs. Default 3. */
+  /** Each round keeps the best 1 in `factor` trials and trains them for `factor` times the epochs. Default: 3. */
   factor?: number;
-  /** How often all brackets are gone through, each time with new trials. Default 1. */
+  /** How often all brackets run, each time with new trials. Default: 1. */
   hyperbandIterations?: number;
 }
 
 /**
- * Trains many trials for few epochs and goes on with the best of them, from their best epoch's weights, as KerasTuner's class of this name:
- * brackets of rounds, which say how many epochs each trial trains.
+ * Trains many trials for a few epochs and continues the best of them from the weights of their best epoch, as KerasTuner's class of the
+ * same name. Brackets of rounds determine the epochs of each trial.
  */
 export class Hyperband extends Search {
-  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  /** @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
   constructor(options: HyperbandOptions, ...surplus: never[]) {
     const name = 'Hyperband';
     const names = { ...searchNames, maxEpochs: true, factor: true, hyperbandIterations: true };
@@ -75,23 +75,23 @@ export class Hyperband extends Search {
 
 /** Options of `BayesianOptimization`. */
 export interface BayesianOptimizationOptions extends PrunableSearchOptions {
-  /** Trials of the whole search. Default 10. */
+  /** Number of trials of the search. Default: 10. */
   maxTrials?: number;
-  /** Trials at the beginning that are drawn at random. Default 10. */
+  /** Number of first trials that are drawn at random. Default: 10. */
   numInitialPoints?: number;
   /**
-   * Trials that may run at once: each goes by the results of those before this group alone, so that the search is the same however many
-   * machines there are. Default: `together`.
+   * Number of trials that may run at once. Each depends only on the results of trials before this group, so the search does not depend
+   * on the number of machines. Default: `together`.
    */
   parallelTrials?: number;
 }
 
 /**
- * Draws each trial where those before it did well, by the tree-structured Parzen estimator, as Optuna does. KerasTuner's class of this
- * name goes by Gaussian processes instead.
+ * Draws each trial from regions where earlier trials did well, by the tree-structured Parzen estimator, as Optuna does. KerasTuner's
+ * class of the same name uses Gaussian processes instead.
  */
 export class BayesianOptimization extends Search {
-  /** @throws ArgumentError, for the folder of another search too; what the builder throws; DataError, FileError */
+  /** @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
   constructor(options: BayesianOptimizationOptions, ...surplus: never[]) {
     const name = 'BayesianOptimization';
     const names = { ...prunableNames, maxTrials: true, numInitialPoints: true };
@@ -106,7 +106,7 @@ export class BayesianOptimization extends Search {
   }
 }
 
-/** @throws ArgumentError for a `together` that is no count */
+/** @throws ArgumentError if `together` is not a count */
 const parallelOf = (who: string, { together = 1, parallelTrials }: PrunableSearchOptions): number =>
   parallelTrials ?? checkCount(who, 'together', together);
 

@@ -10,20 +10,20 @@ import { type SearchRecord, searchRecord, trial } from './record.ts';
 import type { TrialResult } from './trial.ts';
 
 const padFour = (number: number) => String(number).padStart(4, '0');
-/** Names of files in the folders of trials: nothing else is read or deleted there. */
+/** Names of files in the folders of trials: no others are read or deleted. */
 const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
 const GROUP = /^together-([0-9a-z]+(?:-[0-9a-z]+)*)\.safetensors$/;
 
 /**
  * The folder of a search:
  *
- *     search.json                 the search with all its trials, for reports: a copy of what the other files say
+ *     search.json                 the search with all its trials, for reports: a copy of the other files
  *     trials/0007.json            a trial that has ended
  *     weights/0007.safetensors    its best epoch's weights
- *     backups/0007.safetensors    of a trial that runs: what it goes on from where its process is killed
- *     backups/together-7-8-c.safetensors   of trials that are trained together, their numbers to the base 36
+ *     backups/0007.safetensors    of a running trial, which continues from it if its process is killed
+ *     backups/together-7-8-c.safetensors   of trials that are trained together, their numbers in base 36
  *
- * Every file is written whole or not at all, with a checksum. A trial's weights are on the disk before the trial is.
+ * Every file is written completely or not at all, with a checksum. A trial's weights are on the disk before its result.
  */
 export class SearchStore {
   constructor(readonly folder: string) {}
@@ -40,7 +40,7 @@ export class SearchStore {
     return join(this.folder, 'backups', `${padFour(number)}.safetensors`);
   }
 
-  /** Of trials that are trained together. */
+  /** Path of the backup of trials that are trained together. */
   groupBackupPath(numbers: readonly number[]): string {
     return join(
       this.folder,
@@ -49,7 +49,7 @@ export class SearchStore {
     );
   }
 
-  /** The numbers of the trials that a backup was kept of as they were trained together; null for none. @throws FileError */
+  /** Returns the numbers of the trials whose common backup exists; null if there is none. @throws FileError */
   groupOfBackup(): number[] | null {
     const [name] = this.groupBackups();
     return name
@@ -60,7 +60,7 @@ export class SearchStore {
   }
 
   /**
-   * The search that is there, with its trials; null for none.
+   * Returns the search in the folder with its trials; null if there is none.
    * @throws DataError for a file that is cut short, damaged or of another version, or trials without a search; FileError
    */
   read(): SearchRecord | null {
@@ -68,7 +68,7 @@ export class SearchStore {
     if (!existsSync(this.recordPath)) {
       if (numbers.length === 0) return null;
       throw new DataError(
-        `${this.folder} has trials but no search.json, which says of what search; begin anew: in another directory ` +
+        `${this.folder} has trials but no search.json, which names the search; start a new one: in another directory ` +
           '(`tilegrad search`: without --resume), or with overwrite: true',
       );
     }
@@ -87,29 +87,29 @@ export class SearchStore {
     writeFile(this.recordPath, toChecksummedJson(record));
   }
 
-  /** Keeps a trial that has ended. @throws FileError */
+  /** Saves a trial that has ended. @throws FileError */
   writeTrial({ trial, weights }: TrialResult): void {
     if (weights) writeFile(this.weightsPath(trial.number), weights);
     writeFile(join(this.folder, 'trials', `${padFour(trial.number)}.json`), toChecksummedJson(trial));
   }
 
-  /** The weights that were kept of a trial. @throws FileError */
+  /** Returns the saved weights of a trial. @throws FileError */
   readWeights(number: number): Uint8Array {
     return readBytes(this.weightsPath(number));
   }
 
-  /** Deletes what a trial that has ended would have gone on from. @throws FileError */
+  /** Deletes the backup of a trial that has ended. @throws FileError */
   deleteBackup(number: number): void {
     const path = this.backupPath(number);
     withFileErrors('delete', path, () => rmSync(path, { force: true }));
   }
 
-  /** The same for all trials of a search that have. @throws FileError */
+  /** Deletes the backups of all trials that have ended. @throws FileError */
   deleteBackups(ended: { has(number: number): boolean }): void {
     for (const number of this.numbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
   }
 
-  /** Deletes the backups of trials that were trained together, but for one. @throws FileError */
+  /** Deletes the backups of trials that were trained together, except one. @throws FileError */
   deleteGroupBackups(kept: string | null = null): void {
     for (const name of this.groupBackups()) {
       const path = join(this.folder, 'backups', name);
@@ -117,7 +117,7 @@ export class SearchStore {
     }
   }
 
-  /** Deletes a search, and nothing else that may be in its folder. @throws FileError */
+  /** Deletes the files of a search, and no others in its folder. @throws FileError */
   clear(): void {
     for (const [folder, ending] of [
       ['backups', 'safetensors'],
@@ -133,7 +133,7 @@ export class SearchStore {
     withFileErrors('delete', this.recordPath, () => rmSync(this.recordPath, { force: true }));
   }
 
-  /** Keeps other processes from the folder until the returned function is called. @throws ArgumentError while another is at it; FileError */
+  /** Locks the folder until the returned function is called. @throws ArgumentError while another process uses it; FileError */
   lock(): () => void {
     const path = join(this.folder, 'search.lock');
     const lock = withFileErrors('write', path, () => {
@@ -142,7 +142,7 @@ export class SearchStore {
     });
     if (lock.holder === null) return lock.release;
     throw new ArgumentError(
-      `${this.folder}: ${lock.holder} is at this search still; wait for it, or stop it first. If it has ended or is no tilegrad, ` +
+      `${this.folder}: ${lock.holder} is still running this search. Wait until it ends, or stop it; if it has ended or is not tilegrad, ` +
         `delete ${path}`,
     );
   }
@@ -165,7 +165,7 @@ export class SearchStore {
   }
 }
 
-/** A JSON file of a search. @throws DataError, FileError */
+/** Reads a JSON file of a search. @throws DataError, FileError */
 function readJson<T>(path: string, schema: z.ZodType<T>, what: string, advice = 'Begin anew with overwrite: true'): T {
   const json = parseChecksummedJson(Buffer.from(readBytes(path)).toString(), path, advice);
   const { crc32c: _, ...rest } = json as Record<string, unknown>;

@@ -18,10 +18,10 @@ import { combineConfigs, type ReplicaNumber } from '../training/replica-config.t
 import { differences } from '../training/state/run-description.ts';
 import type { StateValue } from '../training/state/training-state.ts';
 
-/** Optimizers that can be made anew with other rates. */
+/** Optimizers that can be created again with other rates. */
 const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];
 
-/** Losses that their settings describe whole. */
+/** Losses that their settings describe completely. */
 const LOSSES: readonly unknown[] = [
   ...[BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy],
   ...[Huber, MeanAbsoluteError, MeanSquaredError],
@@ -37,7 +37,7 @@ const MAX_NAMED = 3;
  * @param models compiled and not built yet, as builders return them
  * @param maxSize models in a group, at most
  * @returns the models of each group, by their place in `models`, in that order
- * @throws ArgumentError for what is no compiled model without weights, and unless `most` is a positive integer
+ * @throws ArgumentError unless all are compiled models that are not built, and unless `maxSize` is a positive integer
  */
 export function groupTrials(models: readonly Model[], maxSize: number): number[][] {
   checkModels('groupTrials', models);
@@ -61,7 +61,7 @@ export function groupTrials(models: readonly Model[], maxSize: number): number[]
   return [...groups.map(({ members }) => members), ...alone].sort((a, b) => a[0]! - b[0]!);
 }
 
-/** Why a model has to be trained alone; null for one that others can be trained with. */
+/** Returns why a model must be trained alone; null if it can be trained with others. */
 export function reasonAlone(model: Model): string | null {
   const part = shareableOf(model);
   return typeof part === 'string' ? part : null;
@@ -146,7 +146,7 @@ export function takeReplicas(together: Model, model: Model, options: { first: nu
   return model;
 }
 
-/** What of a model decides which others it can be trained with. */
+/** What decides with which other models a model can be trained. */
 interface Shareable {
   /** With the numbers that replicas may differ in. */
   config: LayerDescription;
@@ -196,7 +196,7 @@ function shareableOf(model: Model): Shareable | string {
   }
 }
 
-/** In what two models differ that cannot differ between replicas. */
+/** Returns the differences of two models that replicas cannot have. */
 function differencesOf(a: Shareable, b: Shareable): string[] {
   const found = [...differences(a.structure, b.structure)];
   if (found.length > 0) return found;

@@ -5,7 +5,7 @@ import { failedTrial } from './run-trial.ts';
 import type { SearchStore } from './store.ts';
 import type { TrialDescription, TrialRunner } from './trial.ts';
 
-/** Trials that are asked for beyond one that waits. */
+/** Limit of the trials that are proposed beyond one that waits. */
 const MAX_LOOK_AHEAD = 2000;
 
 export interface TrialLoopOptions {
@@ -25,21 +25,21 @@ export interface TrialLoopOptions {
   onEnd(trial: Trial): unknown;
 }
 
-/** Proposes trials in the order of their numbers, has as many of them run at once as the runner can, and keeps what comes of them. */
+/** Proposes trials in the order of their numbers, runs as many at once as the runner supports, and saves their results. */
 export class TrialLoop {
   private readonly running = new Map<number, Promise<void>>();
   /** Those of this loop that failed: a search that is gone on with may fail as often again. */
   private readonly failed = new Map<number, string | undefined>();
   private readonly ending = new AbortController();
-  /** What ends the loop. */
+  /** The error that ends the loop. */
   private error: { thrown: unknown } | null = null;
-  /** The lowest number of a trial that was not begun. */
+  /** The lowest number of a trial that has not started. */
   private next = 0;
   private isOver = false;
 
   constructor(private readonly options: TrialLoopOptions) {}
 
-  /** Ends when no trial is left. @throws SearchError for too many failed trials; AbortedError after `signal`; what the runner throws */
+  /** Runs until no trial is left. @throws SearchError for too many failed trials; AbortedError after `signal`; errors of the runner */
   async run(): Promise<void> {
     const { signal } = this.options;
     while (await this.begin()) await Promise.race(this.running.values());
@@ -72,8 +72,8 @@ export class TrialLoop {
   }
 
   /**
-   * The trial with the lowest number that can begin: those of another bracket of Hyperband need not wait for the results that one of a
-   * later round goes by. Null where there is none now.
+   * Returns the trial with the lowest number that can start; null if none can now. A trial of a later round of Hyperband waits for
+   * results; trials of other brackets need not wait for it.
    */
   private nextTrial(): { number: number; proposed: Proposed } | null {
     const { who, proposer, runner } = this.options;
@@ -107,7 +107,7 @@ export class TrialLoop {
     return false;
   }
 
-  /** Also where it fails at once, a trial counts as running until it is waited for. */
+  /** Starts a trial. It counts as running until it is awaited, even if it fails immediately. */
   private start(number: number, proposed: Proposed): void {
     const ended = Promise.resolve().then(() => this.runTrial(number, proposed));
     this.running.set(
@@ -140,7 +140,7 @@ export class TrialLoop {
     if (trial.status === 'failed') this.countFailure(number, trial.reason);
   }
 
-  /** Ends the loop where too many trials whose numbers follow each other failed. */
+  /** Ends the loop if too many trials with consecutive numbers failed. */
   private countFailure(number: number, reason: string | undefined): void {
     const { who, maxConsecutiveFailures: most } = this.options;
     this.failed.set(number, reason);
@@ -151,8 +151,8 @@ export class TrialLoop {
     if (count < most) return;
     const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
     const error = new SearchError(
-      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. Failed trials stay failed: mend the cause and begin anew, in ` +
-        'another directory (`tilegrad search`: without --resume) or with overwrite: true; or search again to go on after them, with a ' +
+      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. Failed trials are not repeated: fix the cause and start a new search, in ` +
+        'another directory (`tilegrad search`: without --resume) or with overwrite: true; or search again to continue after them, with a ' +
         'larger maxConsecutiveFailures where more may fail',
     );
     this.fail(error);
@@ -161,7 +161,7 @@ export class TrialLoop {
   private stopped(): AbortedError {
     const { who, store, proposer } = this.options;
     return new AbortedError(
-      `${who}: stopped on request; ${proposer.finished.size} trials are kept in ${store.folder}, and the same search goes on from there`,
+      `${who}: stopped on request; ${proposer.finished.size} trials are saved in ${store.folder}, from which the same search continues`,
     );
   }
 }

@@ -1,49 +1,48 @@
 import { z } from 'zod';
 import { hyperparameterValues, objective, type Trial } from './record.ts';
 
-/** All that a trial depends on besides the builder, the data and the options of `fit`: plain JSON, for other processes too. */
+/** Everything that a trial depends on except the builder, the data and the options of `fit`: plain JSON, also for other processes. */
 export const trialDescription = z.strictObject({
-  /** Its number, from 0. */
+  /** Number of the trial, from 0. */
   number: z.number().int().nonnegative(),
-  /** Every value that the builder asks for. */
+  /** Values of all hyperparameters that the builder requests. */
   values: hyperparameterValues,
-  /** The epoch it trains to, counted from 1. */
+  /** Its last epoch, counted from 1. */
   epochs: z.number().int().positive(),
-  /** Epochs that are behind it. */
+  /** Number of epochs that were trained before. */
   initialEpoch: z.number().int().nonnegative(),
-  /** The number of the trial whose best weights it begins with; null for drawn ones. */
+  /** The number of the trial whose best weights it starts with; null for new weights. */
   from: z.number().int().nonnegative().nullable(),
-  /** Of the first execution; those after it have the seeds that follow. */
+  /** Seed of the first execution; the others have the seeds after it. */
   seed: z.number().int().nonnegative(),
-  /** How often it is trained. */
+  /** Number of executions. */
   executions: z.number().int().positive(),
-  /** What the search goes by. */
+  /** The objective of the search. */
   objective,
   /**
-   * For pruning: by epoch, the first being that of index 0, the value that the best so far must not be worse than; null for an epoch
-   * in which nothing is compared.
+   * For pruning: for each epoch, from index 0, the value that the best so far must reach; null if the epoch is not compared.
    */
   medians: z.array(z.number().nullable()).optional(),
 });
 /**
- * All that a trial depends on besides the builder, the data and the options of `fit`: plain JSON, for other processes too.
+ * Everything that a trial depends on except the builder, the data and the options of `fit`: plain JSON, also for other processes.
  * @interface
  */
 export type TrialDescription = z.infer<typeof trialDescription>;
 
-/** What came of a trial. */
+/** The result of a trial. */
 export interface TrialResult {
   /** Its values, score and logs. */
   trial: Trial;
-  /** The safetensors file of its best epoch's weights; null for a failed trial. */
+  /** The weights of its best epoch as a safetensors file; null for a failed trial. */
   weights: Uint8Array | null;
 }
 
-/** What a `TrialRunner` is given besides the description of a trial. */
+/** What a `TrialRunner` gets beside the description of a trial. */
 export interface TrialRunOptions {
-  /** The weights that it begins with, where `description.from` is a trial: those that were kept of it. */
+  /** If `description.from` is a trial: its saved weights, to start with. */
   weights: Uint8Array | null;
-  /** Ends the trial after the step under way. */
+  /** Ends the trial after the current step. */
   signal?: AbortSignal;
 }
 
@@ -52,14 +51,14 @@ export interface TrialRunner {
   /** How many trials may run at once. */
   readonly concurrency: number;
   /**
-   * Runs a trial to its end. One that diverges, runs out of memory or throws is a result too: `status` is `failed`.
-   * @throws AbortedError where `signal` ended it early, and it can be gone on with; DeviceLostError; ArgumentError for an objective
-   *   that is not reported
+   * Runs a trial to its end. If it diverges, runs out of memory or throws, the result has the status `failed`.
+   * @throws AbortedError if `signal` ended it early, so that it can be resumed; DeviceLostError; ArgumentError for an objective that is
+   *   not reported
    */
   run(description: TrialDescription, options: TrialRunOptions): Promise<TrialResult>;
-  /** Called where a result is on the disk: what was kept for going on with the trial can go. */
+  /** Called when a result is on the disk: backups of the trial can be deleted. */
   settled?(number: number): void;
 }
 
-/** The seed of a trial's first execution: executions of all trials have seeds of their own. */
+/** Returns the seed of a trial's first execution. Executions of all trials have different seeds. */
 export const seedOf = (seed: number, number: number, executions: number): number => seed + number * executions;

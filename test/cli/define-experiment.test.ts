@@ -25,7 +25,7 @@ function write(text: string, name = `mine-${files++}.mjs`): string {
 const mine = (run: string, more = '') =>
   `export default { id: 'my-mlp', title: 'Mine', ${more} async run(context) { ${run} } };`;
 const counted = mine(
-  "const found = await context.part('count', async () => ({ epochs: context.settings.epochs, seed: context.seed })); " +
+  "const found = await context.cached('count', async () => ({ epochs: context.settings.epochs, seed: context.seed })); " +
     "return [{ title: 'Results', blocks: [{ type: 'text', text: 'epochs ' + found.epochs + ', seed ' + found.seed }] }];",
   'scales: { full: { epochs: 4 }, smoke: { epochs: 2 } },',
 );
@@ -54,6 +54,15 @@ describe('an experiment of a file', () => {
     const again = await run(file, '--resume', made, '--json');
     expect(again.code, again.err).toBe(0);
     expect(again.err).toContain('count is done already');
+  });
+
+  test('context.part is the older name of context.cached', async () => {
+    const file = write(
+      mine(
+        "return [{ title: 'Results', blocks: [{ type: 'text', text: 'the same: ' + (context.part === context.cached) }] }];",
+      ),
+    );
+    expect((await run(file)).out).toContain('the same: true');
   });
 
   test('takes scales and options of the command line', async () => {

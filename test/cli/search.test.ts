@@ -141,7 +141,7 @@ describeOnDevice('tilegrad search', () => {
     });
     expect(interrupted.code, interrupted.err).toBe(1);
     expect(interrupted.err).toMatch(
-      /error: RandomSearch: stopped on request; \d trials are kept in cut\/.*: `npx tilegrad search own\.mjs --resume cut\//,
+      /error: RandomSearch: stopped on request; \d trials are saved in cut\/.*: `npx tilegrad search own\.mjs --resume cut\//,
     );
     const [cut] = readdirSync(join(folder, 'cut'));
     const path = join(folder, 'cut', cut!);

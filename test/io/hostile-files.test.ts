@@ -220,7 +220,7 @@ test('names of prototypes are no data sets, experiments or runs', async () => {
     }
     const sets = { ...record, rows: record.rows.map((row) => ({ ...row, datasets: [name] })) };
     writeFileSync(join(root, 'run.json'), JSON.stringify(sets));
-    expect(refusal(() => readRunRecord(root)).message).toMatch(/has no entry for a data set that a row names/);
+    expect(refusal(() => readRunRecord(root)).message).toMatch(/has no entry for a data set of an experiment/);
     writeFileSync(join(root, 'run.json'), JSON.stringify(sets).replace('"cifar10":', `${JSON.stringify(name)}:`));
     expect(surprise(() => compareReports([{ name, report: readReport(root).report }]))).toBe(null);
   }

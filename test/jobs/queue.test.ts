@@ -186,7 +186,7 @@ describeOnRedis('a queue', () => {
     const { queue, said } = await coordinator();
     const abort = new AbortController();
     const answer = queue.run(square, 'alone', { x: 3 }, { signal: abort.signal });
-    await vi.waitFor(() => expect(said.join()).toMatch(/No worker is there; waiting for one/), 20_000);
+    await vi.waitFor(() => expect(said.join()).toMatch(/There is no worker; waiting for one/), 20_000);
     abort.abort();
     await expect(answer).rejects.toThrow(AbortedError);
     expect((await queue.counts()).waiting).toBe(0); // nobody waits for it: it is taken out
@@ -208,7 +208,7 @@ describeOnRedis('a queue', () => {
     const error = await queue.run(square, 'torn', { x: 5 }).catch((one) => one);
     expect(error).toBeInstanceOf(JobError);
     expect(error.message).toBe(
-      'square-torn failed on worker one (abacus): image 7 is torn\nThe last it printed:\nEpoch 1/3  loss 0.5',
+      'square-torn failed on worker one (abacus): image 7 is torn\nThe last lines that it printed:\nEpoch 1/3  loss 0.5',
     );
     isFixed = true;
     const fixed = await queue.run(square, 'torn', { x: 5 });
@@ -319,7 +319,7 @@ describeOnRedis('a queue', () => {
       /square-text failed .* it is garbage: x: /,
     );
     await expect(queue.run({ name: 'square', result: z.string() }, 'kind', { x: 3 })).rejects.toThrow(
-      /the result of square-kind from worker one is none of its kind/,
+      /the result of square-kind from worker one is not of its kind/,
     );
     expect((await queue.run(square, 'after', { x: 2 })).value).toBe(4);
     await vi.waitFor(() => expect(worker.said.join('\n')).toContain('announced as garbage: nonsense'), 10_000);

@@ -167,7 +167,7 @@ describeOnRedis('worker processes', () => {
     const error = await answer;
     expect(error).toBeInstanceOf(JobError);
     expect(error.message).toMatch(
-      /3 workers were lost while they were at it\nThe last it printed:\none begins 7\ntwo begins 7\nthree begins 7$/,
+      /3 workers were lost while they ran it\nThe last lines that it printed:\none begins 7\ntwo begins 7\nthree begins 7$/,
     );
     expect(log.of('begin 7')).toHaveLength(3);
     await fourth.end();

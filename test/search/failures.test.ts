@@ -121,7 +121,7 @@ describeOnDevice('a trial that fails', (device) => {
     const search = grid(make, { directory, maxTrials: 6 });
     await expect(search.search(data, fit)).rejects.toThrow(SearchError);
     await expect(grid(make, { directory: folder(), maxTrials: 6 }).search(data, fit)).rejects.toThrow(
-      /^GridSearch: 3 trials in a row, 1 to 3, failed, the last with: Error: broken 3\. Failed trials stay failed: mend the cause and begin anew, .* with overwrite: true; or search again to go on after them, with a larger maxConsecutiveFailures/,
+      /^GridSearch: 3 trials in a row, 1 to 3, failed, the last with: Error: broken 3\. Failed trials are not repeated: fix the cause and start a new search, .* with overwrite: true; or search again to continue after them, with a larger maxConsecutiveFailures/,
     );
     expect(search.record.trials.map(({ number }) => number)).toEqual([0, 1, 2, 3]);
     broken = false;

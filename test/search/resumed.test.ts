@@ -122,7 +122,7 @@ describeOnDevice('a search that is made again', (device) => {
     };
     refused(
       { seed: 4 },
-      /^RandomSearch: .* holds another search: seed was 3 and is 4\. Go on with .* overwrite: true$/,
+      /^RandomSearch: .* holds another search: seed was 3 and is 4\. Use what it was started with, .* overwrite: true$/,
     );
     refused(
       { objective: 'valAccuracy' },
@@ -250,7 +250,7 @@ describeOnDevice('a search that is made again', (device) => {
     const both = await Promise.allSettled([search.search(data, fit), random(directory).search(data, fit)]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     const [refused] = both.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-    expect(refused!.reason.message).toMatch(/process \d+ is at this search still; wait for it, or stop it first/);
+    expect(refused!.reason.message).toMatch(/process \d+ is still running this search. Wait until it ends, or stop it/);
     expect(readdirSync(directory)).not.toContain('search.lock');
   });
 
