@@ -49,14 +49,17 @@ import { type PredictOptions, predict } from './predict.ts';
 import { ProgramCache } from './program-cache.ts';
 import { SingleBatchSteps, type TrainOnBatchOptions } from './single-batch-steps.ts';
 
-/** What is about to be trained. */
+/** What `onTrainBegin` is given: model, optimizer and options of the training. */
 export interface TrainInfo extends TrainInfoOf<Model> {}
 
 /**
- * Hooks into `fit`, as in Keras. They may read the model (`evaluate`, `predict`, `saveModel`) but not change it: `trainable`,
- * `compile`, `loadWeights` and other trainings have to wait until `fit` has ended. Every one may be async; `onBatchEnd` is called a few times a second, not at each step. A
- * callback ends training with `model.stopTraining = true`. Replicas are trained together: what stops or slows them goes by the
- * means over them.
+ * Hooks into `fit`, as in Keras; each may be async.
+ *
+ * - They may read the model (`evaluate`, `predict`, `saveModel`) but not change it: `trainable`, `compile`, `loadWeights` and other trainings
+ *   must wait until `fit` has ended.
+ * - `onBatchEnd` is called a few times a second, not at each step.
+ * - `model.stopTraining = true` ends training.
+ * - Replicas are trained together, so callbacks that stop training or change the rate use the means over them.
  */
 export interface Callback extends CallbackOf<Model> {}
 
@@ -65,53 +68,55 @@ export interface FitOptions extends FitOptionsOf<Model> {}
 
 /** Options of `new Model`. */
 export interface ModelOptions {
-  /** Where samples come in: what `input(shape)` returned. */
+  /** The input, from `input(shape)`. */
   inputs: SymbolicTensor;
-  /** What the model computes: what a layer's `apply` returned. */
+  /** The output, from `apply` of a layer. */
   outputs: SymbolicTensor;
-  /** Name of the model, for summaries, messages and files. Default: the kind's, as Keras has it. */
+  /** Name of the model in summaries, messages and files. Default: its kind in snake case, as in Keras. */
   name?: string;
 }
 
 /**
- * Layers between one input and one output, with branches and sums as wanted:
+ * A graph of layers with one input and one output:
  *
  *     const x = input([32, 32, 3]);
  *     const y = new Conv2D({ filters: 3, kernelSize: 3, padding: 'same' }).apply(x);
  *     const model = new Model({ inputs: x, outputs: new Add().apply([x, y]) });
  *
- * Shapes are checked as layers are applied, before there is a device; `build` makes the weights, `compile` chooses how to
- * train, `fit` trains. A layer applied twice shares its weights. A model is a layer too: inside another one its weights are
- * part of that one's, which begin with a copy of its own values if it was built, or given some by `setInitialWeights`.
+ * Shapes are checked when layers are applied, without a device. `build` creates the weights, `compile` sets optimizer, loss and metrics,
+ * `fit` trains. A layer that is applied twice shares its weights.
+ *
+ * A model is a layer too. Inside another model, its weights belong to the outer model. They begin with a copy of its values if it was built
+ * or given some by `setInitialWeights`.
  */
 export class Model extends Layer {
   readonly kind: string = 'Functional';
   /**
-   * Its layers and what feeds what, as traced when it was made.
+   * The layers and their connections, traced by the constructor.
    * @internal
    */
   readonly graph: Graph;
   private store: ParameterStore | null = null;
-  /** Values for weights, by name, which `build` takes instead of drawn ones. */
+  /** Values by the name of the weight, which `build` uses instead of random ones. */
   private initialWeights: ReadonlyMap<string, InitialValues> = new Map();
   private compiled: Compiled | null = null;
-  private onBatch: SingleBatchSteps | null = null;
+  private singleBatches: SingleBatchSteps | null = null;
   /**
    * Recorded programs of `evaluate` and `predict`.
    * @internal
    */
   readonly programs = new ProgramCache();
 
-  /** The class in messages: bundlers rename the class itself. */
+  /** Name of the class in messages, because bundlers rename it. */
   protected static readonly className: string = 'Model';
 
-  /** A callback that sets it ends `fit` after the step under way, as in Keras. */
+  /** If a callback sets it to true, `fit` ends after the current step, as in Keras. */
   stopTraining = false;
 
   /** Shape of one sample, without the batch. */
   declare readonly inputShape: Shape;
 
-  /** @throws ArgumentError when input and output are not connected or a name is used twice; ShapeError */
+  /** @throws ArgumentError if input and output are not connected or a name is used twice; ShapeError */
   constructor(options: ModelOptions, ...surplus: never[]) {
     const subject = new.target.className;
     if (options instanceof SymbolicTensor) {
@@ -123,14 +128,14 @@ export class Model extends Layer {
     this.graph = traceGraph(subject, options.inputs, options.outputs);
   }
 
-  /** The name, or Keras's for a model without one. */
+  /** The name, or by default the kind in snake case, as in Keras. */
   get title(): string {
     return this.name ?? snakeCase(this.kind);
   }
 
   /**
-   * The layers in the order in which they were applied, each once. There is no layer for the input, which Keras has at index 0: its
-   * `layers[i]` is `layers[i - 1]` here, while counts from the end (`slice(-120)`) are the same.
+   * The layers in the order in which they were applied, each once. Keras has a layer for the input at index 0; here there is none. So Keras's
+   * `layers[i]` is `layers[i - 1]` here, and indices from the end (`slice(-120)`) are the same.
    */
   get layers(): readonly Layer[] {
     return this.graph.layers.map(({ layer }) => layer);
@@ -141,12 +146,12 @@ export class Model extends Layer {
     return this.graph.layers;
   }
 
-  /** What feeds what: the uses of the layers, in order. */
+  /** The calls of the layers in order, with the indices of their inputs. */
   get uses(): readonly Use[] {
     return this.graph.uses;
   }
 
-  /** A layer by its name in this model, such as `conv2d_1`. @throws ArgumentError when there is none */
+  /** A layer by its name in this model, such as `conv2d_1`. @throws ArgumentError if there is none */
   getLayer(name: string): Layer {
     const found = this.graph.layers.find((planned) => planned.name === name);
     if (found) return found.layer;
@@ -163,13 +168,13 @@ export class Model extends Layer {
     return this.store !== null;
   }
 
-  /** The device the weights live on. @throws ArgumentError before `build` */
+  /** The device of the weights. @throws ArgumentError before `build` */
   get device(): Device {
     return this.parameters.device;
   }
 
   /**
-   * The flat buffers behind the weights, to be handed to an optimizer (`new Adam({ parameters: model.parameters })`) or to `WeightCopy`.
+   * The flat buffers that hold the weights, for an optimizer (`new Adam({ parameters: model.parameters })`) or `WeightCopy`.
    * @throws ArgumentError before `build`; DisposedError
    */
   get parameters(): ParameterStore {
@@ -178,25 +183,26 @@ export class Model extends Layer {
     return this.store;
   }
 
-  /** How many copies of the model are trained at once, each with weights of its own; 1 unless asked for. @throws ArgumentError before `build` */
+  /** Number of replicas: copies of the model with separate weights that are trained together. Default 1. @throws ArgumentError before `build` */
   get replicas(): number {
     return this.parameters.replicas;
   }
 
   /**
-   * All weights in the order of the layers, kernel before bias. Of several replicas, a weight's tensor holds all copies, one after
-   * another. @throws ArgumentError before `build`
+   * All weights in the order of the layers, kernel before bias. With several replicas, a weight's tensor holds the values of all replicas, one
+   * after another.
+   * @throws ArgumentError before `build`
    */
   get weights(): readonly Weight[] {
     return this.parameters.weights;
   }
 
-  /** Those that training changes now. @throws ArgumentError before `build` */
+  /** The weights that training changes. @throws ArgumentError before `build` */
   get trainableWeights(): readonly Weight[] {
     return this.weights.filter(({ trainable }) => trainable);
   }
 
-  /** Those of frozen layers, and those that are never trained. @throws ArgumentError before `build` */
+  /** The weights of frozen layers, and those that are never trained, such as running averages. @throws ArgumentError before `build` */
   get nonTrainableWeights(): readonly Weight[] {
     return this.weights.filter(({ trainable }) => !trainable);
   }
@@ -208,8 +214,8 @@ export class Model extends Layer {
   }
 
   /**
-   * Whether any layer is to be trained. Assigning it does so to every layer's `trainable`, at every depth, as in Keras. Unlike there, a model
-   * remembers nothing of it: after `extractor.trainable = false`, `layer.trainable = true` is enough to train one of its layers.
+   * Whether any layer is trainable. Assigning it sets `trainable` of every layer, at every depth, as in Keras. Unlike in Keras, a model has no
+   * flag of its own: after `extractor.trainable = false`, `layer.trainable = true` is enough to train one of its layers.
    */
   override get trainable(): boolean {
     return this.layers.some((layer) => layer.trainable);
@@ -220,28 +226,28 @@ export class Model extends Layer {
   }
 
   /**
-   * Keras's table of layers, output shapes, parameter counts with their sizes (B, KB, MB) and, where there are branches, what feeds
-   * what. With several replicas the counts are those of one, and a last line has the size of all.
+   * Keras's table of layers, output shapes and parameter counts with their sizes (B, KB, MB). With branches, it has the inputs of each layer.
+   * With several replicas, the counts are those of one replica, and a last line has the size of all.
    */
   summary(): string {
     return summaryTable(this.title, this.graph, this.weightSpecs(), this.store?.replicas ?? 1);
   }
 
-  /** Every layer's weights, named after the layer they belong to, and knowing it: what freezes them. */
+  /** Specifications of all weights, with the layer that freezes them and its name in theirs. */
   private weightSpecs(): WeightSpec[] {
     return this.graph.layers.flatMap(({ layer, name, weights }) => {
-      const specs = layer instanceof Model ? layer.weightSpecs() : weights; // it may have been built since it was applied
+      const specs = layer instanceof Model ? layer.weightSpecs() : weights; // the model may have been built after it was applied
       const earlier =
         layer instanceof Model ? layer.store?.weights.map(asCopyOf) : this.store ? [] : carriedWeightsOf(layer);
       return specs.map((spec, i) => {
-        const own = this.initialWeights.get(`${name}/${spec.name}`);
+        const given = this.initialWeights.get(`${name}/${spec.name}`);
         const { copyOf = spec.copyOf, initialValues = spec.initialValues } = earlier?.[i] ?? {};
         return {
           ...spec,
           name: `${name}/${spec.name}`,
           layer: spec.layer ?? layer,
-          copyOf: own ? undefined : copyOf,
-          initialValues: own ?? initialValues,
+          copyOf: given ? undefined : copyOf,
+          initialValues: given ?? initialValues,
         };
       });
     });
@@ -259,13 +265,14 @@ export class Model extends Layer {
   }
 
   /**
-   * Values that the weights begin with when `build` makes them, instead of drawn ones; weights without one are drawn as ever. Models that contain this one begin with them too, however many there are, unless they were given others. They stay
-   * with the model, for the next one that contains it, and are no part of `modelConfig`.
+   * Sets values that `build` gives the weights instead of random ones. Models that contain this one begin with them too, unless they are given
+   * others. They are not part of `modelConfig`.
    * @param values `{ shape, data }` by the names of weights, such as `conv2d/kernel`, for every replica; or a list of such maps, one for
-   *   each replica. A `Float32Array` is not copied: leave it as it is
-   * @param options.partial some weights alone; values given before stay for the others. Default: all, and earlier ones are forgotten
-   * @throws ArgumentError after `build`, for a name that no weight has, and for a weight without values unless `partial`; ShapeError
-   *   for values of another shape; DataError for one that is not finite. All are checked before any is taken
+   *   each replica. A `Float32Array` is not copied: do not change it
+   * @param options.partial whether `values` may lack weights, which keep earlier values. Default false: all are needed, and replace
+   *   earlier ones
+   * @throws ArgumentError after `build`, for an unknown name, and for a missing weight unless `partial`; ShapeError for values of another
+   *   shape; DataError for one that is not finite. All are checked before any is set
    */
   setInitialWeights(
     values: ReadonlyMap<string, ShapedNumbers> | readonly ReadonlyMap<string, ShapedNumbers>[],
@@ -302,11 +309,10 @@ export class Model extends Layer {
   }
 
   /**
-   * Gives all weights other values, of this model or of another one with weights of the same shapes in the same order. What an optimizer
-   * remembers stays.
-   * @param values as `getWeights` gives them: `{ shape, data }`, or lists in lists, in the order of `weights`
-   * @throws ArgumentError before `build`, within a training, and for another number of weights; ShapeError for one of another shape; DataError
-   *   for values that are not finite. All are checked before any is taken
+   * Sets the values of all weights. The state of the optimizer stays.
+   * @param values as from `getWeights`: `{ shape, data }`, or nested lists, in the order of `weights`
+   * @throws ArgumentError before `build`, during a training, and for another number of weights; ShapeError for values of another shape;
+   *   DataError for values that are not finite. All are checked before any is set
    */
   setWeights(values: readonly Numbers[]): this {
     const { parameters, replicas, weights } = this;
@@ -330,7 +336,7 @@ export class Model extends Layer {
     return this;
   }
 
-  /** The layers with their options, and what feeds what: see `modelConfig`. @throws ArgumentError for what a file cannot hold */
+  /** The layers with their options and connections: see `modelConfig`. @throws ArgumentError for options that JSON cannot hold */
   override getConfig(): GraphConfig {
     const { layers, uses } = this.graph;
     return {
@@ -342,11 +348,10 @@ export class Model extends Layer {
   }
 
   /**
-   * Creates the weights on a device. The same seed gives the same bits everywhere; replica r begins with those of `seed + r`, or of
-   * seed number r in a list, except where `setInitialWeights` or `loadWeights` gave values.
-   * @param options.seed default 0. A list has a seed for each replica
-   * @param options.replicas default: as many as a list of seeds has, else 1
-   * @throws ArgumentError for an impossible seed or number of replicas, or when called twice
+   * Creates the weights on a device. The same seed gives the same bits on every device. Values from `setInitialWeights` replace random ones.
+   * @param options.seed seed of the initial values; default 0. Replica r uses `seed + r`, or number r of a list with a seed for each replica
+   * @param options.replicas default: the length of a list of seeds, else 1
+   * @throws ArgumentError for an invalid seed or number of replicas, or if called twice
    */
   build(device: Device, options: { seed?: Seeds; replicas?: number } = {}): this {
     const { seed = 0, replicas } = checkOptions('build', options, { seed: true, replicas: true });
@@ -365,9 +370,9 @@ export class Model extends Layer {
   }
 
   /**
-   * Makes so many replicas of a model that has one, to be trained in the same dispatches. Of weights as `build` drew them, replica
-   * r gets those of `seed + r`; of weights that were trained or loaded since, every replica gets a copy.
-   * @throws ArgumentError before `build`, for an impossible number, for a model that has several, and within a training
+   * Turns a model with one replica into one with several, which are trained in the same dispatches. If the weights are still those of `build`,
+   * replica r gets those of `seed + r`. If they were trained or loaded, every replica gets a copy.
+   * @throws ArgumentError before `build`, during a training, for an invalid number, and for a model that has several replicas
    */
   replicate(replicas: number): this {
     const { parameters } = this;
@@ -386,12 +391,12 @@ export class Model extends Layer {
     }
     const { device, hasInitialValues, weights } = parameters;
     const seeds = readSeeds('replicate', parameters.seeds, replicas);
-    // What began as a copy is one of what it began as, whatever became of the model that it was copied from.
+    // Weights that began as a copy of a nested model's are copied from here, because that model may have changed.
     const specs = weights.map((weight) => (weight.spec.copyOf ? { ...weight.spec, copyOf: weight } : weight.spec));
     const store = new ParameterStore(device, specs, seeds, replicas);
     if (!hasInitialValues) store.copyFrom(parameters);
     this.forgetPrograms();
-    this.compiled?.optimizer.dispose(parameters); // made ready for the old weights, though not a step was taken
+    this.compiled?.optimizer.dispose(parameters); // built for the old weights, even if no step was trained
     parameters.dispose();
     this.store = store;
     this.carry(this.weights.map(asCopyOf));
@@ -399,9 +404,9 @@ export class Model extends Layer {
   }
 
   /**
-   * Chooses optimiser and loss. Called again, it starts with a new optimiser and keeps the weights.
-   * @throws ArgumentError for an unknown loss, optimiser or metric, or one that needs logits or a softmax this model does not end
-   *   in; within a training of this model, or with the optimiser of one under way
+   * Sets optimizer, loss and metrics. A second call starts with a new optimizer and keeps the weights.
+   * @throws ArgumentError for an unknown loss, optimizer or metric, for one that does not fit the output of the model, during a training of
+   *   this model, and for the optimizer of a running training
    */
   compile(options: CompileOptions): this {
     checkNotTraining('compile', this);
@@ -414,7 +419,7 @@ export class Model extends Layer {
   }
 
   /**
-   * What `compile` chose. @throws ArgumentError before it
+   * Optimizer, loss and metrics. @throws ArgumentError before `compile`
    * @internal
    */
   get training(): Compiled {
@@ -437,8 +442,8 @@ export class Model extends Layer {
   }
 
   /**
-   * The model's output for x [N, ...inputShape]. On the tape: a loss computed from it can be differentiated.
-   * @throws ShapeError when x does not fit; ArgumentError before `build`
+   * The model's output [N, ...outputShape] for x [N, ...inputShape]. It is on the tape: a loss computed from it can be differentiated.
+   * @throws ShapeError if x has another shape; ArgumentError before `build`
    */
   call(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
     const { finalActivation } = this;
@@ -447,7 +452,7 @@ export class Model extends Layer {
     return compose(device, () => activate(finalActivation, this.callLogits(x, options)));
   }
 
-  /** The same without a softmax or sigmoid at the end. */
+  /** The output without a softmax or sigmoid at the end. */
   override callLogits(x: Tensor, options: CallOptions | CallContext = {}): Tensor {
     arrayOf(`${this.title}: call`, 'x (predict takes numbers)', x);
     const { shape } = arrayOf('call', 'the input', x);
@@ -473,7 +478,7 @@ export class Model extends Layer {
   }
 
   /**
-   * Null where a class of its own calls its layers in another way.
+   * The graph; null if a subclass overrides how its layers are called.
    * @internal
    */
   override get nested(): Graph | null {
@@ -486,61 +491,63 @@ export class Model extends Layer {
   }
 
   /**
-   * Trains, on `{ x, y }`, a loader that holds its samples on the GPU, or a stream of batches. Loss and metrics gather on the
-   * GPU; nothing waits for a read-back at a step.
-   * @returns one entry an epoch; with `signal` aborted, those finished until then
-   * @throws ArgumentError, ShapeError, DataError for data or options that do not fit, before anything is trained; ArgumentError
-   *   while another `fit` trains this model. Until `fit` has ended, nothing else may change the model; reading it is allowed
+   * Trains on `{ x, y }`, a loader or a stream of batches. Loss and metrics are added up on the GPU, so no step waits for a read-back. Until
+   * `fit` has ended, other calls may read the model but not change it.
+   * @returns logs of each epoch; if `signal` aborts, of the epochs finished until then
+   * @throws ArgumentError, ShapeError, DataError, before training, for data or options that do not fit; ArgumentError if another `fit`
+   *   is training this model
    */
   fit(data: TrainingData, options: FitOptions = {}): Promise<History> {
     return fit(this, data, options);
   }
 
   /**
-   * Mean loss, accuracy and the metrics of `compile` over all samples, and over the replicas where there are several.
+   * Mean loss, accuracy and the metrics of `compile` over all samples and replicas.
    * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
   evaluate(data: TrainingData, options: EvaluateOptions = {}): Promise<Metrics> {
     return evaluate(this, data, options);
   }
 
-  /** The same figures of each replica. @throws ArgumentError, ShapeError, DataError, AbortedError */
+  /** Loss and metrics of each replica over all samples. @throws ArgumentError, ShapeError, DataError, AbortedError */
   evaluateReplicas(data: TrainingData, options: EvaluateOptions = {}): Promise<Metrics[]> {
     return evaluateReplicas(this, data, options);
   }
 
   /**
-   * One training step on one batch, which every replica is given. Batches of one size share a recorded step.
-   * @returns the batch's loss and metrics, before the step. @throws ArgumentError, ShapeError, DataError
+   * One training step on one batch, the same for every replica. The step is recorded once for each batch size.
+   * @returns loss and metrics of the batch before the step
+   * @throws ArgumentError, ShapeError, DataError
    */
   async trainOnBatch(x: Numbers, y: Numbers, options: TrainOnBatchOptions = {}): Promise<Metrics> {
     checkNotTraining('trainOnBatch', this);
-    return this.batches.train({ x, y }, options);
+    return this.batchSteps.train({ x, y }, options);
   }
 
   /** Loss and metrics of one batch. @throws ArgumentError, ShapeError, DataError */
   async testOnBatch(x: Numbers, y: Numbers): Promise<Metrics> {
-    return this.batches.test({ x, y });
+    return this.batchSteps.test({ x, y });
   }
 
-  /** Recorded steps of single batches, and what `evaluate` and `predict` kept. */
+  /** Disposes the recorded steps of single batches and the programs of `evaluate` and `predict`. */
   private forgetPrograms(): void {
-    this.onBatch?.dispose();
-    this.onBatch = null;
+    this.singleBatches?.dispose();
+    this.singleBatches = null;
     this.programs.dispose();
   }
 
-  private get batches(): SingleBatchSteps {
+  private get batchSteps(): SingleBatchSteps {
     this.parameters; // throws before `build`
     this.training; // throws before `compile`
-    this.onBatch ??= new SingleBatchSteps(this);
-    return this.onBatch;
+    this.singleBatches ??= new SingleBatchSteps(this);
+    return this.singleBatches;
   }
 
   /**
-   * The model's output for every sample: [size, ...outputShape], in order, and one replica after another; of a loader's samples
-   * or of numbers as `fit` takes them for `x`. With `rows: true`, a list of the values of each sample instead: of a model that ends in
-   * [10], lists of ten; of one that ends in an image, its values in row-major order. Rows are views of one array.
+   * The model's output [replicas, size, ...outputShape] for every sample, in order.
+   * @param data a loader, or numbers as `x` of `fit`
+   * @param options.rows true returns a list with the values of each sample in row-major order, as views of one array. Default false: one
+   *   flat array
    * @throws ArgumentError, ShapeError, DataError, AbortedError
    */
   predict(
@@ -562,7 +569,7 @@ export class Model extends Layer {
     return predict(this, data, options);
   }
 
-  /** Weights and optimiser state are released; the model cannot be used again. */
+  /** Releases weights and optimizer state. The model cannot be used again. */
   dispose(): void {
     this.forgetPrograms();
     if (!this.store) return;
@@ -577,6 +584,6 @@ export class Model extends Layer {
   }
 }
 
-/** Shape of a weight's values in all replicas, of which one goes without saying. */
+/** Shape of a weight's values in all replicas: without an axis for them if there is only one. */
 const shapeOfAll = ({ spec: { shape } }: Weight, replicas: number): Shape =>
   replicas > 1 ? [replicas, ...shape] : shape;

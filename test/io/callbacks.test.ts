@@ -145,7 +145,7 @@ test('a log on a full disk keeps its whole lines, and the error says so', () => 
 const options = <T>(value: unknown) => value as T;
 test.each<[what: string, make: () => unknown, says: RegExp]>([
   ['a CSV log without path', () => new CSVLogger(options<string>(undefined)), /needs the path of a file.*undefined/],
-  ['a separator of two', () => new CSVLogger('x', { separator: '::' }), /separator must be a sign.*"::"/],
+  ['a separator of two', () => new CSVLogger('x', { separator: '::' }), /separator must be a character.*"::"/],
   ['a point between numbers', () => new CSVLogger('x', { separator: '.' }), /separator must be/],
   ['a JSON log without path', () => new JSONLLogger(''), /JSONLLogger: needs the path/],
   ['a checkpoint without options', () => new ModelCheckpoint(options(null)), /options must be an object/],

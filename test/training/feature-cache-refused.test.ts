@@ -81,7 +81,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
       }
     }
     expect(await refused([new Noise({ inputShape: SHAPE }), ...rest()])).toMatch(
-      /before any of them noise does not say/,
+      /before any of them noise is not marked as deterministic/,
     );
     using model = compiled(device, [lambda(true), ...rest()]);
     using loader = new ImageLoader(device, images);
@@ -109,7 +109,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
       .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     using loader = new ImageLoader(device, images);
     await expect(model.fit(loader, { cacheFeatures: true })).rejects.toThrow(
-      /but doubled is of a class that calls them/,
+      /but the class of doubled overrides how they are called/,
     );
     // Inside another model it is a layer like any other, which does not say that it is deterministic.
     const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
