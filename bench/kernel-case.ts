@@ -13,13 +13,13 @@ export interface KernelCase {
   name: string;
   /** Operations of one run, a multiply-add counting as two. */
   flops: number;
-  /** What has to move at least: every input read once, every output written once. */
+  /** Fewest bytes to move: every input read once, every output written once. */
   bytes: number;
-  /** Which ceiling it is held against. */
+  /** The ceiling that the result is compared with. */
   bound: 'compute' | 'memory';
   /** Implementations by name, the reference first; none where there is only one. */
   variants: readonly string[];
-  /** Makes the inputs. @returns what dispatches one run, with the variant that the engine would choose unless told */
+  /** Creates the inputs. @returns a function that dispatches one run, with the given variant or the one that the engine chooses */
   setUp(draw: Draw, device: Device): (variant?: string) => void;
 }
 
@@ -50,7 +50,7 @@ export function product(name: string, { m, k, n, transposeA = false, transposeB 
   };
 }
 
-/** The three products of a dense layer; `first` leaves out the gradient for the data, which nobody asks for. */
+/** The three products of a dense layer; `first` omits the gradient for the data, which training does not need. */
 export function dense(name: string, batch: number, inputs: number, units: number, first = false): KernelCase[] {
   return [
     product(`${name}-forward`, { m: batch, k: inputs, n: units }),
@@ -64,7 +64,7 @@ interface Convolution {
   filter: Shape;
   padding?: Padding;
   strides?: number;
-  /** The gradient for the data nobody asks for. */
+  /** First layer: without the gradient for the data, which training does not need. */
   first?: boolean;
 }
 

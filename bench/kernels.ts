@@ -6,7 +6,7 @@ import type { Ceilings } from './ceilings.ts';
 import type { KernelCase } from './kernel-case.ts';
 import { bestOf, quickest, runsFor, type Timing } from './timing.ts';
 
-/** A timed kernel: what the table and `--json` show of it. */
+/** The result of a timed kernel, for the table and `--json`. */
 export interface KernelResult {
   name: string;
   timing: Timing;
@@ -20,7 +20,7 @@ export interface KernelResult {
 /** Runs a round has at most: each is a dispatch or more, and has a bind group. */
 const RUNS_LIMIT = 200;
 
-/** Times a kernel as the engine would choose it, or one variant. @throws ArgumentError where the variant does not serve the shape */
+/** Times a kernel as the engine would choose it, or one variant. @throws ArgumentError if the variant does not support the shape */
 export async function timeKernel(
   device: Device,
   one: KernelCase,
@@ -68,7 +68,7 @@ export async function timeKernel(
   }
 }
 
-/** Every variant that serves the shape, in turns within one run because machines are noisy. The reference is the first. */
+/** Every variant that supports the shape, in turns within one run because machines are noisy. The reference is the first. */
 export async function timeVariants(
   device: Device,
   one: KernelCase,

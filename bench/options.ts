@@ -40,7 +40,7 @@ export function parseOptions(args: readonly string[]): Options {
   const instead = variants ? '--variants' : step === undefined ? null : '--step';
   const useless = json ? '--json' : compare === undefined ? null : '--compare';
   if (instead && useless)
-    throw new UsageError(`${useless}: is of no use with ${instead}, which prints a table; leave it out`);
+    throw new UsageError(`${useless}: cannot be combined with ${instead}, which prints a table; leave it out`);
   return { only, rounds, compare, json, variants, step, list, help };
 }
 

@@ -8,7 +8,7 @@ import { replicaRatios, type StepResult } from './steps.ts';
 import { table } from './table.ts';
 import type { Timing } from './timing.ts';
 
-/** Figures of a software adapter are a CPU's, and say so. */
+/** Name of the adapter; a software adapter is marked as CPU. */
 export const adapterName = (info: AdapterInfo) => `${info.name}${info.isSoftware ? ' (CPU)' : ''}`;
 
 const FORMULA = `GFLOP/s = operations / time, a multiply-add being two. GB/s = bytes / time, each input read once and each output written once.
@@ -128,5 +128,5 @@ export function variantsTable(cases: { variant: string; result: KernelResult }[]
 export function breakdownTable(name: string, { kernels, wholeMs }: Breakdown): string {
   const sum = kernels.reduce((total, one) => total + one.ms, 0);
   const rows = kernels.map((one) => [one.name, ms(one.ms), percent((100 * one.ms) / sum)]);
-  return `${table([`dispatches of ${name}`, 'ms', 'share'], rows)}sum ${ms(sum)} ms, each with a submit of its own; the whole step ${ms(wholeMs)} ms\n`;
+  return `${table([`dispatches of ${name}`, 'ms', 'share'], rows)}sum ${ms(sum)} ms, each in a separate submit; the whole step ${ms(wholeMs)} ms\n`;
 }

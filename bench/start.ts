@@ -1,4 +1,4 @@
-/** A process of its own: from nothing to the end of the first training step of LeNet-5, on what the library's user writes. */
+/** Run in a separate process: everything up to the end of the first training step of LeNet-5, as a user of the library writes it. */
 import { ImageLoader, openDevice } from '../src/node.ts';
 import { modelOn, noise, SAMPLE } from './workloads.ts';
 

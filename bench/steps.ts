@@ -49,11 +49,11 @@ export interface StepResult {
   peakBytes: number;
 }
 
-/** A round is an epoch of so many steps that the read-back which ends it does not count. */
+/** A round is an epoch with so many steps that the time of the read-back at its end is negligible. */
 const ROUND_MS = 300;
 const STEPS = { least: 2, most: 1000 };
 
-/** Times one case, on a device of its own so that the bytes are its own. */
+/** Times one case on a separate device, so that bytes are counted for it alone. */
 export async function timeStep(one: StepCase, rounds: number): Promise<StepResult> {
   if (one.what !== 'fit') return onDevice((device) => timePass(device, one, rounds));
   const steps = await onDevice((device) => stepsOfRound(device, one));

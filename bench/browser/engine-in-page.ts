@@ -12,7 +12,7 @@ export interface PageEngine {
   adapter: string;
   /** Resolves to figures that must agree with the other engines'. */
   prepare(name: string): Promise<number[]>;
-  /** Resolves to the milliseconds of so many runs. */
+  /** Resolves to the milliseconds of `runs` runs. */
   run(runs: number): Promise<number>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- ladder`: c = a b for 512 x 512 x 512 from the plainest kernel to the engine's own, a rung for each idea. Every rung is
- * first held against float64, then timed in turns with the others and with the adapter's multiply-adds, in one run.
+ * first compared with float64, then timed in turns with the others and with the adapter's multiply-adds, in one run.
  */
 
 import { DeviceArray, withScope } from '../../src/kernels/array.ts';

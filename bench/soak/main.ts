@@ -9,7 +9,7 @@ Builds, trains and disposes models of sizes that are drawn, and says what memory
 unless memory is bounded: the most of the second half is at most a tenth and 64 MiB above the most of the first.
 
   --minutes N   how long; default 1
-  --rounds N    ends after so many rounds, if not before
+  --rounds N    ends after N rounds, if not before
   --seed N      what sizes are drawn by; default 1
   --help        this`;
 
@@ -57,7 +57,7 @@ async function soak({ minutes, most, seed }: { minutes: number; most: number; se
   const begun = performance.now();
   const seconds = () => (performance.now() - begun) / 1000;
   const samples: Sample[] = [];
-  let told = Number.NEGATIVE_INFINITY;
+  let lastReport = Number.NEGATIVE_INFINITY;
   process.stdout.write(' seconds  rounds  process MiB  JS heap MiB  device MiB  free MiB  buffers made  pipelines\n');
   let round = 0;
   for (; round < most && seconds() < 60 * minutes; round++) {
@@ -66,10 +66,10 @@ async function soak({ minutes, most, seed }: { minutes: number; most: number; se
     const { rss, heapUsed } = process.memoryUsage();
     const { bytesAllocated, buffersCreated, pipelinesCreated } = device.counters;
     samples.push({ rss, heap: heapUsed, allocated: bytesAllocated, free: device.freeBytes });
-    if (seconds() < told + EVERY && round + 1 < most) continue;
-    told = seconds();
+    if (seconds() < lastReport + EVERY && round + 1 < most) continue;
+    lastReport = seconds();
     const bytes = [rss, heapUsed, bytesAllocated, device.freeBytes].map((n) => (n / MIB).toFixed(0));
-    const columns = [told.toFixed(0), round + 1, ...bytes, buffersCreated, pipelinesCreated];
+    const columns = [lastReport.toFixed(0), round + 1, ...bytes, buffersCreated, pipelinesCreated];
     const widths = [8, 8, 13, 13, 12, 10, 14, 11];
     process.stdout.write(`${columns.map((column, i) => String(column).padStart(widths[i]!)).join('')}\n`);
   }

@@ -58,7 +58,7 @@ async function images(device: Device, random: Random): Promise<void> {
   loader.dispose();
 }
 
-/** A network on numbers: wide layers, batches of sizes that are drawn anew. */
+/** A network on numbers: wide layers, batches of newly drawn sizes. */
 async function tables(device: Device, random: Random): Promise<void> {
   const inputs = between(random, 1, 2000);
   const model = new Sequential([

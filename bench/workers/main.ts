@@ -12,7 +12,7 @@ import { aliveWorkers } from '../../src/jobs/watch.ts';
 
 const HELP = `npm run bench:workers -- [options]
 
-Hands out jobs that only wait, to 1, 4, 16 and 64 workers in processes of their own, through a redis-server that it starts: how long
+Hands out jobs that only wait, to 1, 4, 16 and 64 workers in separate processes, through a redis-server that it starts: how long
 all of them take against the ideal (the rounds of waiting alone), and what a job costs each of the processes.
 
   --workers <list>    numbers of workers (default 1,4,16,64)
@@ -56,7 +56,7 @@ async function startRedis(dir: string): Promise<{ url: string; child: ChildProce
   return { url: `redis://127.0.0.1:${port}`, child };
 }
 
-/** How long workers without jobs are watched. */
+/** How long idle workers are observed. */
 const IDLE_MS = 5000;
 
 interface Row {
@@ -65,7 +65,7 @@ interface Row {
   jobs: number;
   seconds: number;
   ideal: number;
-  /** Of jobs that do not wait: all processes together finish one after so many ms. */
+  /** Milliseconds per job that does not wait, over all processes together. */
   emptyMs: number;
   /** CPU time of a job that does not wait, in ms. */
   coordinatorMs: number;

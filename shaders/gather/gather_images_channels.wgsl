@@ -1,9 +1,9 @@
-// A batch from images stored as bytes, each channel with a scale and an offset of its own:
+// A batch from images stored as bytes, with a scale and an offset for each channel:
 //   x[r, b, i] = scale[i mod C] * images[order[r, batch_start + b], i] + offset[i mod C]
-// The table holds them for the bytes of a word, word after word, until the channels come round again: `period` words.
-// Images may be split over several buffers where one would pass the adapter's binding limit: each dispatch serves the images
-// first .. first + count - 1 and leaves the others to the dispatch that holds them. Memory-bound.
-// Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]].
+// The table holds scales and offsets for the bytes of each word; after `period` words, the channels repeat.
+// Images may be split over several buffers if one would exceed the adapter's binding limit: each dispatch copies the images
+// first .. first + count - 1. Memory-bound.
+// It also copies the label of each image: y[r, b] = labels[order[r, batch_start + b]].
 //   images [count, stride] words of four bytes, labels [total], order [R, total], table [period, 2] (scales, offsets),
 //   x [R, batch, size], y [R, batch]
 struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, period: u32 }

@@ -1,7 +1,6 @@
 // A batch from images stored as bytes: x[r, b, i] = scale * images[order[r, batch_start + b], i] + offset, a workgroup
-// an image, for images of whole words: size = 4 stride. Images may be split over several buffers where one would pass the
-// adapter's binding limit: each dispatch serves the images first .. first + count - 1 and leaves the others to the dispatch
-// that holds them. Along with an image goes its label, bit for bit: y[r, b] = labels[order[r, batch_start + b]]. Memory-bound.
+// an image, for images of whole words: size = 4 stride. Images may be split over several buffers if one would exceed the
+// adapter's binding limit: each dispatch copies the images first .. first + count - 1. It also copies the label of each image: y[r, b] = labels[order[r, batch_start + b]]. Memory-bound.
 //   images [count, stride] words of four bytes, labels [total], order [R, total], y [R, batch], x [R, batch, size]
 struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, count: u32, scale: f32, offset: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -12,7 +11,7 @@ struct Params { size: u32, stride: u32, batch: u32, total: u32, first: u32, coun
 @group(0) @binding(5) var<storage, read_write> x: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> y: array<u32>;
 
-// A workgroup takes an image at a time: no invocation divides, and what it costs besides its words is paid less often.
+// A workgroup copies an image at a time, so no invocation divides, and fewer invocations start.
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;

@@ -5,7 +5,7 @@ struct Params { size: u32 }
 @group(0) @binding(1) var<storage, read> x: array<From>;
 @group(0) @binding(2) var<storage, read_write> y: array<To>;
 
-// A float beyond the integers is the last of them, by hand: drivers need not agree on what a plain conversion gives. NaN is 0.
+// A float out of range becomes the nearest integer of the type, and NaN becomes 0. Explicit, because drivers convert them differently.
 fn to_u32(value: f32) -> u32 {
   if (is_nan(value)) { return 0u; }
   return select(u32(clamp(value, 0.0, 4294967040.0)), 0xffffffffu, value >= 4294967296.0);

@@ -1,4 +1,4 @@
-// log(1 + e) and e^x - 1, exact where 1 + e rounds e away and where e^x - 1 cancels. Put behind kernels that use them.
+// log(1 + e) and e^x - 1, exact where 1 + e rounds e away and where e^x - 1 cancels. Put after kernels that use them.
 
 // log(1 + e) for -1/2 <= e <= 1, as 2 artanh(e / (2 + e)) by its series: off by 2e-9 of it at most, before rounding.
 fn log1p(e: f32) -> f32 {

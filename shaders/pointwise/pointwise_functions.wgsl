@@ -1,4 +1,4 @@
-// Functions that rows of src/kernels/pointwise/pointwise-table.ts use and WGSL does not have.
+// Functions that src/kernels/pointwise/pointwise-table.ts uses and WGSL lacks.
 
 // Whether a comparison of a and b can hold: with NaN none but "not equal" does.
 fn are_numbers(a: f32, b: f32) -> bool {
@@ -100,6 +100,6 @@ fn power(x: f32, p: f32) -> f32 {
   let bits = bitcast<u32>(x);
   if ((bits >> 31u) == 0u) { return size; }
   if (!whole && bits == 0xff800000u) { return size; } // minus infinity
-  if (!whole) { return select(bitcast<f32>(bits | 0x7fc00000u), size, x == 0.0); } // NaN below 0, no constant, which WGSL would refuse
+  if (!whole) { return select(bitcast<f32>(bits | 0x7fc00000u), size, x == 0.0); } // NaN below 0, not a constant, because WGSL rejects a constant NaN
   return select(size, -size, floor(p * 0.5) * 2.0 != p);
 }

@@ -1,13 +1,12 @@
-// The operands of pointwise_binary.wgsl and its gradient, four elements at a time. An operand that NumPy would repeat along the
-// leading axes (a number, a bias) is read again and again where it lies: it repeats after `a_period` or `b_period` elements, 0
-// for one that is as large as the result. Other ways of broadcasting are copied out by the host. The host says what type `Operand`
-// is, and `Operands`, four of them.
+// The operands of pointwise_binary.wgsl and its gradient, four elements at a time. An operand that is broadcast along the leading
+// axes (a number, a bias) is read in place: it repeats after `a_period` or `b_period` elements; 0 if it is as large as the result. For
+// other kinds of broadcasting the host makes a copy. The host defines the type `Operand`, and `Operands`, a vec4 of it.
 struct Params { size: u32, a_period: u32, b_period: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a4: array<Operands>;
 @group(0) @binding(2) var<storage, read> b4: array<Operands>;
 
-// Where the elements of vec4 i lie in an operand that repeats.
+// Indices of the elements of vec4 i in an operand that repeats.
 fn places(i: u32, period: u32) -> vec4u {
   return (vec4u(0u, 1u, 2u, 3u) + 4u * i) % vec4u(period);
 }

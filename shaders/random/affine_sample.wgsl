@@ -1,5 +1,6 @@
-// y[n, oy, ox, c] = x where the map of image n takes (oy, ox) from: the nearest pixel, or the four around, weighted by how near they are.
-// Outside of the image: the fill value, or pixels of it (see `pixel`). A pixel of weight 0 takes no part, so its NaN does not spread.
+// y[n, oy, ox, c] = x at the position to which the map of image n takes (oy, ox): the nearest pixel, or the four around it weighted by
+// distance. Outside of the image: the fill value, or pixels of the image (see `pixel`). A pixel of weight 0 is not read, so its NaN does
+// not spread.
 // An invocation a pixel, all channels. Memory-bound.
 //   replicas folded into the images: x [N, H, W, C], maps [N, 8] i32, y [N, OH, OW, C]
 @group(0) @binding(2) var<storage, read> x: array<f32>;

@@ -1,7 +1,7 @@
-// Gradient of affine_sample: dx[n, iy, ix, c] = sum of dy over the output pixels that took from it, each by its weight, in row-major order.
-// An invocation goes through a channel of an image, so that no two add to one element and the bits do not depend on who comes first. With
-// few images that leaves a card idle: augmentation stands at the beginning of a model, where nobody asks for this gradient. Output pixels
-// come in runs, a dispatch each: `first` and `count` of an image.
+// Gradient of affine_sample: dx[n, iy, ix, c] = weighted sum of dy over the output pixels that read it, in row-major order.
+// An invocation handles a channel of an image, so no two invocations add to one element, and the bits do not depend on scheduling. With few
+// images that leaves a GPU idle, but augmentation is at the beginning of a model, where this gradient is rarely needed. A dispatch handles
+// the `count` output pixels of each image from `first` on.
 //   replicas folded into the images: dy [N, OH, OW, C], maps [N, 8] i32, dx [N, H, W, C]
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;

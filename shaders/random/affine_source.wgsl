@@ -1,4 +1,4 @@
-// Where a pixel of the output of affine_sample comes from; shared by its gradient. In integers, so that every adapter takes the same
+// The source position of an output pixel of affine_sample, also used by its gradient. In integers, so that every adapter reads the same
 // pixels with the same weights. Maps: see augment_draws.wgsl.
 struct Params {
   images: u32, in_h: i32, in_w: i32, channels: u32, out_h: u32, out_w: u32, fill: f32,
@@ -17,7 +17,7 @@ fn position(m: vec4i, X: i32, Y: i32) -> i32 {
   return m.z + high * 4 + ((low + 8192) >> 14u);
 }
 
-// The pixel of an axis that stands at place i, which may lie outside; -1 where the fill value does.
+// The pixel of an axis for index i, which may be outside; -1 for the fill value.
 fn pixel(i: i32, size: i32) -> i32 {
   if (i >= 0 && i < size) { return i; }
   if (FILL == 0u) { return -1; }
@@ -28,7 +28,7 @@ fn pixel(i: i32, size: i32) -> i32 {
   return select(at, period - 1 - at, at >= size);
 }
 
-// The two pixels of an axis around a position, and the weight of the second; equal where the position lies on the first.
+// The two pixels of an axis around a position, and the weight of the second; equal if the position is on the first.
 struct Taps { low: i32, high: i32, part: f32 }
 
 fn taps(at: i32, size: i32) -> Taps {
@@ -45,7 +45,7 @@ fn taps(at: i32, size: i32) -> Taps {
 
 struct Source { image: u32, y: Taps, x: Taps }
 
-// Of output pixel number o of all images.
+// The source of output pixel o, counted over all images.
 fn source_of(o: u32) -> Source {
   let p = params;
   let row = o / p.out_w;

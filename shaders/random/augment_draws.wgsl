@@ -1,11 +1,11 @@
-// What random layers of images draw, for each image of a batch: an affine map, a factor of contrast, or a rectangle to erase. In integers
-// alone, so that every adapter draws the same bits: sine and cosine by CORDIC (Volder, 1959), as those of WGSL may be off by 2^-11.
+// The draws of random image layers, for each image of a batch: an affine map, a factor of contrast, or a rectangle to erase. Only integers,
+// so that every adapter draws the same bits; sine and cosine by CORDIC (Volder, 1959), because those of WGSL may be off by 2^-11.
 //   draws [R, N, 8] i32; R replicas, N images each. Words 0 and 4 of philox(counter (n, id, purpose, step), key = the replica's seed)
 //   choose between `low` and `low + span` (excluded), in the units of the kind:
 //     flip      2 values: 0 and 1                       vertical from word 0, horizontal from word 1
 //     shift     2^-16 pixels (crop: pixels)             rows from word 0, columns from word 1
 //     rotation  2^-30 turns, counterclockwise           word 0
-//     zoom      2^-29                                   rows from word 0, columns from word 1, or from word 0 where they are linked
+//     zoom      2^-29                                   rows from word 0, columns from word 1, or from word 0 if they are linked
 //     contrast  2^-22                                   word 0
 //     erasing   2^-30 of the image's area, see below    all words
 //   A map is (a, b, cx, 0, d, e, cy, 0): output pixel (x, y) is taken from (a X + b Y) / 2 + cx and (d X + e Y) / 2 + cy of the input, with

@@ -1,5 +1,5 @@
 // y[n, pixel, c] = finish of (x - mean) factor + mean, with the mean of x over the pixels of image n and channel c, and the factor of
-// image n, in 2^-22 as word 0 of its draws (see augment_draws.wgsl). contrast_clip.wgsl and contrast_mask.wgsl say how it is finished.
+// image n, in 2^-22 as word 0 of its draws (see augment_draws.wgsl). `finish` is defined in contrast_clip.wgsl and contrast_mask.wgsl.
 // An invocation a pixel, all channels. Memory-bound.
 //   replicas folded into the images: draws [N, 8] i32, x and y [N, pixels, C], means [N, C]
 struct Params { images: u32, pixels: u32, channels: u32, low: f32, high: f32, clips: u32 }

@@ -1,4 +1,4 @@
-// Gradient of what contrast clips: dy where the value lies between the two, else 0.
+// Gradient of the clipping: dy where the value is inside the range, else 0.
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
 
 fn finish(at: u32, z: f32) -> f32 {

@@ -1,8 +1,8 @@
 // Dropout: y[i] = 0 where the random bits of element i are below the threshold, x[i] * scale elsewhere. Its own gradient:
-// given dy for x, the same seed, layer and step draw the same bits again, so that no mask is kept. Nothing is drawn where the
+// given dy for x, the same seed, layer and step draw the same bits again, so no mask is stored. Nothing is drawn if the
 // threshold is 0.
 // The bits are word i % 4 of philox(counter (i / 4, layer, purpose, step), key = seed): each replica draws what one replica draws
-// with its seed, see dropout_shared.wgsl. Four elements an invocation. Memory-bound on a GPU, compute-bound where integers are slow.
+// with its seed, see dropout_shared.wgsl. Four elements an invocation. Memory-bound on a GPU, compute-bound if integers are slow.
 //   R replicas: x and y [R, size]
 struct Params { size: u32, layer: u32, purpose: u32, key_low: u32, key_high: u32, threshold: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -10,7 +10,7 @@ struct Params { size: u32, layer: u32, purpose: u32, key_low: u32, key_high: u32
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// What a replica draws by: its seed, the threshold of the bits, and the factor on what is kept.
+// The draw of a replica: its seed, the threshold of the bits, and the factor on the kept elements.
 struct Draw { key: vec2u, threshold: u32, scale: f32 }
 
 @compute @workgroup_size(64)
@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if (draw.threshold != 0u) { bits = philox(vec4u(vec4_index, p.layer, p.purpose, state.step), draw.key); }
     let first = vec4_index * 4u;
     for (var k = 0u; k < min(4u, p.size - first); k++) {
-      // Chosen, not multiplied by 0 or 1: a dropped NaN or infinity is 0, and at a rate of 0 y has the bits of x, subnormal or not.
+      // Selected, not multiplied by 0 or 1: a dropped NaN or infinity is 0, and at a rate of 0 y has the bits of x, subnormal or not.
       let old = x[base + first + k];
       let kept = select(old * draw.scale, old, draw.scale == 1.0);
       y[base + first + k] = select(kept, 0.0, bits[k] < draw.threshold);

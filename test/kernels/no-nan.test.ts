@@ -183,7 +183,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test('gradients through a ReLU, in kernels of their own and in the store of a product', async () => {
+  test('gradients through a ReLU, in separate kernels and in the store of a product', async () => {
     await expectSame((on) => {
       const y = pointwise.unary('relu', of(on, x), [0, 0]);
       const gate = of(

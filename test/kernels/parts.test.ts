@@ -16,7 +16,7 @@ import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 // A dispatch that would take too long runs as several, each a part of its grid: with the same bits, whatever the kernel.
 
-/** Runs `body` with every dispatch in at least so many parts, if it has as many workgroups. */
+/** Runs `body` with every dispatch in at least `pieces` parts, if it has as many workgroups. */
 async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>): Promise<T> {
   const { maxDispatchCost } = device.budget;
   device.budget.maxDispatchCost = 1e6 / (pieces - 0.5); // a dispatch of nothing costs 1e6

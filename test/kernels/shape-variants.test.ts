@@ -17,7 +17,7 @@ const image = fc.tuple(
 const padding = fc.constantFrom('valid', 'same');
 const stride = fc.tuple(one([1, 2, 3]), one([1, 2, 3]));
 
-/** Windows side by side, or overlapping, or with gaps; so many channels at a time as divide their number. */
+/** Windows side by side, or overlapping, or with gaps; vectors of as many channels as divide their number. */
 function poolCase(disjoint: boolean, lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({ image, poolSize: fc.tuple(one([1, 2, 3, 5]), one([1, 2, 3, 5])), strides: stride, padding, seed })
@@ -89,7 +89,7 @@ function batchNormCase(lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
     });
 }
 
-/** Up to 64 rows are reduced in one pass, more in slices of about the square root; so many channels at a time as divide their number. */
+/** Up to 64 rows are reduced in one pass, more in slices of about the square root; vectors of as many channels as divide their number. */
 function rowsCase(rows: readonly number[], lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({

@@ -33,14 +33,14 @@ import {
   unaryTable,
 } from './pointwise-table.ts';
 
-/** The two options of a row, 0 where it has fewer. */
+/** The two options of a row; unused ones are 0. */
 export type RowOptions = readonly [p: number, q: number];
 
 const totalSize = (x: DeviceArray) => x.replicas * x.size;
 /** One operation an element, whatever the function. */
 const costOf = (x: DeviceArray) => ({ flops: totalSize(x) });
 
-/** What the templates call the type of their inputs, and four of them. */
+/** The types that the templates use for an input, and for a vec4 of inputs. */
 const operandTypes = (dtype: DType) => `alias Operand = ${dtype};\nalias Operands = vec4<${dtype}>;\n`;
 
 /** The template's shader with a row's expression in it, for inputs of that type. */
@@ -79,7 +79,7 @@ export function unary(name: UnaryName, x: DeviceArray, options: RowOptions): Dev
   return apply(name, unaryTable[name].forward, x, options);
 }
 
-/** 1 where it holds of x, else 0. Memory-bound. @throws ArgumentError */
+/** 1 where the predicate holds for x, else 0. Memory-bound. @throws ArgumentError */
 export function predicate(name: PredicateName, x: DeviceArray): DeviceArray {
   const row: { forward: string; integers?: string } = predicateTable[name];
   if (!row.integers) checkDType(name, 'the input', x, 'f32');
@@ -128,7 +128,7 @@ export function repeatTo(operator: string, x: DeviceArray, shape: Shape): Device
   return sameShape(x.shape, shape) ? x : broadcastTo(operator, x, shape);
 }
 
-/** The gradient of `repeated`: sums over the axes along which x was repeated. May return `d` itself. */
+/** The gradient of `repeatTo`: sums over the axes along which x was repeated. May return `d` itself. */
 export function sumTo(d: DeviceArray, shape: Shape): DeviceArray {
   if (sameShape(d.shape, shape)) return d;
   const added = d.shape.length - shape.length;
@@ -137,8 +137,8 @@ export function sumTo(d: DeviceArray, shape: Shape): DeviceArray {
 }
 
 /**
- * Elements after which x repeats in an array of `shape`: 0 where it has that shape, null where it does not simply repeat (or
- * replicas would have to be told apart).
+ * Elements after which x repeats in an array of `shape`. 0 if x has that shape; null if it does not repeat in stored order, or if it has
+ * several replicas.
  */
 function periodOf(x: DeviceArray, shape: Shape): number | null {
   if (sameShape(x.shape, shape)) return 0;
@@ -147,7 +147,7 @@ function periodOf(x: DeviceArray, shape: Shape): number | null {
   return simply && x.replicas === 1 ? x.size : null;
 }
 
-/** Runs `body` with both operands as the kernels take them: where they lie if they simply repeat, else copied out. */
+/** Runs `body` with both operands: in place if they repeat in stored order, else as copies of the full shape. */
 function withOperands(
   operator: string,
   arrays: [DeviceArray, DeviceArray],

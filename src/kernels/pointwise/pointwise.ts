@@ -73,7 +73,7 @@ export function biasAdd(x: DeviceArray, bias: DeviceArray): DeviceArray {
   return y;
 }
 
-/** Gradient of a ReLU from its output y: dy where y > 0; dy itself when it went through this ReLU already. Memory-bound. */
+/** Gradient of a ReLU from its output y: dy where y > 0, else 0; dy itself if the mask is already applied to it. Memory-bound. */
 export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): DeviceArray {
   if (dy.appliedReluMask === y && !into) return dy;
   const dx = output(y.device, y.shape, y.replicas, into);
@@ -90,7 +90,7 @@ export function reluGrad(y: DeviceArray, dy: DeviceArray, into?: DeviceArray): D
   return dx;
 }
 
-/** An array full of one value, which must be one of its type. Memory-bound. */
+/** An array filled with a value of its type. Memory-bound. */
 export function fill(
   device: Device,
   shape: Shape,

@@ -25,13 +25,13 @@ import {
 /** Smallest and largest value of a pixel. */
 export type ValueRange = readonly [low: number, high: number];
 
-/** Of a random change of contrast. */
+/** Options of a random change of contrast. */
 export interface Contrast {
   factor: Range;
   valueRange: ValueRange;
 }
 
-/** What the gradient of `randomContrast` needs: the draws, and the means [N, C] of the images. */
+/** The values that the gradient of `randomContrast` needs: the draws, and the means [N, C] of the images. */
 export interface ContrastSample {
   draws: DeviceArray;
   means: DeviceArray;
@@ -70,11 +70,11 @@ function runContrast(
 }
 
 /**
- * Images x [N, H, W, C] of another contrast, each by a random factor of its own. Memory-bound.
+ * Changes the contrast of images x [N, H, W, C], each by a separate random factor. Memory-bound.
  *
  *     y = (x - mean) factor + mean within the value range, mean over the pixels of a channel
- * @returns y with what `randomContrastGrad` needs, which is the caller's
- * @throws ArgumentError, ShapeError for what are no images
+ * @returns y with the values that `randomContrastGrad` needs; the caller owns them
+ * @throws ArgumentError, ShapeError if x is not a batch of images
  */
 export function randomContrast(
   operator: string,
@@ -107,9 +107,9 @@ export function randomContrastGrad(
   return dx;
 }
 
-/** Of rectangles that are erased. */
+/** Options of random erasing. */
 export interface Erasing {
-  /** Probability that an image has one; it is drawn for each image. */
+  /** Probability that a rectangle is erased in an image; drawn for each image. */
   factor: Range;
   /** Share of the image's area that the sides of a rectangle are the roots of. */
   scale: Range;
@@ -119,9 +119,9 @@ export interface Erasing {
 }
 
 /**
- * Images x [N, H, W, C], a random rectangle of each erased. Memory-bound.
- * @returns y with the draws, by which `eraseGrad` finds the rectangles, and which are the caller's
- * @throws ArgumentError, ShapeError for what are no images
+ * Erases a random rectangle of each image of x [N, H, W, C]. Memory-bound.
+ * @returns y with the draws, which hold the rectangles for `eraseGrad`; the caller owns them
+ * @throws ArgumentError, ShapeError if x is not a batch of images
  */
 export function randomErasing(
   operator: string,
@@ -154,7 +154,7 @@ export function randomErasing(
   return { y, draws };
 }
 
-/** x with these values of the channels in the rectangles of `draws`. */
+/** Copies x, with `fills` (one value for each channel) in the rectangles of `draws`. */
 function erase(x: DeviceArray, draws: DeviceArray, fills: readonly number[], into?: DeviceArray): DeviceArray {
   const y = output(x.device, x.shape, x.replicas, into);
   runErase(
@@ -183,6 +183,6 @@ function runErase(
   runKernel(x.device, source, [...sizes, ...words], [draws, x, y, ...bindings], groups);
 }
 
-/** Gradient of `randomErasing`: dy, and 0 where it erased. */
+/** Gradient of `randomErasing`: dy, but 0 in the erased rectangles. */
 export const eraseGrad = (dy: DeviceArray, draws: DeviceArray, into?: DeviceArray): DeviceArray =>
   erase(dy, draws, Array(dy.shape[3]!).fill(0), into);

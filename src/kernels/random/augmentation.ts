@@ -11,17 +11,17 @@ import { DeviceArray, showShape } from '../array.ts';
 import { StepState } from '../optimizers/step-state.ts';
 import { checkDType, checkRank, chunkRanges, elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
 
-/** What decides what a random layer of images draws. */
+/** The values that determine the draws of a random image layer. */
 export interface AugmentDraw {
   seed: Seeds;
-  /** The layer's place in its model, or a seed of its own, by which it draws instead. */
+  /** Index of the layer in its model, or its own seed if it has one. */
   layer: number;
   hasOwnSeed: boolean;
   /** A number, or the uniform that a recorded step reads its number from. */
   step: number | StepState;
 }
 
-/** What is drawn uniformly: from `low` up, below `high`, or `low` where they are equal. */
+/** A uniform range: `low` included, `high` excluded; `low` if they are equal. */
 export interface Range {
   low: number;
   high: number;
@@ -30,19 +30,19 @@ export interface Range {
 /** A random map, by the numbers of the layers: see src/nn/layers/random-affine.ts. */
 export type AffineDraw =
   | { kind: 'flip'; horizontal: boolean; vertical: boolean }
-  /** Shares of height and width: down and to the right. */
+  /** Fractions of height (down) and width (to the right). */
   | { kind: 'shift'; rows: Range; columns: Range }
   /** A window of this size, anywhere in the image. */
   | { kind: 'crop'; height: number; width: number }
   /** Turns, counterclockwise. */
   | { kind: 'rotation'; turns: Range }
-  /** Steps of the input a pixel of the output; `columns` null takes the same as `rows`. */
+  /** Input pixels per output pixel; with `columns` null, the same as for rows. */
   | { kind: 'zoom'; rows: Range; columns: Range | null };
 
 /** The kinds of shaders/random/augment_draws.wgsl, by their numbers there. */
 const KINDS = ['flip', 'shift', 'crop', 'rotation', 'zoom', 'contrast', 'erasing'] as const;
 
-/** In what a kernel draws: `low + floor(bits span / 2^32)`, in integers. */
+/** The range from which a kernel draws integers: `low + floor(bits span / 2^32)`. */
 interface Span {
   low: number;
   span: number;
@@ -57,35 +57,35 @@ const NONE: Span = { low: 0, span: 0 };
 /** One of the integers 0 .. count - 1. */
 const oneOf = (count: number): Span => ({ low: 0, span: count });
 
-/** What `drawImages` draws of each image. */
+/** The ranges from which `drawImages` draws for each image. */
 export interface Spans {
   kind: (typeof KINDS)[number];
   y: Span;
   x?: Span;
-  /** Whether x is drawn by the bits of y. */
+  /** Whether x is drawn with the bits of y. */
   linked?: boolean;
-  /** Of `erasing`: the probability. */
+  /** Probability, for `erasing`. */
   p?: Span;
   height: number;
   width: number;
 }
 
-/** Sides above which positions do not fit the integers of shaders/random/affine_source.wgsl. */
+/** Largest side for which positions fit the integers of shaders/random/affine_source.wgsl. */
 export const MAX_SIDE = 8192;
 
-/** What the kernel draws by for the seed of each replica. */
+/** The random keys of the seeds of all replicas. */
 export const keysOf = (device: Device, seed: Seeds, replicas: number) =>
   device.uniform(Uint32Array.from(Array.from({ length: replicas }, (_, r) => keyOf(seedOf(seed, r))).flat()));
 
 export const stateOf = (device: Device, step: number | StepState) =>
   step instanceof StepState ? step.buffer : device.uniform(Uint32Array.of(0, step, 0, 0));
 
-/** Set in the purpose of a layer that draws by a seed of its own, so that it meets no layer's place. */
+/** Added to the purpose if a layer has its own seed, so that the seed never equals the index of another layer. */
 const OWN_SEED = 256;
 export const purposeOf = (purpose: keyof typeof PURPOSES, draw: AugmentDraw) =>
   PURPOSES[purpose] + (draw.hasOwnSeed ? OWN_SEED : 0);
 
-/** What is drawn for each of `batch` images: [batch, 8] i32, see shaders/random/augment_draws.wgsl. */
+/** Draws for each of `batch` images: [batch, 8] i32, see shaders/random/augment_draws.wgsl. */
 export function drawImages(
   device: Device,
   { batch, replicas }: { batch: number; replicas: number },
@@ -109,7 +109,7 @@ export function drawImages(
 
 const PIXEL = 2 ** 16;
 
-/** A random map as the kernel draws it, for images of one size. */
+/** The ranges of a random map, in the units of the kernel, for images of one size. */
 function affineSpans(affine: AffineDraw, height: number, width: number): Spans {
   const size = { height, width };
   switch (affine.kind) {
@@ -145,7 +145,7 @@ export interface Sampling {
   fillValue: number;
 }
 
-/** Height, width and channels of images. @throws ArgumentError, ShapeError for what is none, or too large */
+/** Shape of x [N, H, W, C]. @throws ArgumentError, ShapeError if x is not a batch of images, or if they are too large */
 export function checkImages(operator: string, x: DeviceArray): [number, number, number, number] {
   checkDType(operator, 'the input', x, 'f32');
   checkRank(operator, 'the input', x, 4, 'batch, height, width, channels');
@@ -158,11 +158,11 @@ export function checkImages(operator: string, x: DeviceArray): [number, number, 
   return x.shape as [number, number, number, number];
 }
 
-/** What the gradient of `randomAffine` needs. */
+/** The values that the gradient of `randomAffine` needs. */
 export interface AffineSample {
   maps: DeviceArray;
   sampling: Sampling;
-  /** Of an output image. */
+  /** Size of an output image. */
   height: number;
   width: number;
 }
@@ -179,9 +179,9 @@ const affineSource = (name: string, code: string, { fillMode, interpolation }: S
 });
 
 /**
- * Images x [N, H, W, C], each under a random map of its own. Memory-bound.
- * @returns y, of H and W or the size of a crop, with what `randomAffineGrad` needs; its maps are the caller's
- * @throws ArgumentError, ShapeError for what are no images, or smaller than a crop
+ * Applies a separate random map to each image of x [N, H, W, C]. Memory-bound.
+ * @returns y, of the same size or the size of a crop, with the values that `randomAffineGrad` needs; the caller owns `maps`
+ * @throws ArgumentError, ShapeError if x is not a batch of images, or smaller than a crop
  */
 export function randomAffine(
   operator: string,
@@ -210,8 +210,8 @@ export function randomAffine(
   return { y, sample };
 }
 
-/** Output pixels that an invocation of the gradient goes through at most: far from the seconds after which a card is taken for stuck. */
-const RUN = 2 ** 16;
+/** Most output pixels that an invocation of the gradient processes, so that a dispatch ends long before a GPU's watchdog. */
+const MAX_PIXELS_PER_DISPATCH = 2 ** 16;
 
 /** Gradient of `randomAffine` for x of `shape`. */
 export function randomAffineGrad(
@@ -223,7 +223,7 @@ export function randomAffineGrad(
   const dx = output(dy.device, shape, dy.replicas, into);
   const [batch, , , channels] = shape as [number, number, number, number];
   const source = affineSource('affine_sample_grad', affineSampleGradCode, sample.sampling);
-  for (const { first, count } of chunkRanges(sample.height * sample.width, RUN)) {
+  for (const { first, count } of chunkRanges(sample.height * sample.width, MAX_PIXELS_PER_DISPATCH)) {
     const words = [...affineWords(shape, dy.replicas, sample), first, count];
     runKernel(dy.device, source, words, [sample.maps, dy, dx], elementwiseWorkgroups(batch * dy.replicas * channels));
   }

@@ -8,9 +8,9 @@ import type { DeviceArray } from '../array.ts';
 import { StepState } from '../optimizers/step-state.ts';
 import { checkDType, f32Bits, gridStrideWorkgroups, output, runKernel } from '../run.ts';
 
-/** What decides which elements are dropped. */
+/** The values that determine which elements are dropped. */
 export interface DropoutDraw {
-  /** Of all replicas, or of each. */
+  /** One rate for all replicas, or one for each. */
   rate: number | readonly number[];
   seed: Seeds;
   layer: number;
@@ -23,7 +23,7 @@ export const dropoutThreshold = (rate: number): number => Math.min(Math.ceil(rat
 
 /**
  * Sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate); its own gradient. Memory-bound.
- * @param options.dropped whether those elements are 0 in x already, so that none need be drawn
+ * @param options.dropped whether the dropped elements of x are already 0, so that nothing is drawn
  */
 export function dropout(
   x: DeviceArray,

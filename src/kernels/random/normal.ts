@@ -1,4 +1,4 @@
-// The normal distribution in float64, for the references of the pointwise table; the kernels have their own in
+// The normal distribution in float64, for the references of the pointwise table; the functions of the kernels are in
 // shaders/pointwise/pointwise_functions.wgsl.
 
 /** erf by its Taylor series, exact to float64's rounding for |x| up to 2. */
@@ -19,7 +19,7 @@ function erfc(x: number): number {
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + fraction));
 }
 
-/** The normal distribution function, by relative error too: below 0 nothing is taken off 1. */
+/** The normal distribution function. Its relative error is small also below 0, because nothing is subtracted from 1. */
 export function cdf(x: number): number {
   const z = x / Math.SQRT2;
   if (Math.abs(z) < 2) return (1 + erf(z)) / 2;

@@ -175,7 +175,7 @@ describeOnDevice('draws of random layers of images', (device) => {
     expect(own!.map((image) => image.slice(0, 8))).toEqual(own!.map((_, n) => mapOf(spans, words(n)).map(Number)));
   });
 
-  test('a recorded step draws anew at every run, by the step in its uniform', async () => {
+  test('a recorded step draws other numbers in every run, by the step in its uniform', async () => {
     const spans = cases[5]![1];
     const state = new StepState(device);
     state.write({ batchStart: 0, step: 7 });
