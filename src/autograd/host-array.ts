@@ -32,9 +32,9 @@ export function readValues(
 /** Converts numbers to a typed array of a type. @throws ArgumentError for a value that is not a number, or does not fit the type */
 export function toHostArray(subject: string, data: ArrayLike<unknown>, dtype: DType): HostArray {
   if (dtype === 'f32' && data instanceof Float32Array) return data as Float32Array<ArrayBuffer>;
-  const Kind = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
+  const ArrayType = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   const [low, high] = dtype === 'u32' ? [0, 0xffffffff] : [-0x80000000, 0x7fffffff];
-  const array = new Kind(data.length);
+  const array = new ArrayType(data.length);
   for (let i = 0; i < data.length; i++) {
     const value = toNumber(data, i);
     if (value === null) {

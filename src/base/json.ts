@@ -7,12 +7,12 @@ const MAX_NESTING = 200;
 export function measureJson(json: string): { nesting: number; entries: number } {
   let [depth, nesting, entries] = [0, 0, 1];
   let isText = false;
-  for (let at = 0; at < json.length; at++) {
-    const code = json.charCodeAt(at);
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
     if (code === 0x22)
       isText = !isText; // "
     else if (isText && code === 0x5c)
-      at++; // \
+      i++; // \
     else if (isText) continue;
     else if (code === 0x5b || code === 0x7b)
       nesting = Math.max(nesting, ++depth); // [ {

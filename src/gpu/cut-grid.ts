@@ -26,9 +26,9 @@ export function cutGrid(count: Grid, pieces: number, first: Grid = [0, 0, 0]): G
   if (wanted <= 1) return [{ first, count }];
   const length = Math.ceil(count[longest]! / wanted);
   const parts: GridPart[] = [];
-  for (let at = 0; at < count[longest]!; at += length) {
-    const begin = first.with(longest, first[longest]! + at) as unknown as Grid;
-    const left = count.with(longest, Math.min(length, count[longest]! - at)) as unknown as Grid;
+  for (let offset = 0; offset < count[longest]!; offset += length) {
+    const begin = first.with(longest, first[longest]! + offset) as unknown as Grid;
+    const left = count.with(longest, Math.min(length, count[longest]! - offset)) as unknown as Grid;
     parts.push(...cutGrid(left, Math.ceil(pieces / wanted), begin));
   }
   return parts;

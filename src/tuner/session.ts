@@ -104,7 +104,7 @@ export async function tuneProblems(
   problems: readonly Problem[],
   { seconds, signal, onTuned, onFailed }: SessionOptions = {},
 ): Promise<Tuned[]> {
-  const open = [...new Map(problems.map((problem) => [problemKey(problem), problem])).values()].filter(
+  const pending = [...new Map(problems.map((problem) => [problemKey(problem), problem])).values()].filter(
     (problem) => supportedVariants(device, problem).length > 1,
   );
   // Refusals from `problemsOf` must not fail a problem here: the refused variants are rejected again below.
@@ -113,15 +113,15 @@ export async function tuneProblems(
   });
   const resolution = clockResolution();
   const begun = performance.now();
-  const secondsPerProblem = seconds === undefined ? 0.5 : Math.min(0.5, seconds / open.length);
+  const secondsPerProblem = seconds === undefined ? 0.5 : Math.min(0.5, seconds / pending.length);
   const results: Tuned[] = [];
   let refusal: Error | null = null;
   let done = 0;
-  for (const { operator, sizes } of open) {
+  for (const { operator, sizes } of pending) {
     if (signal?.aborted) break;
     if (seconds !== undefined && performance.now() - begun > 1000 * seconds) break;
     const problem = { operator, sizes };
-    const about = { key: problemKey(problem), shapes: shapesOf(problem), ...problem };
+    const described = { key: problemKey(problem), shapes: shapesOf(problem), ...problem };
     done++;
     let measured: Measurement;
     try {
@@ -130,14 +130,14 @@ export async function tuneProblems(
       );
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (onFailed) onFailed({ ...about, reason: reasonOf(error) });
+      if (onFailed) onFailed({ ...described, reason: reasonOf(error) });
       else refusal ??= error;
       continue;
     }
-    const tuned = { ...about, ...measured };
-    device.choices.tuned.set(about.key, measured.variant);
+    const tuned = { ...described, ...measured };
+    device.choices.tuned.set(described.key, measured.variant);
     results.push(tuned);
-    onTuned?.(tuned, { done, total: open.length });
+    onTuned?.(tuned, { done, total: pending.length });
   }
   if (refusal) throw refusal;
   return results;

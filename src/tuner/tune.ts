@@ -48,21 +48,21 @@ const FAR_BEHIND = 2;
  * @throws ArgumentError if the clock does not change in 10 million reads
  */
 export function clockResolution(now: () => number = () => performance.now()): number {
-  let least = Number.POSITIVE_INFINITY;
+  let smallest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 10; i++) {
     const begun = now();
     let later = now();
-    for (let looks = 0; later === begun; looks++) {
-      if (looks > 1e7) {
+    for (let reads = 0; later === begun; reads++) {
+      if (reads > 1e7) {
         throw new ArgumentError(
           'tune: the clock did not change in 10 million reads, so kernels cannot be timed; use a runtime with a working clock',
         );
       }
       later = now();
     }
-    least = Math.min(least, later - begun);
+    smallest = Math.min(smallest, later - begun);
   }
-  return least;
+  return smallest;
 }
 
 /**
@@ -118,19 +118,19 @@ export async function tuneOperator(
     }
   }
   for (const [variant, values] of all) ms[variant] = median(values);
-  const variant = running.reduce((so, one) => (ms[one]! < ms[so]! ? one : so));
+  const variant = running.reduce((fastest, one) => (ms[one]! < ms[fastest]! ? one : fastest));
   return { variant, ms, rejected };
 }
 
 /** Why a result differs from the expected one; null if it does not. */
 function difference(actual: Float32Array, expected: Float32Array, tolerance: number): string | null {
   if (actual.length !== expected.length) return `it gave ${actual.length} values instead of ${expected.length}`;
-  let [worst, at] = [0, -1];
+  let [worst, index] = [0, -1];
   for (let i = 0; i < expected.length; i++) {
     const distance = Math.abs(actual[i]! - expected[i]!);
-    if (!(distance <= worst)) [worst, at] = [distance, i]; // NaN too
+    if (!(distance <= worst)) [worst, index] = [distance, i]; // NaN too
     if (Number.isNaN(worst)) break;
   }
   if (worst <= tolerance) return null;
-  return `element ${at} is ${actual[at]} instead of ${expected[at]} (tolerance ${tolerance.toExponential(1)})`;
+  return `element ${index} is ${actual[index]} instead of ${expected[index]} (tolerance ${tolerance.toExponential(1)})`;
 }
