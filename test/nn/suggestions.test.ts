@@ -251,12 +251,12 @@ describeOnDevice('calls on a model', (device) => {
     [
       'trainOnBatch({ x, y })',
       (model) => model.trainOnBatch!({ x, y }),
-      /trainOnBatch: x must be an array.*and its y after it/,
+      /trainOnBatch: x must be an array.*and its y as a second argument/,
     ],
     [
       'testOnBatch({ x, y })',
       (model) => model.testOnBatch!({ x, y }),
-      /testOnBatch: x must be an array.*and its y after it/,
+      /testOnBatch: x must be an array.*and its y as a second argument/,
     ],
     [
       'compile(optimizer, loss)',

@@ -109,7 +109,7 @@ describeOnDevice("mistakes in a loop of one's own", (device) => {
     expectError(
       () => trainer.step(),
       DisposedError,
-      /^step: this optimizer was disposed, or the model that it trained/,
+      /^step: this optimizer was disposed, or its model was disposed or replicated/,
     );
   });
 

@@ -119,14 +119,14 @@ const refusedModels: Refused[] = [
     ],
   ),
   [
-    'compile: logits wanted, probabilities given',
+    'compile: logits expected, probabilities given',
     () =>
       model(...layers()).compile({
         optimizer: new Adam(),
         loss: new SparseCategoricalCrossentropy({ fromLogits: true }),
       }),
     ArgumentError,
-    ['softmax', 'logits'],
+    ['softmax', 'fromLogits'],
   ],
   ['summary needs no device, weights do', () => model(...layers()).weights, ArgumentError, ['build(device)']],
 ];
