@@ -10,10 +10,10 @@ import type { Program } from '../gpu/recorder.ts';
 import { DeviceArray, type DType, type Shape, showShape, withScope } from '../kernels/array.ts';
 import { prepareOptimizers } from '../nn/optimizers/optimizer.ts';
 
-/** What a compiled step is called with, where its function takes a tensor. */
+/** An argument of a compiled step for a tensor argument of its function. */
 export type StepInput = Tensor | Numbers | number;
 
-/** What `compileStep` returns: the function, to be called with tensors or with numbers of the host. */
+/** A compiled step: takes tensors or numbers from the host, and returns what its function returned. */
 export interface CompiledStep<A extends readonly Tensor[], R> {
   (...inputs: { [K in keyof A]: StepInput }): R;
   /** Releases the recordings, and the tensors that the step returned. */
@@ -22,13 +22,12 @@ export interface CompiledStep<A extends readonly Tensor[], R> {
   [Symbol.dispose](): void;
 }
 
-/** Recordings that are kept, for as many combinations of shapes. */
-const MOST_RECORDINGS = 8;
+/** Most recordings that are kept: one for each combination of input shapes and types. */
+const MAX_RECORDINGS = 8;
 
 /**
- * A training step (or any function of tensors) that is recorded when it is first called and then runs as `fit` runs its steps: in one
- * submit, without creating anything on the adapter. Like `torch.compile` and `tf.function`, but what is recorded is what
- * the function dispatched:
+ * Compiles a training step, or any function of tensors. The first call records the dispatches of the function. Later calls run them as `fit`
+ * runs its steps: in one submit, without creating anything on the adapter. Like `torch.compile` and `tf.function`, but it records dispatches:
  *
  *     const step = compileStep(device, (x, y) => {
  *       const loss = softmaxCrossEntropy(model.callLogits(x, { training: true }), y);
@@ -37,18 +36,17 @@ const MOST_RECORDINGS = 8;
  *       optimizer.clearGrad();
  *       return loss;
  *     });
- *     for (const [x, y] of batches) loss = step(x, y); // numbers, or tensors
+ *     for (const [x, y] of batches) loss = step(x, y); // numbers or tensors
  *     console.log(await loss.item());
  *
- * - Inputs are copied into the step's own tensors. A `Uint32Array` (labels) becomes u32, an `Int32Array` i32, all other numbers f32; numbers in a
- *   row have shape [n], `{ shape, data }` any other. For other shapes or types it is recorded anew; the last 8 recordings are kept.
- * - The function runs once for each recording. What it does besides dispatching (printing, counting, numbers drawn on the host) happens
- *   then and not again; learning rates, schedules and the numbers that dropout layers of a model draw are those of each step. It cannot read values
- *   (`data`, `item`) nor make tensors of host data, and may not be async. Return what is to be read.
- * - What it returns (a tensor, or a list or an object of them) is off the tape, and the next call writes to the same tensors. They
- *   belong to the step, as everything it makes.
- * @throws ArgumentError unless it is given a device and a function. When called: ArgumentError for what is no tensor or numbers, and for
- *   a function that a recording cannot stand for; GpuError for reading or sending values; DisposedError; and what the function throws
+ * - Inputs are copied into tensors of the step. A `Uint32Array` (labels) becomes u32, an `Int32Array` i32, all other numbers f32. A flat
+ *   array has shape [n]; for other shapes pass `{ shape, data }`. New shapes or types are recorded again; the last 8 recordings are kept.
+ * - The function runs once for each recording. Its other effects (printing, counting, random numbers of the host) happen only then.
+ *   Learning rates, schedules and the random numbers of dropout layers are those of each step.
+ * - The function cannot read values (`data`, `item`), create tensors from host data, or be async. Return the tensors to be read.
+ * - The returned tensors (one, or a list or an object of them) are off the tape. They belong to the step, and the next call overwrites them.
+ * @throws ArgumentError unless it is given a device and a function. A call throws ArgumentError for an input that is not a tensor or numbers,
+ *   and for a function that cannot be recorded; GpuError if the function reads or uploads values; DisposedError; what the function throws
  */
 export function compileStep<A extends readonly Tensor[], R>(
   device: Device,
@@ -66,17 +64,18 @@ export function compileStep<A extends readonly Tensor[], R>(
 
 type Step = (...inputs: Tensor[]) => unknown;
 
-/** An input as it was given: its shape and type, and what sends it to an array of these. */
-interface Given {
+/** An input of a call. */
+interface ReadInput {
   shape: Shape;
   dtype: DType;
   models: number;
-  /** Where it lies on the device; null for numbers of the host. */
-  from: DeviceArray | null;
-  send(to: DeviceArray): void;
+  /** The array of a tensor; null for numbers from the host. */
+  array: DeviceArray | null;
+  /** Copies or uploads the input to an array of its shape and type. */
+  copyTo(target: DeviceArray): void;
 }
 
-function readInput(device: Device, given: StepInput, i: number): Given {
+function readInput(device: Device, given: StepInput, i: number): ReadInput {
   const subject = `compileStep: input ${i}`;
   if (!(given instanceof Tensor)) return readHost(device, subject, given);
   const { array, shape, dtype, models } = given;
@@ -88,24 +87,25 @@ function readInput(device: Device, given: StepInput, i: number): Given {
       `${subject}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
     );
   }
-  return { shape, dtype, models, from: array, send: (to) => device.copy(array.storage, to.storage) };
+  return { shape, dtype, models, array, copyTo: (target) => device.copy(array.storage, target.storage) };
 }
 
-function readHost(device: Device, subject: string, given: Numbers | number): Given {
+function readHost(device: Device, subject: string, given: Numbers | number): ReadInput {
   if (typeof given === 'number') return readHost(device, subject, { shape: [], data: [given] });
   const { flat, shape: known } = readNumbers(subject, given);
   const shape = known ?? [flat.length];
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
   const values = toHostArray(subject, flat, dtype);
   return {
-    ...{ shape, dtype, models: 1, from: null },
-    send: (to) => void (values.length > 0 && device.upload(to.storage, values)),
+    ...{ shape, dtype, models: 1, array: null },
+    copyTo: (target) => void (values.length > 0 && device.upload(target.storage, values)),
   };
 }
 
-/** A step's recordings, those used last at the end. */
+/** The recordings of a step. */
 class Recordings {
-  private readonly kept = new Map<string, Recorded>();
+  /** By shapes and types of the inputs, the least recently used first. */
+  private readonly recordings = new Map<string, RecordedStep>();
   private disposed = false;
 
   constructor(
@@ -120,18 +120,18 @@ class Recordings {
       throw new GpuError('compileStep: a compiled step cannot be called while another one is recorded');
     const given = inputs.map((input, i) => readInput(device, input, i));
     const key = given.map(({ dtype, shape, models }) => `${dtype} ${showShape(shape)} x ${models}`).join(', ');
-    let recorded = this.kept.get(key);
+    let recorded = this.recordings.get(key);
     if (recorded && !recorded.isCurrent) {
-      this.kept.delete(key);
+      this.recordings.delete(key);
       recorded.dispose();
       recorded = undefined;
     }
-    recorded ??= new Recorded(device, this.step, given);
-    this.kept.delete(key);
-    this.kept.set(key, recorded);
-    const [oldest] = this.kept;
-    if (this.kept.size > MOST_RECORDINGS) {
-      this.kept.delete(oldest![0]);
+    recorded ??= new RecordedStep(device, this.step, given);
+    this.recordings.delete(key);
+    this.recordings.set(key, recorded);
+    const [oldest] = this.recordings;
+    if (this.recordings.size > MAX_RECORDINGS) {
+      this.recordings.delete(oldest![0]);
       oldest![1].dispose();
     }
     return recorded.run(given);
@@ -139,24 +139,26 @@ class Recordings {
 
   dispose(): void {
     this.disposed = true;
-    for (const recorded of this.kept.values()) recorded.dispose();
-    this.kept.clear();
+    for (const recorded of this.recordings.values()) recorded.dispose();
+    this.recordings.clear();
   }
 }
 
-/** A step recorded for inputs of these shapes and types. */
-class Recorded {
+/** A step recorded for one combination of input shapes and types. */
+class RecordedStep {
   private readonly inputs: readonly DeviceArray[];
   private readonly recording: StepRecording;
   private readonly program: Program;
-  /** What it returned, by the arrays that it made. */
+  /** Returned tensors by the arrays of the recording. */
   private readonly outputs = new Map<DeviceArray, Tensor>();
-  private readonly made: unknown;
+  /** What the function returned. */
+  private readonly returned: unknown;
+  /** What calls return: `returned` with tensors off the tape. */
   private result: unknown;
   /** Which parameters of each optimizer were frozen. */
   private readonly frozen: readonly string[];
 
-  constructor(device: Device, step: Step, given: readonly Given[]) {
+  constructor(device: Device, step: Step, given: readonly ReadInput[]) {
     prepareOptimizers(device);
     this.inputs = given.map(({ shape, dtype, models }) =>
       DeviceArray.empty(device, shape, { dtype, replicas: models }).keep(),
@@ -168,12 +170,12 @@ class Recorded {
         result = withScope(
           device,
           () => this.recording.run(() => checkSynchronous(step(...this.inputs.map((array) => new Tensor(array))))),
-          (made) => [...tensorsIn(made)].map(({ array }) => array),
+          (returned) => [...tensorsIn(returned)].map(({ array }) => array),
         );
         this.recording.checkGradients();
       });
-      this.made = result;
-      this.result = this.offTape(result);
+      this.returned = result;
+      this.result = this.detach(result);
       this.frozen = [...this.recording.steps].map(({ frozenKey }) => frozenKey);
     } catch (error) {
       this.recording.undo();
@@ -182,40 +184,41 @@ class Recorded {
     }
   }
 
-  /** Whether it is what would be recorded now: whether the same parameters are trained, and gradients as it left them. @throws DisposedError, ArgumentError as `step` */
+  /** Whether the same parameters are trainable as when it was recorded, and gradients are as it left them. @throws DisposedError, ArgumentError as `step` */
   get isCurrent(): boolean {
     const { isCurrent, steps } = this.recording;
     return [...steps].every(({ frozenKey }, i) => frozenKey === this.frozen[i]) && isCurrent;
   }
 
-  /** @throws before anything is sent or counted */
-  run(given: readonly Given[]): unknown {
+  /** Throws, if at all, before anything is uploaded or counted. */
+  run(given: readonly ReadInput[]): unknown {
     const { steps, numbers } = this.recording;
     for (const optimizer of steps) optimizer.check();
     this.program.check();
-    this.send(given);
+    this.copyInputs(given);
     const written: ReadonlySet<StepNumber> = steps; // by `begin`
     for (const number of numbers) if (!written.has(number)) number.write(number.iterations + 1);
     for (const optimizer of steps) optimizer.begin();
     this.program.run();
-    if ([...this.outputs.values()].some(({ array }) => array.disposed)) this.result = this.offTape(this.made);
+    if ([...this.outputs.values()].some(({ array }) => array.disposed)) this.result = this.detach(this.returned);
     return this.result;
   }
 
-  private send(given: readonly Given[]): void {
-    const isInput = ({ from }: Given) => this.inputs.some(({ storage }) => storage.buffer === from?.storage.buffer);
-    // An input that the step returned, and that comes back, may be written before it is read.
-    const copies = given.map((one) => (isInput(one) ? copyArray(one.from!).keep() : null));
+  private copyInputs(given: readonly ReadInput[]): void {
+    const isInput = ({ array }: ReadInput) =>
+      this.inputs.some(({ storage }) => storage.buffer === array?.storage.buffer);
+    // An input of the step may be passed to the step again: copy it first, because it may be overwritten before it is read.
+    const copies = given.map((one) => (isInput(one) ? copyArray(one.array!).keep() : null));
     for (const [i, one] of given.entries()) {
       const to = this.inputs[i]!;
       if (copies[i]) to.device.copy(copies[i].storage, to.storage);
-      else one.send(to);
+      else one.copyTo(to);
     }
     for (const copy of copies) copy?.dispose();
   }
 
-  /** What the step returned, with tensors that are nobody's to differentiate: those that it made belong to the recording. */
-  private offTape(value: unknown): unknown {
+  /** Replaces tensors of the recording in a returned value by tensors off the tape. */
+  private detach(value: unknown): unknown {
     if (value instanceof Tensor) {
       const { array } = value;
       if (!this.inputs.includes(array) && !this.program.owns(array.storage.buffer)) return value;
@@ -226,9 +229,9 @@ class Recorded {
       this.outputs.set(array, output);
       return output;
     }
-    if (Array.isArray(value)) return value.map((one) => this.offTape(one));
-    if (!isPlain(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, this.offTape(one)]));
+    if (Array.isArray(value)) return value.map((one) => this.detach(one));
+    if (!isPlainObject(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, this.detach(one)]));
   }
 
   dispose(): void {
@@ -244,14 +247,14 @@ class Recorded {
   }
 }
 
-const isPlain = (value: unknown): value is object =>
+const isPlainObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 
-/** @throws ArgumentError for a promise: what comes after an await would not be recorded */
+/** @throws ArgumentError for a promise: dispatches after an `await` would not be recorded */
 function checkSynchronous<T>(result: T): T {
   const then = tryRead('compileStep', () => (result as { then?: unknown } | null | undefined)?.then);
   if (typeof then !== 'function') return result;
-  (result as unknown as Promise<unknown>).then(undefined, () => {}); // this error is about the same
+  (result as unknown as Promise<unknown>).then(undefined, () => {}); // its rejection has the same cause as this error
   throw new ArgumentError(
     `compileStep: takes a function that is not async, but it returned ${formatValue(result)}; return the tensors from the step, and await their values afterwards`,
   );

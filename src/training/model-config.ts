@@ -21,11 +21,11 @@ import { checkModel } from './batches/source-batches.ts';
 import { Model } from './model.ts';
 import { Sequential } from './sequential.ts';
 
-/** A class that `loadModel` makes a layer with: its constructor is given what the layer's `getConfig` returned. */
-// biome-ignore lint/suspicious/noExplicitAny: a constructor takes options of its own
+/** A class of layers for `loadModel`: its constructor takes the object that `getConfig` of the layer returned. */
+// biome-ignore lint/suspicious/noExplicitAny: each class has different options
 export type LayerClass = new (config: any) => Layer;
 
-/** Layers whose constructor takes their `getConfig` as it is. */
+/** Layers whose constructor takes the object from `getConfig`. */
 const BY_OPTIONS: Record<string, LayerClass> = {
   Add,
   Average,
@@ -56,7 +56,7 @@ const BY_OPTIONS: Record<string, LayerClass> = {
   ZeroPadding2D,
 };
 
-/** Those that take something before their options. */
+/** Layers whose constructor takes the value of `key` before the options. */
 const BY_ARGUMENT: Record<string, { key: string; Class: new (argument: never, options: LayerConfig) => Layer }> = {
   Activation: { key: 'activation', Class: Activation },
   Dropout: { key: 'rate', Class: Dropout },
@@ -64,16 +64,17 @@ const BY_ARGUMENT: Record<string, { key: string; Class: new (argument: never, op
   Reshape: { key: 'targetShape', Class: Reshape },
 };
 
-/** Layers of a model that a file may hold, and calls of them in one pass, those within models included. */
-const MOST_LAYERS = 100_000;
+/** Most layers of a model in a file, and most calls of layers in one pass, including those of nested models. */
+const MAX_LAYERS = 100_000;
 
-const own = <T>(table: Record<string, T>, key: string): T | undefined =>
+/** The value of an own property of a table: a class name from a file may be `constructor`. */
+const lookUp = <T>(table: Record<string, T>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
 /**
- * A model as JSON can hold it, without weights: what `modelFromConfig` makes it again from.
- * @throws ArgumentError for what it cannot hold: a function among the options, a class of the user's under the name of one
- *   of tilegrad's, which would come back as that one, or too many layers
+ * Description of a model without weights, as JSON: `modelFromConfig` creates the model from it.
+ * @throws ArgumentError for options that JSON cannot hold, such as functions; for a user's class with the `kind` of one of tilegrad's,
+ *   which would be created instead; and for more than 100,000 layers
  */
 export function modelConfig(model: Model): LayerDescription {
   checkModel('modelConfig', model, 'modelConfig(model)');
@@ -85,7 +86,7 @@ export function modelConfig(model: Model): LayerDescription {
 function checkClasses(model: Model): void {
   if (model.call !== Model.prototype.call || model.callLogits !== Model.prototype.callLogits) {
     throw new ArgumentError(
-      `modelConfig: ${model.title}: its class computes something else than its layers; use saveWeights and make the model in code`,
+      `modelConfig: ${model.title}: its class overrides what its layers compute; use saveWeights and create the model in code`,
     );
   }
   for (const { layer, name } of model.plannedLayers) {
@@ -93,15 +94,17 @@ function checkClasses(model: Model): void {
       checkClasses(layer);
       continue;
     }
-    const known = own(BY_OPTIONS, layer.kind) ?? own(BY_ARGUMENT, layer.kind)?.Class;
+    const known = lookUp(BY_OPTIONS, layer.kind) ?? lookUp(BY_ARGUMENT, layer.kind)?.Class;
     if (known && layer.constructor !== known) {
-      throw new ArgumentError(`${name}: its class has the kind of another, ${layer.kind}; give it a kind of its own`);
+      throw new ArgumentError(
+        `${name}: its class has the kind of another class, ${layer.kind}; give it a different kind`,
+      );
     }
   }
 }
 
-/** @throws Kind for a model that calls more layers in a pass than a file may hold: few layers can, with models in models used twice */
-export function checkCalls(model: Model, Kind: typeof ArgumentError | typeof DataError): void {
+/** @throws ErrorClass if a pass calls too many layers: a few layers are enough if nested models are used twice at each depth */
+export function checkCalls(model: Model, ErrorClass: typeof ArgumentError | typeof DataError): void {
   const known = new Map<Model, number>();
   const callsOf = (layer: Layer): number => {
     if (!(layer instanceof Model)) return 1;
@@ -111,17 +114,17 @@ export function checkCalls(model: Model, Kind: typeof ArgumentError | typeof Dat
     return calls;
   };
   const calls = callsOf(model);
-  if (calls <= MOST_LAYERS) return;
-  throw new Kind(`${model.title} calls its layers ${counted(calls)} times; ${BOUND}`);
+  if (calls <= MAX_LAYERS) return;
+  throw new ErrorClass(`${model.title} calls its layers ${formatCount(calls)} times; ${LIMIT}`);
 }
 
-const counted = (n: number) => n.toLocaleString('en-US');
-const BOUND = `a file may hold models of ${counted(MOST_LAYERS)} at most`;
+const formatCount = (n: number) => n.toLocaleString('en-US');
+const LIMIT = `a file may hold models with at most ${formatCount(MAX_LAYERS)}`;
 
 /**
- * The model of a `modelConfig`, without weights.
- * @param customLayers classes of layers that are none of tilegrad's, by their `kind`
- * @throws DataError for what is no such description, or too large; ArgumentError for a layer whose class is not known
+ * Creates a model, without weights, from the description that `modelConfig` returned.
+ * @param customLayers classes of layers that are not part of tilegrad, by their `kind`
+ * @throws DataError for an invalid or too large description; ArgumentError for a layer of an unknown class
  */
 export function modelFromConfig(description: unknown, customLayers: Record<string, LayerClass> = {}): Model {
   checkObject('modelFromConfig: customLayers', customLayers);
@@ -139,18 +142,22 @@ function readModel(description: unknown, customLayers: Record<string, LayerClass
   if (!Array.isArray(layers) || !Array.isArray(uses) || !Array.isArray(inputShape)) {
     throw new DataError(`a model needs layers, uses and inputShape, but is ${formatValue(config)}`);
   }
-  const most = Math.max(layers.length, uses.length);
-  if (most > MOST_LAYERS)
-    throw new DataError(`${formatValue(name ?? className)} has ${counted(most)} layers; ${BOUND}`);
-  const made = layers.map((layer) => layerFromConfig(layer, customLayers));
+  const size = Math.max(layers.length, uses.length);
+  if (size > MAX_LAYERS)
+    throw new DataError(`${formatValue(name ?? className)} has ${formatCount(size)} layers; ${LIMIT}`);
+  const created = layers.map((layer) => layerFromConfig(layer, customLayers));
   const steps = uses.map((use: Partial<Use>, i) => {
-    const layer = Number.isInteger(use?.layer) ? made[use.layer!] : undefined;
+    const layer = Number.isInteger(use?.layer) ? created[use.layer!] : undefined;
     const known = Array.isArray(use?.inputs) && use.inputs.every((n) => Number.isInteger(n) && n >= 0 && n <= i);
-    if (!layer || !known) throw new DataError(`use ${i} of a layer refers to what is not there: ${formatValue(use)}`);
+    if (!layer || !known) {
+      throw new DataError(
+        `model config: uses[${i}] is ${formatValue(use)}, but layers are 0 to ${layers.length - 1} and inputs 0 to ${i}; save the model again`,
+      );
+    }
     const isChained = use.inputs!.length === 1 && use.inputs![0] === i;
     if (className === 'Sequential' && !isChained) {
       throw new DataError(
-        `use ${i} of a layer has the inputs ${formatValue(use.inputs)}, but in a Sequential each layer is fed by the one before`,
+        `model config: uses[${i}] has the inputs ${formatValue(use.inputs)}, but in a Sequential the input of a layer is the output before it`,
       );
     }
     return { layer, inputs: use.inputs! };
@@ -192,15 +199,15 @@ function checkDescription(description: unknown): LayerDescription {
 
 function layerFromConfig(description: unknown, customLayers: Record<string, LayerClass>): Layer {
   const { className, config } = checkDescription(description);
-  const Custom = own(customLayers, className);
+  const Custom = lookUp(customLayers, className);
   if (!Custom && (className === 'Sequential' || className === 'Functional')) {
     return readModel(description, customLayers);
   }
-  const Class = Custom ?? own(BY_OPTIONS, className);
-  const byArgument = own(BY_ARGUMENT, className);
+  const Class = Custom ?? lookUp(BY_OPTIONS, className);
+  const byArgument = lookUp(BY_ARGUMENT, className);
   if (!Class && !byArgument) {
     throw new ArgumentError(
-      `layer ${formatValue(config.name)} is a ${className}, which is none of tilegrad's layers: hand its class over as ` +
+      `layer ${formatValue(config.name)} is a ${className}, which is not one of tilegrad's layers: pass its class as ` +
         `customLayers: { ${className} }`,
     );
   }
@@ -211,15 +218,15 @@ function layerFromConfig(description: unknown, customLayers: Record<string, Laye
   });
 }
 
-/** Runs `make`; what it refuses is the description's fault. Most of its messages begin with the class, which is said once. */
-function asDataError<T>(className: string, name: unknown, make: () => T): T {
+/** Runs `create` and turns its errors into DataError with the layer's name, since the description caused them. */
+function asDataError<T>(className: string, name: unknown, create: () => T): T {
   try {
-    return make();
+    return create();
   } catch (cause) {
     if (!(cause instanceof TilegradError)) throw cause;
     const { message } = cause;
-    const rest = message.startsWith(`${className}: `) ? message.slice(className.length + 2) : message;
-    throw new DataError(`${titleOf(className, name)}: ${rest}`, { cause });
+    const reason = message.startsWith(`${className}: `) ? message.slice(className.length + 2) : message;
+    throw new DataError(`${titleOf(className, name)}: ${reason}`, { cause });
   }
 }
 

@@ -105,13 +105,17 @@ const sequential = (layers: unknown[], uses: unknown[]) => ({
 });
 
 test.each<[what: string, description: unknown, says: RegExp]>([
-  ['a use of no layer', sequential([layer], [use('map', 0)]), /use 0 of a layer refers to what is not there: .*"map"/],
-  ['a use of a prototype', sequential([layer], [use('__proto__', 0)]), /use 0 of a layer refers to what is not there/],
-  ['inputs of no use', sequential([layer], [use(0, '0')]), /use 0 of a layer refers to what is not there/],
+  ['a use of no layer', sequential([layer], [use('map', 0)]), /uses\[0\] is .*"map".*, but layers are 0 to 0/],
+  [
+    'a use of a prototype',
+    sequential([layer], [use('__proto__', 0)]),
+    /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/,
+  ],
+  ['inputs of no use', sequential([layer], [use(0, '0')]), /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/],
   [
     'uses that are no chain',
     sequential([layer, layer], [use(0, 0), use(1, 0)]),
-    /use 1 .*each layer is fed by the one before/,
+    /uses\[1\] .*the input of a layer is the output before it/,
   ],
   [
     'a name that is none',
@@ -122,7 +126,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   [
     'more layers than a file may hold',
     sequential(new Array(100_001).fill(layer), []),
-    /has 100,001 layers; a file may hold models of 100,000 at most/,
+    /has 100,001 layers; a file may hold models with at most 100,000/,
   ],
   [
     'models within models, each used twice',
@@ -130,7 +134,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
       (inner) => sequential([inner], [use(0, 0), use(0, 1)]),
       sequential([layer], [use(0, 0)]),
     ),
-    /calls its layers [\d,]+ times; a file may hold models of 100,000 at most/,
+    /calls its layers [\d,]+ times; a file may hold models with at most 100,000/,
   ],
 ])('%s', (_, description, says) => {
   const error = attempt(description);

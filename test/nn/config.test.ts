@@ -253,7 +253,11 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
     /dense: kernelInitializer is a function.*saveWeights/,
   ],
-  ['a class under another name', new Double({ units: 1, ...first }), /dense: its class has the kind of another, Dense/],
+  [
+    'a class under another name',
+    new Double({ units: 1, ...first }),
+    /dense: its class has the kind of another class, Dense/,
+  ],
   ['an object', new Scale({ by: new Map() as never, ...first }), /scale: by is a Map.*saveWeights/],
   ['a number without end', new Scale({ by: Infinity, ...first }), /scale: by is Inf/],
   [

@@ -115,7 +115,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
     inner.trainable = false;
     expect(await refused([inner, new Flatten(), dense()])).toMatch(
-      /before any of them doubled \(Sequential\) does not say/,
+      /before any of them doubled \(Sequential\) is not marked as deterministic/,
     );
   });
 

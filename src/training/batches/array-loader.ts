@@ -9,7 +9,7 @@ import type { StepState } from '../../kernels/optimizers/step-state.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples, readTargets } from './host-batch.ts';
 import { disposeRows, uploadRows } from './stored-rows.ts';
-import { extremesOf, type PlacedTarget } from './targets.ts';
+import { findExtremes, type PlacedTarget } from './targets.ts';
 
 export type { Numbers } from '../../autograd/host-data.ts';
 
@@ -79,7 +79,7 @@ export class ArrayLoader implements BatchSource {
     this.labels = targets && classes !== null ? readLabels('y', targets, size, classes) : null;
     const numbers = targets && classes === null ? readTargets('y', targets, size, targetShape) : null;
     this.targetShape = numbers?.shape ?? null;
-    this.targetExtremes = numbers && extremesOf(numbers.values);
+    this.targetExtremes = numbers && findExtremes(numbers.values);
     this.oneHotClasses = numbers && readOneHotRows(numbers.values, numbers.shape);
     const bytes = (array: Float32Array | Uint32Array) =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

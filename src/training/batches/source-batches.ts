@@ -9,7 +9,7 @@ import { type StepRates, StepState } from '../../kernels/optimizers/step-state.t
 import type { Trainable } from '../trainable.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
-import { checkTargetRange, encodingOfNumbers, extremesOf, type TargetEncoding } from './targets.ts';
+import { checkTargetRange, encodingOfNumbers, findExtremes, type TargetEncoding } from './targets.ts';
 
 /** Keras's default. */
 const DEFAULT_BATCH = 32;
@@ -267,6 +267,6 @@ export function readBatch(subject: string, model: Trainable, data: { x: Numbers;
     encoding === 'values'
       ? toFloats(`${subject}: y`, targets, outputShape)
       : readLabels(`${subject}: y`, targets, samples, outputShape[0]!);
-  if (encoding === 'values') checkTargetRange(subject, target, extremesOf(y));
+  if (encoding === 'values') checkTargetRange(subject, target, findExtremes(y));
   return { x, y, samples, encoding };
 }

@@ -9,20 +9,20 @@ import type { Loss } from '../../nn/losses.ts';
 import { equalUpToTrailingOne, isLabels } from './host-batch.ts';
 
 /**
- * What the targets of some data are to a model and its loss: labels that the loss takes as they are; labels that become one-hot
- * rows, or, of two classes, the 0 or 1 that a model of one unit is to give; or numbers of the output's shape.
+ * How the loss takes the targets of some data: `labels` as class numbers, `oneHot` as one-hot rows made from labels, `binary` as 0 or 1 for a
+ * model with one unit, `values` as numbers of the output's shape.
  */
 export type TargetEncoding = 'labels' | 'oneHot' | 'binary' | 'values';
 
-/** What of a model decides what targets it takes. */
+/** The properties of a model that decide which targets it takes. */
 export interface TargetSpec {
   outputShape: Shape;
   loss: Loss;
 }
 
 /**
- * Whether each output is a yes or no of its own, so that several labels may hold at once: where targets are rows of numbers, and the
- * loss takes outputs so or, if it does not say, the model ends in sigmoids; never after a softmax. (One unit tells two classes.)
+ * Whether each output is a separate yes or no, so that a sample may have several labels. It needs rows of numbers as targets and a loss for
+ * independent labels; if the loss takes both, a model that ends in sigmoids. Never after a softmax or with one unit, which has two classes.
  */
 export function hasIndependentLabels(
   encoding: TargetEncoding | null,
@@ -32,7 +32,11 @@ export function hasIndependentLabels(
   return loss.independentLabels ?? finalActivation === 'sigmoid';
 }
 
-/** How labels of that many classes, or numbers of that shape, serve a model. @throws ShapeError, ArgumentError where they do not */
+/**
+ * The encoding for the targets of a source.
+ * @param source.classes number of classes if targets are labels; null if they are numbers of shape `targetShape`
+ * @throws ShapeError, ArgumentError if they do not fit the model
+ */
 export function encodingOfSource(
   subject: string,
   { outputShape, loss }: TargetSpec,
@@ -42,7 +46,7 @@ export function encodingOfSource(
     if (!targetShape) throw new ArgumentError(`${subject}: the data has no targets to compare the model's output with`);
     if (loss.targets === 'labels') {
       throw new ArgumentError(
-        `${subject}: ${loss.name} wants labels (a class number for each sample), but the data has targets of ${showShape(targetShape)}: ` +
+        `${subject}: ${loss.name} needs labels (a class number for each sample), but the data has targets of ${showShape(targetShape)}: ` +
           'give labels, or use categoricalCrossentropy',
       );
     }
@@ -58,21 +62,21 @@ export function encodingOfSource(
     const binary = classes === 2 && loss.targets === 'values' ? ' or [1]' : '';
     throw new ShapeError(
       `${subject}: the data has ${classes} classes, so the model must end in [${classes}]${binary}, but ends in ${showShape(outputShape)}` +
-        oneRow(outputShape, classes),
+        flattenAdvice(outputShape, classes),
     );
   }
   return loss.targets === 'labels' ? 'labels' : 'oneHot';
 }
 
-/** What to do where a model gives maps and one row for each sample is wanted. */
-function oneRow(outputShape: Shape, units: number): string {
+/** What to do if the output has several axes but the targets need one row for each sample. */
+function flattenAdvice(outputShape: Shape, units: number): string {
   if (outputShape.length < 2) return '';
   const layers = outputShape.length === 3 ? 'Flatten or GlobalAveragePooling2D' : 'Flatten';
   return `; put ${layers} before the last Dense, so that it ends in [${units}]`;
 }
 
 /**
- * The same for `y` that came as numbers: one for each sample, or as many as the output has.
+ * The encoding for targets from the host: one number for each sample, or as many as the output has.
  * @throws ShapeError for another number of them, or an array of another shape
  */
 export function encodingOfNumbers(
@@ -94,12 +98,12 @@ export function encodingOfNumbers(
   if (outputShape.length > 1 && flat.length === samples * row) {
     throw new ShapeError(
       `${subject}: the model ends in ${showShape(outputShape)} for each sample, but y has ${row === 1 ? 'one number' : `${row} numbers`} ` +
-        `for each of ${samples} samples${oneRow(outputShape, last)}`,
+        `for each of ${samples} samples${flattenAdvice(outputShape, last)}`,
     );
   }
   if (outputShape.length !== 1 && loss.targets === 'labels') {
     throw new ShapeError(
-      `${subject}: ${loss.name} needs a model that ends in [classes], but it ends in ${showShape(outputShape)}${oneRow(outputShape, last)}`,
+      `${subject}: ${loss.name} needs a model that ends in [classes], but it ends in ${showShape(outputShape)}${flattenAdvice(outputShape, last)}`,
     );
   }
   const labels = outputShape.length === 1 ? `${samples} labels` : '';
@@ -108,55 +112,55 @@ export function encodingOfNumbers(
   throw new ShapeError(
     `${subject}: ${samples} samples need ${[labels, values].filter(Boolean).join(' or ')} as y for ${loss.name}, but there are ` +
       `${flat.length}${shape ? ` of shape ${showShape(shape)}` : ''}` +
-      (oneHot ? '. One row for each sample, as toCategorical makes them, is what categoricalCrossentropy takes' : ''),
+      (oneHot ? '; for one-hot rows, as from toCategorical, use categoricalCrossentropy' : ''),
   );
 }
 
-/** A target and where it stands among all of them. */
+/** A target and its index. */
 export interface PlacedTarget {
   /** The target. */
   value: number;
-  /** Its place among all targets, which lie one after another. */
+  /** Index in the flat array of all targets. */
   index: number;
 }
 
-/** The smallest and the largest of some finite targets, the first of equals. */
-export function extremesOf(targets: ArrayLike<number>): PlacedTarget[] {
-  let [least, most] = [0, 0];
+/** The smallest and the largest of some finite targets; the first of equal ones. */
+export function findExtremes(targets: ArrayLike<number>): PlacedTarget[] {
+  let [smallest, largest] = [0, 0];
   for (let i = 1; i < targets.length; i++) {
-    if (targets[i]! < targets[least]!) least = i;
-    if (targets[i]! > targets[most]!) most = i;
+    if (targets[i]! < targets[smallest]!) smallest = i;
+    if (targets[i]! > targets[largest]!) largest = i;
   }
-  return [least, most].map((index) => ({ value: targets[index]!, index }));
+  return [smallest, largest].map((index) => ({ value: targets[index]!, index }));
 }
 
-/** @throws DataError for a target that the loss cannot have, saying where it stands */
+/** @throws DataError, with sample and column, for a target outside the range of the loss */
 export function checkTargetRange(
   subject: string,
   { outputShape, loss }: TargetSpec,
   extremes: readonly PlacedTarget[],
 ): void {
   if (!loss.targetRange) return;
-  const [least, most] = loss.targetRange;
-  const outside = extremes.find(({ value }) => value < least || value > most);
+  const [min, max] = loss.targetRange;
+  const outside = extremes.find(({ value }) => value < min || value > max);
   if (!outside) return;
   const { value, index } = outside;
   const columns = sizeOf(outputShape);
   const column = columns > 1 ? ` (column ${index % columns})` : '';
   throw new DataError(
-    `${subject}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${least} and ${most}, as targets of ` +
+    `${subject}: y: target ${value} of sample ${Math.floor(index / columns)}${column} does not lie between ${min} and ${max}, as targets of ` +
       `${loss.name} must: labels count from 0, and pixels or scores must be scaled first; for any other number use meanSquaredError`,
   );
 }
 
-/** Targets as the loss wants them. */
+/** Converts targets for the loss. */
 export function toLossTargets(encoding: TargetEncoding, targets: Tensor, { outputShape }: TargetSpec): Tensor {
   if (encoding === 'oneHot') return new Tensor(oneHot(targets.array, outputShape[0]!));
   if (encoding === 'binary') return new Tensor(oneHot(targets.array, 1, 1));
   return targets;
 }
 
-/** Targets as classes, u32 [N], for what counts them. Targets of numbers mean their largest, or 1 above a half. */
+/** Converts targets to classes, u32 [N]. For rows of numbers: the index of the largest; for one number: 1 above 0.5, else 0. */
 export function toClassTargets(encoding: TargetEncoding, targets: Tensor): Tensor {
   return encoding === 'values' ? new Tensor(classesOf(targets.array, 0.5)) : targets;
 }
