@@ -215,7 +215,7 @@ export class Model extends Layer {
 
   /**
    * Whether any layer is trainable. Assigning it sets `trainable` of every layer, at every depth, as in Keras. Unlike in Keras, a model has no
-   * flag of its own: after `extractor.trainable = false`, `layer.trainable = true` is enough to train one of its layers.
+   * separate flag: after `extractor.trainable = false`, `layer.trainable = true` is enough to train one of its layers.
    */
   override get trainable(): boolean {
     return this.layers.some((layer) => layer.trainable);
@@ -257,10 +257,10 @@ export class Model extends Layer {
   private carry(beginnings: readonly CarriedWeight[]): void {
     let first = 0;
     for (const { layer, weights } of this.graph.layers) {
-      const own = beginnings.slice(first, first + weights.length);
+      const layerBeginnings = beginnings.slice(first, first + weights.length);
       first += weights.length;
-      if (layer instanceof Model) layer.carry(own);
-      else carryWeights(layer, own);
+      if (layer instanceof Model) layer.carry(layerBeginnings);
+      else carryWeights(layer, layerBeginnings);
     }
   }
 

@@ -114,7 +114,7 @@ interface FitData {
 function prepareData(model: Trainable, data: TrainingData, options: FitOptions, disposables: Disposables): FitData {
   const { training, validation } = splitData(model, data, options, disposables);
   const batchSize = training.batchSize(options.batchSize);
-  // A stream of validation data has batches of its own size.
+  // A stream of validation data decides the size of its batches.
   const requested = validation?.samples === null ? undefined : (batchSize ?? undefined);
   return { training, validation, batchSize, validationBatchSize: validation?.batchSize(requested) ?? null };
 }

@@ -226,6 +226,6 @@ describeOnDevice('replicas with seeds, rates, penalties and dropout of their own
     using dropped = new Sequential(mlp(null)).build(device, { seed: [1, 5] });
     dropped.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     await expect(dropped.fit(data)).rejects.toThrow(ShapeError);
-    await expect(dropped.fit(data)).rejects.toThrow(/dropout: 4 rates are for as many models, but the input has 2/);
+    await expect(dropped.fit(data)).rejects.toThrow(/dropout: 4 rates are for as many replicas, but the input has 2/);
   });
 });

@@ -173,8 +173,8 @@ export class StreamBatches implements Batches {
   prepareBatch(batch: Arrays, waits: boolean): { isFirst: boolean; submit: SubmitBatch } {
     const accepted = this.accept(batch);
     const { x, y, isFirst } = accepted;
-    const kept = waits || isFirst ? { ...accepted, x: x.slice(), y: y.slice() } : accepted;
-    return { isFirst, submit: (values) => this.submit(kept, values) };
+    const batchToSubmit = waits || isFirst ? { ...accepted, x: x.slice(), y: y.slice() } : accepted;
+    return { isFirst, submit: (values) => this.submit(batchToSubmit, values) };
   }
 
   private accept(batch: Arrays) {

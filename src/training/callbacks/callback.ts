@@ -131,11 +131,11 @@ function checkHookNames(callback: Callback): void {
 export function checkCallbacks(callbacks: readonly Callback[]): void {
   const all = readList('fit: callbacks', callbacks);
   if (!all) throw new ArgumentError(`fit: callbacks must be a list of callbacks, but is ${formatValue(callbacks)}`);
-  const at = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
-  if (at >= 0) {
-    const given =
-      typeof all[at] === 'function' ? 'a function or class; create an object with new' : formatValue(all[at]);
-    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${at} is ${given}`);
+  const index = all.findIndex((callback) => typeof callback !== 'object' || callback === null);
+  if (index >= 0) {
+    const description =
+      typeof all[index] === 'function' ? 'a function or class; create an object with new' : formatValue(all[index]);
+    throw new ArgumentError(`fit: callbacks must be a list of callbacks, but callback ${index} is ${description}`);
   }
   for (const callback of all as Callback[]) {
     tryRead('fit: callbacks', () => callback.everySteps);

@@ -40,7 +40,7 @@ export class ProgressLine implements Callback {
    * @throws ArgumentError unless they are functions
    */
   constructor(
-    // biome-ignore lint/suspicious/noConsole: where a progress line goes unless told otherwise
+    // biome-ignore lint/suspicious/noConsole: the default output of progress lines
     private readonly write: (line: string) => void = (line) => console.log(line),
     private readonly update: ((line: string) => void) | null = null,
     ...surplus: never[]

@@ -70,7 +70,7 @@ export function readMetrics(given: readonly (MetricName | MetricFunction | Custo
     const isReserved = RESERVED_NAMES.includes(name) || isCounted(name) || /^val[A-Z_]/.test(name);
     if (!isReserved && (before === undefined || before === metric)) continue;
     throw new ArgumentError(
-      `compile: metric ${name} is a function, but logs call something else by that name; give it one of its own: new CustomMetric(f, 'name')`,
+      `compile: metric ${name} is a function, but logs use that name for something else; give it another one: new CustomMetric(f, 'name')`,
     );
   }
   return [...found.values()];
