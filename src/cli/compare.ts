@@ -7,7 +7,7 @@ import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import { resultsText } from '../report/text.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 
-/** `tilegrad compare`: a report that puts runs side by side, in a folder of its own. */
+/** `tilegrad compare`: writes a report that shows runs side by side, in a new folder. */
 export async function compare(
   paths: readonly string[],
   options: { out: string; json?: boolean },

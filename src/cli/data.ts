@@ -8,19 +8,19 @@ import { listenForInterrupt } from './interrupt.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 import { findName } from './options.ts';
 
-/** What is fetched beside data sets. */
+/** The name under which `data fetch` finds published weights. */
 export const NETWORK = 'mobilenet-v2';
 
 const WEIGHTS = 'The ImageNet weights of MobileNetV2';
 
-/** Which of a network's published weights. */
+/** Selects one of the published files of weights. */
 export interface WeightsOptions {
   alpha?: number;
   rows?: number;
   top?: boolean;
 }
 
-/** What the `data` commands need of src/data. */
+/** The part of src/data that the `data` commands use. */
 export interface DataTools {
   datasets: Readonly<Record<DatasetName, DatasetSummary>>;
   datasetStatus(name: DatasetName, options: { dir?: string }): Promise<DatasetLocation | null>;
@@ -56,7 +56,7 @@ interface DatasetSummary {
 interface DatasetLocation {
   kind: 'folder' | 'archive' | 'sample';
   path: string;
-  /** Files that should be there and are not. */
+  /** Files that are missing. */
   missing: string[];
 }
 
@@ -68,7 +68,7 @@ interface FileProgress {
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** `tilegrad data list`: every data set, and what this machine has of it. */
+/** `tilegrad data list`: lists every data set, and where it is on this machine. */
 export async function dataList(tools: DataTools, options: { data?: string; json?: boolean }, io: Io): Promise<void> {
   const names = Object.keys(tools.datasets) as DatasetName[];
   const entries = await Promise.all(
@@ -120,7 +120,7 @@ function locationText(found: DatasetLocation | null): string {
   return found.path;
 }
 
-/** `tilegrad data fetch NAME`: downloads with a bar a file; Ctrl-C leaves what a later call goes on from. */
+/** `tilegrad data fetch NAME`: downloads with a progress bar for each file. After Ctrl-C, a later call continues the download. */
 export async function dataFetch(
   tools: DataTools,
   given: string,
@@ -158,7 +158,7 @@ export async function dataFetch(
   }
 }
 
-/** One bar at a time on a terminal; elsewhere one line a file. */
+/** Shows a progress bar for the current file on a terminal; otherwise prints a line for each file. */
 export class FileBars {
   #io: Io;
   #file = '';

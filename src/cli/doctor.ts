@@ -17,7 +17,7 @@ import { describeError } from './report-error.ts';
 import { runtimeGpu, runtimeName } from './runtime.ts';
 import { type Versions, versions } from './versions.ts';
 
-/** What the doctor needs of the engine. */
+/** The part of the engine that the doctor uses. */
 export interface DoctorEngine extends Pick<EngineTuner, 'loadTuning'> {
   openDevice(): Promise<EngineDevice>;
   /** Trains a small convolutional network; an epoch is one step. */
@@ -30,22 +30,22 @@ export interface Check {
   detail: string;
 }
 
-/** What `tilegrad doctor --json` prints. */
+/** The output of `tilegrad doctor --json`. */
 export interface Diagnosis {
   ok: boolean;
   checks: Check[];
   versions: Versions;
   adapter: AdapterInfo | null;
-  /** What was found about how the adapter calculates. */
+  /** Results of the adapter's probe. */
   probe: Probe | null;
-  /** How many choices of kernels were measured on this adapter, and where they are kept. */
+  /** Number of kernels that were measured on this adapter, and the path of the file. */
   tuning: Omit<Tuning, 'hash' | 'choices'> | null;
   /** The first step compiles the kernels; `stepSeconds` is the median of the others. */
   training: { losses: (number | null)[]; compileSeconds: number; stepSeconds: number } | null;
   advice: string[];
 }
 
-/** The verdict on a short training: losses must be finite and have gone down. */
+/** Judges a short training: its losses must be finite and must have decreased. */
 export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: NonNullable<Diagnosis['training']> } {
   const losses = epochs.map((logs) => logs.loss);
   const later = epochs.slice(1).map((logs) => logs.seconds);
@@ -58,12 +58,12 @@ export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: No
   const detail = ok
     ? lossText
     : finite
-      ? `${lossText}: it should have gone down`
+      ? `${lossText}: it should have decreased`
       : `${lossText}: it should be a finite number`;
   return { check: { name: 'training', ok, detail }, training: { losses, compileSeconds, stepSeconds } };
 }
 
-/** Looks at everything training needs and ends with a real training; never throws. */
+/** Checks everything that training needs, and ends with a real training. Never throws. */
 export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine: Machine): Promise<Diagnosis> {
   const found = versions();
   const diagnosis: Diagnosis = {
@@ -128,7 +128,7 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
 const BROKEN_DRIVER_ADVICE =
   'The adapter was found but does not train. Update its driver; if that does not help, report the output of `npx tilegrad doctor --json`.';
 
-/** `tilegrad doctor`: exit 0 when a real training step works on this machine, else 1. */
+/** `tilegrad doctor`. @returns the exit code: 0 if a real training works on this machine, else 1 */
 export async function doctor(
   options: { json?: boolean },
   io: Io,
@@ -140,7 +140,7 @@ export async function doctor(
   return diagnosis.ok ? 0 : 1;
 }
 
-/** The limits that decide what fits and which kernels can run; the others are about drawing. */
+/** Limits that decide which arrays and kernels the adapter supports; the others concern drawing. */
 const COMPUTE_LIMITS = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
 
 /** The diagnosis for people. */

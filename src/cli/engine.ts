@@ -12,7 +12,7 @@ import type { Tuning } from '../tuner/load.ts';
 import type { Profile } from '../tuner/profile.ts';
 import type { SessionOptions, Tuned } from '../tuner/session.ts';
 
-// What the commands need of the engine, and no more: tests stand in for it, and `--help` and `list` never load it.
+// The part of the engine that the commands use, so that tests can replace it, and `--help` and `list` never load it.
 
 export interface EngineDevice {
   info: AdapterInfo;
@@ -33,7 +33,7 @@ export interface EngineModel extends DrawnModel {
   summary(): string;
   countParams(): number;
   readonly outputShape: readonly number[];
-  /** Both take an `EngineLoader`, and a real model much else. */
+  /** `data` and `validationData` are `EngineLoader`s; a real model accepts more. */
   fit(
     data: unknown,
     options?: {
@@ -46,7 +46,7 @@ export interface EngineModel extends DrawnModel {
       signal?: AbortSignal;
     },
   ): Promise<History>;
-  /** The figures of each replica. */
+  /** Returns the metrics of each replica. */
   evaluateReplicas(
     data: unknown,
     options: { batchSize?: number; signal?: AbortSignal },
@@ -54,23 +54,23 @@ export interface EngineModel extends DrawnModel {
   dispose(): void;
 }
 
-/** The choice of kernels by measurement. */
+/** Selection of kernels by measurement. */
 export interface EngineTuner {
-  /** Takes over what was measured on this adapter; `warn` is told of a cache of no use. */
+  /** Loads what was measured on this adapter; `warn` is called if the cache is unusable. */
   loadTuning(device: EngineDevice, warn: (message: string) => void): Promise<Tuning>;
-  /** What a training step of a built and compiled model has to choose kernels for. */
+  /** Returns the problems for which a training step of a built and compiled model selects kernels. */
   problemsOf(model: EngineModel, batchSize: number): Problem[];
-  /** Measures, and keeps what it finds in the cache. */
+  /** Measures, and saves the results in the cache. */
   tune(device: EngineDevice, problems: readonly Problem[], options: SessionOptions): Promise<Tuned[]>;
 }
 
 export interface Engine extends EngineTuner {
   openDevice(options?: { fineTimestamps?: boolean }): Promise<EngineDevice>;
   createLoader(device: EngineDevice, set: ImageSet, options?: ImageLoaderOptions): EngineLoader;
-  /** Where the time of a training step goes; leaves the model as it is. */
+  /** Profiles a training step without changing the model. */
   profileStep(model: EngineModel, data: EngineLoader, options: { batchSize: number }): Promise<Profile>;
   loadDataset(name: DatasetName, options: { dir?: string; limit?: number }): Promise<Dataset>;
-  /** Paths of the files of published weights, downloaded where they are not there. */
+  /** Returns the paths of the files of published weights, and downloads missing ones. */
   findCheckpoint(
     checkpoint: Checkpoint,
     options: { signal: AbortSignal; onProgress(progress: DownloadProgress): void },

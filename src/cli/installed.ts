@@ -3,19 +3,19 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { importPackage, installLine, PACKAGE_USES, type PackageName } from '../base/import-package.ts';
 
-/** Of one use of optional packages: which are there, and what installs the others. */
+/** A use of optional packages: their versions, and the command that installs the missing ones. */
 export interface InstalledUse {
   use: string;
   /** Version by name; null for a package that is not installed. */
   versions: Partial<Record<PackageName, string | null>>;
-  /** The npm command for the missing ones; null where none is missing. */
+  /** The npm command for the missing ones; null if none is missing. */
   install: string | null;
 }
 
-/** The version of a package that tilegrad would load; null where it is not installed. Loads nothing. */
+/** Returns the version of a package that tilegrad would load; null if it is not installed. Loads nothing. */
 export function packageVersion(name: string): string | null {
   const require = createRequire(import.meta.url);
-  // Looked for by hand: many packages do not export their package.json, nor anything to `require`.
+  // A manual search: many packages export neither their package.json nor anything to `require`.
   const folders = (require.resolve.paths(name) ?? []).map((folder) => join(folder, name, 'package.json'));
   const manifest = folders.find((path) => existsSync(path)) ?? tryResolve(require, `${name}/package.json`);
   return manifest === null ? null : (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
@@ -31,18 +31,18 @@ function tryResolve(require: NodeJS.Require, specifier: string): string | null {
 }
 
 /**
- * For commands that draw at their end: that they can, before they train.
+ * Checks, before training, that a command will be able to draw its report.
  * @throws MissingPackageError
  */
 export async function checkDrawing(versionOf = packageVersion): Promise<void> {
   const { names } = PACKAGE_USES.find((one) => one.names.includes('vega'))!;
-  // One that is not found may still load, where a package manager keeps its packages elsewhere.
+  // A package that is not found may still load, if a package manager stores its packages elsewhere.
   for (const name of names.filter((one) => versionOf(one) === null)) {
     await importPackage(name, 'the report at the end of a run', () => import(name));
   }
 }
 
-/** The uses of all optional packages. */
+/** Returns the uses of all optional packages. */
 export function installedUses(versionOf: (name: PackageName) => string | null = packageVersion): InstalledUse[] {
   return PACKAGE_USES.map(({ use, names }) => {
     const found = names.map((name) => [name, versionOf(name)] as const);

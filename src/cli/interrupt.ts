@@ -1,13 +1,13 @@
 import type { Io } from './io.ts';
 
-/** `npm start` and `npx` pass on a Ctrl-C that the terminal has sent already, so one press can arrive twice. */
+/** `npm start` and `npx` forward a Ctrl-C that the terminal has also sent, so one press can arrive twice. */
 const ECHO_MS = 300;
 
 /**
- * A signal that the first Ctrl-C aborts, so that work can end in order; a second one exits at once with 130, the
- * shell's code for it. Call `dispose` when the work is done, or Ctrl-C stays caught.
+ * Returns a signal that the first Ctrl-C aborts, so that work can end in order. A second one exits at once with 130, the shell's code
+ * for it. Call `dispose` when the work is done, or Ctrl-C remains disabled.
  *
- * @param onPress Called at each press, before anything else, with whether it is the first.
+ * @param onPress called first at each press, with whether it is the first one
  */
 export function listenForInterrupt(
   io: Io,

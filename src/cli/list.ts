@@ -3,7 +3,7 @@ import type { Catalogue } from './experiment.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 import { experimentsOf } from './run-target.ts';
 
-/** `tilegrad list`: every row and coursework that `run` knows. */
+/** `tilegrad list`: lists every experiment and coursework that `run` knows. */
 export function list({ experiments, courseworks }: Catalogue, options: { json?: boolean }, io: Io): void {
   if (options.json) {
     writeJson(io.stdout, {

@@ -6,7 +6,7 @@ import { formatValue } from '../base/check.ts';
 import { ArgumentError, ShapeError, TilegradError, UsageError } from '../base/errors.ts';
 
 /**
- * Runs code of a user's module. What that throws is no bug of tilegrad: it becomes an error that names the file and its line.
+ * Runs code of a user's module. Its errors are not bugs of tilegrad: they are converted to errors that name the file and the line.
  * @param part of the module, for the message
  * @throws UsageError with the module's error as cause; other errors of tilegrad, such as DataError, as they are
  */
@@ -54,7 +54,7 @@ function codeAndMessage(error: unknown): { code: string; message: string } {
   return { code, message };
 }
 
-/** The line of the file that an error is about, as far as that can be found. */
+/** Returns the line of the file to which an error refers, if it can be found. */
 function lineOf(file: string, error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const line = lineOfStack(file, error);
@@ -63,13 +63,13 @@ function lineOf(file: string, error: unknown): string | undefined {
   return codeAndMessage(error).code === 'ERR_MODULE_NOT_FOUND' ? lineOfImport(file, error.message) : undefined;
 }
 
-/** That of the innermost call in the file. */
+/** Returns the line of the innermost call in the file. */
 function lineOfStack(file: string, { stack = '' }: Error): string | undefined {
   const [, after = ''] = stack.split(`${pathToFileURL(resolve(file)).href}:`);
   return /^\d+/.exec(after)?.[0];
 }
 
-/** Node keeps the place of a syntax error from the error itself, but shows it with `--check`. */
+/** Returns the line of a syntax error. The error itself does not contain it, but `node --check` prints it. */
 function lineOfSyntax(file: string): string | undefined {
   const path = resolve(file);
   const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 });
@@ -77,7 +77,7 @@ function lineOfSyntax(file: string): string | undefined {
   return /^\d+/.exec(after)?.[0];
 }
 
-/** That of the import of what Node did not find, where the file itself imports it. */
+/** Returns the line of the import that Node did not find, if the file itself contains it. */
 function lineOfImport(file: string, message: string): string | undefined {
   const [, missing, importer] = /'([^']+)' imported from (.+?)(?:\n|$)/.exec(message) ?? [];
   if (missing === undefined || importer !== resolve(file)) return undefined;

@@ -31,7 +31,7 @@ export async function profileNetwork(
   }
 }
 
-/** Labels for so many outputs: a row may train on some of the classes, or with outputs to spare, and a step takes as long with any. */
+/** Returns images with labels for `outputs` classes. Experiments may train with fewer or more outputs than classes; the time of a step is the same. */
 function withClasses(images: ImageSet, outputs: number): ImageSet {
   const classes = Array.from({ length: outputs }, (_, c) => images.classes[c] ?? `class ${c}`);
   return { ...images, labels: images.labels.map((label) => label % outputs), classes };

@@ -18,16 +18,16 @@ export function epochLine(logs: EpochLogs, epochs: number): string {
   return `Epoch ${epoch}/${epochs}  ${shown.join('  ')}  ${speed}`;
 }
 
-/** Shows training as it goes: a bar on a terminal while an epoch runs, and a line at its end. */
+/** Shows the progress of training: a bar on a terminal during an epoch, and a line at its end. */
 export class Progress implements Callback {
-  /** It reports no figure of its own. */
+  /** It adds no metrics to the logs. */
   readonly adds = [];
   #lines: OutputStream;
   #terminal: OutputStream;
   #bar: cliProgress.SingleBar | undefined;
   #epochs = 0;
 
-  /** Lines go to `lines`; the bar to `terminal`, and only if that is one. */
+  /** @param lines stream of the lines. @param terminal stream of the bar, which is shown only if it is a terminal */
   constructor(lines: OutputStream, terminal: OutputStream) {
     this.#lines = lines;
     this.#terminal = terminal;
@@ -82,7 +82,7 @@ export class Progress implements Callback {
     writeLine(this.#lines, epochLine(logs, this.#epochs));
   }
 
-  /** The lines of a training among others, without a bar: that would need the figures of each batch. @param before begins each line */
+  /** Returns a callback that prints only lines, for one of several trainings: a bar would need the metrics of each batch. @param before start of each line */
   linesOnly(before: string): Callback {
     return {
       adds: [],
@@ -91,7 +91,7 @@ export class Progress implements Callback {
     };
   }
 
-  /** Takes the bar off the terminal; a message printed while it stands would be written into it. */
+  /** Removes the bar from the terminal, so that a message is not printed into it. */
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;

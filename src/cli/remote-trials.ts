@@ -25,16 +25,16 @@ import type { Io, OutputStream } from './io.ts';
 import { Progress } from './progress.ts';
 import { loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
 
-// The trials of a search as jobs: a job names a search that a worker knows, by name and the hash of its file, and a trial's numbers.
+// Trials of a search as jobs. A job names a search, which the worker must have with the same hash of its file, and describes a trial.
 
-/** What a trial is trained on, as far as a line can tell it. */
+/** One-line descriptions of the data of a trial. */
 const dataText = z.strictObject({ data: z.string(), validationData: z.string().nullable() });
 type DataText = z.infer<typeof dataText>;
 
 const trialJob = z.strictObject({ search: z.string(), description: trialDescription, on: dataText });
 const TRIAL_JOB_KIND = { name: 'trial', result: trial };
 
-/** A search that this process has the module of. */
+/** A search whose module this process has loaded. */
 export interface RegisteredSearch {
   module: SearchModule;
   capability: Capability;
@@ -43,7 +43,7 @@ export interface RegisteredSearch {
 /** The name of the need for a search. */
 const needName = (name: string) => `search ${name.slice(0, 80)}`;
 
-/** Loads the module of a search; its file's content tells whether another machine has the same. @throws UsageError */
+/** Loads the module of a search, and identifies it by the hash of its file. @throws UsageError */
 export async function registerSearch(file: string): Promise<RegisteredSearch> {
   const module = await loadSearchModule(file);
   const id = createHash('sha256').update(readFileSync(file)).digest('hex');
@@ -94,14 +94,14 @@ export class RemoteTrials implements TrialRunner {
         weights: finished.fileNames.includes(WEIGHTS_ATTACHMENT) ? await finished.file(WEIGHTS_ATTACHMENT) : null,
       };
     } catch (error) {
-      // Such as one that costs every worker its memory: the search goes on without it.
+      // For example because every worker runs out of memory: the search continues without it.
       if (error instanceof JobError) return { trial: failedTrial(description, error), weights: null };
       throw error;
     }
   }
 }
 
-/** What a worker has for trials. */
+/** What a worker needs to run trials. */
 export interface TrialTools {
   /** By name. */
   searches: ReadonlyMap<string, RegisteredSearch>;
@@ -109,7 +109,7 @@ export interface TrialTools {
   io: Io;
 }
 
-/** Loads the modules given as `--search`. @throws UsageError for two of one name */
+/** Loads the modules given as `--search`. @throws UsageError if two have the same name */
 export async function registerSearches(files: readonly string[]): Promise<Map<string, RegisteredSearch>> {
   const searches = new Map<string, RegisteredSearch>();
   for (const file of files) {
@@ -125,7 +125,7 @@ export async function registerSearches(files: readonly string[]): Promise<Map<st
   return searches;
 }
 
-/** What a worker has under the name of a need. */
+/** Returns what a worker has under the name of a need for a search; null for other needs. */
 export function searchCapability(
   what: string,
   searches: ReadonlyMap<string, RegisteredSearch>,
@@ -135,7 +135,7 @@ export function searchCapability(
   return found?.[1].capability ?? 'it was started without its module; add --search FILE.mjs';
 }
 
-/** Does trials of the searches that this worker knows. */
+/** Handles trial jobs of the searches that this worker has loaded. */
 export function trialHandler({ searches, device, io }: TrialTools): Handler {
   const prepared = new Map<string, Promise<{ data: TrainingData; fit: SearchFitOptions; on: DataText }>>();
   const prepare = async (module: SearchModule) => {

@@ -1,7 +1,7 @@
 import { FileError, TilegradError } from '../base/errors.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 
-/** An error of the system (a file, a folder, a disk) that no command foresaw is not a bug: it becomes a FileError. */
+/** Converts an unexpected error of the system (a file, a folder, a disk), which is not a bug, to a FileError. */
 function toTypedError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TilegradError) return error;
   const { syscall } = error as NodeJS.ErrnoException;
@@ -11,7 +11,7 @@ function toTypedError(error: unknown): unknown {
   return new FileError(message, { cause: error });
 }
 
-/** An error as the JSON output and `run.json` hold it. */
+/** Returns an error in the form of the JSON output and of `run.json`. */
 export function describeError(error: unknown): { code: string; message: string } {
   return {
     code: error instanceof TilegradError ? error.code : 'INTERNAL',
@@ -22,15 +22,14 @@ export function describeError(error: unknown): { code: string; message: string }
 const indent = (text: string) => text.replaceAll('\n', '\n  ');
 
 /**
- * Tells an error and returns the exit code. People get the message, since every TilegradError says what to do; the
- * stack, which helps only those who work on tilegrad, comes with `--debug`. With `--json` the same goes to stdout as
- * `{"error": {code, message}}`.
+ * Prints an error and returns the exit code. Every TilegradError says what to do, so only its message is printed; `--debug` adds the
+ * stack. With `--json`, `{"error": {code, message}}` is also written to stdout.
  */
 export function reportError(thrown: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
   const error = toTypedError(thrown);
   const { code, message } = describeError(error);
   const unexpected = !(error instanceof TilegradError);
-  // Lines of the message are indented, so that none that came from a file or a path can pass for another error.
+  // Lines of the message are indented, so that text from a file or a path cannot look like another error.
   writeLine(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indent(message)}`);
   if (options.debug && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)

@@ -12,14 +12,14 @@ import { divergenceText } from '../report/training.ts';
 import { scales } from './experiment.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 
-/** The results that are kept in a folder, in the order of their files. @throws FileError, DataError */
+/** Reads the saved results in a folder, in the order of their file names. @throws FileError, DataError */
 export function readResults(folder: string): ExperimentResult[] {
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
   const names = isFolder ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
   return names.sort().map((name) => readJson(join(folder, name), experimentResult, 'result', 1));
 }
 
-/** Whether a result stands for less than another: by its scale, and at the same scale if only it was reduced. */
+/** Whether a result is less complete than another: of a smaller scale, or of the same scale and only this one reduced. */
 function isLessComplete(one: ExperimentResult, other: ExperimentResult | undefined): boolean {
   if (!other) return false;
   const steps = scales.indexOf(one.scale) - scales.indexOf(other.scale);
@@ -29,7 +29,7 @@ function isLessComplete(one: ExperimentResult, other: ExperimentResult | undefin
 const scaleText = ({ scale, reduced }: ExperimentResult): string =>
   `of scale ${scale}${reduced.length > 0 ? `, reduced or changed (${reduced.join('; ')})` : ''}`;
 
-/** Adds results to those kept in a folder of documents. @returns all, by row */
+/** Adds results to the saved ones in a folder of documents. @returns all, by the id of the experiment */
 function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<string, ExperimentResult> {
   const folder = join(docs, 'results');
   const kept = new Map(readResults(folder).map((result) => [result.id, result]));
@@ -37,8 +37,8 @@ function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<str
     const before = kept.get(result.id);
     if (before && isLessComplete(result, before)) {
       throw new UsageError(
-        `${join(folder, `${result.id}.json`)} is ${scaleText(before)}, and the run ${scaleText(result)}: delete that file first, ` +
-          'if the lesser one is to take its place',
+        `${join(folder, `${result.id}.json`)} is ${scaleText(before)}, and the run ${scaleText(result)}: delete that file first ` +
+          'to replace it by the less complete one',
       );
     }
     kept.set(result.id, result);
@@ -51,9 +51,9 @@ function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<str
 }
 
 /**
- * `tilegrad results`: keeps the figures of runs in `results/` below a folder of documents, and writes `RESULTS.md` there from all that
- * are kept, also where two do so at once. Of a row in several of the runs, the fullest counts, and of those the last.
- * @throws UsageError where a lesser result would take the place of a fuller one that is kept; FileError, DataError
+ * `tilegrad results`: saves the results of runs in `results/` of a folder of documents, and writes `RESULTS.md` there from all saved
+ * results. It locks the folder. If several runs have an experiment, the most complete one counts, or the last of equal ones.
+ * @throws UsageError if a less complete result would replace a saved one; FileError, DataError
  */
 export function results(runs: readonly string[], options: { docs: string; json?: boolean }, io: Io): void {
   const found = new Map<string, ExperimentResult>();

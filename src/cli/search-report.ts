@@ -8,7 +8,7 @@ import { againText } from '../report/search-again.ts';
 import type { SearchRecord } from '../search/record.ts';
 import { versions } from './versions.ts';
 
-/** What is said of a search beside its record. */
+/** What the report of a search contains beside its record. */
 export interface SearchReportAbout {
   status: ReportContent['status'];
   /** The module of the search, as the command line named it. */
@@ -48,7 +48,7 @@ export function writeSearchReport(folder: string, record: SearchRecord, about: S
   );
 }
 
-/** How a module in the folder where the command runs imports the search's. */
+/** Returns the specifier with which a module in the current folder imports the search's. */
 function moduleOf(file: string): string {
   const path = relative('.', file).split(sep).join('/');
   return isAbsolute(path) || path.startsWith('../') ? path : `./${path}`;

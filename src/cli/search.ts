@@ -21,7 +21,7 @@ import { type SearchReportAbout, writeSearchReport } from './search-report.ts';
 
 export interface SearchCommandOptions {
   out: string;
-  /** Go on with a search: its folder, or `true` for the newest below `out` of the same name. */
+  /** The search to resume: its folder, or `true` for the newest in `out` of the same name. */
   resume?: string | true;
   seed?: number;
   /** The queue whose workers train the trials: `redis://HOST`. */
@@ -31,9 +31,9 @@ export interface SearchCommandOptions {
 
 /**
  * `tilegrad search`: runs the search of a module (see `SearchModule`), and leaves a folder with `search.json`, each trial, and its weights.
- * The folder is made when the module and its options were found to be right.
+ * The folder is created after the module and its options have been checked.
  *
- * @throws UsageError; AbortedError after Ctrl-C, once the trial under way is backed up; SearchError for too many failed trials
+ * @throws UsageError; AbortedError after Ctrl-C, when the running trial is backed up; SearchError for too many failed trials
  */
 export async function search(file: string, options: SearchCommandOptions, io: Io, engine: Engine): Promise<void> {
   const text = options.json ? io.stderr : io.stdout;
@@ -65,7 +65,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     directory = resumed ?? createRunFolder(options.out, `search-${fileName(module.name)}`, new Date());
     const seed = options.seed ?? (resumed === null ? undefined : new SearchStore(resumed).read()?.seed);
     if (seed !== (module.options.seed ?? 0) && seed !== options.seed)
-      writeLine(text, `Seed:    ${seed}, as it was begun with`);
+      writeLine(text, `Seed:    ${seed}, with which the search was started`);
     const searcher = createSearcher(module, {
       ...(seed === undefined ? {} : { seed }),
       ...{ directory, device },
@@ -101,7 +101,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     else writeLine(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
-    // What was found until then; an error of the report must not hide the one that ended the search.
+    // A report of the results so far; its errors must not hide the one that ended the search.
     await report?.(error instanceof AbortedError ? 'interrupted' : 'failed').catch(() => {});
     const goOn = `\`npx tilegrad search ${file} --resume ${directory}\``;
     if (error instanceof AbortedError) throw new AbortedError(`${error.message}: ${goOn}`, { cause: error });
@@ -115,13 +115,13 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   }
 }
 
-/** What of a name may be in that of a folder. */
+/** Returns a name with the characters that are allowed in the name of a folder. */
 const fileName = (name: unknown): string =>
   String(name)
     .replace(/[^\p{L}\p{N}._ -]+/gu, '-')
     .slice(0, 80);
 
-/** Of a search that did not begin, as its options were wrong, nothing is left. */
+/** Removes the folder of a search that did not start because its options were wrong. */
 function removeEmpty(folder: string): void {
   if (readdirSync(folder).length === 0) rmdirSync(folder);
 }
@@ -129,14 +129,14 @@ function removeEmpty(folder: string): void {
 const beginText = ({ number, epochs, initialEpoch, from }: TrialDescription): string =>
   `Trial ${number}, epochs ${initialEpoch + 1} to ${epochs}${from === null ? '' : `, from the weights of trial ${from}`}`;
 
-/** How far a search is, and what it found so far. */
+/** Returns the progress of a search and its best trial so far. */
 function progressText({ objective, trials }: SearchRecord, { maxTrials }: { maxTrials?: number }): string {
   const [best] = bestTrials(objective, trials);
   const done = `|-Trials done: ${trials.length}${maxTrials === undefined ? '' : ` of ${maxTrials}`}`;
   return best ? `${done}\n|-Best so far: trial ${best.number}, ${objective.name} ${best.score}` : done;
 }
 
-/** The best trial and its weights, for programs; null where no trial has a score. */
+/** Returns the best trial and the path of its weights, for programs; null if no trial has a score. */
 function bestOf({ objective, trials }: SearchRecord, directory: string) {
   const [best] = bestTrials(objective, trials);
   if (!best) return null;
@@ -147,12 +147,12 @@ function bestOf({ objective, trials }: SearchRecord, directory: string) {
 function bestText({ objective, trials }: SearchRecord, directory: string): string {
   const [best] = bestTrials(objective, trials);
   const report = `\nReport:  ${join(directory, 'report.html')}`;
-  if (!best) return `${report}\nKept in ${directory}; no trial has a score.`;
+  if (!best) return `${report}\nSaved in ${directory}; no trial has a score.`;
   const weights = new SearchStore(directory).weightsPath(best.number);
-  return `${report}\nKept in ${directory}; the best model is ${weights}, which loadModel('${weights}', device) reads`;
+  return `${report}\nSaved in ${directory}; the best model is ${weights}, which loadModel('${weights}', device) reads`;
 }
 
-/** The folder that `--resume` means. @throws UsageError */
+/** Returns the folder that `--resume` names. @throws UsageError */
 function findSearch({ name }: SearchModule, resume: string | true, out: string): string {
   if (resume !== true) {
     if (existsSync(join(resume, 'search.json'))) return resume;
@@ -171,13 +171,13 @@ function findSearch({ name }: SearchModule, resume: string | true, out: string):
   );
 }
 
-/** The name of the search in a folder; null where there is none that can be read. */
+/** Returns the name of the search in a folder; null if there is none that can be read. */
 function nameOf(folder: string): string | null {
   if (!existsSync(join(folder, 'search.json'))) return null;
   try {
     return new SearchStore(folder).read()?.name ?? null;
   } catch (error) {
-    if (error instanceof DataError || error instanceof FileError) return null; // one that is damaged must not be in the way of others
+    if (error instanceof DataError || error instanceof FileError) return null; // a damaged search must not prevent resuming another one
     throw error;
   }
 }

@@ -18,10 +18,10 @@ export interface TuneCommandOptions {
   json?: boolean;
 }
 
-/** Networks that are known by a name of their own, and the experiment that has them. */
+/** Names of networks, and the experiments that have them. */
 const NAMED_NETWORKS: Readonly<Record<string, string>> = { lenet: 'A1' };
 
-/** The experiments that names on the command line mean; all of them for none. */
+/** Returns the experiments that the command line names; all if it names none. */
 export function findExperiments(experiments: readonly Experiment[], names: readonly string[]): readonly Experiment[] {
   if (names.length === 0) return experiments;
   const known = [...experiments.map(({ id }) => id), ...Object.keys(NAMED_NETWORKS)];
@@ -30,10 +30,11 @@ export function findExperiments(experiments: readonly Experiment[], names: reado
 }
 
 /**
- * `tilegrad tune`: measures which kernels are fastest on this adapter for the sizes that experiments need, and keeps the
- * result for every later run.
+ * `tilegrad tune`: measures which kernels are fastest on this adapter for the sizes that experiments need, and saves the result for
+ * every later run.
  *
- * @throws UsageError for rows without a network of their own; AdapterError if it refused the reference kernels of all problems; AbortedError after Ctrl-C, once what was measured is kept.
+ * @throws UsageError for experiments without a network; AdapterError if the adapter refused the reference kernels of all problems;
+ *   AbortedError after Ctrl-C, when the measurements are saved
  */
 export async function tuneExperiments(
   experiments: readonly Experiment[],
@@ -43,7 +44,7 @@ export async function tuneExperiments(
 ): Promise<void> {
   if (experiments.every(({ networks = [] }) => networks.length === 0)) {
     const names = experiments.map(({ id }) => id).join(', ');
-    throw new UsageError(`tune: ${names} trains the network of another row; try that one, or A1`);
+    throw new UsageError(`tune: ${names} trains the network of another experiment; try that one, or A1`);
   }
   const text = options.json ? io.stderr : io.stdout;
   const progress = new TuneProgress(io.stderr);
@@ -69,14 +70,17 @@ export async function tuneExperiments(
     const interrupted = interrupt.signal.aborted;
     if (!options.json && tuned.length > 0) writeLine(text, tuneTable(tuned));
     for (const { operator, shapes, reason } of failed) {
-      writeLine(io.stderr, `Note: ${operator} ${shapes} was not measured, and keeps its kernel by rule: ${reason}`);
+      writeLine(
+        io.stderr,
+        `Note: ${operator} ${shapes} was not measured; its kernel is still selected by rule: ${reason}`,
+      );
     }
-    if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are kept in ${path}`);
+    if (interrupted) throw new AbortedError(`interrupted; ${tuned.length} measurements are saved in ${path}`);
     if (options.json) writeJson(io.stdout, { adapter: device.info, file: path, results: tuned, failed });
     if (tuned.length === 0 && failed.length > 0) {
       throw new AdapterError('tune: the adapter refused the reference kernels of all problems; see the notes above');
     }
-    writeLine(text, tuned.length > 0 ? `Kept in ${path}` : nothingTunedText(options));
+    writeLine(text, tuned.length > 0 ? `Saved in ${path}` : nothingTunedText(options));
   } finally {
     progress.stop();
     interrupt.dispose();
@@ -86,7 +90,7 @@ export async function tuneExperiments(
 
 const nothingTunedText = ({ budget }: TuneCommandOptions): string =>
   budget === undefined
-    ? 'There was nothing to choose: each operator has one kernel here.'
+    ? 'There was nothing to select: each operator has one kernel here.'
     : `Nothing was measured in ${budget} s: give a larger --budget, unless each operator has one kernel here.`;
 
 function problemsOfExperiment(
@@ -107,7 +111,7 @@ function problemsOfExperiment(
   });
 }
 
-/** What was chosen and what it was chosen from, with each variant's time and how many times as fast as the reference it is. */
+/** Returns a table of the selected variants, the time of each variant, and the speedup over the reference. */
 export function tuneTable(tuned: readonly Tuned[]): string {
   const rows = tuned.map(({ operator, shapes, variant, ms, rejected }) => {
     const times = [

@@ -12,7 +12,7 @@ export interface Versions {
   platform: string;
 }
 
-/** Everything outside the source that a figure may depend on. */
+/** Returns the versions that results may depend on beside the source code. */
 export function versions(): Versions {
   // Not installed: doctor says so, and nothing else runs without it.
   const webgpu = runtimeGpu() === undefined ? (packageVersion('webgpu') ?? '') : runtimeName();

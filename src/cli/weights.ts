@@ -13,8 +13,8 @@ import type { Io } from './io.ts';
 export type WeightFile = NonNullable<RunRecord['weights']>[number];
 
 /**
- * The files of the published weights that rows begin with, downloaded where they are not on this machine, with a bar a file.
- * @throws DataError, FileError saying what to fetch and where to put it; AbortedError after Ctrl-C
+ * Finds the files of the published weights that experiments start with, and downloads missing ones with a progress bar for each.
+ * @throws DataError, FileError that says what to fetch and where to put it; AbortedError after Ctrl-C
  */
 export async function findWeights(
   experiments: readonly Experiment[],

@@ -17,13 +17,13 @@ export interface WorkerOptions {
   /** The folder given as `--data`. */
   data?: string;
   name?: string;
-  /** Seconds without a sign of it after which its jobs are given to others. */
+  /** Seconds without a sign of this worker after which its jobs are given to others. */
   stall?: number;
   /** Modules of searches. */
   search?: string[];
 }
 
-/** Does jobs of a queue until Ctrl-C. @throws QueueError, ArgumentError, AdapterError */
+/** `tilegrad worker`: runs jobs of a queue until Ctrl-C. @throws QueueError, ArgumentError, AdapterError */
 export async function worker(url: string, options: WorkerOptions, io: Io, modules: LazyModules): Promise<void> {
   const print = (text: string) => writeLine(io.stdout, text);
   const { serve } = await import('../jobs/serve.ts');
@@ -64,7 +64,7 @@ export async function worker(url: string, options: WorkerOptions, io: Io, module
   }
 }
 
-/** What this machine has of what a job may need. @returns why it has none, in words */
+/** Returns what this machine has under the name of a need; or in words why it has nothing. */
 async function capabilityOf(
   what: string,
   experiments: readonly Experiment[],
@@ -93,7 +93,7 @@ async function capabilityOf(
     if (error instanceof TilegradError) return error.message;
     throw error;
   }
-  return 'this tilegrad does not know it';
+  return 'this version of tilegrad does not know it';
 }
 
 function memoize<T>(compute: (what: string) => Promise<T>): (what: string) => Promise<T> {

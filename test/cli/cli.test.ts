@@ -260,7 +260,7 @@ describe('list', () => {
     expect(out).not.toContain('Variations of A2');
     const listed = JSON.parse((await tilegrad(['list', '--json'], { experiments })).out);
     expect(listed.experiments[0].variations).toEqual(['doubled', 'halved']);
-    expect((await tilegrad(['run', '--help'])).out).toMatch(/cut these variations of a row[\s\S]*`tilegrad list`/);
+    expect((await tilegrad(['run', '--help'])).out).toMatch(/variations\s+of\s+an\s+experiment[\s\S]*`tilegrad list`/);
   });
 });
 

@@ -151,7 +151,7 @@ describe('an experiment of a file', () => {
     );
     const { code, err } = await run(write(counted.replace('my-mlp', 'a1')));
     expect(code).toBe(2);
-    expect(err).toContain("its id a1 is that of an experiment of tilegrad's, LeNet-5 on CIFAR-10; choose another");
+    expect(err).toContain('tilegrad has an experiment with the id a1, LeNet-5 on CIFAR-10; use another id');
   });
 });
 
@@ -280,7 +280,10 @@ describe('defineExperiment', () => {
     [{ scales: { full: { epochs: 0 } } }, /scales\.full: epochs must be an integer from 1, but is 0/],
     [{ scales: { full: { learningRate: -1 } } }, /learningRate must be a number above 0/],
     [{ scales: { fulll: {} } }, /there is no option fulll; did you mean full\?/],
-    [{ scales: { full: { epoch: 5 } } }, /scales\.full: there is no setting epoch; did you mean epochs\? A setting of/],
+    [
+      { scales: { full: { epoch: 5 } } },
+      /scales\.full: there is no setting epoch; did you mean epochs\? Otherwise give/,
+    ],
     [{ scales: { full: { batch_size: 5 } } }, /there is no setting batch_size; did you mean batchSize\?/],
     [{ scales: { full: { replica: 2 } } }, /there is no setting replica; did you mean replicas\?/],
     [{ scales: { full: {}, short: { limits: 2 } } }, /scales\.short: there is no setting limits; did you mean limit\?/],

@@ -85,7 +85,7 @@ describe('doctor', () => {
   });
 
   test.each([
-    ['a loss that does not fall', [1, 1.2, 1.1], 'it should have gone down'],
+    ['a loss that does not fall', [1, 1.2, 1.1], 'it should have decreased'],
     ['a loss that is not a number', [1, Number.NaN, 0.5], 'it should be a finite number'],
     ['no loss at all', [], 'it should be a finite number'],
   ])('%s is a failure', async (_name, doctorLosses, text) => {

@@ -166,7 +166,7 @@ describeOnDevice('tilegrad search', () => {
     expect(seed).toBe(9);
     const gone = await tilegrad(['--json', '--resume', directory]);
     expect(gone.code, gone.err).toBe(0);
-    expect(gone.err).toContain('Seed:    9, as it was begun with');
+    expect(gone.err).toContain('Seed:    9, with which the search was started');
     expect(JSON.parse(gone.out).trials).toEqual(trials);
     const other = await tilegrad(['--resume', directory, '--seed', '8']);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('seed was 9 and is 8')]);

@@ -13,7 +13,7 @@ describe('tune', () => {
     expect(out).toMatch(/matmul +│ \[8,4\] \[4,2\] -> \[8,2\] │ subgroup │ naive 3\.000 +│ +2\.00x/);
     expect(out).toContain('subgroup 1.500');
     expect(out).toContain('workgroup rejected: element 0 is NaN instead of 1');
-    expect(out).toContain('Kept in /cache/tuning.json');
+    expect(out).toContain('Saved in /cache/tuning.json');
     expect(log.disposed).toEqual(['model 1', 'device']);
   });
 
@@ -29,7 +29,7 @@ describe('tune', () => {
     const experiments = (network: Network) => [lenetOf(network, { networks: [] })];
     const { code, err, log } = await tilegrad(['tune', 'A1'], { experiments });
     expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
-    expect(err).toContain('A1 trains the network of another row');
+    expect(err).toContain('A1 trains the network of another experiment');
   });
 
   test('an unknown name is wrong usage, and nothing is opened', async () => {
@@ -63,9 +63,9 @@ describe('tune', () => {
     const modules = { engine: refusing([fakeTuned]) };
     const { code, out, err } = await tilegrad(['tune', 'A1'], { modules });
     expect(code).toBe(0);
-    expect(out).toContain('Kept in /cache/tuning.json');
+    expect(out).toContain('Saved in /cache/tuning.json');
     expect(err).toContain(
-      'Note: conv2d [2] -> [2] was not measured, and keeps its kernel by rule: shader conv2d.wgsl: refused',
+      'Note: conv2d [2] -> [2] was not measured; its kernel is still selected by rule: shader conv2d.wgsl: refused',
     );
     const { out: text } = await tilegrad(['tune', 'A1', '--json'], { modules });
     expect(JSON.parse(text)).toMatchObject({ results: [fakeTuned], failed: [refused] });
@@ -75,18 +75,18 @@ describe('tune', () => {
     const { code, out, err } = await tilegrad(['tune', 'A1'], { modules: { engine: refusing([]) } });
     expect(code).toBe(1);
     expect(err).toContain('the adapter refused the reference kernels of all problems');
-    expect(out).not.toContain('nothing to choose');
+    expect(out).not.toContain('nothing to select');
   });
 
   test.each([
-    [[], 'There was nothing to choose: each operator has one kernel here.'],
+    [[], 'There was nothing to select: each operator has one kernel here.'],
     [['--budget', '1e-9'], 'Nothing was measured in 1e-9 s: give a larger --budget'],
   ])('with %j and nothing measured it says why', async (words, says) => {
     const engine = async () => ({ ...(await fakeModules().modules.engine()), tune: async () => [] });
     const { code, out } = await tilegrad(['tune', 'A1', ...words], { modules: { engine } });
     expect(code).toBe(0);
     expect(out).toContain(says);
-    expect(out).not.toContain('Kept in');
+    expect(out).not.toContain('Saved in');
   });
 
   test('Ctrl-C keeps what was measured and ends with 1', async () => {
@@ -94,7 +94,7 @@ describe('tune', () => {
     const { code, out, err, log } = await tilegrad(['tune'], { io, duringTuning: () => io.pressCtrlC() });
     expect(code).toBe(1);
     expect(err).toContain('press Ctrl-C again');
-    expect(err).toContain('interrupted; 1 measurements are kept in /cache/tuning.json');
+    expect(err).toContain('interrupted; 1 measurements are saved in /cache/tuning.json');
     expect(out).toContain('subgroup 1.500');
     expect(log.disposed.at(-1)).toBe('device');
     expect(io.handlers.size).toBe(0);

@@ -81,8 +81,8 @@ const withHeader = (header: string) => {
   return new Uint8Array([...good.slice(0, 8), text.length, 0, ...text, 0, 0, 0, 0]);
 };
 test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
-  ['no npy', new TextEncoder().encode('PK, a zip'), /no \.npy file/],
-  ['nothing', new Uint8Array(), /no \.npy file/],
+  ['no npy', new TextEncoder().encode('PK, a zip'), /is not a \.npy file/],
+  ['nothing', new Uint8Array(), /is not a \.npy file/],
   ['version 4', good.with(6, 4), /version 4\.0 is not supported/],
   ['version 0', good.with(6, 0), /version 0\.0 is not supported/],
   ['bytes after the end', new Uint8Array([...good, 0]), /after its end.*24 bytes.*25/],
