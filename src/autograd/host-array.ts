@@ -11,12 +11,12 @@ import { conversionHint, type Numbers, readNumbers, toNumber } from './host-data
 export function readValues(
   subject: string,
   data: Numbers,
-  { shape, dtype, models }: { shape: Shape; dtype: DType; models: number },
+  { shape, dtype, replicas }: { shape: Shape; dtype: DType; replicas: number },
 ): HostArray {
-  const size = models * sizeOf(shape);
-  const copies = models > 1 ? ` x ${models} models` : '';
+  const size = replicas * sizeOf(shape);
+  const copies = replicas > 1 ? ` x ${replicas} replicas` : '';
   const numbers = readNumbers(`${subject}: data`, data);
-  if (numbers.shape && !sameShape(numbers.shape, models > 1 ? [models, ...shape] : shape)) {
+  if (numbers.shape && !sameShape(numbers.shape, replicas > 1 ? [replicas, ...shape] : shape)) {
     throw new ShapeError(
       `${subject}: shape ${showShape(shape)}${copies} was asked for, but the data has shape ${showShape(numbers.shape)}`,
     );

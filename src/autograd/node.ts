@@ -13,7 +13,7 @@ export interface TapeTensor {
   readonly device: Device;
   readonly shape: Shape;
   readonly dtype: DType;
-  readonly models: number;
+  readonly replicas: number;
   setGrad(gradient: DeviceArray): void;
   clearGrad(): void;
 }

@@ -93,7 +93,7 @@ export function backward(
       const outputGrad = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
       const { backwardOfOne } = root.node ?? {};
       if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
-      else grads.set(root, outputGrad ?? fill(root.device, root.shape, 1, { replicas: root.models }));
+      else grads.set(root, outputGrad ?? fill(root.device, root.shape, 1, { replicas: root.replicas }));
       for (const t of graph) {
         const grad = grads.get(t);
         if (grad && t.node) {

@@ -29,11 +29,11 @@ export function formatTensor(tensor: TapeTensor, values: HostArray): string {
   return `${headOf(tensor)}${separator}${formatRows(tensor, values)}`;
 }
 
-/** Shape with the models as first axis if there are several. */
-const fullShape = ({ shape, models }: TapeTensor): readonly number[] => (models > 1 ? [models, ...shape] : shape);
+/** Shape with the replicas as first axis if there are several. */
+const fullShape = ({ shape, replicas }: TapeTensor): readonly number[] => (replicas > 1 ? [replicas, ...shape] : shape);
 
-function headOf({ dtype, shape, models, requiresGrad, node }: TapeTensor): string {
-  const copies = models > 1 ? ` x ${models} models` : '';
+function headOf({ dtype, shape, replicas, requiresGrad, node }: TapeTensor): string {
+  const copies = replicas > 1 ? ` x ${replicas} replicas` : '';
   return `Tensor ${dtype} ${showShape(shape)}${copies}${requiresGrad && !node ? ', requires a gradient' : ''}`;
 }
 

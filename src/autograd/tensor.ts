@@ -138,7 +138,7 @@ export class Tensor {
   get device(): Device {
     return this.array.device;
   }
-  /** Shape of one model; `[]` for a scalar. */
+  /** Shape of one replica; `[]` for a scalar. */
   get shape(): Shape {
     return this.array.shape;
   }
@@ -146,17 +146,21 @@ export class Tensor {
   get dtype(): DType {
     return this.array.dtype;
   }
-  /** Independent models stored one after another; 1 unless asked for. */
+  /** Number of replicas: independent tensors of this shape stored one after another; 1 by default. */
+  get replicas(): number {
+    return this.array.replicas;
+  }
+  /** @deprecated use `replicas` */
   get models(): number {
     return this.array.replicas;
   }
-  /** Elements of one model. */
+  /** Elements of one replica. */
   get size(): number {
     return this.array.size;
   }
 
   /**
-   * Copies the values to the host: `models * size` of them, in row-major order. Waits for the GPU.
+   * Copies the values to the host: `replicas * size` of them, in row-major order. Waits for the GPU.
    * @throws GpuError during the recording of a step, at once rather than as a rejection; DisposedError as a rejection
    */
   data(): Promise<HostArray> {
@@ -192,9 +196,9 @@ export class Tensor {
   }
 
   private async readItem(): Promise<number> {
-    if (this.size * this.models !== 1) {
+    if (this.size * this.replicas !== 1) {
       throw new ShapeError(
-        `item: the tensor must have one element, but has shape ${showShape(this.shape)}${this.models > 1 ? ` x ${this.models} models` : ''}`,
+        `item: the tensor must have one element, but has shape ${showShape(this.shape)}${this.replicas > 1 ? ` x ${this.replicas} replicas` : ''}`,
       );
     }
     return (await this.data())[0]!;
@@ -238,16 +242,16 @@ export class Tensor {
 
   /**
    * Replaces the values; the gradient and an optimizer's state stay. The tape does not record it: no gradient passes through it.
-   * @param values a tensor of the same shape and type, or numbers as for `tensor`; with several models, the values of all
+   * @param values a tensor of the same shape and type, or numbers as for `tensor`; with several replicas, the values of all
    * @throws ShapeError for values of another shape; ArgumentError for another type or device; DisposedError
    */
   assign(values: Tensor | HostData): this {
-    const { array, device, shape, dtype, models } = this;
+    const { array, device, shape, dtype, replicas } = this;
     if (array.disposed)
       throw new DisposedError(`assign: the tensor, of shape ${showShape(shape)}, ${array.disposedMessage}`);
     if (values instanceof Tensor) this.copyFrom(values);
     else {
-      const host = readValues('assign', values, { shape, dtype, models });
+      const host = readValues('assign', values, { shape, dtype, replicas });
       if (host.length > 0) device.upload(array.storage, host);
     }
     array.version++;
@@ -351,31 +355,32 @@ function checkTensorShape(data: HostData, shape: Shape): void {
 /**
  * Creates a tensor from host data. Without `dtype` its type is f32, also for a `Uint32Array` or `Int32Array` (`compileStep`
  * takes the type from the array); labels need `{ dtype: 'u32' }`.
- * @param data `models * product(shape)` numbers in row-major order, or nested lists of exactly that shape
- * @param shape shape of one model's tensor; `[]` for a scalar
+ * @param data `replicas * product(shape)` numbers in row-major order, or nested lists of exactly that shape
+ * @param shape shape of one replica; `[]` for a scalar
  * @param options.dtype type of the elements; default f32
  * @param options.requiresGrad whether `backward()` computes a gradient for it; default false, and only f32 can have one
- * @param options.models independent tensors stored one after another, as for the replicas of a model; default 1
+ * @param options.replicas number of independent tensors stored one after another, as for the replicas of a model; default 1
+ * @param options.models deprecated: use `replicas`
  * @throws ShapeError if counts or shapes differ; ArgumentError for an invalid shape, type or value
  */
 export function tensor(
   device: Device,
   data: HostData,
   shape: Shape,
-  options: { dtype?: DType; requiresGrad?: boolean; models?: number } = {},
+  options: { dtype?: DType; requiresGrad?: boolean; replicas?: number; models?: number } = {},
 ): Tensor {
   checkDevice('tensor', device, 'tensor(device, data, shape)');
-  checkOptions('tensor', options, { dtype: true, requiresGrad: true, models: true });
-  const { dtype = 'f32', requiresGrad = false, models = 1 } = options;
+  checkOptions('tensor', options, { dtype: true, requiresGrad: true, replicas: true, models: true });
+  const { dtype = 'f32', requiresGrad = false, replicas = options.models ?? 1 } = options;
   checkTensorShape(data, shape);
-  if (!Number.isInteger(models) || models < 1) {
-    throw new ArgumentError(`tensor: models must be a positive integer, but is ${formatValue(models)}`);
+  if (!Number.isInteger(replicas) || replicas < 1) {
+    throw new ArgumentError(`tensor: replicas must be a positive integer, but is ${formatValue(replicas)}`);
   }
   if (!['f32', 'u32', 'i32'].includes(dtype))
     throw new ArgumentError(`tensor: dtype must be f32, u32 or i32, but is ${formatValue(dtype)}`);
   if (requiresGrad && dtype !== 'f32') throw new ArgumentError(`tensor: only f32 tensors have gradients, not ${dtype}`);
-  const host = readValues('tensor', data, { shape, dtype, models });
-  const array = DeviceArray.empty(device, shape, { dtype, replicas: models });
+  const host = readValues('tensor', data, { shape, dtype, replicas });
+  const array = DeviceArray.empty(device, shape, { dtype, replicas });
   try {
     if (host.length > 0) device.upload(array.storage, host);
   } catch (error) {

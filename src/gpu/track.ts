@@ -66,8 +66,8 @@ export class Tracking {
     const memory = this.memories.get(storage) ?? {};
     this.memories.set(storage, memory);
     const { bytes } = storage;
-    const { dtype, shape, replicas: models } = array;
-    const copies = models > 1 ? ` x ${models} models` : '';
+    const { dtype, shape, replicas } = array;
+    const copies = replicas > 1 ? ` x ${replicas} replicas` : '';
     this.add(array, { at: callSite(), what: `${dtype} [${shape.join(',')}]${copies}`, bytes: () => bytes, memory });
   }
 

@@ -32,7 +32,12 @@ describeOnDevice('a tensor as text', (device) => {
     },
     { values: [7, 8], shape: [2], options: { dtype: 'u32' }, text: 'Tensor u32 [2] [7, 8]' },
     { values: [-7, 8], shape: [2], options: { dtype: 'i32' }, text: 'Tensor i32 [2] [-7,  8]' },
-    { values: [1, 2, 3, 4], shape: [2], options: { models: 2 }, text: 'Tensor f32 [2] x 2 models\n[[1, 2],\n [3, 4]]' },
+    {
+      values: [1, 2, 3, 4],
+      shape: [2],
+      options: { models: 2 },
+      text: 'Tensor f32 [2] x 2 replicas\n[[1, 2],\n [3, 4]]',
+    },
     {
       values: [1, 2, 3, 4, 5, 6, 7, 8],
       shape: [2, 2, 2],

@@ -173,7 +173,7 @@ describeOnDevice('device.track', (device) => {
   test('report: control characters in file names are escaped', () => {
     track();
     tracking.addTensor({ shape: [1], dtype: '\u001b[31mf32', replicas: 2 }, tensor(device, [1], [1]).array.storage);
-    expect(tracking.report()).toContain('\\x1b[31mf32 [1] x 2 models');
+    expect(tracking.report()).toContain('\\x1b[31mf32 [1] x 2 replicas');
   });
 
   test('track: onDispose receives the report when the device is disposed', async () => {

@@ -207,6 +207,6 @@ describeOnDevice('errors of a call', (device) => {
     expect(call({ step: 0.5 })).toThrow(ArgumentError);
     expect(call({ step: 0.5 })).toThrow(`${kind}: step must be an integer from 0 up or a StepState, but is 0.5`);
     expect(call({ seed: [1, 5, 9] })).toThrow(ShapeError);
-    expect(call({ seed: [1, 5, 9] })).toThrow(`${kind}: 3 seeds are for as many models, but the input has 2`);
+    expect(call({ seed: [1, 5, 9] })).toThrow(`${kind}: 3 seeds are for as many replicas, but the input has 2`);
   });
 });

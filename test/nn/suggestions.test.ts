@@ -321,7 +321,7 @@ describeOnDevice('calls on a model', (device) => {
     using a = tensor(device, [1, 2], [2]);
     using b = tensor(device, [1, 2], [], { models: 2 });
     await expect(a.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[2\]$/);
-    await expect(b.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[\] x 2 models$/);
+    await expect(b.item()).rejects.toThrow(/^item: the tensor must have one element, but has shape \[\] x 2 replicas$/);
   });
 
   test.each<[what: string, call: (a: Tensor) => unknown, says: RegExp]>([

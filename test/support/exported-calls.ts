@@ -400,7 +400,7 @@ const functions: Record<string, Call> = {
   ...operatorCalls(),
   concat: { args: ({ device }) => [[ones(device, [2, 2]), ones(device, [1, 2])], 0] },
   stack: { args: ({ device }) => [[ones(device, [2]), ones(device, [2])], 0] },
-  tensor: { args: ({ device }) => [device, [1, 2], [2], {}], options: ['dtype', 'requiresGrad', 'models'] },
+  tensor: { args: ({ device }) => [device, [1, 2], [2], {}], options: ['dtype', 'requiresGrad', 'replicas', 'models'] },
   scope: { args: ({ device }) => [device, () => 1] },
   noGrad: { args: () => [() => 1] },
   compileStep: { args: ({ device }) => [device, (x: Tensor) => x] },

@@ -8,9 +8,9 @@ import { checkCount, checkStep } from './dropout.ts';
 // Operators of the random image layers. Only the layers call them, with their name for messages and with checked options.
 
 /** Checks seed and step of a layer, which may come from `model.call`. @throws ArgumentError, ShapeError for an invalid seed or step */
-function checkDraw(operator: string, draw: kernels.AugmentDraw, models: number): kernels.AugmentDraw {
+function checkDraw(operator: string, draw: kernels.AugmentDraw, replicas: number): kernels.AugmentDraw {
   const seed = readSeeds(operator, draw.seed);
-  if (typeof seed !== 'number') checkCount(operator, 'seeds', seed.length, models);
+  if (typeof seed !== 'number') checkCount(operator, 'seeds', seed.length, replicas);
   checkStep(operator, draw.step);
   return { ...draw, seed };
 }

@@ -8,7 +8,7 @@ import { arrayOf, type Tensor } from '../tensor.ts';
 
 /** Options of `dropout`. */
 export interface DropoutOptions {
-  /** Probability of each element to be dropped: from 0 up, below 1. Of several models, one for all or one for each. */
+  /** Probability of each element to be dropped: from 0 up, below 1. With several replicas, one for all or a list with one for each. */
   rate: number | readonly number[];
   /** Default 0. Model r of several draws by seed + r, or by seed number r of a list. */
   seed?: Seeds;
@@ -71,9 +71,9 @@ export function dropout(x: Tensor, options: DropoutOptions): Tensor {
 }
 
 /** @throws ShapeError unless there is one for each model */
-export function checkCount(operator: string, argument: string, count: number, models: number): void {
-  if (count === models) return;
-  throw new ShapeError(`${operator}: ${count} ${argument} are for as many models, but the input has ${models}`);
+export function checkCount(operator: string, argument: string, count: number, replicas: number): void {
+  if (count === replicas) return;
+  throw new ShapeError(`${operator}: ${count} ${argument} are for as many replicas, but the input has ${replicas}`);
 }
 
 /** @throws ArgumentError unless `step` is an integer from 0 up or a StepState */

@@ -56,7 +56,7 @@ const wrong: Wrong[] = [
   ['concat: ranks', (t) => concat([t([2]), t([2, 1])]), ShapeError, ['concat', '[2]', '[2,1]']],
   ['concat: scalars', (t) => concat([t([]), t([])]), ShapeError, ['concat', 'axis 0', '[]']],
   ['concat: dtypes', (t) => concat([t([2]), t([2], u32)]), ArgumentError, ['concat', 'u32', '[2]']],
-  ['concat: models', (t) => concat([t([2]), t([2], { models: 2 })]), ShapeError, ['concat', '2 models']],
+  ['concat: models', (t) => concat([t([2]), t([2], { models: 2 })]), ShapeError, ['concat', '2 replicas']],
   ['stack: shapes', (t) => stack([t([2]), t([3])]), ShapeError, ['stack', '[2]', '[3]']],
   ['stack: axis', (t) => stack([t([2]), t([2])], 2), ShapeError, ['stack', 'axis 2', '[2]']],
   ['split: uneven', (t) => split(t([5, 2]), 2), ShapeError, ['split', '2', '[5,2]']],
@@ -64,7 +64,7 @@ const wrong: Wrong[] = [
   ['split: none', (t) => split(t([5]), 0), ArgumentError, ['split', '0']],
   ['gather: float indices', (t) => gather(t([5]), t([2])), ArgumentError, ['gather', 'indices', 'f32', '[2]']],
   ['gather: axis', (t) => gather(t([5]), t([2], u32), 1), ShapeError, ['gather', 'axis 1', '[5]']],
-  ['gather: models', (t) => gather(t([5]), t([2], { ...u32, models: 2 })), ShapeError, ['gather', '2 models']],
+  ['gather: models', (t) => gather(t([5]), t([2], { ...u32, models: 2 })), ShapeError, ['gather', '2 replicas']],
   ['oneHot: float labels', (t) => oneHot(t([2]), 3), ArgumentError, ['oneHot', 'f32', '[2]']],
   ['oneHot: no classes', (t) => oneHot(t([2], u32), 0), ArgumentError, ['oneHot', '0']],
 ];
