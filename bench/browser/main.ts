@@ -12,7 +12,7 @@ const NAMES = ['lenet-b32', 'lenet-b256'];
 const ENGINES = ['tilegrad', 'tfjs'];
 /** Milliseconds of a round. */
 const ROUND_MS = 500;
-const MOST_RUNS = 100;
+const MAX_RUNS = 100;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -36,7 +36,7 @@ async function measure(pages: Map<string, Page>, name: string, rounds: number): 
     await ask(page, 'run(1)'); // may compile what the check did not
     const ms = await ask<number>(page, 'run(1)');
     say(`  ${name} ${engine}: ${ms.toFixed(1)} ms at first`);
-    runs.set(engine, runsFor(ms, MOST_RUNS, 1, ROUND_MS));
+    runs.set(engine, runsFor(ms, MAX_RUNS, 1, ROUND_MS));
     times.set(engine, []);
   }
   for (let round = 0; round < rounds; round++) {

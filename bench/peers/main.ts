@@ -30,7 +30,7 @@ const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm ru
 const PEERS = ['tfjs', 'jax', 'torch'];
 /** Milliseconds of a round: shorter than this only where one run is longer. */
 const ROUND_MS = 500;
-const MOST_RUNS = 300;
+const MAX_RUNS = 300;
 /** An engine that has computed for so long gets no more rounds. */
 const MAX_ROUNDS_MS = 40_000;
 
@@ -125,7 +125,7 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
         // The first run may compile what the check did not; the second tells how long one takes.
         if (workload.what === 'fit') await engine.ask({ do: 'run', runs: 1 });
         const { ms = 0 } = await engine.ask({ do: 'run', runs: 1 });
-        const runs = runsFor(ms, MOST_RUNS, 1, ROUND_MS);
+        const runs = runsFor(ms, MAX_RUNS, 1, ROUND_MS);
         state.set(engine, { runs, check, times: runs === 1 ? [ms] : [], spent: runs === 1 ? ms : 0 });
         say(`  ${engine.name}: ${ms.toFixed(1)} ms at first`);
       } catch (error) {

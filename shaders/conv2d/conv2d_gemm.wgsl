@@ -33,8 +33,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 
-const SUMS = 32u;     // pixels of an invocation
-const STORED = 4u;    // pixels stored in a round
+const SUMS_PER_INVOCATION = 32u; // pixels of an invocation
+const STORED_PER_ROUND = 4u; // pixels stored in a round
 const MAX_LOADS = 8u; // most pixels that a lane loads
 
 fn load(at: u32) -> vec4f {
@@ -60,7 +60,7 @@ fn select_half(low: vec4f, high: vec4f, upper: bool) -> vec4f {
 }
 
 // Adds the products of one step for the eight pixels that eight lanes hold in `low` (or `high`, for the upper lanes).
-fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, low: vec4f, high: vec4f, upper: bool, b: mat4x4f) {
+fn add(sums: ptr<function, array<vec4f, SUMS_PER_INVOCATION>>, s: u32, low: vec4f, high: vec4f, upper: bool, b: mat4x4f) {
   (*sums)[s] += product(select_half(subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), upper), b);
   (*sums)[s + 1u] += product(select_half(subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), upper), b);
   (*sums)[s + 2u] += product(select_half(subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u), upper), b);
@@ -93,7 +93,7 @@ fn main(
   let first = group.x * 8u * loads;
   // With SPLIT the lanes 4 to 7 of each eight repeat the channels of 0 to 3, for the tile's other 32 pixels.
   let upper = SPLIT && lane % 8u >= 4u;
-  let first_pixel = first + select(0u, SUMS, upper);
+  let first_pixel = first + select(0u, SUMS_PER_INVOCATION, upper);
   let columns = p.out_c / 4u;
   let lane_channel = select(local, local / 8u * 4u + local % 4u, SPLIT);
   let co = group.y * select(LANES, LANES / 2u, SPLIT) + lane_channel;
@@ -111,8 +111,8 @@ fn main(
     ix0[r] = (m - q * p.out_w) * p.stride_w - p.pad_w;
   }
 
-  var sums: array<vec4f, SUMS>;
-  var folded: array<vec4f, SUMS>;
+  var sums: array<vec4f, SUMS_PER_INVOCATION>;
+  var folded: array<vec4f, SUMS_PER_INVOCATION>;
   var steps = 0u; // since the sums were folded
   // Lanes past the last channel compute it again, because all lanes take part in broadcasts.
   let column = min(co, columns - 1u);
@@ -152,7 +152,7 @@ fn main(
         steps += (end_c - first_c) / WIDTH;
         if (steps >= 256u) {
           steps = 0u;
-          for (var i = 0u; i < SUMS; i++) {
+          for (var i = 0u; i < SUMS_PER_INVOCATION; i++) {
             folded[i] += sums[i];
             sums[i] = vec4f();
           }
@@ -162,20 +162,20 @@ fn main(
     }
   }
 
-  if (LONG) { for (var i = 0u; i < SUMS; i++) { sums[i] += folded[i]; } }
+  if (LONG) { for (var i = 0u; i < SUMS_PER_INVOCATION; i++) { sums[i] += folded[i]; } }
 
   if (co >= columns) { return; }
   var b = vec4f();
   if (p.has_bias != 0u) { b = bias[group.z * columns + co]; }
   // In rounds, whose number the compiler does not know: 32 unrolled stores would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
-    for (var i = 0u; i < STORED; i++) {
-      let m = first_pixel + round * STORED + i;
+    for (var i = 0u; i < STORED_PER_ROUND; i++) {
+      let m = first_pixel + round * STORED_PER_ROUND + i;
       if (m < pixels) {
         let v = sums[i] + b;
         y[pixel_at(group.z, m) * columns + co] = apply_epilogue4(v, v, p.epilogue);
       }
     }
-    for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }
+    for (var i = 0u; i < SUMS_PER_INVOCATION - STORED_PER_ROUND; i++) { sums[i] = sums[i + STORED_PER_ROUND]; }
   }
 }

@@ -132,11 +132,11 @@ fn main(
         if (TILE == 7u) { x6 = next; }
         if (TILE == 8u) { x7 = next; }
         let tap = (ky * p.kernel_w + kx) * p.in_groups + c;
-        let mine = w[(weights + tap * 4u + weight_row) * p.out_groups + weight_group];
-        let w0 = subgroupBroadcast(mine, 0u);
-        let w1 = subgroupBroadcast(mine, 1u);
-        let w2 = subgroupBroadcast(mine, 2u);
-        let w3 = subgroupBroadcast(mine, 3u);
+        let weights_of_lane = w[(weights + tap * 4u + weight_row) * p.out_groups + weight_group];
+        let w0 = subgroupBroadcast(weights_of_lane, 0u);
+        let w1 = subgroupBroadcast(weights_of_lane, 1u);
+        let w2 = subgroupBroadcast(weights_of_lane, 2u);
+        let w3 = subgroupBroadcast(weights_of_lane, 3u);
         a0 += product(x0, w0, w1, w2, w3);
         a1 += product(x1, w0, w1, w2, w3);
         a2 += product(x2, w0, w1, w2, w3);
@@ -146,10 +146,10 @@ fn main(
         if (TILE > 6u) { a6 += product(x6, w0, w1, w2, w3); }
         if (TILE > 7u) { a7 += product(x7, w0, w1, w2, w3); }
         if (PAIR) {
-          let v0 = subgroupBroadcast(mine, 4u);
-          let v1 = subgroupBroadcast(mine, 5u);
-          let v2 = subgroupBroadcast(mine, 6u);
-          let v3 = subgroupBroadcast(mine, 7u);
+          let v0 = subgroupBroadcast(weights_of_lane, 4u);
+          let v1 = subgroupBroadcast(weights_of_lane, 5u);
+          let v2 = subgroupBroadcast(weights_of_lane, 6u);
+          let v3 = subgroupBroadcast(weights_of_lane, 7u);
           b0 += product(x0, v0, v1, v2, v3);
           b1 += product(x1, v0, v1, v2, v3);
           b2 += product(x2, v0, v1, v2, v3);

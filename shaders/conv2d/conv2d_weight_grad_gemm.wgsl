@@ -26,11 +26,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dw: array<vec4f>;
 
-const SUMS = 32u;  // input channels of an invocation
-const STORED = 4u; // input channels stored in a round
+const SUMS_PER_INVOCATION = 32u; // input channels of an invocation
+const STORED_PER_ROUND = 4u; // input channels stored in a round
 
 // Adds the products of four pixels for four input channels: `a0` to `a3` are these channels of each pixel, `d` are their gradients.
-fn add(sums: ptr<function, array<vec4f, SUMS>>, s: u32, d: mat4x4f, a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f) {
+fn add(sums: ptr<function, array<vec4f, SUMS_PER_INVOCATION>>, s: u32, d: mat4x4f, a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f) {
   (*sums)[s] += d * vec4f(a0.x, a1.x, a2.x, a3.x);
   (*sums)[s + 1u] += d * vec4f(a0.y, a1.y, a2.y, a3.y);
   (*sums)[s + 2u] += d * vec4f(a0.z, a1.z, a2.z, a3.z);
@@ -48,19 +48,19 @@ fn main(
   let taps = p.kernel_h * p.kernel_w;
   let rows = p.in_c / 4u;
   let columns = p.out_c / 4u;
-  let blocks = (p.in_c + SUMS - 1u) / SUMS;
+  let blocks = (p.in_c + SUMS_PER_INVOCATION - 1u) / SUMS_PER_INVOCATION;
   let tap = group.y % taps;
   let ky = tap / p.kernel_w;
   let kx = tap % p.kernel_w;
-  let first_ci = group.y / taps % blocks * SUMS;
+  let first_ci = group.y / taps % blocks * SUMS_PER_INVOCATION;
   let co = group.y / (taps * blocks) * LANES + local;
   let replica = p.first_replica + group.z;
   // Lanes past the last channel compute it again, because all lanes take part in broadcasts; they store nothing.
   let ci = min(first_ci / 4u + lane % 8u, rows - 1u);
   let dy_column = min(co, columns - 1u);
 
-  var sums: array<vec4f, SUMS>;
-  var folded: array<vec4f, SUMS>;
+  var sums: array<vec4f, SUMS_PER_INVOCATION>;
+  var folded: array<vec4f, SUMS_PER_INVOCATION>;
   let begin = group.x * p.slice_length;
   let last = min(begin + p.slice_length, p.batch * p.out_h * select(1u, p.row_parts, LONG));
   for (var first = begin; ; first += p.fold) {
@@ -97,7 +97,7 @@ fn main(
       }
     }
     if (!LONG) { break; }
-    for (var i = 0u; i < SUMS; i++) {
+    for (var i = 0u; i < SUMS_PER_INVOCATION; i++) {
       folded[i] += sums[i];
       sums[i] = vec4f();
     }
@@ -108,12 +108,12 @@ fn main(
   if (co >= columns) { return; }
   // In rounds, whose number the compiler does not know: 32 unrolled stores would take it a second.
   for (var round = 0u; round < p.store_rounds; round++) {
-    for (var i = 0u; i < STORED; i++) {
-      let row = first_ci + round * STORED + i;
+    for (var i = 0u; i < STORED_PER_ROUND; i++) {
+      let row = first_ci + round * STORED_PER_ROUND + i;
       if (row < p.in_c) {
         dw[((((p.first_of_sums + group.z) * p.slices + group.x) * taps + tap) * p.in_c + row) * columns + co] = sums[i];
       }
     }
-    for (var i = 0u; i < SUMS - STORED; i++) { sums[i] = sums[i + STORED]; }
+    for (var i = 0u; i < SUMS_PER_INVOCATION - STORED_PER_ROUND; i++) { sums[i] = sums[i + STORED_PER_ROUND]; }
   }
 }

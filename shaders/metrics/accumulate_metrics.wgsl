@@ -11,9 +11,9 @@ var<workgroup> hits: atomic<u32>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let replica = group.z;
-  var own = 0u;
-  for (var row = local; row < params.rows; row += 256u) { own += u32(hit[replica * params.rows + row]); }
-  atomicAdd(&hits, own);
+  var count = 0u;
+  for (var row = local; row < params.rows; row += 256u) { count += u32(hit[replica * params.rows + row]); }
+  atomicAdd(&hits, count);
   workgroupBarrier();
   if (local == 0u) { add_batch(replica, params.rows, atomicLoad(&hits)); }
 }

@@ -16,13 +16,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let label = labels[group.z * p.rows + row];
   if (label >= p.classes) { return; }
   let first = (group.z * p.rows + row) * p.classes;
-  let own = output[first + label];
+  let label_output = output[first + label];
   var larger = 0u;
   var missing = false;
   for (var c = 0u; c < p.classes; c++) {
     let value = output[first + c];
     missing = missing || is_nan(value);
-    larger += select(0u, 1u, value > own);
+    larger += select(0u, 1u, value > label_output);
   }
   if (!missing && larger < p.k) { atomicAdd(&counts[group.z * p.words + p.at], 1u); }
 }

@@ -21,11 +21,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let live = s < p.slices && c < p.channels;
   let last = select(0u, min((s + 1u) * p.slice_length, p.rows), live);
   let base = group.z * p.rows * p.channels + select(0u, c, live);
-  let own = s * p.slice_length + rank / p.width;
+  let first_row = s * p.slice_length + rank / p.width;
   let step = GROUP_SIZE / p.width;
   let shift = x[base];
   var shifted = Sum();
-  for (var row = own; row < last; row += step) { add_term(&shifted, x[base + row * p.channels] - shift); }
+  for (var row = first_row; row < last; row += step) { add_term(&shifted, x[base + row * p.channels] - shift); }
   var sum = total_of(shifted);
   for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) { sum += exchange_xor(local, sum, distance); }
   let count = f32(last - s * p.slice_length);
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let center = shift + mean; // rounded, so that deviations from it do not add up to 0
   var squares = Sum();
   var left = 0.0;
-  for (var row = own; row < last; row += step) {
+  for (var row = first_row; row < last; row += step) {
     let deviation = x[base + row * p.channels] - center;
     left += deviation;
     add_term(&squares, deviation * deviation);

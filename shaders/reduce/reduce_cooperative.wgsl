@@ -31,12 +31,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let base = select(0u, o * p.rows * p.channels + c, live);
   let last = select(0u, min(first + p.slice_length, p.rows), live);
   let step = GROUP_SIZE / p.width;
-  let own = first + rank / p.width;
+  let first_row = first + rank / p.width;
   var value = 0.0;
   // Extremes have no neutral value: begin with the invocation's first row, or with the last row, which may count twice.
-  if (EXTREME) { value = p.factor * x[base + min(own, max(last, 1u) - 1u) * p.channels]; }
+  if (EXTREME) { value = p.factor * x[base + min(first_row, max(last, 1u) - 1u) * p.channels]; }
   var sum = Sum();
-  for (var row = own; row < last; row += step) {
+  for (var row = first_row; row < last; row += step) {
     let next = x[base + row * p.channels];
     if (EXTREME) { value = combine(value, p.factor * next); } else { add_term(&sum, next); }
   }

@@ -18,10 +18,10 @@ struct Params { rows: u32, classes: u32 }
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let p = params;
-  let own = group_index(group.y * groups.x + group.x, local);
+  let index = group_index(group.y * groups.x + group.x, local);
   let rank = local % GROUP_SIZE;
-  let live = own < p.rows; // groups past the end compute the replica's first row again, because of the barriers, and store nothing
-  let row = group.z * p.rows + select(0u, own, live);
+  let live = index < p.rows; // groups past the end compute the replica's first row again, because of the barriers, and store nothing
+  let row = group.z * p.rows + select(0u, index, live);
   let first = row * p.classes;
   let label = labels[row];
   let x_label = logits[first + min(label, p.classes - 1u)];

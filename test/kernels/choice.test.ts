@@ -80,10 +80,10 @@ describe('adapter families', () => {
     expect(order(processor, 3)).toEqual(['gemm', 'subgroup']);
   });
 
-  test('rows go to teams by their length on a GPU, to none on a processor', () => {
+  test('cooperative groups: by the length of rows on a GPU, none on a CPU', () => {
     const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
-    const teams = [8, 16, 511, 512].map((length) => cooperativeGroupsFor(on(false), length));
-    expect(teams).toEqual([[], ['subgroup'], ['subgroup'], ['workgroup', 'subgroup']]);
+    const groups = [8, 16, 511, 512].map((length) => cooperativeGroupsFor(on(false), length));
+    expect(groups).toEqual([[], ['subgroup'], ['subgroup'], ['workgroup', 'subgroup']]);
     expect(cooperativeGroupsFor(on(true), 10_000)).toEqual([]);
   });
 });

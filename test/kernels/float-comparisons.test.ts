@@ -45,7 +45,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
     'softmax_cross_entropy_cooperative.wgsl: hit[row] = select(0.0, 1.0, !missing && x_label >= top && spoiling == 0.0);',
     'softmax_grad_cooperative.wgsl: return !is_nan(y) && y > select(0.5, -0.5, LOG);',
     'softmax_grad_cooperative.wgsl: dx[at] = select(dy[at] - exp(y[at]) * sum, -rest - expm1(min(y[at], 0.0)) * sum, is_near(y[at]));',
-    'top_k.wgsl: larger += select(0u, 1u, value > own);',
+    'top_k.wgsl: larger += select(0u, 1u, value > label_output);',
   ],
   'NaN has left already: is_nan is asked before': [
     'cast.wgsl: return select(u32(clamp(value, 0.0, 4294967040.0)), 0xffffffffu, value >= 4294967296.0);',

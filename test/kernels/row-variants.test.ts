@@ -68,7 +68,7 @@ describeOnDevice('variants of reductions', (device) => {
     return together;
   }
 
-  // Around a vector, the eight lanes of a subgroup, 64 rows in one pass, a workgroup's 256 members and its 4096 values.
+  // Around a vector, the eight lanes of a subgroup, 64 rows in one pass, a workgroup's 256 invocations and its 4096 values.
   const rowCounts = [1, 2, 3, 4, 7, 8, 9, 31, 64, 65, 128, 255, 256, 257, 260, 1027, 4096, 4097, 8200];
   const reductions = fc
     .record({

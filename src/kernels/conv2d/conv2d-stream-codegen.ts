@@ -43,7 +43,7 @@ function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: 
   const skipped = 4 * lead - padLeft * c;
   const loads = Math.ceil((pixels * c + skipped + (unaligned ? 2 : 0)) / 32);
   const edge = (pixel: number) => pixel < padLeft || pixel >= pixels - padRight;
-  const mine = (i: number) => {
+  const loaded = (i: number) => {
     const load = `x[start + ${8 * i}u + lane % 8u]`;
     if (!whole || padLeft + padRight === 0) return load;
     return `select(vec4f(), ${load}, ox - ${padLeft}u + (lane % 8u + ${8 * i}u) / ${c / 4}u < p.in_w)`;
@@ -58,8 +58,8 @@ function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: 
     `let start = at * ${c}u / 4u - ${lead}u;`, // may wrap below zero, but not for pixels inside the image
     unaligned ? `let odd = at * ${c}u % 4u != 0u;` : '',
     repeatText(pixels, (i) => (edge(i) && !whole ? `let inside${i} = ox + ${i}u - ${padLeft}u < p.in_w;` : ''), ' '),
-    repeatText(loads, (i) => `let mine${i} = ${mine(i)};`),
-    repeatText(8 * loads, (i) => `let all${i} = subgroupBroadcast(mine${i >> 3}, ${i & 7}u);`),
+    repeatText(loads, (i) => `let loaded${i} = ${loaded(i)};`),
+    repeatText(8 * loads, (i) => `let all${i} = subgroupBroadcast(loaded${i >> 3}, ${i & 7}u);`),
     repeatText(pixels * c, (i) => `let row${i} = ${row(i)};`),
   ].join('\n');
 }
@@ -77,7 +77,7 @@ const invocationIndices = (
 `;
 
 /** WGSL condition: whether column i of a tile does not belong to the neighboring tile. */
-const ownColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
+const isOwnColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
 
 /** The parts of the source of a streaming kernel. */
 export interface RowSums {
@@ -122,13 +122,13 @@ export function streamingSource(sums: RowSums): string {
     outputs,
     accumulates: adds,
   } = sums;
-  const own = (i: number) => (overlap ? `if (${ownColumn(tile, i)})` : '');
+  const ifOwnColumn = (i: number) => (overlap ? `if (${isOwnColumn(tile, i)})` : '');
   const store = `if (v >= ${kh - 1}u && co < p.out_c) {
         ${outputs}
         let y_at = ((image * p.out_h + v - ${kh - 1}u) * p.out_w + ox) * p.out_c + co;
         ${repeatText(
           tile,
-          (i) => `${own(i)} {
+          (i) => `${ifOwnColumn(i)} {
           ${adds ? `if (p.accumulate != 0u) { out${i} += y[y_at + ${i}u * p.out_c]; }` : ''}
           let s = out${i} + b;
           y[y_at + ${i}u * p.out_c] = apply_epilogue(s, s, p.epilogue);
@@ -235,9 +235,9 @@ export function weightGradCode(sizes: StreamSizes): string {
   const { inChannels, kernel, tile, overlap } = sizes;
   const [kh, kw] = kernel;
   const reach = kw * inChannels;
-  const mine = (t: number) => {
+  const loaded = (t: number) => {
     const value = `dy[dy_at + ${t}u * p.out_c]`;
-    return overlap ? `select(0.0, ${value}, ${ownColumn(tile, t)})` : value;
+    return overlap ? `select(0.0, ${value}, ${isOwnColumn(tile, t)})` : value;
   };
   const product = (ky: number, k: number) =>
     repeatText(tile, (t) => `row${t * inChannels + k} * d${ky * tile + t}`, ' + ');
@@ -271,7 +271,7 @@ ${invocationIndices(tile)}
     for (var v = 0u; v < p.rows; v++) {
       ${repeatText((kh - 1) * tile, (i) => `d${kh * tile - 1 - i} = d${(kh - 1) * tile - 1 - i};`, ' ')}
       let dy_at = ((image * p.out_h + min(v, p.out_h - 1u)) * p.out_w + ox) * p.out_c + column;
-      ${repeatText(tile, (t) => `d${t} = ${mine(t)};`)}
+      ${repeatText(tile, (t) => `d${t} = ${loaded(t)};`)}
       column_sum += select(0.0, ${repeatText(tile, (t) => `d${t}`, ' + ')}, v < p.out_h);
       let row_inside = v >= p.pad_h;
       let at = (image * p.in_h + p.first_row + select(0u, v - p.pad_h, row_inside)) * p.in_w + ox; // in pixels

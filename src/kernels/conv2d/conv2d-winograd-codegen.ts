@@ -51,11 +51,11 @@ function sharing(sizes: WinogradSizes) {
 function ownFactors(sizes: WinogradSizes): string {
   const { lanes, groups, held } = sharing(sizes);
   const { input, points } = algorithm(sizes);
-  const own = (point: number, i: number) =>
+  const groupFactor = (point: number, i: number) =>
     Array.from({ length: groups }, (_, g) => float(input[point]![g * held + i]!)).reduceRight(
-      (others, mine, g) => `select(${others}, ${mine}, lane_group == ${g}u)`,
+      (others, factor, g) => `select(${others}, ${factor}, lane_group == ${g}u)`,
     );
-  const factors = repeatText(points, (k) => repeatText(held, (i) => `let f${k}_${i} = ${own(k, i)};`, ' '));
+  const factors = repeatText(points, (k) => repeatText(held, (i) => `let f${k}_${i} = ${groupFactor(k, i)};`, ' '));
   return `let lane_group = lane % 8u / ${lanes}u;\nlet channel_vec4 = lane % ${lanes}u + p.first_channel_vec4;\n${groups > 1 ? factors : ''}`;
 }
 
@@ -67,10 +67,10 @@ function loadPoints(sizes: WinogradSizes): string {
   const pixel = (from: string, i: number) => `${from} + lane_group * ${held}u + ${i}u - ${padLeft}u`;
   const load = (i: number) => {
     const value = `x[(${pixel('at', i)}) * p.channel_vec4s + channel_vec4]`;
-    return `let mine${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
+    return `let loaded${i} = ${padded ? `select(vec4f(), ${value}, ${pixel('ox', i)} < p.in_w)` : value};`;
   };
-  const point = (k: number) => `let t${k} = ${repeatText(held, (i) => `f${k}_${i} * mine${i}`, ' + ')};`;
-  return `${repeatText(held, load)}\n${groups > 1 ? repeatText(points, point) : inPairs(input, (i) => `mine${i}`)}`;
+  const point = (k: number) => `let t${k} = ${repeatText(held, (i) => `f${k}_${i} * loaded${i}`, ' + ')};`;
+  return `${repeatText(held, load)}\n${groups > 1 ? repeatText(points, point) : inPairs(input, (i) => `loaded${i}`)}`;
 }
 
 /** The transform if all lanes share the factors. For the points a and -a, the even powers and the odd powers are summed once. */

@@ -175,10 +175,10 @@ function correlate(
     for (const part of images) {
       const count = part.count * tiles[0] * tiles[1];
       const [windows, sums] = [atPoints(count, inChannels), atPoints(count, outChannels)];
-      const own = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
-      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
+      const common = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
+      transform(x, windows, toWindows, { ...common, size: g.input, channels: inChannels, pad: g.pad });
       matmul(windows, weights, { transposeB: flip, into: sums });
-      storeOutput(sums, y, toPixels, { ...own, size: g.output, channels: outChannels, first, epilogue });
+      storeOutput(sums, y, toPixels, { ...common, size: g.output, channels: outChannels, first, epilogue });
       for (const scratch of [windows, sums]) scratch.dispose();
     }
     weights.dispose();
@@ -242,9 +242,9 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
       const atPoints = (...shape: [number, number]) => DeviceArray.empty(x.device, [points, ...shape], { replicas });
       const [windows, grads] = [atPoints(count, inChannels), atPoints(count, outChannels)];
       const sums = atPoints(inChannels, outChannels);
-      const own = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
-      transform(x, windows, toWindows, { ...own, size: g.input, channels: inChannels, pad: g.pad });
-      transform(dy, grads, toGrads, { ...own, size: g.output, channels: outChannels, pad: [0, 0] });
+      const common = { images: batch, part, tiles, step, replicas, firstReplicas: [first, 0] as const };
+      transform(x, windows, toWindows, { ...common, size: g.input, channels: inChannels, pad: g.pad });
+      transform(dy, grads, toGrads, { ...common, size: g.output, channels: outChannels, pad: [0, 0] });
       matmul(windows, grads, { transposeA: true, into: sums });
       transform(sums, dw, toFilter, {
         ...whole([along[0].points, along[1].points]),

@@ -36,7 +36,7 @@ function polynomial(roots: readonly number[]): number[] {
   return coefficients;
 }
 
-/** F(m, r) for `m` outputs and `r` taps, m + r - 1 of them being even and at most MOST_POINTS. */
+/** F(m, r) for `m` outputs and `r` taps, m + r - 1 of them being even and at most MAX_POINTS. */
 export function winograd(outputs: number, taps: number): Winograd {
   const points = outputs + taps - 1;
   const finite = POINTS.slice(0, points - 1);

@@ -46,14 +46,14 @@ export const depthwiseSupports = (
  * Fewest results of one replica for which strips are worth their compilation: 0.2 to 0.6 s of CPU time on lavapipe. There the reference
  * takes 10 to 30 ns per result on one core, strips take 2 to 4 ns.
  */
-const WORTH_COMPILING = 2 ** 14;
+const MIN_RESULTS_FOR_STRIPS = 2 ** 14;
 
 /**
  * The variants to use without measurement, the best first. On lavapipe, four channels at once are 1.1 to 2 times as fast as one. Probably
  * also on a GPU (not measured), because a load brings 16 bytes, unless the weights of four channels fill its registers.
  */
 export function preferredDepthwise({ info }: Device, g: DepthwiseGeometry): DepthwiseVariant[] {
-  if (sizeOf(outputShape(g)) < WORTH_COMPILING) return [];
+  if (sizeOf(outputShape(g)) < MIN_RESULTS_FOR_STRIPS) return [];
   const few = info.isSoftware || g.kernel[0] * g.kernel[1] <= 16;
   return few ? ['stripsVec4', 'strips'] : ['strips', 'stripsVec4'];
 }

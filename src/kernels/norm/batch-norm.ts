@@ -45,7 +45,8 @@ export interface Statistics {
 // neighboring channels, each with a separate sum. The kernels that scale and shift reduce nothing.
 
 /** Elements per invocation of kernels that reduce nothing: many, if enough workgroups remain. */
-const [MANY, FEW] = [16, 4];
+const MAX_ELEMENTS = 16;
+const MIN_ELEMENTS = 4;
 const ENOUGH_WORKGROUPS = 16;
 
 /** Implementations of the reductions, the reference first. */
@@ -228,8 +229,8 @@ export function batchStatistics(
  * many elements, each invocation handles so many that the time to read a channel's statistics is negligible.
  */
 function workgroupsByRows(size: number, channels: number, replicas: number): Workgroups {
-  const each = size >= 64 * MANY * ENOUGH_WORKGROUPS ? MANY : FEW;
-  return [Math.min(Math.max(Math.ceil(size / (64 * each)), Math.ceil(channels / 64)), 65535), 1, replicas];
+  const elements = size >= 64 * MAX_ELEMENTS * ENOUGH_WORKGROUPS ? MAX_ELEMENTS : MIN_ELEMENTS;
+  return [Math.min(Math.max(Math.ceil(size / (64 * elements)), Math.ceil(channels / 64)), 65535), 1, replicas];
 }
 
 /** Normalizes, scales and shifts each channel of x [...,C], with an optional activation, in one kernel. Memory-bound. */
