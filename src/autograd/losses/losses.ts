@@ -73,7 +73,7 @@ function smooth(target: Tensor, smoothing: number, classes: number): Tensor {
   return add(mul(target, scalar(target, 1 - smoothing)), scalar(target, smoothing / classes));
 }
 
-const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { replicas: like.models }));
+const scalar = (like: Tensor, value: number) => new Tensor(fill(like.device, [], value, { replicas: like.replicas }));
 
 /** Mean of values [N, ...], each multiplied by the weight of its sample if there are weights. */
 function average(name: string, values: Tensor, weight: Tensor | null | undefined): Tensor {

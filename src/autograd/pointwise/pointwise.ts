@@ -43,9 +43,9 @@ export type Operand = Tensor | number;
  */
 function toTensors(operator: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const scalar = (value: number, { array }: Tensor) => {
-    const { device, dtype, replicas: models } = array;
+    const { device, dtype, replicas } = array;
     checkFits(operator, value, dtype);
-    return new Tensor(fill(device, [], value, { replicas: models, dtype }));
+    return new Tensor(fill(device, [], value, { replicas, dtype }));
   };
   if (typeof a === 'number' && b instanceof Tensor) return [scalar(a, b), b];
   if (typeof b === 'number' && a instanceof Tensor) return [a, scalar(b, a)];

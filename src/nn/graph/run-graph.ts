@@ -121,8 +121,8 @@ function checkResult(title: string, value: Tensor, from: readonly Tensor[], shap
   }
   if (value.dtype !== 'f32') throw new ArgumentError(`${subject} numbers of type f32, but returned ${value.dtype}`);
   if (value.device !== x.device) throw new ArgumentError(`${subject} a tensor on the model's device`);
-  if (!from.some(({ models }) => models === value.models)) {
-    throw new ShapeError(`${subject} values of ${x.models} replicas, but returned values of ${value.models}`);
+  if (!from.some(({ replicas }) => replicas === value.replicas)) {
+    throw new ShapeError(`${subject} values of ${x.replicas} replicas, but returned values of ${value.replicas}`);
   }
   const planned = [x.shape[0]!, ...shape];
   if (!sameShape(value.shape, planned)) {

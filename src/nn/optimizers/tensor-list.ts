@@ -50,9 +50,9 @@ function checkTensors(kind: string, given: unknown): Tensor[] {
         `${subject}[${i}] is on another device than parameters[0]; make an optimizer for each device`,
       );
     }
-    if (one.models !== first.models) {
+    if (one.replicas !== first.replicas) {
       throw new ArgumentError(
-        `${subject}[${i}] has ${one.models} replicas, but parameters[0] has ${first.models}; make an optimizer for each`,
+        `${subject}[${i}] has ${one.replicas} replicas, but parameters[0] has ${first.replicas}; make an optimizer for each`,
       );
     }
   }

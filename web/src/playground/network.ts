@@ -21,7 +21,7 @@ import type { Settings } from './settings.ts';
 const CLASSES = 2;
 
 /**
- * A multilayer perceptron from the plane to two logits, as tensors with `replicas` models:
+ * A multilayer perceptron from the plane to two logits, as tensors with replicas:
  *
  *     h_0 = x;   h_k = act(h_(k-1) w_k + b_k);   logits = h_last w + b
  *
@@ -39,7 +39,7 @@ export class Network {
     this.device = device;
     this.sizes = sizes;
     this.activation = activation;
-    const options = { requiresGrad: true, models: replicas };
+    const options = { requiresGrad: true, replicas };
     this.weights = sizes.slice(1).flatMap((units, i) => {
       const shape = [sizes[i]!, units];
       const drawn = Array.from({ length: replicas }, (_, r) => [

@@ -115,9 +115,9 @@ export class Session {
     const known = this.steps.get(size);
     if (known) return known;
     const { device, network, optimizer, settings } = this;
-    const models = settings.replicas;
-    const x = tensor(device, new Float32Array(2 * size * models), [size, 2], { models });
-    const labels = tensor(device, new Uint32Array(size * models), [size], { dtype: 'u32', models });
+    const { replicas } = settings;
+    const x = tensor(device, new Float32Array(2 * size * replicas), [size, 2], { replicas });
+    const labels = tensor(device, new Uint32Array(size * replicas), [size], { dtype: 'u32', replicas });
     const run = compileStep(device, () => {
       network.loss(x, labels, settings).backward();
       optimizer.step();
@@ -150,10 +150,10 @@ export class Session {
 
   private record(): NonNullable<Session['recordedLook']> {
     const { device, network, settings, training, test } = this;
-    const models = settings.replicas;
+    const { replicas } = settings;
     const grid = gridPositions(SURFACE_SIZE);
     const inputs = [[...grid, ...training.positions, ...test.positions], [...gridPositions(UNIT_SIZE)]].map((all) =>
-      tensor(device, this.repeatForReplicas(all), [all.length / 2, 2], { models }),
+      tensor(device, this.repeatForReplicas(all), [all.length / 2, 2], { replicas }),
     );
     const [points, nodes] = inputs as [Tensor, Tensor];
     const run = compileStep(device, () =>

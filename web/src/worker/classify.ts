@@ -13,7 +13,7 @@ export async function classifyImage(model: Model, pixels: Uint8Array, replica = 
   for (let i = 0; i < values.length; i++) values[i] = pixels[i % pixels.length]! / 255;
   // With operators rather than `predict`, which would record a program for each image.
   const output = scope(device, () =>
-    noGrad(() => model.call(tensor(device, values, [1, ...inputShape], { models: replicas }))),
+    noGrad(() => model.call(tensor(device, values, [1, ...inputShape], { replicas }))),
   );
   try {
     const all = (await output.data()) as Float32Array;
