@@ -180,7 +180,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     ).toEqual(values.map((value, i) => `all-${i + 1}-${value ?? 'NA'}`));
   });
 
-  test('a training that is taken up again in such an epoch goes on', async () => {
+  test('a training can be resumed in such an epoch', async () => {
     const callbacks = (crash: boolean): Callback[] => [
       adding('mine', [4, null, null, 3]),
       new EarlyStopping({ monitor: 'mine', patience: 9 }),

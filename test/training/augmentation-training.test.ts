@@ -139,7 +139,7 @@ describeOnDevice('models with random layers of images', (device) => {
     input.dispose();
   });
 
-  test('a replica has the bits of a training of its own, however many there are', async () => {
+  test('a replica has the bits of a separate training, for any number of replicas', async () => {
     using loader = new ImageLoader(device, images);
     const trained = async (seed: number, replicas: number) => {
       using model = compiled(seed, replicas);
@@ -171,7 +171,7 @@ describeOnDevice('models with random layers of images', (device) => {
     for (const [i, weights] of a.entries()) expectSameBits(b[i]!, weights);
   });
 
-  test('in steady state an epoch creates nothing, and draws anew at each step', async () => {
+  test('in steady state an epoch creates nothing, and draws new numbers at each step', async () => {
     using model = compiled();
     using loader = new ImageLoader(device, images);
     const moments: Counters[] = [];
@@ -186,7 +186,7 @@ describeOnDevice('models with random layers of images', (device) => {
     expect(rise('readBacks').slice(1)).toEqual([1, 1, 1]);
   });
 
-  test('a training that is taken up again goes on with the draws it would have had', async () => {
+  test('a resumed training draws the numbers that it would have drawn', async () => {
     const train = async (path: string, stopAt?: number) => {
       using model = compiled();
       using loader = new ImageLoader(device, images);

@@ -98,7 +98,7 @@ test('a figure may be named as Keras spells it', () => {
   expect(callback.best).toBe(0.6); // more is better
 });
 
-test('EarlyStopping begins anew with each fit', () => {
+test('EarlyStopping starts again with each fit', () => {
   const callback = new EarlyStopping({ monitor: 'loss' });
   const model = { stopTraining: false } as Model;
   for (let fit = 0; fit < 2; fit++) {
@@ -123,7 +123,7 @@ function rates(options: ReduceLROnPlateauOptions, values: number[], rate = 1): n
 test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   ['factor 0.1 after patience epochs', { patience: 2 }, [2, 2, 2, 2, 2], [1, 1, 0.1, 0.1, 0.01]],
   ['an improvement restarts the wait', { patience: 2, factor: 0.5 }, [3, 3, 2, 2, 2], [1, 1, 1, 1, 0.5]],
-  ['a change of up to minDelta is none', { patience: 1, factor: 0.5 }, [2, 1.99995, 1.9], [1, 0.5, 0.5]],
+  ['a change of up to minDelta does not count', { patience: 1, factor: 0.5 }, [2, 1.99995, 1.9], [1, 0.5, 0.5]],
   ['minDelta 0', { patience: 1, factor: 0.5, minDelta: 0 }, [2, 1.99995, 1.99995], [1, 1, 0.5]],
   [
     'cooldown: no epoch counts until it is over',
@@ -141,7 +141,7 @@ test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   expect(rates(options, values)).toEqual(expected);
 });
 
-test('rates of replicas of their own are lowered and scheduled each', () => {
+test('the rate of each replica is reduced and scheduled', () => {
   const optimizer = new SGD({ learningRate: [0.1, 0.01, 0.3] });
   const reduce = new ReduceLROnPlateau({ patience: 1, factor: 0.5, minLearningRate: 0.02 });
   reduce.onTrainBegin({ optimizer, monitored: NAMES });
@@ -214,13 +214,10 @@ test.each<[string, () => unknown, RegExp]>([
   expect(make).toThrow(says);
 });
 
-test.each([EarlyStopping, ReduceLROnPlateau])(
-  'a figure that the logs will not have is refused before training',
-  (Kind) => {
-    const callback = new Kind();
-    const begin = () =>
-      callback.onTrainBegin({ model: {} as Model, optimizer: new SGD(), monitored: ['loss', 'accuracy'] });
-    expect(begin).toThrow(ArgumentError);
-    expect(begin).toThrow(/no metric "valLoss"; there are loss, accuracy; .*need validationData/);
-  },
-);
+test.each([EarlyStopping, ReduceLROnPlateau])('throws before training if the logs will not have the metric', (Kind) => {
+  const callback = new Kind();
+  const begin = () =>
+    callback.onTrainBegin({ model: {} as Model, optimizer: new SGD(), monitored: ['loss', 'accuracy'] });
+  expect(begin).toThrow(ArgumentError);
+  expect(begin).toThrow(/no metric "valLoss"; there are loss, accuracy; .*need validationData/);
+});

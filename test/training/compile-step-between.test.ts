@@ -7,7 +7,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
   const leaf = (data: number[]) => tg.tensor(device, data, [data.length], { requiresGrad: true });
   const values = async (t: Tensor) => [...(await t.data())];
 
-  test('results that were disposed are made anew, also of an input that is returned', async () => {
+  test('results that were disposed are created again, also an input that is returned', async () => {
     const step = tg.compileStep(device, (x) => {
       const y = tg.mul(x, 2);
       return { y, again: [y, x] as const };

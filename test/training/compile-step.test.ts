@@ -55,7 +55,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await values(w)).toEqual([4.25]);
   });
 
-  test('results are off the tape, in lists and objects, and written anew by each call', async () => {
+  test('results are off the tape, in lists and objects, and overwritten by each call', async () => {
     const w = leaf([2]);
     const step = tg.compileStep(device, (x) => ({ y: tg.mul(x, w), all: [tg.square(x), w, 7] as const }));
     const { y, all } = step([3, 4]);
@@ -97,7 +97,7 @@ describeOnDevice('compileStep', (device) => {
     expect(recorded).toBe(10);
   });
 
-  test('layers that are frozen or thawed are recorded anew', async () => {
+  test('a step is recorded again after layers were frozen or unfrozen', async () => {
     const model = new tg.Sequential([
       new tg.Dense({ units: 2, inputShape: [2], useBias: false }),
       new tg.Dense({ units: 1, useBias: false }),

@@ -3,7 +3,7 @@ import * as tg from '../../src/node.ts';
 import { DisposedError } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice("what a loop of one's own disposes of right after a step", (device) => {
+describeOnDevice('tensors that a custom loop disposes right after a step', (device) => {
   const leaf = (data: number[]) => tg.tensor(device, data, [data.length], { requiresGrad: true });
   const build = () =>
     new tg.Sequential([

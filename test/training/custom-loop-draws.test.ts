@@ -26,7 +26,7 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
   };
   const x = () => ones();
 
-  test('each call in training draws anew, whatever trains the weights', async () => {
+  test('each call in training draws new numbers, whatever trains the weights', async () => {
     const optimizers: Record<string, (model: Model) => { step(): void; clearGrad(): void } | null> = {
       'the parameters': (model) => new tg.SGD({ parameters: model.parameters, learningRate: 1e-9 }),
       'a list of tensors': (model) =>
@@ -63,7 +63,7 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
     model.dispose();
   });
 
-  test('a compiled step draws anew at each run, with the optimizer of the model, with one of a list, and with two calls', async () => {
+  test('a compiled step draws new numbers at each run, with the optimizer of the model, with one of a list, and with two calls', async () => {
     for (const parametersOf of [
       (model: Model) => model.parameters,
       (model: Model) => model.weights.map(({ tensor }) => tensor),

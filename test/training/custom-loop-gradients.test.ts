@@ -3,7 +3,7 @@ import type { Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice("gradients that a loop of one's own moves, shares or disposes of", (device) => {
+describeOnDevice('gradients that a custom loop moves, shares or disposes', (device) => {
   const leaf = (data: number[]) => tg.tensor(device, data, [data.length], { requiresGrad: true });
   const values = async (...tensors: Tensor[]) => Promise.all(tensors.map(async (tensor) => [...(await tensor.data())]));
   const differentiate = (w: Tensor, by = 1) => tg.sum(tg.mul(w, by)).backward();
@@ -79,7 +79,7 @@ describeOnDevice("gradients that a loop of one's own moves, shares or disposes o
     expect(await values(w)).toEqual([[1, 2]]);
   });
 
-  test('one that was disposed is none, and the next backward pass makes another', async () => {
+  test('after a gradient is disposed, the next backward pass creates another', async () => {
     const optimized = leaf([1, 2]);
     const optimizer = new tg.SGD({ parameters: [optimized], learningRate: 1 });
     for (const w of [leaf([1, 2]), optimized]) {

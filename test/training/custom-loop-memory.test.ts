@@ -117,7 +117,7 @@ const loops: Record<string, (device: Device) => () => Tensor> = {
   },
 };
 
-describeOnDevice("memory of a loop of one's own", () => {
+describeOnDevice('memory of a custom training loop', () => {
   test.each(Object.keys(loops))('%s: after 300 or 2,000 steps what it is after 10', async (name) => {
     using device = await tg.openDevice();
     const step = loops[name]!(device);

@@ -19,7 +19,7 @@ function expectError(call: () => unknown, kind: new (message: string) => Error, 
   expect(error.message).toMatch(message);
 }
 
-describeOnDevice("mistakes in a loop of one's own", (device) => {
+describeOnDevice('mistakes in a custom training loop', (device) => {
   const leaf = (data: number[], shape = [data.length]) => tg.tensor(device, data, shape, { requiresGrad: true });
   const build = () => new tg.Sequential([new tg.Dense({ units: 2, inputShape: [3] })]).build(device);
   const lossOf = (model: tg.Model) => tg.mean(tg.square(model.call(tg.tensor(device, [1, 2, 3], [1, 3]))));
@@ -262,7 +262,7 @@ describeOnDevice("mistakes in a loop of one's own", (device) => {
     expect([...(await t.data())]).toEqual([1, 2, 3, 4]);
   });
 
-  test("fit and a loop of one's own with one optimizer", async () => {
+  test('fit and a custom loop with one optimizer', async () => {
     const model = build();
     const optimizer = new tg.Adam({ parameters: model.parameters });
     model.compile({ optimizer, loss: 'meanSquaredError' });

@@ -50,7 +50,7 @@ const optimizers: Record<string, (options: object) => tg.Adam | tg.AdamW | tg.SG
   'RMSprop, clipped by weight': (options) => new tg.RMSprop({ clipNorm: 0.1, ...options }),
 };
 
-describeOnDevice("a training loop of one's own", (device) => {
+describeOnDevice('a custom training loop', (device) => {
   const inUse = () => device.counters.bytesAllocated - device.freeBytes;
   const bytesOf = async (model: tg.Model) => (await model.getWeights()).map(({ data }) => new Uint32Array(data.buffer));
 

@@ -138,7 +138,7 @@ describeOnDevice('numbers of the host', (device) => {
       [false, true],
       /y: number 0 is false.*map true and false to 1 and 0/,
     ],
-  ])('%s is located, and how to map it told', async (_what, x, y, says) => {
+  ])('%s: the message says where it is and how to map it', async (_what, x, y, says) => {
     using model = build(device, sigmoid());
     const data = { x, y } as { x: Numbers; y: Numbers };
     for (const refusal of [model.fit(data), model.evaluate(data), model.fit(stream(data))]) {

@@ -88,7 +88,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     expect((await model.fit(loader, { cacheFeatures: true })).epochs).toHaveLength(1);
   });
 
-  test('so is one in which a branch leads past the frozen layers', async () => {
+  test('throws if a branch leads past the frozen layers', async () => {
     const x = input(SHAPE);
     const features = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', trainable: false }).apply(x);
     const beside = new Conv2D({ filters: 2, kernelSize: 1, name: 'beside' }).apply(x);
@@ -98,7 +98,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     );
   });
 
-  test('so is a model whose class calls its layers in a way of its own', async () => {
+  test('throws if the class of a model overrides how its layers are called', async () => {
     class Doubled extends SequentialModel {
       override callLogits(...args: Parameters<Sequential['callLogits']>): Tensor {
         return mul(super.callLogits(...args), 2);

@@ -79,7 +79,7 @@ describeOnDevice('cacheFeatures', (device) => {
         parameters.hasInitialValues = false;
       },
     },
-    'three replicas with weights of their own': { fit: { replicas: 3, validationSplit: 0.3 } },
+    'three replicas with different weights': { fit: { replicas: 3, validationSplit: 0.3 } },
     'features that a sum reads twice': {
       layers: () => {
         const x = input(SHAPE);
@@ -223,7 +223,7 @@ describeOnDevice('cacheFeatures', (device) => {
       return null;
     });
     await train(cases['three replicas of one model']!, true);
-    await train(cases['three replicas with weights of their own']!, true);
+    await train(cases['three replicas with different weights']!, true);
     expect(copies).toEqual([1, 3, 3]);
   });
 
@@ -307,7 +307,7 @@ describeOnDevice('cacheFeatures', (device) => {
 
   const { trainTwice, train: trainOnce } = backedUp(device);
 
-  test('a training is taken up from a backup with the same bits, and with the frozen weights of the backup', async () => {
+  test('a training resumes from a backup with the same bits, and with the frozen weights of the backup', async () => {
     const training = {
       layers: () => [
         new Dense({ units: 6, activation: 'relu' as const, inputShape: [2], trainable: false }),

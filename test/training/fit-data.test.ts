@@ -143,7 +143,7 @@ describeOnDevice('fit on arrays', (device) => {
     }
     expect(await weightsOf(single)).toEqual(await weightsOf(whole));
     expect(await single.testOnBatch(x, labels)).toEqual(await whole.evaluate({ x, y: labels }, { batchSize: SIZE }));
-    // A batch of another size has a step of its own.
+    // A batch of another size has a separate step.
     expect((await single.trainOnBatch(x.subarray(0, 6), labels.slice(0, 3))).loss).toBeGreaterThan(0);
     // A layer that is frozen now is left alone, though a step of these settings was recorded before.
     await single.trainOnBatch(x, labels);
@@ -153,7 +153,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(await weightsOf(single)).toEqual(before);
   });
 
-  test('batch normalisation that has nothing but averages can be frozen between two batches', async () => {
+  test('batch normalization with only averages can be frozen between two batches', async () => {
     const averages = new BatchNormalization({ scale: false, center: false });
     using model = new Sequential([new Dense({ units: 3, inputShape: [2] }), averages, softmax()])
       .build(device)

@@ -6,7 +6,7 @@ import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/poi
 describeOnDevice('splits, weights and epochs', (device) => {
   const { x, labels: y } = points();
 
-  test('validationSplit measures the last samples as they lie, and trains on the others only', async () => {
+  test('validationSplit measures the last samples in stored order, and trains only on the others', async () => {
     const options = { epochs: 2, batchSize: 8, seed: 4 };
     using split = build(device, sigmoid());
     using apart = build(device, sigmoid());
@@ -87,7 +87,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
   });
 
-  test('initialEpoch goes on where an earlier call stopped, with the same bits', async () => {
+  test('initialEpoch continues where an earlier call stopped, with the same bits', async () => {
     const data = { x, y };
     using whole = build(device, sigmoid());
     using parts = build(device, sigmoid());
@@ -124,7 +124,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted]).toEqual([3, false]);
   });
 
-  test('with stepsPerEpoch a stream goes on from epoch to epoch, and is closed at the end', async () => {
+  test('with stepsPerEpoch a stream continues from epoch to epoch, and is closed at the end', async () => {
     using model = build(device, sigmoid());
     let [drawn, closed] = [0, 0];
     async function* endless(): AsyncGenerator<Arrays> {
@@ -139,7 +139,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
     const { epochs } = await model.fit(endless(), { epochs: 3, stepsPerEpoch: 4 });
     expect([epochs.length, drawn, closed]).toEqual([3, 12, 1]);
-    // A function begins anew.
+    // A function opens the stream again.
     await model.fit(endless, { epochs: 3, stepsPerEpoch: 4 });
     expect([drawn, closed]).toEqual([24, 4]);
     // The batches of a list, spread over the epochs; then there are no more.
@@ -149,7 +149,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     );
   });
 
-  test('validation beside a stream has batches of its own', async () => {
+  test('validation of a training on a stream has its own batch size', async () => {
     using model = build(device, sigmoid());
     const { epochs } = await model.fit(() => [{ x, y }], { validationData: { x, y } });
     expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 6);

@@ -95,7 +95,7 @@ describeOnDevice('memory of models', (device) => {
       const relu6 = () => [new ReLU({ maxValue: 6 })];
       const perBlock = (bytesOfStep(normalized(6, relu6)) - bytesOfStep(normalized(2, relu6))) / 4 / OUTPUT;
       expect(perBlock).toBeGreaterThan(1.9);
-      expect(perBlock).toBeLessThan(2.1); // besides, sums and statistics of each channel
+      expect(perBlock).toBeLessThan(2.1); // also sums and statistics of each channel
     });
 
     test('no copy of images with zeros around them below a strided convolution', () => {

@@ -104,7 +104,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('what is not asked for is not dispatched, and what is costs no read-back of its own', async () => {
+  test('only requested metrics are dispatched, and they need no extra read-back', async () => {
     const data = new ImageLoader(device, set);
     const spent = async (metrics?: MetricName[]) => {
       using model = build(device, metrics);
@@ -139,7 +139,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('a model of one unit tells two classes at a half', async () => {
+  test('a model with one unit has two classes, divided at 0.5', async () => {
     const x = [-3, -1, 1, 2, 3, -2];
     const y = [0, 1, 1, 1, 1, 0];
     const model = new Sequential([

@@ -21,7 +21,7 @@ describeOnDevice('onSteps', (device) => {
     return model.compile({ optimizer: new SGD({ learningRate: 0.1 }), loss: 'sparseCategoricalCrossentropy' });
   };
 
-  test('comes after each so many steps, with the figures of the epoch so far, for each replica', async () => {
+  test('is called after every everySteps steps, with the metrics of the epoch so far, for each replica', async () => {
     using data = new ImageLoader(device, images);
     const model = build(2);
     const seen: StepLogs[] = [];
@@ -50,7 +50,7 @@ describeOnDevice('onSteps', (device) => {
     model.dispose();
   });
 
-  test('the model may be measured in it, and training goes on as if it had not been', async () => {
+  test('the model may be evaluated in it, which does not change the training', async () => {
     using data = new ImageLoader(device, images);
     const losses: number[] = [];
     const run = async (callbacks: Callback[]) => {

@@ -21,7 +21,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, sigmoid, weightsOf } from '../support/points.ts';
 
-// Two trainings of one model at once would mix their steps: the second is refused, and the first goes on undisturbed.
+// Two trainings of one model at once would mix their steps: the second throws, and the first continues undisturbed.
 
 describeOnDevice('one training of a model at a time', (device) => {
   const { x, labels: y } = points();

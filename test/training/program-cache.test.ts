@@ -30,7 +30,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     return { bindGroupsCreated, buffersCreated, pipelinesCreated };
   };
 
-  test('records nothing anew, and sees the weights as they are now', async () => {
+  test('does not record again, and uses the current weights', async () => {
     using data = new ImageLoader(device, images);
     const { model } = build();
     const both = async () => [await model.evaluate(data), await model.predict(data)] as const;
@@ -50,7 +50,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     for (const one of [model, fresh]) one.dispose();
   });
 
-  test('data and models that were disposed meanwhile are told, and nothing else is written to', async () => {
+  test('data and models that were disposed meanwhile throw, and no other memory is written to', async () => {
     const others = Array.from({ length: 20 }, () => tensor(device, Array(64).fill(7), [64]));
     const data = new ImageLoader(device, images);
     const { model } = build();
@@ -73,7 +73,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     }
   });
 
-  test('an optimizer that serves one model goes on when another that was compiled with it is disposed', async () => {
+  test('an optimizer of one model still works when another model that was compiled with it is disposed', async () => {
     using data = new ImageLoader(device, images);
     const [{ model: one }, { model: two }] = [build(), build(4)];
     const optimizer = new Adam();

@@ -61,7 +61,7 @@ function drawModel(seed: number): Model {
   return model;
 }
 
-/** Weights drawn anew, so that nothing is 0 or 1 by chance. */
+/** Sets random weights, so that none is 0 or 1 by chance. */
 function fillWeights(device: Device, model: Model, seed: number, change: Spoil = () => {}): void {
   const draw = random(seed);
   for (const { name, tensor } of model.weights) {

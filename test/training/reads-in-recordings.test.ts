@@ -41,7 +41,7 @@ describeOnDevice('values that a function of the user reads where a step is recor
     expect([...(await tg.tensor(device, [7], [1]).data())]).toEqual([7]);
   });
 
-  test('no samples at all are told as such', async () => {
+  test('throws if there are no samples', async () => {
     const model = new tg.Sequential([dense()]).build(device).compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     await expect(model.predict([])).rejects.toThrow(/^predict: x:? has no samples; give at least one, of shape \[1\]/);
     await expect(model.evaluate({ x: [], y: [] })).rejects.toThrow(ShapeError);

@@ -67,12 +67,12 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     },
   );
 
-  test('batches handed over while the first waits for its kernels are trained in their order, on what they held', async () => {
+  test('batches passed while the first waits for its kernels are trained in order, on the values at the call', async () => {
     const run = async (isAwaited: boolean) => {
       using device = await openDevice();
       const model = compiled(device);
       const losses: unknown[] = [];
-      // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded anew.
+      // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded again.
       for (let i = 0; i < 14; i++) {
         const n = 1 + (i % 12);
         const samples = Float32Array.from({ length: 3 * n }, (_, k) => Math.sin(k + i));

@@ -77,7 +77,7 @@ const setups: Setup[] = [
 
 const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
-describeOnDevice('replicas with seeds, rates, penalties and dropout of their own', (device) => {
+describeOnDevice('replicas with different seeds, rates, penalties and dropout', (device) => {
   const images = drawImages(22, { classes: 3, shape: [6, 6, 1] });
   const compiled = ({ layers, optimizer }: Setup, r: number | null) =>
     new Sequential(layers(r)).compile({
@@ -138,7 +138,7 @@ describeOnDevice('replicas with seeds, rates, penalties and dropout of their own
     for (const [k, own] of (await weightsOf(model)).entries()) expectSameBits(own, weights[k]!);
   });
 
-  test('schedules of their own, some of them constant', async () => {
+  test('different schedules, some of them constant', async () => {
     using data = new ImageLoader(device, images);
     const rates = [
       schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }),

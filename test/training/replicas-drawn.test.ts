@@ -155,7 +155,7 @@ describeOnDevice('replicas, everything drawn together', (device) => {
     return { weights: await weightsOf(model), logs, names: model.weights.map(({ name }) => name) };
   };
 
-  /** Every choice that was made is made anew by chance; one that does not serve is left to the rule. */
+  /** Replaces every kernel that was selected by a random one; where that one does not support the problem, the rule decides. */
   const drawVariants = (seed: number) => {
     const names = [...matmulVariants, ...conv2dVariants, ...reduceVariants, ...softmaxVariants, ...batchNormVariants];
     const { integer } = random(seed);

@@ -66,7 +66,7 @@ const optimizers = [
 ] as [string, (learningRate: number | readonly number[]) => Optimizer][];
 const setups: Setup[] = [
   { name: 'SGD', layers: () => mlp(), optimizer: () => new SGD({ learningRate: 0.1 }) },
-  { name: 'convolutions, batch normalisation, dropout, Adam', layers: cnn, optimizer: () => new Adam() },
+  { name: 'convolutions, batch normalization, dropout, Adam', layers: cnn, optimizer: () => new Adam() },
   {
     name: 'L1 and L2, Adam',
     layers: () => mlp({ kernelRegularizer: regularizers.l1l2({ l1: 0.001, l2: 0.01 }) }),
@@ -78,13 +78,13 @@ const setups: Setup[] = [
     optimizer: () => new SGD({ learningRate: 0.1, globalClipNorm: 0.1 }),
   },
   {
-    name: 'clipping, with penalties of their own',
+    name: 'clipping, with different penalties',
     layers: (r) => mlp(l1l2(r)),
     optimizer: () => new SGD({ learningRate: 0.1, clipNorm: 0.1 }),
   },
-  { name: 'penalties of their own', layers: (r) => mlp(l1l2(r)), optimizer: () => new Adam() },
+  { name: 'different penalties', layers: (r) => mlp(l1l2(r)), optimizer: () => new Adam() },
   ...optimizers.map(([name, create]) => ({
-    name: `rates and penalties of their own, ${name}`,
+    name: `different rates and penalties, ${name}`,
     layers: (r: number | null) => mlp(l1l2(r)),
     optimizer: (r: number | null) => create(own(rates, r)),
   })),

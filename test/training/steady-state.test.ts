@@ -20,7 +20,7 @@ import { drawImages } from '../support/images.ts';
 
 const SIZE = 22;
 
-/** What a model may have besides: penalties, clipping, a schedule, a frozen layer in the midst. */
+/** What a model may have in addition: penalties, clipping, a schedule, a frozen layer in the middle. */
 function build(device: Device, furnished = false): { model: Sequential; loader: ImageLoader; dispose(): void } {
   const loader = new ImageLoader(device, drawImages(SIZE, { shape: [8, 8, 1], classes: 3 }));
   const kernelRegularizer = furnished ? 'l2' : undefined;
@@ -67,7 +67,7 @@ const STEP_STATE = 16;
 describeOnDevice('in steady state', (device) => {
   test.each([
     { batchSize: 11, shuffle: true, steps: 2 },
-    // 22 = 8 + 8 + 6: the short batch has a program of its own.
+    // 22 = 8 + 8 + 6: the short batch has a separate program.
     { batchSize: 8, shuffle: true, steps: 3 },
     { batchSize: 8, shuffle: false, steps: 3 },
     { batchSize: 22, shuffle: true, steps: 1 },
@@ -196,7 +196,7 @@ describeOnDevice('memory', () => {
     second.dispose();
   });
 
-  test('a model beside another takes memory of its own', async () => {
+  test('two models have separate memory', async () => {
     using device = await openDevice();
     const first = build(device);
     const held = device.counters.bytesAllocated;

@@ -57,7 +57,7 @@ describeOnDevice('streams', (device) => {
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 4 });
   });
 
-  test('one that goes on from epoch to epoch is closed when fit resolves', async () => {
+  test('one that continues from epoch to epoch is closed when fit resolves', async () => {
     using model = build(device, sigmoid());
     const { counts, endless } = counted();
     await model.fit(endless(), { epochs: 4, stepsPerEpoch: 2 });
@@ -165,13 +165,13 @@ describeOnDevice('streams', (device) => {
     expect([ended.returned(), failed.returned(), left.returned()]).toEqual([0, 0, 1]);
   });
 
-  test('validationSteps bounds a stream without end: a function begins anew, a stream itself goes on', async () => {
+  test('validationSteps limits a stream without an end: a function opens it again, a stream itself continues', async () => {
     const { endless } = counted();
     // So small a rate that every epoch measures the same weights.
     using model = build(device, sigmoid(), { optimizer: new SGD({ learningRate: 1e-30 }) });
-    const anew = await model.fit({ x, y }, { epochs: 2, validationData: endless, validationSteps: 3 });
+    const restarted = await model.fit({ x, y }, { epochs: 2, validationData: endless, validationSteps: 3 });
     const { loss, accuracy } = await model.evaluate(first(3));
-    for (const { valLoss, valAccuracy } of anew.epochs) {
+    for (const { valLoss, valAccuracy } of restarted.epochs) {
       expect(valLoss).toBeCloseTo(loss, 6);
       expect(valAccuracy).toBeCloseTo(accuracy!, 6);
     }
@@ -250,7 +250,7 @@ describeOnDevice('streams', (device) => {
     await expect(model.evaluate(stream, { steps: 3 })).rejects.toThrow(/ended after 2 batches.*steps is 3/);
   });
 
-  test('a stream that was closed by an earlier call is told from one that is too short', async () => {
+  test('the message distinguishes a stream closed by an earlier call from one that is too short', async () => {
     using model = build(device, sigmoid());
     const { endless } = counted();
     const data = endless();
@@ -300,7 +300,7 @@ describeOnDevice('streams', (device) => {
   test.each([
     [{ next: () => ({ done: false, value: chunk(0) }), return: 3 }, 'needs a function next, .*but has return 3$'],
     [{ next: 'one' }, '.*but has next "one"$'],
-  ])('an iterator that is none is refused (%#)', async (iterator, message) => {
+  ])('throws if an iterator has no next (%#)', async (iterator, message) => {
     using model = build(device, sigmoid());
     const stream = { [Symbol.iterator]: () => iterator } as unknown as Iterable<Arrays>;
     const refused = model.fit(stream, { stepsPerEpoch: 1 });

@@ -67,7 +67,7 @@ async function withStep(
   }
 }
 
-/** 200 ms of work at so many GFLOP/s. */
+/** 200 ms of work at this many GFLOP/s. */
 const seen = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
 
 describeOnDevice('how much of a training step is a submit', () => {
@@ -165,7 +165,7 @@ describeOnDevice('a training has the same bits', () => {
       const bounds = fixBounds(device);
       const whole = await train(device);
       expect(whole.values.every(Number.isFinite)).toBe(true);
-      // Each dispatch by itself; and cuts in the midst of steps that share a submit.
+      // Each dispatch alone; and cuts between the dispatches of steps that share a submit.
       for (const [submit, most] of [
         [1, 1.1],
         [7e7, 100],

@@ -26,7 +26,7 @@ import { drawImages } from '../support/images.ts';
 
 type Route = (model: Sequential, x: number[], y: number[]) => Promise<unknown>;
 
-/** Every way on which targets come to a model, besides a loader's. */
+/** Every way to pass targets to a model, except a loader. */
 const routes: Record<string, Route> = {
   fit: (model, x, y) => model.fit({ x, y }),
   'fit with class weights': (model, x, y) => model.fit({ x, y }, { classWeight: { 0: 2 } }),
@@ -181,9 +181,9 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     describe.each(labels)('%s', (_what, y, says) => {
       test.each(Object.entries(routes))('%s', async (route, call) => {
         using model = compile(units(3, loss === 'binaryCrossentropy' ? 'sigmoid' : 'softmax'), loss);
-        const told = await call(model, x, y).catch((error: unknown) => error);
-        expect(told).toBeInstanceOf(DataError);
-        expect((told as Error).message).toMatch(says);
+        const error = await call(model, x, y).catch((caught: unknown) => caught);
+        expect(error).toBeInstanceOf(DataError);
+        expect((error as Error).message).toMatch(says);
         expectUntrained(model, route);
       });
       test('a loader', () => {

@@ -37,7 +37,7 @@ class Machine {
     });
   }
 
-  /** Encodes steps. @returns for how many of them it waited, and how many might be under way then */
+  /** Encodes steps. @returns for how many of them it waited, and how many might be unfinished then */
   async train(
     steps: number,
     report: (step: number) => boolean = () => false,
@@ -96,7 +96,7 @@ class Machine {
   }
 }
 
-test('steps of small kernels are waited for awake', async () => {
+test('steps of small kernels are awaited busily', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   await machine.run(async () => void (await machine.train(500)));
   expect(machine.log.asleep).toBeLessThan(10); // until they are known
@@ -239,7 +239,7 @@ test('no rate is reported where the GPU waits for the host', async () => {
   expect(machine.rates.length).toBeLessThanOrEqual(1);
 });
 
-test('where a report is due, a prompt wait leaves nothing under way, and a late one does not stop the GPU', async () => {
+test('if a report is due, a prompt wait leaves no step unfinished, and a late one does not stop the GPU', async () => {
   const due = (step: number) => step % 40 > 35;
   const prompt = new Machine(() => 10);
   await prompt.run(async () => {

@@ -61,7 +61,7 @@ describeOnDevice('a training that fails', (device) => {
   ];
 
   test.each(endings)(
-    'by %s: every callback that has begun is ended, once, and told why',
+    'by %s: onTrainEnd of every callback that has begun is called once, with the error',
     async (what, data, options, epochs) => {
       using model = build(device, sigmoid());
       const ended: [string, History, unknown][] = [];
@@ -100,7 +100,7 @@ describeOnDevice('a training that fails', (device) => {
     },
   );
 
-  test('the abort of a signal is told from a failure', async () => {
+  test('the abort of a signal is not a failure', async () => {
     using model = build(device, sigmoid());
     const stop = new AbortController();
     const ended: unknown[] = [];
@@ -177,7 +177,7 @@ describeOnDevice('a training that fails', (device) => {
     expect(heard).toEqual(['progress', 'progress heard', 'end']);
   });
 
-  test('files: logs have the epochs that were finished, and a backup stays to go on from', async () => {
+  test('files: logs have the finished epochs, and the backup stays, to resume from', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-fails-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = (name: string) => join(folder, name);

@@ -315,7 +315,7 @@ describeOnDevice('metrics of values', (device) => {
     );
   });
 
-  test('metrics leave the bits of training alone, and none of their tensors behind', async () => {
+  test('metrics do not change the bits of training, and leave no tensors behind', async () => {
     const data = points(40);
     const train = async (metrics: Asked) => {
       using model = regression(device, metrics);
@@ -324,7 +324,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(await train(['mae', ...ALL, bias])).toEqual(await train([]));
   });
 
-  test('a training that is taken up again has the same figures; another function is another training', async () => {
+  test('a resumed training has the same metrics; another function is another training', async () => {
     const data = points(40);
     const path = join(folder(), 'backup.safetensors');
     const train = async (metrics: Asked, stopAt?: number) => {
@@ -379,7 +379,7 @@ describeOnDevice('metrics of values', (device) => {
     [
       'two functions of one name',
       [bias, new CustomMetric((y) => y, 'bias')],
-      /metric bias is a function.*one of its own/,
+      /metric bias is a function.*give it another one/,
     ],
     ['a function named as a metric', [new CustomMetric(bias, 'accuracy')], /metric accuracy is a function/],
     ['a function named as what logs have', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
