@@ -219,7 +219,7 @@ describeOnDevice('tilegrad search', () => {
     const { code, err } = await tilegrad([]);
     expect(code).toBe(1);
     expect(err).toMatch(
-      /^error: RandomSearch: 3 trials in a row, 0 to 2, failed, the last with: UsageError: own\.mjs:7: in callbacks: Error: worn\. Failed trials stay failed: .*: `npx tilegrad search own\.mjs --resume runs\/\d{8}-\d{6}-search-own`$/m,
+      /^error: RandomSearch: 3 trials in a row, 0 to 2, failed, the last with: UsageError: own\.mjs:7: in callbacks: Error: worn\. Failed trials are not repeated: .*: `npx tilegrad search own\.mjs --resume runs\/\d{8}-\d{6}-search-own`$/m,
     );
   });
 

@@ -65,8 +65,8 @@ test('a file in which any byte has changed is refused', () => {
 test('other files are refused', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
   refused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
-  refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /no backup of a training.*"tilegrad"/);
-  refused(encodeSafetensors(tensors), /no backup of a training/);
+  refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /not a backup of a training.*"tilegrad"/);
+  refused(encodeSafetensors(tensors), /not a backup of a training/);
   const { sha256: _, ...unsigned } = metadata;
   refused(encodeSafetensors(tensors, unsigned), /damaged/);
   refused(new TextEncoder().encode('a text that is no such file'), /header/);
