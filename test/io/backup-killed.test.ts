@@ -8,7 +8,7 @@ import { bundled, runToEnd } from '../support/process.ts';
 describeOnDevice('a process that is killed', () => {
   const program = bundled('test/support/train-with-backup.ts');
 
-  test('in the midst of an epoch: the next one goes on and comes to the same bits', async () => {
+  test('in the middle of an epoch: the next one resumes and gets the same bits', async () => {
     const root = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
     onTestFinished(() => rmSync(root, { recursive: true, force: true }));
     const path = join(root, 'backup.safetensors');

@@ -73,7 +73,7 @@ describeOnDevice('data that does not fit', (device) => {
       /x: entry \[1,1\] is 2, but entry \[1,0\] is a list/,
     ],
     ['lengths that differ', { x, y: y.slice(1) }, {}, ShapeError, /40 samples need .* but there are 39/],
-    ['half a sample', { x: x.subarray(1), y }, {}, ShapeError, /multiple of 2, but there are 79/],
+    ['half a sample', { x: x.subarray(1), y }, {}, ShapeError, /multiple of 2, but is 79/],
     ['no samples', { x: [], y: [] }, {}, ShapeError, /x:? has no samples; give at least one/],
     ['no y', { x }, {}, ArgumentError, /takes \{ x, y \}/],
     ['a string', 'x', {}, ArgumentError, /takes \{ x, y \}/],
