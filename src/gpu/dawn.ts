@@ -65,7 +65,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     throw new ArgumentError(`openDevice: flags must be a list of Dawn's flags, but is ${formatValue(options.flags)}`);
   }
   const given = givenGpu(options);
-  const { gpu, release } = given ? holdGpu(given) : await openDawn(flags, options.fineTimestamps);
+  const { gpu, release } = given ? { gpu: given, release: () => {} } : await openDawn(flags, options.fineTimestamps);
   try {
     const hostOptions = { onDispose: release, ...(isNode ? { wait: waitSleeping } : {}), hostMemory: hostMemory() };
     const device = await Device.open(gpu, { powerPreference, keepBytes, ...hostOptions });
@@ -92,18 +92,6 @@ function givenGpu(options: OpenDeviceOptions): GPU | null {
     throw new ArgumentError(`openDevice: ${name} is an option of Dawn, which gpu replaces; leave one of them out`);
   }
   return gpu as GPU;
-}
-
-/**
- * GPU objects of callers, once for each open device. They are kept alive here, because Dawn crashes
- * if its GPU object is garbage-collected before the device.
- */
-const givenGpus = new Set<{ gpu: GPU }>();
-
-function holdGpu(gpu: GPU): { gpu: GPU; release: () => void } {
-  const use = { gpu };
-  givenGpus.add(use);
-  return { gpu, release: () => givenGpus.delete(use) };
 }
 
 /** Dawn's GPU object, shared while any device is open; `release` ends this use of it. */

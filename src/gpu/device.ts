@@ -8,7 +8,7 @@ import type { AdapterInfo, Counters } from './info.ts';
 import { KernelSelection } from './kernel-selection.ts';
 import { LostWork } from './lost-work.ts';
 import { type HostMemory, Memory } from './memory.ts';
-import { asAdapterError, noWebGpuError, type OpenedDevice, openAdapter } from './open.ts';
+import { asAdapterError, holdGpu, noWebGpuError, type OpenedDevice, openAdapter } from './open.ts';
 import type { Origin } from './origin.ts';
 import { type KernelSource, type Pipeline, PipelineCache } from './pipelines.ts';
 import type { Probe } from './probe.ts';
@@ -205,13 +205,19 @@ export class Device {
     }
     const wait = options.wait ?? null;
     const powerPreference = options.powerPreference ?? 'high-performance';
+    const release = holdGpu(gpu);
+    const onDispose = () => {
+      release();
+      options.onDispose?.();
+    };
     try {
       const opened = await openAdapter(gpu, powerPreference, wait ?? (<T>(promise: Promise<T>) => promise));
       const host = opened.info.isSoftware ? (hostMemory ?? null) : null;
-      const device = new Device(opened, options.onDispose ?? null, wait, host, keepBytes);
+      const device = new Device(opened, onDispose, wait, host, keepBytes);
       await device.waits.measure();
       return device;
     } catch (error) {
+      release();
       throw asAdapterError(error);
     }
   }

@@ -3,6 +3,19 @@ import { type AdapterInfo, describeAdapter } from './info.ts';
 import { canUseLanes, hasUnknown, type Probe, unknownProbe, widestSubgroup } from './probe.ts';
 import { probeDevice } from './run-probe.ts';
 
+/** GPU objects of open devices, once for each device. */
+const heldGpus = new Set<{ gpu: GPU }>();
+
+/**
+ * Keeps a GPU object alive: Dawn crashes if its GPU object is garbage-collected before the device.
+ * @returns a function that releases it
+ */
+export function holdGpu(gpu: GPU): () => void {
+  const use = { gpu };
+  heldGpus.add(use);
+  return () => void heldGpus.delete(use);
+}
+
 /** Features to request if the adapter has them; none is required. */
 const OPTIONAL_FEATURES = ['timestamp-query', 'subgroups'] as const;
 /** Limits raised to the adapter's maximum, as the defaults are those of a phone. Kernels respect the defaults of all others. */

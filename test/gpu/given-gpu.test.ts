@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test, vi } from 'vitest';
-import { AdapterError, ArgumentError, type Device, openDevice, tensor } from '../../src/node.ts';
+import { AdapterError, ArgumentError, Device, openDevice, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 afterEach(() => {
@@ -53,12 +53,15 @@ describeOnDevice('openDevice({ gpu })', () => {
     expect([...(await y.data())]).toEqual([1, 0]);
   });
 
-  test('openDevice: keeps the GPU object while the device is open, and no longer', async () => {
+  test.each<[string, (gpu: GPU) => Promise<Device>]>([
+    ['openDevice', (gpu) => openDevice({ gpu })],
+    ['Device.open', (gpu) => Device.open(gpu)],
+  ])('%s: keeps the GPU object while the device is open, and no longer', async (_, open) => {
     const dawn = await openedDawn();
     let device: Device | null = null;
     const opened = async () => {
       const gpu = { requestAdapter: (options) => dawn.requestAdapter(options) } as GPU;
-      device = await openDevice({ gpu });
+      device = await open(gpu);
       return new WeakRef(gpu);
     };
     const gpu = await opened();
