@@ -68,7 +68,7 @@ type Step = (...inputs: Tensor[]) => unknown;
 interface ReadInput {
   shape: Shape;
   dtype: DType;
-  models: number;
+  replicas: number;
   /** The array of a tensor; null for numbers from the host. */
   array: DeviceArray | null;
   /** Copies or uploads the input to an array of its shape and type. */
@@ -78,7 +78,7 @@ interface ReadInput {
 function readInput(device: Device, given: StepInput, i: number): ReadInput {
   const subject = `compileStep: input ${i}`;
   if (!(given instanceof Tensor)) return readHost(device, subject, given);
-  const { array, shape, dtype, models } = given;
+  const { array, shape, dtype, replicas } = given;
   if (array.disposed)
     throw new DisposedError(`${subject}, a tensor of shape ${showShape(shape)}, ${array.disposedMessage}`);
   if (given.device !== device) throw new ArgumentError(`${subject} is on another device than the step`);
@@ -87,7 +87,7 @@ function readInput(device: Device, given: StepInput, i: number): ReadInput {
       `${subject}, a tensor of shape ${showShape(shape)}, requires a gradient, but inputs are copied; let the function use it from outside`,
     );
   }
-  return { shape, dtype, models, array, copyTo: (target) => device.copy(array.storage, target.storage) };
+  return { shape, dtype, replicas, array, copyTo: (target) => device.copy(array.storage, target.storage) };
 }
 
 function readHost(device: Device, subject: string, given: Numbers | number): ReadInput {
@@ -97,7 +97,7 @@ function readHost(device: Device, subject: string, given: Numbers | number): Rea
   const dtype = flat instanceof Uint32Array ? 'u32' : flat instanceof Int32Array ? 'i32' : 'f32';
   const values = toHostArray(subject, flat, dtype);
   return {
-    ...{ shape, dtype, models: 1, array: null },
+    ...{ shape, dtype, replicas: 1, array: null },
     copyTo: (target) => void (values.length > 0 && device.upload(target.storage, values)),
   };
 }
@@ -119,7 +119,7 @@ class Recordings {
     if (device.recording)
       throw new GpuError('compileStep: a compiled step cannot be called while another one is recorded');
     const given = inputs.map((input, i) => readInput(device, input, i));
-    const key = given.map(({ dtype, shape, models }) => `${dtype} ${showShape(shape)} x ${models}`).join(', ');
+    const key = given.map(({ dtype, shape, replicas }) => `${dtype} ${showShape(shape)} x ${replicas}`).join(', ');
     let recorded = this.recordings.get(key);
     if (recorded && !recorded.isCurrent) {
       this.recordings.delete(key);
@@ -160,8 +160,8 @@ class RecordedStep {
 
   constructor(device: Device, step: Step, given: readonly ReadInput[]) {
     prepareOptimizers(device);
-    this.inputs = given.map(({ shape, dtype, models }) =>
-      DeviceArray.empty(device, shape, { dtype, replicas: models }).keep(),
+    this.inputs = given.map(({ shape, dtype, replicas }) =>
+      DeviceArray.empty(device, shape, { dtype, replicas }).keep(),
     );
     this.recording = new StepRecording(device);
     try {
@@ -224,8 +224,8 @@ class RecordedStep {
       if (!this.inputs.includes(array) && !this.program.owns(array.storage.buffer)) return value;
       const before = this.outputs.get(array);
       if (before && !before.array.disposed) return before;
-      const { device, shape, dtype, replicas: models, storage } = array.keep();
-      const output = new Tensor(new DeviceArray(device, shape, dtype, models, storage.view(0, storage.bytes)).keep());
+      const { device, shape, dtype, replicas, storage } = array.keep();
+      const output = new Tensor(new DeviceArray(device, shape, dtype, replicas, storage.view(0, storage.bytes)).keep());
       this.outputs.set(array, output);
       return output;
     }

@@ -67,14 +67,14 @@ export class Objective {
     this.labelCounts = byLabel ? new LabelCounts(outputShape) : null;
     this.checkLabels(subject);
     const weights = options.classWeight && readClassWeights(subject, options.classWeight, model);
-    const { device, replicas: models } = model;
-    const repeated = weights && Array.from({ length: models }, () => [...weights]).flat();
-    this.classWeight = repeated ? tensor(device, repeated, [repeated.length / models], { models }) : null;
+    const { device, replicas } = model;
+    const repeated = weights && Array.from({ length: replicas }, () => [...weights]).flat();
+    this.classWeight = repeated ? tensor(device, repeated, [repeated.length / replicas], { replicas }) : null;
     this.classWeight?.array.keep();
     const metricSize = Math.max(this.metrics.countSize, this.labelCounts?.countSize ?? 0);
     this.targetCheck = options.unchecked ? TargetCheck.create(training.loss, metricSize) : null;
     const { count: means, columns } = this.values;
-    this.totals = new RunningTotals(device, models, {
+    this.totals = new RunningTotals(device, replicas, {
       countSize: this.targetCheck?.countSize ?? metricSize,
       means,
       columns,

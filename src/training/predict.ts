@@ -71,16 +71,14 @@ class Predictor {
     batchSize: number,
   ) {
     const { device, size } = data;
-    const { replicas: models } = model;
+    const { replicas } = model;
     this.columns = sizeOf(model.outputShape);
-    const batchCapacity = Math.max(1, Math.floor(OUTPUT_BYTES / (4 * models * batchSize * this.columns)));
+    const batchCapacity = Math.max(1, Math.floor(OUTPUT_BYTES / (4 * replicas * batchSize * this.columns)));
     this.capacity = Math.min(batchCapacity * batchSize, Math.ceil(size / batchSize) * batchSize);
-    this.outputs = DeviceArray.empty(device, [this.capacity, this.columns], { replicas: models }).keep(
-      'outputs of predict',
-    );
+    this.outputs = DeviceArray.empty(device, [this.capacity, this.columns], { replicas }).keep('outputs of predict');
     const step: Step = ({ x }) =>
       scope(device, () => noGrad(() => storeBatch(model.call(x).array, this.batches.state, this.outputs)));
-    this.batches = new SourceBatches(data, batchSize, step, models);
+    this.batches = new SourceBatches(data, batchSize, step, replicas);
   }
 
   /** @throws AbortedError */

@@ -210,5 +210,5 @@ export class BatchNormalization extends Layer {
 }
 
 /** A constant of the shape, device and replicas of a weight [C]. */
-const constantLike = ({ device, shape, models }: Tensor, value: number) =>
-  new Tensor(fill(device, shape, value, { replicas: models }));
+const constantLike = ({ device, shape, replicas }: Tensor, value: number) =>
+  new Tensor(fill(device, shape, value, { replicas }));

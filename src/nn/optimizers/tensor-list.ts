@@ -79,13 +79,13 @@ export class TensorList extends FlatLayout<ListedTensor> {
   constructor(kind: string, given: readonly Tensor[]) {
     super();
     const tensors = checkTensors(kind, given);
-    const [{ device, models }] = tensors as [Tensor];
+    const [{ device, replicas }] = tensors as [Tensor];
     this.device = device;
-    this.replicas = models;
+    this.replicas = replicas;
     let next = 0;
     this.weights = tensors.map((tensor) => {
       const offset = next;
-      next += Math.ceil((models * tensor.size) / BLOCK) * BLOCK;
+      next += Math.ceil((replicas * tensor.size) / BLOCK) * BLOCK;
       return { tensor, offset, trainable: true, spec: { shape: tensor.shape } };
     });
     this.gradients = fill(device, [Math.max(next, BLOCK)], 0).keep();

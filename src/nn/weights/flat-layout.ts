@@ -123,9 +123,9 @@ export abstract class FlatLayout<W extends FlatWeight = FlatWeight> {
   collectGrads(): void {
     for (const { trainable, offset, spec, tensor } of this.weights) {
       if (!trainable || offset === null) continue;
-      const { grad, models } = tensor;
+      const { grad, replicas } = tensor;
       const into = this.gradientView({ offset, spec });
-      if (!grad) fill(this.device, spec.shape, 0, { replicas: models, into });
+      if (!grad) fill(this.device, spec.shape, 0, { replicas, into });
       else if (grad.array.storage.buffer !== into.storage.buffer) copyArray(grad.array, into);
       into.dispose();
     }

@@ -94,12 +94,12 @@ export class ArrayLoader implements BatchSource {
   }
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor | null } {
-    const { replicas: models } = order;
-    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { replicas: models });
+    const { replicas } = order;
+    const x = DeviceArray.empty(this.device, [batch, ...this.sampleShape], { replicas });
     gatherSamples(this.samples, order, state, x);
     if (!this.targets) return { x: new Tensor(x), targets: null };
     const shape = [batch, ...(this.targetShape ?? [])];
-    const targets = DeviceArray.empty(this.device, shape, { replicas: models, dtype: this.labels ? 'u32' : 'f32' });
+    const targets = DeviceArray.empty(this.device, shape, { replicas, dtype: this.labels ? 'u32' : 'f32' });
     const [chunk, ...moreChunks] = this.targets.chunks;
     if (this.labels && moreChunks.length === 0) gatherLabels(chunk!.words, order, state, targets);
     else gatherSamples(this.targets, order, state, targets);

@@ -208,13 +208,13 @@ export class StreamBatches implements Batches {
     let recorded = this.programs.get(samples);
     this.programs.delete(samples);
     if (!recorded) {
-      const { replicas: models } = model;
-      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { replicas: models }).keep();
+      const { replicas } = model;
+      const x = DeviceArray.empty(model.device, [samples, ...model.inputShape], { replicas }).keep();
       const values = encoding === 'values';
       const shape = values ? [samples, ...model.outputShape] : [samples];
       const targets = DeviceArray.empty(model.device, shape, {
         dtype: values ? 'f32' : 'u32',
-        replicas: models,
+        replicas,
       }).keep();
       try {
         const program = model.device.record(() => this.step({ x: new Tensor(x), targets: new Tensor(targets) }));

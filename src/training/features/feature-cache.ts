@@ -206,8 +206,8 @@ function firstReplicaOf({ array }: Tensor): Tensor {
 /** Whether all replicas have the same weights, bit for bit. Waits for the GPU. */
 async function areReplicasEqual(weights: readonly Weight[]): Promise<boolean> {
   for (const { tensor } of weights) {
-    const { array, models, size } = tensor;
-    if (models === 1) continue;
+    const { array, replicas, size } = tensor;
+    if (replicas === 1) continue;
     const bits = new Uint32Array(await array.device.read(array.storage));
     for (let i = size; i < bits.length; i++) if (bits[i] !== bits[i % size]) return false;
   }

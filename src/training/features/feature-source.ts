@@ -86,12 +86,12 @@ export class FeatureSource implements BatchSource {
 
   batch(order: DeviceArray, state: StepState, batch: number): { x: Tensor; targets: Tensor } {
     const { device, sampleShape, stored } = this;
-    const { replicas: models } = order;
+    const { replicas } = order;
     const { rows, dtype, shape } = this.targets!;
-    const x = DeviceArray.empty(device, [batch, ...sampleShape], { replicas: models });
+    const x = DeviceArray.empty(device, [batch, ...sampleShape], { replicas });
     if (stored) gatherSamples(stored, order, state, x);
-    else this.uploads.set(batch, { x: x.keep(), values: new Float32Array(models * x.size) });
-    const targets = DeviceArray.empty(device, [batch, ...shape], { replicas: models, dtype });
+    else this.uploads.set(batch, { x: x.keep(), values: new Float32Array(replicas * x.size) });
+    const targets = DeviceArray.empty(device, [batch, ...shape], { replicas, dtype });
     gatherSamples(rows, order, state, targets);
     return { x: new Tensor(x), targets: new Tensor(targets) };
   }
