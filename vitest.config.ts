@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { ADAPTER_RUNS, filesFor } from './test/support/adapter-runs.ts';
+import { sharedForks } from './test/support/forks.ts';
 
 /** Imports `.wgsl` files as text, as esbuild does in builds. */
 const wgsl = {
@@ -34,8 +35,10 @@ const isDeno = 'deno' in process.versions;
 export default defineConfig({
   plugins: [wgsl],
   test: {
-    // A process a file: each opens its own Dawn instance, and must be able to end by itself. Deno has a thread a file.
-    pool: isDeno ? 'threads' : 'forks',
+    // Deno has a thread a file; in Node, files share processes.
+    pool: isDeno ? 'threads' : sharedForks,
+    isolate: isDeno,
+    setupFiles: isDeno ? [] : ['test/support/shared-process.ts'],
     maxWorkers: 2,
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
