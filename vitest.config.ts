@@ -36,12 +36,12 @@ const isDeno = 'deno' in process.versions;
 export default defineConfig({
   plugins: [wgsl],
   test: {
-    // Deno has a thread a file; in Node, files share processes.
+    // Files share threads in Deno, and processes in Node, as each process opens Dawn.
     pool: isDeno ? 'threads' : sharedForks,
-    isolate: isDeno,
-    setupFiles: isDeno ? [] : ['test/support/shared-process.ts'],
+    isolate: false,
+    setupFiles: ['test/support/fresh-modules.ts', ...(isDeno ? [] : ['test/support/shared-process.ts'])],
     maxWorkers: 2,
-    sequence: { sequencer: LongestFirst, groupOrder: 1 },
+    sequence: { sequencer: LongestFirst, groupOrder: 1, setupFiles: 'list' },
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, vi } from 'vitest';
 
-// A setup file of vitest for test files that share a process, one after another. Each file evaluates the modules again, so it sees no
-// module's state of another. Whatever else a process has must be after a file as it was before: a file that leaves a device, a timer
-// or a server open, or something changed, fails.
+// A setup file of vitest for test files that share a process, one after another. Modules are evaluated for each (fresh-modules.ts).
+// Whatever else a process has must be after a file as it was before: a file that leaves a device, a timer or a server open, or something
+// changed, fails.
 
-vi.resetModules();
 // Globals of Node that are loaded at their first use are loaded now, so that they do not look like changes.
 for (const name of Object.getOwnPropertyNames(globalThis)) if (!/Storage$/.test(name)) Reflect.get(globalThis, name);
 
