@@ -103,8 +103,8 @@ function processState(): Map<string, unknown> {
 
 function addProperties(state: Map<string, unknown>, name: string, object: object): void {
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
-    // Playwright wraps it as it is loaded.
-    if (name === 'process' && key === 'chdir') continue;
+    // Playwright wraps these as it is loaded.
+    if (name === 'process' && (key === 'chdir' || key === 'cwd')) continue;
     if (name === 'globalThis' || typeof value === 'function') state.set(`${name}.${key}`, value);
   }
 }
