@@ -9,7 +9,7 @@ import { afterAll, vi } from 'vitest';
 for (const name of Object.getOwnPropertyNames(globalThis)) if (!/Storage$/.test(name)) Reflect.get(globalThis, name);
 
 /** Milliseconds in which what a file has closed must end. */
-const GRACE_MS = 10_000;
+const GRACE_MS = Number(process.env.TILEGRAD_TESTS_GRACE_MS ?? 10_000);
 
 /** Resources that tests must close, by their names in `process.getActiveResourcesInfo()`. Files and pipes end by themselves. */
 const MUST_END =
