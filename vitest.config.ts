@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { configDefaults, defineConfig } from 'vitest/config';
-import { ADAPTER_RUNS, filesFor } from './test/support/adapter-runs.ts';
+import { ADAPTER_RUNS, filesFor, ON_ADAPTERS } from './test/support/adapter-runs.ts';
+import { sharedForks } from './test/support/forks.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 /** Imports `.wgsl` files as text, as esbuild does in builds. */
 const wgsl = {
@@ -34,16 +36,30 @@ const isDeno = 'deno' in process.versions;
 export default defineConfig({
   plugins: [wgsl],
   test: {
-    // A process a file: each opens its own Dawn instance, and must be able to end by itself. Deno has a thread a file.
-    pool: isDeno ? 'threads' : 'forks',
+    // Files share threads in Deno, and processes in Node, as each process opens Dawn.
+    pool: isDeno ? 'threads' : sharedForks,
+    isolate: false,
+    setupFiles: ['test/support/fresh-modules.ts', ...(isDeno ? [] : ['test/support/shared-process.ts'])],
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst, groupOrder: 1, setupFiles: 'list' },
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,
     projects: isDeno
       ? [onAdapter('wgpu', process.env.TILEGRAD_TEST_ADAPTER ?? '')]
       : [
-          { extends: true, test: { name: 'dawn', include: ['test/**/*.test.ts'] } },
+          { extends: true, test: { name: 'dawn', include: ON_ADAPTERS } },
+          {
+            extends: true,
+            test: {
+              name: 'programs',
+              include: ['test/**/*.test.ts'],
+              exclude: [...configDefaults.exclude, ...ON_ADAPTERS],
+              // First, and one more at a time: they often wait, for processes, browsers and servers.
+              sequence: { groupOrder: 0 },
+              maxWorkers: 3,
+            },
+          },
           ...ADAPTER_RUNS.filter(({ isQuick }) => isLong || isQuick).map(({ name, traits }) => onAdapter(name, traits)),
         ],
   },

@@ -54,11 +54,18 @@ const refusing = (isRefused: (request: GPUDeviceDescriptor) => boolean) =>
         : adapter.requestDevice(request),
   }));
 
+/** Devices that were granted but may not be of use. */
+const granted: GPUDevice[] = [];
+afterEach(() => {
+  for (const device of granted.splice(0)) device.destroy();
+});
+
 /** Adapters whose devices are changed. */
 const withDevices = (change: (device: GPUDevice, adapter: number) => Changes<GPUDevice>) =>
   changedGpu((adapter, number) => ({
     requestDevice: async (request) => {
       const device = await adapter.requestDevice(request);
+      granted.push(device);
       return changed(device, change(device, number));
     },
   }));

@@ -76,6 +76,7 @@ describe('a server that cannot be worked with', () => {
     for (const answer of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
       const server = createServer((socket) => {
         socket.on('error', () => {});
+        socket.resume(); // or it would not see that the other side ends
         if (answer) socket.end(answer);
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

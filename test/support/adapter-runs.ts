@@ -11,7 +11,9 @@ export const ADAPTER_RUNS = [
 ] as const;
 
 /** Everything that runs kernels: operators, kernels, golden vectors, trainings, and the device below them. */
-const ALL = ['autograd', 'golden', 'gpu', 'kernels', 'nn', 'training'].map((folder) => `test/${folder}/**/*.test.ts`);
+export const ON_ADAPTERS = ['autograd', 'golden', 'gpu', 'kernels', 'nn', 'training'].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+);
 
 /** Operators and their gradients against references and golden vectors, steps of training against PyTorch. */
 const QUICK = [
@@ -48,11 +50,11 @@ const OF_THE_HOST = [
 
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
 export function filesFor(name: string): { include: string[]; exclude: string[] } {
-  if (process.env.LONG === '1') return { include: ALL, exclude: DAWN_ALONE };
+  if (process.env.LONG === '1') return { include: ON_ADAPTERS, exclude: DAWN_ALONE };
   if (name !== 'wgpu') return { include: QUICK, exclude: [] };
   // Of the folder gpu, what is written for any implementation.
   const include = [
-    ...ALL.filter((glob) => !glob.includes('/gpu/')),
+    ...ON_ADAPTERS.filter((glob) => !glob.includes('/gpu/')),
     ...QUICK,
     'test/gpu/upload.test.ts',
     'test/deno.test.ts',
