@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
+import { OF_THE_HOST, QUICK, SLOW_ON_WGPU } from './support/adapter-runs.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -184,4 +185,11 @@ test("what a browser imports needs no Node, no native module and no package, but
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContain('src/training/sequential.ts');
   expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
+});
+
+test('the runs on other adapters name test files that there are', () => {
+  const tests = filesBelow('test', '.test.ts');
+  const names = [...QUICK, ...SLOW_ON_WGPU, ...OF_THE_HOST].map((glob) => glob.split('**/').at(-1)!);
+  const missing = names.filter((name) => !tests.some((path) => path.endsWith(`/${name}`) || path === name));
+  expect(missing).toEqual([]);
 });

@@ -16,7 +16,7 @@ export const ON_ADAPTERS = ['autograd', 'golden', 'gpu', 'kernels', 'nn', 'train
 );
 
 /** Operators and their gradients against references and golden vectors, steps of training against PyTorch. */
-const QUICK = [
+export const QUICK = [
   ...['test/gpu/test-adapter', 'test/golden/golden', 'test/golden/five-steps', 'test/autograd/operators'],
 ].map((name) => `${name}.test.ts`);
 
@@ -24,7 +24,7 @@ const QUICK = [
 const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 
 /** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes long there. */
-const SLOW_ON_WGPU = [
+export const SLOW_ON_WGPU = [
   ...['depthwise-variants', 'long-sums', 'long-sums-products', 'row-variants'],
   ...['parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
   'long-epochs',
@@ -32,9 +32,9 @@ const SLOW_ON_WGPU = [
 ].map((name) => `test/**/${name}.test.ts`);
 
 /** What the host does with options, data and callbacks, which is the same code on every implementation. */
-const OF_THE_HOST = [
+export const OF_THE_HOST = [
   ...[
-    'added-figures',
+    'added-metrics',
     'callbacks',
     'callbacks-in-fit',
     'config',
@@ -44,8 +44,8 @@ const OF_THE_HOST = [
     'f32-options',
   ],
   ...['feature-cache-refused', 'fit-data', 'fit-options', 'fit-refused', 'initial-weights', 'initializers'],
-  ...['meant', 'on-steps', 'predict-rows', 'resume-damaged', 'schedules', 'streams', 'summary'],
-  ...['targets-refused', 'throttle', 'training-fails', 'unknown-options', 'unreadable', 'what-there-is'],
+  ...['suggestions', 'on-steps', 'predict-rows', 'resume-damaged', 'schedules', 'streams', 'summary'],
+  ...['targets-refused', 'throttle', 'training-fails', 'unknown-options', 'unreadable', 'edge-sizes'],
 ].map((name) => `test/{nn,training}/**/${name}.test.ts`);
 
 /** Test files of a run: a quick set, or with LONG=1 everything that runs kernels. */
