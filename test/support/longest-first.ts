@@ -20,7 +20,7 @@ const LONGEST = [
     'documents',
     'web/kernels-panel',
     'web/address',
-    'kernels/long-sums-products',
+    'kernels/matmul/long-sums-products',
   ],
 ].map((name) => `test/${name}.test.ts`);
 const missing = LONGEST.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));
