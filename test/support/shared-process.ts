@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 
 // A setup file of vitest for test files that share a process, one after another. Modules are evaluated for each (fresh-modules.ts).
 // Whatever else a process has must be after a file as it was before: a file that leaves a device, a timer or a server open, or something
@@ -29,6 +29,8 @@ afterAll(async () => {
   const end = Date.now() + GRACE_MS;
   while (leftOpen().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
   const [open, changed] = [leftOpen(), differences(stateBefore, processState())];
+  // Some come late, of work that an earlier file did not wait for: they are shown, with where they were opened.
+  for (const stack of devices?.values() ?? []) if (!isOwn(stack)) console.error(stack);
   devices?.clear();
   if (open.length > 0)
     throw new Error(`this file leaves open: ${open.join(', ')}; close it in an afterAll or a finally`);
@@ -38,8 +40,12 @@ afterAll(async () => {
 function leftOpen(): string[] {
   const more = [...resources()].map(([kind, count]) => [kind, count - (resourcesBefore.get(kind) ?? 0)] as const);
   const open = more.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind}`);
-  return devices?.size ? [`${devices.size} GPUDevice`, ...open] : open;
+  const own = [...(devices?.values() ?? [])].filter(isOwn).length;
+  return own > 0 ? [`${own} GPUDevice`, ...open] : open;
 }
+
+/** Whether this test file itself asked for a device. */
+const isOwn = (stack: string): boolean => stack.includes(expect.getState().testPath ?? '');
 
 /** How many resources of each kind keep this process alive. */
 function resources(): Map<string, number> {
@@ -51,21 +57,22 @@ function resources(): Map<string, number> {
 }
 
 /** Devices that were asked for and not destroyed. The classes of Dawn stay as the first file of the process leaves them. */
-async function openDevices(): Promise<Set<object> | null> {
+async function openDevices(): Promise<Map<object, string> | null> {
   const key = Symbol.for('tilegrad.tests.openDevices');
-  const shared = process as unknown as Record<symbol, Set<object> | undefined>;
+  const shared = process as unknown as Record<symbol, Map<object, string> | undefined>;
   if (shared[key]) return shared[key];
   const dawn = await import('webgpu').catch(() => null);
   if (!dawn) return null;
-  const open = new Set<object>();
+  const open = new Map<object, string>();
   shared[key] = open;
   const { GPUAdapter, GPUDevice } = dawn.globals as unknown as typeof globalThis;
   const { requestDevice } = GPUAdapter.prototype;
   const { destroy } = GPUDevice.prototype;
   GPUAdapter.prototype.requestDevice = async function (...words) {
-    open.add(words);
+    const stack = new Error('a GPU device that was not destroyed').stack ?? '';
+    open.set(words, stack);
     const device = await requestDevice.apply(this, words).finally(() => open.delete(words));
-    open.add(device);
+    open.set(device, stack);
     return device;
   };
   GPUDevice.prototype.destroy = function () {
