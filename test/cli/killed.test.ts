@@ -101,7 +101,7 @@ describeOnDevice('on an adapter', () => {
     expect([drawn, text]).toEqual([0, expect.stringMatching(/\d trials? of Hyperband/)]);
     const { code, err } = await tilegrad(`run C1 --resume ${folder} --json`);
     expect(code, err).toBe(0);
-    expect(err).toMatch(/\d+ trials? (is|are) done already, going on in/);
+    expect(err).toMatch(/\d+ trials? (is|are) done already; continuing in/);
     const found = (run: string): SearchRecord['trials'] => {
       const name = readdirSync(join(run, 'parts')).find((one) => one.startsWith('c1-search'))!;
       return (JSON.parse(readFileSync(join(run, 'parts', name), 'utf8')) as { value: SearchRecord }).value.trials;

@@ -33,7 +33,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     const text = openedKernel(page).locator('pre');
     // Of several files: Adam itself, and how rates are found.
     await expect.poll(() => text.textContent()).toContain(shader('adam'));
-    expect(await text.textContent()).toContain(shader('update_shared'));
+    expect(await text.textContent()).toContain(shader('rates_shared'));
     expect(await openedKernel(page).getByRole('button').count()).toBe(0); // Adam has one kernel
 
     await openKernel(page, 'matmul_workgroup');
