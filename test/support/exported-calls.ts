@@ -815,7 +815,8 @@ export const apart: Record<string, string> = {
 export const methodsApart: Record<string, RegExp> = {
   'called by fit': /\.(on[A-Z]\w+|begin|state|restore|save|write|read)$/,
   'called by a model': /\.(plan|planMany|call|callLogits|callMany|mergeShapes|inputFor|wants|value|getConfig|batch)$/,
-  'called by a model that computes layers in one go': /\.(normalize|fixedNormalization|foldNormalization|matchesSamePadding|callPadded|convolve)$/,
+  'called by a model that computes layers in one go':
+    /\.(normalize|fixedNormalization|fold|matchesSamePadding|callPadded|convolve)$/,
   'called by an optimizer': /\.(stepSize|update|apply|build|checkReplicas|ratesAt)$/,
   'what kernels call, at every dispatch':
     /^Device\.(pipeline|uniform|createBuffer|destroyBuffer|dispatch|upload|copy|copyAfterWrite)$/,
