@@ -136,7 +136,7 @@ describeOnRedis('worker processes', () => {
     const other = await serve('other', log.path);
     expect((await answer).worker.name).toBe('other');
     frozen.signal('SIGCONT');
-    await frozen.prints(/The result of sleep-late is dropped: this worker was not heard of for too long/);
+    await frozen.prints(/The result of sleep-late is dropped: there was no sign of this worker for too long/);
     expect((await queue.run(sleep, 'late', { n: 5, ms: 1500 })).worker.name).toBe('other');
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, failed: 0 });
     // It goes on with the next one.
