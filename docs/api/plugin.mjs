@@ -57,7 +57,7 @@ function dropTwins(project) {
 }
 
 /** Leaves out members by symbols that only messages and consoles ask for. */
-const HIDDEN = ['[toStringTag]', '[inspect]', '[fusing]'];
+const HIDDEN = ['[toStringTag]', '[inspect]', '[fusionRole]'];
 
 /**
  * Leaves out members that say no more than the documentation says elsewhere: those that redeclare a member of another class or interface
@@ -111,6 +111,9 @@ function reportCoverage(project, logger) {
   const members = declared.filter(({ parent, kind }) => {
     return parent?.kindOf(ReflectionKind.ClassOrInterface) && kind & ReflectionKind.SomeMember;
   });
+  for (const member of members.filter((one) => commentOf(one) === '')) {
+    logger.error(`${member.getFullName()} has no comment that says what it is`); // tags alone count as documented for typedoc
+  }
   logger.info(`Documented: ${documented(declared.filter(isExport))} exports, ${documented(members)} of their members`);
 }
 

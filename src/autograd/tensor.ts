@@ -150,7 +150,11 @@ export class Tensor {
   get replicas(): number {
     return this.array.replicas;
   }
-  /** @deprecated use `replicas` */
+
+  /**
+   * The older name of `replicas`.
+   * @deprecated Use `replicas`.
+   */
   get models(): number {
     return this.array.replicas;
   }

@@ -262,7 +262,11 @@ export interface ExperimentContext<S extends Settings = Settings> {
    * @param options.depends what `compute` depends on beside its own text: plain JSON
    */
   cached<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
-  /** @deprecated Use `cached`. */
+  /**
+   * The older name of `cached`.
+   * @param options.depends what `compute` depends on beside its own text: plain JSON
+   * @deprecated Use `cached`.
+   */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /** Returns the context for one of the experiment's `variations`: one at the short scale if `--short` names it, else this one. */
   variation(name: string): ExperimentContext<S>;
@@ -270,5 +274,8 @@ export interface ExperimentContext<S extends Settings = Settings> {
   note(text: string): void;
 }
 
-/** @deprecated Use `ExperimentContext`. */
+/**
+ * The older name of `ExperimentContext`.
+ * @deprecated Use `ExperimentContext`.
+ */
 export type Lab<S extends Settings = Settings> = ExperimentContext<S>;

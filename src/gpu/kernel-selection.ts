@@ -33,12 +33,18 @@ export class KernelSelection {
   /** Every variant used on this device, by `choiceKey`. Together with the seed and the adapter, they determine all bits of a result. */
   readonly used = new Map<string, Choice>();
 
-  /** @deprecated use `tuned` */
+  /**
+   * The older name of `tuned`.
+   * @deprecated Use `tuned`.
+   */
   get measured(): Map<string, string> {
     return this.tuned;
   }
 
-  /** @deprecated use `used` */
+  /**
+   * The older name of `used`.
+   * @deprecated Use `used`.
+   */
   get made(): Map<string, Choice> {
     return this.used;
   }

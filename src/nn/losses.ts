@@ -49,7 +49,10 @@ export interface Loss {
     /** The softmax or sigmoid that the model ends in, else null. */
     finalActivation: FinalActivation | null;
   }): LossInput;
-  /** @deprecated Define `inputFor`, whose argument has `finalActivation`. */
+  /**
+   * The older name of `inputFor`.
+   * @deprecated Define `inputFor`, whose argument has `finalActivation`.
+   */
   wants?(model: {
     /** The softmax or sigmoid that the model ends in, else null. */
     endsIn: FinalActivation | null;
@@ -99,7 +102,11 @@ export class SparseCategoricalCrossentropy implements Loss {
     return this.fromLogits || model.finalActivation === 'softmax' ? 'logits' : 'output';
   }
 
-  /** @deprecated Use `inputFor`. */
+  /**
+   * The older name of `inputFor`.
+   * @param model.endsIn the softmax or sigmoid that the model ends in, else null
+   * @deprecated Use `inputFor`.
+   */
   wants({ endsIn }: { endsIn: FinalActivation | null }): LossInput {
     return this.inputFor({ finalActivation: endsIn });
   }
@@ -331,7 +338,11 @@ export class CustomLoss implements Loss {
     return 'output';
   }
 
-  /** @deprecated Use `inputFor`. */
+  /**
+   * The older name of `inputFor`.
+   * @param model.endsIn the softmax or sigmoid that the model ends in, else null
+   * @deprecated Use `inputFor`.
+   */
   wants(): LossInput {
     return this.inputFor();
   }

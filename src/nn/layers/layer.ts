@@ -190,7 +190,10 @@ export abstract class Layer {
     return null;
   }
 
-  /** @deprecated Use `finalActivation`. */
+  /**
+   * The older name of `finalActivation`.
+   * @deprecated Use `finalActivation`.
+   */
   get endsIn(): FinalActivation | null {
     return this.finalActivation;
   }
