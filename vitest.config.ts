@@ -55,9 +55,9 @@ export default defineConfig({
               name: 'programs',
               include: ['test/**/*.test.ts'],
               exclude: [...configDefaults.exclude, ...ON_ADAPTERS],
-              // First, and one more at a time: they often wait, for processes, browsers and servers.
+              // First, with the longest in front. Not three at a time, though they often wait: of two runs with three Chromiums at once,
+              // a page of one found no adapter.
               sequence: { groupOrder: 0 },
-              maxWorkers: 3,
             },
           },
           ...ADAPTER_RUNS.filter(({ isQuick }) => isLong || isQuick).map(({ name, traits }) => onAdapter(name, traits)),

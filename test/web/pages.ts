@@ -41,12 +41,22 @@ export class TrainingPage {
   /** Opens it with a query, and waits until it can train. */
   static async open(query = SMALL, options: PageOptions = {}): Promise<TrainingPage> {
     const training = new TrainingPage(await openWebPage(`index.html?${query}`, options));
+    await training.hasState(/^(Paused|Stopped)/);
+    // The first page of a Chromium that has just started sometimes stops as it opens; what is wrong for longer fails after the reload, too.
+    if ((await training.status.textContent()) === 'Stopped') await training.page.reload();
     await training.isPaused();
     return training;
   }
 
   async hasState(text: string | RegExp): Promise<void> {
-    await expect.poll(() => this.status.textContent(), { timeout: 120_000 }).toMatch(text);
+    try {
+      await expect.poll(() => this.status.textContent(), { timeout: 120_000 }).toMatch(text);
+    } catch (error) {
+      const notices = [...(await this.notices.allTextContents()), await this.page.locator('#support').innerText()].join(
+        '; ',
+      );
+      throw new Error(`the page is not in the state ${text}; its notices: ${notices || 'none'}`, { cause: error });
+    }
   }
 
   isPaused(): Promise<void> {
