@@ -56,7 +56,7 @@ export default defineConfig({
               include: ['test/**/*.test.ts'],
               exclude: [...configDefaults.exclude, ...ON_ADAPTERS],
               // First, with the longest in front. Not three at a time, though they often wait: of two runs with three Chromiums at once,
-              // a page of one found no adapter.
+              // a page of one stopped as it opened.
               sequence: { groupOrder: 0 },
             },
           },
