@@ -43,7 +43,10 @@ export class TrainingPage {
     const training = new TrainingPage(await openWebPage(`index.html?${query}`, options));
     await training.hasState(/^(Paused|Stopped)/);
     // The first page of a Chromium that has just started sometimes stops as it opens; what is wrong for longer fails after the reload, too.
-    if ((await training.status.textContent()) === 'Stopped') await training.page.reload();
+    if ((await training.status.textContent()) === 'Stopped') {
+      console.error(`opened again: ${await training.page.locator('#support').innerText()}`);
+      await training.page.reload();
+    }
     await training.isPaused();
     return training;
   }
