@@ -154,8 +154,8 @@ interface Source {
 
 class Loop {
   private readonly sources = new Map<string, Source>();
-  /** Queues whose needs this worker lacks. */
-  private readonly refused = new Set<string>();
+  /** Queues whose needs this worker lacks, with the reason. */
+  private readonly refused = new Map<string, string>();
   private readonly handlers: ReadonlyMap<string, Handler>;
   /** Connection for blocking waits, so that other commands do not wait behind them. */
   private readonly blocking: Redis;
@@ -244,7 +244,10 @@ class Loop {
         await this.client.hdel(keys.queues, name);
         continue;
       }
-      if (!this.sources.has(name) && !this.refused.has(name)) await this.join(name, announced.needs);
+      const reason = this.refused.get(name);
+      // Again at each look: a coordinator deletes refusals of workers that it does not see alive, such as one that has just started.
+      if (reason !== undefined) await this.writeRefusal(name, reason);
+      else if (!this.sources.has(name)) await this.join(name, announced.needs);
       const source = this.sources.get(name);
       if (source && Date.now() - announced.at > QUEUE_EXPIRY_MS) await this.forget(name, source);
     }
@@ -277,11 +280,15 @@ class Loop {
   }
 
   private async refuse(name: string, reason: string): Promise<void> {
-    this.refused.add(name);
+    this.refused.set(name, reason);
     const source = this.sources.get(name);
     this.sources.delete(name);
     await source?.worker.close(true);
     this.print(`This worker cannot do the jobs of one queue: ${reason}`);
+    await this.writeRefusal(name, reason);
+  }
+
+  private async writeRefusal(name: string, reason: string): Promise<void> {
     await this.client.hset(keys.refusals(name), this.info.id, JSON.stringify({ worker: this.info, reason }));
     await this.client.expire(keys.refusals(name), QUEUE_EXPIRY_MS / 1000);
   }

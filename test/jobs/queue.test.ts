@@ -149,6 +149,33 @@ describeOnRedis('a queue', () => {
     expect(await worker.stop()).toEqual({ done: 1, failed: 0 });
   });
 
+  test('a refusal that a coordinator deleted, as it did not see the worker alive yet, comes again', async () => {
+    const { queue, said } = await coordinator();
+    const begun: Begun = new Map();
+    const bare = work({
+      name: 'bare',
+      handlers: [squares(begun)],
+      capability: async () => 'it is not on this machine',
+    });
+    const answer = queue.run(
+      square,
+      'again',
+      { x: 3 },
+      { needs: { 'data mnist': { id: 'ab', text: '60,000 images' } } },
+    );
+    answer.catch(() => {});
+    const client = new Redis(redis.url);
+    const refusals = async () => (await client.keys('*-refusals:*')).length;
+    await vi.waitFor(async () => expect(await refusals()).toBe(1), 20_000);
+    for (const key of await client.keys('*-refusals:*')) await client.del(key);
+    await vi.waitFor(async () => expect(await refusals()).toBe(1), 20_000);
+    await vi.waitFor(() => expect(said.join('\n')).toContain('Worker bare is refused'), 20_000);
+    client.disconnect();
+    await bare.stop();
+    await queue.close();
+    await expect(answer).rejects.toThrow();
+  });
+
   test('only a worker that has what a job needs is given it; the others are refused, with the reason', async () => {
     const { queue, said } = await coordinator();
     const begun: Begun = new Map();
