@@ -8,5 +8,5 @@ export const B5 = vggRow({
   published: 'about as base; lower; 0.6548, 22 epochs',
   names: ['doubled', 'halved', 'quartered'],
   replicas: 3,
-  single: ['doubled'],
+  single: ['doubled', 'halved'],
 });
