@@ -20,6 +20,7 @@ import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd-codegen.
 import { cooperativeGroupsFor } from '../../src/kernels/cooperative.ts';
 import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul/matmul.ts';
+import { preferredMatmul } from '../../src/kernels/matmul/matmul-variants.ts';
 import { tunables } from '../../src/kernels/tunables.ts';
 import { type Device, matmul, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
@@ -85,6 +86,28 @@ describe('adapter families', () => {
     const groups = [8, 16, 511, 512].map((length) => cooperativeGroupsFor(on(false), length));
     expect(groups).toEqual([[], ['subgroup'], ['subgroup'], ['workgroup', 'subgroup']]);
     expect(cooperativeGroupsFor(on(true), 10_000)).toEqual([]);
+  });
+});
+
+describe('preferredMatmul', () => {
+  const on = (isSoftware: boolean, subgroupLanes: number | null) => ({ info: { isSoftware }, subgroupLanes }) as Device;
+  const tiles = ['subgroup', 'workgroup'];
+
+  test.each([
+    ['few multiply-adds', { m: 32, n: 64, k: 784 }, []],
+    ['half of the multiply-adds from which tiles are faster', { m: 64, n: 64, k: 1024 }, []],
+    ['as many as that', { m: 64, n: 64, k: 2048 }, tiles],
+    ['tiles of 64 columns, of which 10 are used', { m: 1024, n: 10, k: 4096 }, []],
+    ['a dense layer of LeNet at batch 256', { m: 256, n: 120, k: 400 }, tiles],
+  ])('a CPU without subgroups: %s', (_, sizes, expected) => {
+    expect(preferredMatmul(on(true, null), sizes)).toEqual(expected);
+  });
+
+  test('a CPU with subgroups and a GPU use tiles from two rows on', () => {
+    for (const device of [on(true, 8), on(false, 32), on(false, null)]) {
+      expect(preferredMatmul(device, { m: 2, n: 2, k: 2 })).toEqual(tiles);
+      expect(preferredMatmul(device, { m: 1, n: 8, k: 8 })).toEqual([]);
+    }
   });
 });
 

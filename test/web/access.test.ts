@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { describeInBrowser } from './browser.ts';
-import { openWebPage, SMALL, TrainingPage } from './pages.ts';
+import { openWebPage, SMALL, TILED, TrainingPage } from './pages.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -74,7 +74,7 @@ describeInBrowser('the page that trains, for everyone', () => {
   });
 
   test('has none with the kernels measured, and one opened beside its reference', async () => {
-    const { page } = await TrainingPage.open();
+    const { page } = await TrainingPage.open(TILED);
     await page.getByRole('button', { name: 'Measure the kernels' }).click();
     await page.getByRole('button', { name: 'matmul_workgroup' }).first().click({ timeout: 300_000 });
     await page.getByRole('button', { name: 'Swap the reference in' }).click();

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { shaderText } from '../support/shader-files.ts';
 import { describeInBrowser } from './browser.ts';
-import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
+import { bitsAfter, SMALL, TILED, TrainingPage } from './pages.ts';
 
 const shader = shaderText;
 
@@ -20,7 +20,7 @@ const openKernel = (page: Page, name: string) => panel(page).getByRole('button',
 
 describeInBrowser('the kernels of each layer, in the page', () => {
   test('shows what runs for each layer, its text as its files have it, and the reference beside it', async () => {
-    const { page } = await TrainingPage.open();
+    const { page } = await TrainingPage.open(TILED);
     await measure(page);
     const bodies = await panel(page).locator('tbody').allInnerTexts();
     const rows = bodies.map((text) => text.replace(/\s+/g, ' '));
@@ -38,7 +38,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
 
     await openKernel(page, 'matmul_workgroup');
     await expect.poll(() => text.textContent()).toContain(shader('matmul_workgroup'));
-    expect(await openedKernel(page).locator('dl').innerText()).toMatch(/workgroup of matmul \(m 128, n 16, k 784/);
+    expect(await openedKernel(page).locator('dl').innerText()).toMatch(/workgroup of matmul \(m 256, n 64, k 784/);
     await openedKernel(page).getByRole('button', { name: 'Swap the reference in' }).click();
     const times = openedKernel(page).getByRole('table');
     await times.waitFor({ timeout: 300_000 });

@@ -11,6 +11,9 @@ const DIST = join(root, 'dist');
 /** A small network whose kernels a software adapter compiles fast. */
 export const SMALL = 'network=mlp&layers=16&batch=128';
 
+/** A network with a product so large that tiles compute it, not the reference. */
+export const TILED = 'network=mlp&layers=64&batch=256';
+
 const reason = whyBuild(root);
 
 /** Opens a page of dist/web. It lies in a folder of the host, as it may anywhere. @throws Error if dist/ is not what the sources give */

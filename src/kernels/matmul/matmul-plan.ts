@@ -78,10 +78,13 @@ export function planMatmul(
   };
 }
 
+/** Rows and columns of c that a workgroup of the variant `workgroup` computes. */
+export const WORKGROUP_TILE = [64, 64] as const;
+
 /** Rows and columns of c that a workgroup computes. */
 function tileOf(variant: MatmulVariant, device: PlanDevice, n: number): readonly [rows: number, columns: number] {
   if (variant === 'naive') return [8, 8];
-  return variant === 'workgroup' ? [64, 64] : [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+  return variant === 'workgroup' ? WORKGROUP_TILE : [4 * device.subgroupLanes!, 4 * blocksFor(n)];
 }
 
 /** Blocks of four columns in a tile. Classifiers of ten classes are too common to leave two thirds of a tile idle. */
