@@ -40,8 +40,9 @@ export default defineConfig({
     pool: isDeno ? 'threads' : sharedForks,
     isolate: false,
     setupFiles: ['test/support/fresh-modules.ts', ...(isDeno ? [] : ['test/support/shared-process.ts'])],
-    maxWorkers: 2,
-    sequence: { sequencer: LongestFirst, groupOrder: 1, setupFiles: 'list' },
+    // One more than CI has cores, because many files wait for processes, servers and pages.
+    maxWorkers: isDeno ? 2 : 3,
+    sequence: { sequencer: LongestFirst, setupFiles: 'list' },
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,
@@ -55,9 +56,6 @@ export default defineConfig({
               name: 'programs',
               include: ['test/**/*.test.ts'],
               exclude: [...configDefaults.exclude, ...ON_ADAPTERS],
-              // First, with the longest in front. Not three at a time, though they often wait: of two runs with three Chromiums at once,
-              // a page of one stopped as it opened.
-              sequence: { groupOrder: 0 },
             },
           },
           ...ADAPTER_RUNS.filter(({ isQuick }) => isLong || isQuick).map(({ name, traits }) => onAdapter(name, traits)),

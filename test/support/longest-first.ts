@@ -33,8 +33,7 @@ export class LongestFirst extends BaseSequencer {
       const rank = LONGEST.findIndex((file) => moduleId.endsWith(`/${file}`));
       return rank < 0 ? LONGEST.length : rank;
     };
-    const groupOf = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
     // The sort is stable.
-    return (await super.sort(files)).sort((a, b) => groupOf(a) - groupOf(b) || rankOf(a) - rankOf(b));
+    return (await super.sort(files)).sort((a, b) => rankOf(a) - rankOf(b));
   }
 }

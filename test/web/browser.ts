@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, describe } from 'vitest';
 import { findChromium, launchChromium, NO_CHROMIUM, SWIFTSHADER } from '../../scripts/chromium.mjs';
 import { serveWeb } from '../../scripts/serve-web.mjs';
+import { tryLock } from '../../scripts/setup/lock.mjs';
 
 /** A name under which the tests' server is an insecure context, as a page on plain http is: `127.0.0.1` counts as secure. */
 const INSECURE_HOST = 'insecure.test';
@@ -22,8 +25,13 @@ export function describeInBrowser(title: string, suite: () => void): void {
   else describe.skip(`${title} (skipped: no Chromium)`, suite);
 }
 
+/** Chromiums that run at once. With three on two cores, pages of one sometimes stopped as they opened. */
+const MAX_CHROMIUMS = 2;
+
 /** The file's Chromium, launched by its first page. */
 let browser: Promise<Browser> | null = null;
+/** Lets the next process launch its Chromium. */
+let releaseTurn: (() => void) | null = null;
 const servers = new Map<string, ReturnType<typeof serveWeb>>();
 /** Open pages of the running test, with what they reported. */
 const opened: { page: Page; problems: string[]; expected: RegExp[] }[] = [];
@@ -53,7 +61,7 @@ export async function addressOf(folder: string, { path = 'index.html', insecure 
  * the page or one of its workers threw, logged an error or a warning, or missed a file.
  */
 export async function openPage(folder: string, options: PageOptions = {}): Promise<Page> {
-  browser ??= launchChromium([...SWIFTSHADER, `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`, MARK]);
+  browser ??= launchInTurn();
   const { path: _, initScript, workerScript, expected = [], insecure: __, ...contextOptions } = options;
   const context = await (await browser).newContext(contextOptions);
   if (initScript) await context.addInitScript({ content: initScript });
@@ -68,6 +76,23 @@ export async function openPage(folder: string, options: PageOptions = {}): Promi
   watch(page, expected);
   await page.goto(await addressOf(folder, options));
   return page;
+}
+
+/** Launches Chromium as soon as fewer than MAX_CHROMIUMS of this test run are running. */
+async function launchInTurn(): Promise<Browser> {
+  releaseTurn = await takeTurn();
+  return launchChromium([...SWIFTSHADER, `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`, MARK]);
+}
+
+/** Waits for one of the locks that the processes of this test run share, and returns how it is released. */
+async function takeTurn(): Promise<() => void> {
+  for (;;) {
+    for (let turn = 0; turn < MAX_CHROMIUMS; turn++) {
+      const lock = tryLock(join(tmpdir(), `tilegrad-tests-${process.ppid}-chromium-${turn}.lock`));
+      if (lock.holder === null) return lock.release;
+    }
+    await sleep(200);
+  }
 }
 
 /** Opens another page of the same profile: what a page stored, it finds. */
@@ -117,6 +142,8 @@ export async function closeBrowser(): Promise<void> {
   browser = null;
   const group = running ? processGroup() : null;
   await running?.close();
+  releaseTurn?.();
+  releaseTurn = null;
   for (const server of servers.values()) await (await server).close();
   servers.clear();
   if (group === null) return;
