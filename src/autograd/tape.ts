@@ -10,6 +10,7 @@ import type { GradRequest, Node, TapeTensor } from './node.ts';
 import { recordingOf } from './step-recording.ts';
 
 let recording = true;
+let recomputing = false;
 
 /** Runs `body` without recording on the tape: its results have no gradient, and no intermediate array is kept. */
 export function noGrad<T>(body: () => T): T {
@@ -22,6 +23,23 @@ export function noGrad<T>(body: () => T): T {
     recording = before;
   }
 }
+
+/**
+ * Runs `body` on the tape, as a repetition of an earlier call: see `recompute`. Operators that also change something, such as the running
+ * statistics of a batch normalization, leave it unchanged.
+ */
+export function repeatForward<T>(body: () => T): T {
+  const before = [recording, recomputing] as const;
+  [recording, recomputing] = [true, true];
+  try {
+    return body();
+  } finally {
+    [recording, recomputing] = before;
+  }
+}
+
+/** Whether a forward pass is being repeated: see `repeatForward`. */
+export const isRepeated = (): boolean => recomputing;
 
 /** Whether an operator with these inputs is recorded on the tape: an input requires a gradient, outside of `noGrad`. */
 export const isTaped = (inputs: readonly TapeTensor[]): boolean =>
@@ -82,8 +100,7 @@ export function backward(
   }
   const graph = dependencies(root);
   checkGraph(graph);
-  const intermediates = new Set(graph.flatMap(({ intermediates }) => intermediates ?? []));
-  const grads = new Map<TapeTensor, DeviceArray>();
+  const intermediates = intermediatesOf(graph);
   const leaves = new Set<TapeTensor>();
   const newLeaves: TapeTensor[] = [];
   withScope(
@@ -91,29 +108,12 @@ export function backward(
     () => {
       // A view shares its buffer with other arrays, and no kernel may read and write the same buffer, so it is copied.
       const outputGrad = dout?.array.storage.isView ? copyArray(dout.array) : dout?.array;
-      const { backwardOfOne } = root.node ?? {};
-      if (backwardOfOne && !dout) propagate(root, backwardOfOne, grads);
-      else grads.set(root, outputGrad ?? fill(root.device, root.shape, 1, { replicas: root.replicas }));
-      for (const t of graph) {
-        const grad = grads.get(t);
-        if (grad && t.node) {
-          propagate(t, (request) => t.node!.backward(grad, request), grads);
-        } else if (grad) {
-          if (!t.grad) newLeaves.push(t);
-          withOrigin(t.device, { backward: true }, () => accumulateLeafGrad(t, grad));
-          leaves.add(t);
-        }
-        // All tensors computed from t were visited, so t is not read again.
-        if (!retainGraph && t.node) {
-          for (const array of t.node.saved ?? []) array.dispose();
-          if (intermediates.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
-        }
-        if (!grad) continue;
-        // An intermediate gradient is not read again, so its memory is reused. A gradient passed on unchanged (as by
-        // `add`) is in several entries, and the scope releases it instead.
-        grads.delete(t);
-        if (t.node && grad !== outputGrad && ![...grads.values()].includes(grad)) grad.dispose();
-      }
+      const onLeaf = (leaf: TapeTensor, grad: DeviceArray) => {
+        if (!leaf.grad) newLeaves.push(leaf);
+        withOrigin(leaf.device, { backward: true }, () => accumulateLeafGrad(leaf, grad));
+        leaves.add(leaf);
+      };
+      walkGraph(root, graph, outputGrad, { intermediates, retainGraph, releaseAll, onLeaf });
     },
     () => [],
   );
@@ -125,6 +125,57 @@ export function backward(
   const isFree = ({ array }: TapeTensor) => !array.disposed && !scopes.some((scope) => scope.has(array));
   const tensors = graph.filter((t) => t.node && isFree(t));
   keepFinished(root.device, { tensors, leaves, retained: retainGraph }, newLeaves);
+}
+
+const intermediatesOf = (graph: readonly TapeTensor[]) =>
+  new Set(graph.flatMap(({ intermediates }) => intermediates ?? []));
+
+/** Propagates gradients from `root` to the leaves. @param outputGrad default 1 */
+function walkGraph(
+  root: TapeTensor,
+  graph: readonly TapeTensor[],
+  outputGrad: DeviceArray | undefined,
+  options: {
+    intermediates: ReadonlySet<DeviceArray>;
+    retainGraph: boolean;
+    releaseAll: boolean;
+    onLeaf: (leaf: TapeTensor, grad: DeviceArray) => void;
+  },
+): void {
+  const { intermediates, retainGraph, releaseAll, onLeaf } = options;
+  const grads = new Map<TapeTensor, DeviceArray>();
+  const { backwardOfOne } = root.node ?? {};
+  if (backwardOfOne && !outputGrad) propagate(root, backwardOfOne, grads);
+  else grads.set(root, outputGrad ?? fill(root.device, root.shape, 1, { replicas: root.replicas }));
+  for (const t of graph) {
+    const grad = grads.get(t);
+    if (grad && t.node) propagate(t, (request) => t.node!.backward(grad, request), grads);
+    else if (grad) onLeaf(t, grad);
+    // All tensors computed from t were visited, so t is not read again.
+    if (!retainGraph && t.node) {
+      for (const array of t.node.saved ?? []) array.dispose();
+      if (intermediates.has(t.array) || (releaseAll && t !== root)) t.array.dispose();
+    }
+    if (!grad) continue;
+    // An intermediate gradient is not read again, so its memory is reused. A gradient passed on unchanged (as by
+    // `add`) is in several entries, and the scope releases it instead.
+    grads.delete(t);
+    if (t.node && grad !== outputGrad && ![...grads.values()].includes(grad)) grad.dispose();
+  }
+}
+
+/**
+ * Gradients of the leaves that `root` depends on, instead of additions to their `grad`. Releases the graph, also tensors that users may
+ * hold. The scope of the caller owns the gradients; one may be `dout` itself, or be in the leaf's `gradBuffer`.
+ */
+export function leafGradients(root: TapeTensor, dout: DeviceArray): ReadonlyMap<TapeTensor, DeviceArray> {
+  const graph = dependencies(root);
+  checkGraph(graph);
+  const found = new Map<TapeTensor, DeviceArray>();
+  const intermediates = intermediatesOf(graph);
+  const onLeaf = (leaf: TapeTensor, grad: DeviceArray) => found.set(leaf, grad);
+  walkGraph(root, graph, dout, { intermediates, retainGraph: false, releaseAll: true, onLeaf });
+  return found;
 }
 
 /** Clears a node's references, so that a loss that is kept does not keep its whole graph alive. */

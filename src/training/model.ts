@@ -225,6 +225,15 @@ export class Model extends Layer {
     for (const layer of this.layers) layer.trainable = trainable;
   }
 
+  /** Whether all layers have `recompute`. Assigning it sets `recompute` of every layer, at every depth. */
+  override get recompute(): boolean {
+    return this.layers.every((layer) => layer.recompute);
+  }
+
+  override set recompute(recompute: boolean) {
+    for (const layer of this.layers) layer.recompute = recompute;
+  }
+
   /**
    * Keras's table of layers, output shapes and parameter counts with their sizes (B, KB, MB). With branches, it has the inputs of each layer.
    * With several replicas, the counts are those of one replica, and a last line has the size of all.

@@ -2,6 +2,7 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, tryRead } from '../base/check.ts';
 import { readSeeds, type Seeds } from '../base/random.ts';
+import { layerCalls } from '../nn/graph/layer-calls.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { Step, StepValues } from './batches/source-batches.ts';
 import { StreamBatches } from './batches/stream-batches.ts';
@@ -90,7 +91,7 @@ export class SingleBatchSteps {
     return turn;
   }
 
-  /** The steps of this kind, recorded again if `settings` or the frozen layers changed. */
+  /** The steps of this kind, recorded again if `settings` or the layers that are frozen or recomputed changed. */
   private recordedStep(
     kind: 'train' | 'test',
     settings: { seed?: Seeds; classWeight?: ClassWeight | undefined },
@@ -98,7 +99,8 @@ export class SingleBatchSteps {
   ): RecordedSteps {
     const { model, turn } = this;
     const subject = `${kind}OnBatch`;
-    const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozenKey]));
+    const recomputed = layerCalls(model.graph).map(({ layer }) => layer.recompute);
+    const key = tryRead(subject, () => JSON.stringify([settings, model.parameters.frozenKey, recomputed]));
     let steps = this.recorded.get(kind);
     if (steps?.key !== key) {
       const outdated = steps;

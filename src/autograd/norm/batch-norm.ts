@@ -4,6 +4,7 @@ import type { DeviceArray } from '../../kernels/array.ts';
 import * as kernels from '../../kernels/norm/batch-norm.ts';
 import type { Backward, GradRequest } from '../node.ts';
 import { recordOperator } from '../record-operator.ts';
+import { isRepeated } from '../tape.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
 
 /** Options of `batchNorm` and, without `momentum` and `running`, of `batchNormInference`. */
@@ -117,7 +118,7 @@ export function batchNorm(x: Tensor, scale: Tensor, offset: Tensor, options: Bat
     'the offset': shift,
     ...(kept && { 'the running mean': kept.mean, 'the running variance': kept.variance }),
   });
-  const batch = kernels.batchStatistics(operator, input, kept ? { ...kept, momentum } : null);
+  const batch = kernels.batchStatistics(operator, input, kept && !isRepeated() ? { ...kept, momentum } : null);
   const call = { x, scale: factor, offset: shift, statistics: batch, epsilon, activation };
   const backward: Backward = (dy, request) => {
     const sums = parameterGrads(call, dy, request);

@@ -1,4 +1,5 @@
 import { compose } from '../../autograd/compose.ts';
+import { recompute } from '../../autograd/recompute.ts';
 import { isTaped } from '../../autograd/tape.ts';
 import { Tensor } from '../../autograd/tensor.ts';
 import { formatValue } from '../../base/check.ts';
@@ -9,6 +10,7 @@ import { activate } from '../layers/activation.ts';
 import type { CallContext, Graph, Layer } from '../layers/layer.ts';
 import { callFused, MAX_FUSED_LAYERS } from './fusion.ts';
 import { type LayerCall, layerCalls } from './layer-calls.ts';
+import { type RecomputeSegment, recomputeSegments } from './recompute-segments.ts';
 
 /** The part of a model between two of its values, by their numbers (see `LayerCall`). Default: from its input to its output. */
 export interface GraphRange {
@@ -22,14 +24,23 @@ export interface GraphRange {
  * @param range number of the value that x is, and of the value to return
  */
 export function runGraph(graph: Graph, x: Tensor, context: CallContext, range: GraphRange = {}): Tensor {
-  return compose(x.device, () => runCalls(graph, x, context, range));
-}
-
-function runCalls(graph: Graph, x: Tensor, { weights, training, random }: CallContext, range: GraphRange): Tensor {
   const calls = layerCalls(graph);
   const { from = 0, to = calls.length } = range;
-  const values = new Map([[from, x]]);
-  const lifetimes = new ValueLifetimes(calls.slice(from, to), from, x);
+  return compose(x.device, () => {
+    const segments = context.training ? recomputeSegments(calls, { from, to }) : [];
+    return runCalls(calls, new Map([[from, x]]), context, { from, to, segments });
+  });
+}
+
+/** @param given values that the calls read, by their numbers */
+function runCalls(
+  calls: readonly LayerCall[],
+  given: ReadonlyMap<number, Tensor>,
+  { weights, training, random }: CallContext,
+  { from, to, segments }: { from: number; to: number; segments: readonly RecomputeSegment[] },
+): Tensor {
+  const values = new Map(given);
+  const lifetimes = new ValueLifetimes(calls.slice(from, to), from, given);
   const contextOf = (i: number): CallContext => {
     const { firstWeight, weightCount, layerIndex } = calls[i]!;
     return {
@@ -41,13 +52,28 @@ function runCalls(graph: Graph, x: Tensor, { weights, training, random }: CallCo
   const chains = fusibleChains(calls, to);
   for (let i = from; i < to; i++) {
     const first = i;
+    const segment = segments.find((one) => one.first === i);
+    if (segment) {
+      const value = runSegment(calls, segment, values, { weights, training, random });
+      values.set(segment.end, value);
+      const read = calls.slice(segment.first, segment.end).flatMap(({ inputs }) => inputs);
+      lifetimes.release(
+        values,
+        segment.end,
+        read.filter((number) => number <= segment.first),
+      );
+      i = segment.end - 1;
+      continue;
+    }
     const call = calls[i]!;
-    const given = call.inputs.map((value) => values.get(value)!);
+    const inputs = call.inputs.map((number) => values.get(number)!);
     const context = contextOf(i);
-    const value = releaseIntermediates([...given, ...context.weights], () =>
-      withOrigin(x.device, { layer: call.title }, () => {
-        const fused = prefixErrors(call.title, () => callFused(chains[first]!, given[0]!, (k) => contextOf(first + k)));
-        if (!fused) return runCall(call, given, context);
+    const value = releaseIntermediates([...inputs, ...context.weights], () =>
+      withOrigin(inputs[0]!.device, { layer: call.title }, () => {
+        const fused = prefixErrors(call.title, () =>
+          callFused(chains[first]!, inputs[0]!, (k) => contextOf(first + k)),
+        );
+        if (!fused) return runCall(call, inputs, context);
         i += fused.layers - 1; // no other layer reads the values between
         return fused.value;
       }),
@@ -57,6 +83,31 @@ function runCalls(graph: Graph, x: Tensor, { weights, training, random }: CallCo
   }
   return values.get(to)!;
 }
+
+/** Calls whose values are computed again in the backward pass; returns the last value. */
+function runSegment(
+  calls: readonly LayerCall[],
+  { first, end }: RecomputeSegment,
+  values: ReadonlyMap<number, Tensor>,
+  context: CallContext,
+): Tensor {
+  const inside = calls.slice(first, end);
+  const inputNumbers = [...new Set(inside.flatMap(({ inputs }) => inputs))].filter((number) => number <= first);
+  const weightNumbers = [
+    ...new Set(inside.flatMap(({ firstWeight, weightCount }) => indices(weightCount).map((i) => firstWeight + i))),
+  ];
+  const inputs = inputNumbers.map((number) => values.get(number)!);
+  return recompute([...inputs, ...weightNumbers.map((number) => context.weights[number]!)], (tensors) => {
+    const weights = [...context.weights];
+    for (const [i, number] of weightNumbers.entries()) weights[number] = tensors[inputs.length + i]!;
+    const given = new Map(inputNumbers.map((number, i) => [number, tensors[i]!]));
+    return compose(tensors[0]!.device, () =>
+      runCalls(calls, given, { ...context, weights }, { from: first, to: end, segments: [] }),
+    );
+  });
+}
+
+const indices = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 function runCall(
   { layer, title, isLogits, activation, shape }: LayerCall,
@@ -143,21 +194,26 @@ class ValueLifetimes {
   /** Remaining uses of each tensor, which several values may share, and whether a tape may still read it. */
   private readonly tensors = new Map<Tensor, { left: number; isTaped: boolean }>();
 
-  /** @param x value number `from`, the input of the first of `calls` */
+  /** @param given values that exist before the first of `calls`, which is number `from`; their owner releases them */
   constructor(
     calls: readonly LayerCall[],
     from: number,
-    private readonly x: Tensor,
+    private readonly given: ReadonlyMap<number, Tensor>,
   ) {
     const count = (value: number) => this.remainingUses.set(value, (this.remainingUses.get(value) ?? 0) + 1);
     for (const { inputs } of calls) for (const value of inputs) count(value);
     count(from + calls.length); // keeps the output
-    this.addUses(x, from);
+    for (const [value, tensor] of given) this.addUses(tensor, value);
   }
 
   private addUses(tensor: Tensor, value: number): void {
     const use = this.tensors.get(tensor) ?? { left: 0, isTaped: false };
     this.tensors.set(tensor, { ...use, left: use.left + (this.remainingUses.get(value) ?? 0) });
+  }
+
+  private isGiven(tensor: Tensor): boolean {
+    for (const one of this.given.values()) if (one === tensor) return true;
+    return false;
   }
 
   /** Called after value `newest` was computed from `inputs`. */
@@ -169,7 +225,7 @@ class ValueLifetimes {
       const use = this.tensors.get(tensor)!;
       use.left--;
       if (newValue.requiresGrad) use.isTaped = true;
-      if (use.left === 0 && !use.isTaped && tensor !== this.x) tensor.dispose();
+      if (use.left === 0 && !use.isTaped && !this.isGiven(tensor)) tensor.dispose();
     }
   }
 }

@@ -134,6 +134,7 @@ export abstract class Layer {
   /** Shape of one sample, without the batch, as given; otherwise undefined. */
   readonly inputShape: Shape | undefined;
   private frozen: boolean;
+  private isRecomputed: boolean;
   /** As given to the constructor. */
   readonly #options: LayerOptions;
 
@@ -145,11 +146,12 @@ export abstract class Layer {
   constructor(options: LayerOptions = {}) {
     checkObject('Layer', options, Object.keys(layerOptionNames)); // not the class's name, which a bundler may change
     this.#options = tryRead('Layer', () => ({ ...options }));
-    const { name, inputShape, trainable = true } = checkCommonOptions('Layer', options);
+    const { name, inputShape, trainable = true, recompute = false } = checkCommonOptions('Layer', options);
     this.name = name;
     this.named = name !== undefined;
     this.inputShape = inputShape;
     this.frozen = !trainable;
+    this.isRecomputed = recompute;
   }
 
   /** Name in messages, even if a bundler renames the class. */
@@ -169,6 +171,23 @@ export abstract class Layer {
   /** @throws ArgumentError unless it is true or false */
   set trainable(trainable: boolean) {
     this.frozen = !checkFlag(this.name ?? this.kind, 'trainable', trainable);
+  }
+
+  /**
+   * Whether training keeps less of this layer and computes it again in the backward pass (activation checkpointing,
+   * https://arxiv.org/abs/1604.06174): less memory for up to a third more time. Consecutive layers with `recompute` are divided into
+   * segments, and only the values between segments are kept. Weights after training have the same bits. Default false.
+   *
+   * `model.recompute = true` sets it for every layer. It takes effect from the next `fit` or `trainOnBatch` on. The `call` of a custom layer
+   * must return the same values again for the same inputs, and runs twice.
+   */
+  get recompute(): boolean {
+    return this.isRecomputed;
+  }
+
+  /** @throws ArgumentError unless it is true or false */
+  set recompute(recompute: boolean) {
+    this.isRecomputed = checkFlag(this.name ?? this.kind, 'recompute', recompute);
   }
 
   /**
@@ -204,8 +223,13 @@ export abstract class Layer {
    * @throws ArgumentError for an option that JSON cannot hold, such as a function
    */
   getConfig(): LayerConfig {
-    const { name, trainable: _, ...options } = toJsonOptions(this.name ?? this.kind, this.#options);
-    return { ...options, ...(this.trainable ? {} : { trainable: false }), ...(this.name ? { name: this.name } : {}) };
+    const { name, trainable: _, recompute: __, ...options } = toJsonOptions(this.name ?? this.kind, this.#options);
+    return {
+      ...options,
+      ...(this.trainable ? {} : { trainable: false }),
+      ...(this.recompute ? { recompute: true } : {}),
+      ...(this.name ? { name: this.name } : {}),
+    };
   }
 
   /**

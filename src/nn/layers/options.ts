@@ -20,8 +20,12 @@ export interface LayerOptions {
   inputShape?: Shape;
   /** See `Layer.trainable`. Default true. */
   trainable?: boolean;
+  /** See `Layer.recompute`. Default false. */
+  recompute?: boolean;
 }
-export const layerOptionNames: OptionNames<LayerOptions> = { name: true, inputShape: true, trainable: true };
+export const layerOptionNames: OptionNames<LayerOptions> = {
+  ...{ name: true, inputShape: true, trainable: true, recompute: true },
+};
 
 /** Options of layers with a kernel and an optional bias: `Dense` and `Conv2D`. */
 export interface KernelOptions extends LayerOptions {
@@ -63,15 +67,17 @@ export function kernelSpecs(layer: string, options: KernelOptions): KernelSpecs 
 
 /** Reads the options of every layer. @throws ArgumentError for an option of the wrong type, or one that cannot be read */
 export function checkCommonOptions(kind: string, options: LayerOptions): LayerOptions {
-  const { name, inputShape, trainable } = tryRead(kind, () => ({
+  const { name, inputShape, trainable, recompute } = tryRead(kind, () => ({
     name: options.name,
     inputShape: options.inputShape,
     trainable: options.trainable,
+    recompute: options.recompute,
   }));
   if (name !== undefined) checkText(`${kind}: name`, name);
   if (inputShape !== undefined) checkShape(`${kind}: inputShape`, inputShape);
   if (trainable !== undefined) checkFlag(kind, 'trainable', trainable);
-  return { name, inputShape, trainable };
+  if (recompute !== undefined) checkFlag(kind, 'recompute', recompute);
+  return { name, inputShape, trainable, recompute };
 }
 
 /**
