@@ -10,7 +10,15 @@ afterEach(() => vi.unstubAllGlobals());
 const MIB = 2 ** 20;
 
 /** A pool on a device that notes what it is asked for. */
-function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number; keepBytes?: number } = {}) {
+function pooled({
+  maxBufferSize = 2 ** 31,
+  keepBytes,
+  recorded = false,
+}: {
+  maxBufferSize?: number;
+  keepBytes?: number;
+  recorded?: boolean;
+} = {}) {
   const made: number[] = [];
   const destroyed: number[] = [];
   const gpu = {
@@ -40,7 +48,8 @@ function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number
       pool.trim();
     },
   };
-  const pool = new BufferPool(memory, 'test', maxBufferSize, { commands, counters, keepBytes });
+  const options = { commands: recorded ? null : commands, counters, keepBytes };
+  const pool = new BufferPool(memory, 'test', maxBufferSize, options);
   return { pool, made, destroyed, counters, commands };
 }
 
@@ -61,6 +70,23 @@ test('BufferPool: no buffer is larger than the limit of the device', () => {
   pool.acquire(1_000_000).release();
   expect(made).toEqual([1_000_000]);
   pool.dispose();
+});
+
+test('BufferPool of a recorded program: reuses the smallest free buffer of up to 8 times the size, another pool one of the exact size', () => {
+  for (const recorded of [true, false]) {
+    const { pool, made } = pooled({ recorded });
+    const held = [4096, 16_384, 65_536].map((bytes) => pool.acquire(bytes));
+    for (const storage of held) storage.release();
+    const reused = pool.acquire(5000);
+    const second = pool.acquire(5000);
+    expect(reused.bytes).toBe(5000);
+    expect(reused.buffer.size).toBe(recorded ? 16_384 : 5120);
+    expect(second.buffer.size).toBe(5120); // 65,536 is more than 8 times as large
+    expect(made).toEqual([4096, 16_384, 65_536, ...(recorded ? [5120] : [5120, 5120])]);
+    reused.release();
+    expect(pool.acquire(16_384).buffer.size).toBe(16_384);
+    pool.dispose();
+  }
 });
 
 test('BufferPool: evicts the least recently used sizes first', () => {

@@ -11,12 +11,16 @@ import {
   Dropout,
   Flatten,
   input,
+  Lambda,
   type Layer,
   MaxPooling2D,
   Model,
   modelConfig,
   modelFromConfig,
+  mul,
   Sequential,
+  softmaxCrossEntropy,
+  tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
@@ -150,6 +154,86 @@ describeOnDevice('recompute', (device) => {
   ])('%s: losses, weights and moving statistics have the bits of a training without it', async (_, make, choose) => {
     const without = await train(make, () => {});
     expect(await train(make, choose)).toEqual(without);
+  });
+
+  test('a loop of one’s own: the gradients and moving statistics have the same bits, and a second backward is refused', async () => {
+    const results = [];
+    for (const recompute of [false, true]) {
+      const model = vgg().build(device, { seed: 3 });
+      model.recompute = recompute;
+      const { x, y } = data();
+      const loss = softmaxCrossEntropy(
+        model.callLogits(tensor(device, x.data, x.shape), { training: true, seed: 2, step: 1 }),
+        tensor(device, y, [24], { dtype: 'u32' }),
+      );
+      loss.backward();
+      expect(() => loss.backward()).toThrow(ArgumentError);
+      const grads = await Promise.all(model.trainableWeights.map(({ tensor: weight }) => weight.grad!.data()));
+      results.push({ grads, weights: (await model.getWeights()).map(({ data: values }) => values) });
+      loss.dispose();
+      model.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+  });
+
+  test('a layer that applies its weight twice, before a layer that uses its input again', async () => {
+    const twice = (recompute: boolean) => {
+      const x = input([6]);
+      const a = new Dense({ units: 6, activation: 'tanh' }).apply(x);
+      const shared = new Dense({ units: 6, activation: 'relu', recompute });
+      const b = shared.apply(shared.apply(a));
+      const c = new Lambda((z) => mul(z, z), { recompute }).apply(new Add({ recompute }).apply([a, b, a]));
+      return new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(c) });
+    };
+    const bits = [];
+    for (const recompute of [false, true]) {
+      const model = twice(recompute).build(device, { seed: 1 });
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      const x = { shape: [12, 6], data: data().x.data.slice(0, 72) };
+      await model.fit({ x, y: data().y.slice(0, 12) }, { epochs: 3, batchSize: 4, seed: 1 });
+      bits.push((await model.getWeights()).map(({ data: values }) => [...new Uint32Array(values.buffer)]));
+      model.dispose();
+    }
+    expect(bits[1]).toEqual(bits[0]);
+  });
+
+  test('trainOnBatch records its step again if recompute changes', async () => {
+    const model = vgg().build(device, { seed: 3 });
+    model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
+    const { x, y } = data();
+    const dispatches: number[] = [];
+    for (const recompute of [false, true, false]) {
+      model.recompute = recompute;
+      await model.trainOnBatch(x, y);
+      const before = device.counters.dispatches;
+      await model.trainOnBatch(x, y);
+      dispatches.push(device.counters.dispatches - before);
+    }
+    expect(dispatches[1]).toBeGreaterThan(dispatches[0]!);
+    expect(dispatches[2]).toBe(dispatches[0]);
+    model.dispose();
+  });
+
+  test('a deep stack needs less than 60 percent of the memory', async () => {
+    const bytesOf = async (recompute: boolean) => {
+      const layers = Array.from({ length: 24 }, (_, i) => convolution(8, i === 0 ? { inputShape: [16, 16, 8] } : {}));
+      const model = new Sequential([...layers, new Flatten(), new Dense({ units: 3, activation: 'softmax' })]);
+      model.build(device, { seed: 1 });
+      model.recompute = recompute;
+      model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+      const x = { shape: [16, 16, 16, 8], data: new Float32Array(16 * 16 * 16 * 8).fill(0.5) };
+      const before = device.counters.bytesAllocated;
+      await model.trainOnBatch(
+        x,
+        Uint32Array.from({ length: 16 }, (_, i) => i % 3),
+      );
+      const bytes = device.counters.bytesAllocated - before;
+      model.dispose();
+      device.trim();
+      return bytes;
+    };
+    const without = await bytesOf(false);
+    expect(await bytesOf(true)).toBeLessThan(0.6 * without);
   });
 
   test('frozen batch normalizations and replicas: the same bits', async () => {
