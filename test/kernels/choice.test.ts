@@ -15,8 +15,8 @@ import {
 } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv2d/conv-sizes.ts';
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d/conv2d.ts';
-import * as streamCode from '../../src/kernels/conv2d/conv2d-stream-codegen.ts';
-import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd-codegen.ts';
+import * as streamCode from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { cooperativeGroupsFor } from '../../src/kernels/cooperative.ts';
 import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul/matmul.ts';

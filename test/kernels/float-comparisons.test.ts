@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-codegen.ts';
-import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-codegen.ts';
+import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import {
   binaryTable,

@@ -21,14 +21,14 @@ import {
   outputShape,
 } from './conv-geometry.ts';
 import { sizesOf } from './conv-sizes.ts';
+import * as stream from './conv2d-direct-rows.ts';
+import * as subgroup from './conv2d-direct-vec4.ts';
 import * as gemm from './conv2d-gemm.ts';
+import * as workgroup from './conv2d-gemm-tiled.ts';
 import * as product from './conv2d-matmul.ts';
 import * as patches from './conv2d-patches.ts';
-import * as stream from './conv2d-stream.ts';
-import * as subgroup from './conv2d-subgroup.ts';
-import * as winograd from './conv2d-winograd.ts';
-import * as winogradTiles from './conv2d-winograd-tiles.ts';
-import * as workgroup from './conv2d-workgroup.ts';
+import * as winograd from './conv2d-winograd1d.ts';
+import * as winogradTiles from './conv2d-winograd2d.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 

@@ -5,10 +5,10 @@ import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
 import { MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
 import { type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, filterShape, inputGradGeometry } from './conv-geometry.ts';
-import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-codegen.ts';
+import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-direct-rows-codegen.ts';
 import { packFilter } from './pack-filter.ts';
 
-// Convolutions of few channels, for adapters with subgroups of eight lanes or more. conv2d-stream-codegen.ts explains the method.
+// Convolutions of few channels, for adapters with subgroups of eight lanes or more. conv2d-direct-rows-codegen.ts explains the method.
 
 /** Multiply-adds of an unrolled loop. More are faster, but a driver takes a second to compile a thousand. */
 const MAX_UNROLLED_FMAS = 1100;

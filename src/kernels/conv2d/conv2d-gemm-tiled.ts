@@ -1,4 +1,4 @@
-import code from '../../../shaders/conv2d/conv2d_workgroup.wgsl';
+import code from '../../../shaders/conv2d/conv2d_gemm_tiled.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';

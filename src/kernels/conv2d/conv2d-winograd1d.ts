@@ -4,17 +4,17 @@ import type { Epilogue } from '../epilogue.ts';
 import { FOLD } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, inputGradGeometry } from './conv-geometry.ts';
-import { cachedSource, runStreaming, supportsTiles } from './conv2d-stream.ts';
+import { cachedSource, runStreaming, supportsTiles } from './conv2d-direct-rows.ts';
 import {
   filterCode,
   forwardCode,
   type WinogradSizes,
   weightsPerInvocation,
   weightsPerRound,
-} from './conv2d-winograd-codegen.ts';
+} from './conv2d-winograd1d-codegen.ts';
 import { MAX_POINTS } from './winograd.ts';
 
-// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more. conv2d-winograd-codegen.ts
+// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more. conv2d-winograd1d-codegen.ts
 // explains the method.
 
 /** Weights that an invocation may hold. More would not stay in the first-level cache of a CPU. */

@@ -2,7 +2,7 @@
 // array indices are constants, and not every driver unrolls nested loops over arrays.
 
 /** Named in the first line of the sources, for readers. */
-const FILE = 'src/kernels/conv2d/conv2d-stream-codegen.ts';
+const FILE = 'src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
 
 /** The sizes that the source depends on; all others are in `Params`. */
 export interface StreamSizes {

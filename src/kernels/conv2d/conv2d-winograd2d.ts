@@ -1,5 +1,5 @@
-import outputCode from '../../../shaders/conv2d/winograd_output.wgsl';
-import tilesCode from '../../../shaders/conv2d/winograd_tiles.wgsl';
+import outputCode from '../../../shaders/conv2d/winograd2d_output.wgsl';
+import tilesCode from '../../../shaders/conv2d/winograd2d_tiles.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';

@@ -1,5 +1,5 @@
-import forwardCode from '../../../shaders/conv2d/conv2d_subgroup.wgsl';
-import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_subgroup.wgsl';
+import forwardCode from '../../../shaders/conv2d/conv2d_direct_vec4.wgsl';
+import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_direct_vec4.wgsl';
 import padChannelsCode from '../../../shaders/conv2d/pad_channels.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';

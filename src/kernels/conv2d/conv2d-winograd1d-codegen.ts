@@ -1,10 +1,10 @@
-import { divisor, repeatText, streamingSource } from './conv2d-stream-codegen.ts';
+import { divisor, repeatText, streamingSource } from './conv2d-direct-rows-codegen.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
 // Generates the source of the streaming convolution by Winograd's algorithm, and of the kernel that transforms its filter.
 
 /** Named in the first line of the sources, for readers. */
-const FILE = 'src/kernels/conv2d/conv2d-winograd-codegen.ts';
+const FILE = 'src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 
 /** The sizes that the source depends on. */
 export interface WinogradSizes {
