@@ -1,4 +1,4 @@
-import { penaltyExperiment } from './penalty.ts';
+import { penaltyExperiment } from './a-penalty-experiment.ts';
 
 /** LeNet-5 with lambda times the sum of squares of every kernel added to the loss. */
 export const A2 = penaltyExperiment('A2', 'L2', [

@@ -1,4 +1,4 @@
-import { penaltyExperiment } from './penalty.ts';
+import { penaltyExperiment } from './a-penalty-experiment.ts';
 
 /** LeNet-5 with lambda times the sum of magnitudes of every kernel added to the loss. */
 export const A3 = penaltyExperiment('A3', 'L1', [

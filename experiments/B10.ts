@@ -1,6 +1,6 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { paragraph } from '../src/report/blocks.ts';
-import { variationSections } from './b-rows.ts';
+import { variationSections } from './b-experiment.ts';
 import {
   aboutWeights,
   checkpoint,

@@ -1,4 +1,4 @@
-import { vggRow } from './b-rows.ts';
+import { vggRow } from './b-experiment.ts';
 
 /** Fewer and smaller layers. */
 export const B2 = vggRow({

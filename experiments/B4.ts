@@ -1,4 +1,4 @@
-import { vggRow } from './b-rows.ts';
+import { vggRow } from './b-experiment.ts';
 
 /** Larger kernels. */
 export const B4 = vggRow({

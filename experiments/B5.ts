@@ -1,4 +1,4 @@
-import { vggRow } from './b-rows.ts';
+import { vggRow } from './b-experiment.ts';
 
 /** More and fewer kernels. */
 export const B5 = vggRow({

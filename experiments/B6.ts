@@ -1,4 +1,4 @@
-import { vggRow } from './b-rows.ts';
+import { vggRow } from './b-experiment.ts';
 
 /** Convolutions without padding. */
 export const B6 = vggRow({

@@ -1,4 +1,4 @@
-import { vggRow } from './b-rows.ts';
+import { vggRow } from './b-experiment.ts';
 
 /** Dropout at three rates. */
 export const B7 = vggRow({

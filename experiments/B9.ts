@@ -3,7 +3,7 @@ import { paragraph } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
-import { variationSections } from './b-rows.ts';
+import { variationSections } from './b-experiment.ts';
 import {
   aboutWeights,
   checkpoint,

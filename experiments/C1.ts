@@ -34,7 +34,8 @@ import type { SearchRecord, Trial } from '../src/search/record.ts';
 import type { SearchOptions } from '../src/search/search-options.ts';
 import { Hyperband } from '../src/search/searchers.ts';
 import { resultsText, searchSpaceText, trialText } from '../src/search/summary.ts';
-import { aboutSplit, type Measured, smoke, splitImages } from './c.ts';
+import { aboutSplit, splitImages } from './c-data.ts';
+import { type Measured, smoke } from './c-small-networks.ts';
 import { merged, trainEach } from './seeds.ts';
 
 const l2 = (hp: HyperParameters, name: string) =>

@@ -1,5 +1,5 @@
 import { weightImages } from '../src/report/blocks.ts';
-import { singleLayer, smallRow } from './c.ts';
+import { singleLayer, smallRow } from './c-small-networks.ts';
 
 /** The first attempt at few parameters: no hidden layer. */
 export const C2 = smallRow({

@@ -1,4 +1,4 @@
-import { pooledAverages, smallRow } from './c.ts';
+import { pooledAverages, smallRow } from './c-small-networks.ts';
 
 /** The second attempt: averages of 5 x 5 pixels. */
 export const C3 = smallRow({

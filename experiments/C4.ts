@@ -1,5 +1,5 @@
 import { weightImages } from '../src/report/blocks.ts';
-import { pooledFilters, smallRow } from './c.ts';
+import { pooledFilters, smallRow } from './c-small-networks.ts';
 
 /** The third attempt: two filters and large pools. */
 export const C4 = smallRow({

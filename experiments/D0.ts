@@ -15,16 +15,9 @@ import {
 import { imageFromBytes } from '../src/report/figures/images.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import {
-  argmax,
-  deadOutputsText,
-  firstTen,
-  type Predictions,
-  smoke,
-  squaredErrorNetwork,
-  trainOnMnist,
-  withDeadOutputs,
-} from './d.ts';
+import { smoke, squaredErrorNetwork } from './d-networks.ts';
+import { argmax, deadOutputsText, type Predictions, trainOnMnist, withDeadOutputs } from './d-predictions.ts';
+import { firstTen } from './d-report.ts';
 
 const network = squaredErrorNetwork(() => new SGD({ learningRate: 0.1 }));
 

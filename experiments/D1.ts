@@ -2,7 +2,9 @@ import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, runCurves, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { trainFiveEpochs } from './D0.ts';
-import { deadOutputsText, runsTable, smoke } from './d.ts';
+import { smoke } from './d-networks.ts';
+import { deadOutputsText } from './d-predictions.ts';
+import { runsTable } from './d-report.ts';
 
 /** D1: question 1. */
 export const D1: Experiment = {

@@ -8,8 +8,8 @@ import {
   MaxPooling2D,
   Sequential,
 } from '../src/index.ts';
-import { classifier } from './d.ts';
-import { convolutionalRow } from './d-convolutional.ts';
+import { convolutionalRow } from './d-convolutional-experiment.ts';
+import { classifier } from './d-networks.ts';
 
 const conv = (filters: number): Layer => new Conv2D({ filters, kernelSize: 3, activation: 'relu', padding: 'same' });
 const pool = (): Layer => new MaxPooling2D({ poolSize: 2 });

@@ -1,5 +1,5 @@
 import { SGD } from '../src/index.ts';
-import { errorsOfTenRuns } from './d-errors.ts';
+import { errorsOfTenRuns } from './d-final-errors-experiment.ts';
 
 /** D2: question 2. */
 export const D2 = errorsOfTenRuns({

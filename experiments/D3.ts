@@ -1,5 +1,5 @@
 import { SGD } from '../src/index.ts';
-import { errorsOfTenRuns } from './d-errors.ts';
+import { errorsOfTenRuns } from './d-final-errors-experiment.ts';
 
 /** D3: question 3. */
 export const D3 = errorsOfTenRuns({

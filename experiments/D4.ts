@@ -1,5 +1,5 @@
 import { Adam } from '../src/index.ts';
-import { errorsOfTenRuns } from './d-errors.ts';
+import { errorsOfTenRuns } from './d-final-errors-experiment.ts';
 
 /** D4: question 4. */
 export const D4 = errorsOfTenRuns({

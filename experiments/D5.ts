@@ -1,7 +1,8 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section } from '../src/report/blocks.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, denseClassifier, errorPlots, runsTable, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
+import { accuracyPlots, errorPlots, runsTable } from './d-report.ts';
 
 const network = denseClassifier([32]);
 

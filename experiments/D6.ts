@@ -4,7 +4,7 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { denseClassifier, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
 import { trainEach } from './seeds.ts';
 
 /** Ten models of one width. */

@@ -4,7 +4,8 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, denseClassifier, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
+import { accuracyPlots } from './d-report.ts';
 import { trainEach } from './seeds.ts';
 
 const architectures = [

@@ -3,7 +3,8 @@ import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/re
 import { accuracyText } from '../src/report/comparison.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 import { chanceLoss, endsAtChance } from './chance.ts';
-import { accuracyPlots, denseClassifier, firstTen, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
+import { accuracyPlots, firstTen } from './d-report.ts';
 import { trainEach } from './seeds.ts';
 
 const networks = [32, 256].map((units) => ({ units, network: denseClassifier([units], [32, 32, 3]) }));

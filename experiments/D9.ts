@@ -1,6 +1,6 @@
 import { Conv2D, Dense, Flatten, MaxPooling2D, Sequential } from '../src/index.ts';
-import { classifier } from './d.ts';
-import { convolutionalRow } from './d-convolutional.ts';
+import { convolutionalRow } from './d-convolutional-experiment.ts';
+import { classifier } from './d-networks.ts';
 
 /** D9: question 9. */
 export const D9 = convolutionalRow({

@@ -4,7 +4,8 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { testFigures } from '../src/report/training.ts';
-import { dataset, names, network } from './e.ts';
+import { dataset } from './e-data.ts';
+import { names, network } from './e-networks.ts';
 import { allTrials, averaged, bestTrial, type CnnSettings, settings } from './e-trials.ts';
 
 const publishedParameters: Record<string, number> = { cnn3: 9741, cnn4: 7253, cnn5: 6061 };

@@ -1,7 +1,8 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, paragraph, section, weightImages } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
-import { classes, dataset, names, network } from './e.ts';
+import { classes, dataset } from './e-data.ts';
+import { names, network } from './e-networks.ts';
 import { allTrials, bestTrial, type CnnSettings, settings } from './e-trials.ts';
 import { classMeans, likeness, unitsOf } from './e-units.ts';
 

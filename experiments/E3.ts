@@ -6,8 +6,9 @@ import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
 import { chanceLoss, endsAtChance } from './chance.ts';
-import { type Architecture, classes, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
-import { FirstLayerChanges, type Point, TrainingCurves } from './e-record.ts';
+import { classes, type Dataset, dataset } from './e-data.ts';
+import { type Architecture, names, network, rate, smoke } from './e-networks.ts';
+import { FirstLayerChanges, type Point, TrainingCurves } from './e-recorders.ts';
 import { type CnnSettings, settingsOf } from './e-trials.ts';
 import { trainEach } from './seeds.ts';
 

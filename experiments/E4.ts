@@ -4,8 +4,9 @@ import { compare, comparedCurves, measuredRow, modelBlocks, paragraph, section, 
 import { accuracyText } from '../src/report/comparison.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { dataset, network, smoke } from './e.ts';
 import { firstEpochAbove, roughness } from './e-curves.ts';
+import { dataset } from './e-data.ts';
+import { network, smoke } from './e-networks.ts';
 
 const rates = [0.1, 0.01, 0.001];
 /** What the validation accuracy ends near, as the coursework reads it off its plot. */

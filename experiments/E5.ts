@@ -2,8 +2,9 @@ import type { Experiment, Settings } from '../src/cli/experiment.ts';
 import { LearningRateScheduler, SGD } from '../src/index.ts';
 import { compare, measuredRow, modelBlocks, paragraph, section, trainingCurves } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { dataset, network, smoke } from './e.ts';
 import { rateOfEpoch } from './e-curves.ts';
+import { dataset } from './e-data.ts';
+import { network, smoke } from './e-networks.ts';
 
 /** So many epochs with a rate. */
 interface Phases extends Settings {

@@ -2,8 +2,9 @@ import type { ExperimentContext, Reduced, Settings } from '../src/cli/experiment
 import { curves } from '../src/report/blocks.ts';
 import type { BlockInput } from '../src/report/content.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
-import { type Architecture, type Dataset, names, network, smoke } from './e.ts';
-import { AccuracyCurve, meanOver, type Point, TrainingCurves } from './e-record.ts';
+import type { Dataset } from './e-data.ts';
+import { type Architecture, names, network, smoke } from './e-networks.ts';
+import { AccuracyCurve, meanOver, type Point, TrainingCurves } from './e-recorders.ts';
 import { trainEach } from './seeds.ts';
 
 // The trainings of E1, whose first layers E2 looks at.

@@ -15,7 +15,7 @@ import { B7 } from './B7.ts';
 import { B8 } from './B8.ts';
 import { B9 } from './B9.ts';
 import { B10 } from './B10.ts';
-import { variationsSummary } from './b-table.ts';
+import { variationsSummary } from './b-summary.ts';
 import { C1 } from './C1.ts';
 import { C2 } from './C2.ts';
 import { C3 } from './C3.ts';

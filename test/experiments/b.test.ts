@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
 import { B5 } from '../../experiments/B5.ts';
 import { B8 } from '../../experiments/B8.ts';
-import { comparisonOf, epochSeconds, labelOf, stepSeconds, variationOf, variations } from '../../experiments/b.ts';
-import { variationsSummary } from '../../experiments/b-table.ts';
+import { variationsSummary } from '../../experiments/b-summary.ts';
+import {
+  comparisonOf,
+  epochSeconds,
+  labelOf,
+  stepSeconds,
+  variationOf,
+  variations,
+} from '../../experiments/b-variations.ts';
 import { merged } from '../../experiments/seeds.ts';
 import { networks } from '../../experiments/vgg.ts';
 import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';

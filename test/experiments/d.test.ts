@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d.ts';
+import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d-predictions.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** Outputs of one image, 0 but for those named. */

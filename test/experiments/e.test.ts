@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { classes, loadDataset, names, network, saveDataset } from '../../experiments/e.ts';
 import { firstEpochAbove, rateOfEpoch, roughness } from '../../experiments/e-curves.ts';
+import { classes, loadDataset, saveDataset } from '../../experiments/e-data.ts';
+import { names, network } from '../../experiments/e-networks.ts';
 import { tempDir } from '../data/helpers.ts';
 import { drawImages } from '../support/images.ts';
 

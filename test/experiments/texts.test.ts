@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { endsAtChance } from '../../experiments/chance.ts';
 import { groupRows } from '../../experiments/D0.ts';
-import { errorsOfTenRuns } from '../../experiments/d-errors.ts';
+import { errorsOfTenRuns } from '../../experiments/d-final-errors-experiment.ts';
 import { ratioRows } from '../../experiments/E3.ts';
 import { whyNotFastest } from '../../experiments/E4.ts';
 import type { ExperimentContext } from '../../src/cli/experiment.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-record.ts';
+import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-recorders.ts';
 import { blur, classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 

@@ -1,7 +1,7 @@
 import type { Experiment, Network, Reduced, Settings } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, runsTable } from './d.ts';
+import { accuracyPlots, runsTable } from './d-report.ts';
 
 /** D9 and D10 are one experiment with two networks. */
 export interface ConvolutionalRow {

@@ -4,7 +4,7 @@ import type { BlockInput, Cell } from '../src/report/content.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { epochSeconds, labelOf, publishedOf, stepSeconds, variationOf } from './b.ts';
+import { epochSeconds, labelOf, publishedOf, stepSeconds, variationOf } from './b-variations.ts';
 import { merged } from './seeds.ts';
 
 // What `tilegrad run B` ends with: all variations in one table and in one plot.

@@ -2,7 +2,7 @@ import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import type { BlockInput, Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
-import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b.ts';
+import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b-variations.ts';
 import { trainEach } from './seeds.ts';
 import { type Confusion, networks, trainVgg, type VggName } from './vgg.ts';
 

@@ -1,7 +1,9 @@
 import type { Experiment, Network } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { deadOutputsText, errorPlots, rangeRows, runsTable, smoke, squaredErrorNetwork, trainOnMnist } from './d.ts';
+import { smoke, squaredErrorNetwork } from './d-networks.ts';
+import { deadOutputsText, trainOnMnist } from './d-predictions.ts';
+import { errorPlots, rangeRows, runsTable } from './d-report.ts';
 
 /** D2, D3 and D4 are one experiment with three optimisers. */
 export interface ErrorsOfTenRuns {
