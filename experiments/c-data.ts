@@ -4,7 +4,7 @@ import { paragraph } from '../src/report/blocks.ts';
 import type { BlockInput } from '../src/report/content.ts';
 import { count } from '../src/report/format.ts';
 
-/** Images of MNIST's training set that are kept back for validation: 10,000 of 60,000. */
+/** Share of MNIST's training set for validation: 10,000 of 60,000 images. */
 const VALIDATION_SHARE = 1 / 6;
 
 export interface SplitImages {
@@ -13,14 +13,14 @@ export interface SplitImages {
   test: ImageSet;
 }
 
-/** The coursework's random split, drawn by the run's seed: every training of the run has the same images. */
-export function splitImages(lab: ExperimentContext): SplitImages {
-  const { train: all, test } = lab.images('mnist');
-  const { train, test: validation } = trainTestSplit(all, { testSize: VALIDATION_SHARE, seed: lab.seed });
+/** Splits MNIST at random, like the coursework, by the run's seed: all trainings of a run have the same images. */
+export function splitImages(context: ExperimentContext): SplitImages {
+  const { train: all, test } = context.images('mnist');
+  const { train, test: validation } = trainTestSplit(all, { testSize: VALIDATION_SHARE, seed: context.seed });
   return { train, validation, test };
 }
 
-/** What a report says of the data. */
+/** Describes the split in reports. */
 export const aboutSplit = ({ train, validation, test }: SplitImages, seed: number): BlockInput =>
   paragraph(
     `${count(train.size)} images for training and ${count(validation.size)} for validation, drawn from MNIST's training set by seed ` +

@@ -6,27 +6,27 @@ import type { Training } from '../src/report/training.ts';
 export interface Predictions {
   /** Its ten outputs for the first image. */
   first: number[];
-  /** `[true][predicted]`: images of each class by the largest output. */
+  /** `[true][predicted]`: numbers of images; the predicted class is that of the largest output. */
   confusion: number[][];
   /** Dead outputs: those that are 0 for more than nine in ten images of their own class. */
   dead: number[];
 }
 
-/** @param outputs ten for each image, one image after another */
+/** Summarizes a model's outputs. @param outputs ten for each image, one image after another */
 export function predictionsOf(outputs: Float32Array, labels: LabelArray): Predictions {
   const confusion = Array.from({ length: 10 }, () => Array<number>(10).fill(0));
-  const [images, answered] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
+  const [images, positive] = [Array<number>(10).fill(0), Array<number>(10).fill(0)];
   for (const [i, label] of labels.entries()) {
-    const own = outputs.subarray(10 * i, 10 * (i + 1));
-    confusion[label]![argmax(own)]!++;
+    const imageOutputs = outputs.subarray(10 * i, 10 * (i + 1));
+    confusion[label]![argmax(imageOutputs)]!++;
     images[label]!++;
-    if (own[label]! > 0) answered[label]!++;
+    if (imageOutputs[label]! > 0) positive[label]!++;
   }
-  const dead = [...images.keys()].filter((digit) => answered[digit]! < images[digit]! / 10);
+  const dead = [...images.keys()].filter((digit) => positive[digit]! < images[digit]! / 10);
   return { first: Array.from(outputs.subarray(0, 10)), confusion, dead };
 }
 
-/** Index of the largest value, the first of equal ones, as in NumPy; 0 if all are 0. */
+/** Returns the index of the largest value: of equal values the first, as in NumPy. */
 export const argmax = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((best, value, i, all) => (value > all[best]! ? i : best), 0);
 
@@ -53,7 +53,7 @@ export function deadOutputsText({ measured }: Training<Predictions>): string {
   if (outputs === 0) return '';
   return (
     `${affected.length} of ${measured.length} models have relu outputs that are 0 for over nine in ten test images of their class, ` +
-    `${outputs} in all: where a relu is 0 it passes no gradient, so these hardly learn. Each loses its model a class, a tenth of ` +
+    `${outputs} in total. A relu has no gradient where it is 0, so these outputs hardly learn. Each one costs its model one class, a tenth of ` +
     'the accuracy, and adds 0.01 to the error: an error of 1 at one of ten outputs, for a tenth of the images'
   );
 }

@@ -7,18 +7,18 @@ import { imageFromBytes } from '../src/report/figures/images.ts';
 import { lastFigures, type Training } from '../src/report/training.ts';
 import type { Predictions } from './d-predictions.ts';
 
-/** Rows for the smallest and the largest of the models' figures, beside those that the original reads off its plot. */
+/** Compares the smallest and the largest of the models' figures with those that the original reads off its plot. */
 export const rangeRows = (
-  what: string,
+  quantity: string,
   [low, high]: readonly [number, number],
   figures: readonly number[],
   unit: ComparisonInput['unit'] = 'number',
 ): ComparisonInput[] => [
-  { label: `smallest ${what}`, published: low, ours: Math.min(...figures), unit },
-  { label: `largest ${what}`, published: high, ours: Math.max(...figures), unit },
+  { label: `smallest ${quantity}`, published: low, ours: Math.min(...figures), unit },
+  { label: `largest ${quantity}`, published: high, ours: Math.max(...figures), unit },
 ];
 
-/** Training and test accuracy of every model over the epochs, as the coursework plots them. */
+/** Plots training and test accuracy of every model over the epochs, as the coursework does. */
 export const accuracyPlots = (training: Training, title: string, prefix = ''): BlockInput[] => [
   runCurves(training, {
     ...{ title: `${title}: training accuracy`, name: `${prefix} training accuracy` },
@@ -30,7 +30,7 @@ export const accuracyPlots = (training: Training, title: string, prefix = ''): B
   }),
 ];
 
-/** Training and test error of every model over the epochs. */
+/** Plots training and test error of every model over the epochs. */
 export const errorPlots = (training: Training, title: string): BlockInput[] => [
   runCurves(training, {
     ...{ title: `${title}: training error`, name: 'training error' },
@@ -42,24 +42,24 @@ export const errorPlots = (training: Training, title: string): BlockInput[] => [
   }),
 ];
 
-/** A line a model: its errors and accuracies after the last epoch, and where there are answers, which outputs give none. */
-export function runsTable(training: Training, caption: string, answers?: readonly Predictions[]): BlockInput {
+/** One row per model: errors and accuracies after the last epoch and, with `predictions`, its dead outputs. */
+export function runsTable(training: Training, caption: string, predictions?: readonly Predictions[]): BlockInput {
   const figures = ['loss', 'valLoss', 'accuracy', 'valAccuracy'].map((name) => lastFigures(training, name));
   return table(
     [
       ...['seed', 'training error', 'test error', 'training accuracy', 'test accuracy'],
-      ...(answers ? ['dead outputs'] : []),
+      ...(predictions ? ['dead outputs'] : []),
     ],
     training.seeds.map((seed, i) => [
       String(seed),
       ...figures.map((values) => accuracyText(values[i])),
-      ...(answers ? [answers[i]!.dead.join(', ') || 'none'] : []),
+      ...(predictions ? [predictions[i]!.dead.join(', ') || 'none'] : []),
     ]),
     caption,
   );
 }
 
-/** The first ten images with the names of their classes. */
+/** Shows the first ten images with the names of their classes. */
 export const firstTen = (set: ImageSet): BlockInput => {
   const { images, labels, classes, size, shape } = firstImages(set, Math.min(10, set.size));
   const [height, width, channels] = shape;

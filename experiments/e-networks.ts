@@ -11,13 +11,13 @@ import {
   Sequential,
 } from '../src/index.ts';
 
-// What the rows of coursework E share: the data and the five architectures.
+// The five architectures of coursework E.
 
 const image = { inputShape: [28, 28, 1] };
 
 /**
- * The layers of the five, by name, with `relu` as published or `sigmoid` in its place. The last convolution of cnn3 has no
- * activation in the coursework. The MLPs flatten images themselves.
+ * The layers of the five architectures by name, with `relu` as published or with `sigmoid`. The last convolution of cnn3 has no
+ * activation in the coursework. The MLPs begin with a `Flatten`.
  */
 const architectures = {
   mlp1: (activation) => [
@@ -67,10 +67,10 @@ const architectures = {
 export type Architecture = keyof typeof architectures;
 export const names = Object.keys(architectures) as Architecture[];
 
-/** The coursework's Adam. */
+/** Learning rate of the coursework's Adam. */
 export const rate = 0.01;
 
-/** One of the five, as the coursework compiles it. */
+/** Returns one of the five networks, compiled as in the coursework. */
 export const network = (
   name: Architecture,
   activation: 'relu' | 'sigmoid' = 'relu',
@@ -80,5 +80,5 @@ export const network = (
   compile: () => ({ optimizer: optimizer(), loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] }),
 });
 
-/** How little a test needs. */
+/** Settings of the smoke scale, for tests. */
 export const smoke = { limit: 400, testLimit: 200, replicas: 2, epochs: 1 } satisfies Reduced<Settings>;

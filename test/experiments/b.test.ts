@@ -10,7 +10,7 @@ import {
   variationOf,
   variations,
 } from '../../experiments/b-variations.ts';
-import { merged } from '../../experiments/seeds.ts';
+import { mergeTrainings } from '../../experiments/seeds.ts';
 import { networks } from '../../experiments/vgg.ts';
 import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
@@ -67,7 +67,7 @@ test('time of an epoch is the median, and of a step that of its samples in batch
 });
 
 test('trainings of several seeds are one, each with the epochs it took', () => {
-  const both = merged('base', [
+  const both = mergeTrainings('base', [
     { ...trained('base-seed-1', [0.5, 0.6]), diverged: [1] },
     trained('base-seed-2', [0.7], { seed: 2 }),
   ]);
