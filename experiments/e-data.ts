@@ -33,8 +33,8 @@ export function loadDataset(folder: string): { train: ImageSet; test: ImageSet }
 export function prepareDataset(context: ExperimentContext) {
   const { train: all, test: allTests } = context.images('fashion-mnist');
   saveDataset(context.folder, { train: chooseClasses(all, classes), test: chooseClasses(allTests, classes) });
-  const { train: labelled, test } = loadDataset(context.folder);
-  const { train, test: validation } = trainTestSplit(labelled, { testSize: 0.1, seed: 42 });
+  const { train: labeled, test } = loadDataset(context.folder);
+  const { train, test: validation } = trainTestSplit(labeled, { testSize: 0.1, seed: 42 });
   const loader = (set: ImageSet) => context.loader(set, scaleTo(-1, 1));
   const about = paragraph(
     `The coursework does not name its five classes; here they are ${classes.join(', ')} of Fashion-MNIST. ` +
