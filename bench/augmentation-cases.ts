@@ -14,7 +14,7 @@ const affine: Record<string, [AffineDraw, Sampling]> = {
   zoom: [{ kind: 'zoom', rows: { low: 0.9, high: 1.1 }, columns: null }, BLEND],
 };
 
-/** The random layers of images: one operation for each value, because they are compared with a copy of the images. */
+/** Returns the cases of the random image layers. They count one operation per value, because they are compared with a copy. */
 export function augmentation(name: string, shape: Shape): KernelCase[] {
   const size = sizeOf(shape);
   const shared = { flops: size, bytes: 8 * size, bound: 'memory', variants: [] } as const;

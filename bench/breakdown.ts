@@ -1,18 +1,18 @@
 import type { Program } from '../src/gpu/recorder.ts';
 import { ImageLoader, openDevice } from '../src/node.ts';
 import type { StepCase } from './steps.ts';
-import { bestOf, quickest, runsFor } from './timing.ts';
+import { bestOf, runsFor, timeShortestRun } from './timing.ts';
 import { modelOn, noise, SAMPLE } from './workloads.ts';
 
-/** Where the time of a training step goes: each of its dispatches, run alone many times, and the whole. */
+/** Times of a training step: of each dispatch, run alone many times, and of the whole step. */
 export interface Breakdown {
   kernels: { name: string; ms: number }[];
-  /** Of all dispatches together. */
+  /** Milliseconds of all dispatches together. */
   wholeMs: number;
 }
 
-/** Takes a step that `fit` has recorded apart, while `fit` waits. */
-export async function breakDown({ model: kind, batch, replicas }: StepCase, rounds: number): Promise<Breakdown> {
+/** Times the dispatches of a step that `fit` has recorded, while `fit` waits in a callback. */
+export async function timeDispatches({ model: kind, batch, replicas }: StepCase, rounds: number): Promise<Breakdown> {
   const device = await openDevice();
   try {
     const programs: Program[] = [];
@@ -29,7 +29,7 @@ export async function breakDown({ model: kind, batch, replicas }: StepCase, roun
         await device.sync();
         return performance.now() - begun;
       };
-      const runs = runsFor(await quickest(() => round(1)), 200);
+      const runs = runsFor(await timeShortestRun(() => round(1)), 200);
       return (await bestOf(rounds, runs, () => round(runs))).ms;
     };
     const result: Breakdown = { kernels: [], wholeMs: 0 };

@@ -5,19 +5,19 @@ import * as depthwise from '../src/kernels/depthwise/depthwise.ts';
 import { matmul, matmulVariants } from '../src/kernels/matmul/matmul.ts';
 import type { Padding } from '../src/kernels/window.ts';
 
-/** Makes an array of random values that lives until the benchmark is over. */
+/** Creates an array of random values that lives until the end of the benchmark. */
 export type Draw = (shape: Shape) => DeviceArray;
 
-/** A kernel at one of the shapes that the courseworks meet. */
+/** A kernel at one of the shapes that occur in the courseworks. */
 export interface KernelCase {
   name: string;
-  /** Operations of one run, a multiply-add counting as two. */
+  /** Operations of one run; a multiply-add counts as two. */
   flops: number;
-  /** Fewest bytes to move: every input read once, every output written once. */
+  /** Minimum of bytes to move: every input read once, every output written once. */
   bytes: number;
   /** The ceiling that the result is compared with. */
   bound: 'compute' | 'memory';
-  /** Implementations by name, the reference first; none where there is only one. */
+  /** Names of the implementations, the reference first; empty if there is only one. */
   variants: readonly string[];
   /** Creates the inputs. @returns a function that dispatches one run, with the given variant or the one that the engine chooses */
   setUp(draw: Draw, device: Device): (variant?: string) => void;
@@ -33,7 +33,7 @@ interface Product {
   transposeB?: boolean;
 }
 
-/** [M,K] x [K,N], either side stored transposed. */
+/** Returns the case of [M,K] x [K,N]; both matrices can be stored transposed. */
 export function product(name: string, { m, k, n, transposeA = false, transposeB = false }: Product): KernelCase {
   const [a, b] = [transposeA ? [k, m] : [m, k], transposeB ? [n, k] : [k, n]];
   return {
@@ -50,7 +50,7 @@ export function product(name: string, { m, k, n, transposeA = false, transposeB 
   };
 }
 
-/** The three products of a dense layer; `first` omits the gradient for the data, which training does not need. */
+/** Returns the three matrix products of a dense layer. `first` omits the input gradient, which a first layer does not need. */
 export function dense(name: string, batch: number, inputs: number, units: number, first = false): KernelCase[] {
   return [
     product(`${name}-forward`, { m: batch, k: inputs, n: units }),
@@ -64,7 +64,7 @@ interface Convolution {
   filter: Shape;
   padding?: Padding;
   strides?: number;
-  /** First layer: without the gradient for the data, which training does not need. */
+  /** Whether it is the first layer, which needs no input gradient. */
   first?: boolean;
 }
 
@@ -77,7 +77,7 @@ function outputOf({ x, filter, padding = 'valid', strides = 1 }: Convolution, ch
   return [x[0]!, side(1), side(2), channels];
 }
 
-/** The three kernels of a convolution. */
+/** Returns the cases of the three kernels of a convolution. */
 export function convolution(name: string, layer: Convolution): KernelCase[] {
   const { x, filter, padding, strides, first = false } = layer;
   const y = outputOf(layer, filter[3]!);
@@ -121,7 +121,7 @@ export function convolution(name: string, layer: Convolution): KernelCase[] {
   return first ? cases.filter((one) => !one.name.endsWith('-input-grad')) : cases;
 }
 
-/** The three kernels of a 3x3 depthwise convolution, padding `same`. */
+/** Returns the cases of the three kernels of a 3x3 depthwise convolution with padding `same`. */
 export function depthwiseConvolution(name: string, x: Shape, strides: number): KernelCase[] {
   const channels = x[3]!;
   const filter = [3, 3, channels, 1];

@@ -2,14 +2,14 @@ import { augmentation } from './augmentation-cases.ts';
 import { convolution, dense, depthwiseConvolution, type KernelCase, product } from './kernel-case.ts';
 import { adamStep, batchNormalization, crossEntropy, pooling, softmaxRows, sum } from './memory-cases.ts';
 
-/** Images a batch of MobileNetV2: enough to fill a card, few enough for a CPU. */
+/** Batch size of MobileNetV2: enough images for a graphics card, few enough for a CPU. */
 const MOBILENET = 8;
 
-/** A 1x1 convolution of MobileNetV2 at images of side `side`. */
+/** Returns the cases of a 1x1 convolution of MobileNetV2 on images of `side` x `side`. */
 const pointwise = (name: string, side: number, from: number, to: number) =>
   convolution(name, { x: [MOBILENET, side, side, from], filter: [1, 1, from, to] });
 
-/** Every kernel that is timed, by the coursework whose shapes it has (EXPERIMENTS: A LeNet-5, B VGG, C and D MLPs, ...). */
+/** All timed kernels, by the coursework whose shapes they have: A LeNet-5, B VGG, C and D MLPs, ... */
 export const kernelCases: readonly KernelCase[] = [
   ...[256, 512, 1024, 2048].map((n) => product(`gemm-${n}`, { m: n, k: n, n })),
 
@@ -61,7 +61,7 @@ export const kernelCases: readonly KernelCase[] = [
   ...batchNormalization('d10-batch-norm1', [32, 32, 32, 32]),
   ...batchNormalization('d10-batch-norm4', [32, 4, 4, 128]),
 
-  // E: Fashion-MNIST, batch 50: mlp1, cnn3 and what the other two do not share with it.
+  // E: Fashion-MNIST, batch 50: mlp1, cnn3, and layers of cnn4 and cnn5 that differ from those of cnn3.
   ...dense('fashion-mlp1-dense1', 50, 784, 64, true),
   ...dense('fashion-mlp1-dense2', 50, 64, 5),
   ...convolution('fashion-cnn3-conv1', { x: [50, 28, 28, 1], filter: [3, 3, 1, 16], first: true }),
@@ -84,12 +84,12 @@ export const kernelCases: readonly KernelCase[] = [
   ...pointwise('mobilenet-pointwise4', 7, 320, 1280),
   adamStep('mobilenet-adam', 2_257_984),
 
-  // Convolutions with strides, in place of pooling.
+  // Convolutions with strides instead of pooling.
   ...convolution('strided-conv2', { x: [32, 32, 32, 32], filter: [3, 3, 32, 64], padding: 'same', strides: 2 }),
   ...convolution('strided-conv3', { x: [32, 16, 16, 64], filter: [5, 5, 64, 16], padding: 'same', strides: 2 }),
   ...convolution('strided-patches', { x: [8, 32, 32, 16], filter: [4, 4, 16, 64], strides: 4 }),
 
-  // Reductions beyond these: bias gradients of the small VGG, a loss, the mean of MobileNetV2's last images; many classes.
+  // Other reductions: bias gradients of the small VGG, a loss, the global average of MobileNetV2; many classes.
   sum('sum-bias-vgg-conv2', 1, 32_768, 32),
   sum('sum-bias-vgg-conv6', 1, 2048, 128),
   sum('sum-bias-lenet-conv1', 1, 200_704, 6),
@@ -102,7 +102,7 @@ export const kernelCases: readonly KernelCase[] = [
   crossEntropy('cross-entropy-32-1000', 32, 1000),
   crossEntropy('cross-entropy-1024-100', 1024, 100),
 
-  // Random layers of images, batch 32.
+  // Random image layers, batch 32.
   ...augmentation('augment-32', [32, 32, 32, 3]),
   ...augmentation('augment-96', [32, 96, 96, 3]),
 ];

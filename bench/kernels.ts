@@ -4,23 +4,23 @@ import type { Program } from '../src/gpu/recorder.ts';
 import { DeviceArray, withScope } from '../src/kernels/array.ts';
 import type { Ceilings } from './ceilings.ts';
 import type { KernelCase } from './kernel-case.ts';
-import { bestOf, quickest, runsFor, type Timing } from './timing.ts';
+import { bestOf, runsFor, type Timing, timeShortestRun } from './timing.ts';
 
 /** The result of a timed kernel, for the table and `--json`. */
 export interface KernelResult {
   name: string;
   timing: Timing;
   gflops: number;
-  /** Least bytes moved, a second. */
+  /** GB/s: `bytes` of the case divided by the time. */
   gbs: number;
   bound: 'compute' | 'memory';
   percentOfCeiling: number;
 }
 
-/** Runs a round has at most: each is a dispatch or more, and has a bind group. */
+/** Most runs of a round. Each run has at least one dispatch and one bind group. */
 const RUNS_LIMIT = 200;
 
-/** Times a kernel as the engine would choose it, or one variant. @throws ArgumentError if the variant does not support the shape */
+/** Times the kernel that the engine chooses, or one variant. @throws ArgumentError if the variant does not support the shape */
 export async function timeKernel(
   device: Device,
   one: KernelCase,
@@ -35,10 +35,10 @@ export async function timeKernel(
     );
     return array;
   };
-  /** What the case makes lives until it is over. */
-  const made = new Set<{ dispose(): void }>();
+  /** Arrays that the case creates; they live until its end. */
+  const created = new Set<{ dispose(): void }>();
   const programs: Program[] = [];
-  /** A recorded list of `runs` runs, so that the host's part in a dispatch is what it is in a training step. */
+  /** Records `runs` runs, so that the host's work per dispatch is the same as in a training step. */
   const record = (run: () => void, runs: number) => {
     const program = device.record(() => {
       for (let i = 0; i < runs; i++) withScope(device, run, () => []);
@@ -52,23 +52,23 @@ export async function timeKernel(
     };
   };
   try {
-    device.scopes.push(made);
+    device.scopes.push(created);
     const run = one.setUp(draw, device);
     device.scopes.pop();
     const once = record(() => run(options.variant), 1);
     await once(); // compiles
-    const runs = runsFor(await quickest(once), RUNS_LIMIT);
+    const runs = runsFor(await timeShortestRun(once), RUNS_LIMIT);
     const timing = await bestOf(options.rounds, runs, runs === 1 ? once : record(() => run(options.variant), runs));
     const gflops = one.flops / timing.ms / 1e6;
     const gbs = one.bytes / timing.ms / 1e6;
     const share = one.bound === 'compute' ? gflops / ceilings.fmaGflops : gbs / ceilings.copyGBs;
     return { name: one.name, timing, gflops, gbs, bound: one.bound, percentOfCeiling: 100 * share };
   } finally {
-    for (const disposable of [...programs, ...made]) disposable.dispose();
+    for (const disposable of [...programs, ...created]) disposable.dispose();
   }
 }
 
-/** Every variant that supports the shape, in turns within one run because machines are noisy. The reference is the first. */
+/** Times every variant that supports the shape, one after another in the same process. The reference is the first. */
 export async function timeVariants(
   device: Device,
   one: KernelCase,
@@ -80,7 +80,7 @@ export async function timeVariants(
     try {
       results.push({ variant, result: await timeKernel(device, one, ceilings, { rounds, variant }) });
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error; // that variant has no kernel for this adapter or shape
+      if (!(error instanceof ArgumentError)) throw error; // the variant has no kernel for this adapter or shape
     }
   }
   return results;

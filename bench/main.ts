@@ -1,7 +1,7 @@
-/** `npm run bench`: kernels, training steps and start-up beside what the adapter does at best, all in one run. */
+/** `npm run bench`: times kernels, training steps and start-up, and compares them with the adapter's ceilings, all in one run. */
 import { AdapterError } from '../src/base/errors.ts';
 import { openDevice } from '../src/node.ts';
-import { breakDown } from './breakdown.ts';
+import { timeDispatches } from './breakdown.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { kernelCases } from './kernel-cases.ts';
 import { type KernelResult, timeKernel, timeVariants } from './kernels.ts';
@@ -13,7 +13,7 @@ import { type StepResult, stepCases, timeStep } from './steps.ts';
 
 const START = 'start';
 const names = [...kernelCases.map(({ name }) => name), ...stepCases.map(({ name }) => name), START];
-/** Starting a process costs seconds on a CPU: no more than these. */
+/** Most rounds of the start-up: on a CPU each takes seconds. */
 const START_ROUNDS = 3;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -68,7 +68,10 @@ async function timeKernels(selected: Set<string>, rounds: number) {
 
 async function showVariants(selected: Set<string>, rounds: number): Promise<void> {
   const cases = kernelCases.filter(({ name, variants }) => selected.has(name) && variants.length > 0);
-  if (cases.length === 0) throw new UsageError('--variants: nothing that was chosen has variants');
+  if (cases.length === 0)
+    throw new UsageError(
+      '--variants: none of the selected benchmarks has variants; leave out --only, or select kernels',
+    );
   const device = await openDevice();
   try {
     const ceilings: Ceilings = await measureCeilings(device);
@@ -89,10 +92,10 @@ async function showStep(name: string, rounds: number): Promise<void> {
   const one = steps.find((step) => step.name === name);
   if (!one) {
     throw new UsageError(
-      `--step: there is no training step "${name}". There are: ${steps.map((s) => s.name).join(', ')}`,
+      `--step: there is no training step "${name}"; choose one of ${steps.map((s) => s.name).join(', ')}`,
     );
   }
-  print(breakdownTable(name, await breakDown(one, rounds)));
+  print(breakdownTable(name, await timeDispatches(one, rounds)));
 }
 
 try {

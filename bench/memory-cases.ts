@@ -8,14 +8,14 @@ import { type ReduceVariant, reduceMiddle, reduceVariants } from '../src/kernels
 import { type SoftmaxVariant, softmax, softmaxCrossEntropy, softmaxVariants } from '../src/kernels/softmax/softmax.ts';
 import type { KernelCase } from './kernel-case.ts';
 
-/** What all of these kernels wait for is memory. */
+/** Fields that all of these memory-bound kernels share. */
 const memory = { bound: 'memory', variants: [] } as const;
 
-/** Pooling by windows side by side. Operations: one a pixel of the windows. */
+/** Returns the cases of pooling with windows that do not overlap. Operations: one per pixel of a window. */
 export function pooling(name: string, kind: 'max' | 'average', x: Shape, poolSize: number): KernelCase[] {
   const [batch, h, w, channels] = x as [number, number, number, number];
   const y = [batch, Math.floor(h / poolSize), Math.floor(w / poolSize), channels];
-  // A maximum is kept with its place.
+  // Max pooling also writes the position of each maximum.
   const bytes = 4 * (sizeOf(x) + (kind === 'max' ? 2 : 1) * sizeOf(y));
   const shared = { ...memory, flops: poolSize ** 2 * sizeOf(y), bytes };
   return [
@@ -43,7 +43,7 @@ export function pooling(name: string, kind: 'max' | 'average', x: Shape, poolSiz
   ];
 }
 
-/** Batch normalization in training. Operations an element: 8 forward (statistics 4, scaling 4), 12 backward (sums 5, input 7). */
+/** Returns the cases of batch normalization in training. Operations per element: 8 forward (statistics 4, scaling 4), 12 backward (sums 5, input 7). */
 export function batchNormalization(name: string, x: Shape): KernelCase[] {
   const EPSILON = 1e-3;
   const channels = x.at(-1)!;
@@ -57,8 +57,8 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
       setUp(draw) {
         const [input, scale, offset] = [draw(x), draw([channels]), draw([channels])];
         const running = { mean: draw([channels]), variance: draw([channels]), momentum: 0.99 };
-        return (asked) => {
-          const variant = asked as norm.BatchNormVariant;
+        return (requested) => {
+          const variant = requested as norm.BatchNormVariant;
           const statistics = norm.batchStatistics('batchNorm', input, running, { variant });
           norm.batchNorm(input, scale, offset, statistics, EPSILON);
         };
@@ -73,8 +73,8 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
       setUp(draw) {
         const [input, dy, scale, offset] = [draw(x), draw(x), draw([channels]), draw([channels])];
         const statistics = norm.batchStatistics('batchNorm', input, null);
-        return (asked) => {
-          const variant = asked as norm.BatchNormVariant;
+        return (requested) => {
+          const variant = requested as norm.BatchNormVariant;
           const sums = norm.batchNormParameterGrads(input, dy, statistics, EPSILON, { variant });
           norm.batchNormInputGrad(input, dy, { scale, offset }, statistics, EPSILON, sums);
         };
@@ -83,7 +83,7 @@ export function batchNormalization(name: string, x: Shape): KernelCase[] {
   ];
 }
 
-/** Loss, hits and gradient in one kernel. Operations: 5 a logit. */
+/** Returns the case of cross-entropy: loss, hits and gradient in one kernel. Operations: 5 per logit. */
 export function crossEntropy(name: string, batch: number, classes: number): KernelCase {
   return {
     ...memory,
@@ -103,7 +103,7 @@ export function crossEntropy(name: string, batch: number, classes: number): Kern
   };
 }
 
-/** Softmax over the last axis. Operations: 4 a value. */
+/** Returns the case of a softmax over the last axis. Operations: 4 per value. */
 export function softmaxRows(name: string, rows: number, classes: number): KernelCase {
   return {
     ...memory,
@@ -118,7 +118,7 @@ export function softmaxRows(name: string, rows: number, classes: number): Kernel
   };
 }
 
-/** A sum over the middle axis of [outer, rows, channels]. Operations: an addition a value. */
+/** Returns the case of a sum over the middle axis of [outer, rows, channels]. Operations: one per value. */
 export function sum(name: string, outer: number, rows: number, channels: number): KernelCase {
   return {
     ...memory,
@@ -136,7 +136,7 @@ export function sum(name: string, outer: number, rows: number, channels: number)
   };
 }
 
-/** One step of Adam: gradient read; weight and both moments read and written. Operations: 12 a weight. */
+/** Returns the case of an Adam step: it reads the gradient, and reads and writes weight and moments. Operations: 12 per weight. */
 export function adamStep(name: string, parameters: number): KernelCase {
   return {
     ...memory,
@@ -144,7 +144,7 @@ export function adamStep(name: string, parameters: number): KernelCase {
     flops: 12 * parameters,
     bytes: 4 * 7 * parameters,
     setUp(draw, device) {
-      const shape = [Math.ceil(parameters / BLOCK) * BLOCK]; // as a model's flat buffers are
+      const shape = [Math.ceil(parameters / BLOCK) * BLOCK]; // padded like a model's flat buffers
       const [weight, gradient, m, v] = [draw(shape), draw(shape), draw(shape), draw(shape)];
       const state = new StepState(device);
       state.write({ batchStart: 0, step: 1, rates: [{ stepSize: 0, rate: 0 }] });

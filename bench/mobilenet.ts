@@ -12,19 +12,19 @@ import {
   Sequential,
 } from '../src/node.ts';
 
-/** Side of the images that MobileNetV2 sees, as in experiments B9 and B10. */
+/** Height and width of the images that MobileNetV2 gets, as in the experiments B9 and B10. */
 const SIDE = 96;
 
-/** The first layer of MobileNetV2 that experiment B10 trains: with the input and the head, the last 120 of 156 layers. */
+/** The first layer of MobileNetV2 that experiment B10 trains: the last 120 of 156 layers, input and head counted. */
 export const FIRST_TRAINABLE = 'block_4_expand';
 
 /** Rates of dropout in the head of experiment B10. */
 export const HEAD_DROPOUT = [0.2, 0.3];
 
-/** MobileNetV2 (alpha 1) for ten classes, all layers trained. */
+/** Returns MobileNetV2 (alpha 1) for ten classes, with all layers trainable. */
 export const mobilenet = (): Model => mobileNetV2({ inputShape: [SIDE, SIDE, 3], classes: 10 });
 
-/** Experiment B10: CIFAR-10 upscaled within the model, the first layers frozen, the small VGG's head. */
+/** Returns the model of experiment B10: CIFAR-10 images scaled up within the model, frozen first layers, the head of the small VGG. */
 export function mobilenetFinetune(dropout: boolean): Model {
   const extractor = mobileNetV2({ inputShape: [SIDE, SIDE, 3], includeTop: false });
   const first = extractor.layers.indexOf(extractor.getLayer(FIRST_TRAINABLE));
@@ -46,7 +46,7 @@ export function mobilenetFinetune(dropout: boolean): Model {
   );
 }
 
-/** Gives every kernel of a built model, in the order of the layers, the values of an initializer: `mobileNetV2` takes none. */
+/** Sets all kernels of a built model by an initializer, in the order of the layers: `mobileNetV2` has no such option. */
 export function setKernels(device: Device, model: Model, initializer: Initializer): void {
   for (const [i, { name, spec, tensor }] of model.weights.entries()) {
     if (!name.endsWith('/kernel')) continue;

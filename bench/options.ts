@@ -1,21 +1,21 @@
 import { parseArgs } from 'node:util';
 
-/** A mistake in how a benchmark was called: shown without a stack, exit code 2. */
+/** A wrong command line: shown without a stack, exit code 2. */
 export class UsageError extends Error {}
 
 export const USAGE = `Usage: npm run bench -- [options]      (with --json: npm run --silent bench -- --json)
 
-Times kernels at the shapes of the courseworks, training steps and start-up, and holds them against what the adapter does at best.
-\`npm run bench -- ladder\` climbs from the plainest matrix product to the engine's own, a kernel for each idea.
+Times kernels at the shapes of the courseworks, training steps and start-up, and compares them with the adapter's ceilings.
+\`npm run bench -- ladder\` times matrix products from a naive kernel to the engine's own, with one idea per kernel.
 
-  --only NAME      only what is so called or begins so; may be repeated, or given names with commas between
+  --only NAME      only cases whose name is or begins with NAME; may be repeated, or list names with commas
   --rounds N       rounds of each measurement, of which the best counts; default 5
-  --compare FILE   a column of ratios to an earlier result (what --json printed)
-  --json           the result as JSON on stdout; everything for people goes to stderr
-  --variants       every variant of each kernel beside the reference, instead
-  --step NAME      where the time of a training step goes, dispatch by dispatch, instead
-  --list           the names
-  --help           this`;
+  --compare FILE   adds a column of ratios to an earlier result, written by --json
+  --json           prints the result as JSON on stdout, and all other output on stderr
+  --variants       times every variant of each kernel instead, next to the reference
+  --step NAME      times each dispatch of a training step instead
+  --list           prints the names
+  --help           prints this text`;
 
 export interface Options {
   only: string[];
@@ -37,10 +37,10 @@ export function parseOptions(args: readonly string[]): Options {
   }
   const only = (values.only ?? []).flatMap((names) => names.split(',')).map((name) => name.trim());
   const { compare, json = false, variants = false, step, list = false, help = false } = values;
-  const instead = variants ? '--variants' : step === undefined ? null : '--step';
-  const useless = json ? '--json' : compare === undefined ? null : '--compare';
-  if (instead && useless)
-    throw new UsageError(`${useless}: cannot be combined with ${instead}, which prints a table; leave it out`);
+  const tableOption = variants ? '--variants' : step === undefined ? null : '--step';
+  const resultOption = json ? '--json' : compare === undefined ? null : '--compare';
+  if (tableOption && resultOption)
+    throw new UsageError(`${resultOption}: cannot be combined with ${tableOption}, which prints a table; leave it out`);
   return { only, rounds, compare, json, variants, step, list, help };
 }
 
@@ -65,17 +65,17 @@ function parse(args: readonly string[]) {
 }
 
 /**
- * Which of `names` were asked for: by name, or by how it begins; all where nothing was.
- * @throws UsageError for one that fits none
+ * Returns the names that `only` selects, by whole name or by prefix; all if `only` is empty.
+ * @throws UsageError if an entry of `only` selects none
  */
 export function selectNames(names: readonly string[], only: readonly string[]): Set<string> {
   if (only.length === 0) return new Set(names);
-  const stranger = only.find((asked) => asked === '' || !names.some((name) => name.startsWith(asked)));
-  if (stranger !== undefined) {
-    throw new UsageError(`--only: there is no benchmark "${stranger}"; \`--list\` shows what there is`);
+  const unknown = only.find((prefix) => prefix === '' || !names.some((name) => name.startsWith(prefix)));
+  if (unknown !== undefined) {
+    throw new UsageError(`--only: there is no benchmark "${unknown}"; \`--list\` prints the names`);
   }
-  // A whole name means itself alone: gemm-2048 may not come to stand for gemm-20480.
+  // A whole name selects only itself: gemm-2048 must not select gemm-20480, too.
   return new Set(
-    only.flatMap((asked) => (names.includes(asked) ? [asked] : names.filter((name) => name.startsWith(asked)))),
+    only.flatMap((prefix) => (names.includes(prefix) ? [prefix] : names.filter((name) => name.startsWith(prefix)))),
   );
 }

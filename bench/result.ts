@@ -7,7 +7,7 @@ import type { StepResult } from './steps.ts';
 
 const number = z.number();
 
-/** What `--json` prints and `--compare` reads. */
+/** The result that `--json` prints and `--compare` reads. */
 export const resultSchema = z.object({
   adapter: z.string(),
   driver: z.string(),
@@ -24,14 +24,14 @@ export const resultSchema = z.object({
       peakBytes: number,
     }),
   ),
-  /** Process start to first step of LeNet-5. */
+  /** From the start of the process to the end of LeNet-5's first step. */
   start: z.object({ coldMs: number, warmMs: number, rounds: number }).optional(),
-  /** How each time was taken: the best of `rounds` rounds of `runs` runs. */
+  /** How each time was measured: the best of `rounds` rounds of `runs` runs. */
   repeats: z.record(z.string(), z.object({ rounds: number, runs: number })).optional(),
 });
 export type BenchResult = z.infer<typeof resultSchema>;
 
-/** All that was measured, as `--json` has it. */
+/** Returns the measurements in the form of `--json`. */
 export function resultOf(
   measured: { adapter: string; driver: string; ceilings: BenchResult['ceilings'] },
   kernels: readonly KernelResult[],
@@ -54,7 +54,7 @@ export function resultOf(
   };
 }
 
-/** A result written earlier. @throws UsageError that says what is wrong with the file */
+/** Reads an earlier result. @throws UsageError if the file cannot be read or has another form */
 export function readResult(path: string): BenchResult {
   let value: unknown;
   try {

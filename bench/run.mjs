@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// Bundles the benchmarks and runs them: `npm run bench -- --help`; `npm run bench -- ladder` climbs the ladder of bench/ladder, and
-// `npm run bench -- soak` watches memory, `npm run bench -- search` compares searchers of hyperparameters, and `npm run bench -- together`
-// times a search whose trials share dispatches; `npm run bench -- own-loop` holds loops of one's own against `fit`.
+// Bundles the benchmarks and runs them: `npm run bench -- --help`. The others are `npm run bench -- ladder` (bench/ladder), `soak` (memory),
+// `search` (searchers of hyperparameters), `together` (a search whose trials share dispatches) and `own-loop` (training loops and `fit`).
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from '../scripts/build.mjs';

@@ -4,16 +4,16 @@ import type { Ceilings } from './ceilings.ts';
 import type { KernelResult } from './kernels.ts';
 import type { BenchResult } from './result.ts';
 import type { StartTimes } from './start-times.ts';
-import { replicaRatios, type StepResult } from './steps.ts';
+import { replicaPairs, type StepResult } from './steps.ts';
 import { table } from './table.ts';
 import type { Timing } from './timing.ts';
 
-/** Name of the adapter; a software adapter is marked as CPU. */
+/** Returns the name of the adapter; a software adapter is marked as CPU. */
 export const adapterName = (info: AdapterInfo) => `${info.name}${info.isSoftware ? ' (CPU)' : ''}`;
 
-const FORMULA = `GFLOP/s = operations / time, a multiply-add being two. GB/s = bytes / time, each input read once and each output written once.
-Percent of ceiling = 100 * GFLOP/s / FMA ceiling for what arithmetic limits (fma), 100 * GB/s / copy ceiling for what memory
-limits (copy). The copy is of 64 MiB: arrays that caches hold can exceed it. ms is wall time, the best of rounds x runs.`;
+const FORMULA = `GFLOP/s = operations / time; a multiply-add counts as two. GB/s = bytes / time; each input counts as read once, each output as written once.
+Percent of ceiling = 100 * GFLOP/s / FMA ceiling for compute-bound kernels (fma), 100 * GB/s / copy ceiling for memory-bound
+kernels (copy). The copy ceiling is for 64 MiB: arrays that fit into caches can exceed it. ms is wall time, the best of rounds x runs.`;
 
 const ms = (value: number) => (value < 10 ? value.toFixed(3) : value.toFixed(1));
 const percent = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)}%`;
@@ -23,7 +23,7 @@ const repeats = ({ rounds, runs }: Timing) => `${rounds} x ${runs}`;
 export const ceilingsText = ({ fmaGflops, copyGBs }: Ceilings) =>
   `ceilings of this adapter in this run: FMA ${fmaGflops.toFixed(1)} GFLOP/s, copy ${copyGBs.toFixed(1)} GB/s`;
 
-/** How much less time something takes than in an earlier result; a column more where there is one. */
+/** The column of ratios to an earlier result, if there is one: above 1 is faster now. */
 class Ratios {
   constructor(private readonly old: BenchResult | null) {}
 
@@ -38,7 +38,7 @@ class Ratios {
   }
 }
 
-/** Everything that was measured, for people. */
+/** Returns all measurements as tables. */
 export function report(
   measured: { ceilings: Ceilings; kernels: KernelResult[]; steps: StepResult[]; start: StartTimes | null },
   now: BenchResult,
@@ -78,10 +78,10 @@ export function report(
     parts.push(
       table([...heading, ...ratios.heading], rows),
       'A step of `fit` in its steady state, or a whole call of `predict` or `evaluate` over the images in its name (mobilenet-infer: 96). Objects: pipelines, bind\n' +
-        'groups and buffers created. Peak: most bytes allocated on the device, the data set left out.\n',
+        'groups and buffers created. Peak: most bytes allocated on the device, without the data set.\n',
     );
   }
-  for (const { one, several, replicas } of replicaRatios(steps)) {
+  for (const { one, several, replicas } of replicaPairs(steps)) {
     const ratio = (replicas * one.timing.ms) / several.timing.ms;
     parts.push(
       `${several.name}: ${replicas} models one after another take ${ms(replicas * one.timing.ms)} ms a step, at once ` +
@@ -100,7 +100,7 @@ export function report(
   return parts.join('\n');
 }
 
-/** What makes a comparison one of unlikes. */
+/** Returns the ceilings of the earlier result, and a warning if adapter or driver differ. */
 function changesText(now: BenchResult, old: BenchResult): string {
   const lines = [`then, ${ceilingsText(old.ceilings).replace('this run', 'that run')}; then/now above 1 is faster now`];
   if (old.adapter !== now.adapter || old.driver !== now.driver) {
@@ -109,7 +109,7 @@ function changesText(now: BenchResult, old: BenchResult): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The variants of kernels beside their references. */
+/** Returns a table of the variants of kernels next to their references. */
 export function variantsTable(cases: { variant: string; result: KernelResult }[][]): string {
   const rows = cases.flatMap((variants) =>
     variants.map(({ variant, result }, i) => [

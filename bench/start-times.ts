@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** From the start of a process to the end of the first training step of LeNet-5, batch 256. */
+/** Times from the start of a process to the end of the first training step of LeNet-5, batch 256. */
 export interface StartTimes {
-  /** With an empty shader cache, which Mesa and NVIDIA's driver can be given; best of `rounds`, as the other. */
+  /** Best of `rounds`, with an empty shader cache if the driver is Mesa or NVIDIA's. */
   coldMs: number;
-  /** With what the run before has left there. */
+  /** Best of `rounds`, with the shader cache that the previous process has filled. */
   warmMs: number;
   rounds: number;
 }
 
-/** start.ts, bundled beside this. */
+/** start.ts, bundled into the same folder. */
 const script = fileURLToPath(new URL('./start.js', import.meta.url));
 
 export async function timeStart(rounds: number): Promise<StartTimes> {
@@ -21,8 +21,8 @@ export async function timeStart(rounds: number): Promise<StartTimes> {
   for (let round = 0; round < rounds; round++) {
     const cache = mkdtempSync(join(tmpdir(), 'tilegrad-bench-'));
     try {
-      times.cold.push(await firstStep(cache));
-      times.warm.push(await firstStep(cache));
+      times.cold.push(await timeFirstStep(cache));
+      times.warm.push(await timeFirstStep(cache));
     } finally {
       rmSync(cache, { recursive: true, force: true });
     }
@@ -30,8 +30,8 @@ export async function timeStart(rounds: number): Promise<StartTimes> {
   return { coldMs: Math.min(...times.cold), warmMs: Math.min(...times.warm), rounds };
 }
 
-/** Milliseconds from the birth of a process until it says that its first step is done. */
-function firstStep(cache: string): Promise<number> {
+/** Returns the milliseconds from the start of a process until it reports that its first step is done. */
+function timeFirstStep(cache: string): Promise<number> {
   const env = { ...process.env, MESA_SHADER_CACHE_DIR: cache, __GL_SHADER_DISK_CACHE_PATH: cache };
   return new Promise((resolve, reject) => {
     const begun = performance.now();

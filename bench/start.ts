@@ -1,4 +1,4 @@
-/** Run in a separate process: everything up to the end of the first training step of LeNet-5, as a user of the library writes it. */
+/** Runs in a separate process, up to the end of the first training step of LeNet-5, as a user of the library writes it. */
 import { ImageLoader, openDevice } from '../src/node.ts';
 import { modelOn, noise, SAMPLE } from './workloads.ts';
 

@@ -1,22 +1,22 @@
 import { bucketBytes } from '../src/gpu/storage.ts';
 import { type Counters, type Device, ImageLoader, openDevice } from '../src/node.ts';
-import { impatient, runsFor, type Timing } from './timing.ts';
+import { hasEnoughRounds, runsFor, type Timing } from './timing.ts';
 import { type ModelName, modelOn, noise, SAMPLE } from './workloads.ts';
 
-/** A training step, or a pass over a test set, as users get it: through `fit`, `predict` or `evaluate`. */
+/** A training step, or a pass over a test set, through `fit`, `predict` or `evaluate`. */
 export interface StepCase {
   name: string;
   model: ModelName;
   batch: number;
-  /** What is timed: a step of `fit`, or a whole call over `size` images. */
+  /** `fit` times one step; `predict` and `evaluate` time a whole call over `size` images. */
   what: 'fit' | 'predict' | 'evaluate';
-  /** Images of a pass. */
+  /** Images of a pass. Default: `batch`. */
   size?: number;
   /** Models trained at once. Default 1. */
   replicas?: number;
 }
 
-/** Models of the steps that train several at once, as courseworks do. */
+/** Number of models in the cases that train several at once, as courseworks do. */
 const REPLICAS = 10;
 
 export const stepCases: readonly StepCase[] = [
@@ -36,31 +36,31 @@ export const stepCases: readonly StepCase[] = [
   { name: 'evaluate-lenet-10000', model: 'lenet', batch: 1000, what: 'evaluate', size: 10_000 },
 ];
 
-/** What a step, or a pass, took and did. */
+/** Time and counters of a step or a pass. */
 export interface StepResult {
   name: string;
   timing: Timing;
   samplesPerSecond: number;
   dispatches: number;
   submits: number;
-  /** Pipelines, bind groups and buffers. */
+  /** Pipelines, bind groups and buffers created. */
   createdObjects: number;
-  /** The most the device held at once, without the data set. */
+  /** Most bytes allocated on the device, without the data set. */
   peakBytes: number;
 }
 
-/** A round is an epoch with so many steps that the time of the read-back at its end is negligible. */
+/** Milliseconds of a round. A round is an epoch with enough steps that the read-back at its end is negligible. */
 const ROUND_MS = 300;
-const STEPS = { least: 2, most: 1000 };
+const STEPS = { min: 2, max: 1000 };
 
 /** Times one case on a separate device, so that bytes are counted for it alone. */
 export async function timeStep(one: StepCase, rounds: number): Promise<StepResult> {
-  if (one.what !== 'fit') return onDevice((device) => timePass(device, one, rounds));
-  const steps = await onDevice((device) => stepsOfRound(device, one));
-  return onDevice((device) => timeFit(device, one, rounds, steps));
+  if (one.what !== 'fit') return withDevice((device) => timePass(device, one, rounds));
+  const steps = await withDevice((device) => chooseSteps(device, one));
+  return withDevice((device) => timeFit(device, one, rounds, steps));
 }
 
-async function onDevice<T>(work: (device: Device) => Promise<T>): Promise<T> {
+async function withDevice<T>(work: (device: Device) => Promise<T>): Promise<T> {
   const device = await openDevice();
   try {
     return await work(device);
@@ -71,8 +71,8 @@ async function onDevice<T>(work: (device: Device) => Promise<T>): Promise<T> {
 
 const difference = (after: Counters, before: Counters) => (key: keyof Counters) => after[key] - before[key];
 
-/** What the device did between two moments, a step; without the read-back that ends an epoch, which is a submit too. */
-function activity(after: Counters, before: Counters, steps: number, submitsOfReads: number) {
+/** Returns the device's counters per step between two moments, without the submit of the read-back at the end of an epoch. */
+function countersPerStep(after: Counters, before: Counters, steps: number, submitsOfReads: number) {
   const change = difference(after, before);
   return {
     dispatches: change('dispatches') / steps,
@@ -81,27 +81,27 @@ function activity(after: Counters, before: Counters, steps: number, submitsOfRea
   };
 }
 
-/** Steps of the epochs that tell how long one takes. */
-const TRIAL = 2;
+/** Steps of the epochs that measure how long a step takes. */
+const TRIAL_STEPS = 2;
 
-/** By the last of a few short epochs, the first of which compiles. */
-async function stepsOfRound(device: Device, { model: kind, batch, replicas }: StepCase): Promise<number> {
-  const data = new ImageLoader(device, noise(TRIAL * batch, SAMPLE[kind]));
+/** Chooses the steps of a round by the last of three short epochs; the first one compiles. */
+async function chooseSteps(device: Device, { model: kind, batch, replicas }: StepCase): Promise<number> {
+  const data = new ImageLoader(device, noise(TRIAL_STEPS * batch, SAMPLE[kind]));
   const { epochs } = await modelOn(device, kind, { replicas }).fit(data, { epochs: 3, batchSize: batch });
-  return runsFor((1000 * epochs[2]!.seconds) / TRIAL, STEPS.most, STEPS.least, ROUND_MS);
+  return runsFor((1000 * epochs[2]!.seconds) / TRIAL_STEPS, STEPS.max, STEPS.min, ROUND_MS);
 }
 
 async function timeFit(device: Device, one: StepCase, rounds: number, steps: number): Promise<StepResult> {
   const { name, model: kind, batch, replicas = 1 } = one;
   const data = new ImageLoader(device, noise(steps * batch, SAMPLE[kind]));
-  const orders = bucketBytes(4 * replicas * steps * batch); // of its samples
-  const dataBytes = device.counters.bytesAllocated + orders;
+  const orderBytes = bucketBytes(4 * replicas * steps * batch); // the order of the samples
+  const dataBytes = device.counters.bytesAllocated + orderBytes;
   const model = modelOn(device, kind, { replicas });
   const times: number[] = [];
   const enough = new AbortController();
   let begun = 0;
   let counters = { ...device.counters };
-  let done = activity(counters, counters, steps, 0);
+  let stepCounters = countersPerStep(counters, counters, steps, 0);
   let peak = 0;
   let firstRound = 0;
   await model.fit(data, {
@@ -119,22 +119,27 @@ async function timeFit(device: Device, one: StepCase, rounds: number, steps: num
           const ms = performance.now() - begun;
           peak = Math.max(peak, device.counters.bytesAllocated - dataBytes);
           if (epoch === 1) {
-            firstRound = begun + ms; // that one recorded the step
+            firstRound = begun + ms; // the first epoch records the step
             return;
           }
           times.push(ms);
-          done = activity(device.counters, counters, steps, difference(device.counters, counters)('readBacks'));
-          if (impatient(firstRound, times.length)) enough.abort();
+          stepCounters = countersPerStep(
+            device.counters,
+            counters,
+            steps,
+            difference(device.counters, counters)('readBacks'),
+          );
+          if (hasEnoughRounds(firstRound, times.length)) enough.abort();
         },
       },
     ],
   });
   const timing = { ms: Math.min(...times) / steps, rounds: times.length, runs: steps };
-  return { name, timing, samplesPerSecond: (1000 * replicas * batch) / timing.ms, ...done, peakBytes: peak };
+  return { name, timing, samplesPerSecond: (1000 * replicas * batch) / timing.ms, ...stepCounters, peakBytes: peak };
 }
 
-/** What the steps of several models at once take beside those of one, as often: `one` and `several` of the same run. */
-export function replicaRatios(
+/** Pairs the result of several models at once with that of one model, from the same run. */
+export function replicaPairs(
   steps: readonly StepResult[],
 ): { one: StepResult; several: StepResult; replicas: number }[] {
   return stepCases.flatMap(({ name, model, batch, replicas = 1 }) => {
@@ -150,27 +155,27 @@ async function timePass(device: Device, one: StepCase, rounds: number): Promise<
   const data = new ImageLoader(device, noise(size, SAMPLE[kind]));
   const dataBytes = device.counters.bytesAllocated;
   const model = modelOn(device, kind);
-  /** The most that was allocated while the call ran: what it needs it frees before it returns. */
+  /** Most bytes allocated during the call, which frees its buffers before it returns. */
   let peak = 0;
-  const look = () => {
+  const updatePeak = () => {
     peak = Math.max(peak, device.counters.bytesAllocated - dataBytes);
   };
   const pass = async () => {
     const running = model[what as 'predict' | 'evaluate'](data, { batchSize: batch });
-    look(); // it has submitted its first batch by now
+    updatePeak(); // the first batch is submitted
     await running;
   };
   await pass(); // compiles
   const times: number[] = [];
   const begun = performance.now();
-  let done = activity(device.counters, device.counters, 1, 0);
-  while (times.length < rounds && !impatient(begun, times.length)) {
+  let stepCounters = countersPerStep(device.counters, device.counters, 1, 0);
+  while (times.length < rounds && !hasEnoughRounds(begun, times.length)) {
     const before = { ...device.counters };
     const passBegun = performance.now();
     await pass();
     times.push(performance.now() - passBegun);
-    done = activity(device.counters, before, 1, 0);
+    stepCounters = countersPerStep(device.counters, before, 1, 0);
   }
   const timing = { ms: Math.min(...times), rounds: times.length, runs: 1 };
-  return { name, timing, samplesPerSecond: (1000 * size) / timing.ms, ...done, peakBytes: peak };
+  return { name, timing, samplesPerSecond: (1000 * size) / timing.ms, ...stepCounters, peakBytes: peak };
 }

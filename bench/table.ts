@@ -1,4 +1,4 @@
-/** A plain table, columns aligned; numbers to the right. */
+/** Returns a plain table with aligned columns; numbers are right-aligned. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Bundles the benchmark of the queue and runs it against a redis-server that it starts: `npm run bench:workers -- --help`.
+// Bundles the benchmark of the queue and runs it with a redis-server that it starts: `npm run bench:workers -- --help`.
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from '../scripts/build.mjs';

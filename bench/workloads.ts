@@ -19,7 +19,7 @@ import { mobilenet, mobilenetFinetune, setKernels } from './mobilenet.ts';
 
 export type ModelName = 'lenet' | 'vgg' | 'mlp' | 'mlpbn' | 'cnnbn' | 'mobilenet' | 'mobilenetFinetune';
 
-/** How a network begins and how much it drops; a comparison with other engines sets both. */
+/** Initializer and rate of dropout of a network; a comparison with other engines sets both. */
 export interface ModelOptions {
   kernelInitializer?: Initializer;
   dropout?: number;
@@ -114,7 +114,7 @@ function cnnbn({ kernelInitializer, dropout = 0.2 }: ModelOptions): Layer[] {
 
 const layersOf = { lenet, vgg, mlp, mlpbn, cnnbn };
 
-/** A network of the courseworks on a device, with Adam and its cross-entropy. */
+/** Returns a network of the courseworks on a device, compiled with Adam and cross-entropy. */
 export function modelOn(
   device: Device,
   name: ModelName,
@@ -122,19 +122,19 @@ export function modelOn(
 ): Model {
   const { kernelInitializer, dropout } = options;
   const loss = new SparseCategoricalCrossentropy({ fromLogits: name === 'mlpbn' });
-  const compiled = (model: Model) => model.build(device, { replicas }).compile({ optimizer: 'adam', loss });
+  const buildAndCompile = (model: Model) => model.build(device, { replicas }).compile({ optimizer: 'adam', loss });
   if (name !== 'mobilenet' && name !== 'mobilenetFinetune') {
-    return compiled(new Sequential(layersOf[name](options), name));
+    return buildAndCompile(new Sequential(layersOf[name](options), name));
   }
-  const model = compiled(name === 'mobilenet' ? mobilenet() : mobilenetFinetune(dropout !== 0));
+  const model = buildAndCompile(name === 'mobilenet' ? mobilenet() : mobilenetFinetune(dropout !== 0));
   if (kernelInitializer) setKernels(device, model, kernelInitializer);
   return model;
 }
 
-/** Images of noise in ten classes, the same for the same size: what is in them does not change how long a step takes. */
+/** Returns images of noise in ten classes, the same for the same size. Their content does not change the time of a step. */
 export function noise(size: number, shape: [number, number, number]): ImageSet {
   let state = 1;
-  // The "minimal standard" generator: millions of pixels, for which the engine's own would take seconds.
+  // The "minimal standard" generator: for millions of pixels, the engine's generator would take seconds.
   const next = () => {
     state = (state * 48271) % 2147483647;
     return state;

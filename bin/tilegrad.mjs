@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// Syntax and imports stay old on purpose here, as in scripts/setup.mjs.
+// Only old syntax and imports, as in scripts/setup.mjs.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nodeProblem } from '../scripts/setup/node-version.mjs';
 
 const cli = new URL('../dist/cli.js', import.meta.url);
-/** Of a clone alone: an installed package is built, and has a command of that name for the rest. */
+/** Only in a clone: an installed package is already built, and its own `setup` command does the rest. */
 const setup = new URL('../scripts/setup.mjs', import.meta.url);
 const isSetup = process.argv[2] === 'setup' && existsSync(setup);
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -13,7 +13,7 @@ const problem =
   nodeProblem(process.versions.node, engines.node) ||
   (existsSync(cli) || isSetup
     ? null
-    : 'tilegrad is not built yet: run `npx tilegrad setup` in its folder, then this again');
+    : 'tilegrad is not built yet: run `npx tilegrad setup` in its folder, then run this again');
 
 if (problem) {
   console.error(problem);
@@ -22,18 +22,18 @@ if (problem) {
   run();
 }
 
-/** Runs the command; in a clone only if dist/ is built from the sources that are there. An installed package has none. */
+/** Runs the command. In a clone, only if dist/ is built from the current sources; an installed package has no sources. */
 async function run() {
   if (isSetup) return import(setup.href);
-  const stale = existsSync(new URL('../src', import.meta.url)) ? await whyStale() : null;
-  if (stale === null) return import(cli.href);
+  const reason = existsSync(new URL('../src', import.meta.url)) ? await staleReason() : null;
+  if (reason === null) return import(cli.href);
   console.error(
-    `tilegrad is not built from what is in its folder (${stale}): run \`npx tilegrad setup\` there, then this again`,
+    `tilegrad is not built from the sources in its folder (${reason}): run \`npx tilegrad setup\` there, then run this again`,
   );
   process.exitCode = 1;
 }
 
-async function whyStale() {
+async function staleReason() {
   const { whyBuild } = await import('../scripts/setup/stamps.mjs');
   return whyBuild(fileURLToPath(new URL('..', import.meta.url)));
 }

@@ -1,4 +1,4 @@
-// A network on a CSV file: what the weather was, to whether it rains the next day. `npm install csv-parse` reads the file.
+// Trains on a CSV file: from today's weather, predicts whether it rains the next day. Needs `npm install csv-parse`.
 
 import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
@@ -14,16 +14,16 @@ if (!path) {
 const device = await openDevice();
 const all = parse(readFileSync(path), { columns: true, trim: true });
 
-// Rows that lack something are left out: an empty cell, NA, or text where a number should be.
+// Incomplete rows are left out: those with an empty cell, NA, or text instead of a number.
 const numeric = ['temperature', 'humidity', 'pressure'];
 const isName = (text) => text !== '' && text !== 'NA';
 const isNumber = (text) => text !== '' && Number.isFinite(Number(text));
 const rows = all.filter(
   (row) => isName(row.wind) && isName(row.rain) && numeric.every((column) => isNumber(row[column])),
 );
-console.log(`${rows.length} of ${all.length} rows lack nothing`);
+console.log(`${rows.length} of ${all.length} rows are complete`);
 
-// Numbers are standardized, with mean and deviation of the training rows alone; a column of names becomes one of 0 and 1 for each name.
+// Numbers are standardized with the mean and deviation of the training rows only. A column of names becomes a column of 0 and 1 for each name.
 const winds = [...new Set(rows.map(({ wind }) => wind))].sort();
 const y = rows.map(({ rain }) => (rain === 'yes' ? 1 : 0));
 const { train, test } = splitIndices(y, { testSize: 0.25, stratify: true, seed: 1 });

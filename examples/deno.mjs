@@ -3,7 +3,7 @@
 //   npm run setup                                     # once: installs the packages and builds
 //   deno run -A --unstable-webgpu examples/deno.mjs
 //
-// Any other GPU object is passed in the same way; `device.info` tells which adapter it found.
+// Other GPU objects are passed in the same way; `device.info` describes the adapter.
 import { Adam, Dense, Flatten, ImageLoader, loadDataset, openDevice, Sequential } from 'tilegrad/node';
 
 const device = await openDevice({ gpu: navigator.gpu });

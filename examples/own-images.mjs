@@ -1,4 +1,4 @@
-// Your own pictures: one folder a class (shapes/circle/1.png, shapes/square/1.png, ...), augmented as they are trained on. `npm install sharp` decodes them.
+// Trains on your own pictures, one folder per class (shapes/circle/1.png, shapes/square/1.png, ...), with augmentation. Needs `npm install sharp`.
 import {
   Conv2D,
   confusionMatrix,
@@ -25,7 +25,7 @@ const { train, test } = trainTestSplit(images, { testSize: 0.25, stratify: true,
 console.log(`${images.classes.join(', ')}: ${train.size} pictures to train on, ${test.size} to test`);
 
 const model = new Sequential([
-  new RandomFlip({ inputShape: images.shape }), // in training alone, drawn anew for each picture and step
+  new RandomFlip({ inputShape: images.shape }), // only in training, drawn again for each picture and step
   new RandomTranslation({ heightFactor: 0.1, widthFactor: 0.1 }),
   new Conv2D({ filters: 8, kernelSize: 3, activation: 'relu' }),
   new MaxPooling2D(),

@@ -1,5 +1,5 @@
 // A layer of your own: a dense layer whose weights are normalized (Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868).
-// The tape finds the gradients of everything that `call` computes.
+// The tape computes the gradients of everything that `call` computes.
 import {
   Adam,
   add,

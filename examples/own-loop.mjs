@@ -1,4 +1,4 @@
-// A training loop and a loss of your own: the focal loss (Lin et al. 2017, https://arxiv.org/abs/1708.02002), which looks past what is learned already.
+// A training loop and a loss of your own: the focal loss (Lin et al. 2017, https://arxiv.org/abs/1708.02002), which gives well-classified samples less weight.
 import {
   Adam,
   compileStep,
@@ -33,7 +33,7 @@ function focalLoss(outputs, labels) {
   return mean(neg(mul(square(sub(1, p)), log(p))));
 }
 
-// The three lines; `compileStep` records them once and runs them as fast as `fit` does. Without it they are the same, and slower.
+// A training step. `compileStep` records it once, and then runs it as fast as `fit`; without `compileStep` the results are the same, but slower.
 const step = compileStep(device, (x, y) => {
   const loss = focalLoss(model.call(x, { training: true }), y);
   loss.backward();

@@ -1,4 +1,4 @@
-// Regression: a noisy curve, with the figures that one looks at there, counted on the adapter.
+// Regression on a noisy curve, with metrics for regression, computed on the adapter.
 import { Adam, Dense, EarlyStopping, openDevice, Sequential, sub } from 'tilegrad/node';
 
 const device = await openDevice();

@@ -1,4 +1,4 @@
-// Keeps a model in a file, reads it again and trains on. Run it twice: the second time it begins with the file.
+// Saves a model in a file, loads it and continues training. Run it twice: the second run begins with the file.
 import { existsSync } from 'node:fs';
 import {
   Adam,
@@ -28,6 +28,6 @@ model.compile({ optimizer: new Adam({ learningRate: 0.003 }), loss: 'sparseCateg
 console.log(`begins with test accuracy ${(await model.evaluate(testImages)).accuracy.toFixed(4)}`);
 
 await model.fit(new ImageLoader(device, train), { epochs: 2, batchSize: 64 });
-await saveModel(model, path); // replaced whole, or not at all
+await saveModel(model, path); // never leaves a partly written file
 console.log(`ends with test accuracy ${(await model.evaluate(testImages)).accuracy.toFixed(4)}`);
 device.dispose();

@@ -1,4 +1,4 @@
-// A search for hyperparameters. Run it again, and it goes on where it was; with a larger maxTrials it becomes longer.
+// A hyperparameter search. Run it again to continue an interrupted search, or with a larger maxTrials to extend it.
 import {
   Adam,
   BayesianOptimization,
@@ -32,7 +32,7 @@ const search = new BayesianOptimization({
   objective: 'valAccuracy',
   maxTrials: 10,
   seed: 1,
-  directory: process.argv[2] ?? 'search-mnist', // every trial is kept here as it ends
+  directory: process.argv[2] ?? 'search-mnist', // each trial is saved here when it ends
   device,
   onTrialEnd: ({ number, score }) => console.log(`trial ${number}: ${score?.toFixed(4)}`),
 });

@@ -1,5 +1,5 @@
-// Curves, a confusion matrix, the filters and a report of one file, from a program of your own; and logs for `tensorboard --logdir logs`.
-// `npm install vega vega-lite @resvg/resvg-js @expo-google-fonts/open-sans` draws them.
+// Draws curves, a confusion matrix and filters, writes a report in one file, and logs for `tensorboard --logdir logs`.
+// Needs `npm install vega vega-lite @resvg/resvg-js @expo-google-fonts/open-sans`.
 import { join } from 'node:path';
 import {
   Conv2D,

@@ -32,7 +32,7 @@ model.compile({ optimizer: new Adam({ learningRate: 0.003 }), loss: 'sparseCateg
 
 const onEpochEnd = ({ epoch, loss, accuracy }) =>
   console.log(`epoch ${epoch}: loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}`);
-// Each image passes through the frozen extractor once; the epochs train the last layer on what came out.
+// Each image passes through the frozen extractor once; the epochs train the last layer on its outputs.
 await model.fit(images, { epochs: 8, batchSize: 32, cacheFeatures: true, callbacks: [{ onEpochEnd }] });
 const { accuracy } = await model.evaluate(testImages, { batchSize: 32 });
 console.log(`test accuracy: ${accuracy.toFixed(4)}`);

@@ -3,20 +3,20 @@ import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../s
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { models, settings, trainModel } from './lenet.ts';
 
-/** LeNet-5 without any penalty: the baseline of the other experiments A. */
+/** LeNet-5 without penalties: the baseline of coursework A. */
 export const A1: Experiment = {
   id: 'A1',
   title: 'LeNet-5 on CIFAR-10',
   question: [
-    'How well does LeNet-5 tell the ten classes of CIFAR-10 apart without any penalty on its weights? The other experiments A are measured against it.',
+    'How well does LeNet-5 classify the images of CIFAR-10 without a penalty on its weights? The other experiments of coursework A are compared with it.',
   ],
   published: '0.6191 / 0.6022 (training / test)',
   datasets: ['cifar10'],
   scales: settings,
   networks: [models.baseline.network],
 
-  async run(lab) {
-    const baseline = await trainModel(lab, 'baseline');
+  async run(context) {
+    const baseline = await trainModel(context, 'baseline');
     return [
       section(
         'Results',

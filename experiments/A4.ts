@@ -13,23 +13,23 @@ import { lastFigures, testFigures } from '../src/report/training.ts';
 import { models, settings, trainModel } from './lenet.ts';
 
 const why =
-  "one training of theirs, and trainings differ widely: the same authors' mean of three is 0.2141 / 0.1838 with a standard deviation of 0.137 (A5)";
+  "the published figure is from one training, and trainings differ widely: the same authors' mean of three is 0.2141 / 0.1838 with a standard deviation of 0.137 (A5)";
 
-/** LeNet-5 whose dense layers are replaced by the average over the image. */
+/** LeNet-5 with global average pooling instead of its dense layers. */
 export const A4: Experiment = {
   id: 'A4',
   title: 'Global average pooling instead of dense layers',
   question: [
-    'What is left of LeNet-5 when its dense layers are replaced by a global average of its last convolution, straight to the loss?',
-    'As handed in, the model has 16 outputs without a softmax. The loss takes them for probabilities: it clips them to 1e-7 .. 1 - 1e-7, takes the logarithm and normalises as it does logits. An output that is 0 or above 1 has no gradient there, so how far a training gets depends on how it begins.',
+    'How well does LeNet-5 do if a global average of its last convolution goes straight to the loss, without dense layers?',
+    'As handed in, the model has 16 outputs without a softmax. The loss treats them as probabilities: it clips them to 1e-7 .. 1 - 1e-7, takes the logarithm and normalizes as it does logits. An output that is 0 or above 1 has no gradient, so the result of a training depends on its initial weights.',
   ],
   published: '0.3553 / 0.3571; mean of three 0.2141 / 0.1838',
   datasets: ['cifar10'],
   scales: settings,
   networks: [models['average-pooling'].network],
 
-  async run(lab) {
-    const pooled = await trainModel(lab, 'average-pooling');
+  async run(context) {
+    const pooled = await trainModel(context, 'average-pooling');
     const [train, test] = [lastFigures(pooled), testFigures(pooled)];
     return [
       section(
@@ -39,7 +39,7 @@ export const A4: Experiment = {
           measuredRow('test accuracy', 0.3571, test, { why }),
           { label: 'parameters', published: 2_872, ours: pooled.model.parameters, unit: 'count' },
         ]),
-        paragraph('Each training by itself:'),
+        paragraph('Results of each training:'),
         table(
           ['seed', 'training accuracy', 'test accuracy'],
           pooled.seeds.map((seed, i) => [seed, roundTo(train[i]), roundTo(test[i])]),

@@ -15,7 +15,7 @@ import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { type ModelName, modelNames, models, settings, trainModels } from './lenet.ts';
 
-/** The published table: means over three trainings, the standard deviation of the test accuracy, seconds. */
+/** The published table: mean accuracies over three trainings, standard deviation of the test accuracy, seconds of inference. */
 const published: Record<ModelName, { train: number; test: number; sd: number; seconds: number; parameters: number }> = {
   baseline: { train: 0.610833, test: 0.587667, sd: 0.004532, seconds: 1.171759, parameters: 62_006 },
   'l2-0.001': { train: 0.57812, test: 0.561233, sd: 0.009182, seconds: 1.373748, parameters: 62_006 },
@@ -25,26 +25,26 @@ const published: Record<ModelName, { train: number; test: number; sd: number; se
   'average-pooling': { train: 0.214127, test: 0.1838, sd: 0.136916, seconds: 2.10248, parameters: 2_872 },
 };
 
-/** Of the test accuracies of our own trainings. */
+/** Why our accuracy differs from the published one. @param test test accuracies of our trainings */
 const whyPooling = (test: readonly number[]) =>
-  'trainings differ widely: the published deviation is 0.137 over three, whose single figures are not given; ' +
-  `ours lie from ${accuracyText(Math.min(...test))} to ${accuracyText(Math.max(...test))}`;
+  'trainings differ widely: the published deviation over three is 0.137, without their single results; ' +
+  `ours range from ${accuracyText(Math.min(...test))} to ${accuracyText(Math.max(...test))}`;
 
-/** The table over all models. */
+/** Comparison of all models of coursework A. */
 export const A5: Experiment = {
   id: 'A5',
   title: 'Six models in one table',
   question: [
     'How do the six models compare over three trainings each: accuracy, how much it varies, the time for the whole test set, and parameters?',
-    'The coursework heads its columns "error"; the figures are accuracies.',
+    'The columns of the coursework are headed "error", but the figures are accuracies.',
   ],
   published: 'baseline 0.6108 / 0.5877, sd 0.0045',
   datasets: ['cifar10'],
   scales: settings,
 
-  async run(lab) {
-    const trained = await trainModels(lab, modelNames);
-    const seconds = await lab.cached('inference-times', () => inferenceTimes(lab));
+  async run(context) {
+    const trained = await trainModels(context, modelNames);
+    const seconds = await context.cached('inference-times', () => measureInferenceTimes(context));
     return [
       section(
         'Results',
@@ -82,7 +82,7 @@ export const A5: Experiment = {
           );
         }),
         paragraph(
-          'Inference is one pass of one new model, whose weights do not matter for it, over the test images in batches of 32, what Keras does unless told otherwise: the median of three passes after a first one. Five of the six are one network, so that what lies between their times is chance. The coursework does not say on which machine its times were taken.',
+          'Inference is one pass of one untrained model over the test images in batches of 32, the default of Keras: the median of three passes after a first one. Weights do not change the time. Five of the six models are the same network, so differences between their times are chance. The coursework does not say on which machine its times were measured.',
         ),
       ),
       section(
@@ -115,16 +115,16 @@ export const A5: Experiment = {
 
 const titles = { accuracy: 'training accuracy', valAccuracy: 'test accuracy', loss: 'training loss' };
 
-/** Seconds in which a model of each kind computes its output for the whole test set. */
-async function inferenceTimes(lab: ExperimentContext): Promise<Partial<Record<ModelName, number>>> {
-  const { test } = lab.loaders('cifar10');
+/** Returns the seconds that a model of each kind takes to predict the whole test set. */
+async function measureInferenceTimes(context: ExperimentContext): Promise<Partial<Record<ModelName, number>>> {
+  const { test } = context.loaders('cifar10');
   const times: Partial<Record<ModelName, number>> = {};
   for (const name of modelNames) {
-    const model = models[name].network.createModel().build(lab.device, { seed: lab.seed });
+    const model = models[name].network.createModel().build(context.device, { seed: context.seed });
     const passes: number[] = [];
     for (let pass = 0; pass < 4; pass++) {
       const begun = performance.now();
-      await model.predict(test, { batchSize: Math.min(32, test.size), signal: lab.signal });
+      await model.predict(test, { batchSize: Math.min(32, test.size), signal: context.signal });
       passes.push((performance.now() - begun) / 1000);
     }
     times[name] = passes.slice(1).sort((a, b) => a - b)[1]!;

@@ -1,6 +1,6 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { paragraph } from '../src/report/blocks.ts';
-import { variationSections } from './b-rows.ts';
+import { variationSections } from './b-experiment.ts';
 import {
   aboutWeights,
   checkpoint,
@@ -12,14 +12,14 @@ import {
 } from './transfer.ts';
 
 const aboutMovingAverages =
-  'In validation and in the test, batch normalizations go by moving averages. With momentum 0.999, as Keras has it for this network, these still hold 72 percent of where they began after the 330 steps of the short scale: figures of a short run are far below those of a long one.';
+  'In validation and in the test, batch normalizations use moving averages. With momentum 0.999, as in Keras for this network, 72 percent of the initial averages remain after the 330 steps of the short scale. So the accuracies of a short run are far below those of a long one.';
 
 /** Fine-tuning: the last 120 of the extractor's 156 layers are trained on. */
 export const B10: Experiment<FineTuneSettings> = {
   id: 'B10',
   title: 'Fine-tuning',
   question: [
-    "What does it gain to train the last 120 of the extractor's 156 layers (input and head counted, as Keras does) on from where B9 ended, with dropout between the dense layers, until the validation accuracy has not risen for 5 epochs?",
+    "How much accuracy does fine-tuning gain? It starts from the weights of B9 and trains the last 120 of the extractor's 156 layers (input and head counted, as in Keras), with dropout between the dense layers, until the validation accuracy has not risen for 5 epochs.",
     `The images are scaled up to ${SIDE} x ${SIDE}, as in B9.`,
   ],
   published: '0.73 (validation 0.7455), stopped at 23',
@@ -28,11 +28,11 @@ export const B10: Experiment<FineTuneSettings> = {
   scales: fineTuneSettings,
   variations: ['transfer', 'fine-tuned'],
 
-  async run(lab) {
-    const head = lab.variation('transfer');
+  async run(context) {
+    const head = context.variation('transfer');
     await trainTransfer(head, head.settings.headEpochs);
-    const trained = await trainFineTuned(lab.variation('fine-tuned'), head);
-    return variationSections(lab, 'B10', [trained], {
+    const trained = await trainFineTuned(context.variation('fine-tuned'), head);
+    return variationSections(context, 'B10', [trained], {
       remarks: [paragraph(aboutWeights), paragraph(aboutMovingAverages)],
     });
   },

@@ -34,13 +34,14 @@ import type { SearchRecord, Trial } from '../src/search/record.ts';
 import type { SearchOptions } from '../src/search/search-options.ts';
 import { Hyperband } from '../src/search/searchers.ts';
 import { resultsText, searchSpaceText, trialText } from '../src/search/summary.ts';
-import { aboutSplit, type Measured, smoke, splitImages } from './c.ts';
-import { merged, trainEach } from './seeds.ts';
+import { aboutSplit, splitImages } from './c-data.ts';
+import { type Measured, smoke } from './c-small-networks.ts';
+import { mergeTrainings, trainEach } from './seeds.ts';
 
 const l2 = (hp: HyperParameters, name: string) =>
   regularizers.l2(hp.float(name, { min: 1e-8, max: 1e-4, sampling: 'log' }));
 
-/** The coursework's network: what a layer has is asked for layer by layer, so that deeper ones have more hyperparameters. */
+/** Creates the coursework's network. Each layer has its own hyperparameters, so deeper networks have more of them. */
 function createModel(hp: HyperParameters): Sequential {
   const layers: Layer[] = [new Flatten({ inputShape: [28, 28, 1] })];
   for (let i = 0; i < hp.int('layers', { min: 3, max: 5 }); i++) {
@@ -60,21 +61,21 @@ const compile = (hp: HyperParameters): ReturnType<Network['compile']> => ({
   metrics: ['accuracy'],
 });
 
-/** As KerasTuner's `hypermodel`: makes and compiles a model. */
+/** Creates and compiles a model, like KerasTuner's `hypermodel`. */
 export function buildModel(hp: HyperParameters): Sequential {
   const model = createModel(hp);
   model.compile(compile(hp));
   return model;
 }
 
-/** The network of some values, as other rows have theirs. Both functions ask for the same names. */
+/** Returns the network with these values of its hyperparameters. */
 const networkOf = (values: Trial['values']): Network => ({
   createModel: () => createModel(new HyperParameters({ values })),
   compile: () => compile(new HyperParameters({ values })),
 });
 
 interface SearchSettings extends Settings {
-  /** The best 1 in so many go on to the next round. */
+  /** The best 1 in `factor` trials continue in the next round. */
   factor: number;
 }
 
@@ -83,7 +84,7 @@ export const C1: Experiment<SearchSettings> = {
   id: 'C1',
   title: 'An MLP for MNIST tuned by Hyperband',
   question: [
-    'How well does an MLP do whose depth, widths, penalties, dropout and learning rate a search has chosen? Hyperband trains many settings for few epochs, and goes on with the best third of them.',
+    'How accurate is an MLP whose depth, widths, penalties, dropout and learning rate a search has chosen? Hyperband trains many settings for few epochs, and continues with the best third of them.',
     'The best setting is then trained from scratch for 10 epochs.',
   ],
   published: 'test 0.9760 (validation 0.9705); 194 us a sample',
@@ -95,26 +96,26 @@ export const C1: Experiment<SearchSettings> = {
   },
   networks: [networkOf({ units0: 256, units1: 256, units2: 256 })],
 
-  async run(lab) {
-    const images = splitImages(lab);
-    const [train, validation, test] = [images.train, images.validation, images.test].map((set) => lab.loader(set));
-    const { epochs, factor } = lab.settings;
-    const seeds = Array.from({ length: lab.settings.replicas }, (_, i) => lab.seed + i);
-    const found = await trainEach(lab, seeds, async (seed) => {
-      const record = await lab.search(`c1-search-seed-${seed}`, {
+  async run(context) {
+    const images = splitImages(context);
+    const [train, validation, test] = [images.train, images.validation, images.test].map((set) => context.loader(set));
+    const { epochs, factor } = context.settings;
+    const seeds = Array.from({ length: context.settings.replicas }, (_, i) => context.seed + i);
+    const found = await trainEach(context, seeds, async (seed) => {
+      const record = await context.search(`c1-search-seed-${seed}`, {
         ...{ buildModel, objective: 'valAccuracy', data: train!, validationData: validation!, seed },
         createSearch: (options: SearchOptions) => new Hyperband({ ...options, maxEpochs: epochs, factor }),
         depends: { epochs, factor, createModel, compile },
       });
-      const training = await trainBest(lab, record, { train: train!, validation: validation!, test: test!, seed });
+      const training = await trainBest(context, record, { train: train!, validation: validation!, test: test!, seed });
       return { seed, record, training };
     });
-    const best: Training<Measured> = merged<Measured, Training<Measured>>(
+    const best: Training<Measured> = mergeTrainings<Measured, Training<Measured>>(
       'c1-best',
       found.map(({ training }) => training),
     );
     return [
-      section('Data', aboutSplit(images, lab.seed)),
+      section('Data', aboutSplit(images, context.seed)),
       section(
         'Results',
         compare([
@@ -127,10 +128,10 @@ export const C1: Experiment<SearchSettings> = {
             found.map(({ training }) => microseconds(training)),
             {
               unit: 'number',
-              why: 'the published figure is of a graphics card or CPU that is not named',
+              why: 'the coursework does not name the graphics card or CPU of the published figure',
             },
           ),
-          measuredRow('hyperparameters of the default network', 12, [namesAtDefaults()], { unit: 'count' }),
+          measuredRow('hyperparameters of the default network', 12, [countDefaultHyperparameters()], { unit: 'count' }),
         ]),
         bestTable(found),
         confusionBlock({
@@ -154,18 +155,18 @@ export const C1: Experiment<SearchSettings> = {
           `Search of seed ${seed}`,
           searchBlocks(record, {
             ...{ title: `C1 search, seed ${seed}`, prefix: `search-${seed}` },
-            again: againText(bestOf(record), { seed, epochs }),
+            again: retrainCode(bestOf(record), { seed, epochs }),
           }),
           summaries(record),
           heading('The best network'),
-          modelBlocks(training, { title: `C1 the best of seed ${seed}`, prefix: `search-${seed}` }),
+          modelBlocks(training, { title: `C1 the best network of seed ${seed}`, prefix: `search-${seed}` }),
         ),
       ),
     ];
   },
 };
 
-/** The trial with the best score. @throws SearchError where none has any */
+/** Returns the trial with the best score. @throws SearchError if no trial has a score */
 function bestOf(record: SearchRecord): Trial {
   const best = bestTrial(record);
   if (best) return best;
@@ -175,9 +176,9 @@ function bestOf(record: SearchRecord): Trial {
   );
 }
 
-/** The best values of a search, trained from scratch, as the coursework does. */
+/** Trains the best network of a search from scratch, as the coursework does. */
 function trainBest(
-  lab: ExperimentContext<SearchSettings>,
+  context: ExperimentContext<SearchSettings>,
   record: SearchRecord,
   {
     train,
@@ -187,21 +188,21 @@ function trainBest(
   }: Record<'train' | 'validation' | 'test', ReturnType<ExperimentContext['loader']>> & { seed: number },
 ): Promise<Training<Measured>> {
   const { values } = bestOf(record);
-  return lab.train<Measured>(`c1-best-seed-${seed}`, {
+  return context.train<Measured>(`c1-best-seed-${seed}`, {
     ...networkOf(values),
     ...{ data: train, validationData: validation, testData: test, seed, replicas: 1 },
     measure: async ({ confusion }: TrainedReplica) => ({ confusion: await confusion(test) }),
   });
 }
 
-/** Hyperparameters that the builder asks for with its defaults: what KerasTuner calls the default search space. */
-function namesAtDefaults(): number {
+/** Returns the number of hyperparameters of the default network: KerasTuner's default search space. */
+function countDefaultHyperparameters(): number {
   const hp = new HyperParameters();
   buildModel(hp);
   return hp.asked.length;
 }
 
-/** Microseconds of training an image, validation included, by the fastest epoch. */
+/** Returns the microseconds of training per image in the fastest epoch, validation included. */
 function microseconds({ histories }: Training): number {
   const rates = histories.flat().flatMap(({ samplesPerSecond }) => samplesPerSecond ?? []);
   return 1e6 / Math.max(...rates);
@@ -237,7 +238,7 @@ function bestTable(found: readonly { seed: number; record: SearchRecord; trainin
   );
 }
 
-/** What the coursework prints. */
+/** The summaries that the coursework prints. */
 const summaries = (record: SearchRecord): BlockInput[] => [
   heading('The summaries, as KerasTuner prints them'),
   preformatted(searchSpaceText(record.space)),
@@ -246,12 +247,12 @@ const summaries = (record: SearchRecord): BlockInput[] => [
   preformatted(record.trials.map(trialText).join('\n')),
 ];
 
-/** How to train a trial's network again. */
-const againText = ({ values, number }: Trial, { seed, epochs }: { seed: number; epochs: number }): string => {
-  const own = Object.entries(values).filter(([name]) => !name.startsWith('tuner/'));
+/** Returns code that trains a trial's network again. */
+const retrainCode = ({ values, number }: Trial, { seed, epochs }: { seed: number; epochs: number }): string => {
+  const hyperparameters = Object.entries(values).filter(([name]) => !name.startsWith('tuner/'));
   return [
     `// Trial ${number}. buildModel is that of experiments/C1.ts`,
-    `const values = ${JSON.stringify(Object.fromEntries(own), null, 2)};`,
+    `const values = ${JSON.stringify(Object.fromEntries(hyperparameters), null, 2)};`,
     'const model = buildModel(new HyperParameters({ values }));',
     `model.build(device, { seed: ${seed} });`,
     `await model.fit(train, { epochs: ${epochs}, batchSize: 32, seed: ${seed}, validationData: validation });`,

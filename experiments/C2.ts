@@ -1,12 +1,12 @@
 import { weightImages } from '../src/report/blocks.ts';
-import { singleLayer, smallRow } from './c.ts';
+import { singleLayer, smallNetworkExperiment } from './c-small-networks.ts';
 
 /** The first attempt at few parameters: no hidden layer. */
-export const C2 = smallRow({
+export const C2 = smallNetworkExperiment({
   id: 'C2',
   title: 'MNIST with one layer',
   question: [
-    'The coursework asks for 80% of the test images with as few parameters as possible. How far does one layer from the pixels to the ten classes get, without any hidden layer or penalty?',
+    'The coursework asks for 80% of the test images with as few parameters as possible. How accurate is one layer from the pixels to the ten classes, without a hidden layer or a penalty?',
   ],
   network: singleLayer,
   published: { test: 0.9265, parameters: 7850 },
@@ -17,7 +17,11 @@ export const C2 = smallRow({
         caption: String(digit),
       })),
       {
-        ...{ name: 'weights', title: 'C2: what each class adds up', subtitle: ['weights of each pixel, first model'] },
+        ...{
+          name: 'weights',
+          title: 'C2: weights of each class',
+          subtitle: ['one weight for each pixel, first model'],
+        },
         ...{ width: 28, height: 28, columns: 5 },
       },
     ),

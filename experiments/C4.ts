@@ -1,18 +1,18 @@
 import { weightImages } from '../src/report/blocks.ts';
-import { pooledFilters, smallRow } from './c.ts';
+import { pooledFilters, smallNetworkExperiment } from './c-small-networks.ts';
 
 /** The third attempt: two filters and large pools. */
-export const C4 = smallRow({
+export const C4 = smallNetworkExperiment({
   id: 'C4',
   title: 'MNIST with two filters of 5 x 5',
   question: [
-    'A convolution of two filters lets the pools grow to 9 x 9: do the eight numbers that are left tell the ten classes apart? The network has 142 parameters.',
+    'A convolution of two filters allows pooling windows of 9 x 9: are the remaining eight numbers enough to classify the images? The network has 142 parameters.',
   ],
   network: pooledFilters,
   published: { test: 0.8525, parameters: 142 },
-  why: 'so small a network ends where its beginning leads it: ten models, of `--runs 10`, have from 0.6916 to 0.8497, and the published one is a single model',
+  why: 'the accuracy of so small a network depends on its initial weights: ten models (`--replicas 10`) have from 0.6916 to 0.8497, and the published one is a single model',
   remarks: [
-    'As in C3, the images are divided by 255 once. Divided twice, which is how the coursework could be read, they give about 0.63.',
+    'As in C3, the images are divided by 255 once. Two divisions, another reading of the coursework, give about 0.63.',
   ],
   pictures: (weights) => [
     weightImages(

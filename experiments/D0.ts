@@ -15,37 +15,30 @@ import {
 import { imageFromBytes } from '../src/report/figures/images.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import {
-  argmax,
-  deadOutputsText,
-  firstTen,
-  type Predictions,
-  smoke,
-  squaredErrorNetwork,
-  trainOnMnist,
-  withDeadOutputs,
-} from './d.ts';
+import { smoke, squaredErrorNetwork } from './d-networks.ts';
+import { argmax, deadOutputsText, type Predictions, trainOnMnist, withDeadOutputs } from './d-predictions.ts';
+import { firstTen } from './d-report.ts';
 
 const network = squaredErrorNetwork(() => new SGD({ learningRate: 0.1 }));
 
-/** The same models for D0 and D1. */
+/** Trains the models that D0 and D1 share. */
 export const trainFiveEpochs = (context: ExperimentContext) => trainOnMnist(context, 'd-sgd-0.1-5-epochs', network);
 
-/** What the original prints for its one model. */
+/** Results that the original prints for its one model. */
 const published = {
   untrained: [0, 0, 0, 0, 0.01807496, 0.08556172, 0, 0.18155557, 0.24481636, 0.23043056],
   trained: [0, 0, 0, 0.08790164, 0, 0, 0, 0.8551434, 0, 0],
-  /** Test images of each class it gets right: the diagonal of its confusion matrix. */
-  right: [702, 1118, 967, 955, 944, 803, 923, 955, 911, 905],
+  /** Correctly classified test images of each class: the diagonal of the confusion matrix. */
+  correct: [702, 1118, 967, 955, 944, 803, 923, 955, 911, 905],
 };
 
-/** D0: what the coursework shows before its questions. */
+/** D0: the example before the coursework's questions. */
 export const D0: Experiment = {
   id: 'D0',
   title: 'A first network on MNIST',
   question: [
-    'What does a network of 32 hidden units do with ten classes of digits before any training, and after five epochs of plain gradient descent on the squared error?',
-    'The coursework trains one model; here ten are trained at once, those of D1. Pictures of a single model are those of the first.',
+    'How well does a network of 32 hidden units classify digits before training, and after five epochs of plain gradient descent on the squared error?',
+    'The coursework trains one model. Here ten models are trained at once, which D1 uses, too. Pictures of a single model show the first one.',
   ],
   published: 'untrained 0.103; after 5 epochs 0.9174 / 0.9183',
   datasets: ['mnist'],
@@ -64,7 +57,7 @@ export const D0: Experiment = {
         'Results',
         results(ten, untrained),
         paragraph(
-          "The coursework's text describes another model than its figures: one of about 85% that takes 479 of the nines for 0. That one seems to have had a dead output for 9.",
+          "The coursework's text describes another model than its figures: a model of about 85% that classifies 479 of the nines as 0. That model seems to have had a dead output for 9.",
         ),
       ),
       section(
@@ -79,7 +72,7 @@ export const D0: Experiment = {
         }),
         outputsTable(untrained.outputs, first!.first),
         paragraph(
-          `The largest output says ${argmax(untrained.outputs)} before training (published: 8) and ${argmax(first!.first)} after it (published: 7).`,
+          `The largest output is that of ${argmax(untrained.outputs)} before training (published: 8) and that of ${argmax(first!.first)} after it (published: 7).`,
         ),
       ),
       section(
@@ -88,7 +81,7 @@ export const D0: Experiment = {
           ...{ name: 'confusion', title: 'D0 test images after training', subtitle: [`seed ${ten.seeds[0]}`] },
           ...{ classes: test.classes, counts: first!.confusion },
         }),
-        rightTable(ten, test.labels),
+        correctTable(ten, test.labels),
       ),
       section(
         'Curves',
@@ -102,7 +95,7 @@ export const D0: Experiment = {
   },
 };
 
-/** Test loss and accuracy of each model as it is built, and the first one's outputs for the first test image. */
+/** Returns test loss and accuracy of each untrained model, and the outputs of the first one for the first test image. */
 async function measureUntrained({ device, images, loader, loaders, seed, settings, signal }: ExperimentContext) {
   const { test } = loaders('mnist');
   const model = network.createModel().build(device, { seed, replicas: settings.replicas }).compile(network.compile());
@@ -119,7 +112,7 @@ async function measureUntrained({ device, images, loader, loaders, seed, setting
   }
 }
 
-/** Models with the same number of dead outputs. Ten outputs of 0 count as class 0 (argmax), so a dead output for 0 costs little accuracy. */
+/** Results of models with the same number of dead outputs. */
 interface Group {
   label: string;
   loss: { training: number[]; test: number[] };
@@ -127,22 +120,25 @@ interface Group {
 }
 
 function groupOf(ten: Training<Predictions>, dead: number, label: string): Group {
-  const own = (figures: readonly number[]) => withDeadOutputs(ten, dead, figures);
-  const both = (name: string) => ({ training: own(lastFigures(ten, name)), test: own(testFigures(ten, name)) });
+  const select = (figures: readonly number[]) => withDeadOutputs(ten, dead, figures);
+  const both = (name: string) => ({ training: select(lastFigures(ten, name)), test: select(testFigures(ten, name)) });
   return { label, loss: both('loss'), accuracy: both('accuracy') };
 }
 
 const rangeText = (figures: readonly number[]) =>
   `${Math.min(...figures).toFixed(4)} to ${Math.max(...figures).toFixed(4)}`;
 
-/** Why the published accuracy is that of neither group. The counts are of the published confusion matrix. */
+/**
+ * Why the published accuracy is between those of the two groups. Ten outputs of 0 count as class 0 (argmax), so a dead output for 0
+ * costs little accuracy. The counts are those of the published confusion matrix.
+ */
 const whyBetween = (all: Group, one: Group) =>
-  'the published model very probably has one dead output, that of 0: its test loss is 0.0220, where our models with one dead ' +
+  'the published model very probably has one dead output, that of 0: its test loss is 0.0220, our models with one dead ' +
   `output have ${rangeText(one.loss.test)} and those without ${rangeText(all.loss.test)}, and it finds only 702 of the 980 zeros. ` +
-  'Ten outputs of 0 count as an answer of 0, so that it keeps those, where another class would be lost whole: without them it would be at 0.8481, ' +
-  `and ours with one dead output are at ${rangeText(one.accuracy.test)}`;
+  'Ten outputs of 0 count as class 0, so a dead output of 0 loses only a part of its class. Without these zeros the published accuracy would be 0.8481, ' +
+  `and our models with one dead output have ${rangeText(one.accuracy.test)}`;
 
-/** Rows of both groups, where there are models in both. */
+/** Compares models without and with one dead output; empty if one of the groups is empty. */
 export function groupRows(ten: Training<Predictions>) {
   const [all, one] = [groupOf(ten, 0, 'no dead output'), groupOf(ten, 1, 'one dead output')];
   if (all.loss.test.length === 0 || one.loss.test.length === 0) return [];
@@ -186,17 +182,17 @@ const outputsTable = (untrained: readonly number[], trained: readonly number[]) 
     'Outputs for the first test image',
   );
 
-function rightTable({ measured }: Training<Predictions>, labels: LabelArray) {
-  const right = (digit: number) => measured.map(({ confusion }) => confusion[digit]![digit]!);
+function correctTable({ measured }: Training<Predictions>, labels: LabelArray) {
+  const correctOf = (digit: number) => measured.map(({ confusion }) => confusion[digit]![digit]!);
   return table(
-    ['digit', 'test images', 'right, published', 'right, first model', 'right, mean of all models'],
-    published.right.map((count, digit) => [
+    ['digit', 'test images', 'correct, published', 'correct, first model', 'correct, mean of all models'],
+    published.correct.map((count, digit) => [
       String(digit),
       labels.filter((label) => label === digit).length,
       count,
-      right(digit)[0]!,
-      meanAndSd(right(digit)).mean!.toFixed(1),
+      correctOf(digit)[0]!,
+      meanAndSd(correctOf(digit)).mean!.toFixed(1),
     ]),
-    'Test images that are taken for what they are: the diagonal',
+    'Correctly classified test images: the diagonal',
   );
 }

@@ -2,14 +2,16 @@ import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, runCurves, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { trainFiveEpochs } from './D0.ts';
-import { deadOutputsText, runsTable, smoke } from './d.ts';
+import { smoke } from './d-networks.ts';
+import { deadOutputsText } from './d-predictions.ts';
+import { runsTable } from './d-report.ts';
 
-/** D1: question 1. */
+/** D1: question 1 of the coursework. */
 export const D1: Experiment = {
   id: 'D1',
   title: 'Ten runs of one network',
   question: [
-    'Ten models from scratch, five epochs each: how does the training accuracy of each go, and why does each behave differently?',
+    'Ten models from scratch, five epochs each: how does the training accuracy of each model develop, and why do they differ?',
   ],
   published: 'runs differ',
   datasets: ['mnist'],
@@ -29,9 +31,9 @@ export const D1: Experiment = {
         ]),
         runsTable(ten, 'After the last epoch', ten.measured),
         paragraph(
-          'A seed decides the first weights of its model and the order of the images in each epoch; nothing else differs between the runs, and on one adapter the same seed gives the same curve bit for bit.',
+          'The seed determines the initial weights of a model and the order of the images in each epoch. Nothing else differs between the runs: on one adapter, the same seed gives the same curve bit for bit.',
         ),
-        ...(deadOutputsText(ten) ? [paragraph(`Why they differ so much: ${deadOutputsText(ten)}.`)] : []),
+        ...(deadOutputsText(ten) ? [paragraph(`Why the runs differ so much: ${deadOutputsText(ten)}.`)] : []),
       ),
       section(
         'Curves',

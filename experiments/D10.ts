@@ -8,20 +8,20 @@ import {
   MaxPooling2D,
   Sequential,
 } from '../src/index.ts';
-import { classifier } from './d.ts';
-import { convolutionalRow } from './d-convolutional.ts';
+import { convolutionalExperiment } from './d-convolutional-experiment.ts';
+import { classifier } from './d-networks.ts';
 
 const conv = (filters: number): Layer => new Conv2D({ filters, kernelSize: 3, activation: 'relu', padding: 'same' });
 const pool = (): Layer => new MaxPooling2D({ poolSize: 2 });
 const dropout = (): Layer => new Dropout(0.2);
 const norm = (): Layer => new BatchNormalization();
 
-/** D10: question 10. */
-export const D10 = convolutionalRow({
+/** D10: question 10 of the coursework. */
+export const D10 = convolutionalExperiment({
   id: 'D10',
   title: 'More convolutions, batch normalisation and dropout',
   question: [
-    'Improve the network of D9 as much as you can: the coursework takes five convolutions, normalises batches and drops out, and gains about six points of test accuracy.',
+    'Improve the network of D9 as much as you can. The coursework uses five convolutions, batch normalization and dropout, and gains about six points of test accuracy.',
   ],
   network: classifier(
     () =>

@@ -1,11 +1,11 @@
 import { Adam } from '../src/index.ts';
-import { errorsOfTenRuns } from './d-errors.ts';
+import { finalErrorsExperiment } from './d-final-errors-experiment.ts';
 
-/** D4: question 4. */
-export const D4 = errorsOfTenRuns({
+/** D4: question 4 of the coursework. */
+export const D4 = finalErrorsExperiment({
   id: 'D4',
   title: 'Ten runs, Adam',
-  question: ['What does Adam do to the learning of D2, in place of plain gradient descent?'],
+  question: ['How does Adam, instead of plain gradient descent, change the training of D2?'],
   optimizer: () => new Adam(),
   range: [0.005, 0.045],
 });

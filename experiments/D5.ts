@@ -1,17 +1,16 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section } from '../src/report/blocks.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, denseClassifier, errorPlots, runsTable, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
+import { accuracyPlots, errorPlots, runsTable } from './d-report.ts';
 
 const network = denseClassifier([32]);
 
-/** D5: question 5. */
+/** D5: question 5 of the coursework. */
 export const D5: Experiment = {
   id: 'D5',
   title: 'Ten runs, softmax and cross-entropy',
-  question: [
-    'The outputs become a softmax, and the loss the cross-entropy of the class labels: how does that change the learning?',
-  ],
+  question: ['With softmax outputs and the cross-entropy of the class labels, how does the training change?'],
   published: 'training loss falls smoothly',
   datasets: ['mnist'],
   scales: { full: { epochs: 20, batchSize: 32, replicas: 10 }, smoke },
@@ -28,12 +27,12 @@ export const D5: Experiment = {
           measuredRow(
             `epochs of ${steps} in which the training loss rose`,
             'none: it falls smoothly',
-            rises(ten, 'loss'),
+            countRises(ten, 'loss'),
             {
               unit: 'number',
             },
           ),
-          measuredRow(`epochs of ${steps} in which the test loss rose`, 'some', rises(ten, 'valLoss'), {
+          measuredRow(`epochs of ${steps} in which the test loss rose`, 'some', countRises(ten, 'valLoss'), {
             unit: 'number',
           }),
           measuredRow('final training loss', null, lastFigures(ten, 'loss'), { unit: 'number' }),
@@ -49,6 +48,6 @@ export const D5: Experiment = {
   },
 };
 
-/** In how many epochs of each model a figure is above that of the epoch before. */
-const rises = ({ histories }: Training, name: string): number[] =>
+/** Returns for each model the number of epochs in which a metric is above that of the epoch before. */
+const countRises = ({ histories }: Training, name: string): number[] =>
   histories.map((epochs) => epochs.filter((epoch, i) => i > 0 && epoch[name]! > epochs[i - 1]![name]!).length);

@@ -4,21 +4,21 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { denseClassifier, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
 import { trainEach } from './seeds.ts';
 
-/** Ten models of one width. */
-interface OfWidth {
+/** The training of ten models of one width. */
+interface WidthTraining {
   width: number;
   training: Training;
 }
 
-/** D6: question 6. */
+/** D6: question 6 of the coursework. */
 export const D6: Experiment<Settings & { widths: number[] }> = {
   id: 'D6',
   title: 'Accuracy against the width of the hidden layer',
   question: [
-    'Ten models of 10 epochs each with 2, 4, 8, 16, 32, 64, 128 and 256 hidden units: how do the mean training and test accuracy go with the width?',
+    'Ten models of 10 epochs each with 2, 4, 8, 16, 32, 64, 128 and 256 hidden units: how do the mean training and test accuracy depend on the width?',
   ],
   published: 'flat from about 128',
   datasets: ['mnist'],
@@ -31,7 +31,7 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
 
   async run(context) {
     const { train, test } = context.loaders('mnist');
-    const trained = await trainEach(context, context.settings.widths, async (width): Promise<OfWidth> => {
+    const trained = await trainEach(context, context.settings.widths, async (width): Promise<WidthTraining> => {
       const training = await context.train(`d6-${width}-units`, {
         ...denseClassifier([width]),
         ...{ data: train, validationData: test },
@@ -57,35 +57,35 @@ export const D6: Experiment<Settings & { widths: number[] }> = {
   },
 };
 
-/** What each width gains over the one before; the coursework says so of the narrowest and the widest alone. */
-const gainRows = (trained: readonly OfWidth[], label: string, figures: (training: Training) => number[]) =>
+/** Compares the accuracy that each width gains over the one before; published are only the first and the last gain. */
+const gainRows = (trained: readonly WidthTraining[], label: string, figures: (training: Training) => number[]) =>
   trained.slice(1).map(({ width, training }, i) => {
     const narrower = trained[i]!;
-    const mean = (one: Training) => meanAndSd(figures(one)).mean!;
+    const meanOf = (one: Training) => meanAndSd(figures(one)).mean!;
     return {
       label: `${label} gained from ${narrower.width} to ${width} units`,
       published: i === 0 ? 'much' : narrower.width >= 128 ? 'nearly nothing' : null,
-      ours: mean(training) - mean(narrower.training),
+      ours: meanOf(training) - meanOf(narrower.training),
     };
   });
 
-const widthsTable = (trained: readonly OfWidth[]) =>
+const widthsTable = (trained: readonly WidthTraining[]) =>
   table(
     ['hidden units', 'parameters', 'training accuracy', 'sd', 'test accuracy', 'sd', 'time of training'],
     trained.map(({ width, training }) => {
-      const [own, test] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
+      const [train, test] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
       return [
         ...[String(width), count(training.model.parameters)],
-        ...[own.mean, own.sd, test.mean, test.sd].map(accuracyText),
+        ...[train.mean, train.sd, test.mean, test.sd].map(accuracyText),
         duration(training.timings.fitSeconds),
       ];
     }),
-    `Means of ${trained[0]!.training.seeds.length} models; the time is that of all of them together`,
+    `Means of ${trained[0]!.training.seeds.length} models; the time is that of all models together`,
   );
 
-/** The mean over the models against the width, with its standard deviation. */
-function widthCurve(trained: readonly OfWidth[], label: string, figures: (training: Training) => number[]) {
-  const spread = trained.map(({ training }) => meanAndSd(figures(training)));
+/** Plots the mean over the models against the width, with its standard deviation. */
+function widthCurve(trained: readonly WidthTraining[], label: string, figures: (training: Training) => number[]) {
+  const statistics = trained.map(({ training }) => meanAndSd(figures(training)));
   return curves({
     name: label.replace(' ', '-'),
     title: `D6 mean ${label} against the width`,
@@ -95,7 +95,7 @@ function widthCurve(trained: readonly OfWidth[], label: string, figures: (traini
     lines: [
       {
         ...{ run: 'mean', series: label, x: trained.map(({ width }) => width) },
-        ...{ y: spread.map(({ mean }) => mean), sd: spread.map(({ sd }) => sd) },
+        ...{ y: statistics.map(({ mean }) => mean), sd: statistics.map(({ sd }) => sd) },
       },
     ],
   });

@@ -4,7 +4,8 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, denseClassifier, smoke } from './d.ts';
+import { denseClassifier, smoke } from './d-networks.ts';
+import { accuracyPlots } from './d-report.ts';
 import { trainEach } from './seeds.ts';
 
 const architectures = [
@@ -13,12 +14,12 @@ const architectures = [
   { name: '64-32-16', label: '64, 32 and 16 units', hidden: [64, 32, 16] },
 ].map((one) => ({ ...one, network: denseClassifier(one.hidden) }));
 
-/** D7: question 7. */
+/** D7: question 7 of the coursework. */
 export const D7: Experiment = {
   id: 'D7',
   title: 'No, two and three hidden layers',
   question: [
-    'What would make the best network for these digits? The coursework tries no hidden layer at all, two of 64 and 32 units, and a third of 16.',
+    'Which network is best for these digits? The coursework tries no hidden layer, two of 64 and 32 units, and a third one of 16 units.',
   ],
   published: 'no hidden layer about 0.925',
   datasets: ['mnist'],
@@ -48,10 +49,10 @@ export const D7: Experiment = {
         table(
           ['hidden layers', 'parameters', 'training accuracy', 'sd', 'test accuracy', 'sd'],
           trained.map(({ label, training }) => {
-            const [own, seen] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
+            const [train, test] = [meanAndSd(lastFigures(training)), meanAndSd(testFigures(training))];
             return [
               ...[label, count(training.model.parameters)],
-              ...[own.mean, own.sd, seen.mean, seen.sd].map(accuracyText),
+              ...[train.mean, train.sd, test.mean, test.sd].map(accuracyText),
             ];
           }),
           `Means of ${none!.seeds.length} models after the last epoch`,

@@ -1,9 +1,9 @@
 import { Conv2D, Dense, Flatten, MaxPooling2D, Sequential } from '../src/index.ts';
-import { classifier } from './d.ts';
-import { convolutionalRow } from './d-convolutional.ts';
+import { convolutionalExperiment } from './d-convolutional-experiment.ts';
+import { classifier } from './d-networks.ts';
 
-/** D9: question 9. */
-export const D9 = convolutionalRow({
+/** D9: question 9 of the coursework. */
+export const D9 = convolutionalExperiment({
   id: 'D9',
   title: 'A convolutional network on CIFAR-10',
   question: ['Three convolutions before the dense layers: how well do ten models do on CIFAR-10, after 10 epochs?'],

@@ -4,8 +4,9 @@ import { accuracyText } from '../src/report/comparison.ts';
 import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { testFigures } from '../src/report/training.ts';
-import { dataset, names, network } from './e.ts';
-import { allTrials, averaged, bestTrial, type CnnSettings, settings } from './e-trials.ts';
+import { prepareDataset } from './e-data.ts';
+import { names, network } from './e-networks.ts';
+import { bestTrial, type CnnSettings, meanCurves, settings, trainAllArchitectures } from './e-trials.ts';
 
 const publishedParameters: Record<string, number> = { cnn3: 9741, cnn4: 7253, cnn5: 6061 };
 const publishedAccuracy = {
@@ -16,12 +17,12 @@ const publishedAccuracy = {
   cnn5: 'slightly below',
 };
 
-/** E1: ten trainings of each of the five. */
+/** E1: ten trainings of each of the five architectures. */
 export const E1: Experiment<CnnSettings> = {
   id: 'E1',
   title: 'Five architectures, ten trainings each',
   question: [
-    'Which tells the five classes apart best, one of two MLPs or one of three CNNs with fewer parameters, and how do they learn?',
+    'Which classifies the five classes best, one of two MLPs or one of three CNNs with fewer parameters, and how do they learn?',
   ],
   published: 'mlp2 best; CNNs slightly below',
   datasets: ['fashion-mnist'],
@@ -29,8 +30,8 @@ export const E1: Experiment<CnnSettings> = {
   networks: names.map((name) => network(name)),
 
   async run(context) {
-    const data = dataset(context);
-    const all = await allTrials(context, data);
+    const data = prepareDataset(context);
+    const all = await trainAllArchitectures(context, data);
     return [
       section(
         'Results',
@@ -38,7 +39,7 @@ export const E1: Experiment<CnnSettings> = {
           ...all.map(({ name, training }) => ({
             label: `best test accuracy, ${name}`,
             ...{ published: publishedAccuracy[name], ours: bestTrial(training).accuracy },
-            why: 'the coursework names neither its classes nor its figures: with other classes the order may be another',
+            why: 'the coursework names neither its classes nor its figures, and the order may differ with other classes',
           })),
           ...all.map(({ name, training }) => measuredRow(`mean test accuracy, ${name}`, null, testFigures(training))),
           ...all.map(({ name, training }) => ({
@@ -60,10 +61,10 @@ export const E1: Experiment<CnnSettings> = {
           ]),
         ),
         paragraph(
-          `In order, here: ${order(all, (trials) => meanAndSd(trials).mean!)} by the mean; ${order(all, (trials) => Math.max(...trials))} by the best training.`,
+          `Our order: ${rankingText(all, (accuracies) => meanAndSd(accuracies).mean!)} by the mean; ${rankingText(all, (accuracies) => Math.max(...accuracies))} by the best training.`,
         ),
         paragraph(
-          'The coursework puts the lead of mlp2 down either to its reduced non-linearity (its second layer has no activation) or to more parameters than mlp1; they are fewer.',
+          'The coursework explains the lead of mlp2 by its reduced non-linearity (its second layer has no activation) or by more parameters than mlp1; but mlp2 has fewer.',
         ),
         bars({
           name: 'test-accuracy',
@@ -78,22 +79,22 @@ export const E1: Experiment<CnnSettings> = {
       ),
       section(
         'Curves',
-        averaged(all, { name: 'loss', title: 'E1: training loss', label: 'loss', log: true }, ({ steps, loss }) => ({
+        meanCurves(all, { name: 'loss', title: 'E1: training loss', label: 'loss', log: true }, ({ steps, loss }) => ({
           ...{ steps, values: loss },
         })),
-        averaged(
+        meanCurves(
           all,
           { name: 'training-accuracy', title: 'E1: training accuracy', label: 'accuracy' },
           ({ steps, accuracy }) => ({ steps, values: accuracy }),
         ),
-        averaged(
+        meanCurves(
           all,
           { name: 'validation-accuracy', title: 'E1: validation accuracy', label: 'validation accuracy' },
           ({ validationSteps, validationAccuracy }) => ({ steps: validationSteps, values: validationAccuracy }),
         ),
         paragraph(
-          `Training figures are those of the steps since the last recording (every ${context.settings.every}), and validation is all ${count(data.images.validation.size)} images each time: after steps ${context.settings.every}, ${2 * context.settings.every} and so on, where the coursework records after steps 1, 11 and so on. ` +
-            "The coursework's training figures go on counting (train_on_batch with reset_metrics=False), on top of the validation images that it evaluated just before: they are smoother, and closer to its validation curve.",
+          `Training loss and accuracy are those of the steps since the last recording, and validation uses all ${count(data.images.validation.size)} images. Recordings are after steps ${context.settings.every}, ${2 * context.settings.every} and so on; those of the coursework are after steps 1, 11 and so on. ` +
+            "The coursework's training metrics accumulate (train_on_batch with reset_metrics=False) and include the validation images evaluated just before. So its training curves are smoother, and closer to its validation curve.",
         ),
       ),
       section('Data', data.about),
@@ -102,10 +103,13 @@ export const E1: Experiment<CnnSettings> = {
   },
 };
 
-/** The five from the best to the worst, in words. */
-const order = (all: Awaited<ReturnType<typeof allTrials>>, figure: (accuracies: number[]) => number): string =>
+/** Lists the architectures from the best to the worst. */
+const rankingText = (
+  all: Awaited<ReturnType<typeof trainAllArchitectures>>,
+  score: (accuracies: number[]) => number,
+): string =>
   all
-    .map(({ name, training }) => ({ name, value: figure(testFigures(training)) }))
+    .map(({ name, training }) => ({ name, value: score(testFigures(training)) }))
     .sort((a, b) => b.value - a.value)
     .map(({ name, value }) => `${name} ${accuracyText(value)}`)
     .join(', ');

@@ -1,14 +1,15 @@
 import type { Experiment } from '../src/cli/experiment.ts';
 import { compare, paragraph, section, weightImages } from '../src/report/blocks.ts';
 import { accuracyText } from '../src/report/comparison.ts';
-import { classes, dataset, names, network } from './e.ts';
-import { allTrials, bestTrial, type CnnSettings, settings } from './e-trials.ts';
-import { classMeans, likeness, unitsOf } from './e-units.ts';
+import { classes, prepareDataset } from './e-data.ts';
+import { names, network } from './e-networks.ts';
+import { bestTrial, type CnnSettings, settings, trainAllArchitectures } from './e-trials.ts';
+import { classMeans, mostSimilarClass, unitsOf } from './e-units.ts';
 
-/** Each unit in its own scale: Adam leaves some weights a hundred times larger than others. */
-const drawn = { width: 28, height: 28, columns: 8, ownScale: true };
+/** Options of the pictures. Each unit has its own color scale: with Adam, some weights are a hundred times larger than others. */
+const pictureOptions = { width: 28, height: 28, columns: 8, ownScale: true };
 
-/** E2: what the first layers of E1's best trials look like. */
+/** E2: the first layers of E1's best trials. */
 export const E2: Experiment<CnnSettings> = {
   id: 'E2',
   title: 'First-layer weights of the best trials',
@@ -21,49 +22,49 @@ export const E2: Experiment<CnnSettings> = {
   networks: names.map((name) => network(name)),
 
   async run(context) {
-    const data = dataset(context);
-    const all = await allTrials(context, data);
+    const data = prepareDataset(context);
+    const all = await trainAllArchitectures(context, data);
     const best = all.map(({ name, training }) => {
       const { index, accuracy, trial } = bestTrial(training);
       const units = unitsOf(trial.firstLayer, training.model.layers[0]!.kind === 'Flatten' ? 784 : 9);
       return { name, units, about: `${name}: seed ${training.seeds[index]}, test accuracy ${accuracyText(accuracy)}` };
     });
     const means = classMeans(data.images.train);
-    const alike = best
+    const mlps = best
       .filter(({ units }) => units[0]!.length === 784)
       .map(({ name, units, about }) => ({
         name,
         about,
-        units: units.map((values) => ({ values, ...likeness(values, means, drawn.width) })),
+        units: units.map((values) => ({ values, ...mostSimilarClass(values, means, pictureOptions.width) })),
       }));
     return [
       section(
         'Results',
         compare(
-          alike.map(({ name, units }) => ({
+          mlps.map(({ name, units }) => ({
             label: `units of ${name} (of ${units.length}) that look like a class or its negative`,
             published: 'some',
-            ours: units.filter(({ likeness }) => Math.abs(likeness) > 0.5).length,
+            ours: units.filter(({ similarity }) => Math.abs(similarity) > 0.5).length,
             unit: 'count' as const,
           })),
         ),
         paragraph(
-          "The coursework goes by eye. Here a unit looks like a class when the correlation of its weights with the class's mean image (less the mean of all five) is above 0.5 or below -0.5: 1 is the same picture, -1 its negative, 0 has nothing to do with it. Both are blurred first, each pixel the mean of 5 x 5, as single weights are noise. Below each picture stands the class that it is most like, and the correlation; each is in a scale of colours of its own.",
+          "The coursework judges by eye. Here a unit looks like a class if the correlation of its weights with the class's mean image (minus the mean of all five) is above 0.5 or below -0.5: 1 is the same picture, -1 its negative, 0 means no relation. Both are blurred first (each pixel becomes the mean of 5 x 5), because single weights are noisy. Below each picture are the most similar class and the correlation. Each picture has its own color scale.",
         ),
         weightImages(
           means.map((values, label) => ({ values, caption: classes[label]! })),
-          { name: 'classes', title: 'Mean images of the classes, less the mean of all', ...drawn },
+          { name: 'classes', title: 'Mean images of the classes, minus the mean of all', ...pictureOptions },
         ),
       ),
       section(
         'MLPs',
-        ...alike.map(({ name, about, units }) =>
+        ...mlps.map(({ name, about, units }) =>
           weightImages(
-            units.map(({ values, label, likeness }) => ({
+            units.map(({ values, label, similarity }) => ({
               values,
-              caption: `${classes[label]} ${likeness.toFixed(2)}`,
+              caption: `${classes[label]} ${similarity.toFixed(2)}`,
             })),
-            { name: `${name}-weights`, title: `${about}: weights of each unit`, ...drawn },
+            { name: `${name}-weights`, title: `${about}: weights of each unit`, ...pictureOptions },
           ),
         ),
       ),

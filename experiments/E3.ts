@@ -6,42 +6,43 @@ import { count } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
 import { chanceLoss, endsAtChance } from './chance.ts';
-import { type Architecture, classes, type Dataset, dataset, names, network, rate, smoke } from './e.ts';
-import { FirstLayerChanges, type Point, TrainingCurves } from './e-record.ts';
+import { classes, type Dataset, prepareDataset } from './e-data.ts';
+import { type Architecture, names, network, rate, smoke } from './e-networks.ts';
+import { FirstLayerChanges, type Point, TrainingCurves } from './e-recorders.ts';
 import { type CnnSettings, settingsOf } from './e-trials.ts';
 import { trainEach } from './seeds.ts';
 
 const activations = ['relu', 'sigmoid'] as const;
 type Activation = (typeof activations)[number];
 
-/** What is kept of a model. */
+/** Saved measurements of a model. */
 interface Recordings {
   steps: number[];
   loss: Point[];
-  /** From the second recording on. */
+  /** Changes of the first layer's kernel; one less than `steps`. */
   changes: Point[];
-  /** Weights of the first layer's kernel. */
+  /** Number of weights of the first layer's kernel. */
   weights: number;
 }
 
-/** An architecture trained with one of the two. */
+/** An architecture trained with one of the two activations. */
 interface Case {
   name: Architecture;
   activation: Activation;
   training: Training<Recordings>;
-  /** Of each model, the mean over its recordings. */
+  /** Mean of `changes` of each model. */
   magnitudes: number[];
-  /** Of each model, whether it has learned anything. */
+  /** Whether each model has learned anything. */
   learned: boolean[];
 }
 
-/** E3: ReLU against sigmoid, each architecture trained with both. */
+/** E3: each architecture with ReLU and with sigmoid. */
 export const E3: Experiment<CnnSettings> = {
   id: 'E3',
   title: 'ReLU against sigmoid',
   question: [
-    "What does sigmoid in place of ReLU do to the loss, and to the gradient of the first layer? As in the coursework, the gradient's magnitude is the norm of what the first layer's weights changed between two recordings, 10 steps apart, divided by the learning rate.",
-    "The coursework's own sigmoid models have ReLU in them, by mistake as it seems (create_mlp1_sig and so on); here they have sigmoid wherever the others have ReLU.",
+    "How does sigmoid instead of ReLU change the loss and the gradient of the first layer? As in the coursework, the gradient's magnitude is the norm of the change of the first layer's weights between two recordings, 10 steps apart, divided by the learning rate.",
+    "The coursework's own sigmoid models contain ReLU, apparently by mistake (create_mlp1_sig and so on). Here they have sigmoid wherever the other models have ReLU.",
   ],
   published: "sigmoid's gradients smaller in deeper nets",
   datasets: ['fashion-mnist'],
@@ -56,7 +57,7 @@ export const E3: Experiment<CnnSettings> = {
   networks: names.flatMap((name) => activations.map((activation) => network(name, activation))),
 
   async run(context) {
-    const data = dataset(context);
+    const data = prepareDataset(context);
     const cases = names.flatMap((name) => activations.map((activation) => ({ name, activation })));
     const all = await trainEach(context, cases, ({ name, activation }) => trainCase(context, data, name, activation));
     const caseOf = (name: Architecture, activation: Activation) =>
@@ -84,7 +85,7 @@ export const E3: Experiment<CnnSettings> = {
           "Magnitude of the first layer's gradient",
         ),
         paragraph(
-          'The coursework finds the deeper of two networks to have the lower magnitude, which it puts down to the derivative of sigmoid, and CNNs a lower one than MLPs, whose first layer has more weights. It does not compare sigmoid with ReLU in one network.',
+          'In the coursework, the deeper of two networks has the lower magnitude, which it explains by the derivative of sigmoid. CNNs have a lower one than MLPs, whose first layer has more weights. It does not compare sigmoid with ReLU in one network.',
         ),
         table(
           [
@@ -93,37 +94,42 @@ export const E3: Experiment<CnnSettings> = {
             'models',
             'weights of the first layer',
             'magnitude',
-            'a weight',
+            'per weight',
             'test accuracy',
           ],
           all.flatMap(({ name, activation, training, magnitudes, learned }) =>
-            [true, false].flatMap((which) => {
-              const own = <T>(values: readonly T[]) => values.filter((_, i) => learned[i] === which);
-              if (!learned.includes(which)) return [];
+            [true, false].flatMap((hasLearned) => {
+              const select = <T>(values: readonly T[]) => values.filter((_, i) => learned[i] === hasLearned);
+              if (!learned.includes(hasLearned)) return [];
               const { weights } = training.measured[0]!;
-              const { mean } = meanAndSd(own(magnitudes));
+              const { mean } = meanAndSd(select(magnitudes));
               return [
                 [
-                  ...[name, activation, `${own(magnitudes).length}${which ? '' : ' at chance'}`, count(weights)],
-                  ...[figure(mean), figure(mean === null ? null : mean / Math.sqrt(weights))],
-                  accuracyText(meanAndSd(own(testFigures(training))).mean),
+                  ...[
+                    name,
+                    activation,
+                    `${select(magnitudes).length}${hasLearned ? '' : ' at chance'}`,
+                    count(weights),
+                  ],
+                  ...[magnitudeText(mean), magnitudeText(mean === null ? null : mean / Math.sqrt(weights))],
+                  accuracyText(meanAndSd(select(testFigures(training))).mean),
                 ],
               ];
             }),
           ),
-          'Means over training and models, apart for those that end at chance; "a weight" is the magnitude divided by the root of their number',
+          'Means over the training and the models; models that end at chance have separate rows. "per weight" is the magnitude divided by the square root of the number of weights',
         ),
         ...chanceText(all),
         paragraph(
-          "By its code as printed, the coursework compares ReLU with ReLU (see above), so that its figure cannot show what sigmoid does. The rate is Adam's, which gives every weight a step of about the same size whatever its gradient is: this magnitude grows with the number of weights, and falls where a layer's gradients change sign from step to step or vanish. It is no gradient in the strict sense.",
+          "The printed code of the coursework compares ReLU with ReLU (see above), so its figure cannot show the effect of sigmoid. Adam gives every weight a step of about the same size, whatever its gradient is. So this magnitude grows with the number of weights, and falls if a layer's gradients vanish or change sign from step to step. It is not a gradient in the strict sense.",
         ),
       ),
       section(
         'Curves',
         ...names.flatMap((name) => {
-          const own = all.filter((one) => one.name === name);
+          const ofArchitecture = all.filter((one) => one.name === name);
           const lines = (values: (recordings: Recordings) => Point[], from: number) =>
-            own.flatMap(({ activation, training: { measured, seeds } }) =>
+            ofArchitecture.flatMap(({ activation, training: { measured, seeds } }) =>
               measured.map((recordings, i) => ({
                 run: activation,
                 series: `seed ${seeds[i]}`,
@@ -150,7 +156,7 @@ export const E3: Experiment<CnnSettings> = {
           ];
         }),
         paragraph(
-          `A line is one model. The loss is that of the steps since the last recording (every ${context.settings.every}); the coursework's is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
+          `Each line is one model. The loss is the mean over the ${context.settings.every} steps since the last recording; that of the coursework is the mean since the beginning of the training (train_on_batch with reset_metrics=False).`,
         ),
       ),
       section('Data', data.about),
@@ -194,17 +200,17 @@ async function trainCase(
 type Compared = Pick<Case, 'magnitudes' | 'learned'>;
 
 /**
- * The ratio of each model to that of the same seed; where one of the two ends at chance, its gradient has vanished, and one mean would
- * stand for two outcomes: those that learned have a row of their own.
+ * Compares the magnitudes of two cases by the mean of their ratios, seed by seed. The gradient of a model at chance has vanished, so
+ * pairs in which both models learned get a separate row.
  */
 export function ratioRows(label: string, published: string | null, of: Compared, to: Compared): ComparisonInput[] {
   const all = of.magnitudes.map((value, i) => value / to.magnitudes[i]!);
   const learned = all.filter((_, i) => of.learned[i] && to.learned[i]);
   const row = (text: string, ratios: readonly number[]) => {
-    // Words were published, so that a reason would be told of ratios that are below 1 too.
+    // The published result is words, so the report would show a reason also for ratios below 1.
     const why =
       published !== null && meanAndSd(ratios).mean! >= 1
-        ? "Adam evens out how large gradients are; and the coursework's own sigmoid models have ReLU in them"
+        ? "Adam equalizes the size of the steps, and the coursework's own sigmoid models contain ReLU"
         : undefined;
     return measuredRow(text, published, ratios, { unit: 'number', why });
   };
@@ -216,7 +222,7 @@ export function ratioRows(label: string, published: string | null, of: Compared,
   ];
 }
 
-/** How many models learned nothing, in words. */
+/** Describes how many models are at chance; empty if there are none. */
 function chanceText(all: readonly Case[]): BlockInput[] {
   const lost = all.filter(({ learned }) => learned.includes(false));
   if (lost.length === 0) return [];
@@ -226,9 +232,9 @@ function chanceText(all: readonly Case[]): BlockInput[] {
   );
   return [
     paragraph(
-      `${counts.join(', ')} end at chance: their loss is ${chanceLoss(classes.length).toFixed(4)}, that of the same answer for every image, and their first layers hardly change. The coursework trains one model of each.`,
+      `${counts.join(', ')} end at chance: their loss is ${chanceLoss(classes.length).toFixed(4)}, that of equal probabilities for all classes, and their first layers hardly change. The coursework trains one model of each.`,
     ),
   ];
 }
 
-const figure = (value: number | null): string => (value === null ? 'n/a' : String(Number(value.toPrecision(3))));
+const magnitudeText = (value: number | null): string => (value === null ? 'n/a' : String(Number(value.toPrecision(3))));

@@ -4,16 +4,17 @@ import { compare, comparedCurves, measuredRow, modelBlocks, paragraph, section, 
 import { accuracyText } from '../src/report/comparison.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { dataset, network, smoke } from './e.ts';
-import { firstEpochAbove, roughness } from './e-curves.ts';
+import { firstEpochAbove, meanAbsoluteChange } from './e-curves.ts';
+import { prepareDataset } from './e-data.ts';
+import { network, smoke } from './e-networks.ts';
 
 const rates = [0.1, 0.01, 0.001];
-/** What the validation accuracy ends near, as the coursework reads it off its plot. */
+/** Approximate final validation accuracies that the coursework reads off its plot. */
 const published: Record<number, number> = { 0.1: 0.95, 0.001: 0.92 };
-const why = 'the coursework does not name its classes: with others the accuracy is another';
+const why = 'the coursework does not name its classes, and the accuracy depends on them';
 const mlp2 = network('mlp2');
 
-/** E4: one learning rate after the other, all models in one training, each with its own rate. */
+/** E4: three learning rates, in one training of models with different rates. */
 export const E4: Experiment = {
   id: 'E4',
   title: 'mlp2 with three learning rates',
@@ -28,9 +29,9 @@ export const E4: Experiment = {
   networks: [mlp2],
 
   async run(context) {
-    const { train, validation, test, about } = dataset(context);
-    const each = context.settings.replicas;
-    const learningRate = rates.flatMap((rate) => Array<number>(each).fill(rate));
+    const { train, validation, test, about } = prepareDataset(context);
+    const modelsPerRate = context.settings.replicas;
+    const learningRate = rates.flatMap((rate) => Array<number>(modelsPerRate).fill(rate));
     const trained = await context.train('rates', {
       ...network('mlp2', 'relu', () => new SGD({ learningRate })),
       data: train,
@@ -41,7 +42,7 @@ export const E4: Experiment = {
     const byRate = rates.map((rate, i) => ({
       rate,
       label: `rate ${rate}`,
-      training: replicasOf(trained, i * each, (i + 1) * each),
+      training: selectReplicas(trained, i * modelsPerRate, (i + 1) * modelsPerRate),
     }));
     return [
       section(
@@ -63,7 +64,7 @@ export const E4: Experiment = {
             measuredRow(
               `validation accuracy after epoch 1, ${label}`,
               rate === 0.1 ? 'the highest (fastest)' : null,
-              firstEpoch(training),
+              firstAccuracies(training),
               { why: rate === 0.1 ? whyNotFastest(byRate) : undefined },
             ),
           ),
@@ -72,7 +73,7 @@ export const E4: Experiment = {
               measuredRow(
                 `its change from epoch to epoch, ${label}`,
                 rate === 0.1 ? 'the largest (noisiest)' : null,
-                curvesOf(training).map(roughness),
+                curvesOf(training).map(meanAbsoluteChange),
                 { unit: 'number' },
               ),
             )
@@ -86,15 +87,15 @@ export const E4: Experiment = {
           byRate.map(({ rate, training }) => {
             const curves = curvesOf(training);
             const reached = curves.map((curve) => firstEpochAbove(curve, 0.9)).filter((epoch) => epoch !== null);
-            const few = reached.length < curves.length ? ` (${reached.length} of ${curves.length})` : '';
+            const countText = reached.length < curves.length ? ` (${reached.length} of ${curves.length})` : '';
             return [
               String(rate),
-              accuracyText(meanAndSd(firstEpoch(training)).mean),
-              reached.length === 0 ? 'none' : `${meanAndSd(reached).mean!.toFixed(1)}${few}`,
-              accuracyText(meanAndSd(curves.map(roughness)).mean),
+              accuracyText(meanAndSd(firstAccuracies(training)).mean),
+              reached.length === 0 ? 'none' : `${meanAndSd(reached).mean!.toFixed(1)}${countText}`,
+              accuracyText(meanAndSd(curves.map(meanAbsoluteChange)).mean),
             ];
           }),
-          'How fast and how noisy: means over the models, or over those that got so far. The change is the mean of |accuracy - accuracy of the epoch before| over the second half.',
+          'Speed and noise: means over the models, or over those that reached 0.9. The change is the mean of |accuracy - accuracy of the epoch before| over the second half.',
         ),
       ),
       section(
@@ -103,34 +104,34 @@ export const E4: Experiment = {
           comparedCurves(byRate, { title: `E4 mlp2: ${title}`, name: title, measure, validation: 'validation' }),
         ),
       ),
-      section('Data', about, paragraph('All models train in one fit; each has its own rate and its own seed.')),
+      section('Data', about, paragraph('All models are trained together, each with its own learning rate and seed.')),
       section('Model', modelBlocks(trained)),
     ];
   },
 };
 
-/** The validation accuracy of each model, epoch after epoch. */
+/** Returns the validation accuracies of each model over the epochs. */
 const curvesOf = ({ histories }: Training): number[][] =>
   histories.map((epochs) => epochs.map(({ valAccuracy }) => valAccuracy ?? Number.NaN));
 
-const firstEpoch = (training: Training) => curvesOf(training).map((curve) => curve[0]!);
+const firstAccuracies = (training: Training) => curvesOf(training).map((curve) => curve[0]!);
 
-/** Where the largest rate is not ahead after the first epoch, which is. */
+/** Describes which learning rates are ahead of the largest after the first epoch; undefined if none is. */
 export function whyNotFastest([largest, ...others]: readonly { label: string; training: Training }[]):
   | string
   | undefined {
-  const mean = ({ training }: { training: Training }) => meanAndSd(firstEpoch(training)).mean!;
+  const mean = ({ training }: { training: Training }) => meanAndSd(firstAccuracies(training)).mean!;
   const ahead = others.filter((other) => mean(other) > mean(largest!));
   if (ahead.length === 0) return undefined;
-  const own = firstEpoch(largest!.training);
+  const accuracies = firstAccuracies(largest!.training);
   return (
-    `not borne out here: after one epoch ${ahead.map((one) => `${one.label} is at ${accuracyText(mean(one))}`).join(', ')}, ` +
-    `and the models of ${largest!.label} lie between ${accuracyText(Math.min(...own))} and ${accuracyText(Math.max(...own))}`
+    `not confirmed here: after one epoch ${ahead.map((one) => `${one.label} is at ${accuracyText(mean(one))}`).join(', ')}, ` +
+    `and the models of ${largest!.label} are between ${accuracyText(Math.min(...accuracies))} and ${accuracyText(Math.max(...accuracies))}`
   );
 }
 
-/** Some of a training's models. */
-const replicasOf = (training: Training, from: number, to: number): Training => ({
+/** Returns the results of some of a training's models. */
+const selectReplicas = (training: Training, from: number, to: number): Training => ({
   ...training,
   seeds: training.seeds.slice(from, to),
   histories: training.histories.slice(from, to),

@@ -1,8 +1,8 @@
 import { meanAndSd } from '../src/report/statistics.ts';
 
-// What the rows of coursework E compute of curves.
+// Computations on the curves of coursework E.
 
-/** The rate of an epoch, counted from 0: each phase has its own, and the last one goes on. */
+/** Returns the learning rate of an epoch, counted from 0. After the last phase, its rate stays. */
 export function rateOfEpoch(phases: readonly { rate: number; epochs: number }[], epoch: number): number {
   let end = 0;
   const phase = phases.find(({ epochs }) => {
@@ -12,14 +12,14 @@ export function rateOfEpoch(phases: readonly { rate: number; epochs: number }[],
   return (phase ?? phases.at(-1)!).rate;
 }
 
-/** The first epoch, counted from 1, whose figure is above `level`; null where none is. */
+/** Returns the first epoch, counted from 1, whose value is above `level`; null if there is none. */
 export function firstEpochAbove(curve: readonly number[], level: number): number | null {
-  const at = curve.findIndex((value) => value > level);
-  return at < 0 ? null : at + 1;
+  const index = curve.findIndex((value) => value > level);
+  return index < 0 ? null : index + 1;
 }
 
-/** How much a curve goes up and down from one point to the next, on average over its second half: NaN for too few points. */
-export function roughness(curve: readonly number[]): number {
+/** Returns the mean absolute change from one point to the next in the second half of a curve; NaN for too few points. */
+export function meanAbsoluteChange(curve: readonly number[]): number {
   const half = curve.slice(Math.floor(curve.length / 2));
   const changes = half.slice(1).map((value, i) => Math.abs(value - half[i]!));
   return meanAndSd(changes).mean ?? Number.NaN;

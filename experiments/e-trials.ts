@@ -2,16 +2,18 @@ import type { ExperimentContext, Reduced, Settings } from '../src/cli/experiment
 import { curves } from '../src/report/blocks.ts';
 import type { BlockInput } from '../src/report/content.ts';
 import { type Training, testFigures } from '../src/report/training.ts';
-import { type Architecture, type Dataset, names, network, smoke } from './e.ts';
-import { AccuracyCurve, meanOver, type Point, TrainingCurves } from './e-record.ts';
+import type { Dataset } from './e-data.ts';
+import { type Architecture, names, network, smoke } from './e-networks.ts';
+import { AccuracyCurve, meanOver, type Point, TrainingCurves } from './e-recorders.ts';
 import { trainEach } from './seeds.ts';
 
-// The trainings of E1, whose first layers E2 looks at.
+// The trainings of E1, whose first layers E2 shows.
 
-/** What a scale cuts of the CNNs alone: they cost hundreds of times what an MLP does. */
+/** Settings with separate cuts for the CNNs, which take hundreds of times as long as an MLP. */
 export interface CnnSettings extends Settings {
-  /** Steps from one recording to the next. */
+  /** Steps between recordings. */
   every: number;
+  /** Cuts for the CNNs. */
   cnn: { epochs?: number; replicas?: number; validateEvery?: number };
 }
 
@@ -24,7 +26,7 @@ export const settings: { full: CnnSettings; short: Reduced<CnnSettings>; smoke: 
   smoke: { ...smoke, every: 2, cut: ['recorded every 2 steps instead of 10'] },
 };
 
-/** An architecture's own settings. */
+/** Returns the settings of an architecture. */
 export function settingsOf({ epochs, replicas, every, cnn }: CnnSettings, name: Architecture) {
   if (!name.startsWith('cnn')) return { epochs, replicas, every, validateEvery: every };
   return {
@@ -35,10 +37,10 @@ export function settingsOf({ epochs, replicas, every, cnn }: CnnSettings, name: 
   };
 }
 
-/** Images of a batch of validation: the accuracy is the same, and more at once take less time. */
+/** Images of a validation batch. The accuracy does not depend on it, and larger batches are faster. */
 const VALIDATION_BATCH = 100;
 
-/** What is kept of a model. */
+/** Saved measurements of a model. */
 export interface Trial {
   steps: number[];
   loss: Point[];
@@ -49,8 +51,8 @@ export interface Trial {
   firstLayer: number[];
 }
 
-/** Trains one of the five as often as the settings say. */
-function trials(
+/** Trains the models of one architecture. */
+function trainArchitecture(
   context: ExperimentContext<CnnSettings>,
   { train, validation, test }: Dataset,
   name: Architecture,
@@ -71,36 +73,36 @@ function trials(
   });
 }
 
-/** The trainings of all five. */
-export async function allTrials(
+/** Trains all five architectures. */
+export async function trainAllArchitectures(
   context: ExperimentContext<CnnSettings>,
   data: Dataset,
 ): Promise<{ name: Architecture; training: Training<Trial> }[]> {
-  return trainEach(context, names, async (name) => ({ name, training: await trials(context, data, name) }));
+  return trainEach(context, names, async (name) => ({ name, training: await trainArchitecture(context, data, name) }));
 }
 
-/** The trial with the highest test accuracy, as the coursework chooses it. */
+/** Returns the trial with the highest test accuracy, which the coursework chooses, too. */
 export function bestTrial(training: Training<Trial>): { index: number; accuracy: number; trial: Trial } {
   const accuracies = testFigures(training);
   const index = accuracies.indexOf(Math.max(...accuracies));
   return { index, accuracy: accuracies[index]!, trial: training.measured[index]! };
 }
 
-/** A curve of all five over steps, each the mean over its models. */
-export const averaged = (
+/** Plots a curve of all five architectures over steps, each the mean over its models. */
+export const meanCurves = (
   all: readonly { name: Architecture; training: Training<Trial> }[],
-  what: { name: string; title: string; label: string; log?: boolean },
+  plot: { name: string; title: string; label: string; log?: boolean },
   curve: (trial: Trial) => { steps: number[]; values: Point[] },
 ): BlockInput =>
   curves({
-    name: what.name,
-    title: what.title,
+    name: plot.name,
+    title: plot.title,
     x: { label: 'step' },
-    y: { label: what.label, format: '.2f', log: what.log },
+    y: { label: plot.label, format: '.2f', log: plot.log },
     show: 'each',
     lines: all.map(({ name, training: { measured } }) => ({
       run: name,
-      series: what.label,
+      series: plot.label,
       x: curve(measured[0]!).steps,
       y: meanOver(measured.map((trial) => curve(trial).values)),
     })),

@@ -1,6 +1,6 @@
 import type { ImageSet } from '../src/index.ts';
 
-/** The weights of each unit or filter, from a kernel whose last axis they are: [inputs, units]. */
+/** Returns the weights of each unit or filter of a kernel [inputs, units]. */
 export function unitsOf(kernel: readonly number[], inputs: number): number[][] {
   const units = kernel.length / inputs;
   return Array.from({ length: units }, (_, unit) =>
@@ -8,7 +8,7 @@ export function unitsOf(kernel: readonly number[], inputs: number): number[][] {
   );
 }
 
-/** Of each class, the mean image (pixels 0..1) less the mean over the classes. */
+/** Returns the mean image of each class (pixels in 0..1) minus the mean over the classes. */
 export function classMeans({ images, labels, classes, shape }: ImageSet): number[][] {
   const pixels = shape[0] * shape[1] * shape[2];
   const sums = classes.map(() => new Array<number>(pixels).fill(0));
@@ -25,18 +25,21 @@ export function classMeans({ images, labels, classes, shape }: ImageSet): number
 }
 
 /**
- * Which class a unit is most like, or most like the negative of, and how much: the correlation of its weights with that class's
- * picture, both blurred.
+ * Returns the class whose picture, or negative, is most similar to a unit's weights, and the correlation of the two, both blurred.
  */
-export function likeness(weights: readonly number[], classPictures: readonly (readonly number[])[], width: number) {
+export function mostSimilarClass(
+  weights: readonly number[],
+  classPictures: readonly (readonly number[])[],
+  width: number,
+) {
   const blurred = blur(weights, width);
   const correlations = classPictures.map((picture) => correlation(blurred, blur(picture, width)));
   const sizes = correlations.map(Math.abs);
   const label = sizes.indexOf(Math.max(...sizes));
-  return { label, likeness: correlations[label]! };
+  return { label, similarity: correlations[label]! };
 }
 
-/** Pearson's; 0 where one of them never changes. */
+/** Returns Pearson's correlation; 0 if `a` or `b` is constant. */
 export function correlation(a: readonly number[], b: readonly number[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanA, meanB] = [mean(a), mean(b)];
@@ -50,15 +53,15 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
 }
 
-/** A picture in which each pixel is the mean of the 5 x 5 around it, as far as they lie within. */
+/** Returns a picture in which each pixel is the mean of the 5 x 5 pixels around it, without those beyond the edge. */
 export function blur(picture: readonly number[], width: number): number[] {
   const height = picture.length / width;
-  const reach = [-2, -1, 0, 1, 2];
-  return picture.map((_, at) => {
-    const [y, x] = [Math.floor(at / width), at % width];
-    const rows = reach.map((d) => y + d).filter((row) => row >= 0 && row < height);
-    const columns = reach.map((d) => x + d).filter((column) => column >= 0 && column < width);
-    const around = rows.flatMap((row) => columns.map((column) => picture[row * width + column]!));
-    return around.reduce((sum, value) => sum + value, 0) / around.length;
+  const offsets = [-2, -1, 0, 1, 2];
+  return picture.map((_, i) => {
+    const [y, x] = [Math.floor(i / width), i % width];
+    const rows = offsets.map((d) => y + d).filter((row) => row >= 0 && row < height);
+    const columns = offsets.map((d) => x + d).filter((column) => column >= 0 && column < width);
+    const neighbors = rows.flatMap((row) => columns.map((column) => picture[row * width + column]!));
+    return neighbors.reduce((sum, value) => sum + value, 0) / neighbors.length;
   });
 }

@@ -15,7 +15,7 @@ import { B7 } from './B7.ts';
 import { B8 } from './B8.ts';
 import { B9 } from './B9.ts';
 import { B10 } from './B10.ts';
-import { variationsSummary } from './b-table.ts';
+import { variationsSummary } from './b-summary.ts';
 import { C1 } from './C1.ts';
 import { C2 } from './C2.ts';
 import { C3 } from './C3.ts';
@@ -37,7 +37,7 @@ import { E3 } from './E3.ts';
 import { E4 } from './E4.ts';
 import { E5 } from './E5.ts';
 
-/** Every experiment `tilegrad run` knows, in the order `tilegrad list` shows them. */
+/** All experiments of `tilegrad run`, in the order of `tilegrad list`. */
 export const experiments: readonly Experiment[] = [
   ...[A1, A2, A3, A4, A5, A6],
   ...[B1, B2, B3, B4, B5, B6, B7, B8, B9, B10],
@@ -46,20 +46,20 @@ export const experiments: readonly Experiment[] = [
   ...[E1, E2, E3, E4, E5],
 ];
 
-/** What `tilegrad run` takes as a whole, by the letter its rows begin with. */
+/** The courseworks, by the letter that the ids of their experiments begin with. */
 export const courseworks: readonly Coursework[] = [
   {
     id: 'A',
     title: 'LeNet-5 and its penalties',
     question: [
-      'LeNet-5 on CIFAR-10, alone, with L2 and L1 penalties on its kernels, and with its dense layers replaced by a global average: what does each cost in accuracy, and what does it do to the weights?',
+      'LeNet-5 on CIFAR-10: alone, with L2 and L1 penalties on its kernels, and with a global average instead of its dense layers. What does each cost in accuracy, and how does it change the weights?',
     ],
   },
   {
     id: 'B',
     title: 'A small VGG and its variations',
     question: [
-      'A network of three blocks of convolutions on CIFAR-10: what do depth, kernel size, number of kernels, padding, dropout and penalties do to its accuracy, and how does it compare with a network that was trained on ImageNet?',
+      'A network of three blocks of convolutions on CIFAR-10: how do depth, kernel size, number of kernels, padding, dropout and penalties change its accuracy, and how does it compare with a network that was trained on ImageNet?',
     ],
     summary: variationsSummary,
   },
@@ -67,21 +67,21 @@ export const courseworks: readonly Coursework[] = [
     id: 'C',
     title: 'A tuned MLP, and few parameters',
     question: [
-      'MNIST twice: how well does a network do whose depth, widths, penalties, dropout and rate a search has chosen, and how few parameters are enough for 80% of the test images?',
+      'Two questions on MNIST: how accurate is a network whose depth, widths, penalties, dropout and learning rate a search has chosen, and how few parameters are enough for 80% of the test images?',
     ],
   },
   {
     id: 'D',
     title: 'MNIST and CIFAR-10, ten models at a time',
     question: [
-      'Small networks on MNIST and CIFAR-10, ten models from scratch each: how much do runs differ, and what do rate, optimiser, loss, width, depth and convolutions do?',
+      'Small networks on MNIST and CIFAR-10, ten models from scratch each: how much do runs differ, and what do learning rate, optimizer, loss, width, depth and convolutions change?',
     ],
   },
   {
     id: 'E',
     title: 'Five architectures on five classes of Fashion-MNIST',
     question: [
-      'Two MLPs and three small CNNs tell five kinds of clothes apart: which does best, what do their first layers look like, what does sigmoid do to their gradients, and what does the learning rate?',
+      'Two MLPs and three small CNNs classify five kinds of clothes: which is best, what do their first layers look like, and how do sigmoid and the learning rate change the training?',
     ],
   },
 ];

@@ -15,7 +15,7 @@ import {
 import type { Training } from '../src/report/training.ts';
 import { trainEach } from './seeds.ts';
 
-// What the rows of coursework A share: its models, its settings and its one function that trains.
+// What the experiments of coursework A share: models, settings, trainings.
 
 const compileWith = (learningRate: number) => ({
   optimizer: new Adam({ learningRate }),
@@ -23,7 +23,7 @@ const compileWith = (learningRate: number) => ({
 });
 const compile: Network['compile'] = () => compileWith(settings.full.learningRate);
 
-/** LeNet-5 as in the lecture, with a penalty on every kernel where one is given. */
+/** LeNet-5 as in the lecture, with an optional penalty on every kernel. */
 export const lenet = (kernelRegularizer?: Regularizer): Network => ({
   createModel: () =>
     new Sequential([
@@ -40,8 +40,8 @@ export const lenet = (kernelRegularizer?: Regularizer): Network => ({
 });
 
 /**
- * The convolutions alone, averaged over the image: 16 outputs without a softmax, which the loss takes for probabilities of 16
- * classes, as the coursework's did.
+ * Only the convolutions of LeNet-5, averaged over the image: 16 outputs without a softmax. As in the coursework, the loss treats
+ * them as probabilities of 16 classes.
  */
 export const averagePooling: Network = {
   createModel: () =>
@@ -54,7 +54,7 @@ export const averagePooling: Network = {
   compile,
 };
 
-/** The six models, under the names their trainings are kept by. */
+/** The six models, by the names of their trainings. */
 export const models = {
   baseline: { label: 'baseline', network: lenet() },
   'l2-0.001': { label: 'L2, lambda 0.001', network: lenet(regularizers.l2(0.001)) },
@@ -67,25 +67,25 @@ export const models = {
 export type ModelName = keyof typeof models;
 export const modelNames = Object.keys(models) as ModelName[];
 
-/** What the coursework states for every model; three of each are what its last question asks for. */
+/** Settings that the coursework states for every model; its last question asks for three trainings each. */
 export const settings = {
   full: { epochs: 10, batchSize: 256, replicas: 3, learningRate: 0.001 },
   short: { replicas: 1 },
   smoke: { epochs: 1, batchSize: 64, replicas: 2, limit: 256, testLimit: 100 },
 } satisfies { full: Settings; short: Partial<Settings>; smoke: Partial<Settings> };
 
-/** Gini index of each of a model's tensors of weights; null where a training ended in NaN. */
+/** Gini index of each tensor of a model's weights; null if the training ended in NaN. */
 export type GiniIndices = (number | null)[];
 
-/** The coursework's train_model: Adam, cross-entropy, the test set as validation data, logs for TensorBoard. */
-export function trainModel(lab: ExperimentContext, name: ModelName): Promise<Training<GiniIndices>> {
-  const { train, test } = lab.images('cifar10');
+/** Trains as the coursework's train_model: Adam, cross-entropy, the test set as validation data, logs for TensorBoard. */
+export function trainModel(context: ExperimentContext, name: ModelName): Promise<Training<GiniIndices>> {
+  const { train, test } = context.images('cifar10');
   const { network } = models[name];
-  return lab.train<GiniIndices>(name, {
+  return context.train<GiniIndices>(name, {
     ...network,
-    compile: () => compileWith(lab.settings.learningRate!),
-    data: lab.loader(network === averagePooling ? sixteenClasses(train) : train),
-    validationData: lab.loader(network === averagePooling ? sixteenClasses(test) : test),
+    compile: () => compileWith(context.settings.learningRate!),
+    data: context.loader(network === averagePooling ? withSixteenClasses(train) : train),
+    validationData: context.loader(network === averagePooling ? withSixteenClasses(test) : test),
     tensorBoard: true,
     measure: async ({ model, weights }) => {
       const all = await Promise.all(model.weights.map((_, i) => weights(i)));
@@ -94,12 +94,16 @@ export function trainModel(lab: ExperimentContext, name: ModelName): Promise<Tra
   });
 }
 
-/** The same images and labels; of the 16 classes that the averages stand for, the last six never occur. */
-const sixteenClasses = (set: ImageSet): ImageSet => ({
+/** Returns the same images and labels with 16 classes, one for each average; the last six never occur. */
+const withSixteenClasses = (set: ImageSet): ImageSet => ({
   ...set,
   classes: [...set.classes, ...Array.from({ length: 6 }, (_, i) => `no class ${i + 11}`)],
 });
 
-/** Several of them. */
-export const trainModels = <N extends ModelName>(lab: ExperimentContext, names: readonly N[]) =>
-  trainEach(lab, names, async (name) => ({ name, label: models[name].label, training: await trainModel(lab, name) }));
+/** Trains several models. */
+export const trainModels = <N extends ModelName>(context: ExperimentContext, names: readonly N[]) =>
+  trainEach(context, names, async (name) => ({
+    name,
+    label: models[name].label,
+    training: await trainModel(context, name),
+  }));

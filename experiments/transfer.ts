@@ -6,32 +6,32 @@ import type { Training } from '../src/report/training.ts';
 import { trainSeeds } from './seeds.ts';
 import { type Confusion, earlyStopping, trainingName, VALIDATION_SPLIT } from './vgg.ts';
 
-// B9 and B10: MobileNetV2, pretrained on ImageNet, with the small VGG's dense layers on top.
+// Networks and trainings of B9 and B10: MobileNetV2, pretrained on ImageNet, with the small VGG's dense layers on top.
 
-/** Rows and columns that the images are scaled up to inside the model. The coursework does not state them. */
+/** Height and width to which the model scales its images up. The coursework does not state them. */
 export const SIDE = 96;
 
-/** The checkpoint for 224 x 224, which Keras takes for images of sizes that have none of their own. */
+/** The checkpoint for 224 x 224, which Keras uses for image sizes without a checkpoint. */
 export const checkpoint = { alpha: 1, rows: 224, includeTop: false } as const;
 
 const compile = () => ({ optimizer: 'adam' as const, loss: 'sparseCategoricalCrossentropy' as const });
 
-/** Keras's 156 layers, input and head counted, without the first 36: what B10 trains of the extractor begins with this one. */
+/** The first layer that B10 trains: Keras's 156 layers, input and head counted, without the first 36. */
 const FIRST_TRAINED = 'block_4_expand';
 
-/** Pixels of 0..1 to -1..1, as the extractor's weights expect them: Keras's `x / 127.5 - 1` of 0..255. */
+/** From 0..1 to the -1..1 that the extractor's weights expect: Keras's `x / 127.5 - 1` of 0..255. */
 const scaledPixels = { scale: 2, offset: -1 };
-/** Keras's function on pixels of 0..1, which it takes for 0..255. */
+/** Keras's function, which expects 0..255, applied to pixels of 0..1. */
 const pixelsScaledTwice = { scale: 1 / 127.5, offset: -1 };
 
-/** The extractor with what goes before and behind it; the images are scaled up inside the model. */
-async function network(
+/** Creates a model of scaling layers, extractor and head. */
+async function createNetwork(
   weights: readonly string[],
   pixels: typeof scaledPixels,
   head: Layer[],
   trained: 'none' | 'last',
 ): Promise<Sequential> {
-  // Loaded when a row needs it: `tilegrad list` needs no Dawn.
+  // Loaded when needed: `tilegrad list` needs no Dawn.
   const { mobileNetV2 } = await import('../src/node.ts');
   const extractor = await mobileNetV2({ inputShape: [SIDE, SIDE, 3], includeTop: false, weights });
   const first = extractor.layers.indexOf(extractor.getLayer(FIRST_TRAINED));
@@ -45,18 +45,18 @@ async function network(
 }
 
 const dense = (units: number) => new Dense({ units, activation: 'relu' });
-const last = () => new Dense({ units: 10, activation: 'softmax' });
+const lastLayer = () => new Dense({ units: 10, activation: 'softmax' });
 
 /** B9: the extractor is frozen. */
-const frozenNetwork = ({ weightFiles }: ExperimentContext, pixels: typeof scaledPixels) =>
-  network(weightFiles, pixels, [new Flatten(), dense(256), dense(64), last()], 'none');
+const createFrozenNetwork = ({ weightFiles }: ExperimentContext, pixels: typeof scaledPixels) =>
+  createNetwork(weightFiles, pixels, [new Flatten(), dense(256), dense(64), lastLayer()], 'none');
 
-/** B10: dropout in the head, whose weights have the same names. */
-const fineTunedNetwork = ({ weightFiles }: ExperimentContext) =>
-  network(
+/** B10: with dropout in the head. Its weights have the same names as those of B9. */
+const createFineTunedNetwork = ({ weightFiles }: ExperimentContext) =>
+  createNetwork(
     weightFiles,
     scaledPixels,
-    [new Flatten(), new Dropout(0.2), dense(256), new Dropout(0.3), dense(64), new Dropout(0.3), last()],
+    [new Flatten(), new Dropout(0.2), dense(256), new Dropout(0.3), dense(64), new Dropout(0.3), lastLayer()],
     'last',
   );
 
@@ -74,62 +74,64 @@ export const fineTuneSettings = {
   smoke: { epochs: 1, limit: 18, testLimit: 8, headEpochs: 1 },
 } satisfies Scales<FineTuneSettings>;
 
-/** `headEpochs`: of B9, with whose weights it begins. */
-export type FineTuneSettings = Settings & { headEpochs: number };
+export type FineTuneSettings = Settings & {
+  /** Epochs of B9's training, with whose weights the fine-tuning begins. */
+  headEpochs: number;
+};
 
-/** Where B9 keeps the weights that B10 begins with. */
-const weightsPath = (lab: ExperimentContext, seed: number) =>
-  join(lab.folder, 'weights', `transfer-${lab.scale}-seed-${seed}.safetensors`);
+/** Returns the path of the weights that B9 saves for B10. */
+const weightsPath = (context: ExperimentContext, seed: number) =>
+  join(context.folder, 'weights', `transfer-${context.scale}-seed-${seed}.safetensors`);
 
-/** What B9 and B10 share: the last 2/9 of the training images for validation, figures of the test images, logs for TensorBoard. */
-function specOf(lab: ExperimentContext) {
-  const { train, test } = lab.loaders('cifar10');
+/** Returns the options that the trainings of B9 and B10 share. */
+function sharedSpec(context: ExperimentContext) {
+  const { train, test } = context.loaders('cifar10');
   return { compile, data: train, validationSplit: VALIDATION_SPLIT, testData: test, tensorBoard: true };
 }
 
-/** B9's training: what the frozen extractor gives is computed once for each image. Its weights are kept for B10. */
-export function trainTransfer(lab: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
-  const { test } = lab.loaders('cifar10');
-  return trainSeeds(lab, trainingName(lab, 'transfer'), {
-    ...specOf(lab),
+/** Trains B9. The frozen extractor's outputs are computed once for each image. The weights are saved for B10. */
+export function trainTransfer(context: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
+  const { test } = context.loaders('cifar10');
+  return trainSeeds(context, trainingName(context, 'transfer'), {
+    ...sharedSpec(context),
     epochs,
-    createModel: () => frozenNetwork(lab, scaledPixels),
+    createModel: () => createFrozenNetwork(context, scaledPixels),
     cacheFeatures: true,
     async measure({ model, seed, confusion }) {
       const { saveWeights } = await import('../src/node.ts');
-      await saveWeights(model, weightsPath(lab, seed));
+      await saveWeights(model, weightsPath(context, seed));
       return confusion(test);
     },
   });
 }
 
-/** The same with pixels that were divided by 255 before the network's own preprocessing, which takes them for 0..255: all but black. */
-export function trainTransferScaledTwice(lab: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
-  const { test } = lab.loaders('cifar10');
-  const name = `${trainingName(lab, 'transfer-scaled-twice')}-seed-${lab.seed}`;
-  return lab.train(name, {
-    ...specOf(lab),
+/** Trains B9 with pixels in 0..1 for a preprocessing that expects 0..255, so images are almost black. */
+export function trainTransferScaledTwice(context: ExperimentContext, epochs: number): Promise<Training<Confusion>> {
+  const { test } = context.loaders('cifar10');
+  const name = `${trainingName(context, 'transfer-scaled-twice')}-seed-${context.seed}`;
+  return context.train(name, {
+    ...sharedSpec(context),
     ...{ epochs, replicas: 1 },
-    createModel: () => frozenNetwork(lab, pixelsScaledTwice),
+    createModel: () => createFrozenNetwork(context, pixelsScaledTwice),
     cacheFeatures: true,
     measure: ({ confusion }) => confusion(test),
   });
 }
 
-/** B10's training goes on from B9's of the same seed, `head`. */
-export function trainFineTuned(lab: ExperimentContext, head: ExperimentContext): Promise<Training<Confusion>> {
-  const { test } = lab.loaders('cifar10');
-  return trainSeeds(lab, trainingName(lab, 'fine-tuned'), (seed) => ({
-    ...specOf(lab),
+/** Trains B10 from the weights of B9 with the same seed. @param head context of B9's training */
+export function trainFineTuned(context: ExperimentContext, head: ExperimentContext): Promise<Training<Confusion>> {
+  const { test } = context.loaders('cifar10');
+  return trainSeeds(context, trainingName(context, 'fine-tuned'), (seed) => ({
+    ...sharedSpec(context),
     async createModel() {
       const { loadWeights } = await import('../src/node.ts');
       const path = weightsPath(head, seed);
       if (!existsSync(path)) {
         throw new FileError(
-          `B10 begins with the weights of B9, but ${path} is gone; delete ${join(head.folder, 'parts')}/transfer-*, and B9 is trained again`,
+          `B10 begins with the weights of B9, but ${path} is missing; delete ${join(head.folder, 'parts')}/transfer-*, and B9 is trained again`,
         );
       }
-      const model = await fineTunedNetwork(lab);
+      const model = await createFineTunedNetwork(context);
       loadWeights(model, path);
       return model;
     },
@@ -139,6 +141,6 @@ export function trainFineTuned(lab: ExperimentContext, head: ExperimentContext):
   }));
 }
 
-/** Which weights those are, for reports. */
+/** Describes the extractor's weights in reports. */
 export const aboutWeights =
   'The extractor has the weights that Keras publishes for MobileNetV2, alpha 1.0, trained on images of 224 x 224: the file is named under "What was run".';

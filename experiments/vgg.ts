@@ -14,22 +14,22 @@ import {
 import type { Training } from '../src/report/training.ts';
 import { trainSeeds } from './seeds.ts';
 
-// The small VGG of coursework B, its variations B1 to B8, and how each is trained.
+// The small VGG of coursework B, its variations in B1 to B8, and their training.
 
-/** What the variations differ in. */
+/** Options in which the variations differ. */
 interface VggOptions {
   /** Filters of the convolutions of each block. */
   blocks?: number[][];
-  /** Units of the dense layers before the last. */
+  /** Units of the dense layers before the last one. */
   dense?: number[];
   kernelSize?: number;
-  /** Dropped after each block and each dense layer but the last. */
+  /** Rate of dropout after each block and each dense layer except the last. */
   dropout?: number;
-  /** On every kernel but the last layer's, as in the coursework's code. */
+  /** Penalty on every kernel except that of the last layer, as in the coursework's code. */
   kernelRegularizer?: Regularizer;
-  /** `valid`, but for the last convolution, whose input is 3 x 3; one pooling at the end instead of two. */
+  /** Whether the convolutions have no padding, except the last one, whose input is 3 x 3. */
   valid?: boolean;
-  /** Poolings after the last block. */
+  /** Number of poolings after the last block. */
   lastPoolings?: number;
 }
 
@@ -38,13 +38,13 @@ const baseBlocks = [
   [64, 64],
   [128, 128],
 ];
-const times = (factor: number) => baseBlocks.map((block) => block.map((filters) => filters * factor));
+const scaledBlocks = (factor: number) => baseBlocks.map((block) => block.map((filters) => filters * factor));
 
 function vgg(options: VggOptions = {}): Network {
   const { blocks = baseBlocks, dense = [256, 64], kernelSize = 3, dropout, kernelRegularizer } = options;
   const { valid = false, lastPoolings = 2 } = options;
   const createModel = () => {
-    const dropped = (): Layer[] => (dropout === undefined ? [] : [new Dropout(dropout)]);
+    const dropoutLayers = (): Layer[] => (dropout === undefined ? [] : [new Dropout(dropout)]);
     const last = blocks.flat().length - 1;
     let n = 0;
     const conv = (filters: number): Layer => {
@@ -56,10 +56,10 @@ function vgg(options: VggOptions = {}): Network {
       ...blocks.flatMap((filters, i) => [
         ...filters.map(conv),
         ...Array.from({ length: i < blocks.length - 1 ? 1 : lastPoolings }, () => new MaxPooling2D()),
-        ...dropped(),
+        ...dropoutLayers(),
       ]),
       new Flatten(),
-      ...dense.flatMap((units) => [new Dense({ units, activation: 'relu', kernelRegularizer }), ...dropped()]),
+      ...dense.flatMap((units) => [new Dense({ units, activation: 'relu', kernelRegularizer }), ...dropoutLayers()]),
       new Dense({ units: 10, activation: 'softmax' }),
     ]);
   };
@@ -68,7 +68,7 @@ function vgg(options: VggOptions = {}): Network {
 
 const l1l2 = (l1: number, l2: number) => vgg({ kernelRegularizer: regularizers.l1l2({ l1, l2 }) });
 
-/** The networks of B1 to B8, under the names their trainings are kept by. */
+/** The networks of B1 to B8, by the names of their trainings. */
 export const networks = {
   base: vgg(),
   'two-blocks': vgg({
@@ -81,9 +81,9 @@ export const networks = {
   }),
   'four-blocks': vgg({ blocks: [...baseBlocks, [256, 256]], dense: [512, 128, 32], lastPoolings: 1 }),
   'kernels-5x5': vgg({ kernelSize: 5 }),
-  doubled: vgg({ blocks: times(2) }),
-  halved: vgg({ blocks: times(1 / 2) }),
-  quartered: vgg({ blocks: times(1 / 4) }),
+  doubled: vgg({ blocks: scaledBlocks(2) }),
+  halved: vgg({ blocks: scaledBlocks(1 / 2) }),
+  quartered: vgg({ blocks: scaledBlocks(1 / 4) }),
   'padding-valid': vgg({ valid: true, lastPoolings: 1 }),
   'dropout-0.1': vgg({ dropout: 0.1 }),
   'dropout-0.2': vgg({ dropout: 0.2 }),
@@ -97,21 +97,21 @@ export type VggName = keyof typeof networks;
 /** `counts[true class][predicted class]` of the test images. */
 export type Confusion = number[][];
 
-/** The coursework's callback: weights are those of the last epoch, as Keras leaves them by default. */
+/** The coursework's callback. The weights stay those of the last epoch, as by default in Keras. */
 export const earlyStopping = () => [new EarlyStopping({ monitor: 'valAccuracy', patience: 5 })];
 
-/** The last 2/9 of the training images are for validation, as they lie. */
+/** Share of the training images for validation: the last ones in stored order. */
 export const VALIDATION_SPLIT = 2 / 9;
 
-/** One that `--short` cuts is another training. */
-export const trainingName = (lab: ExperimentContext, name: string): string =>
-  lab.scale === 'short' ? `${name}-short` : name;
+/** Returns the name of a training; at the short scale it is another training. */
+export const trainingName = (context: ExperimentContext, name: string): string =>
+  context.scale === 'short' ? `${name}-short` : name;
 
-/** A variation, trained once for each seed. @param replicas how many; left out, the row's setting */
-export function trainVgg(lab: ExperimentContext, name: VggName, replicas?: number): Promise<Training<Confusion>> {
-  const own = lab.variation(name);
-  const { train, test } = own.loaders('cifar10');
-  return trainSeeds(own, trainingName(own, name), {
+/** Trains a variation once for each seed. @param replicas number of seeds; default: the experiment's setting */
+export function trainVgg(context: ExperimentContext, name: VggName, replicas?: number): Promise<Training<Confusion>> {
+  const scaled = context.variation(name);
+  const { train, test } = scaled.loaders('cifar10');
+  return trainSeeds(scaled, trainingName(scaled, name), {
     ...networks[name],
     ...(replicas === undefined ? {} : { replicas }),
     data: train,

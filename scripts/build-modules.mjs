@@ -1,5 +1,5 @@
-// dist/ as modules: every source file a file of its own, so that a bundler leaves out what a program does not use, whatever it thinks of
-// a module's first statements. All shaders are in one file, a constant each: side by side they compress best, and unused ones go too.
+// Builds dist/ as modules: one file for each source file, so that a bundler leaves out unused files even if it assumes side effects in
+// them. All shaders are constants in one file: together they compress best, and a bundler removes unused ones, too.
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -7,19 +7,19 @@ import { minifyWgsl } from './minify-wgsl.mjs';
 
 const SHADERS = 'shaders.js';
 
-/** The constant of a shader. @param {string} path of its file */
+/** Returns the name of a shader's constant. @param {string} path of its file */
 const constantOf = (path) => basename(path, '.wgsl');
 
-/** From one file in dist/ to another, as an import names it. */
-function specifier(from, to) {
+/** Returns the import specifier from one file in dist/ to another. */
+function specifierOf(from, to) {
   const path = relative(dirname(from), to).replaceAll('\\', '/');
   return path.startsWith('.') ? path : `./${path}`;
 }
 
 /**
- * Builds modules and all that they import.
- * @param {string} root folder of the repository, from which paths are
- * @param {Record<string, string>} entryPoints name in `outdir` to source
+ * Builds modules and everything that they import.
+ * @param {string} root folder of the repository; other paths are relative to it
+ * @param {Record<string, string>} entryPoints source of each name in `outdir`
  * @param {string} outdir
  * @param {import('esbuild').BuildOptions} options for all modules
  */
@@ -36,12 +36,12 @@ export async function buildModules(root, entryPoints, outdir, options) {
   });
   const inputs = Object.keys(metafile.inputs);
   const names = new Map(Object.entries(entryPoints).map(([name, source]) => [source, name]));
-  /** Where a source goes, without `.js`. */
-  const placeOf = (path) => names.get(path) ?? path.replace(/^src\//, '').replace(/\.ts$/, '');
+  /** Returns the path of a source in dist/, without `.js`. */
+  const outputOf = (path) => names.get(path) ?? path.replace(/^src\//, '').replace(/\.ts$/, '');
   await build({
     ...options,
     absWorkingDir: root,
-    entryPoints: inputs.filter((path) => path.endsWith('.ts')).map((path) => ({ in: path, out: placeOf(path) })),
+    entryPoints: inputs.filter((path) => path.endsWith('.ts')).map((path) => ({ in: path, out: outputOf(path) })),
     outdir,
     bundle: true,
     plugins: [
@@ -53,10 +53,10 @@ export async function buildModules(root, entryPoints, outdir, options) {
             if (kind === 'entry-point') return undefined;
             if (path.endsWith(`/${SHADERS}`)) return { path, external: true };
             const target = pathOf(resolve(dirname(importer), path));
-            return { path: specifier(placeOf(pathOf(importer)), `${placeOf(target)}.js`), external: true };
+            return { path: specifierOf(outputOf(pathOf(importer)), `${outputOf(target)}.js`), external: true };
           });
           onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-            const shaders = specifier(placeOf(pathOf(path)), SHADERS);
+            const shaders = specifierOf(outputOf(pathOf(path)), SHADERS);
             const contents = (await readFile(path, 'utf8')).replace(
               /^import (\w+) from '([^']+\.wgsl)';/gm,
               (_, name, shader) => `import { ${constantOf(shader)} as ${name} } from '${shaders}';`,

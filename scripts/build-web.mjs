@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Builds the pages of web/ into dist/web, from the library as it is in dist/: static files with relative addresses, for any folder of any
-// host. `node scripts/build-web.mjs` builds them alone, where dist/ is there already.
+// Builds the pages of web/ into dist/web, from the built library in dist/: static files with relative addresses, for any folder of any
+// host. `node scripts/build-web.mjs` builds only the pages, if dist/ exists.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -8,15 +8,15 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { minify } from 'rolldown/utils';
 
-/** Scripts of each page and its worker: name in dist/web to source in web/src. */
+/** Scripts of each page and its worker: the source in web/src of each name in dist/web. */
 const PAGES = [
   { page: 'page/main.ts', worker: 'worker/main.ts' },
   { playground: 'playground/main.ts', 'playground-worker': 'playground/worker.ts' },
 ];
 
 /**
- * Takes modules of src/ from the built library, where shaders are without comments: a fifth less once compressed. Each begins with its name
- * instead, in place of its first comment, so that a page finds the file to show (see web/src/page/readable-wgsl.ts).
+ * Takes modules of src/ from the built library, whose shaders have no comments: a fifth less when compressed. Each shader begins with its
+ * name instead, so that a page finds the file to show (see web/src/page/readable-wgsl.ts).
  */
 const fromLibrary = (root, library) => ({
   name: 'library-from-dist',
@@ -32,10 +32,11 @@ const fromLibrary = (root, library) => ({
 });
 
 /**
+ * Builds the pages.
  * @param {string} root folder of the repository
  * @param {string} library folder of the built library
- * @param {string} out folder that the pages go to; what was in it goes
- * @returns {Promise<import('esbuild').Metafile[]>} of what the scripts of each page are made of
+ * @param {string} out folder for the pages; its contents are deleted first
+ * @returns {Promise<import('esbuild').Metafile[]>} the sources of the scripts of each page
  */
 export async function buildWeb(root, library = join(root, 'dist'), out = join(root, 'dist/web')) {
   const web = join(root, 'web');
@@ -44,13 +45,13 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
   for (const name of readdirSync(web).filter((name) => /\.(html|svg|png)$/.test(name))) {
     copyFileSync(join(web, name), join(out, name));
   }
-  // By their names alone, as the marks in the library have them.
+  // Without their folders, like the names in the library.
   mkdirSync(join(out, 'wgsl'));
   for (const path of readdirSync(join(root, 'shaders'), { recursive: true, encoding: 'utf8' })) {
     if (path.endsWith('.wgsl')) copyFileSync(join(root, 'shaders', path), join(out, 'wgsl', basename(path)));
   }
   const styles = readdirSync(web).filter((name) => name.endsWith('.css'));
-  // One by one: what is shared between pages would be cut in more pieces, which together are larger.
+  // One page at a time: code shared between pages would be split into more files, which are larger together.
   const metafiles = [];
   for (const [i, scripts] of PAGES.entries()) {
     const { metafile, outputFiles } = await build({
@@ -61,7 +62,7 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
       ],
       outdir: out,
       bundle: true,
-      // What a page and its worker share is loaded once.
+      // Code that a page and its worker share is loaded once.
       splitting: true,
       chunkNames: 'shared-[hash]',
       minify: true,
@@ -70,25 +71,25 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
       format: 'esm',
       platform: 'browser',
       target: 'es2022',
-      external: ['h5wasm', 'fflate/browser'], // for Keras's files alone, which the pages do not read
+      external: ['h5wasm', 'fflate/browser'], // only for Keras's files, which the pages do not read
       plugins: [fromLibrary(root, library)],
       logLevel: 'warning',
     });
     for (const { path, text } of outputFiles)
-      writeFileSync(path, path.endsWith('.js') ? await smaller(path, text) : text);
+      writeFileSync(path, path.endsWith('.js') ? await minifyAgain(path, text) : text);
     metafiles.push(metafile);
   }
   return metafiles;
 }
 
-/** A script minified once more, by Oxc: 3% less of the worker once compressed than by esbuild alone. */
-async function smaller(path, text) {
+/** Minifies a script once more, with Oxc: the compressed worker is 3% smaller than with esbuild alone. */
+async function minifyAgain(path, text) {
   const { code, errors } = await minify(path, text, { module: true });
   if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
   return code;
 }
 
-/** The bundled samples as `<set>-<part>.gz`: one byte a label, then the pixels of all images, as web/src/samples.ts reads them. */
+/** Writes the bundled samples as `<set>-<part>.gz` for web/src/samples.ts: one byte for each label, then the pixels of all images. */
 export async function writeSamples(root, folder = join(root, 'dist/web/data')) {
   const { loadDataset } = await import(pathToFileURL(join(root, 'dist/node.js')).href);
   mkdirSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds the library, its Node part and the command line into dist/, with the shaders inlined as text, and writes its types.
+// Builds the library, its Node part and the command into dist/, with inlined shaders, and writes the types.
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { writeTypes } from './types.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Of all that is built. */
+/** Options of all builds. */
 export const OPTIONS = {
   format: 'esm',
   platform: 'node',
@@ -21,7 +21,11 @@ export const OPTIONS = {
   logLevel: 'warning',
 };
 
-/** Bundles modules of this repository for Node: name to source. Rejects with esbuild's errors. */
+/**
+ * Bundles modules of this repository for Node.
+ * @param {Record<string, string>} entryPoints source of each name in `outdir`
+ * @throws esbuild's errors
+ */
 export async function bundle(entryPoints, outdir) {
   await build({
     ...OPTIONS,
@@ -34,9 +38,9 @@ export async function bundle(entryPoints, outdir) {
   });
 }
 
-/** Builds everything into dist/, with a stamp of what it was built from: the command runs no other build. */
+/** Builds everything into dist/, with a stamp of the sources: the command refuses a build from other sources. */
 export async function buildAll() {
-  const state = buildState(root); // before: an edit during the build must cause another one
+  const state = buildState(root); // before the build: an edit during it must cause another build
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const entryPoints = { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report.ts', cli: 'src/cli/main.ts' };
   await buildModules(root, entryPoints, 'dist', OPTIONS);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Packs tilegrad, installs it in an empty folder as a user does, and uses it there: compiles, runs, trains, bundles. Ends with a table
-// of sizes. Needs a build's packages (`npm ci`), a WebGPU adapter, and npm's registry or its cache.
+// Packs tilegrad, installs it in an empty folder as a user does, and uses it there: compiles, runs, trains, bundles. Prints a table
+// of sizes at the end. Needs the packages of `npm ci`, a WebGPU adapter, and npm's registry or its cache.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -26,7 +26,7 @@ const OLD_TYPESCRIPT = '5.9.3';
 
 const work = mkdtempSync(join(tmpdir(), 'tilegrad-package-'));
 const cache = join(work, 'cache');
-/** npm passes its settings on to scripts, among them the folder it works in: a user's npm has none of them. */
+/** The environment without npm's settings, such as its working folder, which npm passes to scripts: a user's npm has none of them. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_ENV$/i.test(name)));
 Object.assign(env, { TILEGRAD_CACHE: cache, NO_COLOR: '1' });
 
@@ -34,11 +34,11 @@ const begun = performance.now();
 const say = (text) =>
   process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
 
-function fail(what, text) {
-  throw new Error(`${what}\n${text.replace(/^/gm, '    ')}`);
+function fail(summary, text) {
+  throw new Error(`${summary}\n${text.replace(/^/gm, '    ')}`);
 }
 
-/** Runs a command to its end. @returns everything it printed */
+/** Runs a command to its end. @returns its output */
 function run(command, args, { cwd = work, code = 0 } = {}) {
   const shell = process.platform === 'win32';
   const child = spawnSync(command, args, { cwd, env, encoding: 'utf8', shell, maxBuffer: 1 << 26, timeout: 300_000 });
@@ -52,11 +52,11 @@ const node = (args, options) => run(process.execPath, args, options);
 const npm = (args, options) =>
   run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], options);
 
-function expectText(what, text, ...wanted) {
-  for (const one of wanted) if (!text.includes(one)) fail(`${what} should print "${one}", but printed:`, text);
+function expectText(program, text, ...expected) {
+  for (const one of expected) if (!text.includes(one)) fail(`${program} should print "${one}", but printed:`, text);
 }
 
-/** Files below a folder with their sizes, as paths with forward slashes. */
+/** Returns the files below a folder with their sizes, as paths with forward slashes. */
 function filesBelow(folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -66,7 +66,7 @@ function filesBelow(folder) {
 const bytesOf = (files) => files.reduce((sum, { bytes }) => sum + bytes, 0);
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Packs and installs in a folder of its own, and looks at what is there. */
+/** Packs the package, and installs it in a new folder. */
 function install() {
   const [packed] = JSON.parse(
     execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', work], {
@@ -84,8 +84,8 @@ function install() {
   return { app, packed };
 }
 
-/** What works without any optional package, and what an error says of those that are missing. */
-function checkWithout(app) {
+/** Checks what works without optional packages, and the errors that name the missing ones. */
+function checkWithoutOptionalPackages(app) {
   const program = `
     import { MissingPackageError, openDevice } from 'tilegrad/node';
     const error = await openDevice().catch((reason) => reason);
@@ -110,9 +110,9 @@ function checkWithout(app) {
   say('without optional packages: library, require() and commands work, and errors name what to install');
 }
 
-/** Compiles the programs with both compilers and both ways to resolve modules, and the library's declarations with them. */
+/** Compiles the programs and the library's declarations with both compilers and both module resolutions. */
 async function checkTypes(app) {
-  // Not saved: the next install takes them away again, so that they do not count as a part of the package.
+  // Not saved, so that the next install removes them and they do not count as part of the package.
   npm(['install', '--no-save', `typescript@${OLD_TYPESCRIPT}`, '@types/node@20'], { cwd: app });
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules/typescript/package.json'), 'utf8'));
   const compilers = {
@@ -148,7 +148,7 @@ async function checkTypes(app) {
   }
 }
 
-/** Bundles for a browser: nothing of Node and of optional packages in it. @returns gzipped bytes by program */
+/** Bundles for a browser, and checks that nothing of Node and of optional packages is included. @returns gzipped bytes by program */
 async function checkBundles(app) {
   const sources = {
     'a page that trains': "export { train } from './browser.mts'",
@@ -175,18 +175,18 @@ async function checkBundles(app) {
     const outside = Object.values(metafile.outputs).flatMap(({ imports }) =>
       imports.filter(({ external }) => external),
     );
-    // Bundlers leave to run time what reads Keras's files, where the package for it is not installed.
+    // Bundlers leave the import of the reader of Keras's files to run time if its package is not installed.
     const wrong = outside.filter(({ path, kind }) => path !== 'h5wasm' || kind !== 'dynamic-import');
     if (wrong.length > 0) fail(`the bundle of ${what} imports`, wrong.map(({ path }) => path).join(', '));
     const foreign = Object.keys(metafile.inputs).filter((path) => /node_modules\/(?!tilegrad\/|fflate\/)/.test(path));
-    if (foreign.length > 0) fail(`the bundle of ${what} holds`, foreign.join(', '));
+    if (foreign.length > 0) fail(`the bundle of ${what} contains`, foreign.join(', '));
     sizes[what] = bytesOf(outputFiles.map(({ contents: bytes }) => ({ bytes: gzipSync(bytes, { level: 9 }).length })));
   }
   say('esbuild bundles for a browser, with nothing of Node and of optional packages');
   return sizes;
 }
 
-/** Trains, with everything installed. */
+/** Trains with all packages installed. */
 function checkTraining(app) {
   const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   npm(['install', ...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`)], { cwd: app });
@@ -204,15 +204,16 @@ function checkTraining(app) {
   for (const name of ['run.json', 'report.html']) if (!files.includes(name)) fail('the run left', files.join('\n'));
   if (!files.some((path) => /^figures\/.*\.png$/.test(path))) fail('the run left no figure:', files.join('\n'));
   const after = bytesOf(filesBelow(join(app, 'node_modules/tilegrad')));
-  if (before !== after) fail('the installed package', `had ${before} bytes and has ${after}: something wrote there`);
-  if (!existsSync(cache)) fail('the cache folder', 'nothing is in it');
+  if (before !== after)
+    fail('the installed package', `had ${before} bytes and has ${after}: something has written there`);
+  if (!existsSync(cache)) fail('the cache folder', 'was not created');
   say('tilegrad run A1 trains on the sample and leaves its folder in the working folder');
 }
 
 try {
   const { app, packed } = install();
   const alone = bytesOf(filesBelow(join(app, 'node_modules')));
-  checkWithout(app);
+  checkWithoutOptionalPackages(app);
   for (const name of readdirSync(programs)) copyFileSync(join(programs, name), join(app, name));
   const bundles = await checkBundles(app);
   await checkTypes(app);
@@ -228,6 +229,6 @@ try {
   say('the package works');
   rmSync(work, { recursive: true, force: true });
 } catch (error) {
-  process.stderr.write(`the package does not work: ${error.message}\nIts folder is kept: ${work}\n`);
+  process.stderr.write(`the package does not work: ${error.message}\nIts folder is left for inspection: ${work}\n`);
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// What programs cost that a bundler makes of the built package: `node scripts/check-size.mjs`, which fails over a budget. With `--peers`
-// the same networks with jax-js and TensorFlow.js beside them, from bench/peers (`npm run bench:peers -- --help` says how to install them).
+// Measures the size of programs that a bundler makes from the built package, and fails if one is over its budget: `node scripts/check-size.mjs`.
+// With `--peers`, also the same networks with jax-js and TensorFlow.js from bench/peers (`npm ci` there installs them).
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,29 +12,26 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PEERS = join(root, 'bench/peers');
 
 /**
- * Programs in scripts/size, and the bytes that each may have once compressed: for the first two a promise, for the others about 2% above
- * what they have, so that growth is seen. A model by layers has all of `fit` in it. To import parts of that when they are needed was
- * tried with `cacheFeatures`: a single file grew by 3%, as esbuild wraps such modules, and the first of several files by 1%.
+ * Programs in scripts/size, and the most bytes of each when compressed: a promise for the first two; for the others about 2% above
+ * their size, so that growth is noticed. A model of layers contains all of `fit`. Importing parts of it on demand was tried with
+ * `cacheFeatures`: a single file grew by 3%, because esbuild wraps such modules, and the first of several files by 1%.
  */
 export const PROGRAMS = [
   { name: 'error', budget: 1000, says: 'imports an error class' },
   { name: 'own-loop', budget: 45_000, says: 'trains an MLP in a loop of its own' },
-  { name: 'mlp', budget: 96_500, says: 'trains an MLP by layers: compile, fit, evaluate' },
+  { name: 'mlp', budget: 96_500, says: 'trains an MLP of layers: compile, fit, evaluate' },
   { name: 'lenet', budget: 121_000, says: 'trains LeNet' },
   { name: 'everything', budget: 190_000, says: 'imports everything' },
 ];
 
-/**
- * What the main page loads before its data, as `buildWeb` leaves it in dist/web, and the bytes that it may have once compressed: a
- * promise.
- */
+/** Files in dist/web that the main page loads before its data, and their most bytes when compressed: a promise. */
 export const PAGE = { files: ['index.html', 'style.css', 'page.js', 'worker.js'], budget: 150_000 };
 
 /**
- * The files of a page, with what its scripts import.
- * @param {string} folder that they are in
- * @param {readonly string[]} names of those that it loads first
- * @returns {{ raw: number, gzip: number, names: string[] }} bytes of all of them
+ * Measures the files of a page, with everything that its scripts import.
+ * @param {string} folder of the files
+ * @param {readonly string[]} names of the files that the page loads first
+ * @returns {{ raw: number, gzip: number, names: string[] }} bytes of all files
  */
 export function measurePage(folder = join(root, 'dist/web'), names = PAGE.files) {
   const files = new Map();
@@ -55,10 +52,10 @@ export function measurePage(folder = join(root, 'dist/web'), names = PAGE.files)
 }
 
 /**
- * A program bundled and minified into one file for browsers, as its user would: by the names of packages.
+ * Bundles and minifies a program into one file for browsers, as a user would.
  * @param {string} name of a file in scripts/size
- * @param {{ library?: string, nodePaths?: string[] }} from another module in the place of tilegrad; folders of other packages
- * @returns {Promise<{ raw: number, gzip: number, code: string, modules: string[] }>} bytes; sources whose code is in it
+ * @param {{ library?: string, nodePaths?: string[] }} from a module to use instead of tilegrad; folders of other packages
+ * @returns {Promise<{ raw: number, gzip: number, code: string, modules: string[] }>} bytes, code, and the sources in it
  */
 export async function bundleProgram(name, { library, nodePaths = [] } = {}) {
   const { dependencies, peerDependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -91,7 +88,9 @@ async function main() {
   const options = process.argv.slice(2);
   const unknown = options.find((option) => !['--peers', '--built'].includes(option));
   if (unknown) {
-    console.error(`check-size: there is no option ${unknown}; it takes --peers, and --built to take dist/ as it is`);
+    console.error(
+      `check-size: there is no option ${unknown}; use --peers, or --built to measure dist/ without a new build`,
+    );
     return 2;
   }
   if (!options.includes('--built')) await buildAll();
@@ -106,7 +105,7 @@ async function main() {
   const isLarge = page.gzip > PAGE.budget;
   if (isLarge) over++;
   print(
-    `${number(page.raw, 10)}${number(page.gzip, 10)}${number(PAGE.budget, 10)}  is the page of web/, with its worker${isLarge ? ': TOO LARGE' : ''}`,
+    `${number(page.raw, 10)}${number(page.gzip, 10)}${number(PAGE.budget, 10)}  is the main page of web/, with its worker${isLarge ? ': TOO LARGE' : ''}`,
   );
   if (options.includes('--peers')) {
     const versionOf = (name) =>
@@ -117,13 +116,13 @@ async function main() {
     }
     for (const [name, says] of [
       ['jax-mlp', `trains the MLP in a loop with jax-js ${versionOf('@jax-js/jax')}`],
-      ['tfjs-mlp', `trains the MLP by layers with TensorFlow.js ${versionOf('@tensorflow/tfjs-core')}`],
+      ['tfjs-mlp', `trains the MLP of layers with TensorFlow.js ${versionOf('@tensorflow/tfjs-core')}`],
     ]) {
       const { raw, gzip } = await bundleProgram(name, { nodePaths: [join(PEERS, 'node_modules')] });
       print(`${number(raw, 10)}${number(gzip, 10)}${' '.repeat(10)}  ${says}`);
     }
   }
-  if (over > 0) console.error(`check-size: ${over} over budget; esbuild's --analyze names what a bundle is made of`);
+  if (over > 0) console.error(`check-size: ${over} over budget; esbuild's --analyze lists the contents of a bundle`);
   return over > 0 ? 1 : 0;
 }
 

@@ -1,4 +1,4 @@
-// Headless Chromium with WebGPU, for tests, pictures and benchmarks: an installed one, nothing is downloaded.
+// Headless Chromium with WebGPU, for tests, pictures and benchmarks. It must be installed; nothing is downloaded.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -6,13 +6,13 @@ import { chromium } from 'playwright-core';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const MAC = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 
-/** What a person can do where none is found. */
+/** Message if none is found. */
 export const NO_CHROMIUM =
   'there is no Chromium on this machine (Debian: apt-get install chromium; elsewhere set CHROMIUM to the path of one)';
 
 /**
- * Path of an installed Chromium or Chrome: $CHROMIUM, else one in the usual places; null if there is none.
- * @throws Error if $CHROMIUM is no file
+ * Returns the path of an installed Chromium or Chrome: $CHROMIUM, else one in the usual places; null if there is none.
+ * @throws Error if $CHROMIUM is not a file
  */
 export function findChromium(env = process.env, exists = existsSync) {
   if (env.CHROMIUM) {
@@ -24,13 +24,13 @@ export function findChromium(env = process.env, exists = existsSync) {
   return [...paths, MAC].find((path) => exists(path)) ?? null;
 }
 
-/** Flags for WebGPU on SwiftShader, the software adapter that Chromium brings: the same on every machine. */
+/** Flags for WebGPU on SwiftShader, the software adapter that Chromium includes: the same on every machine. */
 export const SWIFTSHADER = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /**
  * Launches Chromium without a window.
  * @param {string[]} flags
- * @throws Error if none is installed
+ * @throws Error if no Chromium is installed
  */
 export function launchChromium(flags = SWIFTSHADER) {
   const executablePath = findChromium();

@@ -1,11 +1,11 @@
 /**
- * Types of the platform in tilegrad's declarations: those that the program has, from TypeScript's `dom`, `@webgpu/types`, `@types/node`
- * or Deno, else as little as tilegrad needs. So a program compiles without any of these. `scripts/types.mjs` puts them in.
+ * Types of the platform in tilegrad's declarations: those of the program (TypeScript's `dom`, `@webgpu/types`, `@types/node` or Deno) if it
+ * has them, else the minimum that tilegrad needs. So a program compiles without any of them. `scripts/types.mjs` adds the imports.
  */
 type Global<Name extends string, Else> =
   typeof globalThis extends Record<Name, { prototype: infer Type }> ? Type : Else;
 
-/** An object of WebGPU's in a program without its types. */
+/** A WebGPU object in a program without WebGPU's types. */
 interface Opaque {
   readonly label: string;
 }
@@ -29,7 +29,7 @@ export type GPUQuerySet = Global<'GPUQuerySet', Opaque>;
 export type GPUQueue = Global<'GPUQueue', { submit: unknown; onSubmittedWorkDone(): Promise<undefined> }>;
 export type GPUSupportedLimits = Global<'GPUSupportedLimits', { readonly [name: string]: number }>;
 
-// What WebGPU has as dictionaries and numbers, which no global value stands for.
+// Dictionaries and numbers of WebGPU, which have no global value.
 export type GPUPowerPreference = 'low-power' | 'high-performance';
 export type GPUBufferUsageFlags = number;
 export interface GPUBufferDescriptor {

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Makes the bundled sample in data/sample from a folder with the full data sets:
 //   node scripts/make-sample.mjs DIR
-// DIR holds cifar10/cifar-10-batches-bin/*.bin and mnist/*-ubyte.gz. data/sample/README.md states what is selected.
-// The same input gives the same bytes (with the same zlib); prints size and sha256 of each file and of its contents.
+// DIR contains cifar10/cifar-10-batches-bin/*.bin and mnist/*-ubyte.gz. data/sample/README.md describes the selection.
+// The same input gives the same bytes (with the same zlib). Prints size and SHA-256 of each file and of its contents.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -18,8 +18,8 @@ const MNIST_TEST = 1000;
 const RECORD = 3073;
 const BATCHES = ['data_batch_1', 'data_batch_2', 'data_batch_3', 'data_batch_4', 'data_batch_5', 'test_batch'];
 
-// Left out: in the copy the sample was made from, these records among the leading ones of a batch came from a JPEG
-// copy. They are left out of the official files as well, so that those give the same sample.
+// Records that are left out: in the copy from which the sample was made, these leading records of a batch were from a JPEG
+// copy. They are left out of the official files as well, so that both give the same sample.
 const LEFT_OUT = { data_batch_2: [336, 408], data_batch_4: [329] };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -63,7 +63,7 @@ for (const [set, count] of [
   }
 }
 
-/** The first `quota` records of each class in file order, `leftOut` excepted, still in file order. */
+/** Returns the first `quota` records of each class without those in `leftOut`, in file order. */
 function firstOfEachClass(bytes, quota, leftOut) {
   const taken = new Array(10).fill(0);
   const records = [];
@@ -79,7 +79,7 @@ function firstOfEachClass(bytes, quota, leftOut) {
 
 function writeGzip(path, bytes) {
   const packed = gzipSync(bytes, { level: 9, memLevel: 9 });
-  packed[9] = 255; // the header's "made on this system" byte: unknown, so that it does not depend on the system
+  packed[9] = 255; // the header's byte for the operating system: unknown, so that the file is the same everywhere
   writeFileSync(path, packed);
   console.error(`${packed.length}\t${sha256(packed)}\t${basename(path)} (unpacked ${sha256(bytes)})`);
 }

@@ -1,14 +1,14 @@
-// WGSL as it goes out in dist/: the same tokens on the same lines, without comments and without spaces that separate nothing.
+// Minifies WGSL for dist/: the same tokens on the same lines, without comments and unnecessary spaces.
 
-/** Spaces and comments up to the next token or the line's end. WGSL has no strings that they could be part of. */
+/** Spaces and comments up to the next token or the end of the line. WGSL has no strings that could contain them. */
 const BLANK = /(?:[ \t\r]|\/\/[^\n]*|\/\*[\s\S]*?\*\/)+/g;
 
-/** Characters of names and numbers, and those that operators of two characters are made of: two of a kind may be read as one token. */
+/** Characters of names and numbers, and of operators: two neighbors of one kind could be read as one token. */
 const KINDS = [/[\w.]/, /[-+*/%&|^!=<>]/];
 
 /**
- * A shader's text with the same tokens, each on its line: what a compiler says of line 12 is about line 12 of the file, and an error
- * message quotes a statement instead of the whole shader. Line breaks are kept for that; compressed, they cost 3%.
+ * Returns a shader's text with the same tokens on the same lines. Line numbers in compiler messages stay right, and a message quotes one
+ * statement instead of the whole shader. The line breaks for that cost 3% when compressed.
  * @param {string} text
  * @returns {string}
  */

@@ -1,4 +1,4 @@
-// Builds what a package holds, before npm packs it and after npm installs in a clone: an install from git has no dist/ otherwise.
+// Builds the contents of the package before npm packs it and after npm installs in a clone; otherwise an install from git has no dist/.
 import { fileURLToPath } from 'node:url';
 import { whyBuild } from './setup/stamps.mjs';
 

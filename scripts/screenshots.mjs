@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Pictures of the pages in the middle of training, at 1280 and 390 px, light and dark: `node scripts/screenshots.mjs FOLDER [--steps N]`.
-// Needs a Chromium and built pages (`npm run build`).
+// Takes pictures of the pages during training, 1280 and 390 px wide, light and dark: `node scripts/screenshots.mjs FOLDER [--steps N]`.
+// Needs Chromium and built pages (`npm run build`).
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { launchChromium } from './chromium.mjs';
 import { serveWeb } from './serve-web.mjs';
 
 const PAGES = { index: 'index.html?batch=64', playground: 'playground.html' };
-const PATIENCE_MS = 600_000;
+const TIMEOUT_MS = 600_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,15 +32,15 @@ try {
     });
     page.on('pageerror', (error) => console.error(`${name}: ${error}`));
     await page.goto(server.url + path);
-    await page.locator('#play').click({ timeout: PATIENCE_MS });
+    await page.locator('#play').click({ timeout: TIMEOUT_MS });
     await page.waitForFunction(
-      (least) => {
+      (minSteps) => {
         const names = [...document.querySelectorAll('#figures dt')];
         const step = names.find((name) => name.textContent === 'Step')?.nextElementSibling.textContent ?? '0';
-        return Number.parseInt(step.replaceAll(',', ''), 10) >= least;
+        return Number.parseInt(step.replaceAll(',', ''), 10) >= minSteps;
       },
       steps,
-      { timeout: PATIENCE_MS },
+      { timeout: TIMEOUT_MS },
     );
     for (const width of [1280, 390]) {
       for (const colorScheme of ['light', 'dark']) {

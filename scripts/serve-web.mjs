@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Serves dist/web: `npm run web`, or `npm run web -- --port 8080`. On this machine alone, where a browser allows WebGPU without https.
+// Serves dist/web: `npm run web`, or `npm run web -- --port 8080`. Only on localhost, where browsers allow WebGPU without https.
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize, sep } from 'node:path';
@@ -18,27 +18,28 @@ const TYPES = {
   '.map': 'application/json',
 };
 
-/** The file in the folder that an address names; null where there is none. */
-function fileOf(folder, address) {
+/** Returns the path of the file in the folder that an address names; null if there is none. */
+function findFile(folder, address) {
   try {
     const path = decodeURIComponent(new URL(address, 'http://localhost').pathname);
     const file = join(folder, normalize(path), path.endsWith('/') ? 'index.html' : '');
     const isFile = file.startsWith(folder + sep) && statSync(file, { throwIfNoEntry: false })?.isFile();
     return isFile ? file : null;
   } catch {
-    return null; // no address, or no path of this system
+    return null; // not a valid address, or not a valid path on this system
   }
 }
 
 /**
- * @param {{ port?: number, folder?: string }} options port 0: a free one
+ * Serves a folder on localhost.
+ * @param {{ port?: number, folder?: string }} options port 0 chooses a free port
  * @returns {Promise<{ url: string, close(): Promise<void> }>}
  */
 export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
   const server = createServer((request, response) => {
-    const file = fileOf(folder, request.url ?? '/');
+    const file = findFile(folder, request.url ?? '/');
     if (file === null && request.url === '/favicon.ico') {
-      response.writeHead(204).end(); // browsers ask for it beside any file that is not a page
+      response.writeHead(204).end(); // browsers request it for any file that is not a page
       return;
     }
     if (file === null) {
@@ -47,7 +48,7 @@ export async function serveWeb({ port = 0, folder = FOLDER } = {}) {
     }
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
-    // A file that cannot be read, or has just gone, ends this answer and not the server.
+    // If the file cannot be read, or has just been deleted, only this response ends, not the server.
     pipeline(createReadStream(file), response, () => {});
   });
   await new Promise((resolve, reject) => {
@@ -73,9 +74,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   try {
     const { url } = await serveWeb({ port });
-    process.stdout.write(`${url}\n${url}playground.html\nCtrl-C ends it.\n`);
+    process.stdout.write(`${url}\n${url}playground.html\nCtrl-C ends the server.\n`);
   } catch (error) {
-    console.error(`web: port ${port} cannot be served (${error.message}); leave out --port to take a free one`);
+    console.error(`web: port ${port} cannot be served (${error.message}); leave out --port to use a free one`);
     process.exit(1);
   }
 }

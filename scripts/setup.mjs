@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Makes a fresh clone ready to run: Node's version, npm packages, the build, and an adapter that computes.
-// Runs before `npm start` and `npm test`. Plain Node: it must work before anything is installed. Syntax and imports stay old on
-// purpose here: the Node versions that are refused must get as far as being told so.
+// Prepares a fresh clone: checks Node's version, installs npm packages, builds, and finds a working adapter.
+// Runs before `npm start` and `npm test`. Plain Node, because nothing is installed yet. Only old syntax and imports, so that the
+// Node versions that are refused can print the message.
 import { readFileSync } from 'node:fs';
 import { nodeProblem } from './setup/node-version.mjs';
 

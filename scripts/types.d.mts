@@ -1,2 +1,2 @@
 export function writeTypes(outdir: string): void;
-export function portable(path: string, text: string): string;
+export function toPortable(path: string, text: string): string;

@@ -1,4 +1,4 @@
-// Writes the package's declarations: what TypeScript emits, made to compile in programs without the types of WebGPU, the DOM or Node.
+// Writes the package's declarations: TypeScript's output, changed so that it compiles without the types of WebGPU, the DOM or Node.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, sep } from 'node:path';
@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const globals = join(root, 'scripts/globals.d.ts');
 
-/** Names that `globals.d.ts` has. */
+/** Names that `globals.d.ts` exports. */
 const names = [...readFileSync(globals, 'utf8').matchAll(/^export (?:type|interface) (\w+)/gm)].map(([, name]) => name);
 
 /**
  * Writes the declarations of the library and its Node part.
  * @param {string} outdir
- * @throws where the compiler finds errors, which it prints, and for a type of WebGPU that `globals.d.ts` lacks
+ * @throws if the compiler finds errors, which it prints, or if `globals.d.ts` lacks a type of WebGPU
  */
 export function writeTypes(outdir) {
   const tsc = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
@@ -23,21 +23,21 @@ export function writeTypes(outdir) {
   for (const path of readdirSync(outdir, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.d.ts')) continue;
     const file = join(outdir, path);
-    writeFileSync(file, portable(path.split(sep).join('/'), readFileSync(file, 'utf8')));
+    writeFileSync(file, toPortable(path.split(sep).join('/'), readFileSync(file, 'utf8')));
   }
   copyFileSync(globals, join(outdir, 'globals.d.ts'));
 }
 
 /**
- * A declaration file as any program can read it.
+ * Changes a declaration file so that it compiles in any program.
  * @param {string} path within the folder of declarations, with forward slashes
  * @param {string} text
  */
-export function portable(path, text) {
+export function toPortable(path, text) {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '');
   const used = new Set(code.match(/(?<![.\w])[A-Z]\w*\b/g));
   const unknown = [...used].filter((name) => /^GPU([A-Z]|$)/.test(name) && !names.includes(name));
-  if (unknown.length > 0) throw new Error(`${path} uses ${unknown.join(', ')}; add that to scripts/globals.d.ts`);
+  if (unknown.length > 0) throw new Error(`${path} uses ${unknown.join(', ')}; add them to scripts/globals.d.ts`);
   const needed = names.filter((name) => used.has(name));
   const from = posix.relative(posix.dirname(path), 'globals.js');
   const head = [
@@ -48,7 +48,7 @@ export function portable(path, text) {
       ? [`import type { ${needed.join(', ')} } from '${from.startsWith('.') ? from : `./${from}`}';`]
       : []),
   ];
-  // Older compilers and other tools find no `x.d.ts` for `./x.ts`.
+  // Older compilers and other tools do not find `x.d.ts` for `./x.ts`.
   const imports = text.replace(/((?:from|import\()\s*)(['"])(\.{1,2}\/[^'"]+)\.ts\2/g, '$1$2$3.js$2');
   return head.length > 0 ? `${head.join('\n')}\n${imports}` : imports;
 }

@@ -43,7 +43,7 @@ describeOnDevice('the examples', () => {
     ];
     writeFileSync(path, ['temperature,humidity,pressure,wind,rain', ...gaps, ...lines].join('\n'));
     const out = await run('csv.mjs', [path]);
-    expect(out).toContain('300 of 305 rows lack nothing');
+    expect(out).toContain('300 of 305 rows are complete');
     for (const name of ['accuracy', 'precision', 'recall']) expect(numbersAfter(out, name)[0]).toBeGreaterThan(0.85);
   });
 

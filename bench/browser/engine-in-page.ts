@@ -6,18 +6,18 @@ type Program = (
   shapes: number[][],
 ) => Promise<{ check: number[]; run(runs: number): Promise<unknown> }>;
 
-/** What the coordinator finds in a page: the same programs of the engines as in Node, without a process. */
+/** The engine of a page, which the coordinator calls. It runs the same program as in Node. */
 export interface PageEngine {
   version: string;
   adapter: string;
-  /** Resolves to figures that must agree with the other engines'. */
+  /** Prepares a workload. @returns losses or outputs that must agree with those of the other engines */
   prepare(name: string): Promise<number[]>;
-  /** Resolves to the milliseconds of `runs` runs. */
+  /** Runs the workload `runs` times. @returns milliseconds */
   run(runs: number): Promise<number>;
 }
 
-/** Makes an engine the page's. */
-export function serveInPage(version: string, adapter: string, program: Program): PageEngine {
+/** Returns the engine for a page. */
+export function createPageEngine(version: string, adapter: string, program: Program): PageEngine {
   let work: Awaited<ReturnType<Program>>;
   return {
     version,

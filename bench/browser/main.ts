@@ -1,9 +1,9 @@
-/** `npm run bench:browser`: steps of training on tilegrad and TensorFlow.js, in turns, each in a page of the same headless Chromium. */
+/** `npm run bench:browser`: times training steps of tilegrad and TensorFlow.js in turns, each in a page of one headless Chromium. */
 import type { Page } from 'playwright-core';
 import { launchChromium, SWIFTSHADER } from '../../scripts/chromium.mjs';
 import { serveWeb } from '../../scripts/serve-web.mjs';
 import { selectNames, UsageError } from '../options.ts';
-import { disagreement, type PeerResult, peersTable } from '../peers/compare.ts';
+import { findDifference, type PeerResult, peersTable } from '../peers/compare.ts';
 import { workloads } from '../peers/workloads.ts';
 import { runsFor } from '../timing.ts';
 import type { PageEngine } from './engine-in-page.ts';
@@ -16,8 +16,8 @@ const MAX_RUNS = 100;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
-/** Calls the engine of a page. */
-const ask = <T>(page: Page, call: string) => page.evaluate<T>(`engine.${call}`);
+/** Calls a method of the engine of a page. */
+const callEngine = <T>(page: Page, call: string) => page.evaluate<T>(`engine.${call}`);
 
 async function openEngine(page: Page, url: string, name: string): Promise<PageEngine> {
   page.on('pageerror', (error) => say(`${name}: ${error.message}`));
@@ -32,9 +32,9 @@ async function measure(pages: Map<string, Page>, name: string, rounds: number): 
   const runs = new Map<string, number>();
   const times = new Map<string, number[]>();
   for (const [engine, page] of pages) {
-    checks.set(engine, await ask<number[]>(page, `prepare('${name}')`));
-    await ask(page, 'run(1)'); // may compile what the check did not
-    const ms = await ask<number>(page, 'run(1)');
+    checks.set(engine, await callEngine<number[]>(page, `prepare('${name}')`));
+    await callEngine(page, 'run(1)'); // may compile further kernels
+    const ms = await callEngine<number>(page, 'run(1)');
     say(`  ${name} ${engine}: ${ms.toFixed(1)} ms at first`);
     runs.set(engine, runsFor(ms, MAX_RUNS, 1, ROUND_MS));
     times.set(engine, []);
@@ -42,13 +42,13 @@ async function measure(pages: Map<string, Page>, name: string, rounds: number): 
   for (let round = 0; round < rounds; round++) {
     for (const [engine, page] of pages) {
       const count = runs.get(engine)!;
-      times.get(engine)!.push((await ask<number>(page, `run(${count})`)) / count);
+      times.get(engine)!.push((await callEngine<number>(page, `run(${count})`)) / count);
     }
   }
   const engines = Object.fromEntries(
     [...pages.keys()].map((engine) => {
       const check = checks.get(engine)!;
-      const differs = disagreement(check, checks.get('tilegrad')!);
+      const differs = findDifference(check, checks.get('tilegrad')!);
       const ms = Math.min(...times.get(engine)!);
       return [engine, { ms, rounds, runs: runs.get(engine)!, check, differs }];
     }),
@@ -59,14 +59,14 @@ async function measure(pages: Map<string, Page>, name: string, rounds: number): 
 interface Options {
   only?: string[];
   rounds?: string;
-  /** The machine's own adapter instead of SwiftShader. */
+  /** Whether to use the machine's adapter instead of SwiftShader. */
   gpu?: boolean;
 }
 
-/** @param folder with a page of each engine */
+/** Runs the comparison. @param folder has a page for each engine */
 export async function main(folder: string, { only = NAMES, rounds = '5', gpu = false }: Options): Promise<void> {
   try {
-    if (!/^[1-9]\d*$/.test(rounds)) throw new UsageError(`--rounds: ${rounds} is no positive integer`);
+    if (!/^[1-9]\d*$/.test(rounds)) throw new UsageError(`--rounds: must be a positive integer, but is ${rounds}`);
     await compare(folder, selectNames(NAMES, only), Number(rounds), gpu);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Installs TensorFlow.js where it is missing, bundles a page for each engine and times both in headless Chromium: `npm run bench:browser`,
-// on SwiftShader, a software adapter; `-- --only lenet-b32`, `-- --rounds 3`, and `-- --gpu` for the adapter of the machine.
+// Installs TensorFlow.js if it is missing, bundles a page for each engine and times both in headless Chromium: `npm run bench:browser`.
+// It uses SwiftShader, a software adapter. Options: `-- --only lenet-b32`, `-- --rounds 3`, and `-- --gpu` for the machine's adapter.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Rung 1: one output an invocation, straight from the formula c[m, n] = sum_k a[m, k] b[k, n].
-// Two loads for each multiply-add: everything after this is about loading less.
+// Rung 1: one output per invocation, straight from the formula c[m, n] = sum_k a[m, k] b[k, n].
+// Two loads per multiply-add: all later rungs reduce the loads.
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;

@@ -1,5 +1,5 @@
-// Rung 2: what every GPU tutorial does next. 16 x 16 invocations keep tiles of a and b in workgroup memory and use each value 16 times.
-// Global loads fall to a sixteenth. A software adapter has no such memory: it loads from there no faster, and pays for the barriers.
+// Rung 2: the next step of every GPU tutorial. 16 x 16 invocations keep tiles of a and b in workgroup memory and use each value 16 times.
+// Global loads fall to a sixteenth. A software adapter has no fast workgroup memory: loads are as slow as before, and barriers cost time.
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;

@@ -1,5 +1,5 @@
-// Rung 3: 4 rows x 4 columns an invocation, in registers; b is loaded as vec4. No workgroup memory, no barriers.
-// A vec4 of b meets four rows and a value of a four columns: five loads (eight values) for sixteen multiply-adds.
+// Rung 3: 4 rows x 4 columns per invocation, in registers; b is loaded as vec4. No workgroup memory, no barriers.
+// A vec4 of b is used for four rows, and a value of a for four columns: five loads (eight values) per sixteen multiply-adds.
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;

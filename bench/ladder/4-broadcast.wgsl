@@ -1,5 +1,5 @@
-// Rung 4: 8 rows x 4 columns, four k at once, a read as vec4 along k. All lanes want the same eight vec4s of a: lane i loads the i-th
-// alone, and broadcasts, which cost no more than a few multiply-adds, hand them round: five loads for 128 multiply-adds.
+// Rung 4: 8 rows x 4 columns, four k at once; a is read as vec4 along k. All lanes need the same eight vec4s of a. Lane i loads only the
+// i-th, and broadcasts it to the others, which costs only a few multiply-adds: five loads per 128 multiply-adds.
 enable subgroups;
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;

@@ -1,5 +1,5 @@
-// Rung 5: turned round: lanes lie along the rows. A lane loads one 4 x 4 block of a, its own, and one of b, which goes round all lanes:
-// nothing is loaded twice by a subgroup. Eight loads for 512 multiply-adds; the 128 accumulators live in the cache, once in and out a step.
+// Rung 5: now lanes are along the rows. A lane loads its own 4 x 4 block of a, and one block of b that it shuffles to all lanes, so a
+// subgroup loads nothing twice. Eight loads per 512 multiply-adds; the 128 accumulators are in the cache, read and written once a step.
 enable subgroups;
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -8,7 +8,7 @@ struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 override LANES = 32u; // the adapter's widest subgroup
 
-// Lines `at`, `at` + `step`, .. of a matrix, transposed in registers, which is only naming.
+// Lines `at`, `at` + `step`, .. of a matrix, transposed in registers, which costs nothing.
 fn block_of_a(at: u32, step: u32) -> mat4x4f {
   return transpose(mat4x4f(a[at], a[at + step], a[at + 2u * step], a[at + 3u * step]));
 }
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     c6 += x * mat4x4f(subgroupShuffle(y[0], 6u), subgroupShuffle(y[1], 6u), subgroupShuffle(y[2], 6u), subgroupShuffle(y[3], 6u));
     c7 += x * mat4x4f(subgroupShuffle(y[0], 7u), subgroupShuffle(y[1], 7u), subgroupShuffle(y[2], 7u), subgroupShuffle(y[3], 7u));
   }
-  // The blocks move up one by one to where they are stored, in a loop: written out, the stores compile longer than all the rest.
+  // A loop stores c0 and shifts the other blocks down. Unrolled, the stores take longer to compile than the rest of the kernel.
   for (var j = first; j < min(first + 8u, columns); j++) {
     let lines = transpose(c0);
     let at = row * columns + j;

@@ -1,5 +1,5 @@
-// Rung 6: two blocks of b a lane, 64 columns: twelve loads for 1024 multiply-adds, a fourth less than rung 5. It gains next to nothing:
-// loads are no longer what limits. The engine keeps 32 columns, which leaves small matrices more workgroups and compiles in half the time.
+// Rung 6: two blocks of b per lane, 64 columns: twelve loads per 1024 multiply-adds, a fourth less than rung 5. It gains almost nothing:
+// loads are no longer the limit. The engine uses 32 columns, which gives small matrices more workgroups and compiles in half the time.
 enable subgroups;
 struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -8,7 +8,7 @@ struct Params { m: u32, n: u32, k: u32 }
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 override LANES = 32u; // the adapter's widest subgroup
 
-// Lines `at`, `at` + `step`, .. of a matrix, transposed in registers, which is only naming.
+// Lines `at`, `at` + `step`, .. of a matrix, transposed in registers, which costs nothing.
 fn block_of_a(at: u32, step: u32) -> mat4x4f {
   return transpose(mat4x4f(a[at], a[at + step], a[at + 2u * step], a[at + 3u * step]));
 }
@@ -48,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     d6 += x * mat4x4f(subgroupShuffle(z[0], 6u), subgroupShuffle(z[1], 6u), subgroupShuffle(z[2], 6u), subgroupShuffle(z[3], 6u));
     d7 += x * mat4x4f(subgroupShuffle(z[0], 7u), subgroupShuffle(z[1], 7u), subgroupShuffle(z[2], 7u), subgroupShuffle(z[3], 7u));
   }
-  // The blocks move up one by one to where they are stored, in a loop: written out, the stores compile longer than all the rest.
+  // A loop stores c0 and shifts the other blocks down. Unrolled, the stores take longer to compile than the rest of the kernel.
   for (var j = first; j < min(first + 16u, columns); j++) {
     let lines = transpose(c0);
     let at = row * columns + j;

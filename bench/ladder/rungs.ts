@@ -8,14 +8,15 @@ import broadcast from './4-broadcast.wgsl';
 import blocks from './5-blocks.wgsl';
 import wideBlocks from './6-wide-blocks.wgsl';
 
-/** One version of c = a b, a [m, k], b [k, n]. Each is about one idea and leaves the edges out: sizes are whole steps. */
+/** One version of c = a b, a [m, k], b [k, n]. Each shows one idea and handles no edges: sizes must be multiples of `step`. */
 export interface Rung {
   name: string;
   code: string;
-  /** What m, n and k must be multiples of. */
+  /** The sizes of which m, n and k must be multiples. */
   step: readonly [m: number, n: number, k: number];
-  /** Rows and columns of c that one workgroup computes, given the lanes of the widest subgroup. */
+  /** Returns the rows and columns of c that one workgroup computes. @param lanes lanes of the widest subgroup */
   tile: (lanes: number) => readonly [rows: number, columns: number];
+  /** Whether the kernel needs subgroups. */
   subgroups?: true;
 }
 
@@ -28,10 +29,10 @@ export const rungs: readonly Rung[] = [
   { name: '6 wide blocks', code: wideBlocks, step: [4, 64, 4], tile: (lanes) => [4 * lanes, 64], subgroups: true },
 ];
 
-/** Whether the adapter can run a rung at all. */
+/** Whether the adapter has the features that a rung needs. */
 export const canRun = (device: Device, rung: Rung): boolean => !rung.subgroups || device.subgroupLanes !== null;
 
-/** c = a b by one rung. */
+/** Computes c = a b with one rung. */
 export function climb(rung: Rung, a: DeviceArray, b: DeviceArray): DeviceArray {
   const { device } = a;
   const [m, k] = a.shape as [number, number];

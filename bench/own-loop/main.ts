@@ -1,4 +1,4 @@
-/** `npm run bench -- own-loop`: a step of a plain loop and of a compiled one beside a step of `fit`, by turns in one process. */
+/** `npm run bench -- own-loop`: times a step of a plain loop, of a compiled loop and of `fit`, in turns in one process. */
 import {
   Adam,
   compileStep,
@@ -23,8 +23,8 @@ const print = (line: string) => process.stdout.write(`${line}\n`);
 
 type Step = (x: Tensor, y: Tensor) => Tensor;
 
-/** The three lines, over a model's weights. */
-function loopOf(model: Model): Step {
+/** Returns a training step for a model's weights. */
+function createStep(model: Model): Step {
   const optimizer = new Adam({ parameters: model.parameters });
   return (x, y) => {
     const loss = softmaxCrossEntropy(model.callLogits(x, { training: true }), y);
@@ -43,7 +43,7 @@ async function timeSteps(device: Device, steps: number, step: () => void): Promi
   return (performance.now() - begun) / steps;
 }
 
-/** Milliseconds a step, the best of all rounds. */
+/** Returns the milliseconds of a step in each way, the best of all rounds. */
 async function timeCase(device: Device, { model: name, batch, steps }: (typeof cases)[number]) {
   const images = noise(batch * steps, SAMPLE[name]);
   const loader = new ImageLoader(device, images);
@@ -52,19 +52,19 @@ async function timeCase(device: Device, { model: name, batch, steps }: (typeof c
     ...SAMPLE[name],
   ]);
   const y = tensor(device, images.labels.subarray(0, batch), [batch], { dtype: 'u32' });
-  const plain = loopOf(modelOn(device, name));
-  const compiled = compileStep(device, loopOf(modelOn(device, name)));
-  const fitted = modelOn(device, name);
-  const trained = async () => {
-    const { epochs } = await fitted.fit(loader, { epochs: 2, batchSize: batch, shuffle: false });
-    return (1000 * epochs[1]!.seconds) / steps; // the first records
+  const plain = createStep(modelOn(device, name));
+  const compiled = compileStep(device, createStep(modelOn(device, name)));
+  const fitModel = modelOn(device, name);
+  const timeFit = async () => {
+    const { epochs } = await fitModel.fit(loader, { epochs: 2, batchSize: batch, shuffle: false });
+    return (1000 * epochs[1]!.seconds) / steps; // the first epoch records the step
   };
   const best = { plain: Number.POSITIVE_INFINITY, compiled: Number.POSITIVE_INFINITY, fit: Number.POSITIVE_INFINITY };
   for (let round = 0; round <= rounds; round++) {
     const times = {
       plain: await timeSteps(device, steps, () => plain(x, y)),
       compiled: await timeSteps(device, steps, () => compiled(x, y)),
-      fit: await trained(),
+      fit: await timeFit(),
     };
     if (round === 0) continue; // compiles kernels
     for (const way of ['plain', 'compiled', 'fit'] as const) best[way] = Math.min(best[way], times[way]);
@@ -73,7 +73,7 @@ async function timeCase(device: Device, { model: name, batch, steps }: (typeof c
 }
 
 const device = await openDevice();
-print(`${device.info.name} ${device.info.driver}; milliseconds a step, the best of ${rounds} rounds by turns`);
+print(`${device.info.name} ${device.info.driver}; milliseconds a step, the best of ${rounds} rounds in turns`);
 for (const one of cases) {
   const { plain, compiled, fit } = await timeCase(device, one);
   const ratio = (ms: number) => `${ms.toFixed(2)} ms (${(ms / fit).toFixed(2)} of fit)`;

@@ -1,15 +1,15 @@
 import { table } from '../table.ts';
 
-/** How an engine did on a workload. */
+/** Result of an engine on a workload. */
 export type EngineResult =
   | {
-      /** Of a run: the best of `rounds` rounds of `runs` runs. */
+      /** Milliseconds of a run: the best of `rounds` rounds of `runs` runs. */
       ms: number;
       rounds: number;
       runs: number;
       /** Losses of the first steps, or outputs. */
       check: (number | null)[];
-      /** Where they are not tilegrad's. */
+      /** The first difference from tilegrad's, in words. */
       differs?: string | null | undefined;
     }
   | { error: string };
@@ -21,21 +21,21 @@ export interface PeerResult {
   engines: Record<string, EngineResult>;
 }
 
-/** Share by which figures of two engines may differ: their orders of additions do. */
+/** Relative tolerance between two engines, because their orders of additions differ. */
 const TOLERANCE = 1e-3;
-/** For outputs near 0. */
+/** Absolute tolerance, for outputs near 0. */
 const ABSOLUTE = 1e-5;
 
-/** Where figures differ from ours by more than the tolerance; null where nowhere. What is no number differs from everything. */
-export function disagreement(theirs: readonly (number | null)[], ours: readonly (number | null)[]): string | null {
+/** Describes the first value that differs from ours by more than the tolerance; null if there is none. NaN and null always differ. */
+export function findDifference(theirs: readonly (number | null)[], ours: readonly (number | null)[]): string | null {
   if (theirs.length !== ours.length || theirs.length === 0) {
-    return `${theirs.length} figures to check, and ${ours.length} of tilegrad`;
+    return `${theirs.length} values to check, and ${ours.length} of tilegrad`;
   }
   for (const [i, a] of theirs.entries()) {
     const b = ours[i]!;
     const agree =
       a !== null && b !== null && Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b)) + ABSOLUTE;
-    if (!agree) return `figure ${i + 1} is ${a}, and ${b} of tilegrad`;
+    if (!agree) return `value ${i + 1} is ${a}, and that of tilegrad is ${b}`;
   }
   return null;
 }
@@ -46,7 +46,7 @@ const TITLES: Record<string, string> = {
   torch: 'PyTorch, native CPU',
 };
 
-/** Milliseconds of every engine and how many times as long as tilegrad it takes. */
+/** Returns a table of the milliseconds of every engine and their ratio to tilegrad's. */
 export function peersTable(versions: Record<string, string>, results: readonly PeerResult[]): string {
   const rows: string[][] = [];
   const notes: string[] = [];
@@ -74,8 +74,8 @@ export function peersTable(versions: Record<string, string>, results: readonly P
     }
   }
   const heading = ['workload', 'engine', 'ms', 'GFLOP/s', 'of tilegrad', 'agrees', 'rounds x runs'];
-  const explained = `A step of training with Adam, a whole inference, or a product: wall time, the best round. Agrees: the losses of the first steps on
-one batch from the same weights (dropout off), or outputs, are tilegrad's to ${TOLERANCE}. In what is timed the other engines hold
-one batch of floats ready and read the loss of each step, as their users do; tilegrad gathers each batch from bytes and sums up on the GPU.\n`;
-  return `${table(heading, rows)}\n${explained}${notes.map((note) => `${note}\n`).join('')}`;
+  const explanation = `A training step with Adam, a whole inference, or a matrix product: wall time, the best round. Agrees: the losses of the first steps on
+one batch from the same weights (dropout off), or the outputs, agree with tilegrad's to ${TOLERANCE}. In the timed loops the other engines
+use one prepared batch of floats and read the loss of each step, as their users do; tilegrad gathers each batch from bytes and sums on the GPU.\n`;
+  return `${table(heading, rows)}\n${explanation}${notes.map((note) => `${note}\n`).join('')}`;
 }

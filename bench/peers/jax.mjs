@@ -1,5 +1,5 @@
-// jax-js with its WebGPU backend: one jitted step (loss, gradients, Adam), whose loss is read back each time, since what
-// nobody reads jax-js may never run. Images are [N,C,H,W] as its convolutions want them.
+// jax-js with its WebGPU backend: one jitted step (loss, gradients, Adam). Its loss is read back each time, because jax-js may skip
+// work whose result is not read. Images are [N,C,H,W], the layout of its convolutions.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,11 +13,11 @@ defaultDevice('webgpu');
 const RATE = 0.001;
 const [BETA1, BETA2] = [0.9, 0.999];
 
-/** Kernels as this layout has them, zero biases; batch normalisation's gamma and beta. Those of each layer of the list by themselves. */
+/** Returns the parameters of each layer: kernels in this layout and zero biases, or gamma and beta of a batch normalization. */
 function parametersOf(workload, kernels, shapes) {
   let used = 0;
   let width = 0;
-  const of = (layer) => {
+  const parametersOfLayer = (layer) => {
     const kernel = () => np.array(kernels[used]).reshape(shapes[used++]);
     if (layer.kind === 'conv') {
       width = layer.filters;
@@ -30,12 +30,12 @@ function parametersOf(workload, kernels, shapes) {
       return [kernel(), np.zeros([width])];
     }
     if (layer.kind === 'batchNorm') return [np.ones([width]), np.zeros([width])];
-    return layer.kind === 'residual' ? layer.layers.flatMap(of) : [];
+    return layer.kind === 'residual' ? layer.layers.flatMap(parametersOfLayer) : [];
   };
-  return workload.layers.map(of);
+  return workload.layers.map(parametersOfLayer);
 }
 
-/** Batch normalisation over all axes but the channels', the second; by a mean of 0 and a variance of 1 unless in training. */
+/** Batch normalization over all axes except the second one, the channels; with mean 0 and variance 1 unless in training. */
 function batchNorm(y, gamma, beta, training) {
   const axes = y.shape.map((_, d) => d).filter((d) => d !== 1);
   const perChannel = (x) => x.reshape(axes.reduce((shape, d) => shape.with(d, 1), [...y.shape]));
@@ -45,33 +45,33 @@ function batchNorm(y, gamma, beta, training) {
       .mul(1 / Math.sqrt(1 + 1e-3))
       .mul(scale)
       .add(offset);
-  const centred = y.ref.sub(np.mean(y, axes, { keepdims: true }));
-  const variance = np.mean(np.square(centred.ref), axes, { keepdims: true });
-  return centred
+  const centered = y.ref.sub(np.mean(y, axes, { keepdims: true }));
+  const variance = np.mean(np.square(centered.ref), axes, { keepdims: true });
+  return centered
     .div(np.sqrt(variance.add(1e-3)))
     .mul(scale)
     .add(offset);
 }
 
-/** [from, to]: a column for each place of the result, in bilinear interpolation with pixel centres at halves. */
+/** Returns [from, to] with the weights of each output pixel in a column: bilinear interpolation with half-pixel centers. */
 function resizeMatrix(from, to) {
   const matrix = new Float32Array(from * to);
   for (let i = 0; i < to; i++) {
-    const place = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-    const low = Math.floor(place);
-    matrix[low * to + i] += 1 - (place - low);
-    matrix[Math.min(low + 1, from - 1) * to + i] += place - low;
+    const position = Math.max(0, ((i + 0.5) * from) / to - 0.5);
+    const low = Math.floor(position);
+    matrix[low * to + i] += 1 - (position - low);
+    matrix[Math.min(low + 1, from - 1) * to + i] += position - low;
   }
   return np.array(matrix).reshape([from, to]);
 }
 
-/** Consumes x, leaves the parameters. In training also the dense kernels, for the penalty. */
+/** Returns the logits, and the dense kernels for the penalty. Consumes x, but not the parameters. */
 function forward(list, parameters, x, { dropout = 0, key = null, training = false } = {}) {
   let used = 0;
   const next = () => parameters[used++].ref;
   const kernels = [];
   let drawn = 0;
-  const through = (layers, input) => layers.reduce((y, layer) => apply(layer, y), input);
+  const applyAll = (layers, input) => layers.reduce((y, layer) => apply(layer, y), input);
   const apply = (layer, y) => {
     if (layer.kind === 'conv') {
       const z = lax.convGeneralDilated(y, next(), [layer.strides, layer.strides], layer.padding.toUpperCase());
@@ -81,7 +81,7 @@ function forward(list, parameters, x, { dropout = 0, key = null, training = fals
       const strides = [layer.strides, layer.strides];
       return lax.convGeneralDilated(y, next(), strides, 'SAME', { featureGroupCount: y.shape[1] });
     }
-    if (layer.kind === 'residual') return through(layer.layers, y.ref).add(y);
+    if (layer.kind === 'residual') return applyAll(layer.layers, y.ref).add(y);
     if (layer.kind === 'pool') return lax.reduceWindow(y, np.max, [2, 2], [2, 2]);
     if (layer.kind === 'globalPool') return np.mean(y, [2, 3]);
     if (layer.kind === 'flatten') {
@@ -99,7 +99,7 @@ function forward(list, parameters, x, { dropout = 0, key = null, training = fals
     if (layer.kind === 'relu6') return np.minimum(nn.relu(y), 6);
     if (layer.kind === 'rescale') return y.mul(layer.scale).add(layer.offset);
     if (layer.kind === 'resize') {
-      // A product on the right resizes columns, and after a transposition rows; images are squares.
+      // A product from the right resizes columns and, after a transposition, rows; images are squares.
       const columns = (z) => np.transpose(np.matmul(z, resizeMatrix(side, layer.side)), [0, 1, 3, 2]);
       const side = y.shape[3];
       return columns(columns(y));
@@ -109,13 +109,13 @@ function forward(list, parameters, x, { dropout = 0, key = null, training = fals
     const mask = random.bernoulli(key.ref.slice(drawn++), 1 - rate, y.shape);
     return np.where(mask, y.mul(1 / (1 - rate)), 0);
   };
-  const logits = through(list, x);
+  const logits = applyAll(list, x);
   key?.dispose();
   return { logits, kernels };
 }
 
-/** A step: [parameters, first moments, second moments, step number, loss]. */
-function stepOf(workload, list, dropout, sgd) {
+/** Returns a step, which returns [parameters, first moments, second moments, step number, loss]. */
+function createStep(workload, list, dropout, sgd) {
   const lossOf = (parameters, x, y, key) => {
     const options = { dropout, key: dropout > 0 ? key : null, training: true };
     const { logits, kernels } = forward(list, parameters, x, options);
@@ -154,8 +154,8 @@ function stepOf(workload, list, dropout, sgd) {
   });
 }
 
-/** The output of a list of layers as in inference; leaves the parameters and x. */
-function inference(list, after = (y) => y) {
+/** Returns a function that runs the layers for inference, and does not consume the parameters and x. */
+function createInference(list, after = (y) => y) {
   const network = jit((p, x) => {
     const { logits, kernels } = forward(list, p, x);
     tree.dispose([p, kernels]);
@@ -164,17 +164,17 @@ function inference(list, after = (y) => y) {
   return (p, x) => network(tree.ref(p), x.ref);
 }
 
-/** A step by the workload's optimizer. What comes before `trainFrom` is computed by itself. */
-function trainer(workload, byLayer, x, y, dropout, sgd = null) {
+/** Returns a training step with the workload's optimizer. Frozen layers before `trainFrom` are computed separately. */
+function createTrainer(workload, byLayer, x, y, dropout, sgd = null) {
   const { layers } = workload;
   const first = Math.max(
     0,
     layers.findIndex(({ kind }) => kind === 'trainFrom'),
   );
-  const features = first > 0 ? inference(layers.slice(0, first)) : (_, pixels) => pixels.ref;
+  const features = first > 0 ? createInference(layers.slice(0, first)) : (_, pixels) => pixels.ref;
   const fixed = byLayer.slice(0, first).flat();
   const parameters = byLayer.slice(first).flat();
-  const step = stepOf(workload, layers.slice(first), dropout, sgd);
+  const step = createStep(workload, layers.slice(first), dropout, sgd);
   const zeros = (p) => np.zeros(p.shape);
   let state = [parameters, parameters.map(zeros), parameters.map(zeros), np.array(0)];
   let seed = 0;
@@ -186,7 +186,7 @@ function trainer(workload, byLayer, x, y, dropout, sgd = null) {
   };
 }
 
-/** [N,H,W,C] bytes as [N,C,H,W] floats in 0 .. 1. */
+/** Converts [N,H,W,C] bytes to [N,C,H,W] floats in 0..1. */
 function imagesOf(bytes, [h, w, c]) {
   const n = bytes.length / (h * w * c);
   const values = np.array(Float32Array.from(bytes, (byte) => byte / 255)).reshape([n, h, w, c]);
@@ -216,7 +216,7 @@ await serve(version, async (workload, { images, labels, kernels }, shapes) => {
   }
   if (what === 'predict') {
     const parameters = parametersOf(workload, kernels, shapes).flat();
-    const network = inference(workload.layers, nn.softmax);
+    const network = createInference(workload.layers, nn.softmax);
     const stride = sample.reduce((product, n) => product * n, 1);
     const batches = Array.from({ length: size / batch }, (_, i) =>
       imagesOf(images.subarray(i * batch * stride, (i + 1) * batch * stride), sample),
@@ -230,15 +230,15 @@ await serve(version, async (workload, { images, labels, kernels }, shapes) => {
     };
   }
   const x = imagesOf(images, sample);
-  const hot = new Float32Array(10 * batch);
+  const oneHot = new Float32Array(10 * batch);
   labels.forEach((label, i) => {
-    hot[10 * i + label] = 1;
+    oneHot[10 * i + label] = 1;
   });
-  const y = np.array(hot).reshape([batch, 10]);
-  const checked = trainer(workload, parametersOf(workload, kernels, shapes), x, y, 0, workload.sgdChecked);
+  const y = np.array(oneHot).reshape([batch, 10]);
+  const checked = createTrainer(workload, parametersOf(workload, kernels, shapes), x, y, 0, workload.sgdChecked);
   const check = [];
   for (let i = 0; i < workload.stepsChecked; i++) check.push(await checked());
-  const step = trainer(workload, parametersOf(workload, kernels, shapes), x, y, dropout);
+  const step = createTrainer(workload, parametersOf(workload, kernels, shapes), x, y, dropout);
   return {
     check,
     async run(runs) {

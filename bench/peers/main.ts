@@ -1,6 +1,6 @@
 /**
- * `npm run bench:peers`: the same workloads on tilegrad, TensorFlow.js and jax-js, all on WebGPU's adapter, in turns within one
- * run; and on PyTorch on the bare CPU where Python has it.
+ * `npm run bench:peers`: the same workloads on tilegrad, TensorFlow.js and jax-js, all on the same WebGPU adapter, in turns within one
+ * run, and on PyTorch, natively on the CPU, if Python can import it.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,29 +14,29 @@ import { measureCeilings } from '../ceilings.ts';
 import { selectNames, UsageError } from '../options.ts';
 import { adapterName, ceilingsText } from '../show.ts';
 import { runsFor } from '../timing.ts';
-import { disagreement, type PeerResult, peersTable } from './compare.ts';
+import { findDifference, type PeerResult, peersTable } from './compare.ts';
 import { EngineProcess } from './process.ts';
 import { drawInputs, kernelShapes, type Workload, workloads } from './workloads.ts';
 
 const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm run --silent bench:peers -- --json)
 
-  --only NAME    only these workloads, by name or beginning (repeatable, or with commas): ${workloads.map((w) => w.name).join(', ')}
-  --engine NAME  only these engines beside tilegrad: tfjs, jax, torch (repeatable, or with commas)
+  --only NAME    only workloads whose name is or begins with NAME (repeatable, or with commas): ${workloads.map((w) => w.name).join(', ')}
+  --engine NAME  only these engines in addition to tilegrad: tfjs, jax, torch (repeatable, or with commas)
   --rounds N     rounds of each engine, in turns, of which the best counts; default 3
   --patience S   seconds within which an engine must answer; default 600
-  --json         the result as JSON on stdout; everything for people goes to stderr
-  --help         this`;
+  --json         prints the result as JSON on stdout, and all other output on stderr
+  --help         prints this text`;
 
 const PEERS = ['tfjs', 'jax', 'torch'];
-/** Milliseconds of a round: shorter than this only where one run is longer. */
+/** Milliseconds of a round; a single run may be longer. */
 const ROUND_MS = 500;
 const MAX_RUNS = 300;
-/** An engine that has computed for so long gets no more rounds. */
+/** An engine gets no more rounds after this many milliseconds of runs. */
 const MAX_ROUNDS_MS = 40_000;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
-/** Where bench/peers lies, seen from the bundle in dist/bench. */
+/** The folder bench/peers, relative to the bundle in dist/bench. */
 const here = fileURLToPath(new URL('../../bench/peers', import.meta.url));
 
 function options() {
@@ -54,9 +54,10 @@ function options() {
     const { json = false, help = false } = values;
     const split = (list: string[] = []) => list.flatMap((names) => names.split(','));
     const rounds = Number(values.rounds ?? 3);
-    if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: ${values.rounds} is no positive integer`);
+    if (!Number.isInteger(rounds) || rounds < 1)
+      throw new Error(`--rounds: must be a positive integer, but is ${values.rounds}`);
     const patience = Number(values.patience ?? 600);
-    if (!(patience > 0)) throw new Error(`--patience: ${values.patience} is no number of seconds above 0`);
+    if (!(patience > 0)) throw new Error(`--patience: must be a number of seconds above 0, but is ${values.patience}`);
     const selected = selectNames(
       workloads.map(({ name }) => name),
       split(values.only),
@@ -68,7 +69,7 @@ function options() {
   }
 }
 
-/** Writes what all engines read. */
+/** Writes the inputs that all engines read. @returns shapes of the kernels */
 function writeInputs(folder: string, workload: Workload): number[][] {
   const { images, labels, kernels } = drawInputs(workload);
   writeFileSync(join(folder, 'images'), images);
@@ -77,21 +78,21 @@ function writeInputs(folder: string, workload: Workload): number[][] {
   return kernelShapes(workload);
 }
 
-const python = () =>
+const findPython = () =>
   ['python3', '/usr/bin/python3'].find((command) => spawnSync(command, ['-c', 'import torch']).status === 0);
 
-async function startEngines(asked: ReadonlySet<string>, patienceMs: number): Promise<EngineProcess[]> {
+async function startEngines(requested: ReadonlySet<string>, patienceMs: number): Promise<EngineProcess[]> {
   const engines: EngineProcess[] = [];
   const add = (name: string, command: string, file: string) =>
     engines.push(new EngineProcess(name, command, [file], patienceMs));
   add('tilegrad', process.execPath, fileURLToPath(new URL('./tilegrad.js', import.meta.url)));
-  for (const name of ['tfjs', 'jax'].filter((peer) => asked.has(peer))) {
+  for (const name of ['tfjs', 'jax'].filter((peer) => requested.has(peer))) {
     add(name, process.execPath, join(here, `${name}.mjs`));
   }
-  if (asked.has('torch')) {
-    const command = python();
+  if (requested.has('torch')) {
+    const command = findPython();
     if (command) add('torch', command, join(here, 'torch_cpu.py'));
-    else say('torch: left out, no python3 here can import it');
+    else say('torch: left out, because no python3 on this machine can import it');
   }
   const ready: EngineProcess[] = [];
   for (const engine of engines) {
@@ -107,11 +108,11 @@ async function startEngines(asked: ReadonlySet<string>, patienceMs: number): Pro
   return ready;
 }
 
-/** One workload on all engines in turns. An engine that cannot do it is left out, with what it said. */
+/** Times one workload on all engines in turns. If an engine fails, its result is the error. */
 async function runWorkload(workload: Workload, engines: EngineProcess[], rounds: number): Promise<PeerResult> {
   const folder = mkdtempSync(join(tmpdir(), 'tilegrad-peers-'));
   const result: PeerResult = { name: workload.name, what: workload.what, size: workload.size, engines: {} };
-  const failed = (engine: EngineProcess, error: unknown) => {
+  const recordFailure = (engine: EngineProcess, error: unknown) => {
     result.engines[engine.name] = { error: `${error instanceof Error ? error.message : error}` };
     say(`  ${engine.name}: ${error instanceof Error ? error.message : error}`);
   };
@@ -122,14 +123,14 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
       try {
         await engine.start();
         const { check = [] } = await engine.ask({ do: 'prepare', workload, folder, shapes });
-        // The first run may compile what the check did not; the second tells how long one takes.
+        // The first run may compile further kernels; the second one measures how long a run takes.
         if (workload.what === 'fit') await engine.ask({ do: 'run', runs: 1 });
         const { ms = 0 } = await engine.ask({ do: 'run', runs: 1 });
         const runs = runsFor(ms, MAX_RUNS, 1, ROUND_MS);
         state.set(engine, { runs, check, times: runs === 1 ? [ms] : [], spent: runs === 1 ? ms : 0 });
         say(`  ${engine.name}: ${ms.toFixed(1)} ms at first`);
       } catch (error) {
-        failed(engine, error);
+        recordFailure(engine, error);
       }
     }
     for (let round = 0; round < rounds; round++) {
@@ -141,13 +142,13 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
           state.get(engine)!.spent += ms;
         } catch (error) {
           state.delete(engine);
-          failed(engine, error);
+          recordFailure(engine, error);
         }
       }
     }
     const ours = [...state].find(([engine]) => engine.name === 'tilegrad')?.[1];
     for (const [engine, { runs, times, check }] of state) {
-      const differs = ours && disagreement(check, ours.check);
+      const differs = ours && findDifference(check, ours.check);
       result.engines[engine.name] = { ms: Math.min(...times), rounds: times.length, runs, check, differs };
     }
     return result;
@@ -157,14 +158,14 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
 }
 
 async function main(): Promise<void> {
-  const { selected, engines: asked, rounds, patienceMs, json, help } = options();
+  const { selected, engines: requested, rounds, patienceMs, json, help } = options();
   if (help) return void process.stdout.write(`${USAGE}\n`);
   const device = await openDevice();
   const { info } = device;
   const ceilings = await measureCeilings(device);
   device.dispose();
   say(`${adapterName(info)}, ${info.driver}; ${ceilingsText(ceilings)}`);
-  const engines = await startEngines(asked, patienceMs);
+  const engines = await startEngines(requested, patienceMs);
   const results: PeerResult[] = [];
   try {
     for (const workload of workloads.filter(({ name }) => selected.has(name))) {
@@ -184,9 +185,9 @@ async function main(): Promise<void> {
   } else {
     process.stdout.write(text);
   }
-  // Figures of engines that do not compute the same thing are worth nothing.
-  const unlike = results.some((one) => Object.values(one.engines).some((e) => 'differs' in e && e.differs));
-  if (unlike) process.exitCode = 1;
+  // Times of engines that compute different results cannot be compared.
+  const hasDifferences = results.some((one) => Object.values(one.engines).some((e) => 'differs' in e && e.differs));
+  if (hasDifferences) process.exitCode = 1;
 }
 
 try {

@@ -10,14 +10,15 @@ const answerSchema = z.object({
 });
 type Answer = z.infer<typeof answerSchema>;
 
-/** An engine at work in a process of its own, which it answers from a line at a time. */
+/** An engine in a separate process, which answers each command with a line of JSON. */
 export class EngineProcess {
   private child: ChildProcess | null = null;
   private lines: AsyncIterator<string> | null = null;
-  private said = '';
+  /** The end of its stderr. */
+  private errorOutput = '';
   version = '';
 
-  /** @param patienceMs no answer within this time counts as a failure, and ends the process */
+  /** @param patienceMs milliseconds after which a missing answer is an error, and ends the process */
   constructor(
     readonly name: string,
     private readonly command: string,
@@ -25,47 +26,47 @@ export class EngineProcess {
     private readonly patienceMs: number,
   ) {}
 
-  /** Starts the process, unless it is running: one that took too long was ended. @throws Error with what it said when it did not start */
+  /** Starts the process if it is not running, for example after a missing answer. @throws Error with its output if it does not start */
   async start(): Promise<void> {
     if (this.child) return;
-    this.said = '';
+    this.errorOutput = '';
     const child = spawn(this.command, this.args, { stdio: ['pipe', 'pipe', 'pipe'] });
     child.stderr.on('data', (chunk) => {
-      this.said = (this.said + chunk).slice(-4000);
+      this.errorOutput = (this.errorOutput + chunk).slice(-4000);
     });
-    child.on('error', () => {}); // then stdout ends, and `answer` says so
+    child.on('error', () => {}); // then stdout ends, and `readAnswer` throws
     child.stdin.on('error', () => {});
     this.child = child;
     this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    this.version = (await this.answer()).version ?? '';
+    this.version = (await this.readAnswer()).version ?? '';
   }
 
-  /** Asks for something. @throws Error with what the engine said */
+  /** Sends a command. @returns the answer. @throws Error with the engine's output */
   async ask(command: object): Promise<Answer> {
     this.child?.stdin?.write(`${JSON.stringify(command)}\n`);
-    return this.answer();
+    return this.readAnswer();
   }
 
-  private async answer(): Promise<Answer> {
+  private async readAnswer(): Promise<Answer> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       this.end();
     }, this.patienceMs);
-    const line = await this.nextLine();
+    const line = await this.readLine();
     clearTimeout(timer);
     if (isLate) throw new Error(`${this.name}: no answer within ${this.patienceMs / 1000} s`);
     if (line === null) {
       this.end();
-      throw new Error(`${this.name} ended without an answer:\n${this.said}`);
+      throw new Error(`${this.name} ended without an answer:\n${this.errorOutput}`);
     }
     const answer = answerSchema.parse(JSON.parse(line));
     if (answer.error !== undefined) throw new Error(`${this.name}: ${answer.error}`);
     return answer;
   }
 
-  /** The next line that is an answer, since libraries print on stdout too; null where the process has ended. */
-  private async nextLine(): Promise<string | null> {
+  /** Returns the next line that is an answer, because libraries also print on stdout; null if the process has ended. */
+  private async readLine(): Promise<string | null> {
     for (;;) {
       const next = await this.lines?.next();
       if (!next || next.done) return null;

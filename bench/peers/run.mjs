@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Installs the other engines when they are missing, bundles the comparison and runs it: `npm run bench:peers -- --help`.
+// Installs the other engines if they are missing, bundles the comparison and runs it: `npm run bench:peers -- --help`.
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from '../../scripts/build.mjs';

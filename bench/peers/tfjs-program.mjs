@@ -1,7 +1,7 @@
-// TensorFlow.js: a layers model, `trainOnBatch` (which reads each step's loss) and `predictOnBatch`.
+// TensorFlow.js: a layers model with `trainOnBatch`, which reads each step's loss, and `predictOnBatch`.
 
 /**
- * What prepares a workload, for `serve` of engine.mjs or engine-in-page.mjs.
+ * Returns the function that prepares a workload, for engine.mjs or engine-in-page.ts.
  * @param tf the module @tensorflow/tfjs-core, with a backend
  * @param layers the module @tensorflow/tfjs-layers
  */
@@ -9,15 +9,15 @@ export function tfjsProgram(tf, layers) {
   /** x scale + offset. */
   class Rescale extends layers.layers.Layer {
     static className = 'Rescale';
-    constructor({ by, to }) {
+    constructor({ scale, offset }) {
       super({});
-      Object.assign(this, { by, to });
+      Object.assign(this, { scale, offset });
     }
     computeOutputShape(shape) {
       return shape;
     }
     call(inputs) {
-      return tf.tidy(() => tf.add(tf.mul(Array.isArray(inputs) ? inputs[0] : inputs, this.by), this.to));
+      return tf.tidy(() => tf.add(tf.mul(Array.isArray(inputs) ? inputs[0] : inputs, this.scale), this.offset));
     }
   }
 
@@ -36,8 +36,8 @@ export function tfjsProgram(tf, layers) {
     }
   }
 
-  /** The output of the layers for a symbolic input. */
-  function applied(list, input, { l2, dropout }) {
+  /** Applies the layers to a symbolic input. */
+  function applyLayers(list, input, { l2, dropout }) {
     const common = () => ({ kernelRegularizer: l2 ? layers.regularizers.l2({ l2 }) : undefined });
     const make = (layer) => {
       if (layer.kind === 'conv') {
@@ -70,20 +70,21 @@ export function tfjsProgram(tf, layers) {
       if (layer.kind === 'batchNorm') return layers.layers.batchNormalization();
       if (layer.kind === 'leakyRelu') return layers.layers.leakyReLU({ alpha: 0.3 });
       if (layer.kind === 'relu6') return layers.layers.reLU({ maxValue: 6 });
-      if (layer.kind === 'rescale') return new Rescale({ by: layer.scale, to: layer.offset });
+      if (layer.kind === 'rescale') return new Rescale({ scale: layer.scale, offset: layer.offset });
       if (layer.kind === 'resize') return new Resize({ side: layer.side });
       return layer.kind === 'dropout' && dropout > 0 ? layers.layers.dropout({ rate: layer.rate ?? dropout }) : null;
     };
     return list.reduce((x, layer) => {
-      if (layer.kind === 'residual') return layers.layers.add().apply([x, applied(layer.layers, x, { l2, dropout })]);
+      if (layer.kind === 'residual')
+        return layers.layers.add().apply([x, applyLayers(layer.layers, x, { l2, dropout })]);
       return make(layer)?.apply(x) ?? x;
     }, input);
   }
 
-  /** A model whose kernels are the next of `kernels`, an iterator. */
-  function modelOf(list, inputShape, kernels, options) {
+  /** Creates a model with the next kernels of the iterator `kernels`. */
+  function createModel(list, inputShape, kernels, options) {
     const input = layers.input({ shape: inputShape });
-    const model = layers.model({ inputs: input, outputs: applied(list, input, options) });
+    const model = layers.model({ inputs: input, outputs: applyLayers(list, input, options) });
     for (const layer of model.layers) {
       if (!/^(conv2d|dense|depthwise)/.test(layer.name)) continue;
       const [kernel, bias] = layer.getWeights();
@@ -93,15 +94,15 @@ export function tfjsProgram(tf, layers) {
   }
 
   /**
-   * What is trained, and what comes before it, if anything: a frozen layer's batch normalisation uses the statistics of the batch here,
-   * so layers that are not trained are a model of their own, which predicts.
+   * Creates the trained model and, if there are frozen layers, a separate model of them that predicts: in a trained model, a frozen
+   * batch normalization would use the statistics of the batch.
    */
   function build(workload, kernels, dropout, sgd = null) {
     const { layers: list, sample, l2 } = workload;
-    const left = kernels.values();
+    const remaining = kernels.values();
     const first = list.findIndex(({ kind }) => kind === 'trainFrom');
-    const fixed = first < 0 ? null : modelOf(list.slice(0, first), sample, left, { l2, dropout });
-    const model = modelOf(list.slice(first + 1), fixed?.outputShape.slice(1) ?? sample, left, { l2, dropout });
+    const fixed = first < 0 ? null : createModel(list.slice(0, first), sample, remaining, { l2, dropout });
+    const model = createModel(list.slice(first + 1), fixed?.outputShape.slice(1) ?? sample, remaining, { l2, dropout });
     model.compile({
       optimizer: sgd === null ? tf.train.adam(0.001, 0.9, 0.999, 1e-7) : tf.train.sgd(sgd),
       loss: (labels, logits) => tf.losses.softmaxCrossEntropy(labels, logits),
@@ -121,7 +122,7 @@ export function tfjsProgram(tf, layers) {
     };
   }
 
-  const pixels = (images) => Float32Array.from(images, (byte) => byte / 255);
+  const toFloats = (images) => Float32Array.from(images, (byte) => byte / 255);
 
   async function gemm(size, matrices) {
     const [a, b] = matrices.map((values) => tf.tensor2d(values, [size, size]));
@@ -148,7 +149,7 @@ export function tfjsProgram(tf, layers) {
     if (what === 'predict') {
       const model = build(workload, kernels, 0);
       const batches = Array.from({ length: size / batch }, (_, i) =>
-        tf.tensor(pixels(images.subarray(i * batch * stride, (i + 1) * batch * stride)), [batch, ...sample]),
+        tf.tensor(toFloats(images.subarray(i * batch * stride, (i + 1) * batch * stride)), [batch, ...sample]),
       );
       const predict = async (x) => {
         const y = tf.tidy(() => tf.softmax(model.predictOnBatch(x)));
@@ -164,7 +165,7 @@ export function tfjsProgram(tf, layers) {
         },
       };
     }
-    const x = tf.tensor(pixels(images), [batch, ...sample]);
+    const x = tf.tensor(toFloats(images), [batch, ...sample]);
     const y = tf.oneHot(tf.tensor1d(labels, 'int32'), 10);
     const checked = build(workload, kernels, 0, workload.sgdChecked);
     const check = [];

@@ -4,7 +4,7 @@ import { type Device, ImageLoader, type ImageSet, type Model, SGD } from '../../
 import { modelOn } from '../workloads.ts';
 import type { Inputs, Workload } from './workloads.ts';
 
-/** tilegrad, as its users call it: `fit` and `predict` on data that lies on the GPU as bytes. What prepares a workload, for `serve`. */
+/** Returns the function that prepares a workload, for `serve`. It uses tilegrad as users do: `fit` and `predict` on bytes on the GPU. */
 export const tilegradProgram = (device: Device) => async (workload: Workload, inputs: Inputs) => {
   const { what, model: kind } = workload;
   if (what === 'gemm' || kind === null) return gemm(device, workload.size, inputs.kernels);
@@ -15,8 +15,13 @@ export const tilegradProgram = (device: Device) => async (workload: Workload, in
   return what === 'fit' ? fit(device, workload, inputs, model) : predict(device, workload, inputs, model(0));
 };
 
-/** The first batch over and over, `times` of it. */
-function loader(device: Device, { batch, sample }: Workload, { images, labels }: Inputs, times: number): ImageLoader {
+/** Returns a loader with the first batch `times` times. */
+function createLoader(
+  device: Device,
+  { batch, sample }: Workload,
+  { images, labels }: Inputs,
+  times: number,
+): ImageLoader {
   const set: ImageSet = {
     images: new Uint8Array(times * images.length),
     labels: new Uint8Array(times * labels.length),
@@ -33,7 +38,7 @@ function loader(device: Device, { batch, sample }: Workload, { images, labels }:
 
 async function fit(device: Device, workload: Workload, inputs: Inputs, model: (dropout: number) => Model) {
   const { batch, dropout, stepsChecked, sgdChecked } = workload;
-  const once = loader(device, workload, inputs, 1);
+  const once = createLoader(device, workload, inputs, 1);
   const checked = model(0);
   if (sgdChecked !== null) {
     checked.compile({ optimizer: new SGD({ learningRate: sgdChecked }), loss: 'sparseCategoricalCrossentropy' });
@@ -47,9 +52,9 @@ async function fit(device: Device, workload: Workload, inputs: Inputs, model: (d
     async run(runs: number) {
       if (data.size !== runs * batch) {
         data.dispose();
-        data = loader(device, workload, inputs, runs);
+        data = createLoader(device, workload, inputs, runs);
       }
-      // `fit` records the step in its first epoch; the second is as all that follow.
+      // `fit` records the step in its first epoch; the second one is like all that follow.
       let ms = 0;
       let begun = 0;
       await timed.fit(data, {
@@ -73,7 +78,7 @@ async function fit(device: Device, workload: Workload, inputs: Inputs, model: (d
 
 async function predict(device: Device, workload: Workload, inputs: Inputs, model: Model) {
   const { batch, size } = workload;
-  const all = loader(device, { ...workload, batch: size }, inputs, 1);
+  const all = createLoader(device, { ...workload, batch: size }, inputs, 1);
   const outputs = await model.predict(all, { batchSize: batch });
   return {
     check: Array.from(outputs.slice(0, 160)),

@@ -1,4 +1,4 @@
-"""PyTorch on the bare CPU, the same workloads: no WebGPU, but what a CPU can do. See engine.mjs for the protocol."""
+"""The same workloads on PyTorch, natively on the CPU without WebGPU. See engine.mjs for the protocol."""
 
 import json
 import os
@@ -14,26 +14,26 @@ torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffi
 
 
 class Network(nn.Module):
-    """Convolutions over [N,C,H,W]; flattened as [H,W,C], the order the dense weights are in."""
+    """Convolutions over [N,C,H,W]; flattened as [H,W,C], the order of the dense weights."""
 
     def __init__(self, workload, kernels, shapes, dropout):
         super().__init__()
-        self.penalised = []
+        self.penalized = []
         self.weights = iter(zip(kernels, shapes))
         self.width = workload["sample"][-1]
         layers = workload["layers"]
         first = next((i for i, layer in enumerate(layers) if layer["kind"] == "trainFrom"), 0)
-        self.fixed = self.parts_of(layers[:first], dropout).requires_grad_(False)
-        self.parts = self.parts_of(layers[first:], dropout)
+        self.fixed = self.build_layers(layers[:first], dropout).requires_grad_(False)
+        self.parts = self.build_layers(layers[first:], dropout)
 
-    def parts_of(self, layers, dropout):
+    def build_layers(self, layers, dropout):
         parts = []
         for layer in layers:
             kind = layer["kind"]
             if kind in ("conv", "depthwise", "dense"):
-                parts += self.weighted(layer)
+                parts += self.build_weighted(layer)
             elif kind == "residual":
-                parts.append(Residual(self.parts_of(layer["layers"], dropout)))
+                parts.append(Residual(self.build_layers(layer["layers"], dropout)))
             elif kind == "pool":
                 parts.append(nn.MaxPool2d(2))
             elif kind == "globalPool":
@@ -55,7 +55,7 @@ class Network(nn.Module):
                 parts.append(nn.Dropout(layer.get("rate", dropout)))
         return nn.Sequential(*parts)
 
-    def weighted(self, layer):
+    def build_weighted(self, layer):
         kind = layer["kind"]
         values, shape = next(self.weights)
         values = torch.from_numpy(values.reshape(shape).copy())
@@ -78,7 +78,7 @@ class Network(nn.Module):
             part.weight.copy_(values)
             if part.bias is not None:
                 part.bias.zero_()
-        self.penalised.append(part.weight)
+        self.penalized.append(part.weight)
         activated = layer["relu"] if kind == "dense" else part.bias is not None
         return before + [part] + ([nn.ReLU()] if activated else [])
 
@@ -112,7 +112,7 @@ class Apply(nn.Module):
 
 
 def pad_same(x, size, strides):
-    """Zeros around each image as TensorFlow's "same" has them: an odd one at the end."""
+    """Pads each image with zeros like TensorFlow's "same": an odd one is at the end."""
     pads = []
     for side in (x.shape[3], x.shape[2]):
         total = max(0, (-(-side // strides) - 1) * strides + size - side)
@@ -167,7 +167,7 @@ def prepare(workload, inputs, shapes):
             optimizer.zero_grad(set_to_none=True)
             loss = criterion(model(x), y)
             if workload["l2"]:
-                loss = loss + workload["l2"] * sum(w.square().sum() for w in model.penalised)
+                loss = loss + workload["l2"] * sum(w.square().sum() for w in model.penalized)
             loss.backward()
             optimizer.step()
             return loss.item()
@@ -196,8 +196,8 @@ def answer(value):
     print(json.dumps(value), flush=True)
 
 
-def blas():
-    """The library of matrix products, which decides: Debian's PyTorch takes what is installed, at worst the plain reference."""
+def blas_name():
+    """Returns the library of matrix products. Debian's PyTorch uses the installed one, at worst the slow reference."""
     built = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
     if os.path.exists("/proc/self/maps"):
         with open("/proc/self/maps") as maps:
@@ -207,7 +207,7 @@ def blas():
     return built.group(1) if built else "unknown"
 
 
-answer({"version": f"{torch.__version__} (BLAS {blas()})"})
+answer({"version": f"{torch.__version__} (BLAS {blas_name()})"})
 run = None
 for line in sys.stdin:
     command = json.loads(line)
@@ -222,5 +222,5 @@ for line in sys.stdin:
             begun = time.perf_counter()
             run(command["runs"])
             answer({"ms": 1000 * (time.perf_counter() - begun)})
-    except Exception as error:  # the coordinator shows it and goes on with the other engines
+    except Exception as error:  # the coordinator reports it and continues with the other engines
         answer({"error": repr(error)})

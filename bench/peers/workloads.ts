@@ -1,26 +1,26 @@
 import { HEAD_DROPOUT } from '../mobilenet.ts';
 import { MLPBN, type ModelName, noise, SAMPLE } from '../workloads.ts';
 
-/** A layer as every engine's program here understands it. Dense and conv begin with the weights they are given and zero bias. */
+/** A layer that every engine's program supports. Dense and conv layers begin with the given kernels and zero bias. */
 export type Layer =
-  /** A bias and a ReLU follow, unless it is plain. */
+  /** With bias and ReLU unless `plain`. */
   | { kind: 'conv'; filters: number; size: number; padding: 'valid' | 'same'; strides: number; plain: boolean }
-  /** A filter of 3x3 for each channel, padding 'same', nothing behind it. */
+  /** A 3x3 filter for each channel, padding 'same', without bias and activation. */
   | { kind: 'depthwise'; strides: number }
   | { kind: 'pool' | 'globalPool' | 'flatten' | 'batchNorm' | 'leakyRelu' | 'relu6' }
-  /** With the workload's rate, unless it has one itself. */
+  /** Default rate: the workload's. */
   | { kind: 'dropout'; rate?: number }
   | { kind: 'dense'; units: number; relu: boolean }
-  /** The input added to what the layers make of it. */
+  /** Adds the input to the output of the layers. */
   | { kind: 'residual'; layers: Layer[] }
   /** x scale + offset. */
   | { kind: 'rescale'; scale: number; offset: number }
-  /** Bilinear, pixel centres at halves. */
+  /** Bilinear, with half-pixel centers. */
   | { kind: 'resize'; side: number }
-  /** What comes before is not trained; its batch normalisations use their moving statistics, a mean of 0 and a variance of 1. */
+  /** Layers before it are frozen; their batch normalizations use the moving statistics, mean 0 and variance 1. */
   | { kind: 'trainFrom' };
 
-/** What each engine is asked to do. */
+/** A workload for all engines. */
 export interface Workload {
   name: string;
   /** Training steps with Adam, inference of `size` images in batches, or a matrix product of side `size`. */
@@ -30,20 +30,21 @@ export interface Workload {
   sample: number[];
   batch: number;
   size: number;
-  /** Rate of the L2 penalty on kernels, and of dropout in what is timed; what is checked drops nothing. */
+  /** Rate of the L2 penalty on kernels. */
   l2: number;
+  /** Rate of dropout in the timed runs; the checked steps have none. */
   dropout: number;
-  /** Steps, all on the first batch, whose losses the engines must agree on. */
+  /** Number of steps, all on the first batch, whose losses must agree. */
   stepsChecked: number;
-  /** The rate of SGD, where what is checked goes by that instead of Adam. */
+  /** Learning rate of SGD if the checked steps use it instead of Adam; else null. */
   sgdChecked: number | null;
-  /** How kernels begin: within Glorot's limits, or He's, without which nothing is left of an image behind 50 layers. */
+  /** Limits of the initial kernels: Glorot's, or He's, without which the signal of an image vanishes after 50 layers. */
   initial: 'glorot' | 'he';
 }
 
 const STEPS_CHECKED = 4;
 
-/** What an engine's program reads of a workload. */
+/** The data of a workload. */
 export interface Inputs {
   images: Uint8Array<ArrayBuffer>;
   labels: Uint8Array<ArrayBuffer>;
@@ -69,7 +70,7 @@ const plainConv = (filters: number, size: number, strides: number): Layer[] => [
   batchNorm,
 ];
 
-/** MobileNetV2 (Sandler et al., 2018) without its top, alpha 1, written down anew: filters, stride and number of its blocks. */
+/** Returns MobileNetV2 (Sandler et al., 2018) without its top, alpha 1, from filters, stride and number of its blocks. */
 function mobilenetFeatures(): Layer[] {
   const blocks: Layer[] = [];
   let channels = 32;
@@ -101,10 +102,10 @@ function mobilenetFeatures(): Layer[] {
 /** Experiment B10 trains from `block_4_expand` on. */
 const FIRST_BLOCK_TRAINED = 4;
 
-/** Those of ../workloads.ts that the peers run too. */
+/** The models of ../workloads.ts that the peers run, too. */
 type SharedName = Exclude<ModelName, 'cnnbn'>;
 
-/** The same networks; the check of losses would show a difference. All end in logits. */
+/** The same networks as in ../workloads.ts; the check of losses would show a difference. All end in logits. */
 const networks: Record<SharedName, Layer[]> = {
   lenet: [
     ...[conv(6, 5, 'valid'), pool, conv(16, 5, 'valid'), pool],
@@ -148,8 +149,8 @@ const training = (name: string, model: SharedName, batch: number): Workload => (
 });
 
 /**
- * The loss before and after one step of SGD. Adam's first step is the rate times the sign of each gradient: where that is about 0, engines
- * differ by twice the rate, and 50 layers make more of it than the tolerance.
+ * Checks the loss before and after one step of SGD. Adam's first step is the rate times the sign of each gradient. For gradients near 0,
+ * engines can differ by twice the rate, and 50 layers amplify that beyond the tolerance.
  */
 const mobilenet = (name: string, model: SharedName): Workload => ({
   ...training(name, model, 32),
@@ -174,7 +175,7 @@ export const workloads: readonly Workload[] = [
   },
 ];
 
-/** Shapes of the kernels of a network, in order; a matrix product has its two matrices. */
+/** Returns the shapes of the kernels of a network, in order; for a matrix product, those of its two matrices. */
 export function kernelShapes({ what, layers, sample, size }: Workload): number[][] {
   if (what === 'gemm') return [0, 1].map(() => [size, size]);
   const shapes: number[][] = [];
@@ -207,7 +208,7 @@ export function kernelShapes({ what, layers, sample, size }: Workload): number[]
   return shapes;
 }
 
-/** Kernels begin evenly drawn between minus and plus this. */
+/** Returns the limit of the uniform distribution of an initial kernel: values are in -limit..limit. */
 export function initialLimit(initial: Workload['initial'], shape: readonly number[]): number {
   const [fanIn, fanOut] = shape.slice(-2) as [number, number];
   const window = shape.slice(0, -2).reduce((product, n) => product * n, 1);
@@ -216,7 +217,7 @@ export function initialLimit(initial: Workload['initial'], shape: readonly numbe
   return Math.sqrt(6 / (window * (isDepthwise ? 1 : fanIn)));
 }
 
-/** The same pixels, labels and initial weights for every engine. */
+/** Returns the pixels, labels and initial weights, the same for every engine. */
 export function drawInputs(workload: Workload): Inputs {
   const { images, labels } = noise(workload.size, (workload.sample.length ? workload.sample : [1, 1, 1]) as [1, 1, 1]);
   let state = 12345;

@@ -1,25 +1,25 @@
 import type { HyperParameters } from '../../src/search/hyperparameters.ts';
 import type { HyperparameterValues } from '../../src/search/record.ts';
 
-/** A function whose least value is known, as a search meets it. */
+/** A function with a known minimum, as a search sees it. */
 export interface TestFunction {
   name: string;
+  /** Asks for its hyperparameters. */
   ask(hp: HyperParameters): void;
   value(values: HyperparameterValues): number;
-  /** Its least value. */
-  least: number;
+  minimum: number;
 }
 
 const TAU = 2 * Math.PI;
 
-/** Asks for x0, x1, ... in one range each. */
-const cube = (dimensions: number, min: number, max: number) => (hp: HyperParameters) => {
+/** Returns a function that asks for x0, x1, ... in the same range. */
+const askForCube = (dimensions: number, min: number, max: number) => (hp: HyperParameters) => {
   for (let i = 0; i < dimensions; i++) hp.float(`x${i}`, { min, max });
 };
 const pointOf = (values: HyperparameterValues, dimensions: number): number[] =>
   Array.from({ length: dimensions }, (_, i) => values[`x${i}`] as number);
 
-/** Branin and Hoo's function of two variables; least value 10 / (8 pi) = 0.397887 at three points, such as (pi, 2.275). */
+/** Branin and Hoo's function of two variables; minimum 10 / (8 pi) = 0.397887 at three points, such as (pi, 2.275). */
 const branin: TestFunction = {
   name: 'Branin',
   ask(hp) {
@@ -31,7 +31,7 @@ const branin: TestFunction = {
     const hill = y - (5.1 / (4 * Math.PI ** 2)) * x ** 2 + (5 / Math.PI) * x - 6;
     return hill ** 2 + 10 * (1 - 1 / (8 * Math.PI)) * Math.cos(x) + 10;
   },
-  least: 10 / (8 * Math.PI),
+  minimum: 10 / (8 * Math.PI),
 };
 
 const HARTMANN = {
@@ -50,46 +50,46 @@ const HARTMANN = {
   ],
 };
 
-/** Hartmann's function of six variables; least value -3.32237 at (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573). */
+/** Hartmann's function of six variables; minimum -3.32237 at (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573). */
 const hartmann6: TestFunction = {
   name: 'Hartmann 6-d',
-  ask: cube(6, 0, 1),
+  ask: askForCube(6, 0, 1),
   value(values) {
     const x = pointOf(values, 6);
     const { alpha, a, p } = HARTMANN;
     const exponent = (i: number) => x.reduce((sum, xj, j) => sum + a[i]![j]! * (xj - p[i]![j]!) ** 2, 0);
     return -alpha.reduce((sum, weight, i) => sum + weight * Math.exp(-exponent(i)), 0);
   },
-  least: -3.32236801,
+  minimum: -3.32236801,
 };
 
-/** Rosenbrock's valley of four variables; least value 0 at (1, 1, 1, 1). */
+/** Rosenbrock's valley of four variables; minimum 0 at (1, 1, 1, 1). */
 const rosenbrock4: TestFunction = {
   name: 'Rosenbrock 4-d',
-  ask: cube(4, -2, 2),
+  ask: askForCube(4, -2, 2),
   value(values) {
     const x = pointOf(values, 4);
     return [0, 1, 2].reduce((sum, i) => sum + 100 * (x[i + 1]! - x[i]! ** 2) ** 2 + (1 - x[i]!) ** 2, 0);
   },
-  least: 0,
+  minimum: 0,
 };
 
-/** Ackley's function of five variables, with many local minima; least value 0 at the origin. */
+/** Ackley's function of five variables, with many local minima; global minimum 0 at the origin. */
 const ackley5: TestFunction = {
   name: 'Ackley 5-d',
-  ask: cube(5, -16, 32), // not symmetric: the middle of the range is not where the least value is
+  ask: askForCube(5, -16, 32), // not symmetric: the minimum is not in the middle of the range
   value(values) {
     const x = pointOf(values, 5);
     const root = Math.sqrt(x.reduce((sum, xi) => sum + xi * xi, 0) / 5);
     const waves = x.reduce((sum, xi) => sum + Math.cos(TAU * xi), 0) / 5;
     return -20 * Math.exp(-0.2 * root) - Math.exp(waves) + 20 + Math.E;
   },
-  least: 0,
+  minimum: 0,
 };
 
 /**
- * What a search over models looks like: a choice, under which other hyperparameters exist, a rate on a log scale, integers, a
- * step and a flag. Least value 0: an mlp of 3 layers with units 96, 64 and 32, rate 0.003, dropout 0.2, normalized.
+ * Similar to a search over models: a choice with conditional hyperparameters, a rate on a log scale, integers, a step and a
+ * boolean. Minimum 0: an mlp of 3 layers with units 96, 64 and 32, rate 0.003, dropout 0.2, normalized.
  */
 const mixed: TestFunction = {
   name: 'mixed and conditional',
@@ -114,7 +114,7 @@ const mixed: TestFunction = {
     const misfit = units.reduce((sum, best, i) => sum + ((number(`units${i}`) - best) / 64) ** 2, 0);
     return shared + dropout + misfit + Math.abs(number('layers') - 3);
   },
-  least: 0,
+  minimum: 0,
 };
 
 export const TEST_FUNCTIONS: readonly TestFunction[] = [branin, hartmann6, rosenbrock4, ackley5, mixed];

@@ -1,22 +1,22 @@
-/** `npm run bench -- search`: BayesianOptimization against RandomSearch on functions whose least value is known. */
+/** `npm run bench -- search`: compares BayesianOptimization and RandomSearch on functions with known minima. */
 import { parseArgs } from 'node:util';
 import type { Oracle } from '../../src/search/oracle.ts';
 import { randomOracle } from '../../src/search/oracles/random.ts';
 import { tpeOracle } from '../../src/search/oracles/tpe.ts';
 import { table } from '../table.ts';
-import { drive } from './drive.ts';
 import { TEST_FUNCTIONS, type TestFunction } from './functions.ts';
 import { signedRankTest, signTest } from './signed-rank.ts';
+import { simulateSearch } from './simulate-search.ts';
 
 const USAGE = `Usage: npm run bench -- search [options]
 
-Searches for the least values of known functions, with as many trials and the same seeds for both searchers, and says how far their
-best trials are from them (the regret). Needs no GPU; the same options give the same table each time.
+Searches for the minima of known functions, with the same number of trials and the same seeds for both searchers. Prints the regret:
+the difference of their best trials from the minima. Needs no GPU; the same options give the same table each time.
 
   --trials N   trials of each search; default 60
   --seeds N    searches of each kind on each function; default 20
-  --json       every regret as JSON instead of the table
-  --help       this`;
+  --json       prints every regret as JSON instead of the table
+  --help       prints this text`;
 
 function fail(message: string): never {
   process.stderr.write(`${message}\n`);
@@ -36,11 +36,11 @@ function options() {
   }
 }
 
-/** Of each seed, how far the best trial is from the least value. */
-function regrets(f: TestFunction, oracle: Oracle, trials: number, seeds: number): number[] {
+/** Returns for each seed the difference of the best trial from the minimum. */
+function measureRegrets(f: TestFunction, oracle: Oracle, trials: number, seeds: number): number[] {
   return Array.from({ length: seeds }, (_, seed) => {
-    const { state } = drive(oracle, f.ask, f.value, { seed, most: trials });
-    return Math.min(...[...state.finished.values()].map((trial) => trial.score!)) - f.least;
+    const { state } = simulateSearch(oracle, f.ask, f.value, { seed, maxTrials: trials });
+    return Math.min(...[...state.finished.values()].map((trial) => trial.score!)) - f.minimum;
   });
 }
 
@@ -55,8 +55,8 @@ if (help) {
 } else {
   const results = TEST_FUNCTIONS.map((f) => ({
     name: f.name,
-    bayesian: regrets(f, tpeOracle({ maxTrials: trials }), trials, seeds),
-    random: regrets(f, randomOracle({ maxTrials: trials }), trials, seeds),
+    bayesian: measureRegrets(f, tpeOracle({ maxTrials: trials }), trials, seeds),
+    random: measureRegrets(f, randomOracle({ maxTrials: trials }), trials, seeds),
   }));
   const rows = results.map(({ name, bayesian, random }) => {
     const differences = bayesian.map((regret, i) => random[i]! - regret);

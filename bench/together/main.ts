@@ -1,18 +1,18 @@
-/** `npm run bench -- together`: what a search over numbers alone wins by training several trials in the same dispatches. */
+/** `npm run bench -- together`: times a search whose trials are trained several at once, in the same dispatches. */
 import { parseArgs } from 'node:util';
 import { Dense, Flatten, ImageLoader, type Model, openDevice, regularizers, Sequential, SGD } from '../../src/node.ts';
 import { groupTrials, togetherModel } from '../../src/search/together.ts';
 
 const USAGE = `Usage: npm run bench -- together [options]
 
-Times a search over learning rate and L2 of two MLPs, its trials trained one by one and 4, 8 and 16 at once: building and training of all
-trials, in turns, the best of all rounds counting.
+Times a search over learning rate and L2 of two MLPs, with trials trained one by one and 4, 8 and 16 at once. The times are those of
+building and training all trials, measured in turns, the best of all rounds.
 
   --rounds N    rounds; default 3
   --trials N    trials of the search; default 16
   --samples N   images of 28 x 28 that each epoch of a trial trains on, in batches of 32; default 2048
   --epochs N    default 2
-  --help        this`;
+  --help        prints this text`;
 
 const SIZES = [1, 4, 8, 16];
 const BATCH = 32;
@@ -47,8 +47,8 @@ const MODELS: Record<string, readonly number[]> = {
 const RATES = [0.003, 0.01, 0.03, 0.1];
 const L2 = [0, 0.0001, 0.001, 0.01];
 
-/** The model of a trial: every pair of rate and penalty in turn. */
-function trialModel(hidden: readonly number[], trial: number): Model {
+/** Creates the model of a trial. The trials take the pairs of rate and penalty in turn. */
+function createTrialModel(hidden: readonly number[], trial: number): Model {
   const kernelRegularizer = regularizers.l2(L2[trial % L2.length]!);
   const learningRate = RATES[Math.floor(trial / L2.length) % RATES.length]!;
   return new Sequential([
@@ -66,7 +66,7 @@ if (help) {
 using device = await openDevice();
 process.stdout.write(`${device.info.name}; ${trials} trials of ${epochs} epochs of ${samples} images\n`);
 let state = 1;
-const bytes = (n: number, below: number) =>
+const drawBytes = (n: number, below: number) =>
   Uint8Array.from({ length: n }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state >>> 16) % below;
@@ -75,17 +75,17 @@ const classes = Array.from({ length: 10 }, (_, i) => String(i));
 const set = {
   size: samples,
   shape: [28, 28, 1],
-  images: bytes(784 * samples, 256),
-  labels: bytes(samples, 10),
+  images: drawBytes(784 * samples, 256),
+  labels: drawBytes(samples, 10),
   classes,
 };
 using data = new ImageLoader(device, set as ConstructorParameters<typeof ImageLoader>[1]);
 
-/** Seconds of a whole search, by the clock and of processors, and the loss of each trial at its end. */
-async function search(hidden: readonly number[], size: number) {
+/** Runs a whole search. @returns wall time and processor time in seconds, and the final loss of each trial */
+async function runSearch(hidden: readonly number[], size: number) {
   const begun = performance.now();
   const used = process.cpuUsage();
-  const models = Array.from({ length: trials }, (_, i) => trialModel(hidden, i));
+  const models = Array.from({ length: trials }, (_, i) => createTrialModel(hidden, i));
   const losses: number[] = [];
   for (const group of groupTrials(models, size)) {
     const seed = group.map((i) => 1000 * i);
@@ -104,10 +104,10 @@ for (const [name, hidden] of Object.entries(MODELS)) {
   let expected: string | null = null;
   for (let round = -1; round < rounds; round++) {
     for (const size of SIZES) {
-      const { wall, processor, losses } = await search(hidden, size);
+      const { wall, processor, losses } = await runSearch(hidden, size);
       expected ??= losses.join();
-      if (losses.join() !== expected) fail(`${name}: ${size} at once came to other losses`);
-      if (round < 0) continue; // pipelines are made
+      if (losses.join() !== expected) fail(`${name}: ${size} at once have other losses than one by one`);
+      if (round < 0) continue; // compiles pipelines
       const before = best.get(size);
       best.set(size, {
         wall: Math.min(wall, before?.wall ?? Infinity),

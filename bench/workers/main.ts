@@ -12,15 +12,15 @@ import { aliveWorkers } from '../../src/jobs/watch.ts';
 
 const HELP = `npm run bench:workers -- [options]
 
-Hands out jobs that only wait, to 1, 4, 16 and 64 workers in separate processes, through a redis-server that it starts: how long
-all of them take against the ideal (the rounds of waiting alone), and what a job costs each of the processes.
+Sends jobs that only wait to 1, 4, 16 and 64 workers in separate processes, through a redis-server that it starts. Prints the time
+of all jobs next to the ideal (only the waiting), and the CPU time of a job in each process.
 
   --workers <list>    numbers of workers (default 1,4,16,64)
-  --processes <n>     processes at most; beyond them, several workers share one (default 16)
+  --processes <n>     most processes; with more workers, several share one (default 16)
   --ms <n>            how long a job waits (default 1000)
   --rounds <n>        jobs of each worker (default 5)
-  --empty <n>         jobs that do not wait at all, for the cost of a job (default 1000)
-  --json              the figures as JSON`;
+  --empty <n>         empty jobs, which do not wait, for the cost of a job (default 1000)
+  --json              prints the result as JSON`;
 
 const { values } = parseArgs({
   options: {
@@ -56,7 +56,7 @@ async function startRedis(dir: string): Promise<{ url: string; child: ChildProce
   return { url: `redis://127.0.0.1:${port}`, child };
 }
 
-/** How long idle workers are observed. */
+/** Milliseconds for which idle workers are observed. */
 const IDLE_MS = 5000;
 
 interface Row {
@@ -65,21 +65,22 @@ interface Row {
   jobs: number;
   seconds: number;
   ideal: number;
-  /** Milliseconds per job that does not wait, over all processes together. */
+  /** Milliseconds per empty job, over all processes together. */
   emptyMs: number;
-  /** CPU time of a job that does not wait, in ms. */
+  /** CPU time of the coordinator per empty job, in ms. */
   coordinatorMs: number;
+  /** CPU time of Redis per empty job, in ms. */
   redisMs: number;
-  /** CPU time of Redis for a worker that has nothing to do, in ms a second. */
+  /** CPU time of Redis per idle worker, in ms a second. */
   idleMs: number;
 }
 
-const cpuOfRedis = async (client: Redis) => {
+const readRedisCpuMs = async (client: Redis) => {
   const info = await client.info('cpu');
-  const part = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]) * 1000;
-  return part('used_cpu_sys') + part('used_cpu_user');
+  const read = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]) * 1000;
+  return read('used_cpu_sys') + read('used_cpu_user');
 };
-const cpuHere = () => {
+const readOwnCpuMs = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 };
@@ -96,17 +97,17 @@ async function measure(url: string, workers: number): Promise<Row> {
   try {
     while ((await aliveWorkers(client)).length < workers) await new Promise((resolve) => setTimeout(resolve, 200));
     const queue = await openQueue({ url });
-    // Workers look for queues once a second: with longer jobs each is given one, and none comes late to those that are timed.
-    await all(queue, 'first', workers, 2000);
+    // Workers look for queues once a second. Longer jobs first ensure that all workers take part when the timing starts.
+    await timeJobs(queue, 'first', workers, 2000);
     const jobs = workers * Number(values.rounds);
-    const seconds = await all(queue, 'timed', jobs, Number(values.ms));
+    const seconds = await timeJobs(queue, 'timed', jobs, Number(values.ms));
     const empty = Number(values.empty);
-    const before = [cpuHere(), await cpuOfRedis(client)] as const;
-    const emptySeconds = await all(queue, 'empty', empty, 0);
-    const after = [cpuHere(), await cpuOfRedis(client)] as const;
-    const idleFrom = await cpuOfRedis(client);
+    const before = [readOwnCpuMs(), await readRedisCpuMs(client)] as const;
+    const emptySeconds = await timeJobs(queue, 'empty', empty, 0);
+    const after = [readOwnCpuMs(), await readRedisCpuMs(client)] as const;
+    const idleFrom = await readRedisCpuMs(client);
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-    const idle = (await cpuOfRedis(client)) - idleFrom;
+    const idle = (await readRedisCpuMs(client)) - idleFrom;
     await queue.close();
     return {
       ...{ workers, processes, jobs, seconds, ideal: (Number(values.rounds) * Number(values.ms)) / 1000 },
@@ -127,8 +128,8 @@ async function measure(url: string, workers: number): Promise<Row> {
   }
 }
 
-/** Seconds for so many jobs, all asked for at once. */
-async function all(
+/** Runs `count` jobs, all requested at once. @returns seconds */
+async function timeJobs(
   queue: Awaited<ReturnType<typeof openQueue>>,
   name: string,
   count: number,

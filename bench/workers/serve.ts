@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/jobs/handler.ts';
 import { serve } from '../../src/jobs/serve.ts';
 
-// Workers whose jobs only wait, some in one process: `node workers-serve.js URL LOOPS`. Ends at SIGTERM.
+// Runs LOOPS workers in one process, whose jobs only wait: `node workers-serve.js URL LOOPS`. SIGTERM ends it.
 
 const [url = '', loops = '1'] = process.argv.slice(2);
 const abort = new AbortController();

@@ -1,4 +1,4 @@
-// What a page does: everything from `tilegrad`, on the WebGPU of the browser. Compiled without the types of the DOM, WebGPU and Node,
+// A program of a web page: it imports from `tilegrad` and uses the browser's WebGPU. Compiled without the types of the DOM, WebGPU and Node,
 // and bundled without Node and without optional packages.
 import { Adam, Dense, Device, type FitOptions, MissingPackageError, relu, Sequential, sum, tensor } from 'tilegrad';
 
@@ -25,7 +25,7 @@ export async function train(options: FitOptions): Promise<number> {
   }
 }
 
-// @ts-expect-error: an option that there is not
+// @ts-expect-error: an unknown option
 new Dense({ unit: 3 });
 // @ts-expect-error: a loss is a number
 export const wrong: Promise<string> = train({ epochs: 1 });

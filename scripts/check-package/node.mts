@@ -1,4 +1,4 @@
-// What a program in Node does. Compiled with the types of Node, without those of the DOM and WebGPU, and run.
+// A program for Node. Compiled with the types of Node, without those of the DOM and WebGPU, and run.
 
 import { Dense, openDevice, Sequential, TilegradError } from 'tilegrad/node';
 import { plotHistory } from 'tilegrad/report';

@@ -1,4 +1,4 @@
-// A program of CommonJS: Node 20.19 and newer load modules with require() too.
+// A CommonJS program: Node 20.19 and newer load modules with require(), too.
 import tilegrad = require('tilegrad');
 import node = require('tilegrad/node');
 

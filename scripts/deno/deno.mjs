@@ -1,5 +1,5 @@
-// Deno, whose WebGPU is wgpu: a second implementation beside Dawn. It is about 92 MB, so `npm ci` in the clone leaves it out:
-// the first `npm run test:wgpu` installs it into this folder, at the version and with the checksum of the lock file here.
+// Deno, whose WebGPU is wgpu: a second implementation in addition to Dawn. It has about 92 MB, so `npm ci` in the clone omits it.
+// The first `npm run test:wgpu` installs it into this folder, with the version and checksum of the lock file here.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
 /**
- * Path of the Deno that runs this, or that is installed here at the pinned version; null where there is neither.
+ * Returns the path of the Deno that runs this script, or that is installed here in the pinned version; null if there is neither.
  * @returns {string | null}
  */
 export function findDeno() {
@@ -26,15 +26,15 @@ export function findDeno() {
   }
 }
 
-/** As `findDeno`, but installs Deno where there is none. @throws SetupError where that fails */
+/** Like `findDeno`, but installs Deno if there is none. @throws SetupError if that fails */
 export function ensureDeno() {
   const found = findDeno();
   if (found !== null) return found;
-  say(`installing Deno ${dependencies.deno} into ${folder}, which downloads about 45 MB`);
+  say(`installing Deno ${dependencies.deno} into ${folder}: a download of about 45 MB`);
   npmCi(folder, '--ignore-scripts');
   const installed = findDeno();
   if (installed !== null && existsSync(installed)) return installed;
   throw new SetupError(
-    `Deno has no package for this platform (${process.platform} ${process.arch}); it has some for Linux with glibc, macOS and Windows`,
+    `Deno has no package for this platform (${process.platform} ${process.arch}), only for Linux with glibc, macOS and Windows`,
   );
 }

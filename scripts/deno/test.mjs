@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm run test:wgpu`: the tests that vitest.config.ts lists for wgpu, in Deno. Arguments go to vitest.
-// Who asks for another implementation wants no run that skips everything: a missing adapter is a failure, but for REQUIRE_GPU=0.
+// `npm run test:wgpu`: runs the tests that vitest.config.ts lists for wgpu, in Deno. Arguments are passed to vitest.
+// A missing adapter is a failure unless REQUIRE_GPU=0, because a run that skips all tests checks nothing.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

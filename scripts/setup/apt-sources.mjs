@@ -1,5 +1,5 @@
 /**
- * The fields of /etc/os-release that decide about packages; empty where missing.
+ * Returns the fields of /etc/os-release that determine the packages; missing fields are empty.
  * @param {string} text
  */
 export function parseOsRelease(text) {
@@ -22,11 +22,11 @@ export function parseOsRelease(text) {
  * @property {string[]} uris
  * @property {string[]} suites
  * @property {string[]} components
- * @property {string} signedBy the keyring's path (or, in deb822 files, the key itself); empty where none is named
+ * @property {string} signedBy the path of the keyring (or, in deb822 files, the key itself); empty if there is none
  */
 
 /**
- * Every active binary source that apt knows, in apt's order.
+ * Returns all active binary sources of apt, in apt's order.
  * @param {{ path: string, text: string }[]} files
  * @returns {AptSource[]}
  */
@@ -34,19 +34,19 @@ export function parseAptSources(files) {
   return files.flatMap(({ path, text }) => (path.endsWith('.sources') ? parseDeb822(text) : parseOneLine(text)));
 }
 
-/** The format of sources.list: `deb [signed-by=/path] uri suite component...` */
+/** Parses the format of sources.list: `deb [signed-by=/path] uri suite component...` */
 function parseOneLine(text) {
   return [...text.matchAll(/^[ \t]*deb[ \t]+(?:\[([^\]]*)\][ \t]+)?([^\s#]+)[ \t]+([^\s#]+)([^#\n]*)/gm)].map(
     ([, options = '', uri, suite, components]) => ({
       uris: [uri],
       suites: [suite],
-      components: words(components),
+      components: splitWords(components),
       signedBy: /(?:^|\s)signed-by=(\S+)/i.exec(options)?.[1] ?? '',
     }),
   );
 }
 
-/** The format of *.sources: paragraphs of `Key: value`, where an indented line continues the value above it. */
+/** Parses the format of *.sources: paragraphs of `Key: value`; an indented line continues the value above it. */
 function parseDeb822(text) {
   return text
     .replace(/^#.*\n?/gm, '')
@@ -59,15 +59,15 @@ function parseDeb822(text) {
         ]),
       ),
     )
-    .filter((fields) => words(fields.types).includes('deb') && fields.enabled?.toLowerCase() !== 'no')
+    .filter((fields) => splitWords(fields.types).includes('deb') && fields.enabled?.toLowerCase() !== 'no')
     .map((fields) => ({
-      uris: words(fields.uris),
-      suites: words(fields.suites),
-      components: words(fields.components),
+      uris: splitWords(fields.uris),
+      suites: splitWords(fields.suites),
+      components: splitWords(fields.components),
       signedBy: fields['signed-by'] ?? '',
     }));
 }
 
-function words(text = '') {
+function splitWords(text = '') {
   return text.split(/\s+/).filter(Boolean);
 }

@@ -1,7 +1,7 @@
-// Decides how this machine gets a Vulkan driver. Only decides: everything here is a function of its arguments.
+// Decides how this machine gets a Vulkan driver. It only plans: all functions depend only on their arguments.
 import { parseAptSources, parseOsRelease } from './apt-sources.mjs';
 
-// Another apt may be at work, for example the daily upgrade: wait for it instead of failing at once.
+// Another apt may be running, for example the daily upgrade: wait for it instead of failing at once.
 const APT = 'apt-get -o DPkg::Lock::Timeout=120';
 const INSTALL = 'install -y --no-install-recommends';
 const PACKAGE = 'mesa-vulkan-drivers';
@@ -16,21 +16,22 @@ const DEBIAN_12_DEFAULT = [
 /**
  * @typedef {object} Machine
  * @property {string} platform as in `process.platform`
- * @property {string} osRelease the text of /etc/os-release, empty where there is none
+ * @property {string} osRelease the text of /etc/os-release; empty if there is none
  * @property {boolean} isRoot
- * @property {{ path: string, text: string }[]} aptSources the files in which apt finds its sources
- * @property {string} workDir a folder that set-up makes for the commands and removes after them
+ * @property {{ path: string, text: string }[]} aptSources the files with apt's sources
+ * @property {string} workDir a folder that the set-up creates for the commands and removes afterwards
  */
 
 /**
  * @typedef {object} DriverPlan
- * @property {boolean} canRun whether set-up may run the commands itself
+ * @property {boolean} canRun whether the set-up may run the commands itself
  * @property {string} explanation
- * @property {string[]} commands shell lines: what set-up runs, or what it asks a person to run
- * @property {string} temporarySources what the commands want in `workDir`/apt/sources.list; empty where they want nothing
+ * @property {string[]} commands shell lines that the set-up runs, or asks the user to run
+ * @property {string} temporarySources contents of `workDir`/apt/sources.list for the commands; empty if they do not use it
  */
 
 /**
+ * Plans the installation of a driver.
  * @param {Machine} machine
  * @returns {DriverPlan}
  */
@@ -67,7 +68,7 @@ function planDebian12(machine) {
   const sources = parseAptSources(machine.aptSources).filter(isDebianArchive);
   if (sources.some(({ suites }) => suites.includes('bookworm-backports'))) return planApt(machine, why, target);
 
-  const lines = sources.flatMap(oneLineSources);
+  const lines = sources.flatMap(toOneLineSources);
   const known = lines.some((line) => line.includes(' bookworm ')) ? lines : DEBIAN_12_DEFAULT;
   const backports = known.find((line) => line.includes(' bookworm ')).replace(' bookworm ', ' bookworm-backports ');
   if (!machine.isRoot) {
@@ -76,7 +77,7 @@ function planDebian12(machine) {
     return { ...plan, commands: [add, ...plan.commands] };
   }
 
-  // Sources, package lists and cache of its own: the machine's later `apt-get upgrade` must not see backports.
+  // Separate sources, package lists and cache, so that a later `apt-get upgrade` of the machine does not use backports.
   const apt = [
     APT,
     `-o Dir::Etc::SourceList=${quote(`${machine.workDir}/apt/sources.list`)}`,
@@ -107,7 +108,7 @@ function planApt({ isRoot }, why, target = PACKAGE) {
   };
 }
 
-/** Package names as the distributions give them; set-up runs none of these commands, for it is not tested there. */
+/** Returns advice with the distribution's package. The set-up does not run these commands, because it is not tested there. */
 function planOtherLinux(os) {
   const family = [os.id, ...os.idLike];
   if (family.includes('alpine')) {
@@ -129,14 +130,14 @@ function advice(explanation, commands = []) {
   return { canRun: false, explanation, commands, temporarySources: '' };
 }
 
-/** Other archives name their suites after Debian's releases too, but are signed with keys of their own. */
+/** Whether a source is Debian's archive. Other archives also use the names of Debian's releases, but are signed with other keys. */
 function isDebianArchive({ uris, components, signedBy }) {
   const signedByDebian = signedBy === '' || /^\/\S*debian-archive\S*$/.test(signedBy);
   return signedByDebian && components.includes('main') && uris.some((uri) => /debian/i.test(uri));
 }
 
-/** One line for every archive and suite of Debian 12 in a source; only `main`, where all that Mesa needs is. */
-function oneLineSources({ uris, suites, signedBy }) {
+/** Returns a line for every archive and suite of Debian 12 in a source; only `main`, which has everything that Mesa needs. */
+function toOneLineSources({ uris, suites, signedBy }) {
   const options = signedBy === '' ? '' : `[signed-by=${signedBy}] `;
   return suites
     .filter((suite) => DEBIAN_12.includes(suite))

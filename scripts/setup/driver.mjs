@@ -1,4 +1,4 @@
-// Looks for an adapter and, where there is none, installs a driver as driver-plan.mjs decides.
+// Looks for an adapter. If there is none, installs a driver as planned by driver-plan.mjs.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -17,14 +17,14 @@ import { planDriverInstall } from './driver-plan.mjs';
 import { SetupError, say } from './messages.mjs';
 
 const PROBE = fileURLToPath(new URL('probe.mjs', import.meta.url));
-// Far beyond a second, which a slow machine needs: only a driver that hangs gets here.
+// A slow machine needs about a second, so only a driver that hangs takes this long.
 const PROBE_TIMEOUT_MS = 120_000;
 
-/** Gives the name of an adapter that has computed correctly; installs a driver first where none was found. */
+/** Returns the name of an adapter that computes correctly. Installs a driver first if there is no adapter. @throws SetupError */
 export function ensureAdapter() {
-  const first = probe();
+  const first = runProbe();
   if (first.ok) return first.adapter;
-  // A driver would not help where the adapter is there but fails, or where Dawn itself cannot be loaded.
+  // A driver does not help if there is an adapter that fails, or if Dawn itself cannot be loaded.
   if (first.stage !== 'adapter') throw new SetupError(describeFailure(first));
 
   const workDir = mkdtempSync(join(tmpdir(), 'tilegrad-setup-'));
@@ -38,12 +38,12 @@ export function ensureAdapter() {
     rmSync(workDir, { recursive: true, force: true });
   }
 
-  const second = probe();
+  const second = runProbe();
   if (second.ok) return second.adapter;
   throw new SetupError(`The driver was installed, but still: ${describeFailure(second)}`);
 }
 
-function probe() {
+function runProbe() {
   const child = spawnSync(process.execPath, [PROBE], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -69,12 +69,12 @@ function describeFailure({ stage, error, log }) {
     kernel: 'an adapter was found, but a small test kernel fails on it; its driver is broken or too old',
     crash: 'looking for a WebGPU adapter failed; the driver may be broken',
   }[stage];
-  return `${what}: ${error}${log ? `\nDawn and the driver said:\n${log.replace(/^/gm, '  ')}` : ''}`;
+  return `${what}: ${error}${log ? `\nDawn and the driver printed:\n${log.replace(/^/gm, '  ')}` : ''}`;
 }
 
 function askToRun(commands) {
   if (commands.length === 0) return [];
-  return ['Please run', ...commands.map((command) => `  ${command}`), 'and then this again.'];
+  return ['Please run', ...commands.map((command) => `  ${command}`), 'and then run this again.'];
 }
 
 function describeMachine(workDir) {
@@ -86,11 +86,11 @@ function describeMachine(workDir) {
     : [];
   return {
     platform: process.platform,
-    osRelease: readIfThere('/etc/os-release') || readIfThere('/usr/lib/os-release'),
+    osRelease: readIfExists('/etc/os-release') || readIfExists('/usr/lib/os-release'),
     isRoot: process.getuid?.() === 0,
     aptSources: ['/etc/apt/sources.list', ...names.map((name) => `${parts}/${name}`)].map((path) => ({
       path,
-      text: readIfThere(path),
+      text: readIfExists(path),
     })),
     workDir,
   };
@@ -98,7 +98,7 @@ function describeMachine(workDir) {
 
 function install(plan, workDir) {
   if (plan.temporarySources) {
-    // apt downloads as the user _apt, who must be able to get in.
+    // apt downloads as the user _apt, who needs access.
     chmodSync(workDir, 0o755);
     for (const folder of ['lists', 'cache']) mkdirSync(join(workDir, 'apt', folder), { recursive: true });
     writeFileSync(join(workDir, 'apt', 'sources.list'), plan.temporarySources);
@@ -114,21 +114,21 @@ function install(plan, workDir) {
       env: {
         ...process.env,
         DEBIAN_FRONTEND: 'noninteractive',
-        // dpkg insists on these, and `su` without a dash leaves them out.
+        // dpkg requires these folders, and `su` without a dash omits them.
         PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`,
       },
     });
     log += `${command}\n${child.stdout}`;
-    // Only the last command decides: `apt-get update` fails for any source, also for one that has nothing to do with Mesa.
+    // Only the last command counts: `apt-get update` fails for any broken source, even if it is unrelated to Mesa.
     failed = child.status !== 0;
   }
   if (failed) {
     throw new SetupError(
-      `Installing the driver failed:\n${log.trimEnd().replace(/^/gm, '  ')}\nCorrect what apt says above, then run this again.`,
+      `Installing the driver failed:\n${log.trimEnd().replace(/^/gm, '  ')}\nFix the problem that apt reports above, then run this again.`,
     );
   }
 }
 
-function readIfThere(path) {
+function readIfExists(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }

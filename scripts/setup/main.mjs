@@ -1,4 +1,4 @@
-// What `scripts/setup.mjs` does on a Node that is new enough.
+// The set-up of `scripts/setup.mjs` on a supported Node version.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
@@ -9,34 +9,34 @@ import { recordInstall, whyBuild, whyInstall } from './stamps.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const USAGE = `Usage: npx tilegrad setup [--no-driver]
 
-Checks Node, runs npm ci and the build where needed, and runs a small kernel on the WebGPU adapter.
-Without an adapter, as root on Debian or Ubuntu, it installs Mesa's software driver; elsewhere it says what to do.
+Checks Node, runs npm ci and the build if needed, and runs a small kernel on the WebGPU adapter.
+If there is no adapter, it installs Mesa's software driver as root on Debian or Ubuntu; elsewhere it prints what to do.
 
-  --no-driver  do not look for an adapter, and install no driver
-  --help       show this`;
+  --no-driver  does not look for an adapter, and installs no driver
+  --help       prints this text`;
 
-const args = process.argv.slice(process.argv[2] === 'setup' ? 3 : 2); // as `tilegrad setup`, or by itself
+const args = process.argv.slice(process.argv[2] === 'setup' ? 3 : 2); // as `tilegrad setup`, or as a script
 if (args.includes('--help')) {
   process.stdout.write(`${USAGE}\n`);
 } else {
   try {
     await setUp(args);
   } catch (error) {
-    say(error instanceof SetupError ? error.message : (refusal(error) ?? error.stack));
+    say(error instanceof SetupError ? error.message : (describeSystemError(error) ?? error.stack));
     process.exitCode = 1;
   }
 }
 
-/** @param {string[]} options */
+/** Runs the set-up. @param {string[]} options from the command line. @throws SetupError */
 async function setUp(options) {
   const unknown = options.find((option) => option !== '--no-driver');
   if (unknown) throw new SetupError(`unknown option ${unknown}\n${USAGE}`);
 
   if (whyInstall(root) || whyBuild(root)) {
     const lock = join(root, '.setup-lock.tmp');
-    const waiting = (holder) =>
-      say(`another set-up (${holder}) is at work in this folder; waiting for it. If there is none, delete ${lock}`);
-    await withLock(lock, waiting, installAndBuild);
+    const reportWait = (holder) =>
+      say(`another set-up (${holder}) is running in this folder; waiting for it. If there is none, delete ${lock}`);
+    await withLock(lock, reportWait, installAndBuild);
   }
 
   let adapter = 'adapter not checked (--no-driver)';
@@ -47,13 +47,13 @@ async function setUp(options) {
   say(`ready: Node ${process.versions.node}, ${adapter}`);
 }
 
-/** What the system refused, in words, or null for another error. */
-function refusal({ code, path }) {
+/** Describes a refused write with advice; null for other errors. */
+function describeSystemError({ code, path }) {
   const reasons = {
-    EACCES: 'no permission: make it yours, or clone the repository anew',
-    EPERM: 'no permission: make it yours, or clone the repository anew',
+    EACCES: 'no permission: change its owner, or clone the repository again',
+    EPERM: 'no permission: change its owner, or clone the repository again',
     EROFS: 'the file system is read-only: clone the repository somewhere else',
-    ENOSPC: 'the disk is full: make room, then run this again',
+    ENOSPC: 'the disk is full: free some space, then run this again',
   };
   return code in reasons ? `cannot write ${path ?? 'here'}: ${reasons[code]}` : null;
 }
@@ -63,7 +63,7 @@ async function installAndBuild() {
   if (installReason) {
     say(`${installReason}: running npm ci, which takes about half a minute`);
     // The build needs devDependencies, which NODE_ENV=production would leave out.
-    // Its scripts are left out: what `prepare` would build is built below, with a word about it.
+    // Without scripts: `prepare` would build without a message; the build is below.
     npmCi(root, '--include=dev --ignore-scripts');
     recordInstall(root);
   }
@@ -72,7 +72,7 @@ async function installAndBuild() {
     say(`${buildReason}: building`);
     const { buildAll } = await import('../build.mjs');
     await buildAll().catch((error) => {
-      // esbuild has already shown the rest, with the lines of source.
+      // esbuild has already printed the rest, with lines of the source.
       throw new SetupError(`The build failed: ${error.message.split('\n')[0]}`);
     });
   }

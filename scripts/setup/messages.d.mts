@@ -1,5 +1,5 @@
-/** Something that the user has to put right. */
+/** A problem that the user has to fix. */
 export class SetupError extends Error {}
 
-/** Speaks on stderr, a line at a time, with nothing in it that acts on a terminal. */
+/** Prints on stderr, with escaped control characters. */
 export function say(text: string): void;

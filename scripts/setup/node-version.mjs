@@ -1,7 +1,7 @@
-// Syntax and imports here stay old on purpose: this file must still load in the Node versions that it refuses.
+// Only old syntax and imports: this file must load in the Node versions that it refuses.
 
 /**
- * Says what is wrong with this Node, or null where it is new enough.
+ * Returns the problem with this Node version, or null if it is supported.
  * @param {string} version as in `process.versions.node`
  * @param {string} engines `engines.node` of package.json, of the form `^20.19.0 || >=22.12.0`
  * @returns {string | null}
@@ -14,7 +14,7 @@ export function nodeProblem(version, engines) {
     const parts = /^(\^|>=)(\d+)\.(\d+)\.0$/.exec(term);
     if (!parts) {
       throw new Error(
-        `engines.node in package.json is "${engines}"; set-up understands only "^MAJOR.MINOR.0 || >=MAJOR.MINOR.0"`,
+        `engines.node in package.json is "${engines}"; the set-up supports only "^MAJOR.MINOR.0 || >=MAJOR.MINOR.0"`,
       );
     }
     return { within: parts[1] === '^', major: Number(parts[2]), minor: Number(parts[3]) };

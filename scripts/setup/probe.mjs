@@ -1,5 +1,5 @@
-// Runs one small WGSL kernel and prints a JSON verdict. A process of its own, because a broken driver can crash or hang,
-// and because Dawn keeps its process alive and speaks to stderr on its own.
+// Runs one small WGSL kernel and prints the result as JSON. In a separate process, because a broken driver can crash or hang,
+// and because Dawn keeps its process alive and prints to stderr.
 import { writeSync } from 'node:fs';
 
 const COUNT = 256;
@@ -14,14 +14,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
 }`;
 
-/** Writes at once, unlike process.stdout on Windows, and ends the process although Dawn is still loaded. */
-function verdict(result) {
+/** Writes synchronously, unlike process.stdout on Windows, and ends the process, which Dawn would keep alive. */
+function finish(result) {
   writeSync(1, JSON.stringify(result));
   process.exit(0);
 }
 
 function fail(stage, error) {
-  verdict({ ok: false, stage, error: error instanceof Error ? error.message : String(error) });
+  finish({ ok: false, stage, error: error instanceof Error ? error.message : String(error) });
 }
 
 const { create, globals } = await import('webgpu').catch((error) => fail('load', error));
@@ -29,7 +29,7 @@ Object.assign(globalThis, globals);
 
 const gpu = create([]);
 const adapter = await gpu.requestAdapter().catch((error) => fail('adapter', error));
-if (!adapter) fail('adapter', 'requestAdapter() gave null');
+if (!adapter) fail('adapter', 'requestAdapter() returned null');
 
 try {
   const device = await adapter.requestDevice();
@@ -38,14 +38,15 @@ try {
   });
   const output = await Promise.race([runKernel(device), lost]);
   const wrong = output.findIndex((value, i) => value !== i * i + 7);
-  if (wrong >= 0) throw new Error(`the kernel gave ${output[wrong]} at index ${wrong} instead of ${wrong * wrong + 7}`);
+  if (wrong >= 0)
+    throw new Error(`the kernel returned ${output[wrong]} at index ${wrong} instead of ${wrong * wrong + 7}`);
   const { description, vendor, architecture, device: model } = adapter.info;
-  verdict({ ok: true, adapter: description || [vendor, architecture, model].filter(Boolean).join(' ') || 'unnamed' });
+  finish({ ok: true, adapter: description || [vendor, architecture, model].filter(Boolean).join(' ') || 'unnamed' });
 } catch (error) {
   fail('kernel', error);
 }
 
-/** Gives i * i + 7 for every i below COUNT, computed by the adapter. */
+/** Returns i * i + 7 for every i below COUNT, computed by the adapter. */
 async function runKernel(device) {
   device.pushErrorScope('validation');
   const size = COUNT * 4;

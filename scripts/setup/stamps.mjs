@@ -1,9 +1,9 @@
-// What was installed and built last, so that a second set-up has nothing to do.
+// Stamps of the last installation and build, so that a second set-up has nothing to do.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Everything that the bundles in dist/ are made from; the lock file stands for the bundler and the libraries. */
+/** All sources of the bundles in dist/; the lock file represents the bundler and the libraries. */
 const BUILD_INPUTS = [
   ...['src', 'shaders', 'experiments', 'scripts/build.mjs', 'scripts/build-modules.mjs', 'scripts/minify-wgsl.mjs'],
   ...['web', 'scripts/build-web.mjs', 'data/sample'],
@@ -11,13 +11,13 @@ const BUILD_INPUTS = [
   ...['scripts/setup/lock.mjs', 'scripts/setup/node-version.mjs', 'package.json', 'package-lock.json'],
 ];
 
-// Inside what it vouches for: whoever deletes node_modules or dist deletes its stamp too.
+// Inside the folders they describe: deleting node_modules or dist also deletes its stamp.
 const INSTALL_STAMP = 'node_modules/.tilegrad-lock';
 const BUILD_STAMP = 'dist/.tilegrad-build';
 
 /**
- * The state that `npm ci` depends on: packages with native parts differ by platform and by Node's version, of which npm leaves those
- * out, without a word, that say they need a newer minor one.
+ * Returns the state that `npm ci` depends on. Native packages differ by platform and by Node's version, and npm silently omits optional
+ * packages that require a newer minor version.
  * @param {string} root
  */
 export function installState(root, { platform, arch, versions } = process) {
@@ -30,7 +30,7 @@ export function installState(root, { platform, arch, versions } = process) {
 }
 
 /**
- * Why `npm ci` has to run, or null where node_modules is up to date.
+ * Returns why `npm ci` has to run, or null if node_modules is up to date.
  * @param {string} root
  */
 export function whyInstall(root, host = process) {
@@ -52,7 +52,7 @@ export function recordInstall(root, host = process) {
 }
 
 /**
- * A hash over names and contents of all that the build reads. Contents, not times: a checkout changes times only.
+ * Returns a hash over names and contents of all sources of the build. Not over times, because a checkout changes them.
  * @param {string} root
  */
 export function buildState(root) {
@@ -67,7 +67,7 @@ export function buildState(root) {
 }
 
 /**
- * Why the build has to run, or null where dist/ is up to date.
+ * Returns why the build has to run, or null if dist/ is up to date.
  * @param {string} root
  */
 export function whyBuild(root) {
@@ -78,13 +78,13 @@ export function whyBuild(root) {
 
 /**
  * @param {string} root
- * @param {string} state what `buildState` gave before the build: an edit during the build must cause another one
+ * @param {string} state result of `buildState` before the build: an edit during the build must cause another build
  */
 export function recordBuild(root, state) {
   writeFileSync(join(root, BUILD_STAMP), state);
 }
 
-/** Files at or under a path, as sorted paths with forward slashes, relative to the root. */
+/** Returns the files at or under a path, as sorted paths with forward slashes, relative to the root. */
 function filesUnder(root, path) {
   const full = join(root, path);
   if (!existsSync(full)) return [];
@@ -98,7 +98,7 @@ function readJson(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return null; // Missing, or cut short when a set-up was killed: both mean that nothing is known.
+    return null; // missing, or truncated because a set-up was killed
   }
 }
 

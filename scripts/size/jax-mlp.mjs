@@ -4,7 +4,7 @@ import { defaultDevice, init, jit, nn, numpy as np, valueAndGrad } from '@jax-js
 export async function train(x, y, { steps = 100, rate = 0.1 } = {}) {
   await init('webgpu');
   defaultDevice('webgpu');
-  const drawn = (n, m) =>
+  const randomMatrix = (n, m) =>
     np.array(Float32Array.from({ length: n * m }, () => (Math.random() - 0.5) / Math.sqrt(n))).reshape([n, m]);
   const lossOf = (weights, inputs, labels) => {
     const [w1, b1, w2, b2] = weights;
@@ -23,7 +23,7 @@ export async function train(x, y, { steps = 100, rate = 0.1 } = {}) {
     );
     return [weights.map((w, i) => w.sub(grads[i].mul(rate))), loss];
   });
-  let weights = [drawn(784, 64), np.zeros([64]), drawn(64, 10), np.zeros([10])];
+  let weights = [randomMatrix(784, 64), np.zeros([64]), randomMatrix(64, 10), np.zeros([10])];
   const inputs = np.array(x).reshape([y.length, 784]);
   const labels = nn.oneHot(np.array(Int32Array.from(y)), 10);
   const losses = [];

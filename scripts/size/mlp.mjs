@@ -1,4 +1,4 @@
-// The same network by layers: compiled, trained and measured.
+// An MLP of layers: compiled, trained and evaluated.
 import { Adam, Dense, Device, Flatten, Sequential } from 'tilegrad';
 
 /** @param {Float32Array} x [samples, 28, 28, 1] @param {Uint32Array} y [samples] */

@@ -1,4 +1,4 @@
-// An MLP of one hidden layer, trained by gradient descent in a loop of one's own.
+// An MLP with one hidden layer, trained by gradient descent in a custom loop.
 import { add, Device, linear, mul, noGrad, relu, scope, softmaxCrossEntropy, Tensor, tensor } from 'tilegrad';
 
 const IMAGE = 784;
@@ -8,12 +8,12 @@ const CLASSES = 10;
 /** @param {Float32Array} x [samples, IMAGE] @param {Uint32Array} y [samples] */
 export async function train(x, y, { gpu = navigator.gpu, steps = 100, rate = 0.1 } = {}) {
   const device = await Device.open(gpu);
-  const drawn = (rows, columns) => {
+  const randomMatrix = (rows, columns) => {
     const values = Float32Array.from({ length: rows * columns }, () => (Math.random() - 0.5) / Math.sqrt(rows));
     return tensor(device, values, [rows, columns], { requiresGrad: true });
   };
   const zeros = (n) => tensor(device, new Float32Array(n), [n], { requiresGrad: true });
-  let weights = [drawn(IMAGE, HIDDEN), zeros(HIDDEN), drawn(HIDDEN, CLASSES), zeros(CLASSES)];
+  let weights = [randomMatrix(IMAGE, HIDDEN), zeros(HIDDEN), randomMatrix(HIDDEN, CLASSES), zeros(CLASSES)];
   const inputs = tensor(device, x, [y.length, IMAGE]);
   const labels = tensor(device, y, [y.length], { dtype: 'u32' });
   const losses = [];

@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let b_at = z / p.b_share * p.k * p.n;
   let tile_column = local % 16u;
   let tile_row = local / 16u;
-  // Of each tile, an invocation loads four values at one k. Neighbors load along the contiguous axis of the matrix.
+  // An invocation loads four values at one k of each tile. Neighbors load along the contiguous axis of the matrix.
   let ka = select(tile_row, tile_column, p.a_col == 1u);
   let kb = select(tile_row, tile_column, p.b_row == 1u);
   let qa = select(tile_column, tile_row, p.a_col == 1u);

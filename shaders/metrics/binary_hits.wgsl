@@ -1,5 +1,5 @@
-// hit[row] = 1 if the row's one output lies on the side of the threshold that its target, 0 or 1, asks for, else 0: above it
-// for 1, at it or below for 0. A NaN hits nothing. One row an invocation. Memory-bound.
+// hit[row] = 1 if the row's one output is above the threshold and its target is 1, or not above it and its target is 0; else 0.
+// The hit of a NaN is 0. One row an invocation. Memory-bound.
 //   replicas folded into the rows: output, target and hit [rows]
 struct Params { rows: u32, threshold: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,5 @@
-// The predicted class of a row of values: its first largest; for rows of one value, 1 above the threshold, else 0. 0xffffffff for a row
-// with a NaN. One row an invocation. Memory-bound.
+// The predicted class of a row of values: the first largest value; for rows of one value, 1 above the threshold, else 0; 0xffffffff for
+// a row with a NaN. One row an invocation. Memory-bound.
 //   replicas folded into the rows: values [rows, C], class [rows]
 struct Params { rows: u32, columns: u32, threshold: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

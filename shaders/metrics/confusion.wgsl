@@ -1,4 +1,4 @@
-// Adds a batch to a confusion matrix: counts[r, first + actual * C + predicted] grows by one a row. Whole numbers, so the order
+// Adds a batch to a confusion matrix: counts[r, first + actual * C + predicted] grows by one for each row. Whole numbers, so the order
 // of the atomic additions does not matter. A row without an actual or predicted class is not counted.
 // One row an invocation. Memory-bound.
 //   actual, predicted [R, rows], counts [R, words]

@@ -1,5 +1,5 @@
-// Counts targets that a loss does not allow: counts[r, first ..] = the number outside of least .. most, then the largest and the smallest of
-// them, as keys in the order of the numbers (the smallest is inverted, so that both grow). NaN is outside. Compared by bits.
+// Counts targets that a loss does not allow: counts[r, first ..] = the number of targets outside of least .. most, then the largest and the
+// smallest of them as keys with the order of the numbers (the smallest is inverted, so that both grow). NaN is outside. Compared by bits.
 // Whole numbers, so the order of the atomic operations does not matter. Grid-stride loop, 64 invocations a workgroup. Memory-bound.
 //   targets [R, size], counts [R, words]
 struct Params { size: u32, first: u32, words: u32, least: u32, most: u32 }

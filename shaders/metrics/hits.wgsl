@@ -1,4 +1,4 @@
-// hit[row] = 1 if the first largest output of the row is the label's, else 0; a row with NaN hits nothing. One row an invocation.
+// hit[row] = 1 if the first largest output of the row is the label's, else 0; 0 for a row with NaN. One row an invocation.
 // Memory-bound.   replicas folded into the rows: output [rows, C], labels and hit [rows]
 struct Params { rows: u32, classes: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,5 +1,5 @@
-// Counts the rows whose label is among the k largest outputs: counts[r, at] grows by one for each where fewer than k outputs are
-// larger than the label's, so equal outputs share a rank, as in TensorFlow's in_top_k. A row with a NaN, or with a label that is not
+// Counts the rows whose label is among the k largest outputs: counts[r, at] grows by one for each row in which fewer than k outputs
+// are larger than the label's, so equal outputs share a rank, as in TensorFlow's in_top_k. A row with a NaN, or with a label that is not
 // a class, does not count. Whole numbers, so the order of the atomic additions does not matter. One row an invocation. Memory-bound.
 //   output [R, rows, C], labels [R, rows], counts [R, words]
 struct Params { rows: u32, classes: u32, k: u32, at: u32, words: u32 }

@@ -1,9 +1,9 @@
 // Mean and squared deviations of the rows of slice s, first of two passes:
 //   part_mean[s, c] = mean of x[row, c] - x[0, c]      part_square[s, c] = sum of (x[row, c] - x[0, c] - part_mean[s, c])^2
 // The mean is subtracted before squaring because E[x^2] - E[x]^2 cancels, and all is relative to the first row because means
-// far from 0 have few digits left for the differences between slices. The squares are of deviations from that mean as f32 has
-// it, so the square of what these add up to comes off. A sum is of sums of at most 256 rows, as one f32 drifts by up to 3e-8 a
-// term. The slices depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a
+// far from 0 have few digits left for the differences between slices. The squares are those of deviations from the mean rounded to
+// f32, so the square of the sum of deviations is subtracted. Sums are added up in blocks of at most 256 rows, because the relative
+// error is up to 3e-8 a term. The slices depend on the shape of one replica alone: the same bits every time. One Value an invocation: a number, or a
 // vector of neighboring channels. Memory-bound.
 //   R replicas: x [R, rows, C], part_mean and part_square [R, slices, C]
 const BLOCK = 256u;

@@ -1,7 +1,7 @@
 // One Adam step over all parameters of one flat buffer; gradients and both moments have the same layout:
 //   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= step_size * m / (sqrt(v) + eps)
 // step_size = rate * sqrt(1 - b2^t) / (1 - b1^t), computed by the host in float64. Kingma and Ba 2015 (end of section 2),
-// which is Keras's form: eps stands outside the bias correction. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
+// which is Keras's form: eps is added to the uncorrected root. With decay > 0 it is AdamW (Loshchilov and Hutter 2019): the
 // weight also decays by rate * decay * w, which does not enter the moments.
 // Four elements an invocation. Rates and penalties: see rates_shared.wgsl. Memory-bound.
 // The complements 1 - b1 and 1 - b2 come from the host: 1 - 0.999 in f32 is off by 5e-5.

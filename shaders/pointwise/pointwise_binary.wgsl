@@ -1,5 +1,5 @@
 // y = f(a, b) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise/pointwise-table.ts.
-// Operands, which may repeat, come from pointwise_operands.wgsl; comparisons take integers too. Memory-bound.   y [size]
+// Operands, which may repeat, come from pointwise_operands.wgsl; comparisons take integers, too. Memory-bound.   y [size]
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4f>;
 
 fn f(a: Operand, b: Operand) -> f32 {
@@ -13,7 +13,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let a = left(i);
     let b = right(i);
     var value = vec4f(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
-    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    // The bytes of the buffer past the end of the array must not change.
     if (i * 4u + 4u > params.size) {
       value = select(y4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
     }

@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       gradient(a.x, b.x, y.x, dy.x), gradient(a.y, b.y, y.y, dy.y),
       gradient(a.z, b.z, y.z, dy.z), gradient(a.w, b.w, y.w, dy.w),
     );
-    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    // The bytes of the buffer past the end of the array must not change.
     if (i * 4u + 4u > params.size) {
       value = select(d4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
     }

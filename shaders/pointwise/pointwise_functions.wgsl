@@ -1,16 +1,16 @@
 // Functions that src/kernels/pointwise/pointwise-table.ts uses and WGSL lacks.
 
-// Whether a comparison of a and b can hold: with NaN none but "not equal" does.
+// Whether a comparison of a and b can be true: with NaN, only "not equal" is.
 fn are_numbers(a: f32, b: f32) -> bool {
   return !is_nan(a) && !is_nan(b);
 }
 
-// WGSL asks of log near 1 only that it be right to 5e-7, where it may be smaller itself.
+// Near 1, WGSL allows log an absolute error of 5e-7, which may exceed the value itself.
 fn exact_log(x: f32) -> f32 {
   return select(log(x), log1p(x - 1.0), x > 0.5 && x < 2.0);
 }
 
-// Drivers compute tanh from e^2x, which overflows (beyond 10 it is 1 in f32 anyway) and loses small x, where the series does.
+// Drivers compute tanh from e^2x, which overflows (beyond 10, tanh is 1 in f32 anyway) and is inaccurate for small x; the series is accurate there.
 fn exact_tanh(x: f32) -> f32 {
   let s = x * x;
   let small = x * (1.0 + s * (-0.3333333333 + s * (0.1333333333 - s * 0.05396825397)));
@@ -38,8 +38,8 @@ fn normal_tail(s: f32) -> f32 {
     t * (0.15931969385 + t * (-0.25583902893 + t * (0.14403091924 - t * 0.02915788572))))))));
 }
 
-// x times the normal distribution function at x. Below 0 that is small and comes from the tail itself, not from 1 minus the rest.
-// With e^(-x^2/4) twice, because e^(-x^2/2) is subnormal while x times the tail is not yet.
+// x times the normal distribution function at x. Below 0 it is computed from the tail, because 1 minus the rest would cancel.
+// Multiplies by e^(-x^2/4) twice, because e^(-x^2/2) becomes subnormal before x times the tail does.
 fn exact_gelu(x: f32) -> f32 {
   let e = exp(-0.25 * x * x);
   let tail = normal_tail(abs(x));
@@ -71,7 +71,7 @@ fn gelu_tanh_derivative(x: f32) -> f32 {
   return inverse * (select(1.0, h * h, x < 0.0) + x * h * h * slope * inverse);
 }
 
-// x^n for n <= 8, by multiplication: off by (n - 1) 2^-24 of itself at most.
+// x^n for n <= 8, by multiplication: relative error at most (n - 1) 2^-24.
 fn small_power(x: f32, n: u32) -> f32 {
   let square = x * x;
   let fourth = square * square;
@@ -82,8 +82,8 @@ fn small_power(x: f32, n: u32) -> f32 {
   return y;
 }
 
-// x^p, as C's pow: below 0 there is a result for whole exponents, odd ones keep the sign; else NaN, but for -0 and minus infinity. Whole exponents from -8 to
-// 8 multiply. WGSL's pow is exp2(p log2 x), for x >= 0 only and off by more the larger p log2 x is; so 1 and -1 are kept from it.
+// x^p, like C's pow: for x < 0 it is defined for whole exponents, and odd ones keep the sign; else it is NaN, except for -0 and minus infinity. Whole
+// exponents from -8 to 8 use multiplication. WGSL's pow is exp2(p log2 x), only for x >= 0, with an error that grows with p log2 x; so 1 and -1 do not use it.
 fn power(x: f32, p: f32) -> f32 {
   if (is_zero(p)) { return 1.0; }
   if (is_nan(p)) { return select(p, 1.0, bitcast<u32>(x) == 0x3f800000u); } // C's pow(1, NaN) is 1
@@ -92,7 +92,7 @@ fn power(x: f32, p: f32) -> f32 {
   if (whole && abs(p) <= 8.0) {
     let n = u32(abs(p));
     if (p > 0.0) { return small_power(x, n); }
-    // In two steps, because x^n may overflow, or fade to 0, where its inverse is neither.
+    // In two steps, because x^n may overflow or underflow to 0 although its inverse does not.
     return 1.0 / small_power(x, n / 2u) / small_power(x, n - n / 2u);
   }
   var size = select(pow(abs(x), p), 1.0, abs(x) == 1.0);

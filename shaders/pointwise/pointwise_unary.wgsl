@@ -1,5 +1,5 @@
 // y = f(x) element by element, four an invocation; the expression of f comes from a row of src/kernels/pointwise/pointwise-table.ts, with
-// x and the options p and q. `Operand`, the type of x, is f32 but for predicates of integers. Memory-bound.   x and y [size]
+// x and the options p and q. `Operand`, the type of x, is f32, except for predicates of integers. Memory-bound.   x and y [size]
 struct Params { size: u32, p: f32, q: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x4: array<Operands>;
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let p = params.p;
     let q = params.q;
     var value = vec4f(f(x.x, p, q), f(x.y, p, q), f(x.z, p, q), f(x.w, p, q));
-    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    // The bytes of the buffer past the end of the array must not change.
     if (i * 4u + 4u > params.size) {
       value = select(y4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
     }

@@ -1,6 +1,6 @@
 // dx = dy f'(x) element by element, four an invocation; the expression of f' comes from a row of src/kernels/pointwise/pointwise-table.ts,
-// with x, y = f(x) and the options p and q; so does the rule of the product, for some let no dy through where f' is 0, not even
-// infinity. Memory-bound.   x, y, dy and dx [size]
+// with x, y = f(x) and the options p and q. So does the rule of the product: for some functions dx is 0 where f' is 0, even if dy is
+// infinite. Memory-bound.   x, y, dy and dx [size]
 struct Params { size: u32, p: f32, q: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x4: array<vec4f>;
@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       gradient(x.x, y.x, dy.x, p, q), gradient(x.y, y.y, dy.y, p, q),
       gradient(x.z, y.z, dy.z, p, q), gradient(x.w, y.w, dy.w, p, q),
     );
-    // Past the end of the array lie its buffer's spare bytes, which stay as they are.
+    // The bytes of the buffer past the end of the array must not change.
     if (i * 4u + 4u > params.size) {
       value = select(dx4[i], value, vec4u(0u, 1u, 2u, 3u) + 4u * i < vec4u(params.size));
     }

@@ -1,6 +1,6 @@
-// y = a where the condition is not 0, else b, element by element. Its own gradient too, with zeros for one side. Memory-bound.
+// y = a where the condition is not 0, else b, element by element. It also computes its own gradient, with zeros for one side. Memory-bound.
 //   condition (any type), a, b and y [size]
-// A condition of floats comes as bits: -0 is 0 too, and NaN is not.
+// A condition of floats is read as bits: -0 counts as 0, and NaN does not.
 struct Params { size: u32, bits: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> condition: array<u32>;

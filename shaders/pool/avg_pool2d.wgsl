@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let ox = (i - n * row) / p.channels;
   let c = i - n * row - ox * p.channels;
   let image = n * p.in_h * p.in_w * p.channels;
-  // The window's first and last + 1 column, cut at the image's edges.
+  // The window's first and last + 1 column, clipped to the image.
   let left = ox * p.stride_w;
   let first_x = max(left, p.pad_w) - p.pad_w;
   let last_x = min(left + p.pool_w - p.pad_w, p.in_w);

@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let below = p.in_w * p.channels;
   for (var oy = 0u; oy < p.out_h; oy++) {
     var best = Value();
-    var best_at = Index(0xffffffffu); // nothing seen yet
+    var best_at = Index(0xffffffffu); // no value yet
     if (TWO_BY_TWO) {
       let at = (oy * p.stride_h * p.in_w + ox * p.stride_w) * p.channels + c;
       let corners = array<Value, 4>(

@@ -1,5 +1,5 @@
 // The adapter's peak arithmetic: twelve independent chains of multiply-adds in registers, no memory.
-// Each invocation does 96 of them a round (GROUPS x 64 invocations in all) and stores one sum, so that the work is not
+// Each invocation does 96 of them a round (GROUPS x 64 invocations in total) and stores one sum, so that the work is not
 // optimized away. Compute-bound; the ceiling that the GFLOP/s of other kernels are compared with.
 @group(0) @binding(0) var<uniform> rounds: vec4u;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

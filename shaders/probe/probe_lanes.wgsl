@@ -1,4 +1,4 @@
-// Asks how an adapter numbers the lanes of its subgroups, and whether values pass between them: see src/gpu/probe.ts.
+// Tests how an adapter numbers the lanes of its subgroups, and whether they can exchange values: see src/gpu/probe.ts.
 //   out [SIZE] u32: for each invocation its lane, times 2^24, and the local indices that it gets from the lanes whose numbers differ
 //   from its own in bit 2 (times 2^16), bit 1 (times 2^8) and bit 0: what cooperative_subgroup.wgsl exchanges.
 // Grid: one workgroup of SIZE invocations, at most 128.

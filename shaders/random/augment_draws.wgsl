@@ -117,7 +117,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     case CONTRAST: { first.x = y; }
     default: {
-      // Whether at all: with a probability that is drawn, too.
+      // Whether the image is erased at all. The probability is drawn, too.
       let chance = philox(vec4u(n | 0x80000000u, p.id, p.purpose, state.step), key);
       let isErased = (chance.y >> 1u) < p.low_p + multiply_high(chance.x, p.span_p);
       let rows = erased(bits.yw, p.low_y, p.span_y, p.height);

@@ -1,7 +1,7 @@
 // Dropout: y[i] = 0 where the random bits of element i are below the threshold, x[i] * scale elsewhere. Its own gradient:
 // given dy for x, the same seed, layer and step draw the same bits again, so no mask is stored. Nothing is drawn if the
 // threshold is 0.
-// The bits are word i % 4 of philox(counter (i / 4, layer, purpose, step), key = seed): each replica draws what one replica draws
+// The bits are word i % 4 of philox(counter (i / 4, layer, purpose, step), key = seed): each replica draws what a single replica draws
 // with its seed, see dropout_shared.wgsl. Four elements an invocation. Memory-bound on a GPU, compute-bound if integers are slow.
 //   R replicas: x and y [R, size]
 struct Params { size: u32, layer: u32, purpose: u32, key_low: u32, key_high: u32, threshold: u32, scale: f32 }

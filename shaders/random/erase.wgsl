@@ -1,4 +1,4 @@
-// y = x, but for the pixels of a rectangle of each image, which get a value of their channel (erase_constant.wgsl) or noise
+// y = x, except for the pixels of a rectangle of each image, which get a value of their channel (erase_constant.wgsl) or noise
 // (erase_noise.wgsl). The rectangle: (first row, last + 1, first column, last + 1), words 0 to 3 of the image's draws.
 // An invocation a pixel, all channels. Memory-bound.
 //   replicas folded into the images: draws [N, 8] i32, x and y [N, H, W, C]

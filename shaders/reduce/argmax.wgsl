@@ -1,5 +1,5 @@
 // y[o, s, c] = the row where x[o, row, c] is largest (sign 1) or smallest (sign -1) among the rows of slice s (s*slice_length .. (s+1)*slice_length - 1):
-// the first of equals, and the first NaN before every number, as in NumPy. A long axis takes two passes: the second one chooses
+// the first of equal values, and the first NaN before every number, as in NumPy. A long axis takes two passes: the second one chooses
 // among the rows in `chosen`, one for each slice. Memory-bound.
 //   R replicas, folded into outer: x [outer, rows, C], chosen [outer, choices, C] (not read in the first pass), y [outer, slices, C]
 struct Params { outer: u32, rows: u32, channels: u32, slice_length: u32, slices: u32, choices: u32, sign: f32 } // choices: 0 in the first pass

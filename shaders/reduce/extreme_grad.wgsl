@@ -1,5 +1,5 @@
 // dx[o, row, c] = mask[o, row, c] * dy[o, c] / count[o, c]: the gradient of a max or min, shared evenly by all elements that equal it.
-// Where the extreme was NaN, nothing equals it: count is 0, and all of dx there is NaN, as in PyTorch. Memory-bound.
+// If the extreme is NaN, no element equals it: count is 0, and its part of dx is NaN, as in PyTorch. Memory-bound.
 //   replicas folded into outer: mask and dx [outer, rows, C], count and dy [outer, C]; block is rows * C, size that times outer
 struct Params { size: u32, block: u32, channels: u32, nan: f32 }
 @group(0) @binding(0) var<uniform> params: Params;

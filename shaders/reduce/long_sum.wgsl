@@ -1,4 +1,4 @@
-// Sums of any length; put after kernels that add up (see src/kernels/reduce/long-sums.ts). The relative error of adding n equal terms one by
+// Sums of any length; put after kernels that compute sums (see src/kernels/reduce/long-sums.ts). The relative error of adding n equal terms one by
 // one in f32 is up to n * 1.5e-8. With LONG, every 64 terms are folded into the next of four levels, so up to 1.6e7 terms no accumulator
 // gets more than 64. Without it, for short sums, a sum is one accumulator at no extra cost. A Value is a number or a vector.
 override LONG = false;

@@ -1,6 +1,6 @@
-// Adds a batch to what R2 needs of each output column: the targets' count n, mean m and squared deviations M = sum (t - m)^2, and the
-// squared errors S = sum (t - y)^2. Sums of t and t^2 would lose what the difference of two large numbers has; so a batch's M is summed
-// around its mean, and two sets are joined as Chan, Golub and LeVeque (1979) do, with d = mb - ma:
+// Adds a batch to the values that R2 needs for each output column: the targets' count n, mean m and squared deviations M = sum (t - m)^2, and
+// the squared errors S = sum (t - y)^2. Sums of t and t^2 would cancel; so a batch's M is summed
+// around its mean, and two sets are joined as by Chan, Golub and LeVeque (1979), with d = mb - ma:
 //     n = na + nb    m = ma + d nb / n    M = Ma + Mb + d^2 na nb / n    S = Sa + Sb
 // Means are relative to the first target of all, so that an offset of the targets costs no digits. Batches join level by level, 32 of a
 // level being one of the next, so that no f32 takes more than 32 terms of a level; the host joins the levels in float64.
@@ -18,9 +18,9 @@ struct Moments { shift: f32, batches: u32, levels: array<Level, 5> }
 const SIZE = 64u;
 var<workgroup> partial: array<f32, SIZE>;
 
-// The sum of all invocations' values.
+// Sum of the values of all invocations.
 fn group_sum(local: u32, value: f32) -> f32 {
-  workgroupBarrier(); // the sum before this one was read
+  workgroupBarrier(); // the previous sum was read
   partial[local] = value;
   workgroupBarrier();
   for (var half = SIZE / 2u; half > 0u; half /= 2u) {

@@ -7,7 +7,7 @@ struct Params { rows: u32, classes: u32, inner: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
-// Whether a class, the logarithm of whose share is y, has most of a row. Of NaN neither form of dx may hide it.
+// Whether a class with the log-probability y has most of a row. NaN must stay NaN in both forms of dx.
 fn is_near(y: f32) -> bool {
   return !is_nan(y) && y > -0.5;
 }
@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = row / step;
   let first = o * params.classes * step + (row - o * step);
   let end = first + params.classes * step;
-  var likely = 0.0; // dy of the class near 1: only one can be
+  var likely = 0.0; // dy of the class near 1; there is at most one
   var others = Sum();
   for (var at = first; at < end; at += step) {
     let near = is_near(y[at]);

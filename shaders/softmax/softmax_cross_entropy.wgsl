@@ -1,6 +1,6 @@
 // Softmax, cross-entropy, its gradient, the hits and the mean loss in one pass over the logits:
 //   loss[group]     = sum over its rows of (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
-//   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
+//   hit[row]        = 1 if the first largest logit is the label's, else 0; 0 for a row with NaN
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is not a class: its row's loss and dlogits are NaN, its hit is 0
 // One class at the maximum is left out of the sum (see log_softmax.wgsl): if the label's logit is by far the largest, the loss is log(1 + rest)
@@ -23,7 +23,7 @@ fn row_loss(row: u32) -> f32 {
   let first = row * params.classes;
   let label = labels[row];
   if (label >= params.classes) {
-    let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
+    let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, because WGSL rejects a constant NaN
     hit[row] = 0.0;
     for (var c = 0u; c < params.classes; c++) { dlogits[first + c] = nan; }
     return nan;
@@ -50,7 +50,7 @@ fn row_loss(row: u32) -> f32 {
   }
   let below = total_of(exponentials);
   let sum = f32(ties) + below;
-  // x[label] - max first: both may be large, their difference is what matters.
+  // x[label] - max first: both may be large, and only their difference matters.
   let behind = logits[first + label] - top;
   let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(ties, below) / sum, is_zero(behind));
   hit[row] = select(0.0, 1.0, !missing && top_at == label);

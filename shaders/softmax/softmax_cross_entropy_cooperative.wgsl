@@ -1,7 +1,7 @@
 // Softmax, cross-entropy, its gradient and the hits, a row a cooperative group (see cooperative_workgroup.wgsl and
 // cooperative_subgroup.wgsl), for rows with many classes:
 //   loss[row]       = (log(sum_c exp(x[c] - max)) + max - x[label]) / rows: their sum is the mean loss
-//   hit[row]        = 1 if the first largest logit is the label's, else 0; a row with NaN hits nothing
+//   hit[row]        = 1 if the first largest logit is the label's, else 0; 0 for a row with NaN
 //   dlogits[row, c] = (softmax(x)[c] - (c == label)) / rows      the gradient of the mean loss
 //   a label that is not a class: its row's loss and dlogits are NaN, its hit is 0
 // One class at the maximum is left out of the sum, as in softmax_cross_entropy.wgsl. An invocation handles every GROUP_SIZE-th class. Sums are
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var distance = GROUP_SIZE / 2u; distance > 0u; distance /= 2u) { top = max(top, exchange_xor(local, top, distance)); }
   var exponentials = Sum();
   var ties = 0.0;
-  var spoiling = 0.0; // logits that prevent a hit: NaN, and earlier ones that are as large as the label's
+  var spoiling = 0.0; // number of logits that prevent a hit: NaN, and earlier ones that are not below the label's
   for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let value = logits[first + c];
     let d = value - top;
@@ -47,11 +47,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (!live) { return; }
   let rows = f32(p.rows);
   let sum = ties + below;
-  // x[label] - max first: both may be large, their difference is what matters.
+  // x[label] - max first: both may be large, and only their difference matters.
   let behind = x_label - top;
   let label_slope = select(exp(behind) / sum - 1.0, -beyond_top(u32(ties), below) / sum, is_zero(behind));
   let missing = label >= p.classes;
-  let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, which WGSL would refuse
+  let nan = bitcast<f32>(label | 0x7fc00000u); // not a constant, because WGSL rejects a constant NaN
   for (var c = rank; c < p.classes; c += GROUP_SIZE) {
     let value = select(exp(logits[first + c] - top) / sum, label_slope, c == label) / rows;
     dlogits[first + c] = select(value, nan, missing);

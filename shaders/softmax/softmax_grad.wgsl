@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let o = row / step;
   let first = o * params.classes * step + (row - o * step);
   let end = first + params.classes * step;
-  var pivot = 0.0; // of one class at most
+  var pivot = 0.0; // dy of the class with y > 1/2, if there is one
   for (var at = first; at < end; at += step) { pivot += select(0.0, dy[at], y[at] > 0.5); }
   var products = Sum();
   for (var at = first; at < end; at += step) { add_term(&products, (dy[at] - pivot) * y[at]); }

@@ -31,9 +31,9 @@ interface Rule {
  * A GPU shares tiles through workgroup memory, and a convolution that is a matrix product computes no pixel positions. Not measured on
  * a GPU, so the minute that `tilegrad tune` takes is worth it there.
  */
-const GPU: Rule = { first: ['matmul', 'workgroup'], last: [], measured: false };
+const GPU: Rule = { first: ['matmul', 'workgroup', 'gemmTiled'], last: [], measured: false };
 /** On a CPU, workgroup memory is ordinary memory, and a barrier costs more than it saves. */
-const CPU: Rule = { first: [], last: ['workgroup'], measured: false };
+const CPU: Rule = { first: [], last: ['workgroup', 'gemmTiled'], measured: false };
 
 const RULES: Record<AdapterFamily, Rule> = {
   // The operators' own preferences are the fastest ones measured there.

@@ -1,16 +1,16 @@
 import convCode from '../../shaders/conv2d/conv2d.wgsl';
+import convDirectVec4Code from '../../shaders/conv2d/conv2d_direct_vec4.wgsl';
 import convGemmCode from '../../shaders/conv2d/conv2d_gemm.wgsl';
+import convGemmTiledCode from '../../shaders/conv2d/conv2d_gemm_tiled.wgsl';
 import convInputGradCode from '../../shaders/conv2d/conv2d_input_grad.wgsl';
 import convPatchesCode from '../../shaders/conv2d/conv2d_patches.wgsl';
-import convSubgroupCode from '../../shaders/conv2d/conv2d_subgroup.wgsl';
 import convWeightGradCode from '../../shaders/conv2d/conv2d_weight_grad.wgsl';
+import convWeightGradDirectVec4Code from '../../shaders/conv2d/conv2d_weight_grad_direct_vec4.wgsl';
 import convWeightGradGemmCode from '../../shaders/conv2d/conv2d_weight_grad_gemm.wgsl';
-import convWeightGradSubgroupCode from '../../shaders/conv2d/conv2d_weight_grad_subgroup.wgsl';
-import convWorkgroupCode from '../../shaders/conv2d/conv2d_workgroup.wgsl';
 import packFilterCode from '../../shaders/conv2d/pack_filter.wgsl';
 import padChannelsCode from '../../shaders/conv2d/pad_channels.wgsl';
-import winogradOutputCode from '../../shaders/conv2d/winograd_output.wgsl';
-import winogradTilesCode from '../../shaders/conv2d/winograd_tiles.wgsl';
+import winograd2dOutputCode from '../../shaders/conv2d/winograd2d_output.wgsl';
+import winograd2dTilesCode from '../../shaders/conv2d/winograd2d_tiles.wgsl';
 import addSlicesCode from '../../shaders/matmul/add_slices.wgsl';
 import matmulCode from '../../shaders/matmul/matmul.wgsl';
 import matmulSlicesCode from '../../shaders/matmul/matmul_slices.wgsl';
@@ -30,8 +30,8 @@ import {
   conv2dVariants,
   conv2dWeightGrad,
 } from './conv2d/conv2d.ts';
-import { sampleSources as streamTexts } from './conv2d/conv2d-stream-codegen.ts';
-import { sampleSources as winogradTexts } from './conv2d/conv2d-winograd-codegen.ts';
+import { sampleSources as directRowsTexts } from './conv2d/conv2d-direct-rows-codegen.ts';
+import { sampleSources as winograd1dTexts } from './conv2d/conv2d-winograd1d-codegen.ts';
 import { epilogueShaders } from './epilogue.ts';
 import { type MatmulVariant, matmul, matmulSupports, matmulVariants } from './matmul/matmul.ts';
 import type { Tunable } from './tunable.ts';
@@ -52,9 +52,9 @@ const CONV_SHADERS = [
     convCode,
     convInputGradCode,
     convPatchesCode,
-    convSubgroupCode,
+    convDirectVec4Code,
     convWeightGradCode,
-    convWeightGradSubgroupCode,
+    convWeightGradDirectVec4Code,
     longSumCode,
     packFilterCode,
     padChannelsCode,
@@ -62,14 +62,14 @@ const CONV_SHADERS = [
   ...[
     convGemmCode,
     convWeightGradGemmCode,
-    convWorkgroupCode,
-    winogradTilesCode,
-    winogradOutputCode,
+    convGemmTiledCode,
+    winograd2dTilesCode,
+    winograd2dOutputCode,
     ...MATMUL_SHADERS,
   ],
   // Generated shaders: samples stand for the code that generates them.
-  ...streamTexts(),
-  ...winogradTexts(),
+  ...directRowsTexts(),
+  ...winograd1dTexts(),
 ];
 
 /** The common parts of the three kernels of a convolution. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { mobilenetFinetune } from '../../bench/mobilenet.ts';
-import { disagreement, peersTable } from '../../bench/peers/compare.ts';
+import { findDifference, peersTable } from '../../bench/peers/compare.ts';
 import { EngineProcess } from '../../bench/peers/process.ts';
 import { initialLimit, kernelShapes, workloads } from '../../bench/peers/workloads.ts';
 import type { Model } from '../../src/node.ts';
@@ -12,14 +12,14 @@ describe('the comparison with other engines', () => {
   test.each([
     { theirs: [2.3, 2.1], ours: [2.3001, 2.1], differs: null },
     { theirs: [0.000002, 1], ours: [0, 1], differs: null },
-    { theirs: [2.3, 2.11], ours: [2.3, 2.1], differs: 'figure 2' },
-    { theirs: [Number.NaN], ours: [Number.NaN], differs: 'figure 1' },
+    { theirs: [2.3, 2.11], ours: [2.3, 2.1], differs: 'value 2' },
+    { theirs: [Number.NaN], ours: [Number.NaN], differs: 'value 1' },
     // JSON has no NaN: it travels as null.
-    { theirs: [null], ours: [null], differs: 'figure 1' },
-    { theirs: [2.3], ours: [2.3, 2.1], differs: '1 figures' },
-    { theirs: [], ours: [], differs: '0 figures' },
+    { theirs: [null], ours: [null], differs: 'value 1' },
+    { theirs: [2.3], ours: [2.3, 2.1], differs: '1 values' },
+    { theirs: [], ours: [], differs: '0 values' },
   ])('$theirs beside $ours', ({ theirs, ours, differs }) => {
-    const found = disagreement(theirs, ours);
+    const found = findDifference(theirs, ours);
     if (differs === null) expect(found).toBeNull();
     else expect(found).toContain(differs);
   });
@@ -100,7 +100,7 @@ describe('the comparison with other engines', () => {
   test.each([
     { words: ['--only', 'foo'], said: 'no benchmark "foo"' },
     { words: ['--engine', 'caffe'], said: 'no benchmark "caffe"' },
-    { words: ['--rounds', '1.5'], said: '--rounds: 1.5 is no positive integer' },
+    { words: ['--rounds', '1.5'], said: '--rounds: must be a positive integer, but is 1.5' },
   ])('$words ends with code 2 and says why', async ({ words, said }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
     expect(err).toContain(said);

@@ -9,7 +9,7 @@ const valueAt = (name: string, values: Record<string, number | string | boolean>
   const hp = new HyperParameters({ values });
   f.ask(hp); // throws for a value out of range
   expect(hp.unasked).toEqual([]);
-  return f.value(hp.values) - f.least;
+  return f.value(hp.values) - f.minimum;
 };
 const points = (...x: number[]) => Object.fromEntries(x.map((value, i) => [`x${i}`, value]));
 

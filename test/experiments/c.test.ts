@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { buildModel } from '../../experiments/C1.ts';
-import { pooledAverages, pooledFilters, singleLayer, splitImages } from '../../experiments/c.ts';
+import { splitImages } from '../../experiments/c-data.ts';
+import { pooledAverages, pooledFilters, singleLayer } from '../../experiments/c-small-networks.ts';
 import type { ExperimentContext } from '../../src/cli/experiment.ts';
 import type { ImageSet } from '../../src/index.ts';
 import { HyperParameters } from '../../src/search/hyperparameters.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d.ts';
+import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d-predictions.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** Outputs of one image, 0 but for those named. */
@@ -29,7 +29,7 @@ test('dead are outputs that are 0 for more than nine in ten images of their own 
 test('models with dead outputs are counted in words, and told apart by how many they have', () => {
   const answers = (dead: number[]) => ({ first: [], confusion: [], dead });
   const ten = { ...trainingOf(), measured: [answers([]), answers([4, 5]), answers([])] };
-  expect(deadOutputsText(ten)).toMatch(/^1 of 3 models have relu outputs that are 0 .* 2 in all/);
+  expect(deadOutputsText(ten)).toMatch(/^1 of 3 models have relu outputs that are 0 .* 2 in total/);
   expect(withDeadOutputs(ten, 0, [0.9, 0.7, 0.91])).toEqual([0.9, 0.91]);
   expect(withDeadOutputs(ten, 2, [0.9, 0.7, 0.91])).toEqual([0.7]);
   expect(deadOutputsText({ ...ten, measured: [answers([])] })).toBe('');

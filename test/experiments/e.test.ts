@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { classes, loadDataset, names, network, saveDataset } from '../../experiments/e.ts';
-import { firstEpochAbove, rateOfEpoch, roughness } from '../../experiments/e-curves.ts';
+import { firstEpochAbove, meanAbsoluteChange, rateOfEpoch } from '../../experiments/e-curves.ts';
+import { classes, loadDataset, saveDataset } from '../../experiments/e-data.ts';
+import { names, network } from '../../experiments/e-networks.ts';
 import { tempDir } from '../data/helpers.ts';
 import { drawImages } from '../support/images.ts';
 
@@ -55,6 +56,6 @@ test('how fast and how noisy a curve is', () => {
   expect(firstEpochAbove([0.5, 0.9, 0.91, 0.8], 0.9)).toBe(3);
   expect(firstEpochAbove([0.5], 0.9)).toBeNull();
   // The first half does not count.
-  expect(roughness([0, 9, 1, 4, 2, 3])).toBeCloseTo(1.5, 12);
-  expect(roughness([1, 2])).toBeNaN();
+  expect(meanAbsoluteChange([0, 9, 1, 4, 2, 3])).toBeCloseTo(1.5, 12);
+  expect(meanAbsoluteChange([1, 2])).toBeNaN();
 });

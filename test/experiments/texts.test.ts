@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { endsAtChance } from '../../experiments/chance.ts';
 import { groupRows } from '../../experiments/D0.ts';
-import { errorsOfTenRuns } from '../../experiments/d-errors.ts';
+import { finalErrorsExperiment } from '../../experiments/d-final-errors-experiment.ts';
 import { ratioRows } from '../../experiments/E3.ts';
 import { whyNotFastest } from '../../experiments/E4.ts';
 import type { ExperimentContext } from '../../src/cli/experiment.ts';
@@ -80,7 +80,7 @@ test.each([
         { loss, accuracy: 0.8 },
       ],
     );
-    const row = errorsOfTenRuns({
+    const row = finalErrorsExperiment({
       ...{ id: 'D4', title: 'Adam', question: [], range: [0.005, 0.045] },
       optimizer: () => new SGD({ learningRate: 0.1 }),
     });
@@ -104,7 +104,7 @@ test('E4: where the largest rate is not ahead after one epoch, the report says w
   });
   const slow = rate('rate 0.001', [0.8, 0.8]);
   const why = whyNotFastest([rate('rate 0.1', [0.9, 0.94]), rate('rate 0.01', [0.93, 0.93]), slow]);
-  expect(why).toContain('rate 0.01 is at 0.9300, and the models of rate 0.1 lie between 0.9000 and 0.9400');
+  expect(why).toContain('rate 0.01 is at 0.9300, and the models of rate 0.1 are between 0.9000 and 0.9400');
   expect(why).not.toContain('rate 0.001');
   expect(whyNotFastest([rate('rate 0.1', [0.95]), slow])).toBeUndefined();
 });

@@ -15,8 +15,8 @@ import {
 } from '../../src/kernels/choice.ts';
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv2d/conv-sizes.ts';
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d/conv2d.ts';
-import * as streamCode from '../../src/kernels/conv2d/conv2d-stream-codegen.ts';
-import * as winogradCode from '../../src/kernels/conv2d/conv2d-winograd-codegen.ts';
+import * as directRowsCode from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import * as winograd1dCode from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { cooperativeGroupsFor } from '../../src/kernels/cooperative.ts';
 import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import { matmul as matmulArrays } from '../../src/kernels/matmul/matmul.ts';
@@ -53,9 +53,11 @@ describe('adapter families', () => {
   });
 
   test('a GPU takes the kernel with workgroup memory first, a processor last', () => {
-    const variants = ['subgroup', 'workgroup', 'gemm'];
-    expect(orderFor('nvidia', variants)).toEqual(['workgroup', 'subgroup', 'gemm']);
-    expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', 'workgroup']);
+    for (const inWorkgroups of ['workgroup', 'gemmTiled']) {
+      const variants = ['subgroup', inWorkgroups, 'gemm'];
+      expect(orderFor('nvidia', variants)).toEqual([inWorkgroups, 'subgroup', 'gemm']);
+      expect(orderFor('lavapipe', variants)).toEqual(['subgroup', 'gemm', inWorkgroups]);
+    }
     expect(orderFor('other', [])).toEqual([]);
   });
 
@@ -73,12 +75,12 @@ describe('adapter families', () => {
     };
     const [gpu, arm] = [adapter('nvidia', 'NVIDIA H200', ''), adapter('arm', 'Mali-G715', '')];
     const processor = adapter('mesa', '', 'llvmpipe', 'software');
-    expect(order(gpu, 1)).toEqual(['matmul', 'workgroup', 'gemm', 'subgroup']);
-    expect(order(gpu, 3)).toEqual(['workgroup', 'gemm', 'subgroup']);
-    expect(order(arm, 1)).toEqual(['matmul', 'workgroup']);
-    expect(order(arm, 3)).toEqual(['workgroup']);
+    expect(order(gpu, 1)).toEqual(['matmul', 'gemmTiled', 'gemm', 'directVec4']);
+    expect(order(gpu, 3)).toEqual(['gemmTiled', 'gemm', 'directVec4']);
+    expect(order(arm, 1)).toEqual(['matmul', 'gemmTiled']);
+    expect(order(arm, 3)).toEqual(['gemmTiled']);
     expect(order(processor, 1)).toEqual(['matmul']);
-    expect(order(processor, 3)).toEqual(['gemm', 'subgroup']);
+    expect(order(processor, 3)).toEqual(['gemm', 'directVec4']);
   });
 
   test('cooperative groups: by the length of rows on a GPU, none on a CPU', () => {
@@ -236,7 +238,7 @@ describeOnDevice('the choice of a kernel', (device) => {
 });
 
 test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
-  const texts = [streamCode, winogradCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
+  const texts = [directRowsCode, winograd1dCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
   expect(texts.length).toBeGreaterThan(5);
   for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-codegen\.ts\.\n/);
 });
@@ -255,7 +257,7 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
   expect(imported.length).toBeGreaterThan(5);
   // Whole, or with what is written around it.
   expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
-  const written = [...streamCode.sampleSources(), ...winogradCode.sampleSources()];
+  const written = [...directRowsCode.sampleSources(), ...winograd1dCode.sampleSources()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
   expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleSources()));
 });

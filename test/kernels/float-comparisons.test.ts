@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { sampleSources as streamTexts } from '../../src/kernels/conv2d/conv2d-stream-codegen.ts';
-import { sampleSources as winogradTexts } from '../../src/kernels/conv2d/conv2d-winograd-codegen.ts';
+import { sampleSources as directRowsTexts } from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import { sampleSources as winograd1dTexts } from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import {
   binaryTable,
@@ -135,5 +135,6 @@ test('rows of the tables of operators that compare floats ask for NaN too', () =
 });
 
 test('kernels that are written for their sizes compare no floats', () => {
-  for (const text of [...streamTexts(), ...stripTexts(), ...winogradTexts()]) expect(floatDecisions(text)).toEqual([]);
+  for (const text of [...directRowsTexts(), ...stripTexts(), ...winograd1dTexts()])
+    expect(floatDecisions(text)).toEqual([]);
 });

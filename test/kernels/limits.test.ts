@@ -142,13 +142,13 @@ describeOnDevice('sizes beyond the limits', (device) => {
     return { x, w, dy, y: together(ys), dx: gradient(0), dw: gradient(1) };
   }
 
-  test('convolutions of more slices of several models than a dispatch holds: workgroup', async () => {
+  test('convolutions of more slices of several models than a dispatch holds: gemmTiled', async () => {
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, y, dw } = drawConvolution(4, [2, 17, 17, 2], [3, 3, 2, 3], attrs);
     const results = scope(device, () => {
       const [input, filter, gradient] = [upload(x), upload(w), upload(dy)];
       using _ = limitGroups(3); // models alone are more, too
-      const variant: Conv2dVariant = 'workgroup';
+      const variant: Conv2dVariant = 'gemmTiled';
       const geometry = convGeometry(input, filter, attrs);
       return [
         new Tensor(conv2d(input, filter, { ...attrs, variant })),
@@ -163,26 +163,26 @@ describeOnDevice('sizes beyond the limits', (device) => {
   // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 6 images of 11 rows to sum; `slices` where there is room.
   const SLICE_BYTES = 4 * 9 * 8 * 8;
   const WITH_SUMS = SLICE_BYTES + 4 * 8; // and of the columns
-  const [inSubgroup, inGemm, inStream, inWorkgroup] = [
-    { variant: 'subgroup', kernel: 'conv2d_weight_grad_subgroup', bytes: SLICE_BYTES, width: 5 },
+  const [inDirectVec4, inGemm, inDirectRows, inGemmTiled] = [
+    { variant: 'directVec4', kernel: 'conv2d_weight_grad_direct_vec4', bytes: SLICE_BYTES, width: 5 },
     { variant: 'gemm', kernel: 'conv2d_weight_grad_gemm', bytes: SLICE_BYTES, width: 5 },
-    { variant: 'stream', kernel: 'conv2d_weight_grad_stream', bytes: WITH_SUMS, width: 5 },
-    { variant: 'workgroup', kernel: 'conv2d_workgroup', bytes: SLICE_BYTES, width: 17 },
+    { variant: 'directRows', kernel: 'conv2d_weight_grad_direct_rows', bytes: WITH_SUMS, width: 5 },
+    { variant: 'gemmTiled', kernel: 'conv2d_gemm_tiled', bytes: SLICE_BYTES, width: 17 },
   ] as const;
   const some = [1, 1, 1]; // models at once where there is room for some of the slices
   test.skipIf(lanes === null).each([
-    { ...inSubgroup, room: 10, slices: 10, groups: some },
-    { ...inSubgroup, room: 70, slices: 33, groups: [2, 1] }, // for those of some models
-    { ...inSubgroup, room: 99, slices: 33, groups: [3] },
+    { ...inDirectVec4, room: 10, slices: 10, groups: some },
+    { ...inDirectVec4, room: 70, slices: 33, groups: [2, 1] }, // for those of some models
+    { ...inDirectVec4, room: 99, slices: 33, groups: [3] },
     { ...inGemm, room: 5, slices: 5, groups: some },
     { ...inGemm, room: 17, slices: 8, groups: [2, 1] },
     { ...inGemm, room: 24, slices: 8, groups: [3] },
-    { ...inStream, room: 4, slices: 3, groups: some },
-    { ...inStream, room: 13, slices: 6, groups: [2, 1] },
-    { ...inStream, room: 18, slices: 6, groups: [3] },
-    { ...inWorkgroup, room: 4, slices: 4, groups: some },
-    { ...inWorkgroup, room: 11, slices: 5, groups: [2, 1] },
-    { ...inWorkgroup, room: 15, slices: 5, groups: [3] },
+    { ...inDirectRows, room: 4, slices: 3, groups: some },
+    { ...inDirectRows, room: 13, slices: 6, groups: [2, 1] },
+    { ...inDirectRows, room: 18, slices: 6, groups: [3] },
+    { ...inGemmTiled, room: 4, slices: 4, groups: some },
+    { ...inGemmTiled, room: 11, slices: 5, groups: [2, 1] },
+    { ...inGemmTiled, room: 15, slices: 5, groups: [3] },
   ])("slices of a filter's gradient that one array cannot hold, room for $room: $variant", async (expected) => {
     const { variant, kernel, bytes, width, room, slices, groups } = expected;
     const attrs = { padding: 'same' } as const;
@@ -226,20 +226,20 @@ describeOnDevice('sizes beyond the limits', (device) => {
     const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
     const supports = (maxStorageBufferBindingSize: number) => {
       using _ = tellLimits(device, { maxStorageBufferBindingSize });
-      return conv2dSupports('stream', device, geometry).weightGrad;
+      return conv2dSupports('directRows', device, geometry).weightGrad;
     };
     expect([supports(bytes), supports(bytes - 4)]).toEqual([true, false]);
   });
 
   // Of a model, x and dy have 2 x 5 x 6 pixels of 4 places. Slices of the filter's gradient take less.
   const PADDED_BYTES = 4 * 2 * 5 * 6 * 4;
-  test.skipIf(lanes === null)('models whose channels in groups one array cannot hold: subgroup', async () => {
+  test.skipIf(lanes === null)('models whose channels in groups one array cannot hold: directVec4', async () => {
     const { x, w, dy, y, dx, dw } = drawConvolution(3, [2, 5, 6, 1], [1, 1, 1, 2], {});
     const b = drawLike([3, 2], 10, 'integer');
     const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
     const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
     const geometry = convGeometry(input, filter);
-    const variant: Conv2dVariant = 'subgroup';
+    const variant: Conv2dVariant = 'directVec4';
     const run = () => [
       conv2d(input, filter, { bias, variant }),
       conv2dInputGrad(gradient, filter, geometry, { variant }),
@@ -250,7 +250,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
       const program = device.record(() => {
         for (const array of run()) array.dispose();
       });
-      const grids = program.commands.filter(({ pipeline }) => /^conv2d.*_subgroup$/.test(pipeline.name));
+      const grids = program.commands.filter(({ pipeline }) => /^conv2d.*_direct_vec4$/.test(pipeline.name));
       expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1, 2, 1, 2, 1]);
       program.dispose();
       const results = scope(device, () => run().map((array) => new Tensor(array)));
@@ -300,14 +300,14 @@ describeOnDevice('sizes beyond the limits', (device) => {
 
   // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
   const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
-  test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd', async () => {
+  test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd1d', async () => {
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, y, dx } = drawConvolution(3, [1, 4, 9, 8], [3, 3, 8, 8], attrs);
     const b = drawLike([3, 8], 10, 'integer');
     const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
     const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
     const geometry = convGeometry(input, filter, attrs);
-    const variant: Conv2dVariant = 'winograd';
+    const variant: Conv2dVariant = 'winograd1d';
     const run = () => [
       conv2d(input, filter, { ...attrs, bias, variant }),
       conv2dInputGrad(gradient, filter, geometry, { variant }),
@@ -338,18 +338,18 @@ describeOnDevice('sizes beyond the limits', (device) => {
     { room: 30, models: [3] },
     { room: 9, models: [2, 1] },
     { room: 2, models: Array(3 * 2).fill(1) }, // two images of a model, then its third
-  ])('images and models whose tiles scratch cannot hold, room for $room: winogradTiles', async ({ room, models }) => {
+  ])('images and models whose tiles scratch cannot hold, room for $room: winograd2d', async ({ room, models }) => {
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, y, dx, dw } = drawConvolution(3, [3, 9, 7, 8], [3, 3, 8, 4], attrs);
     const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
     const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
     const geometry = convGeometry(input, filter, attrs);
-    const variant: Conv2dVariant = 'winogradTiles';
+    const variant: Conv2dVariant = 'winograd2d';
     const run = () => conv2dWeightGrad(input, gradient, geometry, { variant });
     {
       using _ = tellLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
       const program = device.record(() => run().dispose());
-      const transforms = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd_tiles'));
+      const transforms = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd2d_tiles'));
       // Of x, of dy and of the filter.
       expect(transforms.map(({ workgroups }) => workgroups[2])).toEqual(models.flatMap((n) => [n, n, n]));
       program.dispose();
@@ -389,11 +389,11 @@ describeOnDevice('sizes beyond the limits', (device) => {
       geometryOf({ ...sizes, ...images, channels, outChannels });
     const [wide, few, some] = [geometry(36, 40), geometry(3, 8), geometry(8, 8)];
     const served = () => [
-      conv2dSupports('subgroup', device, wide).weightGrad,
+      conv2dSupports('directVec4', device, wide).weightGrad,
       conv2dSupports('gemm', device, wide).weightGrad,
-      conv2dSupports('stream', device, few).forward,
-      conv2dSupports('stream', device, few).weightGrad,
-      conv2dSupports('winograd', device, some).forward,
+      conv2dSupports('directRows', device, few).forward,
+      conv2dSupports('directRows', device, few).weightGrad,
+      conv2dSupports('winograd1d', device, some).forward,
     ];
     expect(served()).toEqual([true, true, true, true, true]);
     using _ = limitGroups(4);

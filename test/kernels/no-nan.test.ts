@@ -176,7 +176,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     const image = new Float32Array(16 * n);
     for (let i = 0; i < n; i++) image.set(x.subarray(i, i + 1), 16 * i);
     // Other convolutions end in the same function (src/kernels/epilogue.ts).
-    const convolutions = ['naive', 'workgroup'] as const;
+    const convolutions = ['naive', 'gemmTiled'] as const;
     for (const variant of convolutions) {
       const run: Run = (on) => [conv2d(of(on, image, shape), onesOn(on, filter), { activation, variant })];
       await expectSame(run);

@@ -26,7 +26,7 @@ test('Node: older than asked for is refused, with what was asked and given', () 
   for (const version of ['20.19.0', '20.20.2', '22.12.0', '23.0.0', '24.0.0-nightly']) {
     expect(nodeProblem(version, node), version).toBeNull();
   }
-  expect(() => nodeProblem('22.0.0', '^22')).toThrow(/understands only/);
+  expect(() => nodeProblem('22.0.0', '^22')).toThrow(/supports only/);
 });
 
 // Below 12.20 there is no `node:`, and no `import` in an .mjs file without a flag.

@@ -48,7 +48,9 @@ test.each([
   change();
   const { code, out, err } = await tilegrad();
   expect([code, out]).toEqual([1, '']);
-  expect(err).toContain(`tilegrad is not built from what is in its folder (${why}): run \`npx tilegrad setup\` there`);
+  expect(err).toContain(
+    `tilegrad is not built from the sources in its folder (${why}): run \`npx tilegrad setup\` there`,
+  );
 });
 
 test('an installed package has no sources, and needs no stamp', async () => {

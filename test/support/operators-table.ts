@@ -90,7 +90,7 @@ export function writeOperatorsTable(measured: Record<OperatorName, Measured>, ad
     '',
     '- Kernels: the files in `shaders/` that ran, forward and backward, on that adapter; names without `.wgsl` are texts that',
     '  `src/kernels` makes: rows of `pointwise-table.ts` put into `shaders/pointwise_*.wgsl`, kernels widened to vectors (`_vec4`),',
-    '  and convolutions written for their sizes (`_stream`, `_strips`, `conv2d_winograd`).',
+    '  and convolutions written for their sizes (`_direct_rows`, `_strips`, `conv2d_winograd1d`).',
     '- Gradcheck: the reference against central differences in float64 (`test/reference/gradcheck.test.ts`).',
     '- Golden: calls compared with what PyTorch computed (`test/golden`, where Keras differs it is encoded).',
     '- Largest error: of forward and all gradients over the drawn cases, f32 on the adapter against the float64 reference,',

@@ -155,8 +155,8 @@ describe('the cache', () => {
     const [one, two] = [open().cache, open().cache];
     one.save([tuned('matmul m=8', 'subgroup')]);
     two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
-    one.save([tuned('conv2d m=8', 'winograd', 'conv2d')]);
-    const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd' };
+    one.save([tuned('conv2d m=8', 'winograd1d', 'conv2d')]);
+    const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd1d' };
     expect(open().choices).toEqual(all);
     expect(Object.fromEntries(one.choices())).toEqual(all);
     expect(readdirSync(folder)).toHaveLength(1); // the lock is gone
@@ -280,7 +280,7 @@ describeOnDevice('on an adapter', () => {
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
     const { variants, rejected } = await withVariantBenchmark(device, problem, async (bench) => bench);
     expect(variants[0]).toBe('naive');
-    expect(variants).toContain('workgroup');
+    expect(variants).toContain('gemmTiled');
     expect(rejected).toEqual([]);
   });
 

@@ -87,7 +87,7 @@ describeInBrowser('the panels of the page', () => {
     const images = page.locator('#confusion .mistakes li');
     await cellOf(t, p).click();
     await poll(() => images.count()).toBe(Math.min(20, count));
-    expect(await page.locator('#confusion h3').textContent()).toBe(`${t} taken for ${p}; the most certain first`);
+    expect(await page.locator('#confusion h3').textContent()).toBe(`${t} classified as ${p}; the most certain first`);
     const canvas = images.first().locator('canvas');
     const number = Number((await canvas.getAttribute('aria-label'))!.match(/\d+/)![0]);
     expect(digits.labels[number - 1]).toBe(t);

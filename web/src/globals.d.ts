@@ -1,4 +1,4 @@
-/** V8's, which the library sets where it is there. */
+/** A property of V8 that the library sets if it exists. */
 interface ErrorConstructor {
   stackTraceLimit: number;
 }

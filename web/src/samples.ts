@@ -51,7 +51,7 @@ export function imagesOf(name: DataName, bytes: Uint8Array, file: string): Image
   const size = bytes.length / (1 + height * width * channels);
   if (!Number.isInteger(size) || size === 0) {
     throw new DataError(
-      `${file}: ${bytes.length} bytes are no whole number of images with labels; build the page again`,
+      `${file}: ${bytes.length} bytes are not a whole number of images with labels; build the page again`,
     );
   }
   return {

@@ -21,30 +21,30 @@ import {
   outputShape,
 } from './conv-geometry.ts';
 import { sizesOf } from './conv-sizes.ts';
+import * as directRows from './conv2d-direct-rows.ts';
+import * as directVec4 from './conv2d-direct-vec4.ts';
 import * as gemm from './conv2d-gemm.ts';
+import * as gemmTiled from './conv2d-gemm-tiled.ts';
 import * as product from './conv2d-matmul.ts';
 import * as patches from './conv2d-patches.ts';
-import * as stream from './conv2d-stream.ts';
-import * as subgroup from './conv2d-subgroup.ts';
-import * as winograd from './conv2d-winograd.ts';
-import * as winogradTiles from './conv2d-winograd-tiles.ts';
-import * as workgroup from './conv2d-workgroup.ts';
+import * as winograd1d from './conv2d-winograd1d.ts';
+import * as winograd2d from './conv2d-winograd2d.ts';
 
 export { type ConvGeometry, type ConvOptions, convGeometry } from './conv-geometry.ts';
 
 /** The optimized implementations. */
-const optimized = { subgroup, gemm, stream, workgroup, matmul: product, winograd, winogradTiles, patches };
+const optimized = { directVec4, gemm, directRows, gemmTiled, matmul: product, winograd1d, winograd2d, patches };
 
 /** Every implementation, the reference first. */
 export const conv2dVariants = [
   'naive',
-  'subgroup',
+  'directVec4',
   'gemm',
-  'stream',
-  'workgroup',
+  'directRows',
+  'gemmTiled',
   'matmul',
-  'winograd',
-  'winogradTiles',
+  'winograd1d',
+  'winograd2d',
   'patches',
 ] as const;
 export type Conv2dVariant = (typeof conv2dVariants)[number];
@@ -77,9 +77,9 @@ export function preferredConv2d(kernel: Kernel, device: Device, g: ConvGeometry)
   const pointwise = conv2dSupports('matmul', device, g)[kernel];
   if (device.info.isSoftware) return preferredOnCpu(kernel, pointwise, g);
   // Not measured on a GPU. There the matrix product does the same work as the convolution, without computing pixel positions.
-  const first = pointwise ? (['matmul', 'workgroup'] as const) : (['workgroup'] as const);
-  // The rule for Arm would put the others before `workgroup`, which is used there so far. Change that only after a measurement.
-  return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'subgroup'];
+  const first = pointwise ? (['matmul', 'gemmTiled'] as const) : (['gemmTiled'] as const);
+  // The rule for Arm would put the others before `gemmTiled`, which is used there so far. Change that only after a measurement.
+  return familyOf(device.info) === 'arm' ? [...first] : [...first, 'gemm', 'directVec4'];
 }
 
 /** The preferences on a CPU. Matrix products need enough channels to fill their tiles. */
@@ -87,26 +87,25 @@ function preferredOnCpu(kernel: Kernel, pointwise: boolean, g: ConvGeometry): (k
   if (pointwise && isMatmulProfitable(kernel, g)) return ['matmul'];
   const sizes = kernel === 'inputGrad' ? inputGradGeometry(g) : g; // it runs as a forward convolution
   const wide = sizes.outChannels >= 16;
-  // Eight lanes compute eight output channels. With half of them idle, streaming is only faster for the weight gradient.
+  // Eight lanes compute eight output channels. With half of them idle, `directRows` is only faster for the weight gradient.
   const filled = sizes.outChannels > 4;
   const first = filled ? profitableWinograd(kernel, sizes) : [];
-  if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'subgroup'];
+  if (wide && sizes.inChannels >= 32) return [...first, 'gemm', 'directVec4'];
   // `patches` is for a first layer with strides, which otherwise only the reference supports: 66 ms of a step of MobileNetV2.
-  if (kernel === 'weightGrad') return [...first, 'stream', 'subgroup', 'gemm', 'patches'];
-  const others = wide ? (['gemm', 'subgroup'] as const) : (['subgroup', 'gemm'] as const);
-  return filled ? [...first, 'stream', ...others] : [...others];
+  if (kernel === 'weightGrad') return [...first, 'directRows', 'directVec4', 'gemm', 'patches'];
+  const others = wide ? (['gemm', 'directVec4'] as const) : (['directVec4', 'gemm'] as const);
+  return filled ? [...first, 'directRows', ...others] : [...others];
 }
 
 /** The variants of Winograd's algorithm that are faster than the others on lavapipe. */
-function profitableWinograd(kernel: Kernel, g: ConvGeometry): ('winograd' | 'winogradTiles')[] {
-  if (kernel === 'weightGrad')
-    return g.inChannels >= 32 && winogradTiles.isWeightGradProfitable(g) ? ['winogradTiles'] : [];
+function profitableWinograd(kernel: Kernel, g: ConvGeometry): ('winograd1d' | 'winograd2d')[] {
+  if (kernel === 'weightGrad') return g.inChannels >= 32 && winograd2d.isWeightGradProfitable(g) ? ['winograd2d'] : [];
   // The alternative is the implicit product, which takes a third longer.
-  const rows = winograd.isProfitable(g);
+  const rows = winograd1d.isProfitable(g);
   const wide = g.inChannels >= 32 && g.outChannels >= 16;
   return [
-    ...(wide && winogradTiles.isForwardProfitable(g, rows ? 1 : 4 / 3) ? (['winogradTiles'] as const) : []),
-    ...(rows ? (['winograd'] as const) : []),
+    ...(wide && winograd2d.isForwardProfitable(g, rows ? 1 : 4 / 3) ? (['winograd2d'] as const) : []),
+    ...(rows ? (['winograd1d'] as const) : []),
   ];
 }
 
@@ -226,7 +225,7 @@ export function conv2dWeightGrad(
   const dw = output(x.device, filterShape(g), replicas, options.into);
   const columnSums = options.columnSums ?? undefined;
   withSelectedVariant('weightGrad', x.device, g, options.variant, (kernel) => {
-    if (kernel === stream || kernel === product) {
+    if (kernel === directRows || kernel === product) {
       kernel.weightGrad(x, dy, g, dw, columnSums);
       return;
     }

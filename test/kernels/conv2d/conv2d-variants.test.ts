@@ -31,7 +31,7 @@ import { testOfConv2d } from '../../support/variants.ts';
  * their shapes. Integers, so that the order of additions cannot matter and the result must be exact; but Winograd's algorithm
  * divides by 3 on the way.
  */
-const ROUNDING = { winograd: 2e-6, winogradTiles: 5e-6 }; // of the largest result; the second in both directions
+const ROUNDING = { winograd1d: 2e-6, winograd2d: 5e-6 }; // of the largest result; the second in both directions
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
 
 /**
@@ -80,7 +80,7 @@ function tunedConv2dCase(
     }));
 }
 
-/** What the variants by Winograd's algorithm serve: by rows channels that fill lanes, and long rows of the filter; by tiles any, or multiples of four. */
+/** What Winograd's algorithm supports: `winograd1d` channels that fill lanes, and long rows of the filter; `winograd2d` any, or multiples of four. */
 const winogradTexts = fc.sample(
   fc.record({
     width: fc.integer({ min: 2, max: 21 }),
@@ -123,7 +123,7 @@ describeOnDevice('kernel variants', (device) => {
       const { shape, data } = expected()[k]!;
       const found = plain(await result.data());
       expect(result.shape).toEqual(shape);
-      if (variant === 'winograd' || variant === 'winogradTiles') {
+      if (variant === 'winograd1d' || variant === 'winograd2d') {
         const allowed = ROUNDING[variant] * Math.max(1, ...data.map(Math.abs));
         const worst = Math.max(0, ...data.map((value, i) => Math.abs(value - found[i]!)));
         expect(worst).toBeLessThanOrEqual(allowed);

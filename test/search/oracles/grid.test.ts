@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { drive } from '../../../bench/search/drive.ts';
+import { simulateSearch } from '../../../bench/search/simulate-search.ts';
 import { ArgumentError } from '../../../src/base/errors.ts';
 import { exploreSpace } from '../../../src/search/explore.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
@@ -9,7 +9,7 @@ import type { HyperparameterValues } from '../../../src/search/record.ts';
 import { spaceSize } from '../../../src/search/space.ts';
 
 const combinations = (build: (hp: HyperParameters) => unknown, options = {}) => {
-  const { state, isOver } = drive(gridOracle(options), build, () => null);
+  const { state, isOver } = simulateSearch(gridOracle(options), build, () => null);
   return { list: [...state.proposed.values()], isOver };
 };
 const rows = (list: HyperparameterValues[]) => list.map((values) => Object.values(values).join(' '));
@@ -137,7 +137,7 @@ test('maxTrials ends it early; raised, the search goes on where it was', () => {
 
 test('trials that failed or have not ended change nothing', () => {
   const build = (hp: HyperParameters) => [hp.choice('a', [1, 2, 3]), hp.choice('b', [1, 2])];
-  const { state } = drive(gridOracle(), build, (_, number) => (number % 2 ? null : number));
+  const { state } = simulateSearch(gridOracle(), build, (_, number) => (number % 2 ? null : number));
   const early = { ...state, finished: new Map() };
   for (let number = 0; number < 8; number++) {
     expect(gridOracle().propose(number, early)).toEqual(gridOracle().propose(number, state));

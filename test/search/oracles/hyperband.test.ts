@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { drive, trialOf } from '../../../bench/search/drive.ts';
+import { simulateSearch, trialOf } from '../../../bench/search/simulate-search.ts';
 import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { hyperbandOracle, hyperbandRounds } from '../../../src/search/oracles/hyperband.ts';
@@ -82,7 +82,7 @@ const rateOf = (values: Record<string, unknown>) => values.rate as number;
 
 describe('a search of 10 epochs with factor 3', () => {
   const oracle = hyperbandOracle(options);
-  const { state, isOver } = drive(oracle, build, rateOf);
+  const { state, isOver } = simulateSearch(oracle, build, rateOf);
   const trials = [...state.finished.values()];
 
   test('has 30 trials, the first of each bracket drawn, with what the searcher adds', () => {
@@ -184,7 +184,7 @@ describe('a search of 10 epochs with factor 3', () => {
 
 test('a second iteration draws other values, and goes on with its own trials', () => {
   const oracle = hyperbandOracle({ ...options, hyperbandIterations: 2 });
-  const { state, isOver } = drive(oracle, build, rateOf);
+  const { state, isOver } = simulateSearch(oracle, build, rateOf);
   const rates = [...state.proposed.values()].map(rateOf);
   expect([rates.length, isOver]).toEqual([60, true]);
   expect(rates.slice(30, 42).filter((rate) => rates.slice(0, 30).includes(rate))).toEqual([]);
@@ -199,7 +199,7 @@ test('a second iteration draws other values, and goes on with its own trials', (
 
 test('by default 100 epochs, factor 3, one iteration', () => {
   const size = (rounds: { size: number }[]) => rounds.reduce((sum, round) => sum + round.size, 0);
-  expect(drive(hyperbandOracle(), build, rateOf).state.finished.size).toBe(size(hyperbandRounds(100, 3)));
+  expect(simulateSearch(hyperbandOracle(), build, rateOf).state.finished.size).toBe(size(hyperbandRounds(100, 3)));
 });
 
 test.each<[unknown, RegExp]>([

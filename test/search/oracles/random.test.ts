@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drive, populate } from '../../../bench/search/drive.ts';
+import { buildTrial, simulateSearch } from '../../../bench/search/simulate-search.ts';
 import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { randomOracle } from '../../../src/search/oracles/random.ts';
@@ -8,38 +8,38 @@ const rate = (hp: HyperParameters) => hp.float('rate', { min: 1e-4, max: 1, samp
 const units = (hp: HyperParameters) => hp.int('units', { min: 1, max: 1000 });
 
 test('proposes maxTrials trials, 10 by default, and never waits', () => {
-  const search = drive(randomOracle(), rate, () => 0);
+  const search = simulateSearch(randomOracle(), rate, () => 0);
   expect([search.state.finished.size, search.isOver]).toEqual([10, true]);
-  expect(drive(randomOracle({ maxTrials: 3 }), rate, () => 0).state.finished.size).toBe(3);
+  expect(simulateSearch(randomOracle({ maxTrials: 3 }), rate, () => 0).state.finished.size).toBe(3);
   const state = { ...search.state, finished: new Map() };
   expect([9, 10, 11].map((number) => randomOracle().propose(number, state))).toEqual([{ values: {} }, null, null]);
 });
 
 test('a value depends on seed, trial, attempt and name, and not on what else is asked for, or when', () => {
   const oracle = randomOracle();
-  const { state } = drive(oracle, rate, () => 0);
-  const alone = populate(oracle, rate, 7, {}, state).values.rate;
+  const { state } = simulateSearch(oracle, rate, () => 0);
+  const alone = buildTrial(oracle, rate, 7, {}, state).values.rate;
   const both = (hp: HyperParameters) => [units(hp), rate(hp)];
   const turned = (hp: HyperParameters) => [rate(hp), units(hp)];
-  expect(populate(oracle, both, 7, {}, state).values.rate).toBe(alone);
-  expect(populate(oracle, turned, 7, {}, state).values.rate).toBe(alone);
+  expect(buildTrial(oracle, both, 7, {}, state).values.rate).toBe(alone);
+  expect(buildTrial(oracle, turned, 7, {}, state).values.rate).toBe(alone);
   const renamed = (hp: HyperParameters) => hp.float('rates', { min: 1e-4, max: 1, sampling: 'log' });
   const others = [
-    populate(oracle, rate, 8, {}, state).values.rate,
-    populate(oracle, rate, 7, {}, state, 1).values.rate,
-    populate(oracle, rate, 7, {}, { ...state, seed: 1 }).values.rate,
-    populate(oracle, renamed, 7, {}, state).values.rates,
+    buildTrial(oracle, rate, 8, {}, state).values.rate,
+    buildTrial(oracle, rate, 7, {}, state, 1).values.rate,
+    buildTrial(oracle, rate, 7, {}, { ...state, seed: 1 }).values.rate,
+    buildTrial(oracle, renamed, 7, {}, state).values.rates,
   ];
   expect(new Set([alone, ...others]).size).toBe(5);
 });
 
 test('values are uniform over the distribution, and independent between names', () => {
   const most = 4000;
-  const { state } = drive(
+  const { state } = simulateSearch(
     randomOracle({ maxTrials: most }),
     (hp) => [units(hp), rate(hp)],
     () => 0,
-    { most },
+    { maxTrials: most },
   );
   const draws = [...state.proposed.values()].map(({ units, rate }) => [
     ((units as number) - 0.5) / 1000,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { drive, populate, trialOf } from '../../../bench/search/drive.ts';
 import { TEST_FUNCTIONS } from '../../../bench/search/functions.ts';
+import { buildTrial, simulateSearch, trialOf } from '../../../bench/search/simulate-search.ts';
 import { ArgumentError } from '../../../src/base/errors.ts';
 import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { randomOracle } from '../../../src/search/oracles/random.ts';
@@ -13,18 +13,18 @@ const lower = (values: Record<string, unknown>) => values.rate as number;
 
 test('the first trials are those of a random search of the same seed', () => {
   const [guided, random] = [
-    drive(tpeOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
-    drive(randomOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
+    simulateSearch(tpeOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
+    simulateSearch(randomOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
   ].map(({ state }) => [...state.proposed.values()].map(lower));
   expect(guided!.slice(0, 10)).toEqual(random!.slice(0, 10));
   expect(guided![10]).not.toBe(random![10]);
-  const two = drive(tpeOracle({ maxTrials: 3, startup: 2 }), rate, lower, { seed: 3 }).state.proposed;
+  const two = simulateSearch(tpeOracle({ maxTrials: 3, startup: 2 }), rate, lower, { seed: 3 }).state.proposed;
   expect([...two.values()].map(lower).slice(0, 2)).toEqual(random!.slice(0, 2));
   expect(two.get(2)!.rate).not.toBe(random![2]);
 });
 
 test('proposes maxTrials trials, 10 by default', () => {
-  const search = drive(tpeOracle(), rate, lower);
+  const search = simulateSearch(tpeOracle(), rate, lower);
   expect([search.state.finished.size, search.isOver]).toEqual([10, true]);
 });
 
@@ -33,10 +33,10 @@ function stateOf(
   build: (hp: HyperParameters) => unknown,
   list: [values: Record<string, never>, score: number | null][],
 ) {
-  const { state } = drive(randomOracle({ maxTrials: 1 }), build, () => 0);
+  const { state } = simulateSearch(randomOracle({ maxTrials: 1 }), build, () => 0);
   const [finished, proposed, asked] = [new Map<number, Trial>(), new Map(), new Map()];
   list.forEach(([values, score], number) => {
-    const trial = populate(randomOracle(), build, number, values, state);
+    const trial = buildTrial(randomOracle(), build, number, values, state);
     proposed.set(number, trial.values);
     asked.set(number, trial.asked);
     finished.set(number, trialOf(number, trial.values, score));
@@ -44,7 +44,7 @@ function stateOf(
   return { ...state, finished, proposed, asked };
 }
 const next = (build: (hp: HyperParameters) => unknown, state: ReturnType<typeof stateOf>, seed = 0, attempt = 0) =>
-  populate(tpeOracle({ maxTrials: 99, startup: 10 }), build, state.finished.size, {}, { ...state, seed }, attempt)
+  buildTrial(tpeOracle({ maxTrials: 99, startup: 10 }), build, state.finished.size, {}, { ...state, seed }, attempt)
     .values;
 const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 
@@ -140,7 +140,7 @@ describe('what is drawn', () => {
     const state = stateOf(pair, [...list, [{ a: 'r', has: false }, 99]] as never);
     for (const seed of seeds.slice(0, 15)) {
       for (const a of ['p', 'q']) {
-        const { values } = populate(tpeOracle({ maxTrials: 99 }), pair, 21, { a, has: true }, { ...state, seed });
+        const { values } = buildTrial(tpeOracle({ maxTrials: 99 }), pair, 21, { a, has: true }, { ...state, seed });
         expect(values).toEqual({ a, has: true, b: partner[a] });
       }
     }
@@ -181,7 +181,7 @@ describe('what is drawn', () => {
     const list = Array.from({ length: 59 }, (_, i) => [{ ...set, rate: i < 6 ? 0.8 : 0.2 }, i]);
     const state = stateOf(build, [...list, [{ has: false }, 99]] as never);
     for (const seed of seeds.slice(0, 5)) {
-      const { rate } = populate(tpeOracle({ maxTrials: 99 }), build, 60, set, { ...state, seed }).values;
+      const { rate } = buildTrial(tpeOracle({ maxTrials: 99 }), build, 60, set, { ...state, seed }).values;
       expect(rate).toBeGreaterThan(0.6);
     }
   });
@@ -205,7 +205,7 @@ describe('trials at once', () => {
 
   test.each([1, 3, 4])('%i: a trial waits for those before its group, and for no others', (parallelTrials) => {
     const oracle = tpeOracle({ maxTrials: 30, startup: 5, parallelTrials });
-    const { state } = drive(oracle, build, score);
+    const { state } = simulateSearch(oracle, build, score);
     for (let n = 0; n < 30; n++) {
       const horizon = n < 5 ? 0 : n - ((n - 5) % parallelTrials);
       const waits = [...state.finished.keys()].filter((missing) => {
@@ -219,7 +219,7 @@ describe('trials at once', () => {
 
   test('trials are the same whatever the order in which they end', () => {
     const options: TpeOptions = { maxTrials: 30, startup: 5, parallelTrials: 3 };
-    const { state } = drive(tpeOracle(options), build, score);
+    const { state } = simulateSearch(tpeOracle(options), build, score);
     const order = fc.array(fc.nat(), { minLength: 60, maxLength: 60 });
     fc.assert(
       fc.property(order, (choices) => {
@@ -230,7 +230,7 @@ describe('trials at once', () => {
         for (const choice of choices) {
           // As many begin as may, then any one of those that run ends.
           for (let proposal = oracle.propose(number, own); proposal !== 'wait' && proposal !== null; ) {
-            const trial = populate(oracle, build, number, proposal.values, own);
+            const trial = buildTrial(oracle, build, number, proposal.values, own);
             own.proposed.set(number, trial.values);
             own.asked.set(number, trial.asked);
             running.push(number++);
@@ -251,7 +251,7 @@ describe('trials at once', () => {
 
 test('finds lower values than a random search on known functions', () => {
   const best = (oracle: typeof tpeOracle | typeof randomOracle, f: (typeof TEST_FUNCTIONS)[number], seed: number) => {
-    const { state } = drive(oracle({ maxTrials: 50 }), f.ask, f.value, { seed });
+    const { state } = simulateSearch(oracle({ maxTrials: 50 }), f.ask, f.value, { seed });
     return Math.min(...[...state.finished.values()].map((trial) => trial.score!));
   };
   const wins = TEST_FUNCTIONS.map(

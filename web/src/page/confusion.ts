@@ -42,7 +42,7 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     setText(heading, CHOOSE);
     images.replaceChildren();
     cells = names.map((truth, t) =>
-      names.map((taken, p) =>
+      names.map((predicted, p) =>
         create('button', {
           type: 'button',
           tabIndex: t + p === 0 ? 0 : -1,
@@ -52,10 +52,10 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
             const next = cells[t + down]?.[p + right];
             if (!next || next === event.currentTarget) return;
             event.preventDefault();
-            focusable(next);
+            makeFocusable(next);
             next.focus();
           },
-          title: `${truth} taken for ${taken}`,
+          title: `${truth} classified as ${predicted}`,
           'aria-pressed': false,
         }),
       ),
@@ -73,31 +73,37 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
     );
   }
 
-  /** One cell is reached by Tab, the others by the arrows. */
-  function focusable(cell: HTMLButtonElement): void {
+  /** Makes one cell reachable by Tab; arrows reach the others. */
+  function makeFocusable(cell: HTMLButtonElement): void {
     for (const other of cells.flat()) other.tabIndex = other === cell ? 0 : -1;
   }
 
-  async function choose(truth: number, taken: number): Promise<void> {
-    chosen = [truth, taken];
+  async function choose(truth: number, predicted: number): Promise<void> {
+    chosen = [truth, predicted];
     for (const [t, row] of cells.entries()) {
-      for (const [p, cell] of row.entries()) cell.setAttribute('aria-pressed', String(t === truth && p === taken));
+      for (const [p, cell] of row.entries()) cell.setAttribute('aria-pressed', String(t === truth && p === predicted));
     }
-    focusable(cells[truth]![taken]!);
-    await showCell(truth, taken);
+    makeFocusable(cells[truth]![predicted]!);
+    await showCell(truth, predicted);
   }
 
-  async function showCell(truth: number, taken: number): Promise<void> {
-    const found = await worker.imagesOfCell(truth, taken);
-    const isRight = truth === taken;
-    const what = isRight ? `${classes[truth]}, recognized` : `${classes[truth]} taken for ${classes[taken]}`;
-    setText(heading, found.length > 0 ? `${what}; the most certain first` : `${what}: no image`);
+  async function showCell(truth: number, predicted: number): Promise<void> {
+    const found = await worker.imagesOfCell(truth, predicted);
+    const isCorrect = truth === predicted;
+    const cellName = `${classes[truth]} classified as ${classes[predicted]}`;
+    setText(heading, found.length > 0 ? `${cellName}; the most certain first` : `${cellName}: no image`);
     images.replaceChildren(
       ...found.map(({ index, pixels, probability, probabilityOfTrue }) => {
         const canvas = createPixels(`Test image ${index + 1}`);
         showImage(canvas, pixels, SETS[latest!.settings.data].shape);
         const line = (name: number, p: number) => create('div', {}, `${classes[name]}: ${percent(p)}`);
-        return create('li', {}, canvas, line(taken, probability), ...(isRight ? [] : [line(truth, probabilityOfTrue)]));
+        return create(
+          'li',
+          {},
+          canvas,
+          line(predicted, probability),
+          ...(isCorrect ? [] : [line(truth, probabilityOfTrue)]),
+        );
       }),
     );
   }
@@ -113,22 +119,22 @@ export function createConfusionPanel(root: HTMLElement, worker: Remote<Api>): Pa
       return;
     }
     const counts = await worker.testCounts();
-    let [right, total] = [0, 0];
+    let [correct, total] = [0, 0];
     for (const [t, row] of counts.entries()) {
       const support = row.reduce((sum, n) => sum + n, 0);
-      right += row[t]!;
+      correct += row[t]!;
       total += support;
       for (const [p, n] of row.entries()) {
         const cell = cells[t]![p]!;
         setText(cell, String(n));
-        cell.setAttribute('aria-label', `${classes[t]} taken for ${classes[p]}: ${n}`);
+        cell.setAttribute('aria-label', `${classes[t]} classified as ${classes[p]}: ${n}`);
         cell.className = t === p ? 'right' : 'wrong';
         cell.style.setProperty('--share', String(n / Math.max(1, support)));
       }
     }
     setText(
       summary,
-      `${right} of ${total} test images are right (${percent(right / Math.max(1, total))}), after step ${snapshot.step.toLocaleString('en')}.`,
+      `${correct} of ${total} test images are classified correctly (${percent(correct / Math.max(1, total))}), after step ${snapshot.step.toLocaleString('en')}.`,
     );
     if (chosen) await showCell(...chosen);
   }, 8);

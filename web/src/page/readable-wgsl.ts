@@ -1,10 +1,10 @@
-/** Code without what the build takes out. */
-const bare = (line: string) => line.replace(/\/\/.*/, '').replace(/\s/g, '');
+/** Removes comments and spaces, as the build does. */
+const strip = (line: string) => line.replace(/\/\/.*/, '').replace(/\s/g, '');
 
 /**
- * A kernel's text with the comments and spaces of its sources. The build takes them out, line by line, and marks where the text of a file
- * begins; what the library writes itself or changed stays as it is.
- * @param load the text of the shader <name>.wgsl
+ * Restores the comments and spaces of a kernel's source files. The build removes them line by line, and marks the beginning of each file.
+ * Lines that the library generated or changed stay as they are.
+ * @param load returns the text of the shader <name>.wgsl
  */
 export async function readableWgsl(wgsl: string, load: (name: string) => Promise<string>): Promise<string> {
   const lines = wgsl.split('\n');
@@ -17,8 +17,8 @@ export async function readableWgsl(wgsl: string, load: (name: string) => Promise
     const [head = '', ...rest] = texts[i]!.replace(/\n$/, '').split('\n');
     lines[first] = lines[first]!.replace(/\/\/@\w+$/, (_, at) => (at > 0 ? '\n' : '') + head);
     for (const [k, line] of rest.entries()) {
-      const at = first + 1 + k;
-      if (bare(lines[at] ?? '') === bare(line)) lines[at] = line;
+      const index = first + 1 + k;
+      if (strip(lines[index] ?? '') === strip(line)) lines[index] = line;
     }
   }
   return lines.join('\n');

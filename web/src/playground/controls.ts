@@ -22,7 +22,7 @@ const GROUPS: readonly { title: string; controls: readonly Control[] }[] = [
           spirals: 'Two spirals',
           moons: 'Two moons',
           gaussians: 'Two Gaussians',
-          own: 'My points alone',
+          own: 'Only my points',
         },
       },
       { key: 'noise', label: 'Noise', slider: [0, 50, '%'] },

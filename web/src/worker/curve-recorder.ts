@@ -51,7 +51,7 @@ export class CurveRecorder {
     }>;
     const areRead = typeof read?.samples === 'number' && Array.isArray(read.replicas);
     if (!arePoints(train, replicas) || !arePoints(test, replicas) || !areRead) {
-      throw new ArgumentError('the checkpoint is damaged: its curves have another form; begin anew without it');
+      throw new ArgumentError('the checkpoint is damaged: its curves have another form; start over without it');
     }
     Object.assign(this, structuredClone({ train, test, read }));
   }

@@ -1,36 +1,36 @@
 import type { BatchSource, ImageSet, Model } from '../../../src/index.ts';
 
-/** Images a batch, of all replicas together. The test images of one network are one batch, so that all see the same weights. */
+/** Batch size, over all replicas together. The test images of one network are one batch, so all are classified by the same weights. */
 const BATCH = 1000;
-/** Images of a cell that are shown at most. */
+/** Most images shown for a cell. */
 const MAX_IMAGES = 20;
 
-/** What a model takes the images of a set for. */
+/** Predictions of a model for the images of a set. */
 export interface TestResult {
   /** [true class][predicted class]; images whose outputs are NaN are in no cell. */
   counts: number[][];
-  /** The class with the largest probability, of each image; 255 where there is none because outputs are NaN. */
+  /** Predicted class of each image; 255 if its outputs contain NaN. */
   predicted: Uint8Array;
   /** [images, classes]. */
   probabilities: Float32Array;
 }
 
 export interface ClassifiedImage {
-  /** Its number in the set. */
+  /** Index in the set. */
   index: number;
   /** Bytes [height, width, channels]. */
   pixels: Uint8Array;
-  /** How sure the model is of the class that it predicts. */
+  /** Probability of the predicted class. */
   probability: number;
-  /** And of the right one. */
+  /** Probability of the true class. */
   probabilityOfTrue: number;
 }
 
 /**
- * Predicts the class of each image of a set, with one replica, and counts how often each class was taken for each. Waits for the GPU.
- * @param source the same images on the GPU
- * @param labels the true class of each
- * @param replica from 0
+ * Predicts the class of each image of a set with one replica, and counts them in a confusion matrix. Waits for the GPU.
+ * @param source images on the GPU
+ * @param labels the true class of each image
+ * @param replica number of the replica, from 0; default 0
  */
 export async function testModel(
   model: Model,

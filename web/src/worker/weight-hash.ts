@@ -21,5 +21,5 @@ export async function hashWeights(model: Model): Promise<string> {
 export function checkHashes(hashes: unknown): EpochHash[] {
   const isHash = (one: EpochHash) => Number.isInteger(one?.epoch) && typeof one.hash === 'string';
   if (Array.isArray(hashes) && hashes.every(isHash)) return hashes;
-  throw new ArgumentError('the checkpoint is damaged: its hashes have another form; begin anew without it');
+  throw new ArgumentError('the checkpoint is damaged: its hashes have another form; start over without it');
 }

@@ -2,19 +2,19 @@ import { HyperParameters } from '../../src/search/hyperparameters.ts';
 import type { Oracle, SearchState } from '../../src/search/oracle.ts';
 import type { Hyperparameter, HyperparameterValues, Objective, Trial } from '../../src/search/record.ts';
 
-/** What a trial came to: its score, or null where it failed. */
+/** Returns the score of a trial; null if it fails. */
 export type Score = (values: HyperparameterValues, number: number) => number | null;
 
-export interface DriveOptions {
+export interface SimulationOptions {
   seed?: number;
   objective?: Objective;
-  /** Numbers after which the drive ends, whatever the oracle says. */
-  most?: number;
+  /** Most trials, whatever the oracle proposes. */
+  maxTrials?: number;
 }
 
-export interface Drive {
+export interface Simulation {
   state: SearchState & { finished: Map<number, Trial> };
-  /** Whether the oracle said that there are no more trials. */
+  /** Whether the oracle reported that there are no more trials. */
   isOver: boolean;
 }
 
@@ -25,8 +25,8 @@ export function trialOf(number: number, values: HyperparameterValues, score: num
   return { number, values, status, score, bestEpoch, histories: [], parameters: null, seconds, adapter: 'none' };
 }
 
-/** The values of a trial, and what its builder asks for. */
-export function populate(
+/** Returns the values of a trial, and the hyperparameters that its builder asks for. */
+export function buildTrial(
   oracle: Oracle,
   build: (hp: HyperParameters) => unknown,
   number: number,
@@ -39,25 +39,25 @@ export function populate(
   return { values: hp.values, asked: hp.asked };
 }
 
-/** A search without models: trials one after another, each with the score that a function gives it. */
-export function drive(
+/** Simulates a search without models: trials one after another, with scores from a function. */
+export function simulateSearch(
   oracle: Oracle,
   build: (hp: HyperParameters) => unknown,
   score: Score,
-  options: DriveOptions = {},
-): Drive {
-  const { seed = 0, objective = { name: 'loss', direction: 'min' }, most = 1000 } = options;
+  options: SimulationOptions = {},
+): Simulation {
+  const { seed = 0, objective = { name: 'loss', direction: 'min' }, maxTrials = 1000 } = options;
   const [finished, proposed, asked] = [
     new Map<number, Trial>(),
     new Map<number, HyperparameterValues>(),
     new Map<number, readonly Hyperparameter[]>(),
   ];
   const state = { seed, objective, finished, proposed, asked };
-  for (let number = 0; number < most; number++) {
+  for (let number = 0; number < maxTrials; number++) {
     const proposal = oracle.propose(number, state);
     if (proposal === null) return { state, isOver: true };
-    if (proposal === 'wait') throw new Error(`trial ${number} waits, though all before it ended`);
-    const trial = populate(oracle, build, number, proposal.values, state);
+    if (proposal === 'wait') throw new Error(`trial ${number} waits, although all trials before it have ended`);
+    const trial = buildTrial(oracle, build, number, proposal.values, state);
     proposed.set(number, trial.values);
     asked.set(number, trial.asked);
     finished.set(number, trialOf(number, trial.values, score(trial.values, number)));

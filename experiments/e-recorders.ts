@@ -1,8 +1,8 @@
 import type { Callback, CallbackState, Model, StepLogs, TrainInfo, TrainingData } from '../src/index.ts';
 
-// What the coursework keeps while it trains: callbacks that record something of each model every so many steps.
+// Callbacks that record curves of each model every `everySteps` steps, as the coursework does.
 
-/** A callback with curves: `curves[name][model]`, recorded at `steps`, which count through all epochs. */
+/** Records `curves[name][model]` at `steps`, which are counted through all epochs. */
 abstract class Recorder<Name extends string> implements Callback {
   steps: number[] = [];
   curves = {} as Record<Name, number[][]>;
@@ -32,7 +32,7 @@ abstract class Recorder<Name extends string> implements Callback {
     this.curves[name][model]!.push(value);
   }
 
-  /** What the next recording needs of this one. */
+  /** Values of the last recording that the next one needs. */
   protected before: CallbackState | null = null;
 
   state(): CallbackState {
@@ -40,13 +40,13 @@ abstract class Recorder<Name extends string> implements Callback {
     return structuredClone({ steps, curves, before });
   }
 
-  /** A training that was interrupted goes on with what was recorded until then. */
+  /** Restores the curves of an interrupted training. */
   restore({ steps, curves, before }: CallbackState): void {
     Object.assign(this, { steps, curves, before });
   }
 }
 
-/** The training loss and accuracy of the steps since the recording before. */
+/** Records training loss and accuracy, as means over the steps since the last recording. */
 export class TrainingCurves extends Recorder<'loss' | 'accuracy'> {
   constructor(everySteps: number) {
     super(everySteps, ['loss', 'accuracy']);
@@ -55,9 +55,9 @@ export class TrainingCurves extends Recorder<'loss' | 'accuracy'> {
   protected record({ epoch, samples, replicas }: StepLogs): void {
     const figures = replicas.map(({ loss, accuracy = Number.NaN }) => ({ loss, accuracy }));
     const now = { epoch, samples, figures };
-    const begin: typeof now = { epoch, samples: 0, figures: figures.map(() => ({ loss: 0, accuracy: 0 })) };
+    const atStart: typeof now = { epoch, samples: 0, figures: figures.map(() => ({ loss: 0, accuracy: 0 })) };
     const last = this.before as typeof now | null;
-    const before = last?.epoch === epoch ? last : begin;
+    const before = last?.epoch === epoch ? last : atStart;
     for (const [r, { loss, accuracy }] of figures.entries()) {
       const then = before.figures[r]!;
       this.add('loss', r, meanSince(samples, loss, before.samples, then.loss));
@@ -67,7 +67,7 @@ export class TrainingCurves extends Recorder<'loss' | 'accuracy'> {
   }
 }
 
-/** The accuracy on all of some data. */
+/** Records the accuracy on a whole data set. */
 export class AccuracyCurve extends Recorder<'accuracy'> {
   constructor(
     everySteps: number,
@@ -83,7 +83,7 @@ export class AccuracyCurve extends Recorder<'accuracy'> {
   }
 }
 
-/** How far the first layer's kernel went since the recording before: the norm of the change over the rate. */
+/** Records the change of the first layer's kernel since the last recording: its norm divided by the learning rate. */
 export class FirstLayerChanges extends Recorder<'change'> {
   constructor(
     everySteps: number,
@@ -99,24 +99,24 @@ export class FirstLayerChanges extends Recorder<'change'> {
     this.before = { weights: now };
     const size = now.length / replicas;
     for (let r = 0; r < replicas && before; r++) {
-      const part = (values: Float32Array) => values.subarray(r * size, (r + 1) * size);
-      this.add('change', r, distance(part(before), part(now)) / this.rate);
+      const kernelOf = (values: Float32Array) => values.subarray(r * size, (r + 1) * size);
+      this.add('change', r, distance(kernelOf(before), kernelOf(now)) / this.rate);
     }
   }
 }
 
-/** The mean over the samples from `before` on: `mean` is that of all `samples`, `meanBefore` that of those before. */
+/** Returns the mean over the samples after the first `before`, from the means of all `samples` and of the first `before`. */
 export const meanSince = (samples: number, mean: number, before: number, meanBefore: number): number =>
   (samples * mean - before * meanBefore) / (samples - before);
 
-/** The Frobenius norm of a difference. */
+/** Returns the Frobenius norm of a difference. */
 export const distance = (a: Float32Array, b: Float32Array): number =>
   Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0));
 
-/** A point of a curve as JSON has it: null is what was not finite. */
+/** A point of a curve in JSON, where null replaces numbers that are not finite. */
 export type Point = number | null;
 
-/** Means over the models, point by point; null where one of them has no figure. */
+/** Returns the means over the models, point by point; null if a model has null there. */
 export const meanOver = (curves: readonly (readonly Point[])[]): Point[] =>
   (curves[0] ?? []).map((_, i) => {
     const mean = curves.reduce((sum, curve) => sum + (curve[i] ?? Number.NaN), 0) / curves.length;

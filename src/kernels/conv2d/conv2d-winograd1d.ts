@@ -4,17 +4,17 @@ import type { Epilogue } from '../epilogue.ts';
 import { FOLD } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, inputGradGeometry } from './conv-geometry.ts';
-import { cachedSource, runStreaming, supportsTiles } from './conv2d-stream.ts';
+import { cachedSource, runRowKernel, supportsTiles } from './conv2d-direct-rows.ts';
 import {
   filterCode,
   forwardCode,
   type WinogradSizes,
   weightsPerInvocation,
   weightsPerRound,
-} from './conv2d-winograd-codegen.ts';
+} from './conv2d-winograd1d-codegen.ts';
 import { MAX_POINTS } from './winograd.ts';
 
-// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more. conv2d-winograd-codegen.ts
+// Convolutions by Winograd's algorithm along the rows, for adapters with subgroups of eight lanes or more. conv2d-winograd1d-codegen.ts
 // explains the method.
 
 /** Weights that an invocation may hold. More would not stay in the first-level cache of a CPU. */
@@ -89,7 +89,11 @@ function transformFilter(
   const weights = DeviceArray.empty(filter.device, [filterSize(g, sizes)], { replicas: count });
   runKernel(
     filter.device,
-    { name: 'winograd_filter', code: cachedSource('filter', filterCode, algorithm), constants: { FLIP: flip ? 1 : 0 } },
+    {
+      name: 'winograd1d_filter',
+      code: cachedSource('filter', filterCode, algorithm),
+      constants: { FLIP: flip ? 1 : 0 },
+    },
     [g.kernel[0], g.inChannels, g.outChannels, sizes.channels, first],
     [filter, weights],
     elementwiseWorkgroups(g.kernel[0] * g.inChannels * g.outChannels, count),
@@ -107,12 +111,12 @@ function correlate(
   flip: boolean,
 ): void {
   const sizes = sizesFor(g)!;
-  const text = { name: 'conv2d_winograd', code: cachedSource('winograd', forwardCode, sizes) };
+  const text = { name: 'conv2d_winograd1d', code: cachedSource('winograd1d', forwardCode, sizes) };
   // A transformed filter is up to three times as large as the filter: as many replicas at once as fit into an array.
   for (const replicas of chunkRanges(y.replicas, arrayCapacity(y.device, filterSize(g, sizes)))) {
     const weights = transformFilter(filter, g, sizes, flip, replicas);
     for (let index = 0; index < g.inChannels / sizes.channels; index++) {
-      runStreaming(text, x, weights, g, y, epilogue, {
+      runRowKernel(text, x, weights, g, y, epilogue, {
         tile: sizes.tile,
         weightRounds: weightsPerInvocation(sizes) / weightsPerRound(sizes),
         replicaWeights: weights.size,

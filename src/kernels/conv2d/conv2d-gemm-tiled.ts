@@ -1,4 +1,4 @@
-import code from '../../../shaders/conv2d/conv2d_workgroup.wgsl';
+import code from '../../../shaders/conv2d/conv2d_gemm_tiled.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
@@ -60,7 +60,7 @@ function run(
     LONG: isLong(sliceLength),
     LONGER: sliceLength > FOLD ** 2 ? 1 : 0,
   };
-  const source = withEpilogue({ name: 'conv2d_workgroup', code, constants }, epilogue.activation);
+  const source = withEpilogue({ name: 'conv2d_gemm_tiled', code, constants }, epilogue.activation);
   reduceInSlices(c, slices, g, {}, (to, { first, count }, targetOffset) =>
     runKernel(
       c.device,

@@ -5,10 +5,10 @@ import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
 import { MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
 import { type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops, filterShape, inputGradGeometry } from './conv-geometry.ts';
-import { forwardCode, type StreamSizes, weightGradCode, weightsPerRound } from './conv2d-stream-codegen.ts';
+import { type DirectRowsSizes, forwardCode, weightGradCode, weightsPerRound } from './conv2d-direct-rows-codegen.ts';
 import { packFilter } from './pack-filter.ts';
 
-// Convolutions of few channels, for adapters with subgroups of eight lanes or more. conv2d-stream-codegen.ts explains the method.
+// Convolutions of few channels, for adapters with subgroups of eight lanes or more. conv2d-direct-rows-codegen.ts explains the method.
 
 /** Multiply-adds of an unrolled loop. More are faster, but a driver takes a second to compile a thousand. */
 const MAX_UNROLLED_FMAS = 1100;
@@ -34,20 +34,20 @@ export function cachedSource<Sizes>(name: string, write: (sizes: Sizes) => strin
 }
 
 /** The tiles of the forward kernel; null if it does not support the shape. */
-function forwardSizes(g: ConvGeometry): StreamSizes | null {
-  return g.kernel[0] * g.kernel[1] * g.inChannels > MAX_WEIGHTS_PER_INVOCATION ? null : streamSizes(g, g.kernel[0]);
+function forwardSizes(g: ConvGeometry): DirectRowsSizes | null {
+  return g.kernel[0] * g.kernel[1] * g.inChannels > MAX_WEIGHTS_PER_INVOCATION ? null : directRowsSizes(g, g.kernel[0]);
 }
 
 /** The tiles of the weight gradient, for `height` rows of the filter at once; null if it does not support the shape. */
-function weightGradSizes(g: ConvGeometry): (StreamSizes & { height: number }) | null {
+function weightGradSizes(g: ConvGeometry): (DirectRowsSizes & { height: number }) | null {
   const reach = g.kernel[1] * g.inChannels;
   const height = Math.ceil(g.kernel[0] / Math.ceil((g.kernel[0] * reach) / MAX_SUMS_PER_INVOCATION));
-  const sizes = reach > MAX_WEIGHTS_PER_INVOCATION ? null : streamSizes(g, height);
+  const sizes = reach > MAX_WEIGHTS_PER_INVOCATION ? null : directRowsSizes(g, height);
   return sizes && { ...sizes, height };
 }
 
 /** The tiles for `height` rows of the filter; null if there are none. */
-function streamSizes(g: ConvGeometry, height: number): StreamSizes | null {
+function directRowsSizes(g: ConvGeometry, height: number): DirectRowsSizes | null {
   const plain = [...g.strides, ...g.dilation].every((n) => n === 1);
   const { inChannels, kernel } = g;
   const taps = height * kernel[1] * inChannels;
@@ -119,16 +119,16 @@ export function forward(
 ): void {
   const sizes = forwardSizes(g)!;
   const weights = g.kernel[0] * g.kernel[1] * g.inChannels;
-  const text = { name: 'conv2d_stream', code: cachedSource('forward', forwardCode, sizes) };
-  runStreaming(text, x, filter, g, y, epilogue, {
+  const text = { name: 'conv2d_direct_rows', code: cachedSource('forward', forwardCode, sizes) };
+  runRowKernel(text, x, filter, g, y, epilogue, {
     tile: sizes.tile,
     weightRounds: weights / weightsPerRound(sizes),
     replicaWeights: weights * g.outChannels,
   });
 }
 
-/** The parameters of a dispatch of a `streamingSource`. */
-export interface StreamDispatch {
+/** The parameters of a dispatch of a `rowKernelSource`. */
+export interface RowKernelDispatch {
   /** Columns of a tile. */
   tile: number;
   weightRounds: number;
@@ -140,18 +140,18 @@ export interface StreamDispatch {
   replicas?: IndexRange;
 }
 
-/** Dispatches a `streamingSource`. If the channels are computed in parts, the first part adds the bias, and the last applies the activation. */
-export function runStreaming(
+/** Dispatches a `rowKernelSource`. If the channels are computed in parts, the first part adds the bias, and the last applies the activation. */
+export function runRowKernel(
   text: { name: string; code: string },
   x: DeviceArray,
   weights: DeviceArray,
   g: ConvGeometry,
   y: DeviceArray,
   epilogue: Epilogue,
-  streaming: StreamDispatch,
+  dispatch: RowKernelDispatch,
 ): void {
-  const { tile, weightRounds, replicaWeights } = streaming;
-  const { part = { index: 0, channels: g.inChannels }, replicas = { first: 0, count: y.replicas } } = streaming;
+  const { tile, weightRounds, replicaWeights } = dispatch;
+  const { part = { index: 0, channels: g.inChannels }, replicas = { first: 0, count: y.replicas } } = dispatch;
   const lanes = x.device.subgroupLanes!;
   const { sliceLength, slices, blocks } = planSlices(g, tile, lanes, { replicas: replicas.count });
   const parts = g.inChannels / part.channels;
@@ -218,7 +218,7 @@ function dispatchWeightGrad(
     runKernel(
       x.device,
       {
-        name: 'conv2d_weight_grad_stream',
+        name: 'conv2d_weight_grad_direct_rows',
         code: cachedSource('weight gradient', weightGradCode, { ...sizes, kernel }),
         constants: { LANES: lanes },
       },

@@ -1,5 +1,5 @@
-import outputCode from '../../../shaders/conv2d/winograd_output.wgsl';
-import tilesCode from '../../../shaders/conv2d/winograd_tiles.wgsl';
+import outputCode from '../../../shaders/conv2d/winograd2d_output.wgsl';
+import tilesCode from '../../../shaders/conv2d/winograd2d_tiles.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
@@ -124,7 +124,7 @@ function transform(x: DeviceArray, y: DeviceArray, [rows, columns]: readonly Mat
   const channels = windows.channels / vectorWidth;
   runKernel(
     x.device,
-    vectorized('winograd_tiles', tilesCode, vectorWidth),
+    vectorized('winograd2d_tiles', tilesCode, vectorWidth),
     [
       ...[part.count, ...size, channels, ...tiles, ...step, ...pad],
       ...[rows![0]!.length, columns![0]!.length, rows!.length, columns!.length],
@@ -199,7 +199,7 @@ function storeOutput(
   const channels = to.channels / 4;
   runKernel(
     y.device,
-    withEpilogue({ name: 'winograd_output', code: outputCode }, epilogue.activation),
+    withEpilogue({ name: 'winograd2d_output', code: outputCode }, epilogue.activation),
     [
       ...[part.count, ...size, channels, ...tiles, ...step, rows![0]!.length, columns![0]!.length],
       ...[images, part.first, first, ...epilogueFlags(epilogue), 0],

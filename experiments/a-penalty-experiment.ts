@@ -4,16 +4,16 @@ import type { Section } from '../src/report/content.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
 import { type ModelName, models, settings, trainModels } from './lenet.ts';
 
-/** What the coursework states of a penalised model: one training. */
+/** Published results of a model with a penalty, from one training. */
 interface Published {
   name: ModelName;
   train: number;
   test: number;
-  /** Why ours may differ by more than 2 points. */
+  /** Why our accuracy may differ by more than 2 points. */
   why?: string;
 }
 
-/** A2 and A3 are one experiment with two penalties: two strengths each. */
+/** The experiments A2 and A3, which differ in the kind of penalty. Each trains two strengths. */
 export function penaltyExperiment(id: string, penalty: string, published: readonly Published[]): Experiment {
   return {
     id,
@@ -25,18 +25,18 @@ export function penaltyExperiment(id: string, penalty: string, published: readon
     datasets: ['cifar10'],
     scales: settings,
     networks: published.map(({ name }) => models[name].network),
-    run: (lab) => compareWithPublished(lab, id, penalty, published),
+    run: (context) => compareWithPublished(context, id, penalty, published),
   };
 }
 
 async function compareWithPublished(
-  lab: ExperimentContext,
+  context: ExperimentContext,
   id: string,
   penalty: string,
   published: readonly Published[],
 ): Promise<Section[]> {
   const trainings = await trainModels(
-    lab,
+    context,
     published.map(({ name }) => name),
   );
   const trained = published.map((one, i) => ({ ...one, ...trainings[i]! }));

@@ -4,17 +4,17 @@ import type { BlockInput, Cell } from '../src/report/content.ts';
 import { count, duration } from '../src/report/format.ts';
 import { meanAndSd } from '../src/report/statistics.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
-import { epochSeconds, labelOf, publishedOf, stepSeconds, variationOf } from './b.ts';
-import { merged } from './seeds.ts';
+import { epochSeconds, labelOf, publishedOf, stepSeconds, variationOf } from './b-variations.ts';
+import { mergeTrainings } from './seeds.ts';
 
-// What `tilegrad run B` ends with: all variations in one table and in one plot.
+// The end of the report of `tilegrad run B`: all variations in one table and in one plot.
 
-/** Made of the trainings that are finished, a seed each. */
+/** Returns table and plot of all variations, from the finished trainings of each seed. */
 export function variationsSummary(
   trainings: readonly Training[],
   { likeForLike } = { likeForLike: true },
 ): BlockInput[] {
-  const variations = bySeeds(trainings);
+  const variations = joinSeeds(trainings);
   if (variations.length === 0) return [];
   return [
     table(
@@ -26,7 +26,7 @@ export function variationsSummary(
       'Variations of coursework B: accuracies after the last epoch, means over the seeds; times of an epoch and a step of training, without validation; published test accuracy, and points by which ours differs',
     ),
     ...(likeForLike ? [] : [paragraph(QUICK_NOTE)]),
-    ...(variations.some((training) => pointsOf(training, likeForLike).isOff) ? [paragraph(OFF_NOTE)] : []),
+    ...(variations.some((training) => compareTestAccuracy(training, likeForLike).isOff) ? [paragraph(OFF_NOTE)] : []),
     comparedCurves(
       variations.map((training) => ({ label: labelOf(training), training })),
       {
@@ -37,30 +37,30 @@ export function variationsSummary(
   ];
 }
 
-/** The trainings of each variation as one, in the order in which they came. */
-function bySeeds(trainings: readonly Training[]): Training[] {
+/** Joins the trainings of each variation, in their order. */
+function joinSeeds(trainings: readonly Training[]): Training[] {
   const groups = new Map<string, Training[]>();
   for (const training of trainings) {
     if (variationOf(training) === null) continue;
     const name = training.name.replace(/-seed-\d+$/, '');
     groups.set(name, [...(groups.get(name) ?? []), training]);
   }
-  return [...groups].map(([name, own]) => merged<unknown, Training>(name, own));
+  return [...groups].map(([name, group]) => mergeTrainings<unknown, Training>(name, group));
 }
 
-/** Our test accuracy against the published one. */
-function pointsOf(training: Training, likeForLike: boolean) {
+/** Compares our test accuracy with the published one. */
+function compareTestAccuracy(training: Training, likeForLike: boolean) {
   const { test = null } = publishedOf(training);
   return comparisonText({ label: '', published: test, ours: meanAndSd(testFigures(training)).mean, likeForLike });
 }
 
 function variationRow(training: Training, likeForLike: boolean): Cell[] {
   const { test = null, epochs } = publishedOf(training);
-  const { difference, isOff } = pointsOf(training, likeForLike);
+  const { difference, isOff } = compareTestAccuracy(training, likeForLike);
   return [
     labelOf(training),
     count(training.model.parameters),
-    training.histories.map((done) => done.length).join(', '),
+    training.histories.map((epochs) => epochs.length).join(', '),
     ...[lastFigures(training), lastFigures(training, 'valAccuracy'), testFigures(training)].map((figures) =>
       accuracyText(meanAndSd(figures).mean),
     ),

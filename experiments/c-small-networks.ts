@@ -1,17 +1,15 @@
-import type { Experiment, Lab, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
+import type { Experiment, Network, Settings, TrainedReplica } from '../src/cli/experiment.ts';
 import {
   Adam,
   AveragePooling2D,
   Conv2D,
   Dense,
   Flatten,
-  type ImageSet,
   type Layer,
   MaxPooling2D,
   regularizers,
   Sequential,
   SparseCategoricalCrossentropy,
-  trainTestSplit,
 } from '../src/index.ts';
 import {
   compare,
@@ -25,35 +23,13 @@ import {
 import type { BlockInput } from '../src/report/content.ts';
 import { count } from '../src/report/format.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
+import { aboutSplit, splitImages } from './c-data.ts';
 
-// What the rows of coursework C share: the split of MNIST, the networks of few parameters, and how they are trained and shown.
-
-/** Images of MNIST's training set that are kept back for validation: 10,000 of 60,000. */
-const VALIDATION_SHARE = 1 / 6;
-
-export interface SplitImages {
-  train: ImageSet;
-  validation: ImageSet;
-  test: ImageSet;
-}
-
-/** The coursework's random split, drawn by the run's seed: every training of the run has the same images. */
-export function splitImages(lab: Lab): SplitImages {
-  const { train: all, test } = lab.images('mnist');
-  const { train, test: validation } = trainTestSplit(all, { testSize: VALIDATION_SHARE, seed: lab.seed });
-  return { train, validation, test };
-}
-
-/** What a report says of the data. */
-export const aboutSplit = ({ train, validation, test }: SplitImages, seed: number): BlockInput =>
-  paragraph(
-    `${count(train.size)} images for training and ${count(validation.size)} for validation, drawn from MNIST's training set by seed ` +
-      `${seed}; ${count(test.size)} for testing. The coursework draws its own without a seed. Pixels become 0..1.`,
-  );
+// The networks of few parameters of coursework C, their training and their reports.
 
 const image = { inputShape: [28, 28, 1] as [number, number, number] };
 
-/** Adam at Keras's rate; the loss takes the last layer's outputs for logits. */
+/** Adam with Keras's default learning rate; the last layer returns logits. */
 const logitsClassifier = (name: string, layers: () => Layer[]): Network => ({
   createModel: () => new Sequential(layers(), name),
   compile: () => ({
@@ -66,14 +42,14 @@ const logitsClassifier = (name: string, layers: () => Layer[]): Network => ({
 /** One layer: 28 * 28 * 10 weights and 10 biases. */
 export const singleLayer = logitsClassifier('single_layer', () => [new Flatten(image), new Dense({ units: 10 })]);
 
-/** Averages of 5 x 5 pixels; the last three rows and columns are left out. */
+/** Averages of 5 x 5 pixels, without the last three rows and columns. */
 export const pooledAverages = logitsClassifier('pooled_averages', () => [
   new AveragePooling2D({ poolSize: 5, ...image }),
   new Flatten(),
   new Dense({ units: 10 }),
 ]);
 
-/** Two filters, and the largest response of each quarter of the image: 2 * 26 + 8 * 10 + 10 parameters. */
+/** Two filters, and the largest value of each in each quarter of the image: 2 * 26 + 8 * 10 + 10 parameters. */
 export const pooledFilters = logitsClassifier('pooled_filters', () => [
   new Conv2D({ filters: 2, kernelSize: 5, ...image }),
   new MaxPooling2D({ poolSize: 9 }),
@@ -81,35 +57,42 @@ export const pooledFilters = logitsClassifier('pooled_filters', () => [
   new Dense({ units: 10, kernelRegularizer: regularizers.l2(1e-4) }),
 ]);
 
-/** How little a test needs. */
+/** Settings of the smoke scale, for tests. */
 export const smoke = { epochs: 1, replicas: 2, limit: 384, testLimit: 96 } satisfies Partial<Settings>;
 
 const settings = { full: { epochs: 10, batchSize: 32, replicas: 3 }, short: { epochs: 3 }, smoke };
 
-/** What is kept of each model. */
+/** Saved measurements of a model. */
 export interface Measured {
   /** `[true class][predicted class]` of the test images. */
   confusion: number[][];
-  /** Weights of the first layer that has any, of the first model alone: pictures of all would say the same. */
+  /** Weights of the first layer with weights, only of the first model: pictures of all models would look alike. */
   firstLayer?: number[];
 }
 
-/** A row of coursework C that trains one network of few parameters. */
-export interface SmallRow {
+/** An experiment of coursework C that trains one network of few parameters. */
+export interface SmallNetworkExperiment {
   id: string;
   title: string;
   question: string[];
   network: Network;
   published: { test: number; parameters: number };
-  /** Why the accuracy may be more than 2 points off. */
+  /** Why the accuracy may differ by more than 2 points. */
   why?: string;
-  /** What is said below the figures. */
+  /** Paragraphs below the results. */
   remarks?: string[];
-  /** Pictures of the first layer's weights. */
+  /** Returns pictures of the first layer's weights. */
   pictures?(weights: readonly number[]): BlockInput[];
 }
 
-export function smallRow({ network, published, why, remarks = [], pictures, ...about }: SmallRow): Experiment {
+export function smallNetworkExperiment({
+  network,
+  published,
+  why,
+  remarks = [],
+  pictures,
+  ...about
+}: SmallNetworkExperiment): Experiment {
   const { id, title } = about;
   return {
     ...about,
@@ -118,13 +101,13 @@ export function smallRow({ network, published, why, remarks = [], pictures, ...a
     scales: settings,
     networks: [network],
 
-    async run(lab) {
-      const images = splitImages(lab);
-      const test = lab.loader(images.test);
-      const trained: Training<Measured> = await lab.train<Measured>(id.toLowerCase(), {
+    async run(context) {
+      const images = splitImages(context);
+      const test = context.loader(images.test);
+      const trained: Training<Measured> = await context.train<Measured>(id.toLowerCase(), {
         ...network,
-        data: lab.loader(images.train),
-        validationData: lab.loader(images.validation),
+        data: context.loader(images.train),
+        validationData: context.loader(images.validation),
         testData: test,
         measure: async ({ index, confusion, weights }: TrainedReplica) => ({
           confusion: await confusion(test),
@@ -133,7 +116,7 @@ export function smallRow({ network, published, why, remarks = [], pictures, ...a
       });
       const reason = why === undefined ? {} : { why };
       return [
-        section('Data', aboutSplit(images, lab.seed)),
+        section('Data', aboutSplit(images, context.seed)),
         section(
           'Results',
           compare([

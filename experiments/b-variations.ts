@@ -3,15 +3,15 @@ import { measuredRow } from '../src/report/blocks.ts';
 import type { ComparisonInput } from '../src/report/content.ts';
 import { lastFigures, type Training, testFigures } from '../src/report/training.ts';
 
-// What the rows of coursework B share: what was published of each variation, and how it is shown.
+// The variations of coursework B: published results, settings, and comparisons with ours.
 
-/** What the coursework states of a variation; words where it gives no number. */
+/** Published results of a variation; words if the coursework gives no number. */
 export interface Published {
   test?: number | string;
   training?: number;
   validation?: number;
   epochs?: number;
-  /** On a graphics card of Colab, validation included. */
+  /** Measured on a graphics card of Colab, validation included. */
   epochSeconds?: number;
   stepSeconds?: number;
 }
@@ -55,7 +55,7 @@ export const variations = {
 
 type Variation = keyof typeof variations;
 
-/** Up to 100 epochs, which early stopping ends; the coursework trained one model of each. */
+/** Early stopping ends a training before epoch 100. The coursework trained one model of each variation. */
 const full: Settings = { epochs: 100, batchSize: 32, replicas: 1 };
 export const settings = {
   full,
@@ -63,10 +63,10 @@ export const settings = {
   smoke: { epochs: 1, replicas: 1, limit: 72, testLimit: 16 },
 };
 
-/** Counts of epochs of the models of a training. */
-const epochsOf = ({ histories }: Training) => histories.map((epochs) => epochs.length);
+/** Returns the number of epochs of each model. */
+const countEpochs = ({ histories }: Training) => histories.map((epochs) => epochs.length);
 
-/** The median of what the epochs of a training took, so that one that shared the machine counts little; in seconds. */
+/** Returns the median time of an epoch in seconds, so that epochs on a busy machine count little. */
 export function epochSeconds({ histories }: Pick<Training, 'histories'>): number {
   const sorted = histories
     .flat()
@@ -75,21 +75,22 @@ export function epochSeconds({ histories }: Pick<Training, 'histories'>): number
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Seconds of a step in that epoch, by the samples it was trained on. */
+/** Returns the seconds of a step in the epoch with the median time. */
 export function stepSeconds({ histories, batchSize }: Pick<Training, 'histories' | 'batchSize'>): number {
-  const own = epochSeconds({ histories });
-  const logs = histories.flat().find(({ seconds }) => seconds === own);
+  const median = epochSeconds({ histories });
+  const logs = histories.flat().find(({ seconds }) => seconds === median);
   if (!logs) return Number.NaN;
-  return own / Math.ceil(Math.round(own * (logs.samplesPerSecond ?? Number.NaN)) / batchSize);
+  const samples = Math.round(median * (logs.samplesPerSecond ?? Number.NaN));
+  return median / Math.ceil(samples / batchSize);
 }
 
-/** The variation that a training is of, by its name: `doubled-short-seed-1` is of `doubled`, cut to the short scale. */
+/** Returns the variation of a training from its name: `doubled-short-seed-1` is `doubled` at the short scale. */
 export function variationOf({ name }: Pick<Training, 'name'>): { name: Variation; isShort: boolean } | null {
   const [, found, short] = /^(.*?)(-short)?(?:-seed-\d+)?$/.exec(name)!;
   return found! in variations ? { name: found as Variation, isShort: short !== undefined } : null;
 }
 
-/** What a training is called in tables. */
+/** Returns the label of a training in tables. */
 export function labelOf(training: Pick<Training, 'name'>): string {
   const { name, isShort } = variationOf(training)!;
   return `${variations[name].label}${isShort ? ' (short)' : ''}`;
@@ -98,18 +99,18 @@ export function labelOf(training: Pick<Training, 'name'>): string {
 export const publishedOf = (training: Pick<Training, 'name'>): Published =>
   variations[variationOf(training)!.name].published;
 
-/** What was published of the variation that a training is of, beside ours. */
+/** Compares a training with the published results of its variation. @param why reason for a difference, at the full scale */
 export function comparisonOf(training: Training, why?: string): ComparisonInput[] {
   const label = labelOf(training);
   const published = publishedOf(training);
   const reason = why === undefined || variationOf(training)!.isShort ? {} : { why };
-  const row = (what: string, theirs: number | string | undefined, ours: number[], options: object = reason) =>
-    theirs === undefined ? [] : [measuredRow(`${what}, ${label}`, theirs, ours, options)];
+  const row = (quantity: string, theirs: number | string | undefined, ours: number[], options: object = reason) =>
+    theirs === undefined ? [] : [measuredRow(`${quantity}, ${label}`, theirs, ours, options)];
   return [
     ...row('training accuracy', published.training, lastFigures(training)),
     ...row('validation accuracy', published.validation, lastFigures(training, 'valAccuracy')),
     measuredRow(`test accuracy, ${label}`, published.test ?? null, testFigures(training), reason),
-    ...row('epochs', published.epochs, epochsOf(training), { unit: 'count' }),
+    ...row('epochs', published.epochs, countEpochs(training), { unit: 'count' }),
     ...row('an epoch', published.epochSeconds, [epochSeconds(training)], { unit: 'seconds' }),
     ...row('a step', published.stepSeconds, [stepSeconds(training)], { unit: 'seconds' }),
   ];

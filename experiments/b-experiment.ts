@@ -2,51 +2,51 @@ import type { Experiment, ExperimentContext } from '../src/cli/experiment.ts';
 import { compare, confusionBlock, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import type { BlockInput, Section } from '../src/report/content.ts';
 import type { Training } from '../src/report/training.ts';
-import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b.ts';
+import { comparisonOf, labelOf, type Published, publishedOf, settings, variationOf } from './b-variations.ts';
 import { trainEach } from './seeds.ts';
 import { type Confusion, networks, trainVgg, type VggName } from './vgg.ts';
 
-/** A row of coursework B that trains variations of the small VGG. */
-export interface VggRow {
+/** An experiment of coursework B that trains variations of the small VGG. */
+export interface VggExperiment {
   id: string;
   title: string;
   question: string[];
   published: string;
   names: readonly VggName[];
-  /** Models of each variation in full; default 1. */
+  /** Models of each variation at the full scale; default 1. */
   replicas?: number;
-  /** Variations of which one model is trained nevertheless, as in the coursework: each takes over half an hour on two cores. */
+  /** Variations of which only one model is trained, as in the coursework: each takes over half an hour on two cores. */
   single?: readonly VggName[];
   /** Why a variation may be more than 2 points off. */
   why?: Partial<Record<string, string>>;
 }
 
-export function vggRow({ names, replicas = 1, single = [], why, ...about }: VggRow): Experiment {
+export function vggExperiment({ names, replicas = 1, single = [], why, ...about }: VggExperiment): Experiment {
   return {
     ...about,
     datasets: ['cifar10'],
     scales: { ...settings, full: { ...settings.full, replicas } },
     variations: names,
     networks: names.map((name) => networks[name]),
-    async run(lab) {
-      const trained = await trainEach(lab, names, (name) => {
-        const fewer = single.includes(name) && lab.settings.replicas === replicas;
-        return trainVgg(lab, name, fewer ? 1 : undefined);
+    async run(context) {
+      const trained = await trainEach(context, names, (name) => {
+        const fewer = single.includes(name) && context.settings.replicas === replicas;
+        return trainVgg(context, name, fewer ? 1 : undefined);
       });
-      return variationSections(lab, about.id, trained, { why });
+      return variationSections(context, about.id, trained, { why });
     },
   };
 }
 
-/** What a row of coursework B shows of its trainings. */
+/** Returns the sections of the report of an experiment of coursework B. */
 export function variationSections(
-  lab: ExperimentContext,
+  context: ExperimentContext,
   id: string,
   trained: readonly Training<Confusion>[],
   { why = {}, remarks = [] }: { why?: Partial<Record<string, string>>; remarks?: BlockInput[] } = {},
 ): Section[] {
-  const { classes } = lab.images('cifar10').test;
-  const of = (training: Training) => `${id} ${labelOf(training)}`;
+  const { classes } = context.images('cifar10').test;
+  const titleOf = (training: Training) => `${id} ${labelOf(training)}`;
   const prefix = ({ name }: Training) => (trained.length > 1 ? name.replaceAll('.', '-') : undefined);
   return [
     section(
@@ -56,7 +56,7 @@ export function variationSections(
       ...trained.map((training) =>
         confusionBlock({
           name: [prefix(training) ?? [], 'confusion'].flat().join('-'),
-          title: `${of(training)}: test images after training`,
+          title: `${titleOf(training)}: test images after training`,
           subtitle: [`seed ${training.seeds[0]}`],
           classes,
           counts: training.measured[0]!,
@@ -67,7 +67,7 @@ export function variationSections(
       'Curves',
       ...trained.map((training) =>
         trainingCurves(training, {
-          title: of(training),
+          title: titleOf(training),
           prefix: prefix(training),
           validation: 'validation',
           published: { accuracy: accuracyRules(publishedOf(training)) },
@@ -76,12 +76,12 @@ export function variationSections(
     ),
     section(
       'Models',
-      ...trained.map((training) => modelBlocks(training, { title: of(training), prefix: prefix(training) })),
+      ...trained.map((training) => modelBlocks(training, { title: titleOf(training), prefix: prefix(training) })),
     ),
   ];
 }
 
-/** The published accuracies that belong to the curves. */
+/** The published accuracies to draw as lines among the curves. */
 const accuracyRules = ({ training, validation }: Published) => ({
   ...(training === undefined ? {} : { training }),
   ...(validation === undefined ? {} : { test: validation }),

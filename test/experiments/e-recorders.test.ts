@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-record.ts';
-import { blur, classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
+import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } from '../../experiments/e-recorders.ts';
+import { blur, classMeans, correlation, mostSimilarClass, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
 const about = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
@@ -143,8 +143,8 @@ test('units are the last axis of a kernel; they are like the class whose picture
   const wide = pictures.map((picture) => picture.flatMap((value) => [value, value, value, value]));
   const other = wide[1]!.map((_, p) => (p - 5) ** 2);
   const unit = wide[1]!.map((value) => 20 * value + 3);
-  expect(likeness(unit, [other, wide[1]!], 12)).toEqual({ label: 1, likeness: expect.closeTo(1, 12) });
-  expect(likeness(unit, [other, wide[0]!], 12)).toEqual({ label: 1, likeness: expect.closeTo(-1, 12) });
+  expect(mostSimilarClass(unit, [other, wide[1]!], 12)).toEqual({ label: 1, similarity: expect.closeTo(1, 12) });
+  expect(mostSimilarClass(unit, [other, wide[0]!], 12)).toEqual({ label: 1, similarity: expect.closeTo(-1, 12) });
   expect(correlation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 12);
   expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
 });

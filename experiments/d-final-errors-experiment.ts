@@ -1,19 +1,21 @@
 import type { Experiment, Network } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, paragraph, section } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { deadOutputsText, errorPlots, rangeRows, runsTable, smoke, squaredErrorNetwork, trainOnMnist } from './d.ts';
+import { smoke, squaredErrorNetwork } from './d-networks.ts';
+import { deadOutputsText, trainOnMnist } from './d-predictions.ts';
+import { errorPlots, rangeRows, runsTable } from './d-report.ts';
 
-/** D2, D3 and D4 are one experiment with three optimisers. */
-export interface ErrorsOfTenRuns {
+/** The experiments D2, D3 and D4, which differ in the optimizer. */
+export interface FinalErrorsExperiment {
   id: string;
   title: string;
   question: string[];
   optimizer: Parameters<typeof squaredErrorNetwork>[0];
-  /** Smallest and largest final error, training and test together, as the coursework reads them off its plots. */
+  /** Smallest and largest final error, training and test together, that the coursework reads off its plots. */
   range: [number, number];
 }
 
-export function errorsOfTenRuns({ id, title, question, optimizer, range }: ErrorsOfTenRuns): Experiment {
+export function finalErrorsExperiment({ id, title, question, optimizer, range }: FinalErrorsExperiment): Experiment {
   const network: Network = squaredErrorNetwork(optimizer);
   const published = `${range[0]} to ${range[1]}`;
   return {
@@ -33,7 +35,7 @@ export function errorsOfTenRuns({ id, title, question, optimizer, range }: Error
             measuredRow('final training error', published, training, { unit: 'number' }),
             measuredRow('final test error', published, test, { unit: 'number' }),
             smallest!,
-            // Silent outputs make errors larger: they are no reason for one below the published range.
+            // Dead outputs make errors larger, so they do not explain an error below the published range.
             { ...largest!, why: (largest!.ours! > range[1] && deadOutputsText(ten)) || undefined },
             {
               label: `runs of ${ten.seeds.length} whose test error is above their training error`,
@@ -44,7 +46,7 @@ export function errorsOfTenRuns({ id, title, question, optimizer, range }: Error
             measuredRow('test accuracy', null, testFigures(ten)),
           ]),
           runsTable(ten, 'After the last epoch', ten.measured),
-          ...(deadOutputsText(ten) ? [paragraph(`Why the runs lie so far apart: ${deadOutputsText(ten)}.`)] : []),
+          ...(deadOutputsText(ten) ? [paragraph(`Why the runs differ so much: ${deadOutputsText(ten)}.`)] : []),
         ),
         section('Curves', errorPlots(ten, `${id} ${title}`)),
         section('Model', modelBlocks(ten)),

@@ -1,10 +1,10 @@
-import { divisor, repeatText, streamingSource } from './conv2d-stream-codegen.ts';
+import { divisor, repeatText, rowKernelSource } from './conv2d-direct-rows-codegen.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
-// Generates the source of the streaming convolution by Winograd's algorithm, and of the kernel that transforms its filter.
+// Generates the source of the convolution by Winograd's algorithm along the rows, and of the kernel that transforms its filter.
 
 /** Named in the first line of the sources, for readers. */
-const FILE = 'src/kernels/conv2d/conv2d-winograd-codegen.ts';
+const FILE = 'src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 
 /** The sizes that the source depends on. */
 export interface WinogradSizes {
@@ -107,7 +107,7 @@ function outputs({ output, points }: Winograd): string {
  *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
  * along x by Winograd's F(tile, KERNEL_W): see winograd.ts. Compute-bound. Faster than the other variants because
  *   - a tile of m columns takes m + KERNEL_W - 1 multiplications a row of the filter instead of m * KERNEL_W;
- *   - it streams like conv2d_stream, so that the lanes together transform a row once for all rows of the filter;
+ *   - it reads each row of x once, like conv2d_direct_rows, so that the lanes together transform it once for all rows of the filter;
  *   - outputs are computed from the sums only when those are complete.
  * A NaN or infinity in x reaches all columns of its tile, not only those whose windows contain it.
  * R replicas: x [R, N, H, W, Ci] as vec4, w [some of R, parts of Ci, KERNEL_H, points, Ci of a part, Co], bias [R, Co], y [R, N, OH, OW, Co].
@@ -129,7 +129,7 @@ export function forwardCode(sizes: WinogradSizes): string {
       ${repeatText(channels, (ci) => `let u${ci} = ${sample(point, ci)};`)}
       ${repeatText(kh, (r) => row(r, point))}
       }`;
-  return streamingSource({
+  return rowKernelSource({
     head: `// conv2d, stride 1, by Winograd's algorithm: y = act(sum x * w + bias), ${tile} columns at once. See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: points },
     ...{ weights: weightsPerInvocation(sizes), weightsPerRound: weightsPerRound(sizes) },

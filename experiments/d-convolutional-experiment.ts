@@ -1,20 +1,27 @@
 import type { Experiment, Network, Reduced, Settings } from '../src/cli/experiment.ts';
 import { compare, measuredRow, modelBlocks, section, trainingCurves } from '../src/report/blocks.ts';
 import { lastFigures, testFigures } from '../src/report/training.ts';
-import { accuracyPlots, runsTable } from './d.ts';
+import { accuracyPlots, runsTable } from './d-report.ts';
 
-/** D9 and D10 are one experiment with two networks. */
-export interface ConvolutionalRow {
+/** The experiments D9 and D10, which differ in the network. */
+export interface ConvolutionalExperiment {
   id: string;
   title: string;
   question: string[];
   network: Network;
-  /** Accuracies, as the coursework reads them off its plots. */
+  /** Accuracies that the coursework reads off its plots. */
   published: { training?: number; test: number };
   short: Reduced<Settings>;
 }
 
-export function convolutionalRow({ id, title, question, network, published, short }: ConvolutionalRow): Experiment {
+export function convolutionalExperiment({
+  id,
+  title,
+  question,
+  network,
+  published,
+  short,
+}: ConvolutionalExperiment): Experiment {
   return {
     ...{ id, title, question },
     published: [published.training, published.test].filter((one) => one !== undefined).join(' / '),

@@ -1,11 +1,11 @@
-// Generates the source of the streaming convolutions. The loops are unrolled here rather than in WGSL: values stay in registers only if
-// array indices are constants, and not every driver unrolls nested loops over arrays.
+// Generates the source of the direct convolutions that read each row of x once. The loops are unrolled here rather than in WGSL: values
+// stay in registers only if array indices are constants, and not every driver unrolls nested loops over arrays.
 
 /** Named in the first line of the sources, for readers. */
-const FILE = 'src/kernels/conv2d/conv2d-stream-codegen.ts';
+const FILE = 'src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
 
 /** The sizes that the source depends on; all others are in `Params`. */
-export interface StreamSizes {
+export interface DirectRowsSizes {
   inChannels: number;
   kernel: readonly [number, number];
   /** Columns of the output that an invocation computes. */
@@ -30,13 +30,13 @@ export function divisor(n: number, max: number): number {
 }
 
 /** Weights that are loaded in a round of the loading loop: few, because drivers take long to compile each load. */
-export const weightsPerRound = ({ kernel: [kh, kw], inChannels }: StreamSizes) => divisor(kh * kw * inChannels, 10);
+export const weightsPerRound = ({ kernel: [kh, kw], inChannels }: DirectRowsSizes) => divisor(kh * kw * inChannels, 10);
 
 /**
  * Eight lanes load the row of x under the tile, which starts at pixel `at` minus the padding, and broadcast it. `row0`, `row1`, ... are its
  * values, zero outside the row.
  */
-function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: StreamSizes): string {
+function loadRow({ inChannels: c, kernel, tile, unaligned, padLeft, padRight }: DirectRowsSizes): string {
   const pixels = tile + kernel[1] - 1;
   const whole = c % 4 === 0;
   const lead = Math.ceil((padLeft * c) / 4); // vec4 before `at`; their first values do not belong to the window:
@@ -79,7 +79,7 @@ const invocationIndices = (
 /** WGSL condition: whether column i of a tile does not belong to the neighboring tile. */
 const isOwnColumn = (tile: number, i: number) => `ox + ${i}u >= group.x % tiles * ${tile}u`;
 
-/** The parts of the source of a streaming kernel. */
+/** The parts of a `rowKernelSource`. */
 export interface RowSums {
   /** The first line of the source, a comment that says what it computes. */
   head: string;
@@ -104,11 +104,11 @@ export interface RowSums {
 }
 
 /**
- * The source of a streaming convolution with stride 1. An invocation computes one output channel of `tile` columns over a slice of the
- * images. All weights of the channel stay in registers. Each row of x is read once and added to the sums of all KERNEL_H rows of y that it
+ * The source of a convolution with stride 1 that reads each row of x once. An invocation computes one output channel of `tile` columns over
+ * a slice of the images. All weights of the channel stay in registers. Each row of x is added to the sums of all KERNEL_H rows of y that it
  * contributes to. If the input channels do not fit at once, a dispatch computes those from `first_channel_vec4` on and adds them to y.
  */
-export function streamingSource(sums: RowSums): string {
+export function rowKernelSource(sums: RowSums): string {
   const {
     head,
     kernelHeight: kh,
@@ -193,13 +193,13 @@ ${invocationIndices(tile)}  var b = 0.0;
  * conv2d of few channels, stride 1:
  *   y[n, oy, ox, co] = act(sum_{ky, kx, ci} x[n, oy + ky - ph, ox + kx - pw, ci] * w[ky, kx, ci, co] + bias[co])
  * Compute-bound. Faster than the reference because
- *   - it streams (see `streamingSource`);
+ *   - it reads each row of x once (see `rowKernelSource`);
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads a part of the row of x and
  *     broadcasts it: two loads of x for a thousand multiply-adds.
  * R replicas: x [R, N, H, W, Ci] as vec4, w [R, KH, KW, Ci, Co], bias [R, Co], y [R, N, OH, OW, Co]. W * Ci is a multiple of
  * four, and so are tile * Ci and (OW - tile) * Ci, but where no window reaches outside its row they may be of two.
  */
-export function forwardCode(sizes: StreamSizes): string {
+export function forwardCode(sizes: DirectRowsSizes): string {
   const { inChannels, kernel, tile, overlap } = sizes;
   const [kh, kw] = kernel;
   const reach = kw * inChannels; // values of a row under one output
@@ -209,7 +209,7 @@ export function forwardCode(sizes: StreamSizes): string {
     repeatText(part, (k) => `row${t * inChannels + first + k} * w${ky * reach + first + k}`, ' + ');
   const products = (first: number) =>
     repeatText(kh * tile, (s) => `sum${s} += ${product(kh - 1 - Math.floor(s / tile), s % tile, first)};`);
-  return streamingSource({
+  return rowKernelSource({
     head: `// conv2d, stride 1, an output channel of ${tile} columns an invocation: y = act(sum x * w + bias). See ${FILE}.`,
     ...{ kernelHeight: kh, tile, overlap, cells: tile, weights: kh * reach },
     ...{ weightsPerRound: weightsPerRound(sizes), setUp: '' },
@@ -223,7 +223,7 @@ export function forwardCode(sizes: StreamSizes): string {
  *   dw[ky, kx, ci, co] = sum_{n, oy, ox} x[n, oy + ky - ph, ox + kx - pw, ci] * dy[n, oy, ox, co]
  * An invocation sums all taps and input channels of one output channel, over `tile` columns of a slice of the images;
  * add_slices adds the slices in their order. On the way it sums dy itself, the gradient of a bias. Compute-bound. Faster than the reference because
- *   - it streams: each row of x and of dy is read once, and the last KERNEL_H rows of dy stay in registers, so that
+ *   - each row of x and of dy is read once, and the last KERNEL_H rows of dy stay in registers, so that
  *     they are multiplied under all taps;
  *   - lanes hold different output channels of the same pixels, so each of eight lanes loads a part of the row of x and
  *     broadcasts it.
@@ -231,7 +231,7 @@ export function forwardCode(sizes: StreamSizes): string {
  * R replicas: x [R, N, H, W, Ci] as vec4, dy [R, N, OH, OW, Co], partial [some of R, slices] of KH * KW * Ci * Co
  * values and Co more, the sums of dy. W * Ci and tile * Ci as above.
  */
-export function weightGradCode(sizes: StreamSizes): string {
+export function weightGradCode(sizes: DirectRowsSizes): string {
   const { inChannels, kernel, tile, overlap } = sizes;
   const [kh, kw] = kernel;
   const reach = kw * inChannels;
@@ -297,7 +297,7 @@ ${invocationIndices(tile)}
 
 /** One source of each kernel. They change when this file changes, so the tuner measures the kernels again. */
 export function sampleSources(): string[] {
-  const sizes: StreamSizes = {
+  const sizes: DirectRowsSizes = {
     inChannels: 3,
     kernel: [3, 3],
     tile: 4,

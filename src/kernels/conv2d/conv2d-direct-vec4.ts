@@ -1,5 +1,5 @@
-import forwardCode from '../../../shaders/conv2d/conv2d_subgroup.wgsl';
-import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_subgroup.wgsl';
+import forwardCode from '../../../shaders/conv2d/conv2d_direct_vec4.wgsl';
+import weightGradCode from '../../../shaders/conv2d/conv2d_weight_grad_direct_vec4.wgsl';
 import padChannelsCode from '../../../shaders/conv2d/pad_channels.wgsl';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
@@ -120,7 +120,7 @@ function correlate(
   };
   runKernel(
     x.device,
-    withEpilogue({ name: 'conv2d_subgroup', code: forwardCode, constants }, epilogue.activation),
+    withEpilogue({ name: 'conv2d_direct_vec4', code: forwardCode, constants }, epilogue.activation),
     [
       ...[g.batch, ...g.input, from.groups, ...g.output, g.outChannels, to.groups],
       ...[...g.kernel, g.strides[0], ...g.pad, tiles, ...epilogueFlags(epilogue)],
@@ -173,7 +173,7 @@ export function weightGrad(x: DeviceArray, dy: DeviceArray, g: ConvGeometry, dw:
     const [input, grad] = [padChannels(x, replicas), padChannels(dy, replicas)];
     runKernel(
       device,
-      { name: 'conv2d_weight_grad_subgroup', code: weightGradCode, constants },
+      { name: 'conv2d_weight_grad_direct_vec4', code: weightGradCode, constants },
       [
         ...[g.batch, ...g.input, from.groups, ...g.output, to.groups],
         ...[kh, kw, g.strides[0], ...g.pad, sliceLength, slices, blocks, input.first, grad.first, ...params],
