@@ -14,6 +14,8 @@ export interface StepCase {
   size?: number;
   /** Models trained at once. Default 1. */
   replicas?: number;
+  /** See `Layer.recompute`. Default false. */
+  recompute?: boolean;
 }
 
 /** Number of models in the cases that train several at once, as courseworks do. */
@@ -30,6 +32,7 @@ export const stepCases: readonly StepCase[] = [
   { name: `lenet-b256-x${REPLICAS}`, model: 'lenet', batch: 256, what: 'fit', replicas: REPLICAS },
   { name: `cnnbn-b32-x${REPLICAS}`, model: 'cnnbn', batch: 32, what: 'fit', replicas: REPLICAS },
   { name: 'mobilenet-b32', model: 'mobilenet', batch: 32, what: 'fit' },
+  { name: 'mobilenet-recompute-b32', model: 'mobilenet', batch: 32, what: 'fit', recompute: true },
   { name: 'mobilenet-finetune-b32', model: 'mobilenetFinetune', batch: 32, what: 'fit' },
   { name: 'mobilenet-infer', model: 'mobilenet', batch: 32, what: 'predict', size: 96 },
   { name: 'infer-lenet-10000', model: 'lenet', batch: 1000, what: 'predict', size: 10_000 },
@@ -92,11 +95,12 @@ async function chooseSteps(device: Device, { model: kind, batch, replicas }: Ste
 }
 
 async function timeFit(device: Device, one: StepCase, rounds: number, steps: number): Promise<StepResult> {
-  const { name, model: kind, batch, replicas = 1 } = one;
+  const { name, model: kind, batch, replicas = 1, recompute = false } = one;
   const data = new ImageLoader(device, noise(steps * batch, SAMPLE[kind]));
   const orderBytes = bucketBytes(4 * replicas * steps * batch); // the order of the samples
   const dataBytes = device.counters.bytesAllocated + orderBytes;
   const model = modelOn(device, kind, { replicas });
+  model.recompute = recompute;
   const times: number[] = [];
   const enough = new AbortController();
   let begun = 0;

@@ -63,7 +63,14 @@ describe('npm run bench', () => {
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual([...kernelCases.map(({ name }) => name), ...stepCases.map(({ name }) => name), 'start']);
     const promised = ['gemm-256', 'gemm-512', 'gemm-1024', 'gemm-2048'];
-    promised.push('mlp-b32-x10', 'lenet-b256-x10', 'mobilenet-b32', 'mobilenet-finetune-b32', 'mobilenet-infer');
+    promised.push(
+      'mlp-b32-x10',
+      'lenet-b256-x10',
+      'mobilenet-b32',
+      'mobilenet-recompute-b32',
+      'mobilenet-finetune-b32',
+      'mobilenet-infer',
+    );
     promised.push('lenet-b256', 'vgg-b32', 'vgg-b128', 'mlp-b32', 'mlpbn-b32', 'infer-lenet-10000');
     expect(names).toEqual(expect.arrayContaining(promised));
   });
