@@ -12,7 +12,10 @@ export interface Breakdown {
 }
 
 /** Times the dispatches of a step that `fit` has recorded, while `fit` waits in a callback. */
-export async function timeDispatches({ model: kind, batch, replicas }: StepCase, rounds: number): Promise<Breakdown> {
+export async function timeDispatches(
+  { model: kind, batch, replicas, recompute }: StepCase,
+  rounds: number,
+): Promise<Breakdown> {
   const device = await openDevice();
   try {
     const programs: Program[] = [];
@@ -34,7 +37,7 @@ export async function timeDispatches({ model: kind, batch, replicas }: StepCase,
     };
     const result: Breakdown = { kernels: [], wholeMs: 0 };
     const data = new ImageLoader(device, noise(batch, SAMPLE[kind]));
-    await modelOn(device, kind, { replicas }).fit(data, {
+    await modelOn(device, kind, { replicas, recompute }).fit(data, {
       batchSize: batch,
       callbacks: [
         {

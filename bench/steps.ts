@@ -88,19 +88,18 @@ function countersPerStep(after: Counters, before: Counters, steps: number, submi
 const TRIAL_STEPS = 2;
 
 /** Chooses the steps of a round by the last of three short epochs; the first one compiles. */
-async function chooseSteps(device: Device, { model: kind, batch, replicas }: StepCase): Promise<number> {
+async function chooseSteps(device: Device, { model: kind, batch, replicas, recompute }: StepCase): Promise<number> {
   const data = new ImageLoader(device, noise(TRIAL_STEPS * batch, SAMPLE[kind]));
-  const { epochs } = await modelOn(device, kind, { replicas }).fit(data, { epochs: 3, batchSize: batch });
+  const { epochs } = await modelOn(device, kind, { replicas, recompute }).fit(data, { epochs: 3, batchSize: batch });
   return runsFor((1000 * epochs[2]!.seconds) / TRIAL_STEPS, STEPS.max, STEPS.min, ROUND_MS);
 }
 
 async function timeFit(device: Device, one: StepCase, rounds: number, steps: number): Promise<StepResult> {
-  const { name, model: kind, batch, replicas = 1, recompute = false } = one;
+  const { name, model: kind, batch, replicas = 1, recompute } = one;
   const data = new ImageLoader(device, noise(steps * batch, SAMPLE[kind]));
   const orderBytes = bucketBytes(4 * replicas * steps * batch); // the order of the samples
   const dataBytes = device.counters.bytesAllocated + orderBytes;
-  const model = modelOn(device, kind, { replicas });
-  model.recompute = recompute;
+  const model = modelOn(device, kind, { replicas, recompute });
   const times: number[] = [];
   const enough = new AbortController();
   let begun = 0;

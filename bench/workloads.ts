@@ -118,11 +118,14 @@ const layersOf = { lenet, vgg, mlp, mlpbn, cnnbn };
 export function modelOn(
   device: Device,
   name: ModelName,
-  { replicas = 1, ...options }: ModelOptions & { replicas?: number } = {},
+  { replicas = 1, recompute = false, ...options }: ModelOptions & { replicas?: number; recompute?: boolean } = {},
 ): Model {
   const { kernelInitializer, dropout } = options;
   const loss = new SparseCategoricalCrossentropy({ fromLogits: name === 'mlpbn' });
-  const buildAndCompile = (model: Model) => model.build(device, { replicas }).compile({ optimizer: 'adam', loss });
+  const buildAndCompile = (model: Model) => {
+    model.recompute = recompute;
+    return model.build(device, { replicas }).compile({ optimizer: 'adam', loss });
+  };
   if (name !== 'mobilenet' && name !== 'mobilenetFinetune') {
     return buildAndCompile(new Sequential(layersOf[name](options), name));
   }
