@@ -15,6 +15,18 @@ const PAGES = [
 ];
 
 /**
+ * Stands in for a module of the library: the pages never give `fit` the option `cacheFeatures`, whose code would be 2.2 kB of the main page
+ * when compressed.
+ */
+const NO_FEATURE_CACHE = `
+export function readAdapterBytes(subject, cacheFeatures) {
+  if (cacheFeatures) throw new Error(subject + ': this page was built without cacheFeatures');
+  return null;
+}
+export class FeatureCache {}
+`;
+
+/**
  * Takes modules of src/ from the built library, whose shaders have no comments: a fifth less when compressed. Each shader begins with its
  * name instead, so that a page finds the file to show (see web/src/page/readable-wgsl.ts).
  */
@@ -24,6 +36,7 @@ const fromLibrary = (root, library) => ({
     onLoad({ filter: /[\\/]shaders\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(/^export const (\w+) = "/gm, (start, name) => `${start}//@${name}`),
     }));
+    onLoad({ filter: /[\\/]features[\\/]feature-cache\.js$/ }, () => ({ contents: NO_FEATURE_CACHE }));
     onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, importer }) => {
       const source = relative(join(root, 'src'), resolve(dirname(importer), path)).replaceAll('\\', '/');
       return source.startsWith('..') ? undefined : { path: join(library, source.replace(/\.ts$/, '.js')) };
