@@ -296,7 +296,7 @@ test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of
     nested,
     /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
   );
-  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
+  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is not an HDF5 file/);
   await refused(
     [file, file],
     /weights\[0\] is one of Keras's files, which hold all weights of a network; give it alone/,

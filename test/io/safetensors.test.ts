@@ -67,7 +67,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['a gap at the beginning', file({ a: tensor(4, 8) }, 8), /tensor a leaves a gap/],
   ['a tensor beyond the end', file({ a: tensor(0, 8) }, 4), /cut short: tensor a lies in bytes 0 to 8.*there are 4/],
   ['bytes of no tensor', file({ a: tensor(0, 4) }, 9), /5 bytes that belong to no tensor/],
-  ['a name twice', file('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061" : 3}'), /a is there twice/],
+  ['a name twice', file('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061" : 3}'), /a occurs twice/],
   ['a huge header', file('{}', 0, 2n ** 40n), /1099511627776 bytes, more than the 100000000 allowed/],
   ['no JSON', file('{"a":'), /not valid JSON/],
   ['no UTF-8', file('{}').with(9, 0xff), /not valid JSON/],
