@@ -149,9 +149,9 @@ export class TrialLoop {
     while (this.failed.has(last + 1)) last++;
     const count = last - first + 1;
     if (count < maxConsecutiveFailures) return;
-    const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
+    const trialsText = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
     const error = new SearchError(
-      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. Failed trials are not repeated: fix the cause and start a new search, in ` +
+      `${who}: ${trialsText} failed, the last with: ${reason ?? 'no reason'}. Failed trials are not repeated: fix the cause and start a new search, in ` +
         'another directory (`tilegrad search`: without --resume) or with overwrite: true; or search again to continue after them, with a ' +
         'larger maxConsecutiveFailures if more may fail',
     );
