@@ -138,7 +138,7 @@ test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that 
 });
 
 test.each<[string, Handler, RegExp]>([
-  ['a page that asks to log in', sends(Buffer.from('<html>')), /no HDF5 file/],
+  ['a page that asks to log in', sends(Buffer.from('<html>')), /not an HDF5 file/],
   ['a file that is cut short', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
   ['the file of another alpha', serves(wider), /does not fit the model/],
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],

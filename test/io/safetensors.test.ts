@@ -65,7 +65,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['tensors that overlap', file({ a: tensor(0, 8), b: tensor(4, 12) }, 12), /tensor b overlaps.*byte 4 instead of 8/],
   ['a gap', file({ a: tensor(0, 4), b: tensor(8, 12) }, 12), /tensor b leaves a gap.*byte 8 instead of 4/],
   ['a gap at the beginning', file({ a: tensor(4, 8) }, 8), /tensor a leaves a gap/],
-  ['a tensor beyond the end', file({ a: tensor(0, 8) }, 4), /cut short: tensor a lies in bytes 0 to 8.*there are 4/],
+  ['a tensor beyond the end', file({ a: tensor(0, 8) }, 4), /cut short: tensor a has the bytes 0 to 8.*there are 4/],
   ['bytes of no tensor', file({ a: tensor(0, 4) }, 9), /5 bytes that belong to no tensor/],
   ['a name twice', file('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061" : 3}'), /a occurs twice/],
   ['a huge header', file('{}', 0, 2n ** 40n), /1099511627776 bytes, more than the 100000000 allowed/],

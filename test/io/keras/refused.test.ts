@@ -168,7 +168,7 @@ test('decodeKeras: takes training=False where it changes nothing', async () => {
 
 test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(unpacked(kerasWeights.types.file), {}, 'w.h5'))).toBe(
-    'w.h5 holds weights, but no model: make the model in code and use loadKerasWeights',
+    'w.h5 holds weights, but no model: create the model in code and use loadKerasWeights',
   );
   const empty = await h5File(() => {});
   for (const work of [decodeKeras(empty, {}, 'e.h5'), readKerasWeights(empty, 'e.h5')]) {
