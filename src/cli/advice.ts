@@ -1,4 +1,4 @@
-/** Where the doctor runs: enough to name the right packages. */
+/** The machine of the doctor: what the names of packages depend on. */
 export interface Machine {
   /** As `process.platform`. */
   platform: string;
@@ -6,7 +6,7 @@ export interface Machine {
   osRelease: string;
 }
 
-/** What to install or do when no WebGPU adapter was found, a step a line. */
+/** Returns what to do if no WebGPU adapter was found, one step per line. */
 export function adapterAdvice({ platform, osRelease }: Machine): string[] {
   const setup =
     'Run `npx tilegrad setup`: it finds out what is missing, installs it where it can and says so where it cannot.';

@@ -82,7 +82,10 @@ type CommandOptions = Omit<RunOptions, 'batchSize' | 'learningRate' | 'replicas'
  */
 export async function main(argv: readonly string[], modules: LazyModules, io: Io = nodeIo()): Promise<number> {
   const words = argv.slice(2);
-  const asked = { json: words.includes('--json'), debug: words.includes('--debug') || isSet(io.env.TILEGRAD_DEBUG) };
+  const outputOptions = {
+    json: words.includes('--json'),
+    debug: words.includes('--debug') || isSet(io.env.TILEGRAD_DEBUG),
+  };
   const outcome = { exitCode: 0 };
   const program = createProgram(modules, io, outcome);
   try {
@@ -92,9 +95,9 @@ export async function main(argv: readonly string[], modules: LazyModules, io: Io
     if (error instanceof CommanderError) {
       // Help and version are printed already, and are not errors.
       if (error.exitCode === 0) return 0;
-      return reportError(usageError(error, commandOf(program, words)), io, asked);
+      return reportError(usageError(error, commandOf(program, words)), io, outputOptions);
     }
-    return reportError(error, io, asked);
+    return reportError(error, io, outputOptions);
   }
 }
 
@@ -164,7 +167,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
       pathParser('--data'),
     )
     .option('--epochs <n>', 'passes over the training images', integerParser('--epochs', 1, MAX_EPOCHS))
-    .option('--batch <n>', 'images a training step', integerParser('--batch', 1, MAX_BATCH_SIZE))
+    .option('--batch <n>', 'images per training step', integerParser('--batch', 1, MAX_BATCH_SIZE))
     .option('--lr <rate>', 'learning rate', parseLearningRate)
     .option('--seed <n>', 'seed of weights and shuffles of the first model (default: 1)', parseSeed)
     .option(
@@ -200,12 +203,12 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
       await checkDrawing();
       const { findTarget } = await import('./run-target.ts');
       const { loadTarget, isFile } = await import('./experiment-module.ts');
-      const choice = isFile(id)
+      const target = isFile(id)
         ? await loadTarget(id, await modules.catalogue())
         : findTarget(id, await modules.catalogue());
       const { run } = await import('./run.ts');
-      const asked = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
-      outcome.exitCode = await run(choice, asked, io, await modules.engine());
+      const runOptions = { ...rest, batchSize: batch, learningRate: lr, replicas: replicas ?? runs };
+      outcome.exitCode = await run(target, runOptions, io, await modules.engine());
     });
 
   program
@@ -255,7 +258,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
       pathsParser('--search'),
     )
     .option('--data <dir>', 'folder that holds the data sets (default: as for `tilegrad run`)', pathParser('--data'))
-    .option('--name <name>', 'what results call this worker (default: host and process)')
+    .option('--name <name>', 'name of this worker in results (default: host and process)')
     .option(
       '--stall <seconds>',
       'time without a sign of this worker after which its jobs are given to others (default: 30)',
@@ -273,7 +276,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .option('--all', 'the sizes of all experiments')
     .option(
       '--batch <n>',
-      "images a training step (default: each experiment's own)",
+      "images per training step (default: each experiment's own)",
       integerParser('--batch', 1, MAX_BATCH_SIZE),
     )
     .option(
@@ -304,7 +307,7 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
 
   program
     .command('compare')
-    .description('put runs side by side: a table, and a report with their curves in one plot')
+    .description('compare runs: a table, and a report with their curves in one plot')
     .argument('<runs...>', 'folders of two or more runs', pathsParser('compare'))
     .option('--out <dir>', 'where to make the folder of the report', pathParser('--out'), 'runs')
     .option('--json', 'print the report as JSON')
@@ -349,15 +352,15 @@ function createProgram(modules: LazyModules, io: Io, outcome: { exitCode: number
     .option('--data <dir>', 'folder to put it in (default: the cache)', pathParser('--data'))
     .option(
       '--alpha <alpha>',
-      `of mobilenet-v2, factor on its filters: ${ALPHAS.join(', ')} (default: 1)`,
+      `for mobilenet-v2, factor on its filters: ${ALPHAS.join(', ')} (default: 1)`,
       numberChoiceParser('--alpha', ALPHAS),
     )
     .option(
       '--rows <n>',
-      `of mobilenet-v2, rows of its images: ${ROWS.join(', ')} (default: 224)`,
+      `for mobilenet-v2, rows of its images: ${ROWS.join(', ')} (default: 224)`,
       numberChoiceParser('--rows', ROWS),
     )
-    .option('--top', 'of mobilenet-v2, with its head of 1,000 classes')
+    .option('--top', 'for mobilenet-v2, with its head of 1,000 classes')
     .option('--json', 'print the result as JSON, and progress on stderr')
     .action(async (name: string, options: { data?: string; json?: boolean } & WeightsOptions) => {
       const { dataFetch } = await import('./data.ts');
@@ -379,9 +382,9 @@ function commandOf(program: Command, words: readonly string[]): Command {
 /** Converts an error of Commander to a UsageError that lists what is available. */
 function usageError(error: CommanderError, command: Command): TilegradError {
   const names = [command.name()];
-  for (let above = command.parent; above !== null; above = above.parent) names.unshift(above.name());
+  for (let parent = command.parent; parent !== null; parent = parent.parent) names.unshift(parent.name());
   const full = names.join(' ');
-  const subcommands = command.commands.map((one) => one.name());
+  const subcommands = command.commands.map((subcommand) => subcommand.name());
   const help = `See \`npx ${full} --help\`.`;
   if (error.code === 'commander.help') {
     return new UsageError(`${full} needs a command. There are: ${subcommands.join(', ')}. ${help}`);

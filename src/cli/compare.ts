@@ -7,7 +7,7 @@ import { checkWritable, createRunFolder } from '../report/run-folder.ts';
 import { resultsText } from '../report/text.ts';
 import { type Io, writeJson, writeLine } from './io.ts';
 
-/** `tilegrad compare`: writes a report that shows runs side by side, in a new folder. */
+/** `tilegrad compare`: writes a report that compares runs, in a new folder. */
 export async function compare(
   paths: readonly string[],
   options: { out: string; json?: boolean },
@@ -18,13 +18,13 @@ export async function compare(
       `compare takes two or more runs, but was given ${paths.length}. See \`npx tilegrad compare --help\`.`,
     );
   }
-  const read = paths.map((path) => readReport(path));
-  for (const { note } of read) if (note) writeLine(io.stderr, `Note: ${toPrintableLine(note)}`);
+  const reports = paths.map((path) => readReport(path));
+  for (const { note } of reports) if (note) writeLine(io.stderr, `Note: ${toPrintableLine(note)}`);
   checkWritable(options.out);
-  const names = read.map(({ folder }) => basename(resolve(folder)));
-  const runs = read.map(({ folder, report }, i) => {
-    const isTaken = names.indexOf(names[i]!) !== names.lastIndexOf(names[i]!);
-    return { name: isTaken ? `${i + 1}: ${folder}` : names[i]!, report };
+  const names = reports.map(({ folder }) => basename(resolve(folder)));
+  const runs = reports.map(({ folder, report }, i) => {
+    const isAmbiguous = names.indexOf(names[i]!) !== names.lastIndexOf(names[i]!);
+    return { name: isAmbiguous ? `${i + 1}: ${folder}` : names[i]!, report };
   });
   const report = checkReport(compareReports(runs));
   const folder = createRunFolder(options.out, 'compare', new Date());

@@ -24,10 +24,10 @@ export interface WeightsOptions {
 export interface DataTools {
   datasets: Readonly<Record<DatasetName, DatasetSummary>>;
   datasetStatus(name: DatasetName, options: { dir?: string }): Promise<DatasetLocation | null>;
-  fetchDataset(name: DatasetName, options: FetchOptions): Promise<Fetched>;
+  fetchDataset(name: DatasetName, options: FetchOptions): Promise<FetchResult>;
   /** Weights of MobileNetV2 as Keras publishes them. */
-  fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<Fetched>;
-  /** Which of them are in the cache, or in `dir`, and in the folder of `TILEGRAD_WEIGHTS`. */
+  fetchWeights(options: WeightsOptions, download: FetchOptions): Promise<FetchResult>;
+  /** Returns the weights in the cache or in `dir`, and in the folder of `TILEGRAD_WEIGHTS`. */
   weightsStatus(options: { dir?: string }): Promise<WeightsFolder[]>;
 }
 
@@ -37,7 +37,7 @@ interface FetchOptions {
   onProgress?(progress: FileProgress): void;
 }
 
-interface Fetched {
+interface FetchResult {
   path: string;
   files: string[];
   downloaded: string[];
@@ -66,7 +66,7 @@ interface FileProgress {
   total: number;
 }
 
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+const formatMegabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** `tilegrad data list`: lists every data set, and where it is on this machine. */
 export async function dataList(tools: DataTools, options: { data?: string; json?: boolean }, io: Io): Promise<void> {
@@ -76,20 +76,20 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
       const { title, homepage, licence, train, test, files } = tools.datasets[name];
       const found = await tools.datasetStatus(name, { dir: options.data });
       const downloadBytes = files.reduce((sum, file) => sum + file.size, 0);
-      const place = found && { kind: found.kind, path: found.path, missing: found.missing };
-      return { name, title, train, test, downloadBytes, homepage, licence, found: place };
+      const location = found && { kind: found.kind, path: found.path, missing: found.missing };
+      return { name, title, train, test, downloadBytes, homepage, licence, found: location };
     }),
   );
-  const places = await tools.weightsStatus({ dir: options.data });
+  const weightsFolders = await tools.weightsStatus({ dir: options.data });
   if (options.json) {
-    writeJson(io.stdout, [...entries, { name: NETWORK, title: WEIGHTS, found: places }]);
+    writeJson(io.stdout, [...entries, { name: NETWORK, title: WEIGHTS, found: weightsFolders }]);
     return;
   }
   const rows = entries.map((entry) => [
     entry.name,
     entry.title,
     `${count(entry.train)} + ${count(entry.test)}`,
-    megabytes(entry.downloadBytes),
+    formatMegabytes(entry.downloadBytes),
     locationText(entry.found),
   ]);
   writeLine(
@@ -98,7 +98,7 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
   );
   for (const entry of entries) writeLine(io.stdout, `${entry.name}: ${entry.homepage}; licence: ${entry.licence}`);
   writeLine(io.stdout, 'Get one with `npx tilegrad data fetch NAME`.');
-  for (const place of places) writeLine(io.stdout, `${WEIGHTS} in ${weightsText(place)}`);
+  for (const folder of weightsFolders) writeLine(io.stdout, `${WEIGHTS} in ${weightsText(folder)}`);
   writeLine(
     io.stdout,
     `Get the ${WEIGHTS.replace(/^The /, '')}: \`npx tilegrad data fetch ${NETWORK}\`; its --help shows which there are.`,
@@ -106,11 +106,11 @@ export async function dataList(tools: DataTools, options: { data?: string; json?
 }
 
 function weightsText({ kind, path, weights, problem }: WeightsFolder): string {
-  const which = weights.map(
+  const variants = weights.map(
     ({ alpha, rows, includeTop }) => `alpha ${alpha}, ${rows} rows, ${includeTop ? 'with' : 'without'} head`,
   );
   const place = kind === 'cache' ? path : `the folder of ${kind}, ${path}`;
-  return `${place}: ${problem ?? (which.join('; ') || 'none')}`;
+  return `${place}: ${problem ?? (variants.join('; ') || 'none')}`;
 }
 
 function locationText(found: DatasetLocation | null): string {
@@ -124,12 +124,12 @@ function locationText(found: DatasetLocation | null): string {
 export async function dataFetch(
   tools: DataTools,
   given: string,
-  { data, json: asJson, ...which }: { data?: string; json?: boolean } & WeightsOptions,
+  { data, json: asJson, ...selection }: { data?: string; json?: boolean } & WeightsOptions,
   io: Io,
 ): Promise<void> {
   const known = [...(Object.keys(tools.datasets) as DatasetName[]), NETWORK] as const;
   const name = findName('data set', given, known, 'See `npx tilegrad data list`.');
-  const [option] = Object.keys(which);
+  const [option] = Object.keys(selection);
   if (name !== NETWORK && option !== undefined) {
     throw new UsageError(
       `--${option} says which weights of ${NETWORK} to fetch, but ${name} is a data set; leave it out`,
@@ -143,15 +143,17 @@ export async function dataFetch(
       signal: interrupt.signal,
       onProgress: (progress) => bars.show(progress),
     };
-    const result = await (name === NETWORK ? tools.fetchWeights(which, download) : tools.fetchDataset(name, download));
+    const result = await (name === NETWORK
+      ? tools.fetchWeights(selection, download)
+      : tools.fetchDataset(name, download));
     bars.stop();
     if (asJson) {
       writeJson(io.stdout, { name, ...result });
       return;
     }
-    const did = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
-    const what = name === NETWORK ? `${WEIGHTS} are` : `${tools.datasets[name].title} is`;
-    writeLine(io.stdout, `${what} in ${result.path} (files: ${did})`);
+    const countsText = `${result.downloaded.length} downloaded, ${result.reused.length} already there`;
+    const subject = name === NETWORK ? `${WEIGHTS} are` : `${tools.datasets[name].title} is`;
+    writeLine(io.stdout, `${subject} in ${result.path} (files: ${countsText})`);
   } finally {
     bars.stop();
     interrupt.dispose();
@@ -169,7 +171,7 @@ export class FileBars {
   }
 
   show({ file, received, total }: FileProgress): void {
-    const payload = { file, got: megabytes(received), size: megabytes(total) };
+    const payload = { file, got: formatMegabytes(received), size: formatMegabytes(total) };
     if (file !== this.#file) {
       this.stop();
       this.#file = file;

@@ -5,13 +5,15 @@ import { createFolders } from '../base/create-folders.ts';
 import type { AdapterInfo } from '../gpu/info.ts';
 import { type Io, writeLine } from './io.ts';
 
-/** What Dawn reduces the limits of dynamic buffers to if the adapter has larger ones: its `kMaxDynamic...BuffersPerPipelineLayout`. */
+/**
+ * The value to which Dawn reduces the limits of dynamic buffers if the adapter has larger ones: its
+ * `kMaxDynamic...BuffersPerPipelineLayout`.
+ */
 const DAWN_LIMIT = 16;
 
 /**
- * What the two warnings mean that Dawn prints at each start on some adapters ("maxDynamicUniformBuffersPerPipelineLayout
- * artificially reduced ..."); null on other adapters. Dawn writes them to stderr itself, and no toggle or requested limit keeps it
- * from doing so.
+ * Explains the two warnings that Dawn prints at each start on some adapters ("maxDynamicUniformBuffersPerPipelineLayout artificially
+ * reduced ..."); null for other adapters. Dawn writes them to stderr itself, and no toggle or requested limit prevents it.
  */
 export function dawnWarningsText({ limits }: Pick<AdapterInfo, 'limits'>): string | null {
   const { maxDynamicUniformBuffersPerPipelineLayout: uniform, maxDynamicStorageBuffersPerPipelineLayout: storage } =
@@ -23,7 +25,7 @@ export function dawnWarningsText({ limits }: Pick<AdapterInfo, 'limits'>): strin
   );
 }
 
-/** Explains them on stderr, once for each cache folder. */
+/** Explains the warnings on stderr, once for each cache folder. */
 export function explainDawnWarnings(info: Pick<AdapterInfo, 'limits'>, io: Io): void {
   const text = dawnWarningsText(info);
   if (text === null) return;
@@ -41,6 +43,6 @@ function isFirst(cache: string): boolean {
     writeFileSync(join(cache, 'dawn-warnings-explained'), '', { flag: 'wx' });
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EEXIST'; // where nothing can be kept, it is explained again
+    return (error as NodeJS.ErrnoException).code !== 'EEXIST'; // if the file cannot be written, the warnings are explained again
   }
 }

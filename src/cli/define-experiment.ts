@@ -13,7 +13,7 @@ export interface ExperimentOptions<S extends Settings = Settings> {
   id: string;
   /** Title of the report. */
   title: string;
-  /** The question it answers, a paragraph each; the report begins with it. Default: the title. */
+  /** The question it answers, as paragraphs; the report begins with it. Default: the title. */
   question?: string | readonly string[];
   /** Published results in short. */
   published?: string;
@@ -77,24 +77,24 @@ export function defineExperiment<S extends Settings = Settings>(
   options: ExperimentOptions<S>,
   ...surplus: never[]
 ): Experiment<S> {
-  const what = 'defineExperiment';
-  checkOptions(what, options, OPTION_NAMES, surplus);
-  return tryRead(what, () => {
+  const subject = 'defineExperiment';
+  checkOptions(subject, options, OPTION_NAMES, surplus);
+  return tryRead(subject, () => {
     const { id, title, run, published = '', datasets = [], variations, networks } = options;
-    checkText(`${what}: id`, id);
+    checkText(`${subject}: id`, id);
     if (!experimentId.safeParse(id).success) {
       throw new ArgumentError(
-        `${what}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${formatValue(id)}`,
+        `${subject}: id must be letters, digits and hyphens, such as my-mlp, at most 40, but is ${formatValue(id)}`,
       );
     }
-    checkText(`${what}: title`, title);
-    checkFunction(`${what}: run`, run);
+    checkText(`${subject}: title`, title);
+    checkFunction(`${subject}: run`, run);
     if (typeof published !== 'string')
-      throw new ArgumentError(`${what}: published must be text, but is ${formatValue(published)}`);
-    const unknown = textsOf(`${what}: datasets`, datasets).find((name) => !Object.hasOwn(known, name));
-    if (unknown !== undefined) {
+      throw new ArgumentError(`${subject}: published must be text, but is ${formatValue(published)}`);
+    const unknownName = textsOf(`${subject}: datasets`, datasets).find((name) => !Object.hasOwn(known, name));
+    if (unknownName !== undefined) {
       throw new ArgumentError(
-        `${what}: datasets are of ${Object.keys(known).join(', ')}, but ${formatValue(unknown)} was given; for images of your own, use context.loader(set)`,
+        `${subject}: datasets are of ${Object.keys(known).join(', ')}, but ${formatValue(unknownName)} was given; for images of your own, use context.loader(set)`,
       );
     }
     return {
@@ -107,7 +107,7 @@ export function defineExperiment<S extends Settings = Settings>(
         scales: scalesOf(options),
         run,
       },
-      ...(variations === undefined ? {} : { variations: textsOf(`${what}: variations`, variations) }),
+      ...(variations === undefined ? {} : { variations: textsOf(`${subject}: variations`, variations) }),
       ...(networks === undefined ? {} : { networks: networksOf(networks) }),
     };
   });
@@ -120,16 +120,17 @@ function questionOf({ question, title }: Pick<ExperimentOptions, 'question' | 't
 }
 
 /** @throws ArgumentError unless the value is a list of texts, none of them empty */
-function textsOf(what: string, given: unknown): string[] {
-  const texts = readList(what, given);
-  if (!texts) throw new ArgumentError(`${what} must be a list of texts, but is ${formatValue(given)}`);
-  for (const text of texts) checkText(what, text);
+function textsOf(subject: string, given: unknown): string[] {
+  const texts = readList(subject, given);
+  if (!texts) throw new ArgumentError(`${subject} must be a list of texts, but is ${formatValue(given)}`);
+  for (const text of texts) checkText(subject, text);
   return texts as string[];
 }
 
 function networksOf(given: readonly Network[]): readonly Network[] {
   const networks = readList('defineExperiment: networks', given) as Network[] | null;
-  const isNetwork = (one: Network) => typeof one?.createModel === 'function' && typeof one.compile === 'function';
+  const isNetwork = (network: Network) =>
+    typeof network?.createModel === 'function' && typeof network.compile === 'function';
   if (networks?.every(isNetwork)) return networks;
   throw new ArgumentError(
     `defineExperiment: networks must be a list of { createModel, compile }, both functions, but is ${formatValue(given)}`,
@@ -137,8 +138,8 @@ function networksOf(given: readonly Network[]): readonly Network[] {
 }
 
 function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptions<S>): Experiment<S>['scales'] {
-  const what = 'defineExperiment: scales';
-  const found = checkOptions(what, scales as object, { full: true, short: true, smoke: true }) as Record<
+  const subject = 'defineExperiment: scales';
+  const found = checkOptions(subject, scales as object, { full: true, short: true, smoke: true }) as Record<
     string,
     object | undefined
   >;
@@ -147,11 +148,11 @@ function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptio
     if (settings === undefined && name !== 'full') continue;
     if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
       throw new ArgumentError(
-        `${what}.${name} must be an object such as { epochs: 5 }, but is ${formatValue(settings)}`,
+        `${subject}.${name} must be an object such as { epochs: 5 }, but is ${formatValue(settings)}`,
       );
     }
-    checkSettings(`${what}.${name}`, settings as Record<string, unknown>);
-    checkNames(`${what}.${name}`, settings, name === 'full' ? [] : Object.keys(found.full!));
+    checkSettings(`${subject}.${name}`, settings as Record<string, unknown>);
+    checkNames(`${subject}.${name}`, settings, name === 'full' ? [] : Object.keys(found.full!));
   }
   const { full, short, smoke = SMOKE } = found;
   return {
@@ -161,20 +162,20 @@ function scalesOf<S extends Settings>({ scales = { full: {} } }: ExperimentOptio
   };
 }
 
-function checkSettings(what: string, settings: Record<string, unknown>): void {
+function checkSettings(subject: string, settings: Record<string, unknown>): void {
   for (const name of COUNTS) {
     const value = settings[name];
     if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) continue;
-    throw new ArgumentError(`${what}: ${name} must be an integer from 1, but is ${formatValue(value)}`);
+    throw new ArgumentError(`${subject}: ${name} must be an integer from 1, but is ${formatValue(value)}`);
   }
   const { learningRate, cut } = settings;
   if (
     learningRate !== undefined &&
     !(typeof learningRate === 'number' && learningRate > 0 && Number.isFinite(learningRate))
   ) {
-    throw new ArgumentError(`${what}: learningRate must be a number above 0, but is ${formatValue(learningRate)}`);
+    throw new ArgumentError(`${subject}: learningRate must be a number above 0, but is ${formatValue(learningRate)}`);
   }
-  if (cut !== undefined) textsOf(`${what}: cut`, cut);
+  if (cut !== undefined) textsOf(`${subject}: cut`, cut);
 }
 
 /**
@@ -182,19 +183,19 @@ function checkSettings(what: string, settings: Record<string, unknown>): void {
  * @param ownNames additional settings of the experiment, which smaller scales reduce
  * @throws ArgumentError for such a name, and for a value that the run's record cannot hold
  */
-function checkNames(what: string, settings: object, ownNames: readonly string[]): void {
+function checkNames(subject: string, settings: object, ownNames: readonly string[]): void {
   const names = [...COUNTS, 'learningRate', 'cut', ...ownNames];
   for (const [name, value] of Object.entries(settings)) {
     if (names.includes(name)) continue;
     const near = nearName(name, names);
     if (near !== undefined && near[0] === name[0]?.toLowerCase()) {
       throw new ArgumentError(
-        `${what}: there is no setting ${name}; did you mean ${near}? Otherwise give your own setting a less similar name`,
+        `${subject}: there is no setting ${name}; did you mean ${near}? Otherwise give your own setting a less similar name`,
       );
     }
     if (!isPlain(value)) {
       throw new ArgumentError(
-        `${what}: ${name} must be what JSON holds, such as a number or a list, but is ${formatValue(value)}`,
+        `${subject}: ${name} must be what JSON holds, such as a number or a list, but is ${formatValue(value)}`,
       );
     }
   }

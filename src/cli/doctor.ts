@@ -52,12 +52,12 @@ export function judgeTraining(epochs: EpochLogs[]): { check: Check; training: No
   const stepSeconds = later.sort((a, b) => a - b)[Math.floor(later.length / 2)] ?? Number.NaN;
   const compileSeconds = Math.max(0, (epochs[0]?.seconds ?? Number.NaN) - stepSeconds);
   const [first, last] = [losses[0] ?? Number.NaN, losses.at(-1) ?? Number.NaN];
-  const finite = losses.length > 1 && losses.every(Number.isFinite);
-  const ok = finite && last < first;
+  const areFinite = losses.length > 1 && losses.every(Number.isFinite);
+  const ok = areFinite && last < first;
   const lossText = `the loss went from ${first.toFixed(4)} to ${last.toFixed(4)} in ${losses.length} steps`;
   const detail = ok
     ? lossText
-    : finite
+    : areFinite
       ? `${lossText}: it should have decreased`
       : `${lossText}: it should be a finite number`;
   return { check: { name: 'training', ok, detail }, training: { losses, compileSeconds, stepSeconds } };
@@ -85,10 +85,10 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     ok: problem === null,
     detail: problem ?? (runtime === node ? node : `${runtime}, as ${node}`),
   });
-  const webgpuOk = found.webgpu !== '';
+  const hasWebgpu = found.webgpu !== '';
   const webgpu = runtimeGpu() === undefined ? `webgpu ${found.webgpu} (Dawn)` : `navigator.gpu of ${found.webgpu}`;
-  checks.push({ name: 'webgpu', ok: webgpuOk, detail: webgpuOk ? webgpu : 'the npm package webgpu is missing' });
-  if (!webgpuOk) advice.push(`Run \`${installLine(['webgpu'])}\`.`);
+  checks.push({ name: 'webgpu', ok: hasWebgpu, detail: hasWebgpu ? webgpu : 'the npm package webgpu is missing' });
+  if (!hasWebgpu) advice.push(`Run \`${installLine(['webgpu'])}\`.`);
 
   let device: EngineDevice | undefined;
   try {
@@ -98,8 +98,8 @@ export async function diagnose(loadEngine: () => Promise<DoctorEngine>, machine:
     diagnosis.probe = device.probe;
     advice.push(...probeAdvice(device.probe));
     checks.push({ name: 'adapter', ok: true, detail: adapterText(device.info) });
-    const explained = dawnWarningsText(device.info);
-    if (explained) advice.push(`Nothing to worry about: ${explained}`);
+    const warningsText = dawnWarningsText(device.info);
+    if (warningsText) advice.push(`Nothing to worry about: ${warningsText}`);
     const {
       hash: _,
       choices: __,
@@ -143,7 +143,7 @@ export async function doctor(
 /** Limits that decide which arrays and kernels the adapter supports; the others concern drawing. */
 const COMPUTE_LIMITS = /^max(Compute|BufferSize|StorageBufferBindingSize|StorageBuffersPerShaderStage)/;
 
-/** The diagnosis for people. */
+/** Returns the diagnosis as text. */
 export function diagnosisText(diagnosis: Diagnosis): string {
   const { ok, checks, versions: found, adapter, probe, tuning, training, advice } = diagnosis;
   const rows = checks.map((check) => `${check.ok ? 'ok     ' : 'FAILED '} ${check.name.padEnd(9)} ${check.detail}`);

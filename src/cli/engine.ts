@@ -56,7 +56,7 @@ export interface EngineModel extends DrawnModel {
 
 /** Selection of kernels by measurement. */
 export interface EngineTuner {
-  /** Loads what was measured on this adapter; `warn` is called if the cache is unusable. */
+  /** Loads the measurements of this adapter; `warn` is called if the cache is unusable. */
   loadTuning(device: EngineDevice, warn: (message: string) => void): Promise<Tuning>;
   /** Returns the problems for which a training step of a built and compiled model selects kernels. */
   problemsOf(model: EngineModel, batchSize: number): Problem[];

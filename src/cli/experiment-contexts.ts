@@ -41,7 +41,7 @@ export interface ResultExecutor {
   requestedTrial?: RequestedTrial | undefined;
 }
 
-/** What all experiments of a run share. */
+/** What all experiments of a run have in common. */
 export interface RunContext {
   engine: Engine;
   device: EngineDevice;
@@ -52,7 +52,7 @@ export interface RunContext {
   progress: Callback;
   /** Prints a line for people. */
   print(text: string): void;
-  /** Brings `run.json` up to date. */
+  /** Updates `run.json`. */
   save(): void;
   /** Only with `--workers`, and on a worker. */
   executor?: ResultExecutor;
@@ -60,7 +60,7 @@ export interface RunContext {
   worker?: string;
 }
 
-/** What each experiment of a run has for itself. */
+/** What each experiment of a run has of its own. */
 export interface ExperimentSetup {
   experimentRecord: ExperimentRecord;
   scale: Scale;
@@ -179,8 +179,8 @@ export class ExperimentContexts {
     const { epochs = settings.epochs, replicas = settings.replicas } = spec;
     // Known only here: an experiment may train on some of the classes or samples.
     const samples = Math.floor(samplesOf(spec.data) * (1 - (spec.validationSplit ?? 0)));
-    const asked = spec.batchSize ?? settings.batchSize;
-    const batchSize = Math.max(1, Math.min(asked, samples));
+    const requestedBatchSize = spec.batchSize ?? settings.batchSize;
+    const batchSize = Math.max(1, Math.min(requestedBatchSize, samples));
     const seed = spec.seed ?? setup.seed;
     const seeds = Array.from({ length: replicas }, (_, i) => seed + i);
     setup.experimentRecord.seeds = [...new Set([...setup.experimentRecord.seeds, ...seeds])].sort((a, b) => a - b);
@@ -215,7 +215,7 @@ export class ExperimentContexts {
     };
     const backup = join(run.folder, 'backups', `${name}-${hash}.safetensors`);
     let secondsBefore = 0;
-    const who = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
+    const modelsText = replicas === 1 ? `seed ${seed}` : `${replicas} models, seeds ${seedsText(seeds)}`;
     return this.readOrCompute(setup, name, hash, training as unknown as z.ZodType<Training<M>>, {
       onCached: (value) => {
         if (this.recordedTrainings.has(name)) return; // by an experiment that shares it
@@ -230,9 +230,12 @@ export class ExperimentContexts {
       secondsBefore: () => secondsBefore,
       onWritten: () => removeBackup(backup),
       compute: async () => {
-        const going = existsSync(backup) ? ', continuing where it stopped' : '';
-        const batch = batchSize < asked ? `, batches of ${batchSize} (all samples) instead of ${asked}` : '';
-        run.print(`\n${setup.experimentRecord.id}: training ${name}, ${who}${batch}${going}`);
+        const resumeText = existsSync(backup) ? ', continuing where it stopped' : '';
+        const batch =
+          batchSize < requestedBatchSize
+            ? `, batches of ${batchSize} (all samples) instead of ${requestedBatchSize}`
+            : '';
+        run.print(`\n${setup.experimentRecord.id}: training ${name}, ${modelsText}${batch}${resumeText}`);
         if (!this.printedSummaries.has(entry.model.summary)) run.print(`\n${entry.model.summary}\n`);
         this.printedSummaries.add(entry.model.summary);
         this.recordTraining(entry);
@@ -311,21 +314,21 @@ export class ExperimentContexts {
   /** Puts a search into the record, and removes its older entry from an earlier session or trial. */
   private recordSearch(entry: SearchEntry): void {
     const { record } = this.run;
-    const others = (record.searches ?? []).filter((one) => one.record.name !== entry.record.name);
+    const others = (record.searches ?? []).filter(({ record: { name } }) => name !== entry.record.name);
     record.searches = [...others, entry];
   }
 
   /** Puts a training into the record, in the place of its entry from an earlier session if there is one. */
   private recordTraining(entry: TrainingEntry): void {
     const { trainings } = this.run.record;
-    const at = trainings.findIndex(({ name }) => name === entry.name);
-    trainings.splice(at < 0 ? trainings.length : at, at < 0 ? 0 : 1, entry);
+    const index = trainings.findIndex(({ name }) => name === entry.name);
+    trainings.splice(index < 0 ? trainings.length : index, index < 0 ? 0 : 1, entry);
     this.recordedTrainings.add(entry.name);
   }
 
   private cached<T>(setup: ExperimentSetup, name: string, compute: () => Promise<T>, depends: unknown): Promise<T> {
     const { settings, seed, datasets } = setup;
-    const images = datasets.map((one) => Object.values(this.images(setup, one)).map(fingerprintOf));
+    const images = datasets.map((dataset) => Object.values(this.images(setup, dataset)).map(fingerprintOf));
     // `settings` contain the batch size.
     const hash = hashOf({ settings, seed, images, compute, depends });
     return this.readOrCompute(setup, name, hash, z.unknown() as z.ZodType<T>, {
@@ -342,7 +345,7 @@ export class ExperimentContexts {
     name: string,
     hash: string,
     schema: z.ZodType<T>,
-    how: {
+    computation: {
       /** Called with a value that was saved before. */
       onCached?(value: T): void;
       compute(): Promise<T>;
@@ -356,21 +359,21 @@ export class ExperimentContexts {
   ): Promise<T> {
     const { run, cache } = this;
     cache.check(name, hash);
-    const kept = cache.read(name, hash, schema);
-    if (kept) {
+    const saved = cache.read(name, hash, schema);
+    if (saved) {
       if (!run.executor?.isFetched(name)) run.print(`${experimentRecord.id}: ${name} is done already`);
-      experimentRecord.seconds += kept.seconds;
-      how.onCached?.(kept.value);
-      how.onWritten?.(); // a killed session may not have called it
-      run.executor?.onCached(experimentRecord.id, name, hash, kept.value);
+      experimentRecord.seconds += saved.seconds;
+      computation.onCached?.(saved.value);
+      computation.onWritten?.(); // a killed session may not have called it
+      run.executor?.onCached(experimentRecord.id, name, hash, saved.value);
       run.save();
-      return kept.value;
+      return saved.value;
     }
     if (run.signal.aborted) throw new AbortedError(`${name}: stopped on request`);
     if (cache.hasOther(name, hash))
       run.print(`${experimentRecord.id}: the saved result ${name} is from other settings or code; computing it again`);
-    if (run.executor && !how.isLocal) {
-      const compute = async () => toPlainJson(await how.compute());
+    if (run.executor && !computation.isLocal) {
+      const compute = async () => toPlainJson(await computation.compute());
       const { value, seconds } = await run.executor.execute({ row: experimentRecord.id, name, hash }, compute);
       const checked = schema.safeParse(value);
       if (!checked.success)
@@ -380,13 +383,13 @@ export class ExperimentContexts {
       cache.write(name, hash, { value, seconds });
       return checked.data;
     }
-    const begun = performance.now();
-    // In the form in which it is read back, so that a resumed run gets the same.
-    const value = toPlainJson(await how.compute());
-    const seconds = secondsSince(begun) + (how.secondsBefore?.() ?? 0);
+    const startTime = performance.now();
+    // In the form in which it is read back, so that a resumed run gets the same value.
+    const value = toPlainJson(await computation.compute());
+    const seconds = secondsSince(startTime) + (computation.secondsBefore?.() ?? 0);
     run.save(); // first: a resumed run does not compute this again, so the record must name the kernels that ran
     cache.write(name, hash, { value, seconds });
-    how.onWritten?.();
+    computation.onWritten?.();
     run.executor?.onCached(experimentRecord.id, name, hash, value);
     experimentRecord.seconds += seconds;
     run.save();

@@ -128,4 +128,4 @@ export function experimentNeeds(
 
 /** Returns the checkpoint that a need names, among those of some experiments. */
 export const checkpointOf = (need: string, experiments: readonly Experiment[]): Checkpoint | undefined =>
-  experiments.flatMap(({ checkpoint }) => checkpoint ?? []).find((one) => checkpointName(one) === need);
+  experiments.flatMap(({ checkpoint }) => checkpoint ?? []).find((checkpoint) => checkpointName(checkpoint) === need);

@@ -17,15 +17,15 @@ export const isFile = (name: string): boolean => /[\\/]/.test(name) || /\.[cm]?[
 
 /**
  * Loads the experiment that is the default export of a file.
- * @throws UsageError if the file is missing, cannot be loaded or exports no experiment, or if the id is that of another one
+ * @throws UsageError if the file is missing, cannot be loaded or exports no experiment, or if tilegrad has an experiment with its id
  */
 export async function loadTarget(file: string, { experiments, courseworks }: Catalogue): Promise<RunTarget> {
   const exported = await importUserModule('run', file);
   const experiment = readExperiment(file, exported);
   const { id, title, question } = experiment;
-  const taken = [...experiments, ...courseworks].find((one) => one.id.toLowerCase() === id.toLowerCase());
-  if (taken)
-    throw new UsageError(`${file}: tilegrad has an experiment with the id ${id}, ${taken.title}; use another id`);
+  const existing = [...experiments, ...courseworks].find((known) => known.id.toLowerCase() === id.toLowerCase());
+  if (existing)
+    throw new UsageError(`${file}: tilegrad has an experiment with the id ${id}, ${existing.title}; use another id`);
   return { id, title, question, experiments: [experiment], file: resolve(file), code: codeHash(resolve(file)) };
 }
 
@@ -34,9 +34,9 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
   const { default: given } = exported;
   if (given === undefined) {
     const names = Object.keys(exported);
-    const has = names.length > 0 ? `it exports ${names.join(', ')}` : 'it exports nothing';
+    const exportsText = names.length > 0 ? `it exports ${names.join(', ')}` : 'it exports nothing';
     throw new UsageError(
-      `${file}: must export an experiment as its default, \`export default defineExperiment({ id, title, run })\`, but ${has}`,
+      `${file}: must export an experiment as its default, \`export default defineExperiment({ id, title, run })\`, but ${exportsText}`,
     );
   }
   if (typeof given !== 'object' || given === null || typeof (given as { then?: unknown }).then === 'function') {
@@ -57,7 +57,10 @@ export function readExperiment(file: string, exported: Record<string, unknown>):
     run: (context) =>
       inModule(file, 'run', async () => {
         const sections = (await run.call(given, context)) as Section[] | undefined;
-        if (Array.isArray(sections) && sections.every((one) => typeof one === 'object' && Array.isArray(one?.blocks)))
+        if (
+          Array.isArray(sections) &&
+          sections.every((entry) => typeof entry === 'object' && Array.isArray(entry?.blocks))
+        )
           return sections;
         throw new UsageError(
           `${file}: run must return the sections of its report, a list of section(title, ...parts), but returned ${formatValue(sections)}`,

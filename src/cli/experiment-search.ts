@@ -34,9 +34,9 @@ export const searchFolder = (runFolder: string, name: string, hash: string): str
   join(runFolder, 'searches', `${name}-${hash}`);
 
 /**
- * Runs a search, or continues the one in its folder, and prints the space, each trial and the best of them.
+ * Runs a search, or continues the one in its folder, and prints the space, each trial and the best trials.
  * @returns the record, and the seconds of the trials of earlier sessions
- * @throws AbortedError after Ctrl-C, and what the search throws
+ * @throws AbortedError after Ctrl-C, and errors of the search
  */
 export async function runSearch(
   spec: SearchSpec,
@@ -91,7 +91,7 @@ export interface RequestedTrial {
   onWeights(weights: Uint8Array | null): void;
 }
 
-/** Trains one trial of an experiment's search. @throws what `runTrial` throws */
+/** Trains one trial of an experiment's search. @throws errors of `runTrial` */
 export async function runRequestedTrial(
   spec: SearchSpec,
   context: TrialContext,

@@ -81,13 +81,13 @@ async function computeResult(
   job: ExperimentJob,
   context: JobContext,
   folder: string,
-  have: { loaded: ReadonlyMap<string, Dataset>; weights: ReadonlyMap<Checkpoint, WeightFile[]> },
+  inputs: { loaded: ReadonlyMap<string, Dataset>; weights: ReadonlyMap<Checkpoint, WeightFile[]> },
 ) {
   const { engine, device, tuning, io, name, adapter } = tools;
   const { request } = job;
-  const given = await writeFiles(folder, context.fileNames, context.file);
-  const datasets = new Map(experiment.datasets.map((one) => [one, have.loaded.get(one)!]));
-  const weightFiles = experiment.checkpoint ? have.weights.get(experiment.checkpoint)! : [];
+  const attachedPaths = await writeFiles(folder, context.fileNames, context.file);
+  const datasets = new Map(experiment.datasets.map((dataset) => [dataset, inputs.loaded.get(dataset)!]));
+  const weightFiles = experiment.checkpoint ? inputs.weights.get(experiment.checkpoint)! : [];
   const paths = weightFiles.map(({ path }) => path);
   const planned = planExperiment(experiment, request, datasets, paths);
   const { title, question } = experiment;
@@ -95,16 +95,16 @@ async function computeResult(
     ...{ title, question, request, rows: [planned.record], trainings: [], datasets: datasets.values() },
     ...{ weights: weightFiles, device, tuning, startedAt: new Date() },
   });
-  // What a job prints is shown here, and stored with the job.
+  // The output of a job is printed here, and stored with the job.
   const lines: OutputStream = {
     write: (text: string) => {
       io.stdout.write(text);
-      for (const one of text.trim().split('\n')) context.print(one);
+      for (const line of text.trim().split('\n')) context.print(line);
     },
   };
-  const asked = new RequestedResult(job, context);
+  const requested = new RequestedResult(job, context);
   const contexts = new ExperimentContexts({
-    ...{ engine, device, folder, datasets, record, signal: context.signal, executor: asked },
+    ...{ engine, device, folder, datasets, record, signal: context.signal, executor: requested },
     worker: `${name} (${adapter})`,
     progress: new Progress(lines, lines),
     print: (text) => writeLine(lines, text),
@@ -115,11 +115,11 @@ async function computeResult(
     const ended = experiment.run(experimentContext).then(() => {
       throw new CannotRunJob(`${job.row} ends on this worker without ${job.name}: its code differs`);
     });
-    const value = await Promise.race([asked.computed, ended]);
-    const weights: Record<string, Uint8Array> = asked.weights ? { [WEIGHTS_ATTACHMENT]: asked.weights } : {};
-    return { value, files: { ...readFiles(folder, undefined, given), ...weights } };
+    const value = await Promise.race([requested.computed, ended]);
+    const weights: Record<string, Uint8Array> = requested.weights ? { [WEIGHTS_ATTACHMENT]: requested.weights } : {};
+    return { value, files: { ...readFiles(folder, undefined, attachedPaths), ...weights } };
   } finally {
-    asked.dispose();
+    requested.dispose();
     contexts.dispose();
   }
 }
@@ -164,9 +164,9 @@ class RequestedResult implements ResultExecutor {
         );
       }
       this.hasBegun = true;
-      const begun = performance.now();
+      const startTime = performance.now();
       const value = await compute();
-      this.resolve({ value, seconds: (performance.now() - begun) / 1000 });
+      this.resolve({ value, seconds: (performance.now() - startTime) / 1000 });
     } else {
       const attachment = resultAttachment(name, hash);
       if (context.fileNames.includes(attachment)) {

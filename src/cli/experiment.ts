@@ -5,7 +5,7 @@ It follows the order of the coursework: data, model, training, then the sections
     export const D1: Experiment = {
       id: 'D1',
       title: 'Ten runs of one network on MNIST',
-      question: ['How much do ten trainings of the same network differ?'],   // a paragraph each
+      question: ['How much do ten trainings of the same network differ?'],   // paragraphs
       published: 'runs differ',                                              // for `tilegrad list`
       datasets: ['mnist'],                                                   // loaded before the run starts
       scales: {
@@ -101,7 +101,7 @@ export interface Experiment<S extends Settings = Settings> {
   id: string;
   /** Title of its report, also shown by `tilegrad list`. */
   title: string;
-  /** The question it answers, a paragraph each; its report begins with it. */
+  /** The question it answers, as paragraphs; its report begins with it. */
   question: string[];
   /** The published results in short, for `tilegrad list`. */
   published: string;
@@ -130,7 +130,7 @@ export interface Experiment<S extends Settings = Settings> {
 export interface Coursework {
   id: string;
   title: string;
-  /** The question it answers, a paragraph each. */
+  /** The question it answers, as paragraphs. */
   question: string[];
   /**
    * Returns the end of its report and output, instead of the list of all comparisons.
@@ -178,7 +178,7 @@ export interface TrainSpec<M = null> extends Pick<Network, 'compile'> {
   measure?(trained: TrainedReplica): Promise<M>;
   /** Identifies the data if it does not come from `context.loader` or `context.loaders`. */
   dataId?: string;
-  /** What `callbacks` and `measure` depend on beside their own text: plain JSON. */
+  /** What `callbacks` and `measure` depend on in addition to their own text: plain JSON. */
   depends?: unknown;
 }
 
@@ -195,7 +195,7 @@ export interface SearchSpec
   createSearch(options: SearchOptions): Search;
   /** Identifies the data, as in `TrainSpec`. */
   dataId?: string;
-  /** What the functions depend on beside their own text, such as options of the searcher: plain JSON. */
+  /** What the functions depend on in addition to their own text, such as options of the searcher: plain JSON. */
   depends?: unknown;
 }
 
@@ -259,12 +259,12 @@ export interface ExperimentContext<S extends Settings = Settings> {
   /**
    * Computes a value once per run folder.
    * @param compute         returns plain JSON
-   * @param options.depends what `compute` depends on beside its own text: plain JSON
+   * @param options.depends what `compute` depends on in addition to its own text: plain JSON
    */
   cached<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;
   /**
    * The older name of `cached`.
-   * @param options.depends what `compute` depends on beside its own text: plain JSON
+   * @param options.depends what `compute` depends on in addition to its own text: plain JSON
    * @deprecated Use `cached`.
    */
   part<T>(name: string, compute: () => Promise<T>, options?: { depends?: unknown }): Promise<T>;

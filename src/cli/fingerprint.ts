@@ -23,12 +23,12 @@ const fingerprints = new WeakMap<ImageSet, string>();
 
 /** Returns JSON with sorted keys, with functions as their text and typed arrays as numbers. */
 function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, one: unknown) => {
-    if (typeof one === 'function') return codeOf(one);
-    if (typeof one === 'number' && !Number.isFinite(one)) return String(one);
-    if (ArrayBuffer.isView(one)) return Array.from(one as unknown as ArrayLike<number>);
-    if (one === null || typeof one !== 'object' || Array.isArray(one)) return one;
-    return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(value, (_key, entry: unknown) => {
+    if (typeof entry === 'function') return codeOf(entry);
+    if (typeof entry === 'number' && !Number.isFinite(entry)) return String(entry);
+    if (ArrayBuffer.isView(entry)) return Array.from(entry as unknown as ArrayLike<number>);
+    if (entry === null || typeof entry !== 'object' || Array.isArray(entry)) return entry;
+    return Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
 

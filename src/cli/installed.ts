@@ -35,9 +35,9 @@ function tryResolve(require: NodeJS.Require, specifier: string): string | null {
  * @throws MissingPackageError
  */
 export async function checkDrawing(versionOf = packageVersion): Promise<void> {
-  const { names } = PACKAGE_USES.find((one) => one.names.includes('vega'))!;
+  const { names } = PACKAGE_USES.find((use) => use.names.includes('vega'))!;
   // A package that is not found may still load, if a package manager stores its packages elsewhere.
-  for (const name of names.filter((one) => versionOf(one) === null)) {
+  for (const name of names.filter((candidate) => versionOf(candidate) === null)) {
     await importPackage(name, 'the report at the end of a run', () => import(name));
   }
 }

@@ -14,14 +14,14 @@ export function listenForInterrupt(
   onPress: (isFirst: boolean) => void,
 ): { signal: AbortSignal; dispose(): void } {
   const abort = new AbortController();
-  let firstAt = 0;
+  let firstPressTime = 0;
   const dispose = io.onInterrupt(() => {
     const now = performance.now();
     if (!abort.signal.aborted) {
-      firstAt = now;
+      firstPressTime = now;
       onPress(true);
       abort.abort();
-    } else if (now - firstAt > ECHO_MS) {
+    } else if (now - firstPressTime > ECHO_MS) {
       onPress(false);
       io.exit(130);
     }

@@ -7,7 +7,10 @@ import { experimentsOf } from './run-target.ts';
 export function list({ experiments, courseworks }: Catalogue, options: { json?: boolean }, io: Io): void {
   if (options.json) {
     writeJson(io.stdout, {
-      courseworks: courseworks.map((one) => ({ ...one, rows: experimentsOf(one, experiments).map(({ id }) => id) })),
+      courseworks: courseworks.map((coursework) => ({
+        ...coursework,
+        rows: experimentsOf(coursework, experiments).map(({ id }) => id),
+      })),
       experiments: experiments.map(({ id, title, question, published, datasets, scales, variations }) => ({
         ...{ id, title, question, published, datasets, scales, variations },
       })),
@@ -22,12 +25,12 @@ export function list({ experiments, courseworks }: Catalogue, options: { json?: 
     String(scales.full.replicas),
   ]);
   writeLine(io.stdout, table(['id', 'experiment', 'data set', 'published', 'models'], rows, [4]));
-  for (const one of courseworks) {
+  for (const coursework of courseworks) {
     writeLine(
       io.stdout,
-      `${one.id}: ${experimentsOf(one, experiments)
+      `${coursework.id}: ${experimentsOf(coursework, experiments)
         .map(({ id }) => id)
-        .join(', ')}: ${one.title}`,
+        .join(', ')}: ${coursework.title}`,
     );
   }
   for (const { id, variations = [] } of experiments) {

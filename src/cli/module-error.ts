@@ -7,7 +7,7 @@ import { ArgumentError, ShapeError, TilegradError, UsageError } from '../base/er
 
 /**
  * Runs code of a user's module. Its errors are not bugs of tilegrad: they are converted to errors that name the file and the line.
- * @param part of the module, for the message
+ * @param part name of the part of the module, for the message
  * @throws UsageError with the module's error as cause; other errors of tilegrad, such as DataError, as they are
  */
 export function inModule<T>(file: string, part: string, run: () => T): T {
@@ -22,21 +22,23 @@ export function inModule<T>(file: string, part: string, run: () => T): T {
   }
 }
 
-/** An error of a module's own code, as the command tells it. @param what was done: `in buildModel`. @param error anything thrown */
-export function moduleError(file: string, what: string, error: unknown): unknown {
+/** Converts an error of a module's code to one for the user. @param action what was done: `in buildModel`. @param error anything thrown */
+export function moduleError(file: string, action: string, error: unknown): unknown {
   if (error instanceof TilegradError) {
-    // Bad arguments are the module's; a data set that is missing or a lost device is not.
+    // Invalid arguments are errors of the module; a missing data set or a lost device is not.
     const line = error instanceof ArgumentError || error instanceof ShapeError ? lineOfStack(file, error) : undefined;
     if (line === undefined || error.message.startsWith(`${file}:`)) return error;
-    return new UsageError(`${file}:${line}: ${what}: ${error.message}`, { cause: error });
+    return new UsageError(`${file}:${line}: ${action}: ${error.message}`, { cause: error });
   }
   const line = lineOf(file, error);
   const text = error instanceof Error ? `${error.name}: ${error.message}` : `${formatValue(error)} was thrown`;
-  const next = nextStep(error);
-  return new UsageError(`${file}${line === undefined ? '' : `:${line}`}: ${what}: ${text}${next}`, { cause: error });
+  const advice = adviceFor(error);
+  return new UsageError(`${file}${line === undefined ? '' : `:${line}`}: ${action}: ${text}${advice}`, {
+    cause: error,
+  });
 }
 
-function nextStep(error: unknown): string {
+function adviceFor(error: unknown): string {
   const { code, message } = codeAndMessage(error);
   const [, name] = /^Cannot find package '([^']+)'/.exec(message) ?? [];
   if (code === 'ERR_MODULE_NOT_FOUND' && name !== undefined) return `; install it, with npm install ${name}`;

@@ -109,18 +109,18 @@ export function pathParser(argument: string): (text: string) => string {
 
 /** Returns a parser for an argument of several paths. */
 export const pathsParser =
-  (what: string) =>
-  (text: string, before: readonly string[] = []): string[] => [...before, pathParser(what)(text)];
+  (argument: string) =>
+  (text: string, before: readonly string[] = []): string[] => [...before, pathParser(argument)(text)];
 
 /** Returns a parser for the address of a queue. Its messages do not contain the password. */
 export const queueAddressParser =
-  (what: string) =>
+  (argument: string) =>
   (text: string): string => {
     try {
       parseAddress(text, {});
       return text;
     } catch (error) {
-      if (error instanceof ArgumentError) throw new UsageError(`${what}: ${error.message}`);
+      if (error instanceof ArgumentError) throw new UsageError(`${argument}: ${error.message}`);
       throw error;
     }
   };

@@ -14,18 +14,18 @@ import type { RunTarget } from './run-target.ts';
 import { checkLimit, checkShort, defaultScale, requestOf } from './settings.ts';
 import { findWeights, type WeightFile } from './weights.ts';
 
-/** What a run will do, before a device is opened or a folder is made. */
+/** The plan of a run, before a device is opened or a folder is created. */
 export interface RunPlan {
   target: RunTarget;
   options: RunOptions;
   /** The run that `--resume` continues; null for a new one. */
   resumed: ResumedRun | null;
-  /** What `run.json` stores: the options, those of the resumed run included. */
+  /** The options as `run.json` stores them, including those of the resumed run. */
   request: RunRequest;
   /** The target's experiments with their settings, in the order in which they run. */
   experiments: PlannedExperiment[];
   datasets: ReadonlyMap<DatasetName, Dataset>;
-  /** Files of the published weights that experiments begin with. */
+  /** Files of the published weights that experiments start with. */
   weights: ReadonlyMap<Checkpoint, WeightFile[]>;
 }
 
@@ -37,7 +37,7 @@ export function checkRunOptions(
   const [{ networks = [], datasets }] = experiments as [RunTarget['experiments'][number]];
   if (options.profile && (experiments.length > 1 || networks.length === 0 || datasets.length === 0)) {
     throw new UsageError(
-      `--profile: takes an experiment with a network and a data set of its own, such as A1, but was given ${id}`,
+      `--profile: takes an experiment with its own network and data set, such as A1, but was given ${id}`,
     );
   }
   if (options.workers !== undefined && file !== undefined) {
@@ -46,7 +46,7 @@ export function checkRunOptions(
     );
   }
   if (options.acceptChanges && (options.resume === undefined || file === undefined)) {
-    throw new UsageError('--accept-changes: it is for --resume with your own experiment; leave the option out');
+    throw new UsageError('--accept-changes is for --resume with your own experiment; leave the option out');
   }
 }
 
@@ -75,7 +75,7 @@ export function resumeRun(
 
 /**
  * Loads what the experiments need and fixes their settings. Writes nothing but downloaded weights.
- * @throws UsageError for settings that do not fit the experiments or their data; what loading data and weights throws
+ * @throws UsageError for settings that do not fit the experiments or their data; errors of loading data and weights
  */
 export async function planRun(
   target: RunTarget,

@@ -32,15 +32,15 @@ export function planExperiment(
   finished?: ExperimentRecord,
 ): PlannedExperiment {
   const loaded = experiment.datasets.map((name) => datasets.get(name)!);
-  const atScale = (request: RunRequest) => {
-    const asked = settingsFor(experiment, request);
-    const sizes = loaded.map(({ train }) => Math.min(train.size, asked.limit ?? train.size));
-    const settings = sizes.length > 0 ? fitBatch(asked, Math.max(...sizes)) : asked;
+  const planAtScale = (request: RunRequest) => {
+    const requested = settingsFor(experiment, request);
+    const sizes = loaded.map(({ train }) => Math.min(train.size, requested.limit ?? train.size));
+    const settings = sizes.length > 0 ? fitBatch(requested, Math.max(...sizes)) : requested;
     return { settings, notes: reducedNotes(experiment, request, settings, loaded) };
   };
-  const { settings, notes } = atScale(request);
+  const { settings, notes } = planAtScale(request);
   const initialRecord = newExperimentRecord(experiment, settings, notes, request.seed);
-  const short = { names: shortNames(request), ...atScale({ ...request, scale: 'short' }) };
+  const short = { names: shortNames(request), ...planAtScale({ ...request, scale: 'short' }) };
   return { experiment, settings, short, weightFiles, initialRecord, record: { ...(finished ?? initialRecord) } };
 }
 

@@ -1,6 +1,6 @@
 import type { Finding, Probe } from '../gpu/probe.ts';
 
-/** What was found about an adapter, in plain words, a line a check; and what it or its driver said of what went wrong. */
+/** Describes the results of an adapter's probe, one line per check, and messages of the adapter or its driver. */
 export function probeLines(probe: Probe): string[] {
   const { nanInRelu, nanAgainstZero, nanAgainstItself, division, denormals, notes } = probe;
   return [
@@ -12,7 +12,7 @@ export function probeLines(probe: Probe): string[] {
   ];
 }
 
-/** Of NaN, on whose comparisons no kernel relies where it matters. */
+/** Texts for comparisons of NaN; no kernel relies on them where it matters. */
 const COMPARED: Record<Finding, string> = {
   ok: 'as IEEE 754 says',
   wrong: 'wrongly, which kernels avoid',
@@ -31,11 +31,11 @@ function subgroupsText({ lanes, shuffles }: Probe): string {
     return 'subgroups could not be checked, so that kernels with subgroups are switched off';
   }
   if (lanes === 'ok' && shuffles === 'ok') return 'subgroups number their lanes and pass values as kernels need it';
-  const what = lanes === 'ok' ? 'pass wrong values' : 'number their lanes in another order than kernels need';
-  return `subgroups ${what}, so that kernels with subgroups are switched off`;
+  const problem = lanes === 'ok' ? 'pass wrong values' : 'number their lanes in another order than kernels need';
+  return `subgroups ${problem}, so that kernels with subgroups are switched off`;
 }
 
-/** What to do about what was found, a step a line; nothing where all is well. */
+/** Returns advice about the results, one step per line; empty if all is well. */
 export function probeAdvice({ lanes, shuffles, nanInRelu, division }: Probe): string[] {
   const advice: string[] = [];
   if ([lanes, shuffles].some((finding) => finding === 'wrong' || finding === 'unknown')) {

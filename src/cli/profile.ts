@@ -7,13 +7,13 @@ import type { Engine, EngineDevice, EngineLoader, EngineModel } from './engine.t
 import type { Network, Settings } from './experiment.ts';
 import { type OutputStream, writeLine } from './io.ts';
 
-/** Profiles a training step of a network, and leaves `profile.json` and a trace for chrome://tracing in the run's folder. */
+/** Profiles a training step of a network, and writes `profile.json` and a trace for chrome://tracing in the run's folder. */
 export async function profileNetwork(
   network: Network,
   images: ImageSet,
-  place: { engine: Engine; device: EngineDevice; folder: string; settings: Settings; text: OutputStream },
+  context: { engine: Engine; device: EngineDevice; folder: string; settings: Settings; text: OutputStream },
 ): Promise<Profile> {
-  const { engine, device, folder, settings, text } = place;
+  const { engine, device, folder, settings, text } = context;
   writeLine(text, '\nProfiling a training step');
   const model = network.createModel() as EngineModel;
   let data: EngineLoader | undefined;

@@ -4,18 +4,18 @@ import type { BatchLogs, EpochLogs, FeatureLogs } from '../training/callbacks/lo
 import type { Callback } from '../training/model.ts';
 import { type OutputStream, writeLine } from './io.ts';
 
-/** The line Keras prints at the end of an epoch. */
+/** Returns the line that Keras prints at the end of an epoch. */
 export function epochLine(logs: EpochLogs, epochs: number): string {
-  const figures: [string, number | undefined][] = [
+  const metrics: [string, number | undefined][] = [
     ['loss', logs.loss],
     ['accuracy', logs.accuracy],
     ['val_loss', logs.valLoss],
     ['val_accuracy', logs.valAccuracy],
   ];
-  const shown = figures.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value.toFixed(4)}`]));
+  const metricTexts = metrics.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value.toFixed(4)}`]));
   const epoch = String(logs.epoch).padStart(String(epochs).length);
   const speed = `${duration(logs.seconds)}  ${count(logs.samplesPerSecond)} samples/s`;
-  return `Epoch ${epoch}/${epochs}  ${shown.join('  ')}  ${speed}`;
+  return `Epoch ${epoch}/${epochs}  ${metricTexts.join('  ')}  ${speed}`;
 }
 
 /** Shows the progress of training: a bar on a terminal during an epoch, and a line at its end. */
@@ -82,12 +82,15 @@ export class Progress implements Callback {
     writeLine(this.#lines, epochLine(logs, this.#epochs));
   }
 
-  /** Returns a callback that prints only lines, for one of several trainings: a bar would need the metrics of each batch. @param before start of each line */
-  linesOnly(before: string): Callback {
+  /**
+   * Returns a callback that prints only lines, for one of several trainings: a bar would need the metrics of each batch. @param prefix
+   * start of each line
+   */
+  linesOnly(prefix: string): Callback {
     return {
       adds: [],
       onTrainBegin: (info) => this.onTrainBegin(info),
-      onEpochEnd: (logs) => writeLine(this.#lines, `${before}${epochLine(logs, this.#epochs)}`),
+      onEpochEnd: (logs) => writeLine(this.#lines, `${prefix}${epochLine(logs, this.#epochs)}`),
     };
   }
 

@@ -47,23 +47,26 @@ class QueueExecutor implements ResultExecutor {
   }
 
   onCached(row: string, name: string, hash: string, value: unknown): void {
-    const given = this.attachments.get(row) ?? new Map<string, Uint8Array>();
-    given.set(resultAttachment(name, hash), Buffer.from(JSON.stringify(value ?? null)));
-    this.attachments.set(row, given);
+    const attached = this.attachments.get(row) ?? new Map<string, Uint8Array>();
+    attached.set(resultAttachment(name, hash), Buffer.from(JSON.stringify(value ?? null)));
+    this.attachments.set(row, attached);
   }
 
-  async execute(asked: { row: string; name: string; hash: string }): Promise<ComputedResult> {
-    const { row, name, hash } = asked;
+  async execute(requested: { row: string; name: string; hash: string }): Promise<ComputedResult> {
+    const { row, name, hash } = requested;
     const key = `${name}-${hash}`;
-    const known = this.requests.get(key) ?? this.request(key, asked);
-    this.requests.set(key, known); // experiments that share a result request it once
-    const computed = await known;
+    const computing = this.requests.get(key) ?? this.request(key, requested);
+    this.requests.set(key, computing); // experiments that share a result request it once
+    const computed = await computing;
     this.onCached(row, name, hash, computed.value);
     return computed;
   }
 
-  createTrialRunner(asked: { row: string; name: string; hash: string }): TrialRunner {
-    return { concurrency: MAX_QUEUED_JOBS, run: (description, options) => this.runTrial(asked, description, options) };
+  createTrialRunner(requested: { row: string; name: string; hash: string }): TrialRunner {
+    return {
+      concurrency: MAX_QUEUED_JOBS,
+      run: (description, options) => this.runTrial(requested, description, options),
+    };
   }
 
   private async runTrial(
@@ -135,26 +138,26 @@ class QueueExecutor implements ResultExecutor {
 }
 
 /**
- * Has workers compute all results of all experiments in parallel, and saves them in the run's folder. The experiments then run one
- * after the other on the saved results, as after a resumed run.
+ * Requests all results of all experiments from the workers, in parallel, and saves them in the run's folder. The experiments then run one
+ * after the other on the saved results, as in a resumed run.
  * @returns an executor for that second pass, which throws the errors of the results that are missing
  */
 export async function fetchResults(
-  bench: RunContext,
+  context: RunContext,
   planned: readonly PlannedExperiment[],
   options: QueueExecutorOptions,
 ): Promise<ResultExecutor> {
   const executor = new QueueExecutor(options);
   // This record is discarded: the second pass writes the real one.
-  const record = { ...bench.record, trainings: [] };
-  const contexts = new ExperimentContexts({ ...bench, record, executor: executor, print: () => {}, save: () => {} });
+  const record = { ...context.record, trainings: [] };
+  const contexts = new ExperimentContexts({ ...context, record, executor, print: () => {}, save: () => {} });
   const failures = new Map<string, unknown>();
   try {
     await Promise.all(
-      planned.map(async (one) => {
-        const { experiment, initialRecord } = one;
-        const context = contexts.create(setupOf(one, structuredClone(initialRecord), options.request));
-        await experiment.run(context).catch((error: unknown) => failures.set(experiment.id, error));
+      planned.map(async (entry) => {
+        const { experiment, initialRecord } = entry;
+        const experimentContext = contexts.create(setupOf(entry, structuredClone(initialRecord), options.request));
+        await experiment.run(experimentContext).catch((error: unknown) => failures.set(experiment.id, error));
       }),
     );
   } finally {

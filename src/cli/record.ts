@@ -17,7 +17,7 @@ export function sourceText(dataset: Dataset): string {
 
 /**
  * Returns the kernels selected so far, for `run.json`.
- * @param before the value of earlier sessions, whose selections are included: this session does not repeat what they finished
+ * @param before the record of earlier sessions, whose selections are included: this session does not repeat what they finished
  */
 export function tuningRecord(tuning: Tuning, before?: RunRecord['tuning']): RunRecord['tuning'] {
   const { measured, measuredHash, path } = tuning;
@@ -73,7 +73,7 @@ export function newRecord(run: {
     tuning: tuningRecord(run.tuning),
     versions: versions(),
     rows,
-    trainings: run.trainings.map((one) => ({ ...one, kept: true })),
+    trainings: run.trainings.map((entry) => ({ ...entry, kept: true })),
     timings: { startedAt: run.startedAt.toISOString(), finishedAt: null, totalSeconds: 0 },
     counters: { ...device.counters },
   };

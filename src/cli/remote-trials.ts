@@ -103,7 +103,7 @@ export class RemoteTrials implements TrialRunner {
 
 /** What a worker needs to run trials. */
 export interface TrialTools {
-  /** By name. */
+  /** The searches by name. */
   searches: ReadonlyMap<string, RegisteredSearch>;
   device: Device;
   io: Io;
@@ -127,11 +127,11 @@ export async function registerSearches(files: readonly string[]): Promise<Map<st
 
 /** Returns what a worker has under the name of a need for a search; null for other needs. */
 export function searchCapability(
-  what: string,
+  need: string,
   searches: ReadonlyMap<string, RegisteredSearch>,
 ): Capability | string | null {
-  if (!what.startsWith('search ')) return null;
-  const found = [...searches].find(([name]) => needName(name) === what);
+  if (!need.startsWith('search ')) return null;
+  const found = [...searches].find(([name]) => needName(name) === need);
   return found?.[1].capability ?? 'it was started without its module; add --search FILE.mjs';
 }
 
@@ -150,14 +150,14 @@ export function trialHandler({ searches, device, io }: TrialTools): Handler {
       const ready = prepared.get(search) ?? prepare(found.module);
       prepared.set(search, ready);
       const { data, fit, on: here } = await ready;
-      for (const what of ['data', 'validationData'] as const) {
-        if (here[what] !== on[what])
-          throw new CannotRunJob(`${what} of ${search} is ${on[what]} there, and here ${here[what]}`);
+      for (const field of ['data', 'validationData'] as const) {
+        if (here[field] !== on[field])
+          throw new CannotRunJob(`${field} of ${search} is ${on[field]} there, and here ${here[field]}`);
       }
       const lines: OutputStream = {
         write: (text: string) => {
           io.stdout.write(text);
-          for (const one of text.trim().split('\n')) print(one);
+          for (const line of text.trim().split('\n')) print(line);
         },
       };
       lines.write(`Trial ${description.number} of ${search}\n`);

@@ -28,13 +28,13 @@ const indent = (text: string) => text.replaceAll('\n', '\n  ');
 export function reportError(thrown: unknown, io: Io, options: { json: boolean; debug: boolean }): number {
   const error = toTypedError(thrown);
   const { code, message } = describeError(error);
-  const unexpected = !(error instanceof TilegradError);
+  const isUnexpected = !(error instanceof TilegradError);
   // Lines of the message are indented, so that text from a file or a path cannot look like another error.
-  writeLine(io.stderr, `${unexpected ? 'internal error' : 'error'}: ${indent(message)}`);
+  writeLine(io.stderr, `${isUnexpected ? 'internal error' : 'error'}: ${indent(message)}`);
   if (options.debug && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
       writeLine(io.stderr, indent(cause.stack ?? ''));
-  } else if (unexpected) {
+  } else if (isUnexpected) {
     writeLine(io.stderr, 'This is a bug in tilegrad. Run again with --debug to see where it happened.');
   }
   if (options.json) writeJson(io.stdout, { error: { code, message } });

@@ -11,7 +11,7 @@ const resultFile = z.strictObject({
   schemaVersion: z.literal(1),
   name: z.string(),
   hash: z.string(),
-  /** How long it took to compute. */
+  /** Seconds that the computation took. */
   seconds: z.number(),
   value: z.unknown(),
   /** Checksum of the file; older files have none. Other fields are not allowed, so damage to this name is noticed. */
@@ -38,7 +38,7 @@ export class ResultCache {
   /** @throws ArgumentError for a name that is not a valid file name, or that another computation of this run has */
   check(name: string, hash: string): void {
     if (!/^[a-z0-9][a-z0-9.-]{0,60}$/.test(name)) {
-      throw new ArgumentError(`"${name}" cannot name a result: use small letters, digits, hyphens and dots`);
+      throw new ArgumentError(`"${name}" cannot name a result: use lowercase letters, digits, hyphens and dots`);
     }
     const earlier = this.hashes.get(name);
     if (earlier !== undefined && earlier !== hash) {
@@ -76,16 +76,16 @@ export class ResultCache {
       throw new FileError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
     }
     const json = parseChecksummedJson(text, path, advice);
-    const whole = resultFile.safeParse(json);
-    if (!whole.success || whole.data.name !== name || whole.data.hash !== hash) {
+    const file = resultFile.safeParse(json);
+    if (!file.success || file.data.name !== name || file.data.hash !== hash) {
       throw new DataError(`${path} does not hold the result ${name} (${hash}). ${advice}`);
     }
-    const value = schema.safeParse(whole.data.value);
+    const value = schema.safeParse(file.data.value);
     if (!value.success) {
-      const { path: where, message } = value.error.issues[0]!;
-      throw new DataError(`${path} does not hold a result of its kind: ${where.join('.')}: ${message}. ${advice}`);
+      const { path: field, message } = value.error.issues[0]!;
+      throw new DataError(`${path} does not hold a result of its kind: ${field.join('.')}: ${message}. ${advice}`);
     }
-    return { value: value.data, seconds: whole.data.seconds };
+    return { value: value.data, seconds: file.data.seconds };
   }
 
   /** Writes a result, completely or not at all. @throws FileError */

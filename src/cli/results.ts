@@ -20,34 +20,36 @@ export function readResults(folder: string): ExperimentResult[] {
 }
 
 /** Whether a result is less complete than another: of a smaller scale, or of the same scale and only this one reduced. */
-function isLessComplete(one: ExperimentResult, other: ExperimentResult | undefined): boolean {
+function isLessComplete(result: ExperimentResult, other: ExperimentResult | undefined): boolean {
   if (!other) return false;
-  const steps = scales.indexOf(one.scale) - scales.indexOf(other.scale);
-  return steps > 0 || (steps === 0 && one.reduced.length > 0 && other.reduced.length === 0);
+  const steps = scales.indexOf(result.scale) - scales.indexOf(other.scale);
+  return steps > 0 || (steps === 0 && result.reduced.length > 0 && other.reduced.length === 0);
 }
 
 const scaleText = ({ scale, reduced }: ExperimentResult): string =>
   `of scale ${scale}${reduced.length > 0 ? `, reduced or changed (${reduced.join('; ')})` : ''}`;
 
 /** Adds results to the saved ones in a folder of documents. @returns all, by the id of the experiment */
-function mergeResults(taken: readonly ExperimentResult[], docs: string): Map<string, ExperimentResult> {
+function mergeResults(newResults: readonly ExperimentResult[], docs: string): Map<string, ExperimentResult> {
   const folder = join(docs, 'results');
-  const kept = new Map(readResults(folder).map((result) => [result.id, result]));
-  for (const result of taken) {
-    const before = kept.get(result.id);
-    if (before && isLessComplete(result, before)) {
+  const saved = new Map(readResults(folder).map((result) => [result.id, result]));
+  for (const result of newResults) {
+    const earlier = saved.get(result.id);
+    if (earlier && isLessComplete(result, earlier)) {
       throw new UsageError(
-        `${join(folder, `${result.id}.json`)} is ${scaleText(before)}, and the run ${scaleText(result)}: delete that file first ` +
+        `${join(folder, `${result.id}.json`)} is ${scaleText(earlier)}, and the run ${scaleText(result)}: delete that file first ` +
           'to replace it by the less complete one',
       );
     }
-    kept.set(result.id, result);
+    saved.set(result.id, result);
   }
   writeRunFiles(docs, [
-    ...taken.map((one) => [join('results', `${one.id}.json`), `${JSON.stringify(one, null, 1)}\n`] as const),
-    ['RESULTS.md', resultsDocument([...kept.values()])] as const,
+    ...newResults.map(
+      (result) => [join('results', `${result.id}.json`), `${JSON.stringify(result, null, 1)}\n`] as const,
+    ),
+    ['RESULTS.md', resultsDocument([...saved.values()])] as const,
   ]);
-  return kept;
+  return saved;
 }
 
 /**
@@ -70,22 +72,22 @@ export function results(runs: readonly string[], options: { docs: string; json?:
       else if (!isLessComplete(result, found.get(row.id))) found.set(row.id, result);
     }
   }
-  const taken = [...found.values()];
+  const newResults = [...found.values()];
   const lock = withFileErrors('write to', options.docs, () => {
     createFolders(resolve(options.docs));
     return takeShortLock(join(options.docs, '.results-lock.tmp'));
   });
-  let kept: Map<string, ExperimentResult>;
+  let saved: Map<string, ExperimentResult>;
   try {
-    kept = mergeResults(taken, options.docs);
+    saved = mergeResults(newResults, options.docs);
   } finally {
     lock.release();
   }
   const path = join(options.docs, 'RESULTS.md');
-  if (options.json) writeJson(io.stdout, { path, results: [...kept.values()] });
+  if (options.json) writeJson(io.stdout, { path, results: [...saved.values()] });
   else
     writeLine(
       io.stdout,
-      `Wrote ${toPrintableLine(path)} with ${kept.size} rows, ${taken.length} of them new: ${taken.map(({ id }) => id).join(', ')}`,
+      `Wrote ${toPrintableLine(path)} with ${saved.size} rows, ${newResults.length} of them new: ${newResults.map(({ id }) => id).join(', ')}`,
     );
 }

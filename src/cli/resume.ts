@@ -45,7 +45,7 @@ export function findRun(
     const found = readResumable(folder, id);
     if (typeof found === 'string') skipped.push(`${folder} was skipped: ${found}`);
     else if (found) {
-      for (const why of skipped) note(`--resume: ${why}`);
+      for (const text of skipped) note(`--resume: ${text}`);
       return { folder, record: found };
     }
   }
@@ -59,10 +59,11 @@ export function findRun(
 
 /** Returns the folders whose names are those of runs of that id, the newest first. @throws FileError */
 function runFolders(out: string, id: string): string[] {
-  const OPTION_NAMES = withFileErrors('read', out, () =>
+  const folderNames = withFileErrors('read', out, () =>
     existsSync(out) && statSync(out).isDirectory() ? readdirSync(out) : [],
   );
-  return OPTION_NAMES.filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
+  return folderNames
+    .filter((name) => new RegExp(`-${id}(-\\d+)?$`).test(name))
     .sort()
     .reverse()
     .map((name) => join(out, name));
@@ -81,7 +82,7 @@ function readResumable(folder: string, id: string): RunRecord | string | null {
   }
 }
 
-const names: [keyof RunRequest & keyof RunOptions, string][] = [
+const OPTION_NAMES: [keyof RunRequest & keyof RunOptions, string][] = [
   ['scale', '--scale'],
   ['seed', '--seed'],
   ['epochs', '--epochs'],
@@ -94,7 +95,7 @@ const names: [keyof RunRequest & keyof RunOptions, string][] = [
 
 /** @throws UsageError for an option that differs from the run's */
 export function checkOptions({ folder, record }: ResumedRun, options: RunOptions): void {
-  for (const [key, name] of names) {
+  for (const [key, name] of OPTION_NAMES) {
     if (options[key] === undefined || options[key] === record.request[key]) continue;
     throw new UsageError(
       `--resume ${folder}: that run was started ${record.request[key] === undefined ? `without ${name}` : `with ${name} ${record.request[key]}`}, ` +
@@ -129,9 +130,9 @@ export function checkUnchanged(
   }
   for (const { name, sha256 } of now.weights ?? []) {
     const then = record.weights ?? [];
-    if (then.length === 0 || then.some((one) => one.sha256 === sha256)) continue;
+    if (then.length === 0 || then.some((weights) => weights.sha256 === sha256)) continue;
     refuse(
-      `that run was started with the weights of ${then.map((one) => one.name).join(', ')}, but ${name} has others`,
+      `that run was started with the weights of ${then.map((weights) => weights.name).join(', ')}, but ${name} has others`,
     );
   }
   if (adapterText(record.adapter) !== adapterText(now.adapter)) {

@@ -27,7 +27,7 @@ export async function runExperiments(session: RunSession): Promise<unknown> {
   }
 }
 
-/** @returns whether it finished; false if it was interrupted. @throws what the experiment throws */
+/** @returns whether it finished; false if it was interrupted. @throws errors of the experiment */
 async function runExperiment(session: RunSession, planned: PlannedExperiment): Promise<boolean> {
   const { plan, record, contexts, text, signal, save } = session;
   const { experiment, initialRecord, record: current } = planned;
@@ -36,10 +36,10 @@ async function runExperiment(session: RunSession, planned: PlannedExperiment): P
   Object.assign(current, structuredClone(initialRecord), { status: 'running' });
   if (plan.experiments.length > 1) writeLine(text, `\n${current.id}: ${current.title}`);
   try {
-    const isReduced = current.reduced.length > 0; // asked before the run, whose notes are added to it
-    const written = await experiment.run(contexts.create(setupOf(planned, current, record.request)));
+    const isReduced = current.reduced.length > 0; // checked before the run, which adds its own notes
+    const sectionsOfRun = await experiment.run(contexts.create(setupOf(planned, current, record.request)));
     const isQuick = isQuickRun(record, current);
-    const sections = isReduced ? written.map((one) => withoutReasons(one, isQuick)) : written;
+    const sections = isReduced ? sectionsOfRun.map((section) => removeReasons(section, isQuick)) : sectionsOfRun;
     const report = reportOf({ ...record, rows: [{ ...current, sections, status: 'finished' }] });
     current.sections = checkReport(report).sections;
     current.status = 'finished';
@@ -47,7 +47,7 @@ async function runExperiment(session: RunSession, planned: PlannedExperiment): P
     return true;
   } catch (error) {
     if (error instanceof AbortedError && signal.aborted) {
-      // One that an earlier session finished stays finished.
+      // An experiment that an earlier session finished stays finished.
       Object.assign(current, before.status === 'finished' ? before : { status: 'interrupted' });
       return false;
     }
@@ -60,7 +60,7 @@ async function runExperiment(session: RunSession, planned: PlannedExperiment): P
 }
 
 const finishedTrainings = ({ trainings }: RunRecord): Training[] =>
-  trainings.filter(({ status }) => status === 'finished').map((one) => ({ ...one, measured: [] }));
+  trainings.filter(({ status }) => status === 'finished').map((entry) => ({ ...entry, measured: [] }));
 
 /** Whether an experiment only shows that it runs: at the smoke scale, or on the sample in the repository. */
 export const isQuickRun = (
@@ -69,10 +69,10 @@ export const isQuickRun = (
 ): boolean => request.scale === 'smoke' || datasets.some((name) => data[name]!.kind === 'sample');
 
 /**
- * Comparisons without the reasons for a difference: less data or fewer epochs than published are reason enough.
+ * Removes the reasons for differences from a section: fewer data or epochs than published explain them.
  * @param isQuick whether the results are not comparable at all, so that no difference is marked
  */
-export const withoutReasons = ({ title, blocks }: Section, isQuick: boolean): Section => ({
+export const removeReasons = ({ title, blocks }: Section, isQuick: boolean): Section => ({
   title,
   blocks: blocks.map((block) =>
     block.type === 'comparison'

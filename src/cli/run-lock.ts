@@ -5,7 +5,7 @@ import { withFileErrors } from '../io/files.ts';
 
 const lockPath = (folder: string) => join(folder, 'run.lock');
 
-/** Returns why a run cannot be resumed: another process is running it. Null if none is. @throws FileError */
+/** Returns why a run cannot be resumed: another process is running it. Null if no process is running it. @throws FileError */
 export function whyLocked(folder: string): string | null {
   const holder = withFileErrors('read', lockPath(folder), () => lockHolder(lockPath(folder)));
   return holder === null ? null : stillRunningText(folder, holder);

@@ -31,9 +31,9 @@ export function printResults(record: RunRecord, folder: string, text: OutputStre
     writeLine(text, `Trace for chrome://tracing or ui.perfetto.dev: ${join(folder, 'trace.json')}`);
   }
   const report = checkReport(reportOf(record));
-  // Of a coursework, only the table of all experiments; the report has the rest.
-  const shown = record.rows.length > 1 ? { ...report, sections: report.sections.slice(0, 1) } : report;
-  writeLine(text, `\n${resultsText(shown)}`);
+  // For a coursework, only the table of all experiments; the report has the rest.
+  const shownReport = record.rows.length > 1 ? { ...report, sections: report.sections.slice(0, 1) } : report;
+  writeLine(text, `\n${resultsText(shownReport)}`);
   const speed = meanSpeed(record);
   const speedText = speed === null ? '' : `, ${count(speed)} samples/s on average`;
   writeLine(text, `\n${duration(record.timings.totalSeconds)} in all${speedText}. Results in ${folder}`);
@@ -48,7 +48,7 @@ export function meanSpeed({ trainings }: Pick<RunRecord, 'trainings'>): number |
   return speeds.length > 0 ? speeds.reduce((sum, value) => sum + value, 0) / speeds.length : null;
 }
 
-/** Where an interrupted run stopped, and the command that resumes it. */
+/** Describes where an interrupted run stopped, with the command that resumes it. */
 export function interruptionText(
   { request, trainings, searches = [] }: Pick<RunRecord, 'request' | 'trainings' | 'searches'>,
   folder: string,

@@ -33,7 +33,7 @@ export interface RunSession {
   text: OutputStream;
   progress: Progress;
   signal: AbortSignal;
-  /** Brings the record up to date. */
+  /** Updates the record. */
   update(): void;
   /** Writes the record into `run.json`. */
   write(): void;
@@ -44,7 +44,7 @@ export interface RunSession {
 }
 
 /**
- * Opens the queue, the device and the folder of a run. What it opened is released again if it throws.
+ * Opens the queue, the device and the folder of a run. Everything that it opened is released if it throws.
  * @param start `performance.now()` at the start of the command
  * @throws QueueError, AdapterError; DataError if a resumed run was started under other conditions; UsageError, FileError
  */
@@ -58,7 +58,7 @@ export async function openRun(plan: RunPlan, engine: Engine, io: Io, start: numb
   });
   const { signal } = interrupt;
   let queue: JobQueue | undefined;
-  let opened: EngineDevice | undefined;
+  let openedDevice: EngineDevice | undefined;
   let lock: Disposable | undefined;
   let contexts: ExperimentContexts | undefined;
   const close = async () => {
@@ -66,7 +66,7 @@ export async function openRun(plan: RunPlan, engine: Engine, io: Io, start: numb
     interrupt.dispose();
     await queue?.close();
     contexts?.dispose();
-    opened?.dispose();
+    openedDevice?.dispose();
   };
   try {
     if (options.workers !== undefined) {
@@ -74,7 +74,7 @@ export async function openRun(plan: RunPlan, engine: Engine, io: Io, start: numb
       queue = await openQueue({ url: options.workers, env: io.env, print: (message) => writeLine(io.stderr, message) });
     }
     const device = await engine.openDevice({ fineTimestamps: options.profile });
-    opened = device;
+    openedDevice = device;
     explainDawnWarnings(device.info, io);
     const tuning = await engine.loadTuning(device, (message) =>
       writeLine(io.stderr, `Note: ${toPrintableLine(message)}`),
@@ -90,7 +90,7 @@ export async function openRun(plan: RunPlan, engine: Engine, io: Io, start: numb
     const startedAt = resumed ? new Date(resumed.record.timings.startedAt) : new Date();
     const record = newRecord({
       ...{ title: target.title, question: target.question, code: target.code, request, startedAt, device, tuning },
-      ...{ rows: experiments.map((one) => one.record), datasets: datasets.values(), weights: weightFiles },
+      ...{ rows: experiments.map((planned) => planned.record), datasets: datasets.values(), weights: weightFiles },
       // Kept until their experiment runs again, so that none is lost if this session ends early.
       trainings: (resumed?.record.trainings ?? []).filter(({ status }) => status === 'finished'),
     });

@@ -17,15 +17,15 @@ export interface RunTarget {
 
 /** Returns the experiments of a coursework: those whose id begins with its letters. */
 export const experimentsOf = ({ id }: Coursework, experiments: readonly Experiment[]): Experiment[] =>
-  experiments.filter((one) => one.id.replace(/\d+$/, '').toLowerCase() === id.toLowerCase());
+  experiments.filter((experiment) => experiment.id.replace(/\d+$/, '').toLowerCase() === id.toLowerCase());
 
 /** Returns the experiment or coursework of an id, in any case. @throws UsageError for an unknown id */
 export function findTarget(id: string, { experiments, courseworks }: Catalogue): RunTarget {
-  const known = [...experiments, ...courseworks].map((one) => one.id);
+  const known = [...experiments, ...courseworks].map((entry) => entry.id);
   const name = findName('experiment', id, known, 'See `npx tilegrad list`.');
-  const coursework = courseworks.find((one) => one.id === name);
+  const coursework = courseworks.find((entry) => entry.id === name);
   if (coursework) return { ...coursework, experiments: experimentsOf(coursework, experiments) };
-  const experiment = experiments.find((one) => one.id === name)!;
+  const experiment = experiments.find((entry) => entry.id === name)!;
   const { title, question } = experiment;
   return { id: experiment.id, title, question, experiments: [experiment] };
 }

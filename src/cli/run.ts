@@ -19,7 +19,7 @@ import type { RunTarget } from './run-target.ts';
 import { resumeCommand } from './settings.ts';
 
 /**
- * Runs an experiment or a coursework and leaves a folder with `run.json`, `report.html`, the figures and, in `parts/`, every finished
+ * Runs an experiment or a coursework and writes a folder with `run.json`, `report.html`, the figures and, in `parts/`, every finished
  * result, from which `--resume` continues. Wrong requests are refused before the folder is made. After that, `run.json` is rewritten
  * after each epoch, so that nothing finished is lost.
  *
@@ -47,14 +47,16 @@ export async function run(target: RunTarget, options: RunOptions, io: Io, engine
   }
 }
 
-/** With `--workers`: has the workers compute all results before the experiments run here. */
+/** With `--workers`: fetches all results from the workers before the experiments run here. */
 async function fetchFromWorkers({ plan, queue, context, folder, text, signal, save }: RunSession): Promise<void> {
   if (!queue) return;
   save();
   writeLine(text, `Workers: those of the queue at ${queue.address}`);
   const { target, experiments, request, datasets, weights } = plan;
   const { fetchResults } = await import('./queue-executor.ts');
-  const needs = new Map(target.experiments.map((one) => [one.id, experimentNeeds(one, datasets, weights)]));
+  const needs = new Map(
+    target.experiments.map((experiment) => [experiment.id, experimentNeeds(experiment, datasets, weights)]),
+  );
   const { print } = context;
   context.executor = await fetchResults(context, experiments, { queue, request, needs, folder, signal, print });
 }

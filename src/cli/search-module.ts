@@ -16,7 +16,7 @@ export type SearcherName = keyof typeof SEARCHERS;
 export type Searcher = InstanceType<(typeof SEARCHERS)[SearcherName]>;
 
 /**
- * What the module of a search exports: all that a trial is made of, so that it can be trained in other processes too.
+ * The exports of a search's module: everything that a trial needs, so that other processes can train it, too.
  *
  *     export function buildModel(hp) { ... return model.compile({ ... }); }
  *     export const searcher = 'Hyperband';                            // or GridSearch, BayesianOptimization; default RandomSearch
@@ -24,43 +24,43 @@ export type Searcher = InstanceType<(typeof SEARCHERS)[SearcherName]>;
  *     export const data = async (device) => new ImageLoader(device, (await loadDataset('mnist')).train);
  *     export const fit = { batchSize: 64, validationSplit: 0.2, callbacks: () => [new EarlyStopping()] };
  *
- * `data` and `fit` are what `search` takes, or functions of the device that return or promise it.
+ * `data` and `fit` are the arguments of `search`, or functions of the device that return or promise them.
  */
 export interface SearchModule {
   /** As the command line named it. */
   file: string;
   buildModel: BuildModel;
   searcher: SearcherName;
-  /** The searcher's, without `buildModel`, `directory` and what the command line decides. */
+  /** Options of the searcher, without `buildModel`, `directory` and those that the command line decides. */
   options: Partial<SearchOptions>;
   data: TrainingData | ((device: Device) => TrainingData | Promise<TrainingData>);
   fit: SearchFitOptions | ((device: Device) => SearchFitOptions | Promise<SearchFitOptions>);
-  /** That of the file, unless `options` has one. */
+  /** The name in `options`, else the name of the file. */
   name: string;
 }
 
 const EXPORTS = ['buildModel', 'searcher', 'options', 'data', 'fit'];
 
-/** Loads the module of a search. @throws UsageError for a file that is not there, cannot be loaded, or lacks an export */
+/** Loads the module of a search. @throws UsageError for a file that is missing, cannot be loaded, or lacks an export */
 export async function loadSearchModule(file: string): Promise<SearchModule> {
   return readSearchModule(file, await importUserModule('search', file));
 }
 
-/** The exports of a module, checked. @throws UsageError */
+/** Checks the exports of a module. @throws UsageError */
 export function readSearchModule(file: string, exported: Record<string, unknown>): SearchModule {
   const { buildModel, searcher = 'RandomSearch', options = {}, data, fit = {} } = exported;
-  const unknown = Object.keys(exported).find(
+  const misspelled = Object.keys(exported).find(
     (name) => !EXPORTS.includes(name) && nearName(name, EXPORTS) !== undefined,
   );
-  const meant = unknown === undefined ? '' : `; is ${unknown} meant to be ${nearName(unknown, EXPORTS)}?`;
+  const hint = misspelled === undefined ? '' : `; is ${misspelled} meant to be ${nearName(misspelled, EXPORTS)}?`;
   if (typeof buildModel !== 'function') {
     throw new UsageError(
-      `${file}: must export buildModel, a function of hp that returns a compiled model, but that is ${formatValue(buildModel)}${meant}`,
+      `${file}: must export buildModel, a function of hp that returns a compiled model, but that is ${formatValue(buildModel)}${hint}`,
     );
   }
   if (data === undefined) {
     throw new UsageError(
-      `${file}: must export data, what model.fit takes, or a function of the device that returns it${meant}`,
+      `${file}: must export data, what model.fit takes, or a function of the device that returns it${hint}`,
     );
   }
   if (typeof searcher !== 'string' || !Object.hasOwn(SEARCHERS, searcher)) {
@@ -88,7 +88,7 @@ export function readSearchModule(file: string, exported: Record<string, unknown>
   return { file, buildModel: build, searcher, options, data, fit, name } as SearchModule;
 }
 
-/** The searcher of a module. @param overrides what the command decides. @throws ArgumentError, DataError, FileError */
+/** Creates the searcher of a module. @param overrides options that the command decides. @throws ArgumentError, DataError, FileError */
 export function createSearcher(
   module: SearchModule,
   overrides: Partial<SearchOptions> & { directory: string },
@@ -98,7 +98,10 @@ export function createSearcher(
   return new SEARCHERS[searcher](all as ConstructorParameters<typeof RandomSearch>[0]);
 }
 
-/** What a module's trials are trained on, and how. @throws UsageError for what its code throws; ArgumentError for impossible options */
+/**
+ * Returns the data and the `fit` options of a module's trials. @throws UsageError for errors of its code; ArgumentError for impossible
+ * options
+ */
 export async function prepareSearch(
   module: SearchModule,
   device: Device,
@@ -116,11 +119,11 @@ export async function prepareSearch(
   };
 }
 
-/** Whether it is a function of the device: one without arguments begins a stream, as for `fit`, unless it is async. */
+/** Whether `data` is a function of the device. A function without arguments opens a stream, as for `fit`, unless it is async. */
 const isDataFunction = (data: SearchModule['data']): data is (device: Device) => TrainingData | Promise<TrainingData> =>
   typeof data === 'function' && (data.length > 0 || Object.prototype.toString.call(data) === '[object AsyncFunction]');
 
-/** @throws ArgumentError, before a folder is made for the search */
+/** @throws ArgumentError, before a folder is created for the search */
 function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptions): SearchFitOptions {
   const who = `${file}: ${searcher}`;
   checkFitOptions(who, fit);
@@ -128,7 +131,7 @@ function checkFit({ file, searcher, options }: SearchModule, fit: SearchFitOptio
   return fit;
 }
 
-/** What the function that makes callbacks throws is told with its line. */
+/** Adds the file and the line to errors of the function that creates callbacks. */
 function withErrorLocation(file: string, fit: SearchFitOptions): SearchFitOptions {
   const { callbacks } = fit;
   if (typeof callbacks !== 'function') return fit;

@@ -4,12 +4,12 @@ import type { ReportContent } from '../report/content.ts';
 import { duration } from '../report/format.ts';
 import { writeReport } from '../report/report-files.ts';
 import { fitText, searchReport } from '../report/search.ts';
-import { againText } from '../report/search-again.ts';
+import { retrainText } from '../report/search-again.ts';
 import type { SearchRecord } from '../search/record.ts';
 import { versions } from './versions.ts';
 
-/** What the report of a search contains beside its record. */
-export interface SearchReportAbout {
+/** What the report of a search contains in addition to its record. */
+export interface SearchReportInfo {
   status: ReportContent['status'];
   /** The module of the search, as the command line named it. */
   file: string;
@@ -22,16 +22,16 @@ export interface SearchReportAbout {
  * `tilegrad report` draws it again.
  * @throws FileError
  */
-export function writeSearchReport(folder: string, record: SearchRecord, about: SearchReportAbout): Promise<string[]> {
-  const { status, file, device, startedAt } = about;
+export function writeSearchReport(folder: string, record: SearchRecord, info: SearchReportInfo): Promise<string[]> {
+  const { status, file, device, startedAt } = info;
   const { name, vendor, driver, isSoftware } = device.info;
-  const again = againText(record, { folder, module: moduleOf(file) });
+  const retraining = retrainText(record, { folder, module: moduleOf(file) });
   const trials = record.trials.reduce((sum, { seconds }) => sum + seconds.total, 0);
   return writeReport(
     folder,
     searchReport(record, {
       ...{ status, reduced: [] },
-      ...(again === null ? {} : { again }),
+      ...(retraining === null ? {} : { again: retraining }),
       provenance: {
         seeds: [record.seed],
         adapter: { name, vendor, driver, isSoftware },

@@ -17,7 +17,7 @@ import { type Io, writeJson, writeLine } from './io.ts';
 import { Progress } from './progress.ts';
 import { RemoteTrials, registerSearch } from './remote-trials.ts';
 import { createSearcher, loadSearchModule, prepareSearch, type SearchModule } from './search-module.ts';
-import { type SearchReportAbout, writeSearchReport } from './search-report.ts';
+import { type SearchReportInfo, writeSearchReport } from './search-report.ts';
 
 export interface SearchCommandOptions {
   out: string;
@@ -30,7 +30,7 @@ export interface SearchCommandOptions {
 }
 
 /**
- * `tilegrad search`: runs the search of a module (see `SearchModule`), and leaves a folder with `search.json`, each trial, and its weights.
+ * `tilegrad search`: runs the search of a module (see `SearchModule`), and writes a folder with `search.json`, each trial, and its weights.
  * The folder is created after the module and its options have been checked.
  *
  * @throws UsageError; AbortedError after Ctrl-C, when the running trial is backed up; SearchError for too many failed trials
@@ -49,7 +49,7 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
   let queue: JobQueue | undefined;
   let directory = '';
   const startedAt = new Date();
-  let report: ((status: SearchReportAbout['status']) => Promise<unknown>) | undefined;
+  let report: ((status: SearchReportInfo['status']) => Promise<unknown>) | undefined;
   try {
     if (options.workers !== undefined) {
       const { openQueue } = await import('../jobs/queue.ts');
@@ -88,9 +88,10 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
         (module.options.together ?? 1) > 1 ? progress.linesOnly(`Trial ${trial.number}  `) : progress,
       ],
     };
-    const about = { file, device, startedAt };
+    const reportInfo = { file, device, startedAt };
     report = async (status) => {
-      if (searcher.record.trials.length > 0) await writeSearchReport(directory, searcher.record, { ...about, status });
+      if (searcher.record.trials.length > 0)
+        await writeSearchReport(directory, searcher.record, { ...reportInfo, status });
     };
     const record = await searcher.search(prepared.data, fit);
     progress.stop();
@@ -101,11 +102,11 @@ export async function search(file: string, options: SearchCommandOptions, io: Io
     else writeLine(text, bestText(record, directory));
   } catch (error) {
     if (resumed === null && directory !== '') removeEmpty(directory);
-    // A report of the results so far; its errors must not hide the one that ended the search.
+    // A report of the results so far; its errors must not hide the error that ended the search.
     await report?.(error instanceof AbortedError ? 'interrupted' : 'failed').catch(() => {});
-    const goOn = `\`npx tilegrad search ${file} --resume ${directory}\``;
-    if (error instanceof AbortedError) throw new AbortedError(`${error.message}: ${goOn}`, { cause: error });
-    if (error instanceof SearchError) throw new SearchError(`${error.message}: ${goOn}`, { cause: error });
+    const resumeText = `\`npx tilegrad search ${file} --resume ${directory}\``;
+    if (error instanceof AbortedError) throw new AbortedError(`${error.message}: ${resumeText}`, { cause: error });
+    if (error instanceof SearchError) throw new SearchError(`${error.message}: ${resumeText}`, { cause: error });
     throw error;
   } finally {
     progress.stop();
@@ -164,7 +165,7 @@ function findSearch({ name }: SearchModule, resume: string | true, out: string):
   for (const folder of names
     .sort()
     .reverse()
-    .map((one) => join(out, one)))
+    .map((entry) => join(out, entry)))
     if (nameOf(folder) === name) return folder;
   throw new UsageError(
     `--resume: there is no search ${name} in ${out}; name its folder, or start one without --resume`,

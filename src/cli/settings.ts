@@ -9,7 +9,7 @@ import type { Experiment, Reduced, Scale, Settings } from './experiment.ts';
 import { MAX_SEED, type RunOptions } from './options.ts';
 import type { RunTarget } from './run-target.ts';
 
-/** Returns what repeats a run from any folder: the scale is filled in and paths are absolute. */
+/** Returns the options that repeat a run from any folder: with the scale and absolute paths. */
 export function requestOf({ id, file }: Pick<RunTarget, 'id' | 'file'>, options: RunOptions, scale: Scale): RunRequest {
   const { seed = 1, epochs, batchSize, learningRate, replicas, limit, short } = options;
   const data = options.data === undefined ? undefined : resolve(options.data);
@@ -25,15 +25,15 @@ export function checkShort(request: RunRequest, experiments: readonly Experiment
   if (names.length === 0) return;
   if (request.scale !== 'full') {
     throw new UsageError(
-      `--short ${request.short}: it is for runs at the full scale, but this one is of scale ${request.scale}; leave the option out`,
+      `--short ${request.short} is for runs at the full scale, but this one is of scale ${request.scale}; leave the option out`,
     );
   }
   const known = [...new Set(experiments.flatMap(({ variations = [] }) => variations))];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
-  const among = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';
+  const variationsText = known.length > 0 ? `its variations are ${known.join(', ')}` : 'it has no variations';
   throw new UsageError(
-    `--short ${request.short}: ${request.id} has no ${unknown.map(formatValue).join(', ')}; ${among}`,
+    `--short ${request.short}: ${request.id} has no ${unknown.map(formatValue).join(', ')}; ${variationsText}`,
   );
 }
 
@@ -86,12 +86,12 @@ export function reducedNotes(
   const notes = sampled.map(
     (name) => `trained on the bundled sample, not the full data set: run \`npx tilegrad data fetch ${name}\``,
   );
-  const cut = (split: 'train' | 'test', limit: number | undefined) => {
+  const noteLimit = (split: 'train' | 'test', limit: number | undefined) => {
     if (limit === undefined || datasets.every((set) => limit >= set[split].size)) return;
     notes.push(`the first ${count(limit)} ${split === 'train' ? 'training' : 'test'} images only`);
   };
-  cut('train', settings.limit);
-  cut('test', settings.testLimit);
+  noteLimit('train', settings.limit);
+  noteLimit('test', settings.testLimit);
   for (const key of ['epochs', 'batchSize', 'replicas', 'learningRate'] as const) {
     if (settings[key] !== full[key]) notes.push(`${settingName(key)} ${settings[key]} instead of ${full[key]}`);
   }

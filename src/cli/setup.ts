@@ -5,13 +5,13 @@ import { type Io, writeLine } from './io.ts';
 import { versions } from './versions.ts';
 
 export interface SetupTools {
-  /** The name of an adapter that computes; installs a driver first where there is none and it can. @throws AdapterError */
+  /** Returns the name of a working adapter; first installs a driver if there is no adapter and it can. @throws AdapterError */
   ensureAdapter(): string;
 }
 
 /**
- * `tilegrad setup`: shows which optional packages are installed, and makes sure of an adapter.
- * @throws MissingPackageError where Dawn is not installed; AdapterError where no adapter computes
+ * `tilegrad setup`: shows which optional packages are installed, and ensures that there is an adapter.
+ * @throws MissingPackageError if Dawn is not installed; AdapterError if no adapter works
  */
 export async function setup(
   options: { driver: boolean },
@@ -22,7 +22,7 @@ export async function setup(
   const { tilegrad, node, platform } = versions();
   writeLine(io.stdout, `tilegrad ${tilegrad}, Node ${node}, ${platform}`);
   const uses = installedUses(versionOf);
-  for (const one of uses) writeLine(io.stdout, useText(one));
+  for (const use of uses) writeLine(io.stdout, useText(use));
   if (uses.some(({ versions }) => versions.webgpu === null)) {
     throw new MissingPackageError(
       `training in Node needs the npm package webgpu; run \`${installLine(['webgpu'])}\`, then \`npx tilegrad setup\` again`,

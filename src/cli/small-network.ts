@@ -5,8 +5,8 @@ import type { EpochLogs } from '../training/callbacks/logs.ts';
 const STEPS = 12;
 const SAMPLES = 64;
 
-/** Images of two classes that any network which trains at all tells apart: the left or the right half is bright. */
-function brightHalves(): ImageSet {
+/** Creates images of two classes that any working training separates: the left or the right half is bright. */
+function createBrightHalves(): ImageSet {
   const [height, width] = [12, 12];
   const images = new Uint8Array(SAMPLES * height * width);
   const labels = new Uint8Array(SAMPLES);
@@ -22,11 +22,11 @@ function brightHalves(): ImageSet {
 }
 
 /**
- * Trains a small network with every kernel a LeNet-5 needs. One batch holds all images, so that each epoch it returns
- * is one training step.
+ * Trains a small network with every kernel that a LeNet-5 needs. One batch contains all images, so each returned epoch is one training
+ * step.
  */
 export async function trainSmallNetwork(device: Device): Promise<EpochLogs[]> {
-  const loader = new ImageLoader(device, brightHalves());
+  const loader = new ImageLoader(device, createBrightHalves());
   const model = new Sequential([
     new Conv2D({ filters: 4, kernelSize: 3, activation: 'relu', inputShape: [12, 12, 1] }),
     new MaxPooling2D({ poolSize: 2 }),

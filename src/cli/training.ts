@@ -36,20 +36,20 @@ export async function trainModels<M>(
 ): Promise<{ measured: M[]; secondsBefore: number }> {
   const { seeds, timings } = entry;
   const { signal } = context;
-  const begun = performance.now();
+  const startTime = performance.now();
   const model = await spec.createModel();
   try {
     model.build(context.device, { seed: seeds[0]!, replicas: seeds.length });
     model.compile(spec.compile());
-    timings.buildSeconds = secondsSince(begun);
+    timings.buildSeconds = secondsSince(startTime);
     const secondsBefore = await fit(model, entry, spec, context);
     const test = spec.testData ?? spec.validationData;
     if (test !== undefined) {
-      const evaluateBegun = performance.now();
+      const evaluateStart = performance.now();
       const batchSize = Math.min(entry.batchSize, samplesOf(test));
-      const figures = await model.evaluateReplicas(test, { batchSize, signal });
-      entry.evaluations = toPlainJson(figures.map((one) => ({ ...one }))) as typeof entry.evaluations;
-      timings.evaluateSeconds = secondsSince(evaluateBegun);
+      const metrics = await model.evaluateReplicas(test, { batchSize, signal });
+      entry.evaluations = toPlainJson(metrics.map((values) => ({ ...values }))) as typeof entry.evaluations;
+      timings.evaluateSeconds = secondsSince(evaluateStart);
       context.onChange();
     }
     const diverged = divergedSeeds(entry);
@@ -98,7 +98,7 @@ async function fit<M>(
 class EpochRecorder implements Callback {
   /** Seconds that earlier sessions took. */
   secondsBefore = 0;
-  private readonly begun = performance.now();
+  private readonly startTime = performance.now();
 
   constructor(
     private readonly entry: TrainingEntry,
@@ -111,12 +111,12 @@ class EpochRecorder implements Callback {
     const { histories, timings } = this.entry;
     for (const [r, logs] of replicas.entries())
       histories[r]!.push(toPlainJson({ ...logs }) as (typeof histories)[0][0]);
-    timings.fitSeconds = this.secondsBefore + secondsSince(this.begun);
+    timings.fitSeconds = this.secondsBefore + secondsSince(this.startTime);
     this.onChange();
   }
 
   state() {
-    return toPlainJson({ histories: this.entry.histories, seconds: this.secondsBefore + secondsSince(this.begun) });
+    return toPlainJson({ histories: this.entry.histories, seconds: this.secondsBefore + secondsSince(this.startTime) });
   }
 
   restore({ histories, seconds }: CallbackState): void {
@@ -134,7 +134,7 @@ function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal)
     const size = all.length / seeds.length;
     return all.slice(index * size, (index + 1) * size);
   };
-  // One call computes the outputs of all replicas: the first request makes it.
+  // One call computes the outputs of all replicas, at the first request.
   const outputs = new Map<unknown, Promise<Float32Array>>();
   return seeds.map((seed, index) => ({
     model,
@@ -142,9 +142,9 @@ function replicasOf(model: Model, seeds: readonly number[], signal: AbortSignal)
     seed,
     weights: async (i) => sliceOfReplica((await model.weights[i]!.tensor.data()) as Float32Array, index),
     async predict(data) {
-      const known = outputs.get(data) ?? model.predict(data, { signal });
-      outputs.set(data, known);
-      return sliceOfReplica(await known, index);
+      const allOutputs = outputs.get(data) ?? model.predict(data, { signal });
+      outputs.set(data, allOutputs);
+      return sliceOfReplica(await allOutputs, index);
     },
     async confusion(data) {
       const { confusionMatrix } = await import('../training/evaluate.ts');

@@ -25,8 +25,8 @@ const NAMED_NETWORKS: Readonly<Record<string, string>> = { lenet: 'A1' };
 export function findExperiments(experiments: readonly Experiment[], names: readonly string[]): readonly Experiment[] {
   if (names.length === 0) return experiments;
   const known = [...experiments.map(({ id }) => id), ...Object.keys(NAMED_NETWORKS)];
-  const chosen = names.map((name) => findName('experiment', name, known, 'See `npx tilegrad list`.'));
-  return experiments.filter(({ id }) => chosen.some((name) => (NAMED_NETWORKS[name] ?? name) === id));
+  const selected = names.map((name) => findName('experiment', name, known, 'See `npx tilegrad list`.'));
+  return experiments.filter(({ id }) => selected.some((name) => (NAMED_NETWORKS[name] ?? name) === id));
 }
 
 /**
@@ -63,8 +63,8 @@ export async function tuneExperiments(
     const tuned = await engine.tune(device, problems, {
       seconds: options.budget,
       signal: interrupt.signal,
-      onTuned: (one, { done, total }) => progress.show(one, done, total),
-      onFailed: (one) => failed.push(one),
+      onTuned: (result, { done, total }) => progress.show(result, done, total),
+      onFailed: (problem) => failed.push(problem),
     });
     progress.stop();
     const interrupted = interrupt.signal.aborted;
@@ -115,10 +115,10 @@ function problemsOfExperiment(
 export function tuneTable(tuned: readonly Tuned[]): string {
   const rows = tuned.map(({ operator, shapes, variant, ms, rejected }) => {
     const times = [
-      ...Object.entries(ms).map(([name, one]) => `${name} ${one.toFixed(3)}`),
+      ...Object.entries(ms).map(([name, time]) => `${name} ${time.toFixed(3)}`),
       ...rejected.map(({ variant, reason }) => `${variant} rejected: ${reason}`),
     ];
-    // The reference comes first; alone, it was not timed.
+    // The reference is the first; if it is the only one, it was not timed.
     const [reference = Number.NaN] = Object.values(ms);
     const ratio = variant in ms ? `${(reference / ms[variant]!).toFixed(2)}x` : '';
     return [operator, shapes, variant, times.join('\n'), ratio];
@@ -126,7 +126,7 @@ export function tuneTable(tuned: readonly Tuned[]): string {
   return table(['operator', 'shapes', 'chosen', 'ms of each', 'of reference'], rows, [4]);
 }
 
-/** A bar on a terminal, elsewhere a line for each measurement. */
+/** Shows a bar on a terminal; elsewhere prints a line for each measurement. */
 class TuneProgress {
   #terminal: OutputStream;
   #bar: cliProgress.SingleBar | undefined;
@@ -136,24 +136,24 @@ class TuneProgress {
   }
 
   show({ operator, shapes, variant }: Tuned, done: number, total: number): void {
-    const what = `${operator} ${shapes}: ${variant}`;
+    const label = `${operator} ${shapes}: ${variant}`;
     if (!this.#terminal.isTTY) {
-      writeLine(this.#terminal, `[${done}/${total}] ${what}`);
+      writeLine(this.#terminal, `[${done}/${total}] ${label}`);
       return;
     }
     if (this.#bar === undefined) {
       this.#bar = new cliProgress.SingleBar(
         {
-          format: '{bar} {value}/{total}  {what}',
+          format: '{bar} {value}/{total}  {label}',
           stream: this.#terminal as NodeJS.WritableStream,
           barsize: 20,
           clearOnComplete: true,
         },
         cliProgress.Presets.shades_classic,
       );
-      this.#bar.start(total, done, { what });
+      this.#bar.start(total, done, { label });
     } else {
-      this.#bar.update(done, { what });
+      this.#bar.update(done, { label });
     }
   }
 

@@ -5,9 +5,9 @@ import { UsageError } from '../base/errors.ts';
 import { moduleError } from './module-error.ts';
 
 /**
- * Loads a module that a user has written, with its exports by name.
- * @param command whose argument the file is, for messages: `search`
- * @throws UsageError for a file that is not there, is a folder, or cannot be loaded, with its line where that can be found
+ * Loads a user's module. @returns its exports by name
+ * @param command name of the command that takes the file, for messages: `search`
+ * @throws UsageError for a file that is missing, is a folder, or cannot be loaded (with the line, if it can be found)
  */
 export async function importUserModule(command: string, file: string): Promise<Record<string, unknown>> {
   const path = resolve(file);

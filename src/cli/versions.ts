@@ -6,15 +6,15 @@ import { runtimeGpu, runtimeName } from './runtime.ts';
 export interface Versions {
   tilegrad: string;
   node: string;
-  /** Implementation of WebGPU: version of the npm package that holds Dawn, or `Deno 2.9.6`. Empty when there is none. */
+  /** Implementation of WebGPU: version of the npm package that holds Dawn, or `Deno 2.9.6`. Empty if there is none. */
   webgpu: string;
   /** Such as `linux x64 6.1.0`. */
   platform: string;
 }
 
-/** Returns the versions that results may depend on beside the source code. */
+/** Returns the versions that results may depend on in addition to the source code. */
 export function versions(): Versions {
-  // Not installed: doctor says so, and nothing else runs without it.
+  // Empty if it is not installed: `doctor` reports that, and no other command runs without it.
   const webgpu = runtimeGpu() === undefined ? (packageVersion('webgpu') ?? '') : runtimeName();
   return { tilegrad, node: process.versions.node, webgpu, platform: `${platform()} ${arch()} ${release()}` };
 }

@@ -17,7 +17,7 @@ export interface WorkerOptions {
   /** The folder given as `--data`. */
   data?: string;
   name?: string;
-  /** Seconds without a sign of this worker after which its jobs are given to others. */
+  /** Seconds without a sign of this worker after which other workers get its jobs. */
   stall?: number;
   /** Modules of searches. */
   search?: string[];
@@ -46,15 +46,24 @@ export async function worker(url: string, options: WorkerOptions, io: Io, module
     const name = options.name ?? `${hostname()}-${process.pid}`;
     const kernels = tuning.measured > 0 ? `, kernels measured: ${tuning.measuredHash}` : '';
     const adapter = adapterText(device.info) + kernels;
-    const rows = experimentHandler({ experiments, engine, device, tuning, io, name, adapter, data: options.data });
-    const trials = trialHandler({ searches, device: device as Device, io });
+    const experimentJobs = experimentHandler({
+      experiments,
+      engine,
+      device,
+      tuning,
+      io,
+      name,
+      adapter,
+      data: options.data,
+    });
+    const trialJobs = trialHandler({ searches, device: device as Device, io });
     print(`Worker ${name}, at the queue ${address.text}`);
     print(`Adapter: ${adapter}`);
     const { done, failed } = await serve({
       ...(options.stall === undefined ? {} : { stallSeconds: options.stall }),
-      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, print, handlers: [rows, trials] },
+      ...{ url, env: io.env, name, adapter, signal: interrupt.signal, print, handlers: [experimentJobs, trialJobs] },
       capability: memoize(
-        async (what) => searchCapability(what, searches) ?? capabilityOf(what, experiments, options, io, modules),
+        async (need) => searchCapability(need, searches) ?? capabilityOf(need, experiments, options, io, modules),
       ),
     });
     print(`${done} jobs done, ${failed} failed`);
@@ -64,29 +73,33 @@ export async function worker(url: string, options: WorkerOptions, io: Io, module
   }
 }
 
-/** Returns what this machine has under the name of a need; or in words why it has nothing. */
+/** Returns what this machine has under the name of a need; or, in words, why it does not have it. */
 async function capabilityOf(
-  what: string,
+  need: string,
   experiments: readonly Experiment[],
   { data }: WorkerOptions,
   io: Io,
   modules: LazyModules,
 ): Promise<Capability | string> {
-  const version = versionCapability(what);
+  const version = versionCapability(need);
   if (version) return version;
   try {
-    const dataset = /^data (.*)$/.exec(what)?.[1];
-    const row = experiments.find(({ datasets }) => datasets.some((name) => name === dataset));
-    if (row) {
+    const dataset = /^data (.*)$/.exec(need)?.[1];
+    const experiment = experiments.find(({ datasets }) => datasets.some((name) => name === dataset));
+    if (experiment) {
       const engine = await modules.engine();
       const [loaded] = (
-        await loadDatasets([{ ...row, datasets: row.datasets.filter((name) => name === dataset) }], data, engine)
+        await loadDatasets(
+          [{ ...experiment, datasets: experiment.datasets.filter((name) => name === dataset) }],
+          data,
+          engine,
+        )
       ).values();
       return dataCapability(loaded!);
     }
-    const checkpoint = checkpointOf(what, experiments);
+    const checkpoint = checkpointOf(need, experiments);
     if (checkpoint) {
-      const rows = experiments.filter((one) => one.checkpoint === checkpoint).slice(0, 1);
+      const rows = experiments.filter((candidate) => candidate.checkpoint === checkpoint).slice(0, 1);
       return weightsCapability((await findWeights(rows, await modules.engine(), io)).get(checkpoint)!);
     }
   } catch (error) {
@@ -96,11 +109,11 @@ async function capabilityOf(
   return 'this version of tilegrad does not know it';
 }
 
-function memoize<T>(compute: (what: string) => Promise<T>): (what: string) => Promise<T> {
-  const known = new Map<string, Promise<T>>();
-  return (what) => {
-    const value = known.get(what) ?? compute(what);
-    known.set(what, value);
+function memoize<T>(compute: (need: string) => Promise<T>): (need: string) => Promise<T> {
+  const values = new Map<string, Promise<T>>();
+  return (need) => {
+    const value = values.get(need) ?? compute(need);
+    values.set(need, value);
     return value;
   };
 }

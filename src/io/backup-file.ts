@@ -15,7 +15,7 @@ const FORMAT = 'tilegrad backup';
 /** Increased when older files would be misread. */
 const VERSION = '2'; // 1 had running totals in floats
 
-const NO_SUM = '0'.repeat(64);
+const ZERO_CHECKSUM = '0'.repeat(64);
 /** Keys for values that JSON cannot hold: a typed array, as the name of its tensor; -0 or a number that is not finite, as text. */
 const TENSOR = '$tensor';
 const NUMBER = '$number';
@@ -24,9 +24,9 @@ const NUMBER = '$number';
 export function encodeBackup(state: TrainingState): Uint8Array<ArrayBuffer> {
   const tensors: [string, NdArrayLike][] = [];
   const json = JSON.stringify(toJsonValue(state as unknown as StateValue, '', tensors));
-  const metadata = { format: FORMAT, version: VERSION, sha256: NO_SUM, state: json };
+  const metadata = { format: FORMAT, version: VERSION, sha256: ZERO_CHECKSUM, state: json };
   const bytes = encodeUnchecked(tensors, metadata);
-  bytes.set(new TextEncoder().encode(sumOf(bytes)), sumOffset(bytes, NO_SUM));
+  bytes.set(new TextEncoder().encode(sha256Of(bytes)), checksumOffset(bytes, ZERO_CHECKSUM));
   return bytes;
 }
 
@@ -55,23 +55,23 @@ export function decodeBackup(bytes: Uint8Array, name = 'backup'): TrainingState 
   return parseState(state, tensors, name);
 }
 
-function sumOf(...parts: (Uint8Array | string)[]): string {
+function sha256Of(...parts: (Uint8Array | string)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest('hex');
 }
 
 /** Offset of the checksum; negative if it is missing. Quotes within `state` are escaped, so only the real key matches. */
-const sumOffset = (bytes: Uint8Array, sum: string) => {
+const checksumOffset = (bytes: Uint8Array, sum: string) => {
   const key = '"sha256":"';
-  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(`${key}${sum}"`);
-  return at < 0 ? at : at + key.length;
+  const index = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(`${key}${sum}"`);
+  return index < 0 ? index : index + key.length;
 };
 
 function isIntact(bytes: Uint8Array, sum: string): boolean {
-  const place = sumOffset(bytes, sum);
-  if (place < 0 || sum.length !== NO_SUM.length) return false;
-  return sumOf(bytes.subarray(0, place), NO_SUM, bytes.subarray(place + NO_SUM.length)) === sum;
+  const offset = checksumOffset(bytes, sum);
+  if (offset < 0 || sum.length !== ZERO_CHECKSUM.length) return false;
+  return sha256Of(bytes.subarray(0, offset), ZERO_CHECKSUM, bytes.subarray(offset + ZERO_CHECKSUM.length)) === sum;
 }
 
 /** Converts a value to one that JSON can hold. Its typed arrays are added to `tensors`. */
@@ -81,7 +81,7 @@ function toJsonValue(value: StateValue, path: string, tensors: [string, NdArrayL
     if (Object.is(value, -0)) return { [NUMBER]: '-0' };
     return Number.isFinite(value) ? value : { [NUMBER]: String(value) };
   }
-  const inner = (key: string | number) => (path === '' ? String(key) : `${path}/${key}`);
+  const childPath = (key: string | number) => (path === '' ? String(key) : `${path}/${key}`);
   if (value instanceof Float32Array || value instanceof Uint32Array) {
     tensors.push([
       path,
@@ -89,16 +89,16 @@ function toJsonValue(value: StateValue, path: string, tensors: [string, NdArrayL
     ]);
     return { [TENSOR]: path };
   }
-  if (Array.isArray(value)) return value.map((item, i) => toJsonValue(item, inner(i), tensors));
+  if (Array.isArray(value)) return value.map((item, i) => toJsonValue(item, childPath(i), tensors));
   if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) {
     throw new ArgumentError(
       `backup: ${path} must be numbers, text, lists, plain objects and such, but is ${formatValue(value)}`,
     );
   }
   const entries = Object.entries(value as Record<string, StateValue>).filter(([, item]) => item !== undefined);
-  const taken = entries.find(([key]) => key === TENSOR || key === NUMBER);
-  if (taken) throw new ArgumentError(`backup: ${path} has the key ${taken[0]}, which is taken`);
-  return Object.fromEntries(entries.map(([key, item]) => [key, toJsonValue(item, inner(key), tensors)]));
+  const reserved = entries.find(([key]) => key === TENSOR || key === NUMBER);
+  if (reserved) throw new ArgumentError(`backup: ${path} has the key ${reserved[0]}, which is reserved`);
+  return Object.fromEntries(entries.map(([key, item]) => [key, toJsonValue(item, childPath(key), tensors)]));
 }
 
 function parseState(json: string, tensors: Safetensors['tensors'], name: string): TrainingState {

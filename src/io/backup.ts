@@ -41,7 +41,7 @@ export class BackupAndRestore implements Callback {
   private readonly deleteCheckpoint: boolean;
   private steps = 0;
 
-  /** @throws ArgumentError */
+  /** @throws ArgumentError for invalid options */
   constructor(options: BackupAndRestoreOptions, ...surplus: never[]) {
     checkOptions('BackupAndRestore', options, { path: true, saveFreq: true, deleteCheckpoint: true }, surplus);
     const { path, saveFreq = 'epoch', deleteCheckpoint = true } = options;
@@ -73,8 +73,8 @@ export class BackupAndRestore implements Callback {
   /** @throws FileError */
   async onSafePoint({ after, capture }: SafePoint): Promise<void> {
     if (after === 'step') this.steps++;
-    const due = this.saveFreq === 'epoch' ? after === 'epoch' : after === 'step' && this.steps % this.saveFreq === 0;
-    if (due || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
+    const isDue = this.saveFreq === 'epoch' ? after === 'epoch' : after === 'step' && this.steps % this.saveFreq === 0;
+    if (isDue || after === 'interruption') writeFile(this.path, encodeBackup(await capture()));
   }
 
   /** Keeps the file if the training was interrupted or failed. @throws FileError */

@@ -7,8 +7,8 @@ import { bytes, double, type Field, floats, int, message } from './protobuf.ts';
  * written as `tf.summary` of TensorFlow 2 writes them: a tensor, and the name of the plugin that shows it.
  */
 
-/** A framed record: length, its masked CRC-32C, data, their masked CRC-32C. */
-export function record(data: Uint8Array): Uint8Array {
+/** Encodes a record with its frame: length, its masked CRC-32C, data, their masked CRC-32C. */
+export function encodeRecord(data: Uint8Array): Uint8Array {
   const frame = new Uint8Array(16 + data.length);
   const view = new DataView(frame.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
@@ -68,7 +68,7 @@ export const image = (
 
 /** A histogram of values, as `tf.summary.histogram` counts them. */
 export function histogram(tag: string, values: ArrayLike<number>): Summary {
-  const rows = buckets(values);
+  const rows = countBuckets(values);
   const content = new Uint8Array(8 * rows.length);
   const view = new DataView(content.buffer);
   for (const [i, value] of rows.entries()) view.setFloat64(8 * i, value, true);
@@ -81,7 +81,7 @@ const BUCKETS = 30;
  * Returns [left, right, count] of 30 buckets of equal width from the smallest to the largest value, which the last bucket includes.
  * If all values are equal, the last bucket counts all; without values everything is 0. Values that are not finite are not counted.
  */
-export function buckets(values: ArrayLike<number>): number[] {
+export function countBuckets(values: ArrayLike<number>): number[] {
   const finite = Float64Array.from(values).filter(Number.isFinite);
   let [min, max] = [finite[0] ?? 0, finite[0] ?? 0];
   for (const value of finite) {

@@ -30,7 +30,7 @@ export function withFileErrors<T>(action: string, path: string, body: () => T): 
   }
 }
 
-/** The bytes of a regular file. @throws FileError */
+/** Returns the bytes of a regular file. @throws FileError */
 export const readBytes = (path: string): Uint8Array => withFileErrors('read', path, () => readRegular(path));
 
 /** Writes a file completely or not at all (see `writeFileAtomic`), and creates its folders. @throws FileError */

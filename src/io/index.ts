@@ -1,4 +1,4 @@
-/** File formats on bytes: what runs in a browser too. `node.ts` beside it adds files. */
+/** File formats as bytes, also for browsers. `node.ts` adds files. */
 export { decodeKeras, type LoadKerasOptions } from './keras/model.ts';
 export {
   decodeKerasWeights,

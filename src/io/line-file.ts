@@ -21,9 +21,9 @@ export class LineFile {
         return null;
       }
       const bytes = readRegular(this.path);
-      const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
-      if (whole.length < bytes.length) truncateSync(this.path, whole.length);
-      return whole.length > 0 ? whole.toString('utf8', 0, whole.indexOf('\n')) : null;
+      const completeLines = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+      if (completeLines.length < bytes.length) truncateSync(this.path, completeLines.length);
+      return completeLines.length > 0 ? completeLines.toString('utf8', 0, completeLines.indexOf('\n')) : null;
     });
   }
 
@@ -40,11 +40,11 @@ export class LineFile {
   /** Appends a line, completely or not at all. @throws FileError */
   add(line: string): void {
     withFileErrors('write', this.path, () => {
-      const before = existsSync(this.path) ? statSync(this.path).size : 0;
+      const sizeBefore = existsSync(this.path) ? statSync(this.path).size : 0;
       try {
         appendFileSync(this.path, `${line}\n`);
       } catch (cause) {
-        if (existsSync(this.path)) truncateSync(this.path, before);
+        if (existsSync(this.path)) truncateSync(this.path, sizeBefore);
         throw cause;
       }
     });

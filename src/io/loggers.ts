@@ -4,7 +4,7 @@ import type { Callback, CallbackState, EpochLogs } from '../training/index.ts';
 import { LineFile } from './line-file.ts';
 
 /** The cell of a metric that an epoch does not have. */
-const NOT_THERE = 'NA';
+const MISSING = 'NA';
 
 /** Options of `CSVLogger` and `JSONLLogger`. */
 export interface LoggerOptions {
@@ -77,23 +77,25 @@ export class CSVLogger implements Callback {
           'use another file, or append: false',
       );
     }
-    if (!this.columns) this.file.add(this.line(names));
+    if (!this.columns) this.file.add(this.formatLine(names));
     this.columns ??= names;
-    const more = names.filter((name) => !this.columns!.includes(name));
-    if (more.length > 0) this.addColumns(more);
-    this.file.add(this.line(this.columns.map((name) => (Object.hasOwn(row, name) ? textOf(row[name]) : NOT_THERE))));
+    const added = names.filter((name) => !this.columns!.includes(name));
+    if (added.length > 0) this.addColumns(added);
+    this.file.add(
+      this.formatLine(this.columns.map((name) => (Object.hasOwn(row, name) ? textOf(row[name]) : MISSING))),
+    );
   }
 
   /** Adds columns by replacing the file; earlier epochs have `NA` in them. */
   private addColumns(names: readonly string[]): void {
     this.columns = [...this.columns!, ...names];
     const [, ...rows] = this.file.read().split(/\r?\n/);
-    const nothing = names.map(() => this.separator + NOT_THERE).join('');
-    const longer = rows.filter((row) => row !== '').map((row) => row + nothing);
-    this.file.replace([this.line(this.columns), ...longer, ''].join('\n'));
+    const emptyCells = names.map(() => this.separator + MISSING).join('');
+    const longer = rows.filter((row) => row !== '').map((row) => row + emptyCells);
+    this.file.replace([this.formatLine(this.columns), ...longer, ''].join('\n'));
   }
 
-  private line(texts: readonly string[]): string {
+  private formatLine(texts: readonly string[]): string {
     const needsQuotes = (text: string) => /[\s"]/.test(text) || text.includes(this.separator);
     return texts.map((text) => (needsQuotes(text) ? `"${text.replaceAll('"', '""')}"` : text)).join(this.separator);
   }
@@ -102,8 +104,8 @@ export class CSVLogger implements Callback {
 const textOf = (value: unknown) => (typeof value === 'number' ? String(value) : JSON.stringify(value));
 
 /** Splits a line into cells; quoted ones may contain the separator. */
-function cellsOf(line: string, separator: string): string[] {
-  const cells = line.split(new RegExp(`\\${separator}(?=(?:[^"]*"[^"]*")*[^"]*$)`));
+function cellsOf(formatLine: string, separator: string): string[] {
+  const cells = formatLine.split(new RegExp(`\\${separator}(?=(?:[^"]*"[^"]*")*[^"]*$)`));
   return cells.map((cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
 }
 

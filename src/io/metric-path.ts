@@ -62,9 +62,9 @@ export class MetricPath {
       );
     }
     const text = formatNumber(Math.abs(value), kind!, digits === undefined ? undefined : Number(digits));
-    const before = value < 0 ? '-' : sign === '+' ? '+' : '';
-    const fill = Math.max(0, Number(width) - before.length - text.length);
-    return zeros ? before + '0'.repeat(fill) + text : ' '.repeat(fill) + before + text;
+    const signText = value < 0 ? '-' : sign === '+' ? '+' : '';
+    const fill = Math.max(0, Number(width) - signText.length - text.length);
+    return zeros ? signText + '0'.repeat(fill) + text : ' '.repeat(fill) + signText + text;
   }
 }
 

@@ -72,10 +72,10 @@ export class ModelCheckpoint implements Callback {
   }
 
   /** @throws ArgumentError, before training starts, if the model cannot be saved or if `monitor` or `path` names an unknown metric */
-  onTrainBegin({ model, ...figures }: LoggedMetrics & Pick<TrainInfo, 'model'>): void {
+  onTrainBegin({ model, ...metrics }: LoggedMetrics & Pick<TrainInfo, 'model'>): void {
     this.model = model;
-    if (this.options.saveBestOnly) this.monitor.begin(figures);
-    this.path.begin(figures);
+    if (this.options.saveBestOnly) this.monitor.begin(metrics);
+    this.path.begin(metrics);
     if (!this.options.saveWeightsOnly) modelConfig(model);
   }
 

@@ -45,7 +45,7 @@ export interface LoadModelOptions {
 /** Weights that are read back at once: each needs its own buffer, and drivers fail with tens of thousands of them. */
 const READ_AT_ONCE = 256;
 
-async function bytesOfModel(model: Model, metadata: Record<string, string>): Promise<Uint8Array<ArrayBuffer>> {
+async function encodeTensors(model: Model, metadata: Record<string, string>): Promise<Uint8Array<ArrayBuffer>> {
   checkModel('encodeWeights', model, 'encodeWeights(model)');
   const { replicas, weights } = model;
   const tensors: [string, NdArrayLike][] = [];
@@ -66,7 +66,7 @@ async function bytesOfModel(model: Model, metadata: Record<string, string>): Pro
 /** Encodes all weights of a model, by their names, as a safetensors file. Waits for the GPU. @throws ArgumentError before `build` */
 export async function encodeWeights(model: Model, ...surplus: never[]): Promise<Uint8Array<ArrayBuffer>> {
   checkSurplus('encodeWeights', surplus);
-  return bytesOfModel(model, {});
+  return encodeTensors(model, {});
 }
 
 /**
@@ -81,11 +81,11 @@ export async function encodeModel(model: Model, ...surplus: never[]): Promise<Ui
     parseJson(json);
   } catch (cause) {
     throw new ArgumentError(
-      `${model.title}: ${(cause as Error).message}, so that it could not be loaded; use saveWeights and create the model in code`,
+      `${model.title}: ${(cause as Error).message}, so it could not be loaded; use saveWeights and create the model in code`,
       { cause },
     );
   }
-  return bytesOfModel(model, { model: json });
+  return encodeTensors(model, { model: json });
 }
 
 /**
@@ -182,13 +182,14 @@ function readModelFile(bytes: Uint8Array, name: string, forKeras: string) {
  * @throws DataError unless the first axis of each tensor has this length
  */
 function checkReplicaAxes(file: Safetensors, name: string): void {
-  const held = replicasOf(file);
-  if (held === 1) return;
-  if (file.tensors.size === 0) throw new DataError(`${name} says that it holds ${held} replicas, but has no tensors`);
+  const fileReplicas = replicasOf(file);
+  if (fileReplicas === 1) return;
+  if (file.tensors.size === 0)
+    throw new DataError(`${name} says that it holds ${fileReplicas} replicas, but has no tensors`);
   for (const [tensor, { shape }] of file.tensors) {
-    if (shape[0] === held) continue;
+    if (shape[0] === fileReplicas) continue;
     throw new DataError(
-      `${name} says that it holds ${held} replicas, but the first axis of ${tensor} ${showShape(shape)} is not of that length`,
+      `${name} says that it holds ${fileReplicas} replicas, but the first axis of ${tensor} ${showShape(shape)} is not of that length`,
     );
   }
 }
@@ -208,10 +209,10 @@ const replicasOf = ({ metadata: { format, replicas } }: Safetensors): number =>
   format === FORMAT && /^[1-9]\d*$/.test(replicas ?? '') ? Number(replicas) : 1;
 
 /** @throws ArgumentError for a replica that a file with `held` replicas does not have */
-function checkReplica(replica: number | undefined, held: number, name: string): void {
-  if (replica === undefined || (Number.isInteger(replica) && replica >= 0 && replica < held)) return;
+function checkReplica(replica: number | undefined, fileReplicas: number, name: string): void {
+  if (replica === undefined || (Number.isInteger(replica) && replica >= 0 && replica < fileReplicas)) return;
   throw new ArgumentError(
-    `loadWeights: ${name} holds ${held} replicas, so \`replica\` must be an integer from 0 to ${held - 1}, but is ${formatValue(replica)}`,
+    `loadWeights: ${name} holds ${fileReplicas} replicas, so \`replica\` must be an integer from 0 to ${fileReplicas - 1}, but is ${formatValue(replica)}`,
   );
 }
 
@@ -220,13 +221,13 @@ function checkReplica(replica: number | undefined, held: number, name: string): 
  * @throws ArgumentError, DataError
  */
 function selectReplicas(model: Model, file: Safetensors, replica: number | undefined, name: string): number[] {
-  const held = replicasOf(file);
-  checkReplica(replica, held, name);
+  const fileReplicas = replicasOf(file);
+  checkReplica(replica, fileReplicas, name);
   const replicas = model.built ? model.replicas : 1;
-  if (replica !== undefined || held === 1) return Array(replicas).fill(replica ?? 0);
-  if (held === replicas) return Array.from({ length: held }, (_, r) => r);
+  if (replica !== undefined || fileReplicas === 1) return Array(replicas).fill(replica ?? 0);
+  if (fileReplicas === replicas) return Array.from({ length: fileReplicas }, (_, r) => r);
   throw new DataError(
-    `${name} holds ${held} replicas, but the model ${model.title} ${model.built ? `has ${replicas}` : 'is not built yet'}: select one with { replica }`,
+    `${name} holds ${fileReplicas} replicas, but the model ${model.title} ${model.built ? `has ${replicas}` : 'is not built yet'}: select one with { replica }`,
   );
 }
 
@@ -236,7 +237,7 @@ function selectReplicas(model: Model, file: Safetensors, replica: number | undef
  */
 export function assignTensors(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
   if (!model.built) return assignInitial(model, file, options, name);
-  const chosen = selectReplicas(model, file, options.replica, name);
+  const sourceReplicas = selectReplicas(model, file, options.replica, name);
   const weights = model.weights.map((weight) => ({ name: weight.name, shape: weight.tensor.shape, weight }));
   const pairs = pairUp(model.title, weights, file, options, name);
   for (const {
@@ -245,7 +246,7 @@ export function assignTensors(model: Model, file: Safetensors, options: LoadWeig
   } of pairs) {
     const data = Float32Array.from(array.data as Float32Array);
     const { size } = weight.tensor;
-    for (const [r, from] of chosen.entries()) {
+    for (const [r, from] of sourceReplicas.entries()) {
       model.device.upload(weight.tensor.array.storage, data.subarray(from * size, (from + 1) * size), 4 * r * size);
     }
   }
@@ -253,7 +254,7 @@ export function assignTensors(model: Model, file: Safetensors, options: LoadWeig
   return pairs.map(({ wanted }) => wanted.name);
 }
 
-/** Does the same for a model that is not built yet: `build` starts with the values. */
+/** Assigns the tensors of a file to a model that is not built yet: `build` starts with them. */
 function assignInitial(model: Model, file: Safetensors, options: LoadWeightsOptions, name: string): string[] {
   const [replica] = selectReplicas(model, file, options.replica, name);
   const pairs = pairUp(model.title, model.plan(model.inputShape).weights, file, options, name);
@@ -279,7 +280,7 @@ function pairUp<T extends NamedShape>(
   name: string,
 ): Pair<T>[] {
   const { tensors } = file;
-  const held = replicasOf(file);
+  const fileReplicas = replicasOf(file);
   const wanted = weights.filter((weight) => weight.name.startsWith(prefix));
   if (wanted.length === 0) {
     throw new ArgumentError(
@@ -290,7 +291,7 @@ function pairUp<T extends NamedShape>(
   const pairs = wanted.flatMap((weight): Pair<T> | [] => {
     const array = tensors.get(weight.name.slice(prefix.length));
     if (!array) return [];
-    return { wanted: weight, array: held > 1 ? { ...array, shape: array.shape.slice(1) } : array };
+    return { wanted: weight, array: fileReplicas > 1 ? { ...array, shape: array.shape.slice(1) } : array };
   });
   const differences = [
     ...(byName
@@ -305,8 +306,8 @@ function pairUp<T extends NamedShape>(
           'the model lacks',
           [...tensors.keys()].filter((known) => !names.has(known)),
         )),
-    ...summarizeNames('of another shape', pairs.flatMap(otherShape)),
-    ...summarizeNames('no floats', pairs.flatMap(noFloats)),
+    ...summarizeNames('of another shape', pairs.flatMap(describeOtherShape)),
+    ...summarizeNames('not floats', pairs.flatMap(describeOtherType)),
   ];
   if (differences.length > 0) {
     throw new DataError(`${name} does not fit the model ${title}: ${differences.join('; ')}`);
@@ -321,16 +322,16 @@ function pairUp<T extends NamedShape>(
 }
 
 /** Lists at most five names: a wrong file may differ in hundreds. */
-const summarizeNames = (what: string, names: readonly string[]): string[] => {
+const summarizeNames = (label: string, names: readonly string[]): string[] => {
   const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
-  return names.length === 0 ? [] : [`${what} ${names.slice(0, 5).join(', ')}${more}`];
+  return names.length === 0 ? [] : [`${label} ${names.slice(0, 5).join(', ')}${more}`];
 };
 
-const otherShape = ({ wanted: { name, shape }, array }: Pair<NamedShape>) => {
+const describeOtherShape = ({ wanted: { name, shape }, array }: Pair<NamedShape>) => {
   if (sameShape(shape, array.shape)) return [];
   return [`${name} (${showShape(array.shape)} in the file, ${showShape(shape)} in the model)`];
 };
 
-const noFloats = ({ wanted, array }: Pair<NamedShape>) => {
+const describeOtherType = ({ wanted, array }: Pair<NamedShape>) => {
   return array.dtype === 'f32' || array.dtype === 'f64' ? [] : [`${wanted.name} (${array.dtype})`];
 };

@@ -61,13 +61,13 @@ export function checkBytes(subject: string, bytes: Uint8Array): void {
  * @param subject begins the message
  * @throws ArgumentError if data is not a typed array or not of `dtype`; ShapeError if the shape has another size
  */
-export function ndArray(subject: string, array: NdArrayLike): NdArray {
+export function checkNdArray(subject: string, array: NdArrayLike): NdArray {
   checkObject(subject, array);
   const { shape, data, dtype } = tryRead(subject, () => ({ ...array }));
-  const own = (Object.keys(ARRAY_TYPES) as ElementType[]).find((type) => data instanceof ARRAY_TYPES[type]);
-  if (!own)
+  const inferred = (Object.keys(ARRAY_TYPES) as ElementType[]).find((type) => data instanceof ARRAY_TYPES[type]);
+  if (!inferred)
     throw new ArgumentError(`${subject}: data must be a typed array such as Float32Array, but is ${formatValue(data)}`);
-  const type = dtype ?? own;
+  const type = dtype ?? inferred;
   if (!(data instanceof (ARRAY_TYPES[type] ?? Array))) {
     throw new ArgumentError(`${subject}: dtype ${formatValue(dtype)} does not match a ${data.constructor.name}`);
   }

@@ -1,4 +1,4 @@
-/** What reads and writes files, which only Node can. */
+/** Functions and callbacks that read and write files, for Node only. */
 export { BackupAndRestore, type BackupAndRestoreOptions } from './backup.ts';
 export {
   loadKeras,

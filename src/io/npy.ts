@@ -6,11 +6,11 @@ import {
   bytesOf,
   bytesOfData,
   checkBytes,
+  checkNdArray,
   dataOf,
   type ElementType,
   type NdArray,
   type NdArrayLike,
-  ndArray,
   type StoredType,
 } from './nd-array.ts';
 
@@ -37,7 +37,7 @@ const nameOf = (type: ElementType) => Object.keys(TYPES).find((name) => TYPES[na
 
 /** Encodes an array as NumPy's `.npy` (version 1.0, little endian, C order), as `numpy.save` does. @throws ArgumentError, ShapeError */
 export function encodeNpy(array: NdArrayLike): Uint8Array<ArrayBuffer> {
-  const checked = ndArray('encodeNpy', array);
+  const checked = checkNdArray('encodeNpy', array);
   const { shape, dtype } = checked;
   const order = bytesOf(dtype) === 1 ? '|' : '<';
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
@@ -64,9 +64,9 @@ export function decodeNpy(bytes: Uint8Array, name = 'npy'): NdArray {
   const expected = sizeOf(shape) * bytesOf(stored);
   const found = bytes.length - start;
   if (found !== expected) {
-    const what = found < expected ? 'is cut short' : 'has something after its end';
+    const problem = found < expected ? 'is cut short' : 'has bytes after its end';
     throw new DataError(
-      `${name} ${what}: its header promises ${expected} bytes of data (shape (${shape.join(', ')})), but there are ${found}`,
+      `${name} ${problem}: its header states ${expected} bytes of data (shape (${shape.join(', ')})), but there are ${found}`,
     );
   }
   const { dtype, data } = dataOf(bytes.subarray(start), stored, littleEndian);
@@ -81,19 +81,22 @@ function headerOf(bytes: Uint8Array, name: string): { header: string; start: num
   if (bytes.length >= 8 && (version < 1 || version > 3)) {
     throw new DataError(`${name}: .npy version ${version}.${bytes[7]} is not supported; 1.0, 2.0 and 3.0 are`);
   }
-  const wide = version > 1;
-  const from = wide ? 12 : 10;
+  const isWide = version > 1;
+  const headerStart = isWide ? 12 : 10;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const start = bytes.length < from ? from : from + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
+  const start =
+    bytes.length < headerStart
+      ? headerStart
+      : headerStart + (isWide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (bytes.length < start) {
     throw new DataError(`${name} is cut short: it has ${bytes.length} bytes, but its header alone needs ${start}`);
   }
-  if (start - from > MAX_HEADER) {
+  if (start - headerStart > MAX_HEADER) {
     throw new DataError(
-      `${name}: its .npy header has ${start - from} bytes; at most ${MAX_HEADER} are read, as by NumPy`,
+      `${name}: its .npy header has ${start - headerStart} bytes; at most ${MAX_HEADER} are read, as by NumPy`,
     );
   }
-  return { header: new TextDecoder().decode(bytes.subarray(from, start)), start };
+  return { header: new TextDecoder().decode(bytes.subarray(headerStart, start)), start };
 }
 
 /** The header is a Python dictionary; NumPy writes these three keys, in any order. */
@@ -110,7 +113,7 @@ function parseHeader(header: string, name: string) {
   const stored = Object.hasOwn(TYPES, type ?? '') ? TYPES[type!] : undefined;
   if (!stored) {
     throw new DataError(
-      `${name}: elements of type ${descr[1] ?? descr[2]} are not read; those of ${Object.keys(TYPES).join(', ')} are`,
+      `${name}: elements of type ${descr[1] ?? descr[2]} are not supported; those of ${Object.keys(TYPES).join(', ')} are`,
     );
   }
   const shape = (tuple[1]!.match(/\d+/g) ?? []).map(Number);
@@ -123,15 +126,15 @@ function parseHeader(header: string, name: string) {
 function rowMajor(data: ArrayData, shape: Shape): ArrayData {
   const result = data.slice();
   const steps = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
-  const at = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < data.length; to++) {
-    result[to] = data[from]!;
+  const index = shape.map(() => 0);
+  let source = 0;
+  for (let target = 0; target < data.length; target++) {
+    result[target] = data[source]!;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += steps[axis]!;
-      if (++at[axis]! < shape[axis]!) break;
-      from -= shape[axis]! * steps[axis]!;
-      at[axis] = 0;
+      source += steps[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      source -= shape[axis]! * steps[axis]!;
+      index[axis] = 0;
     }
   }
   return result;

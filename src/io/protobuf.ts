@@ -8,8 +8,8 @@ function varint(value: number): number[] {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(value));
   do {
-    const more = rest > 127n;
-    bytes.push(Number(rest & 127n) | (more ? 128 : 0));
+    const hasMore = rest > 127n;
+    bytes.push(Number(rest & 127n) | (hasMore ? 128 : 0));
     rest >>= 7n;
   } while (rest > 0n);
   return bytes;
@@ -33,7 +33,7 @@ export function bytes(field: number, value: string | Uint8Array): Field {
   return message(Uint8Array.from([...varint(field * 8 + 2), ...varint(content.length)]), content);
 }
 
-/** A repeated float in one piece. */
+/** A packed repeated float. */
 export function floats(field: number, values: readonly number[]): Field {
   const content = new Uint8Array(4 * values.length);
   const view = new DataView(content.buffer);
@@ -41,13 +41,13 @@ export function floats(field: number, values: readonly number[]): Field {
   return bytes(field, content);
 }
 
-/** Fields one after another. */
+/** Joins fields. */
 export function message(...fields: readonly Field[]): Uint8Array {
   const all = new Uint8Array(fields.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
+  let offset = 0;
   for (const field of fields) {
-    all.set(field, at);
-    at += field.length;
+    all.set(field, offset);
+    offset += field.length;
   }
   return all;
 }

@@ -7,10 +7,10 @@ import {
   bytesOf,
   bytesOfData,
   checkBytes,
+  checkNdArray,
   dataOf,
   type NdArray,
   type NdArrayLike,
-  ndArray,
   type StoredType,
 } from './nd-array.ts';
 
@@ -63,7 +63,7 @@ export function encodeSafetensors(
   checkObject('encodeSafetensors: metadata', metadata);
   const { [HAS_SUM]: _, [SUM]: __, ...rest } = tryRead('encodeSafetensors: metadata', () => ({ ...metadata }));
   const bytes = encodeUnchecked(tensors, { [HAS_SUM]: 'crc32c', ...rest, [SUM]: EMPTY_CHECKSUM });
-  writeChecksum(bytes, placeOfSum(headerTextOf(bytes), EMPTY_CHECKSUM)!);
+  writeChecksum(bytes, checksumOffset(headerTextOf(bytes), EMPTY_CHECKSUM)!);
   return bytes;
 }
 
@@ -74,7 +74,7 @@ export function encodeUnchecked(
 ): Uint8Array<ArrayBuffer> {
   const arrays = readNamed(tensors).map(([name, array]) => ({
     name,
-    array: ndArray(`encodeSafetensors: ${name}`, array),
+    array: checkNdArray(`encodeSafetensors: ${name}`, array),
   }));
   checkObject('encodeSafetensors: metadata', metadata);
   arrays.sort((a, b) => bytesOf(b.array.dtype) - bytesOf(a.array.dtype)); // so that every array is aligned
@@ -118,14 +118,14 @@ export function encodeUnchecked(
 
 /** Returns pairs of names and arrays. @throws ArgumentError for anything else */
 function readNamed(tensors: Iterable<readonly [name: string, array: NdArrayLike]>) {
-  const refused = () =>
+  const invalidTensorsError = () =>
     new ArgumentError(
       `encodeSafetensors: takes a Map of arrays by name, or such pairs, but was given ${formatValue(tensors)}`,
     );
   return tryRead('encodeSafetensors', () => {
-    if (typeof tensors?.[Symbol.iterator] !== 'function') throw refused();
+    if (typeof tensors?.[Symbol.iterator] !== 'function') throw invalidTensorsError();
     const pairs = Array.from(tensors);
-    if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw refused();
+    if (!pairs.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')) throw invalidTensorsError();
     return pairs;
   });
 }
@@ -149,23 +149,23 @@ export function decodeSafetensors(bytes: Uint8Array, name = 'safetensors'): Safe
   let end = 0;
   for (const { tensor, begin, end: next } of [...found].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== end) {
-      const what = begin < end ? 'overlaps the one before it' : 'leaves a gap before it';
-      throw new DataError(`${name}: tensor ${tensor} ${what}: it begins at byte ${begin} instead of ${end}`);
+      const problem = begin < end ? 'overlaps the one before it' : 'leaves a gap before it';
+      throw new DataError(`${name}: tensor ${tensor} ${problem}: it begins at byte ${begin} instead of ${end}`);
     }
     if (next > length) {
       throw new DataError(
-        `${name} is cut short: tensor ${tensor} lies in bytes ${begin} to ${next}, but there are ${length}`,
+        `${name} is cut short: tensor ${tensor} has the bytes ${begin} to ${next}, but there are ${length}`,
       );
     }
     end = next;
   }
   if (end !== length) throw new DataError(`${name}: has ${length - end} bytes that belong to no tensor`);
-  const { [HAS_SUM]: hasSum, [SUM]: sum, ...own } = metadata as Record<string, string>;
-  if (hasSum !== undefined || sum !== undefined) checkSum(bytes, sum, name);
+  const { [HAS_SUM]: hasSum, [SUM]: sum, ...userMetadata } = metadata as Record<string, string>;
+  if (hasSum !== undefined || sum !== undefined) verifyChecksum(bytes, sum, name);
   const tensors = found.map(({ tensor, stored, shape, begin, end }) => {
     return [tensor, { shape, ...dataOf(bytes.subarray(start + begin, start + end), stored) }] as const;
   });
-  return { tensors: new Map(tensors), metadata: own };
+  return { tensors: new Map(tensors), metadata: userMetadata };
 }
 
 const headerTextOf = (bytes: Uint8Array): string => {
@@ -174,22 +174,22 @@ const headerTextOf = (bytes: Uint8Array): string => {
 };
 
 /** Offset of the checksum's digits in a file. Quotes within text are escaped, so only the real entry matches. */
-function placeOfSum(header: string, sum: string): number | undefined {
+function checksumOffset(header: string, sum: string): number | undefined {
   const entry = `"${SUM}":"`;
   const at = header.indexOf(`${entry}${sum}"`);
   return at < 0 ? undefined : 8 + new TextEncoder().encode(header.slice(0, at + entry.length)).length;
 }
 
 /** @throws DataError if the file does not match its checksum */
-function checkSum(bytes: Uint8Array, sum: string | undefined, name: string): void {
-  const place = sum?.length === EMPTY_CHECKSUM.length ? placeOfSum(headerTextOf(bytes), sum) : undefined;
-  const found = place === undefined ? undefined : checksumOf(bytes, place);
+function verifyChecksum(bytes: Uint8Array, sum: string | undefined, name: string): void {
+  const offset = sum?.length === EMPTY_CHECKSUM.length ? checksumOffset(headerTextOf(bytes), sum) : undefined;
+  const found = offset === undefined ? undefined : checksumOf(bytes, offset);
   if (found !== undefined && found === sum) return;
-  const what = found
+  const problem = found
     ? `its bytes have the CRC-32C ${found}, but were written with ${sum}`
-    : 'it was written with a checksum, which is not to be found';
+    : 'it was written with a checksum, but the checksum is missing';
   throw new DataError(
-    `${name} is damaged: ${what}; take another copy, or save it again. If another program changed it on purpose, it must remove ` +
+    `${name} is damaged: ${problem}; take another copy, or save it again. If another program changed it on purpose, it must remove ` +
       `the metadata ${HAS_SUM} and ${SUM}`,
   );
 }
@@ -230,7 +230,7 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
     throw new DataError(`${name}: its header must be a JSON object, but is ${formatValue(header)}`);
   const seen = new Set<string>();
   for (const key of keysOf(text)) {
-    if (seen.has(key)) throw new DataError(`${name}: ${key} is there twice`);
+    if (seen.has(key)) throw new DataError(`${name}: ${key} occurs twice`);
     seen.add(key);
   }
   return { entries: header, start: 8 + length };
@@ -240,10 +240,10 @@ function headerOf(bytes: Uint8Array, name: string): { entries: Record<string, un
 function* keysOf(json: string): Generator<string> {
   let depth = 0;
   for (let at = 0; at < json.length; at++) {
-    const sign = json[at]!;
-    if (sign === '{' || sign === '[') depth++;
-    else if (sign === '}' || sign === ']') depth--;
-    if (sign !== '"') continue;
+    const character = json[at]!;
+    if (character === '{' || character === '[') depth++;
+    else if (character === '}' || character === ']') depth--;
+    if (character !== '"') continue;
     const begin = at;
     // Without a regular expression, which runs out of stack on a text of millions of characters.
     for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++;
@@ -263,7 +263,7 @@ function entryOf(value: unknown, subject: string, tensor: string) {
   const stored = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
   if (!stored) {
     throw new DataError(
-      `${subject}: elements of type ${dtype} are not read; those of ${Object.keys(TYPES).join(', ')} are`,
+      `${subject}: elements of type ${dtype} are not supported; those of ${Object.keys(TYPES).join(', ')} are`,
     );
   }
   const [begin, end] = offsets as [unknown, unknown];

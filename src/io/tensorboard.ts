@@ -6,11 +6,11 @@ import { createFolders } from '../base/create-folders.ts';
 import { ArgumentError } from '../base/errors.ts';
 import { type Callback, type EpochLogs, Model, type TrainInfo } from '../training/index.ts';
 import {
+  encodeRecord,
   type GraphNode,
   graphEvent,
   histogram,
   image,
-  record,
   type Summary,
   scalar,
   startEvent,
@@ -42,7 +42,7 @@ export class TensorBoard implements Callback {
   private readonly picture: Summary | null;
   private readonly files = new Map<'train' | 'validation', string>();
   /** Subfolders into which this training has written an epoch. */
-  private readonly begun = new Set<'train' | 'validation'>();
+  private readonly startedSubsets = new Set<'train' | 'validation'>();
   private model: Model | null = null;
 
   /** @throws ArgumentError */
@@ -71,36 +71,38 @@ export class TensorBoard implements Callback {
   onTrainBegin({ model }: Pick<TrainInfo, 'model'>): void {
     this.model = model;
     this.files.clear();
-    this.begun.clear();
+    this.startedSubsets.clear();
     const summaries = this.picture ? [this.picture] : [];
     if (this.options.writeGraph) {
       const lines = model.summary().split('\n');
       summaries.push(text('summary', lines.map((line) => `    ${line}`).join('\n'))); // Markdown's way to keep columns
-      this.write('train', graphEvent(now(), drawing(model)));
+      this.write('train', graphEvent(now(), graphNodes(model)));
     }
     if (summaries.length > 0) this.write('train', summaryEvent(now(), 0, summaries));
   }
 
   /** @throws FileError */
   async onEpochEnd(logs: EpochLogs): Promise<void> {
-    const { epoch, ...figures } = logs;
+    const { epoch, ...metrics } = logs;
     const step = epoch - 1;
     const curves = { train: [] as Summary[], validation: [] as Summary[] };
-    for (const [name, value] of Object.entries(figures)) {
+    for (const [name, value] of Object.entries(metrics)) {
       if (typeof value !== 'number') continue;
       // A callback may use Keras's name for a metric that it adds: val_auc.
-      const [, figure] = /^val_?((?<=_).+|[A-Z].*)$/.exec(name) ?? [];
-      curves[figure ? 'validation' : 'train'].push(scalar(`epoch_${snake(figure ?? name)}`, value));
+      const [, validationMetric] = /^val_?((?<=_).+|[A-Z].*)$/.exec(name) ?? [];
+      curves[validationMetric ? 'validation' : 'train'].push(
+        scalar(`epoch_${toSnakeCase(validationMetric ?? name)}`, value),
+      );
     }
     const { histogramFreq } = this.options;
     if (histogramFreq > 0 && step % histogramFreq === 0) curves.train.push(...(await this.histograms()));
-    for (const of of ['train', 'validation'] as const) {
-      if (curves[of].length === 0) continue;
+    for (const subset of ['train', 'validation'] as const) {
+      if (curves[subset].length === 0) continue;
       // Epochs that are trained again after an interruption replace those written before. The summary, which is also at step 0,
       // stays.
-      if (!this.begun.has(of)) this.write(of, startEvent(now(), Math.max(1, step)));
-      this.begun.add(of);
-      this.write(of, summaryEvent(now(), step, curves[of]));
+      if (!this.startedSubsets.has(subset)) this.write(subset, startEvent(now(), Math.max(1, step)));
+      this.startedSubsets.add(subset);
+      this.write(subset, summaryEvent(now(), step, curves[subset]));
     }
   }
 
@@ -112,28 +114,28 @@ export class TensorBoard implements Callback {
   }
 
   /** Appends an event to a subfolder's file in one call. */
-  private write(of: 'train' | 'validation', event: Uint8Array): void {
-    const folder = join(this.options.logDir, of);
+  private write(subset: 'train' | 'validation', event: Uint8Array): void {
+    const folder = join(this.options.logDir, subset);
     withFileErrors('write', folder, () => {
-      let path = this.files.get(of);
+      let path = this.files.get(subset);
       if (!path) {
         createFolders(folder);
         path = join(folder, fileName());
-        appendFileSync(path, record(versionEvent(now())));
-        this.files.set(of, path);
+        appendFileSync(path, encodeRecord(versionEvent(now())));
+        this.files.set(subset, path);
       }
-      appendFileSync(path, record(event));
+      appendFileSync(path, encodeRecord(event));
     });
   }
 }
 
 const now = () => Date.now() / 1000;
 
-let last = 0;
+let lastMoment = 0;
 /** Microseconds since 1970, increasing with each call even if the clock is set back. */
 const nextMoment = () => {
-  last = Math.max(last + 1, 1000 * Date.now());
-  return last;
+  lastMoment = Math.max(lastMoment + 1, 1000 * Date.now());
+  return lastMoment;
 };
 
 /**
@@ -146,7 +148,7 @@ const fileName = () => {
 };
 
 /** `learningRate` -> `learning_rate`, `Loss` -> `loss`. */
-const snake = (name: string) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+const toSnakeCase = (name: string) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 
 /** Returns width and height from the first chunk of a PNG file. @throws ArgumentError for other bytes */
 function sizeOfPng(png: Uint8Array): { width: number; height: number } {
@@ -159,7 +161,7 @@ function sizeOfPng(png: Uint8Array): { width: number; height: number } {
 }
 
 /** Returns the layers of a model as a graph. Layers of a nested model have its name and `/` in front, so they are drawn in its box. */
-function drawing(model: Model): GraphNode[] {
+function graphNodes(model: Model): GraphNode[] {
   const source: GraphNode = { name: 'input', op: 'Input', inputs: [], shape: model.inputShape };
   return [source, ...nodesOf(model, '', ['input']).nodes];
 }

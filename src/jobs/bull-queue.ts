@@ -50,7 +50,7 @@ export class BullQueue {
     private readonly client: Redis,
     private readonly queue: Queue,
     private readonly events: QueueEvents,
-    /** Finds jobs whose workers are gone; takes none itself. */
+    /** Finds jobs whose workers are gone; runs no jobs. */
     private readonly checker: Worker,
   ) {
     events.on('completed', ({ jobId }) => void this.settleIfDone(jobId));
@@ -69,12 +69,12 @@ export class BullQueue {
       ...{ autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: MAX_STALLS },
     });
     // `connect` reports a lost connection, once.
-    for (const one of [queue, events, checker] as EventEmitter[]) one.on('error', () => {});
+    for (const emitter of [queue, events, checker] as EventEmitter[]) emitter.on('error', () => {});
     await events.waitUntilReady();
     await checker.startStalledCheckTimer();
-    const own = new BullQueue(name, needs, client, queue, events, checker);
-    await own.announce();
-    return own;
+    const bullQueue = new BullQueue(name, needs, client, queue, events, checker);
+    await bullQueue.announce();
+    return bullQueue;
   }
 
   get isEmpty(): boolean {
@@ -87,7 +87,7 @@ export class BullQueue {
     await this.client.hset(keys.queues, this.name, text);
   }
 
-  /** Waits for a job's result. @throws JobError, DataError; ArgumentError if its id is that of another computation; AbortedError */
+  /** Waits for a job's result. @throws JobError, DataError; ArgumentError if another computation has its id; AbortedError */
   async run(job: NewJob, signal: AbortSignal | undefined): Promise<JobResult> {
     const pending = this.pending.get(job.id) ?? this.begin(job);
     if (!job.keyDecides) checkSamePayload(job.id, pending.data.payload, job.payload);
@@ -122,18 +122,20 @@ export class BullQueue {
       },
     };
     this.pending.set(id, pending);
-    const put = async () => {
+    const submit = async () => {
       if (this.pending.get(id) !== pending) return; // no call waits for it any more
       pending.data.files = await putFiles(this.client, files);
-      const there = await this.queue.getJob(id);
-      if (there && (await there.isFailed())) await there.remove();
-      else if (there && !keyDecides) checkSamePayload(id, jobData.safeParse(there.data).data?.payload, payload);
+      const existing = await this.queue.getJob(id);
+      if (existing && (await existing.isFailed())) await existing.remove();
+      else if (existing && !keyDecides) checkSamePayload(id, jobData.safeParse(existing.data).data?.payload, payload);
       await this.add(id, pending);
       if (pending.isCancelled) await this.queue.remove(id);
       pending.isBusy = false;
       await this.settleIfDone(id); // it may be done already
     };
-    retryOnReconnect(put).catch((error) => pending.settle(error instanceof Error ? error : new Error(String(error))));
+    retryOnReconnect(submit).catch((error) =>
+      pending.settle(error instanceof Error ? error : new Error(String(error))),
+    );
     return pending;
   }
 
@@ -185,7 +187,7 @@ export class BullQueue {
     return this.queue.getJobCounts('waiting', 'active', 'completed', 'failed');
   }
 
-  async printedLines(id: string): Promise<string[]> {
+  async readPrintedLines(id: string): Promise<string[]> {
     return (await this.queue.getJobLogs(id)).logs;
   }
 
@@ -193,8 +195,8 @@ export class BullQueue {
     for (const [id, pending] of this.pending) pending.settle(new AbortedError(`${id}: the queue was closed`));
     const isConnected = this.client.status === 'ready';
     if (isConnected) await this.withdraw().catch(() => {});
-    const closing = [this.checker.close(true), this.events.close(), this.queue.close()].map((one) =>
-      one.catch(() => {}),
+    const closing = [this.checker.close(true), this.events.close(), this.queue.close()].map((closed) =>
+      closed.catch(() => {}),
     );
     if (isConnected) await Promise.all(closing); // without a connection they would wait for the server
   }
@@ -207,10 +209,10 @@ export class BullQueue {
 }
 
 /** @throws ArgumentError if two computations have the same id */
-function checkSamePayload(id: string, there: unknown, asked: unknown): void {
-  const [one = '', other = ''] = [there, asked].map((payload) => JSON.stringify(payload));
-  if (one === other) return;
+function checkSamePayload(id: string, existing: unknown, requested: unknown): void {
+  const [existingJson = '', requestedJson = ''] = [existing, requested].map((payload) => JSON.stringify(payload));
+  if (existingJson === requestedJson) return;
   throw new ArgumentError(
-    `queue: two different computations are called ${id}: ${one.slice(0, 200)} and ${other.slice(0, 200)}; give them different keys`,
+    `queue: two different computations are called ${id}: ${existingJson.slice(0, 200)} and ${requestedJson.slice(0, 200)}; give them different keys`,
   );
 }

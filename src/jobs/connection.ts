@@ -15,13 +15,13 @@ const duplicates = new WeakMap<Redis, Set<Redis>>();
 
 /** Records the duplicates of a connection. */
 function track(client: Redis): Redis {
-  const made = new Set<Redis>();
-  duplicates.set(client, made);
+  const tracked = new Set<Redis>();
+  duplicates.set(client, tracked);
   const duplicate = client.duplicate.bind(client);
   client.duplicate = (...options) => {
     const other = track(duplicate(...options));
     other.on('error', () => {}); // `connect` reports a lost connection
-    made.add(other);
+    tracked.add(other);
     return other;
   };
   return client;
@@ -59,11 +59,11 @@ export async function connect(address: Address, print: (text: string) => void): 
   client.on('error', (error: Error) => {
     lastError = error; // reported after `close`; without a listener, ioredis prints to the console
   });
-  const failed = new Promise<never>((_, reject) => {
+  const closed = new Promise<never>((_, reject) => {
     client.once('close', () => reject(unreachableError(address, lastError?.message ?? 'it closed the connection')));
   });
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(unreachableError(address, `no answer in ${CONNECT_MS / 1000} s`)), CONNECT_MS);
   });
   try {
@@ -71,13 +71,13 @@ export async function connect(address: Address, print: (text: string) => void): 
       .connect()
       .then(() => client.info('server'))
       .then((info) => checkVersion(address, info));
-    await Promise.race([ready, failed, late]);
+    await Promise.race([ready, closed, timeout]);
   } catch (error) {
     client.disconnect();
     throw error instanceof QueueError ? error : unreachableError(address, String((error as Error)?.message ?? error));
   } finally {
     clearTimeout(timer);
-    failed.catch(() => {});
+    closed.catch(() => {});
   }
   let isLost = false;
   client.on('close', () => {
@@ -111,9 +111,9 @@ function unreachableError(address: Address, reason: string): QueueError {
         `set the environment variable ${PASSWORD_VARIABLE}, or put both into the address`,
     );
   }
-  const isOther = /Protocol error/i.test(reason);
+  const isOtherServer = /Protocol error/i.test(reason);
   return new QueueError(
-    `queue: ${address.text} ${isOther ? 'is not a Redis or Valkey server' : `cannot be reached (${reason})`}; ` +
+    `queue: ${address.text} ${isOtherServer ? 'is not a Redis or Valkey server' : `cannot be reached (${reason})`}; ` +
       'check the address, and that a Redis or Valkey server runs there and lets this machine in',
   );
 }

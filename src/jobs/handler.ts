@@ -3,7 +3,7 @@ import { checkFunction, checkOptions } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Attachments } from './records.ts';
 
-/** What a handler gets beside the payload. */
+/** What a handler gets in addition to the payload. */
 export interface JobContext {
   /** The key of the computation. */
   key: string;
@@ -27,24 +27,25 @@ export interface JobOutput<R> {
 
 /** How a worker does jobs of a kind. */
 export interface Handler<P = unknown, R = unknown> {
-  /** Small letters and digits. */
+  /** Lowercase letters and digits. */
   kind: string;
   payload: z.ZodType<P>;
   result: z.ZodType<R>;
   run(payload: P, context: JobContext): Promise<JobOutput<R>>;
 }
 
-/** Checks a handler, and returns it as one that fits into a list of handlers of all kinds. */
-export function defineHandler<P, R>(one: Handler<P, R>): Handler {
-  checkOptions('handler', one, { kind: 0, payload: 0, result: 0, run: 0 });
-  if (typeof one.kind !== 'string' || !/^[a-z][a-z0-9]*$/.test(one.kind)) {
-    throw new ArgumentError(`handler: kind must be small letters and digits, but is ${String(one.kind)}`);
+/** Checks a handler and returns it with a type that fits into a list of handlers of all kinds. */
+export function defineHandler<P, R>(handler: Handler<P, R>): Handler {
+  checkOptions('handler', handler, { kind: 0, payload: 0, result: 0, run: 0 });
+  if (typeof handler.kind !== 'string' || !/^[a-z][a-z0-9]*$/.test(handler.kind)) {
+    throw new ArgumentError(`handler: kind must be lowercase letters and digits, but is ${String(handler.kind)}`);
   }
-  checkFunction(`handler ${one.kind}: run`, one.run);
-  for (const what of ['payload', 'result'] as const) {
-    if (!(one[what] instanceof z.ZodType)) throw new ArgumentError(`handler ${one.kind}: ${what} must be a zod schema`);
+  checkFunction(`handler ${handler.kind}: run`, handler.run);
+  for (const field of ['payload', 'result'] as const) {
+    if (!(handler[field] instanceof z.ZodType))
+      throw new ArgumentError(`handler ${handler.kind}: ${field} must be a zod schema`);
   }
-  return one as unknown as Handler;
+  return handler as unknown as Handler;
 }
 
 /** Thrown by a handler if this worker cannot do jobs with these needs: the job goes back to the queue. */

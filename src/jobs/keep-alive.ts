@@ -27,13 +27,13 @@ interface Settings {
 }
 
 type Request =
-  | { what: 'hold'; lock: HeldLock }
-  | { what: 'release'; token: string }
-  | { what: 'alive'; info: WorkerInfo; lifeMs: number }
-  | { what: 'gone'; id: string }
+  | { type: 'hold'; lock: HeldLock }
+  | { type: 'release'; token: string }
+  | { type: 'alive'; info: WorkerInfo; lifeMs: number }
+  | { type: 'gone'; id: string }
   /** The main thread is not stuck. */
-  | { what: 'tick' }
-  | { what: 'stop' };
+  | { type: 'tick' }
+  | { type: 'stop' };
 
 /**
  * Extends a lock. If it expired while the connection was lost, it is acquired again as long as the job is active, that is, until another
@@ -71,25 +71,25 @@ function threadMain(
   const client = new Redis({ ...options, maxRetriesPerRequest: null, retryStrategy: () => 100 });
   client.on('error', () => {}); // the main thread reports a lost connection
   const timers = new Map<string, NodeJS.Timeout>();
-  let tickedAt = Date.now();
+  let lastTick = Date.now();
   const repeat = (name: string, ms: number, task: () => Promise<unknown>) => {
     clearInterval(timers.get(name));
-    let isBusy = false; // a lost connection must not pile up calls
-    const once = async () => {
-      if (isBusy || Date.now() - tickedAt > settings.maxBusyMs) return;
+    let isBusy = false; // calls must not accumulate while the connection is lost
+    const runOnce = async () => {
+      if (isBusy || Date.now() - lastTick > settings.maxBusyMs) return;
       isBusy = true;
       await task().catch(() => {});
       isBusy = false;
     };
-    timers.set(name, setInterval(once, ms));
-    void once();
+    timers.set(name, setInterval(runOnce, ms));
+    void runOnce();
   };
   const stop = (name: string) => {
     clearInterval(timers.get(name));
     timers.delete(name);
   };
   port.on('message', (request: Request) => {
-    if (request.what === 'hold') {
+    if (request.type === 'hold') {
       const { token, lockKey, activeKey, stalledKey, jobId, lockMs } = request.lock;
       repeat(token, lockMs / 3, async () => {
         const args = [lockKey, activeKey, stalledKey, token, lockMs, jobId];
@@ -98,11 +98,11 @@ function threadMain(
         stop(token);
         port.postMessage(token);
       });
-    } else if (request.what === 'tick') {
-      tickedAt = Date.now();
-    } else if (request.what === 'release') {
+    } else if (request.type === 'tick') {
+      lastTick = Date.now();
+    } else if (request.type === 'release') {
       stop(request.token);
-    } else if (request.what === 'alive') {
+    } else if (request.type === 'alive') {
       const { info, lifeMs } = request;
       repeat(`alive ${info.id}`, lifeMs / 3, () =>
         client.eval(
@@ -115,7 +115,7 @@ function threadMain(
           lifeMs,
         ),
       );
-    } else if (request.what === 'gone') {
+    } else if (request.type === 'gone') {
       stop(`alive ${request.id}`);
       void client.zrem(settings.aliveKey, request.id).catch(() => {});
       void client.hdel(settings.workersKey, request.id).catch(() => {});
@@ -135,10 +135,10 @@ function threadMain(
  */
 export class KeepAlive {
   private readonly thread: Thread;
-  private readonly lost = new Map<string, () => void>();
-  private readonly ticks: NodeJS.Timeout;
+  private readonly onLostByToken = new Map<string, () => void>();
+  private readonly tickTimer: NodeJS.Timeout;
 
-  /** @param maxBusyMs how long the main thread may block its event loop: a handler that never ends must not keep its job forever */
+  /** @param maxBusyMs how long the main thread may block its event loop: a handler that never ends must not keep its job */
   constructor(address: Address, maxBusyMs: number) {
     const ioredis = createRequire(import.meta.url).resolve('ioredis');
     const settings: Settings = { ioredis, address, aliveKey: keys.alive, workersKey: keys.workers, maxBusyMs };
@@ -148,8 +148,8 @@ export class KeepAlive {
       eval: true,
       workerData: { ...settings, extend: EXTEND, heartbeat: HEARTBEAT },
     });
-    this.ticks = setInterval(() => this.send({ what: 'tick' }), TICK_MS);
-    this.thread.on('message', (token: string) => this.lost.get(token)?.());
+    this.tickTimer = setInterval(() => this.send({ type: 'tick' }), TICK_MS);
+    this.thread.on('message', (token: string) => this.onLostByToken.get(token)?.());
   }
 
   private send(request: Request): void {
@@ -158,27 +158,27 @@ export class KeepAlive {
 
   /** @param onLost called if another worker has the job */
   hold(lock: HeldLock, onLost: () => void): void {
-    this.lost.set(lock.token, onLost);
-    this.send({ what: 'hold', lock });
+    this.onLostByToken.set(lock.token, onLost);
+    this.send({ type: 'hold', lock });
   }
 
   release(token: string): void {
-    this.lost.delete(token);
-    this.send({ what: 'release', token });
+    this.onLostByToken.delete(token);
+    this.send({ type: 'release', token });
   }
 
   enter(info: WorkerInfo, lifeMs: number): void {
-    this.send({ what: 'alive', info, lifeMs });
+    this.send({ type: 'alive', info, lifeMs });
   }
 
   leave(id: string): void {
-    this.send({ what: 'gone', id });
+    this.send({ type: 'gone', id });
   }
 
   async close(): Promise<void> {
-    clearInterval(this.ticks);
+    clearInterval(this.tickTimer);
     const ended = new Promise((resolve) => this.thread.once('exit', resolve));
-    this.send({ what: 'stop' });
+    this.send({ type: 'stop' });
     await ended;
   }
 }

@@ -16,7 +16,7 @@ export async function outcomeOf(
   const result = jobResult.safeParse(job.returnvalue);
   if (result.success) return result.data;
   return new DataError(
-    `queue: the result of ${job.id} is not one that a worker of tilegrad writes: ${issueText(result.error)}; remove the job, and see who else uses that server`,
+    `queue: the result of ${job.id} is not one that a worker of tilegrad writes: ${issueText(result.error)}; remove the job, and check which other programs use that server`,
   );
 }
 
@@ -26,7 +26,7 @@ async function failureOf(queue: Queue, job: Job): Promise<JobError> {
   const reason = failure
     ? `failed on worker ${failure.worker.name} (${failure.worker.adapter}): ${failure.message}`
     : `failed: ${job.failedReason}`;
-  const last = logs.slice(-SHOWN_LINES);
-  const printed = last.length > 0 ? `\nThe last lines that it printed:\n${last.join('\n')}` : '';
-  return new JobError(`${job.id} ${reason}${printed}`);
+  const lastLines = logs.slice(-SHOWN_LINES);
+  const output = lastLines.length > 0 ? `\nThe last lines that it printed:\n${lastLines.join('\n')}` : '';
+  return new JobError(`${job.id} ${reason}${output}`);
 }

@@ -23,7 +23,7 @@ const POLL_MS = 2000;
 
 /** A kind of jobs, with the schema of its results. */
 export interface JobKind<R> {
-  /** Small letters and digits. */
+  /** Lowercase letters and digits. */
   name: string;
   result: z.ZodType<R>;
 }
@@ -40,7 +40,7 @@ export interface RunJobOptions {
 }
 
 /** A finished job. */
-export interface Finished<R> {
+export interface FinishedJob<R> {
   value: R;
   worker: WorkerInfo;
   /** Wall time on the worker. */
@@ -49,8 +49,8 @@ export interface Finished<R> {
   fileNames: readonly string[];
   /** Reads an attachment. @throws QueueError if it is gone */
   file(name: string): Promise<Uint8Array>;
-  /** What the job printed. */
-  printed(): Promise<string[]>;
+  /** Reads the lines that the job printed. */
+  readPrintedLines(): Promise<string[]>;
 }
 
 export interface QueueOptions {
@@ -71,7 +71,7 @@ export class JobQueue {
   private readonly opened = new Set<BullQueue>();
   private readonly timer: NodeJS.Timeout;
   private readonly watch: Watch;
-  private isLooking = false;
+  private isPolling = false;
   private isClosed = false;
 
   private constructor(
@@ -102,7 +102,7 @@ export class JobQueue {
    * @param payload plain JSON
    * @throws JobError if it failed on a worker; DataError for a result that is not of that kind; AbortedError
    */
-  async run<R>(kind: JobKind<R>, key: string, payload: unknown, options: RunJobOptions = {}): Promise<Finished<R>> {
+  async run<R>(kind: JobKind<R>, key: string, payload: unknown, options: RunJobOptions = {}): Promise<FinishedJob<R>> {
     checkOptions('run', options, { needs: 0, files: 0, keyDecides: 0, signal: 0 });
     const { files = {}, keyDecides = false, signal } = options;
     checkSignal('run', signal);
@@ -111,9 +111,9 @@ export class JobQueue {
     if (!needs.success) throw new ArgumentError(`run: needs: ${issueText(needs.error)}`);
     if (this.isClosed) throw new ArgumentError('run: this queue was closed; open it again');
     if (signal?.aborted) throw new AbortedError(`${id}: stopped on request`);
-    const own = await this.queueFor(needs.data);
-    const plain: unknown = JSON.parse(JSON.stringify(payload ?? null));
-    const result = await own.run({ id, kind: kind.name, payload: plain, files, keyDecides }, signal);
+    const queue = await this.queueFor(needs.data);
+    const plainPayload: unknown = JSON.parse(JSON.stringify(payload ?? null));
+    const result = await queue.run({ id, kind: kind.name, payload: plainPayload, files, keyDecides }, signal);
     const value = kind.result.safeParse(result.value);
     if (!value.success) {
       throw new DataError(
@@ -124,42 +124,42 @@ export class JobQueue {
       ...{ value: value.data, worker: result.worker, seconds: result.seconds },
       fileNames: Object.keys(result.files),
       file: async (name) => getFile(this.client, name, fileOf(result.files, name)),
-      printed: () => own.printedLines(id),
+      readPrintedLines: () => queue.readPrintedLines(id),
     };
   }
 
-  private queueFor(all: Needs): Promise<BullQueue> {
-    const name = queueName(all);
-    const known = this.queues.get(name) ?? BullQueue.open(this.client, all, this.stallSeconds);
-    this.queues.set(name, known);
-    known.then(
-      (one) => this.opened.add(one),
+  private queueFor(needs: Needs): Promise<BullQueue> {
+    const name = queueName(needs);
+    const opening = this.queues.get(name) ?? BullQueue.open(this.client, needs, this.stallSeconds);
+    this.queues.set(name, opening);
+    opening.then(
+      (queue) => this.opened.add(queue),
       () => this.queues.delete(name),
     );
-    return known;
+    return opening;
   }
 
   /** Checks everything that is pending. */
   private async poll(): Promise<void> {
-    if (this.isLooking || this.client.status !== 'ready') return;
-    this.isLooking = true;
+    if (this.isPolling || this.client.status !== 'ready') return;
+    this.isPolling = true;
     try {
-      for (const one of [...this.opened]) {
-        if (!one.isEmpty) await one.pollPending();
-        if (!one.isEmpty) await this.watch.check(one.name);
+      for (const queue of [...this.opened]) {
+        if (!queue.isEmpty) await queue.pollPending();
+        if (!queue.isEmpty) await this.watch.check(queue.name);
       }
     } catch {
       // the connection was cut; the next poll checks again
     } finally {
-      this.isLooking = false;
+      this.isPolling = false;
     }
   }
 
   /** Returns the number of jobs with the needs of this coordinator by state. */
   async counts(): Promise<{ waiting: number; active: number; completed: number; failed: number }> {
     const sum = { waiting: 0, active: 0, completed: 0, failed: 0 };
-    for (const one of this.opened) {
-      const counts = await one.counts();
+    for (const queue of this.opened) {
+      const counts = await queue.counts();
       for (const state of Object.keys(sum) as (keyof typeof sum)[]) sum[state] += counts[state] ?? 0;
     }
     return sum;
@@ -170,7 +170,7 @@ export class JobQueue {
     if (this.isClosed) return;
     this.isClosed = true;
     clearInterval(this.timer);
-    for (const one of this.opened.values()) await one.close();
+    for (const queue of this.opened.values()) await queue.close();
     disconnectAll(this.client);
   }
 }

@@ -4,7 +4,7 @@ import { ArgumentError } from '../base/errors.ts';
 
 // Records in the queue's server, as JSON. Everything that is read from there is checked, because anybody may have written it.
 
-/** Increased when a record changes its meaning, so that workers and coordinators of different versions never meet. */
+/** Increased when a record changes its meaning, so that workers and coordinators of different versions use different queues. */
 const PROTOCOL = 1;
 /** Prefix of all keys. */
 export const PREFIX = 'tilegrad';
@@ -63,8 +63,8 @@ export const keys = {
 };
 
 /** Returns the name of the queue of all jobs with the same needs: a worker that lacks one of them never sees its jobs. */
-export function queueName(all: Needs): string {
-  const sorted = Object.entries(all)
+export function queueName(required: Needs): string {
+  const sorted = Object.entries(required)
     .map(([name, { id }]) => [name, id])
     .sort(([a], [b]) => (a! < b! ? -1 : 1));
   return `v${PROTOCOL}-${createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16)}`;
@@ -75,7 +75,7 @@ export function jobId(kind: string, key: string): string {
   const id = `${kind}-${key}`;
   if (!/^[a-z][a-z0-9]*$/.test(kind) || !/^[\w.-]{1,200}$/.test(key)) {
     throw new ArgumentError(
-      `queue: "${id}" cannot name a job: a kind is small letters and digits, a key 1 to 200 letters, digits, hyphens, dots and underscores`,
+      `queue: "${id}" cannot name a job: a kind is lowercase letters and digits, a key 1 to 200 letters, digits, hyphens, dots and underscores`,
     );
   }
   return id;
@@ -93,6 +93,6 @@ export function parseRecord<T>(schema: z.ZodType<T>, text: string | null | undef
 
 /** Describes the first error of a value in one line. */
 export function issueText({ issues: [issue] }: z.ZodError): string {
-  const where = issue!.path.length > 0 ? `${issue!.path.join('.')}: ` : '';
-  return `${where}${issue!.message}`;
+  const prefix = issue!.path.length > 0 ? `${issue!.path.join('.')}: ` : '';
+  return `${prefix}${issue!.message}`;
 }

@@ -10,14 +10,14 @@ export function isConnectionError(error: unknown): boolean {
 }
 
 /**
- * Calls `ask`, and repeats it each time the connection is cut during the call. Commands that are sent while a connection is lost wait by
- * themselves. One that was being processed may fail although the server executed it, so `ask` must be harmless if repeated.
+ * Calls `send`, and repeats it each time the connection is cut during the call. Commands that are sent while a connection is lost wait by
+ * themselves. A command that was being processed may fail although the server executed it, so repeating `send` must be harmless.
  * @param signal ends the attempts
  */
-export async function retryOnReconnect<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function retryOnReconnect<T>(send: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (;;) {
     try {
-      return await ask();
+      return await send();
     } catch (error) {
       if (!isConnectionError(error) || signal?.aborted) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -20,7 +20,7 @@ export interface JobRun {
   /** Aborts when the worker is to end. */
   signal: AbortSignal;
   worker: Worker;
-  /** Names the lock. */
+  /** The name of the lock. */
   token: string;
   lockMs: number;
 }
@@ -52,7 +52,7 @@ export async function runJob(run: JobRun): Promise<Outcome> {
   try {
     return await attempt(run, job, lost.signal);
   } catch (error) {
-    if (!isNotOurs(error)) throw error;
+    if (!isLostJobError(error)) throw error;
     print(
       `The result of ${job.id} is dropped: there was no sign of this worker for too long, and another one got the job`,
     );
@@ -63,7 +63,7 @@ export async function runJob(run: JobRun): Promise<Outcome> {
 }
 
 /** Whether an error is BullMQ's answer for a job that is gone, finished, or locked by another worker. */
-const isNotOurs = (error: unknown) => [-1, -2, -3, -6].includes((error as { code?: unknown })?.code as number);
+const isLostJobError = (error: unknown) => [-1, -2, -3, -6].includes((error as { code?: unknown })?.code as number);
 
 async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcome> {
   const { token, print, info, client } = run;
@@ -89,7 +89,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
     print: (line) => void printed.push(job.log(line).catch(() => {})),
     file: (name) => retryOnReconnect(() => getFile(client, name, files[name]!), run.signal),
   };
-  const begun = performance.now();
+  const startTime = performance.now();
   try {
     const output = await handler.run(payload.data, context);
     const value = handler.result.safeParse(output.value);
@@ -100,13 +100,13 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
       value: value.data,
       files: await retryOnReconnect(() => putFiles(client, output.files ?? {}), run.signal),
       worker: info,
-      seconds: (performance.now() - begun) / 1000,
+      seconds: (performance.now() - startTime) / 1000,
     };
     await Promise.all(printed);
     await retryOnReconnect(() => job.moveToCompleted(result, token, false), run.signal);
     return 'done';
   } catch (error) {
-    if (isNotOurs(error)) throw error;
+    if (isLostJobError(error)) throw error;
     await Promise.all(printed);
     const broken = error instanceof WorkerBroken ? error : undefined;
     if (broken || error instanceof CannotRunJob || context.signal.aborted) {
@@ -126,7 +126,7 @@ async function attempt(run: JobRun, job: Job, lost: AbortSignal): Promise<Outcom
 async function fail({ info, token, signal }: JobRun, job: Job, code: string, message: string): Promise<void> {
   const failure: z.infer<typeof jobFailure> = { code, message, worker: info };
   const error = new Error(JSON.stringify(failure));
-  error.stack = ''; // it contains paths of this machine, and does not help a coordinator
+  error.stack = ''; // it contains paths of this machine, which do not help a coordinator
   await retryOnReconnect(() => job.moveToFailed(error, token, false), signal);
 }
 

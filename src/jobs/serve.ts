@@ -34,7 +34,7 @@ export interface ServeOptions {
   /** The worker's name; default: host and process. */
   name?: string;
   /**
-   * Returns what this worker has under the name of a need, such as a data set; or in words why it has nothing.
+   * Returns what this worker has under the name of a need, such as a data set; or, in words, why it does not have it.
    */
   capability?: (name: string) => Promise<Capability | string>;
   /** Ends the loop: the running handler's signal aborts, and its job goes back to the queue unless it finishes. */
@@ -51,7 +51,7 @@ export interface ServeOptions {
 }
 
 /** Numbers of jobs that a worker ran. */
-export interface Served {
+export interface JobCounts {
   done: number;
   failed: number;
 }
@@ -61,7 +61,7 @@ export interface Served {
  * reason to their coordinator.
  * @throws ArgumentError; MissingPackageError if bullmq or ioredis is not installed; QueueError, within seconds, if the server cannot be reached or refuses
  */
-export async function serve(options: ServeOptions): Promise<Served> {
+export async function serve(options: ServeOptions): Promise<JobCounts> {
   checkServeOptions(options);
   const {
     url,
@@ -73,9 +73,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
   } = options;
   stallTimes(stallSeconds);
   const address = parseAddress(url, env);
-  await loadBullmq(); // early, so that a worker without it does not fail with its first job
+  await loadBullmq(); // early, so that a worker without the package fails at once, not with its first job
   const client = await connect(address, print);
-  const keepAlive = acquireKeepAlive(
+  const { keepAlive, release } = acquireKeepAlive(
     JSON.stringify([address, busySeconds]),
     () => new KeepAlive(address, busySeconds * 1000),
   );
@@ -84,14 +84,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
     name: options.name ?? `${hostname()}-${process.pid}`,
     adapter: options.adapter,
   };
-  keepAlive.keeper.enter(info, HEARTBEAT_MS);
-  const loop = new Loop(client, keepAlive.keeper, info, options, stallSeconds, print);
+  keepAlive.enter(info, HEARTBEAT_MS);
+  const loop = new WorkerLoop(client, keepAlive, info, options, stallSeconds, print);
   try {
     return await loop.run(signal);
   } finally {
-    keepAlive.keeper.leave(info.id);
+    keepAlive.leave(info.id);
     await loop.close();
-    await keepAlive.release();
+    await release();
     disconnectAll(client);
   }
 }
@@ -128,20 +128,20 @@ function checkServeOptions(options: ServeOptions): void {
   checkSignal('serve', signal);
 }
 
-/** Loops of one process share a thread. */
-const keepers = new Map<string, { keeper: KeepAlive; users: number }>();
+/** The loops of one process share a thread. */
+const keepAlives = new Map<string, { keepAlive: KeepAlive; users: number }>();
 
 function acquireKeepAlive(id: string, create: () => KeepAlive) {
-  const shared = keepers.get(id) ?? { keeper: create(), users: 0 };
-  keepers.set(id, shared);
+  const shared = keepAlives.get(id) ?? { keepAlive: create(), users: 0 };
+  keepAlives.set(id, shared);
   shared.users++;
   return {
-    keeper: shared.keeper,
+    keepAlive: shared.keepAlive,
     async release() {
       shared.users--;
       if (shared.users > 0) return;
-      keepers.delete(id);
-      await shared.keeper.close();
+      keepAlives.delete(id);
+      await shared.keepAlive.close();
     },
   };
 }
@@ -152,14 +152,14 @@ interface Source {
   marker: string;
 }
 
-class Loop {
+class WorkerLoop {
   private readonly sources = new Map<string, Source>();
   /** Queues whose needs this worker lacks, with the reason. */
   private readonly refused = new Map<string, string>();
   private readonly handlers: ReadonlyMap<string, Handler>;
   /** Connection for blocking waits, so that other commands do not wait behind them. */
   private readonly blocking: Redis;
-  private readonly served: Served = { done: 0, failed: 0 };
+  private readonly counts: JobCounts = { done: 0, failed: 0 };
   private jobs = 0;
 
   constructor(
@@ -170,14 +170,14 @@ class Loop {
     private readonly stallSeconds: number,
     private readonly print: (text: string) => void,
   ) {
-    this.handlers = new Map(options.handlers.map((one) => [one.kind, one]));
+    this.handlers = new Map(options.handlers.map((handler) => [handler.kind, handler]));
     this.blocking = client.duplicate();
   }
 
-  async run(signal: AbortSignal): Promise<Served> {
+  async run(signal: AbortSignal): Promise<JobCounts> {
     let wake = () => {};
     // If the worker is to end while the server is unreachable, it must not wait for pending commands.
-    const away = new Promise<void>((resolve) => {
+    const unreachable = new Promise<void>((resolve) => {
       wake = () => {
         this.blocking.disconnect();
         if (this.client.status !== 'ready') resolve();
@@ -185,19 +185,19 @@ class Loop {
     });
     signal.addEventListener('abort', wake);
     try {
-      await Promise.race([this.work(signal), away]);
-      return this.served;
+      await Promise.race([this.work(signal), unreachable]);
+      return this.counts;
     } finally {
       signal.removeEventListener('abort', wake);
     }
   }
 
   private async work(signal: AbortSignal): Promise<void> {
-    let lookedAt = Number.NEGATIVE_INFINITY;
+    let lastLook = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
-      if (performance.now() - lookedAt > POLL_MS) {
+      if (performance.now() - lastLook > POLL_MS) {
         await retryOnReconnect(() => this.lookForQueues(), signal);
-        lookedAt = performance.now();
+        lastLook = performance.now();
       }
       if (!(await this.runNextJob(signal))) await this.waitForJobs(signal);
     }
@@ -214,7 +214,7 @@ class Loop {
       };
       const outcome = await runJob(run);
       if (outcome === 'none') continue;
-      if (outcome === 'done' || outcome === 'failed') this.served[outcome]++;
+      if (outcome === 'done' || outcome === 'failed') this.counts[outcome]++;
       if (typeof outcome === 'object') await this.refuse(queue, outcome.cannotDo);
       // Moved to the end, so that another queue comes first the next time.
       const source = this.sources.get(queue);
@@ -245,7 +245,8 @@ class Loop {
         continue;
       }
       const reason = this.refused.get(name);
-      // Again at each look: a coordinator deletes refusals of workers that it does not see alive, such as one that has just started.
+      // Written at each look, because a coordinator deletes refusals of workers that it does not see alive, such as one that has just
+      // started.
       if (reason !== undefined) await this.writeRefusal(name, reason);
       else if (!this.sources.has(name)) await this.join(name, announced.needs);
       const source = this.sources.get(name);
@@ -254,12 +255,12 @@ class Loop {
   }
 
   private async join(name: string, needs: Needs): Promise<void> {
-    const lacks: string[] = [];
-    for (const [what, needed] of Object.entries(needs)) {
-      const reason = await this.missingReason(what, needed);
-      if (reason !== null) lacks.push(reason);
+    const missing: string[] = [];
+    for (const [need, needed] of Object.entries(needs)) {
+      const reason = await this.missingReason(need, needed);
+      if (reason !== null) missing.push(reason);
     }
-    if (lacks.length > 0) return this.refuse(name, lacks.join('; '));
+    if (missing.length > 0) return this.refuse(name, missing.join('; '));
     const { Worker } = await loadBullmq();
     const { lockMs, checkMs } = stallTimes(this.stallSeconds);
     const worker = new Worker(name, null, {
@@ -271,12 +272,12 @@ class Loop {
     this.sources.set(name, { worker, marker: worker.toKey('marker') });
   }
 
-  private async missingReason(what: string, needed: Capability): Promise<string | null> {
-    const kind = /^kind (.*)$/.exec(what)?.[1];
+  private async missingReason(need: string, needed: Capability): Promise<string | null> {
+    const kind = /^kind (.*)$/.exec(need)?.[1];
     if (kind !== undefined) return this.handlers.has(kind) ? null : `it does not do jobs of kind ${kind}`;
-    const has = (await this.options.capability?.(what)) ?? 'it has none';
-    if (typeof has === 'string') return `${what} (${needed.text}): ${has}`;
-    return has.id === needed.id ? null : `${what} is ${needed.text} there, and here ${has.text}`;
+    const available = (await this.options.capability?.(need)) ?? 'it has none';
+    if (typeof available === 'string') return `${need} (${needed.text}): ${available}`;
+    return available.id === needed.id ? null : `${need} is ${needed.text} there, and here ${available.text}`;
   }
 
   private async refuse(name: string, reason: string): Promise<void> {
@@ -310,7 +311,7 @@ class Loop {
   }
 }
 
-/** Waits, but not longer than until the signal aborts. */
+/** Waits for some time, or until the signal aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -2,10 +2,10 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { keys, parseRecord, refusal, type WorkerInfo, workerInfo } from './records.ts';
 
-/** Time without a worker for a queue with jobs after which that is reported. */
+/** Time without a worker for a queue with jobs after which the lack of a worker is reported. */
 const NO_WORKER_MS = 3000;
 
-/** Workers that are alive: those whose entry was renewed within its life. */
+/** Returns the workers that are alive: those whose entry was renewed in time. */
 export async function aliveWorkers(client: Redis): Promise<WorkerInfo[]> {
   const [seconds] = await client.time();
   const ids = await client.zrangebyscore(keys.alive, Number(seconds) * 1000, '+inf');
@@ -32,10 +32,10 @@ export class Watch {
     for (const [id, text] of Object.entries(await this.client.hgetall(keys.refusals(queue)))) {
       const found = parseRecord(refusal, text);
       if (found && alive.has(id)) refused.set(id, found);
-      else await this.client.hdel(keys.refusals(queue), id); // dead, or garbage
+      else await this.client.hdel(keys.refusals(queue), id); // of a dead worker, or invalid
     }
     for (const { worker, reason } of refused.values()) {
-      this.once(`${queue} ${worker.id} ${reason}`, `Worker ${worker.name} is refused: ${reason}`);
+      this.reportOnce(`${queue} ${worker.id} ${reason}`, `Worker ${worker.name} is refused: ${reason}`);
     }
     if (alive.size > refused.size) {
       this.idleSince.delete(queue);
@@ -45,11 +45,11 @@ export class Watch {
     const since = this.idleSince.get(queue) ?? Date.now();
     this.idleSince.set(queue, since);
     if (Date.now() - since < NO_WORKER_MS) return;
-    const what = alive.size === 0 ? 'There is no worker' : `None of the ${alive.size} workers can do these jobs`;
-    this.once(`none ${queue} ${alive.size > 0}`, `${what}; waiting for one: ${this.workerCommand}`);
+    const problem = alive.size === 0 ? 'There is no worker' : `None of the ${alive.size} workers can do these jobs`;
+    this.reportOnce(`none ${queue} ${alive.size > 0}`, `${problem}; waiting for one: ${this.workerCommand}`);
   }
 
-  private once(key: string, text: string): void {
+  private reportOnce(key: string, text: string): void {
     if (this.reported.has(key)) return;
     this.reported.add(key);
     this.print(text);

@@ -1,2 +1,2 @@
-/** Each value once, in the order in which they first appear. */
+/** Returns each value once, in the order of their first appearance. */
 export const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];

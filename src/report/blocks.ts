@@ -35,9 +35,9 @@ export const preformatted = (text: string): BlockInput => ({ type: 'preformatted
 export const heading = (text: string): BlockInput => ({ type: 'heading', text });
 
 /**
- * A published figure beside the mean of ours over several models, with its standard deviation.
- * @param published a number, or words such as `0.01 to 0.04`, or null
- * @param ours a figure of each model
+ * A published value next to the mean of ours over several models, with its standard deviation.
+ * @param published a number, words such as `0.01 to 0.04`, or null
+ * @param ours the value of each model
  */
 export function measuredRow(
   label: string,
@@ -49,14 +49,14 @@ export function measuredRow(
 }
 
 /**
- * Published figures and ours. The reason of a row is told where it is off, where words were published, or where figures that are no
- * accuracies differ, for which no bound says how far is too far; and nowhere else.
+ * A comparison of published values with ours. A row has its reason only if the row is off, if words were published, or if values that are
+ * not accuracies differ: no bound says how far these may be off.
  */
 export function compare(rows: readonly ComparisonInput[], caption = ''): BlockInput {
   const rowsToShow = rows.map(({ why, ...row }) => {
     const { isOff, difference } = comparisonText(row);
-    const isTold = isOff || typeof row.published === 'string' || (row.unit === 'number' && difference !== '');
-    return isTold && why !== undefined ? { ...row, why } : row;
+    const isExplained = isOff || typeof row.published === 'string' || (row.unit === 'number' && difference !== '');
+    return isExplained && why !== undefined ? { ...row, why } : row;
   });
   return { type: 'comparison', caption, rows: rowsToShow };
 }
@@ -91,8 +91,8 @@ export const imageGrid = (figure: Without<'images'>, caption?: string): BlockInp
   figureBlock({ type: 'images', ...figure }, caption);
 
 /**
- * Weights as pictures: blue below 0, white at 0, red above. `values` are [height, width]. All are in one scale of colours, or with
- * `ownScale` each in its own, so that faint ones can be seen.
+ * Weights as images: blue below 0, white at 0, red above. `values` are [height, width]. All have one color scale; with `ownScale`, each has
+ * its own, so that faint weights are visible.
  */
 export function weightImages(
   units: readonly { values: ArrayLike<number>; caption?: string }[],
@@ -100,22 +100,22 @@ export function weightImages(
   caption?: string,
 ): BlockInput {
   const { width, height, ownScale = false, ...heading } = figure;
-  const own = units.map(({ values }) => weightLimit(Array.from(values)));
-  const limit = Math.max(...own);
+  const limits = units.map(({ values }) => weightLimit(Array.from(values)));
+  const limit = Math.max(...limits);
   const images = units.map(({ values, caption: name }, i) =>
     imageFromWeights(
       values,
       { width, height, ...(name === undefined ? {} : { caption: name }) },
-      ownScale ? own[i]! : limit,
+      ownScale ? limits[i]! : limit,
     ),
   );
   return imageGrid({ ...heading, ...(ownScale ? {} : { limit }), images }, caption);
 }
 
-/** What a curve is called, and which figures of training and test it shows. */
+/** Label and number format of a curve, by metric. */
 const MEASURES: Record<string, { label: string; format?: string }> = {
   accuracy: { label: 'accuracy', format: '.2f' },
-  loss: { label: 'loss' }, // of any size: 0.02 of a squared error, 2.3 of a cross-entropy
+  loss: { label: 'loss' }, // no format: 0.02 for a squared error, 2.3 for a cross-entropy
 };
 
 export interface CurvesOptions {
@@ -127,27 +127,27 @@ export interface CurvesOptions {
   measures?: readonly string[];
   /** `mean`: training and test in different colors. `each`: all models in different colors, with a legend. */
   show?: 'mean' | 'each';
-  /** Published figures by measure, as dashed rules. */
+  /** Published values by metric, as dashed rules. */
   published?: Record<string, { training?: number; test?: number }>;
   /** Name of the validation data; default: `test`. */
   validation?: string;
 }
 
-/** Curves of all models of a training over its epochs, a drawing a measure; nothing before the first epoch. */
-export function trainingCurves(trained: Training, options: CurvesOptions): BlockInput[] {
-  const { histories, seeds, batchSize, optimizer } = trained;
+/** Curves of all models of a training over its epochs: a figure for each metric, none before the first epoch. */
+export function trainingCurves(training: Training, options: CurvesOptions): BlockInput[] {
+  const { histories, seeds, batchSize, optimizer } = training;
   const { title, prefix, show = 'mean', published = {}, validation = 'test' } = options;
-  const done = histories.some((epochs) => epochs.length > 0);
-  const named = options.measures ?? ['accuracy', 'loss'];
-  const measures = named.filter((name) => histories.some((epochs) => typeof epochs[0]?.[name] === 'number'));
-  if (!done) return [];
+  const hasEpochs = histories.some((epochs) => epochs.length > 0);
+  const requested = options.measures ?? ['accuracy', 'loss'];
+  const measures = requested.filter((name) => histories.some((epochs) => typeof epochs[0]?.[name] === 'number'));
+  if (!hasEpochs) return [];
   return measures.map((name) => {
     const valName = `val${name[0]!.toUpperCase()}${name.slice(1)}`;
     const { label, format } = MEASURES[name] ?? { label: name };
     const hasValidation = histories.some((epochs) => epochs[0] && valName in epochs[0]);
     const series = [['training', name] as const, ...(hasValidation ? [[validation, valName] as const] : [])];
-    const rules = Object.entries(published[name] ?? {}).map(([of, value]) => ({
-      series: of === 'test' ? validation : of,
+    const rules = Object.entries(published[name] ?? {}).map(([subset, value]) => ({
+      series: subset === 'test' ? validation : subset,
       value,
     }));
     return curves({
@@ -158,11 +158,11 @@ export function trainingCurves(trained: Training, options: CurvesOptions): Block
       y: { label, format },
       show,
       lines: histories.flatMap((epochs, i) =>
-        series.map(([of, figure]) => ({
+        series.map(([seriesName, metric]) => ({
           run: `seed ${seeds[i]}`,
-          series: of,
+          series: seriesName,
           x: epochs.map(({ epoch }) => epoch),
-          y: epochs.map((logs) => logs[figure] ?? null),
+          y: epochs.map((logs) => logs[metric] ?? null),
         })),
       ),
       ...(rules.length > 0 ? { published: rules } : {}),
@@ -174,7 +174,7 @@ export interface RunCurvesOptions {
   title: string;
   /** Name of the figure's files. */
   name: string;
-  /** A figure of the epochs, such as `valLoss`. */
+  /** A metric of the epochs, such as `valLoss`. */
   measure: string;
   /** Label of the axis, such as `test error`. */
   label: string;
@@ -200,7 +200,7 @@ export function runCurves({ histories, seeds, batchSize, optimizer }: Training, 
   });
 }
 
-/** Several trainings in one drawing: the mean over the models of each, a colour a training. */
+/** Several trainings in one figure: the mean over the models of each training, in its own color. */
 export function comparedCurves(
   trainings: readonly { label: string; training: Training }[],
   {
@@ -211,23 +211,23 @@ export function comparedCurves(
     validation = 'test',
   }: { title: string; name: string; measure: string; x?: string; validation?: string },
 ): BlockInput {
-  const figure = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
+  const axisLabel = measure.replace(/^val(.)/, (_, first: string) => `${validation} ${first.toLowerCase()}`);
   const runs = unique(trainings.map(({ training }) => training.histories.length)).sort((a, b) => a - b);
   return curves({
     name: figureName(undefined, name),
     title,
     ...(runs.at(-1)! > 1 ? { subtitle: [`each line: mean of ${runs.join(' or ')} runs`] } : {}),
     x: { label: x },
-    y: { label: figure, format: '.2f' },
+    y: { label: axisLabel, format: '.2f' },
     show: 'each',
     lines: trainings.map(({ label, training: { histories } }) => {
-      const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), []);
+      const longest = histories.reduce((best, epochs) => (epochs.length > best.length ? epochs : best), []);
       const spread = longest.map((_, i) =>
         meanAndSd(histories.flatMap((epochs) => (typeof epochs[i]?.[measure] === 'number' ? epochs[i][measure] : []))),
       );
       return {
         run: label,
-        series: figure,
+        series: axisLabel,
         x: longest.map(({ epoch }) => epoch),
         y: spread.map(({ mean }) => mean),
         ...(histories.length > 1 ? { sd: spread.map(({ sd }) => sd) } : {}),
@@ -249,7 +249,7 @@ export function modelBlocks({ model }: Pick<Training, 'model'>, options: { prefi
   return [figureBlock(figure), preformatted(summary)];
 }
 
-/** Returns the name of a figure's files: small letters, digits and hyphens. */
+/** Returns the name of a figure's files: lowercase letters, digits and hyphens. */
 export const figureName = (prefix: string | undefined, name: string): string =>
   `${prefix ? `${prefix}-` : ''}${name}`
     .toLowerCase()

@@ -17,30 +17,30 @@ import type { Training } from './training.ts';
 // The parts of a report for users' programs: those of blocks.ts, checked when they are created, so that errors have the right stack.
 
 /** Returns a part in the form in which JSON holds it. @throws ArgumentError if it is invalid */
-function checkBlock<T extends z.ZodType>(subject: string, schema: T, make: () => unknown): z.input<T> {
-  const made = tryRead(subject, () => {
+function checkBlock<T extends z.ZodType>(subject: string, schema: T, create: () => unknown): z.input<T> {
+  const created = tryRead(subject, () => {
     try {
-      return JSON.parse(JSON.stringify(make()) ?? 'null') as unknown; // NaN and Infinity become null
+      return JSON.parse(JSON.stringify(create()) ?? 'null') as unknown; // NaN and Infinity become null
     } catch (cause) {
       if (cause instanceof ArgumentError) throw cause;
       throw new ArgumentError(`${subject}: a report cannot hold this: ${(cause as Error).message}`, { cause });
     }
   });
-  const { success, error } = schema.safeParse(made);
+  const { success, error } = schema.safeParse(created);
   if (!success) throw new ArgumentError(`${subject}: a report cannot hold this: ${firstIssue(error)}`);
-  return made as z.input<T>;
+  return created as z.input<T>;
 }
 
 /**
- * A section of a report: its title, and drawings (`plotHistory(history)`), blocks (`table(...)`) or words, a paragraph each.
+ * A section of a report: its title, and drawings (`plotHistory(history)`), blocks (`table(...)`) or texts, each a paragraph.
  * @throws ArgumentError for any other part
  */
 export function section(title: string, ...parts: readonly blocks.SectionPart[]): Section {
   const isPart = (part: unknown) => typeof part === 'string' || (typeof part === 'object' && part !== null);
-  const wrong = parts.findIndex((part) => !isPart(part));
-  if (wrong >= 0) {
+  const invalid = parts.findIndex((part) => !isPart(part));
+  if (invalid >= 0) {
     throw new ArgumentError(
-      `section: takes a title, then drawings, blocks or texts, but part ${wrong + 1} is ${formatValue(parts[wrong])}`,
+      `section: takes a title, then drawings, blocks or texts, but part ${invalid + 1} is ${formatValue(parts[invalid])}`,
     );
   }
   return checkBlock('section', sectionSchema, () => blocks.section(title, ...parts));
@@ -58,7 +58,7 @@ export const table = (head: readonly string[], rows: readonly (readonly Cell[])[
   checkBlock('table', block, () => blocks.table(head as string[], rows as Cell[][], caption));
 
 /**
- * Figures, beside those that were published if there are any, with their differences: rows of `measuredRow`.
+ * Values, next to published ones if there are any, with their differences: rows of `measuredRow`.
  * @throws ArgumentError
  */
 export const compare = (rows: readonly ComparisonInput[], caption = ''): BlockInput =>
@@ -95,26 +95,26 @@ export function measuredRow(
   );
 }
 
-/** A figure of the last epoch of each model of a training of an experiment; NaN for one that did not come so far. @throws ArgumentError */
+/** A metric of the last epoch of each model of an experiment's training; NaN for a model without it. @throws ArgumentError */
 export function lastFigures(training: Pick<Training, 'histories'>, name = 'accuracy'): number[] {
   checkTraining('lastFigures', training, 'histories', name);
   return training.histories.map((epochs) => epochs.at(-1)?.[name] ?? Number.NaN);
 }
 
-/** A figure on the test data of each model of a training of an experiment, after its last epoch. @throws ArgumentError */
+/** A metric on the test data of each model of an experiment's training, after its last epoch. @throws ArgumentError */
 export function testFigures(training: Pick<Training, 'evaluations'>, name = 'accuracy'): number[] {
   checkTraining('testFigures', training, 'evaluations', name);
-  return training.evaluations.map((figures) => figures[name] ?? Number.NaN);
+  return training.evaluations.map((metrics) => metrics[name] ?? Number.NaN);
 }
 
 function checkTraining(subject: string, training: object, list: 'histories' | 'evaluations', name: string): void {
   const given = tryRead(subject, () => readList(subject, (training as Partial<Training> | null)?.[list]));
-  const isEntry = (one: unknown) =>
-    list === 'histories' ? Array.isArray(one) : typeof one === 'object' && one !== null;
+  const isEntry = (entry: unknown) =>
+    list === 'histories' ? Array.isArray(entry) : typeof entry === 'object' && entry !== null;
   if (!given?.every(isEntry)) {
     throw new ArgumentError(
       `${subject}: takes what context.train(name, spec) returned, but was given ${formatValue(training)}`,
     );
   }
-  checkText(`${subject}: the name of a figure`, name);
+  checkText(`${subject}: the name of a metric`, name);
 }

@@ -4,7 +4,7 @@ import type { Block, BlockInput, ComparisonRow, Report, ReportContent } from './
 import { meanCurve } from './figures/curves.ts';
 import type { Figure, FigureOf } from './figures/schema.ts';
 import { adapterText, duration, seedsText } from './format.ts';
-import { prefixed, rowOf } from './run-report.ts';
+import { experimentIdOf, prefixBlock } from './run-report.ts';
 
 /** A report and its name in the comparison. */
 export interface NamedReport {
@@ -13,19 +13,19 @@ export interface NamedReport {
 }
 
 /**
- * A report that puts runs side by side: their figures in one table, their curves in one plot. Where one is of a coursework, each of
- * its rows is held against the same row of the others.
+ * Creates a report that compares runs: their values in one table, their curves in one plot. If one run is of a coursework, each of its
+ * experiments is compared with the same experiment of the others.
  */
 export function compareReports(runs: readonly NamedReport[]): ReportContent {
   const rows = rowsOf(runs);
   const figures = rows.map(figuresOf);
-  const names = unique(figures.flatMap((of) => [...of.keys()]));
-  const drawn = names.flatMap((name) => {
-    const having = runs.flatMap(({ name: run }, i) => {
+  const names = unique(figures.flatMap((byName) => [...byName.keys()]));
+  const plots = names.flatMap((name) => {
+    const runFigures = runs.flatMap(({ name: run }, i) => {
       const figure = figures[i]!.get(name);
       return figure ? [{ run, number: i + 1, figure }] : [];
     });
-    return sideBySide(name, having);
+    return combineFigures(name, runFigures);
   });
   return {
     kind: 'tilegrad-report',
@@ -38,33 +38,33 @@ export function compareReports(runs: readonly NamedReport[]): ReportContent {
     warnings: runs.flatMap(({ name, report }) => report.warnings.map((warning) => `${name}: ${warning}`)),
     sections: [
       { title: 'Side by side', blocks: [comparedTable(runs, rows.map(comparisonRows))] },
-      ...(drawn.length > 0 ? [{ title: 'Figures', blocks: drawn }] : []),
+      ...(plots.length > 0 ? [{ title: 'Figures', blocks: plots }] : []),
     ],
     provenance: runs.flatMap(({ name, report }) =>
-      report.provenance.map((one) => ({ ...one, settings: { Run: name, ...one.settings } })),
+      report.provenance.map((entry) => ({ ...entry, settings: { Run: name, ...entry.settings } })),
     ),
   };
 }
 
-/** What a report says of a row; the id is empty where no run is of several rows. */
+/** The blocks of an experiment in a report; the id is empty if no run has several experiments. */
 interface RowBlocks {
   id: string;
   blocks: Block[];
 }
 
-/** The rows of each run. The overview of a coursework is left out, which repeats them. */
+/** Returns the experiments of each run, without the overview of a coursework, which repeats them. */
 function rowsOf(runs: readonly NamedReport[]): RowBlocks[][] {
-  const several = runs.map(({ report }) =>
+  const courseworkRows = runs.map(({ report }) =>
     report.sections.flatMap(({ title, blocks }) => {
-      const id = rowOf(title);
+      const id = experimentIdOf(title);
       return id === undefined ? [] : [{ id, blocks }];
     }),
   );
-  const hasCoursework = several.some((rows) => rows.length > 0);
+  const hasCoursework = courseworkRows.some((rows) => rows.length > 0);
   return runs.map(({ report: { id, sections } }, i) => {
-    if (several[i]!.length > 0) return several[i]!;
+    if (courseworkRows[i]!.length > 0) return courseworkRows[i]!;
     const blocks = sections.flatMap((section) => section.blocks);
-    return [hasCoursework ? { id, blocks: blocks.map((block) => prefixed(block, id)) } : { id: '', blocks }];
+    return [hasCoursework ? { id, blocks: blocks.map((block) => prefixBlock(block, id)) } : { id: '', blocks }];
   });
 }
 
@@ -77,24 +77,24 @@ const figuresOf = (rows: readonly RowBlocks[]) =>
 
 /** Returns a table with a row for each figure and a column for each run; with two runs, also their difference. */
 function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, ComparisonRow>[]): BlockInput {
-  const labels = unique(rows.flatMap((of) => [...of.keys()]));
+  const labels = unique(rows.flatMap((byLabel) => [...byLabel.keys()]));
   const isPair = runs.length === 2;
-  const same = (value: (report: Report) => string) => runs.map(({ report }) => value(report));
+  const cellsOf = (value: (report: Report) => string) => runs.map(({ report }) => value(report));
   const first = (report: Report) => report.provenance[0]!;
   const settings = unique(runs.flatMap(({ report }) => Object.keys(first(report).settings)));
-  const words: string[][] = [
-    ['experiment', ...same(({ id, title }) => `${id}: ${title}`)],
-    ['status', ...same(({ status }) => status)],
-    ['seeds', ...same((report) => seedsText(first(report).seeds))],
-    ['adapter', ...same((report) => adapterText(first(report).adapter))],
-    ['time', ...same((report) => duration(first(report).seconds ?? Number.NaN))],
+  const textRows: string[][] = [
+    ['experiment', ...cellsOf(({ id, title }) => `${id}: ${title}`)],
+    ['status', ...cellsOf(({ status }) => status)],
+    ['seeds', ...cellsOf((report) => seedsText(first(report).seeds))],
+    ['adapter', ...cellsOf((report) => adapterText(first(report).adapter))],
+    ['time', ...cellsOf((report) => duration(first(report).seconds ?? Number.NaN))],
     ...settings.map((name) => [
       name[0]!.toLowerCase() + name.slice(1),
-      ...same((report) => first(report).settings[name] ?? ''),
+      ...cellsOf((report) => first(report).settings[name] ?? ''),
     ]),
   ];
-  const figures = labels.map((label) => {
-    const found = rows.map((of) => of.get(label));
+  const valueRows = labels.map((label) => {
+    const found = rows.map((byLabel) => byLabel.get(label));
     const published = unique(
       found.flatMap((row) => (row && row.published !== null ? comparisonText(row).published : [])),
     );
@@ -105,10 +105,10 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
       ...(isPair ? [pairDifference(found[0], found[1])] : []),
     ];
   });
-  const all = [
-    ...figures,
+  const allRows = [
+    ...valueRows,
     // Settings that all runs share do not explain differences.
-    ...words
+    ...textRows
       .filter(([, ...cells]) => unique(cells).length > 1)
       .map(([label, ...cells]) => [
         label!,
@@ -118,7 +118,7 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
       ]),
   ];
   // Nothing is published for searches and users' experiments.
-  const hasPublished = figures.some(([, published]) => published !== '');
+  const hasPublished = valueRows.some(([, published]) => published !== '');
   return {
     type: 'table',
     head: [
@@ -127,19 +127,19 @@ function comparedTable(runs: readonly NamedReport[], rows: readonly Map<string, 
       ...runs.map(({ name }) => name),
       ...(isPair ? ['difference'] : []),
     ],
-    rows: hasPublished ? all : all.map(([label, , ...cells]) => [label!, ...cells]),
+    rows: hasPublished ? allRows : allRows.map(([label, , ...cells]) => [label!, ...cells]),
   };
 }
 
-/** What a run compares, by the row's id and label; within several comparisons of a row, also by caption. */
+/** Returns a run's comparison rows by the experiment's id and the label; if an experiment has several comparisons, also by caption. */
 function comparisonRows(rows: readonly RowBlocks[]): Map<string, ComparisonRow> {
   return new Map(
     rows.flatMap(({ id, blocks }) => {
       const comparisons = blocks.flatMap((block) => (block.type === 'comparison' ? [block] : []));
-      const ofRow = id === '' ? '' : `${id} `;
+      const idPrefix = id === '' ? '' : `${id} `;
       return comparisons.flatMap(({ caption, rows }) => {
-        const named = comparisons.length > 1 && caption !== '' ? `${caption}: ` : '';
-        return rows.map((row) => [`${ofRow}${named}${row.label}`, row] as const);
+        const captionPrefix = comparisons.length > 1 && caption !== '' ? `${caption}: ` : '';
+        return rows.map((row) => [`${idPrefix}${captionPrefix}${row.label}`, row] as const);
       });
     }),
   );
@@ -150,7 +150,7 @@ function pairDifference(a: ComparisonRow | undefined, b: ComparisonRow | undefin
   return comparisonText({ ...b, published: a.ours, sd: null }).difference;
 }
 
-/** What the second has over the first, where a setting is a number, such as how many trials a search had. */
+/** Returns the second setting minus the first if both are numbers, such as the number of trials of a search. */
 function plainDifference(cells: readonly string[]): string {
   const [a, b] = cells.map((cell) => (/^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : Number.NaN)) as [number, number];
   if (Number.isNaN(a) || Number.isNaN(b)) return '';
@@ -158,27 +158,27 @@ function plainDifference(cells: readonly string[]): string {
   return difference > 0 ? `+${difference}` : String(difference);
 }
 
-type Having = { run: string; number: number; figure: FigureOf<Figure['type']> };
+type RunFigure = { run: string; number: number; figure: FigureOf<Figure['type']> };
 
 /** Returns plots with the curves and bars of all runs; those that cannot be combined follow one after the other. */
-function sideBySide(name: string, having: readonly Having[]): BlockInput[] {
-  const curves = having.flatMap(({ run, figure }) => (figure.type === 'curves' ? [{ run, figure }] : []));
-  if (curves.length === having.length && curves.length > 1)
-    return [{ type: 'figure', figure: mergedCurves(name, curves) }];
-  const bars = having.flatMap(({ run, figure }) => (figure.type === 'bars' ? [{ run, figure }] : []));
-  if (bars.length === having.length && bars.length > 1) return [{ type: 'figure', figure: mergedBars(name, bars) }];
-  // The same model need not be drawn twice.
-  if (having.length > 1 && unique(having.map(({ figure }) => JSON.stringify(figure))).length === 1) {
-    return [{ type: 'figure', figure: having[0]!.figure }];
+function combineFigures(name: string, runFigures: readonly RunFigure[]): BlockInput[] {
+  const curves = runFigures.flatMap(({ run, figure }) => (figure.type === 'curves' ? [{ run, figure }] : []));
+  if (curves.length === runFigures.length && curves.length > 1)
+    return [{ type: 'figure', figure: mergeCurves(name, curves) }];
+  const bars = runFigures.flatMap(({ run, figure }) => (figure.type === 'bars' ? [{ run, figure }] : []));
+  if (bars.length === runFigures.length && bars.length > 1) return [{ type: 'figure', figure: mergeBars(name, bars) }];
+  // The same model is drawn only once.
+  if (runFigures.length > 1 && unique(runFigures.map(({ figure }) => JSON.stringify(figure))).length === 1) {
+    return [{ type: 'figure', figure: runFigures[0]!.figure }];
   }
-  return having.map(({ run, number, figure }) => {
+  return runFigures.map(({ run, number, figure }) => {
     const subtitle = [run, ...(figure.subtitle ?? [])];
     return { type: 'figure', figure: { ...figure, subtitle, name: `run-${number}-${figure.name}`.slice(0, 80) } };
   });
 }
 
-/** A line a run and series; runs of several trainings by their mean. */
-function mergedCurves(name: string, runs: { run: string; figure: FigureOf<'curves'> }[]): Figure {
+/** Returns curves with a line for each run and series, which is the mean over the run's trainings. */
+function mergeCurves(name: string, runs: { run: string; figure: FigureOf<'curves'> }[]): Figure {
   const first = runs[0]!.figure;
   const lines = runs.flatMap(({ run, figure }) =>
     unique(figure.lines.map(({ series }) => series)).map((series) => {
@@ -202,7 +202,7 @@ function mergedCurves(name: string, runs: { run: string; figure: FigureOf<'curve
   };
 }
 
-function mergedBars(name: string, runs: { run: string; figure: FigureOf<'bars'> }[]): Figure {
+function mergeBars(name: string, runs: { run: string; figure: FigureOf<'bars'> }[]): Figure {
   const first = runs[0]!.figure;
   const groups = unique(
     runs.flatMap(({ figure }) => [...(figure.groups ?? []), ...figure.bars.map(({ group }) => group)]),

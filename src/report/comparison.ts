@@ -1,15 +1,15 @@
 import type { ComparisonInput, ComparisonRow } from './content.ts';
 import { count, duration } from './format.ts';
 
-/** From here on a difference is marked: a published figure counts as reproduced within 2 points of accuracy. */
+/** Larger differences are marked: a published value counts as reproduced within 2 points of accuracy. */
 const MAX_POINTS = 2;
 
-/** `0.6022`, or `n/a` for a figure that is missing or not finite. */
+/** Returns `0.6022`, or `n/a` for a value that is missing or not finite. */
 export function accuracyText(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(4);
 }
 
-/** How a row's figures are written: `digits` are those of a bare number, leading zeros apart. */
+/** Formats a row's values; `digits` is the number of significant digits of a value without a unit. */
 type ValueText = (value: number | null | undefined, digits?: number) => string;
 
 function valueTextOf({ unit, published, ours }: ComparisonRow): ValueText {
@@ -25,7 +25,7 @@ function valueText(value: number | null | undefined, unit: ComparisonRow['unit']
   return unit === 'accuracy' ? accuracyText(value) : String(Number(value.toPrecision(digits)));
 }
 
-/** A row's figures are in one unit, so that they can be subtracted by eye: those of some seconds never in milliseconds. */
+/** All values of a row have one unit, so that they can be compared by eye: if the largest is some seconds, none is in milliseconds. */
 function secondsText(seconds: number, largest: number): string {
   return largest >= 0.9995 && largest < 59.995 ? `${seconds.toFixed(2)} s` : duration(seconds);
 }
@@ -36,7 +36,7 @@ export interface ComparisonText {
   published: string;
   ours: string;
   difference: string;
-  /** Whether it is not within 2 points of accuracy of the published figure, and ought to be. */
+  /** Whether an accuracy that should reproduce the published value is more than 2 points away from it. */
   isOff: boolean;
   why: string;
 }
@@ -52,14 +52,14 @@ function differenceText(
   const sign = difference < 0 ? '-' : '+';
   if (unit === 'accuracy') {
     const points = Math.abs(difference) * 100;
-    // As printed: 2.00 points are not more than two.
+    // Rounded as printed, so that 2.00 points are not marked.
     return { text: `${sign}${points.toFixed(2)} points`, isOff: Number(points.toFixed(2)) > MAX_POINTS };
   }
   return { text: difference === 0 ? 'equal' : sign + valueText(Math.abs(difference), 3), isOff: false };
 }
 
-export function comparisonText(given: ComparisonInput): ComparisonText {
-  const row: ComparisonRow = { unit: 'accuracy', ...given };
+export function comparisonText(input: ComparisonInput): ComparisonText {
+  const row: ComparisonRow = { unit: 'accuracy', ...input };
   const valueText = valueTextOf(row);
   const { text, isOff } = differenceText(row, valueText);
   const isMarked = isOff && row.likeForLike !== false;
@@ -76,18 +76,18 @@ export function comparisonText(given: ComparisonInput): ComparisonText {
   };
 }
 
-/** What the mark at a difference means. */
+/** The mark of a large difference and its explanation. */
 export const OFF_MARK = '!';
 export const OFF_NOTE = `${OFF_MARK} not within ${MAX_POINTS} points of the published figure`;
-/** What is said instead of marks where a run was too quick for them. */
+/** The note of a quick run, which has no marks. */
 export const QUICK_NOTE =
   'A quick run: figures far from the published ones are to be expected, see what was reduced or changed.';
 
-/** The columns of a comparison: without those that would be empty in each row. */
+/** The columns of a comparison, without those that would be empty in every row. */
 export interface ComparisonColumns {
   published: boolean;
   difference: boolean;
-  /** What our own figures are called: `ours` says nothing where there are no others. */
+  /** Heading of our values: `ours`, or `measured` if nothing is published. */
   ours: string;
 }
 
@@ -100,13 +100,13 @@ export function comparisonColumns(texts: readonly ComparisonText[]): ComparisonC
   };
 }
 
-/** What stands below a comparison: what its marks mean, or why it has none. */
+/** Returns the notes below a comparison: the meaning of its marks, or why it has none. */
 export function comparisonNotes(rows: readonly ComparisonInput[], texts: readonly ComparisonText[]): string[] {
   const isQuick = rows.some(({ likeForLike }, i) => likeForLike === false && texts[i]!.difference !== '');
   return [...(texts.some(({ isOff }) => isOff) ? [OFF_NOTE] : []), ...(isQuick ? [QUICK_NOTE] : [])];
 }
 
-/** The reasons of a comparison, each once, with the figures it is of: they are sentences, too long for a column. */
+/** Returns each reason of a comparison once, with the labels of its rows. Reasons are sentences, which are too long for a column. */
 export function reasonsOf(texts: readonly ComparisonText[]): { labels: string; why: string }[] {
   const reasons = [...new Set(texts.map(({ why }) => why))].filter((why) => why !== '');
   return reasons.map((why) => {

@@ -1,35 +1,35 @@
 import { z } from 'zod';
 import { figure, MAX_ITEMS } from './figures/schema.ts';
 
-/** A figure measured; NaN and Infinity are written as `null`. */
-const measured = z.number().nullable();
+/** A measured value; NaN and Infinity are written as `null`. */
+const measuredValue = z.number().nullable();
 
-/** One published figure and ours. */
+/** A published value and ours. */
 export const comparisonRow = z.object({
-  /** Name of the compared figure. */
+  /** Name of the compared value. */
   label: z.string(),
   /** The published number, words such as `0.01 to 0.04`, or `null` if nothing was published. */
   published: z.union([z.number(), z.string()]).nullable(),
   /** The mean of the measured values. */
-  ours: measured,
+  ours: measuredValue,
   /** Sample standard deviation over `runs`. */
-  sd: measured.optional(),
-  /** How many measurements the mean is of. */
+  sd: measuredValue.optional(),
+  /** Number of measurements of the mean. */
   runs: z.number().int().positive().optional(),
   /** `accuracy`: a fraction, compared in points. Others are compared as they are. */
   unit: z.enum(['accuracy', 'number', 'count', 'seconds']).default('accuracy'),
   /** The reason for a difference. */
   why: z.string().optional(),
-  /** False for a quick run on few images or a sample, whose difference from the published figure is no sign of an error. */
+  /** False for a quick run on few images or a sample, whose difference from the published value does not indicate an error. */
   likeForLike: z.boolean().optional(),
 });
 
 const cell = z.union([z.string(), z.number()]).nullable();
 
-/** One thing in a section. */
+/** A block of a section. */
 export const block = z.discriminatedUnion('type', [
   z.object({
-    /** Plain words; nothing in them is markup. */
+    /** Plain text, not HTML. */
     type: z.literal('text'),
     /** A paragraph. */
     text: z.string(),
@@ -51,27 +51,27 @@ export const block = z.discriminatedUnion('type', [
     type: z.literal('figure'),
     /** The figure to draw. */
     figure,
-    /** Words below it. */
+    /** Text below it. */
     caption: z.string().optional(),
   }),
   z.object({
-    /** Published figures beside ours. */
+    /** Published values next to ours. */
     type: z.literal('comparison'),
-    /** Words above it. */
+    /** Text above it. */
     caption: z.string().default(''),
-    /** The figures. */
+    /** The rows. */
     rows: z.array(comparisonRow).min(1).max(1000),
   }),
   z.object({
     /** A table. */
     type: z.literal('table'),
-    /** Words above it. */
+    /** Text above it. */
     caption: z.string().default(''),
     /** Names of the columns. */
     head: z.array(z.string()).min(1).max(100),
     /** The rows, a cell for each column. */
     rows: z.array(z.array(cell)).max(MAX_ITEMS),
-    /** Whether a reader may order the rows of a page by any column; as they are given until then. */
+    /** Whether a reader of the page can sort the rows by any column; at first, they have the given order. */
     sortable: z.boolean().optional(),
   }),
 ]);
@@ -83,7 +83,7 @@ export const section = z.object({
   blocks: z.array(block),
 });
 
-/** How to repeat what was run. */
+/** How to repeat the run. */
 export const provenance = z.object({
   seeds: z.array(z.number().int().nonnegative()),
   adapter: z.object({ name: z.string(), vendor: z.string(), driver: z.string(), isSoftware: z.boolean() }),
@@ -98,8 +98,8 @@ export const provenance = z.object({
 });
 
 /**
- * What a report says, as plain data: an experiment fills it, `report.json` holds it, and the page, the figures and the text for
- * the terminal are drawn from it and nothing else. `schemaVersion` grows whenever a field changes its meaning or goes away.
+ * The content of a report as plain data. An experiment creates it, `report.json` stores it, and the page, the figures and the terminal text
+ * depend on it alone. `schemaVersion` is increased when a field changes its meaning or is removed.
  */
 export const reportContent = z.object({
   kind: z.literal('tilegrad-report'),
@@ -108,7 +108,7 @@ export const reportContent = z.object({
   id: z.string(),
   title: z.string(),
   status: z.enum(['running', 'finished', 'interrupted', 'failed']),
-  /** The question, a paragraph each. */
+  /** The question, as paragraphs. */
   question: z.array(z.string()).min(1),
   /** Differences from the original, in words; empty if there are none. */
   reduced: z.array(z.string()),
@@ -123,18 +123,18 @@ export type ReportContent = z.input<typeof reportContent>;
 export type Report = z.output<typeof reportContent>;
 export type Block = z.output<typeof block>;
 /**
- * One thing in a section of a report: a text, a drawing, a table, ... Functions such as `table` and `heading` make them.
+ * A block of a section of a report: a text, a figure, a table, ... Functions such as `table` and `heading` create blocks.
  * @useDeclaredType
  */
 export type BlockInput = z.input<typeof block>;
 export type ComparisonRow = z.output<typeof comparisonRow>;
 /**
- * One published figure and ours, as `measuredRow` makes it.
+ * A published value and ours, as `measuredRow` creates it.
  * @interface
  */
 export type ComparisonInput = z.input<typeof comparisonRow>;
 /**
- * A section of a report, as `section` makes it.
+ * A section of a report, as `section` creates it.
  * @interface
  */
 export type Section = z.input<typeof section>;

@@ -9,9 +9,9 @@ import { textsOf } from './plots.ts';
 export interface ReportOptions {
   /** Title of the page. */
   title: string;
-  /** Text below the title, a paragraph each. Text between backticks is code, also in all other texts. */
+  /** Text below the title, as paragraphs. Text between backticks is code, also in all other texts. */
   introduction?: string | readonly string[];
-  /** `section(title, ...parts)` makes them. */
+  /** `section(title, ...parts)` creates them. */
   sections: readonly Section[];
 }
 
@@ -24,12 +24,12 @@ export interface ReportDocument {
 }
 
 /**
- * A report of a program's own, as `tilegrad run` writes them for experiments.
+ * Creates a report for your own program, like those that `tilegrad run` writes for experiments.
  *
  *     const report = createReport({ title: 'Mine', sections: [section('Curves', plotHistory(history))] });
  *     await report.save('report.html');
  *
- * @throws ArgumentError for options that are no report
+ * @throws ArgumentError for invalid options
  */
 export function createReport(options: ReportOptions, ...surplus: never[]): ReportDocument {
   const names = { title: true, introduction: true, sections: true };

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { TopLevelSpec } from 'vega-lite';
 import { ArgumentError } from '../base/errors.ts';
 import { importPackage } from '../base/import-package.ts';
-import { escapeText, withoutControls } from './escape.ts';
+import { escapeText, removeControls } from './escape.ts';
 import { barsAlt, barsSpec, histogramAlt, histogramSpec } from './figures/bars.ts';
 import { bracketsAlt, bracketsSpec } from './figures/brackets.ts';
 import type { Canvas } from './figures/canvas.ts';
@@ -20,45 +20,45 @@ import { font } from './theme.ts';
 type Drawer<T extends Figure['type']> = {
   svg(figure: FigureOf<T>, canvas: Canvas): string | Promise<string>;
   alt(figure: FigureOf<T>): string;
-  /** Whether a phone gets a drawing of its own; else it gets the wide one in a box that scrolls. */
-  narrow: boolean;
+  /** Whether there is a narrow drawing for phones. If not, a phone shows the wide one in a box that scrolls. */
+  hasNarrow: boolean;
 };
 
 const drawers: { [T in Figure['type']]: Drawer<T> } = {
-  curves: { svg: (figure, canvas) => renderSvg(curvesSpec(figure, canvas)), alt: curvesAlt, narrow: true },
-  confusion: { svg: (figure) => renderSvg(confusionSpec(figure)), alt: confusionAlt, narrow: false },
-  bars: { svg: (figure, canvas) => renderSvg(barsSpec(figure, canvas)), alt: barsAlt, narrow: true },
-  histogram: { svg: (figure, canvas) => renderSvg(histogramSpec(figure, canvas)), alt: histogramAlt, narrow: true },
-  images: { svg: imagesSvg, alt: imagesAlt, narrow: true },
-  parallel: { svg: (figure, canvas) => renderSvg(parallelSpec(figure, canvas)), alt: parallelAlt, narrow: true },
-  panels: { svg: (figure, canvas) => renderSvg(panelsSpec(figure, canvas)), alt: panelsAlt, narrow: true },
-  trials: { svg: (figure, canvas) => renderSvg(trialsSpec(figure, canvas)), alt: trialsAlt, narrow: true },
-  brackets: { svg: (figure, canvas) => renderSvg(bracketsSpec(figure, canvas)), alt: bracketsAlt, narrow: true },
-  model: { svg: modelSvg, alt: modelAlt, narrow: false },
+  curves: { svg: (figure, canvas) => renderSvg(curvesSpec(figure, canvas)), alt: curvesAlt, hasNarrow: true },
+  confusion: { svg: (figure) => renderSvg(confusionSpec(figure)), alt: confusionAlt, hasNarrow: false },
+  bars: { svg: (figure, canvas) => renderSvg(barsSpec(figure, canvas)), alt: barsAlt, hasNarrow: true },
+  histogram: { svg: (figure, canvas) => renderSvg(histogramSpec(figure, canvas)), alt: histogramAlt, hasNarrow: true },
+  images: { svg: imagesSvg, alt: imagesAlt, hasNarrow: true },
+  parallel: { svg: (figure, canvas) => renderSvg(parallelSpec(figure, canvas)), alt: parallelAlt, hasNarrow: true },
+  panels: { svg: (figure, canvas) => renderSvg(panelsSpec(figure, canvas)), alt: panelsAlt, hasNarrow: true },
+  trials: { svg: (figure, canvas) => renderSvg(trialsSpec(figure, canvas)), alt: trialsAlt, hasNarrow: true },
+  brackets: { svg: (figure, canvas) => renderSvg(bracketsSpec(figure, canvas)), alt: bracketsAlt, hasNarrow: true },
+  model: { svg: modelSvg, alt: modelAlt, hasNarrow: false },
 };
 
 export interface Drawing {
-  /** Wide, on white paper. */
+  /** The wide drawing, on a white background. */
   svg: string;
-  /** For a phone, where a wide one would be too small to read. */
+  /** The narrow drawing, for a phone, where the wide one would be too small to read. */
   narrow?: string;
-  /** What there is to see, in words. */
+  /** A description of the drawing in words. */
   alt: string;
 }
 
-/** Draws a figure as SVG. The same figure gives the same bytes. @throws ArgumentError for what is no figure */
+/** Draws a figure as SVG. The same figure gives the same bytes. @throws ArgumentError for an invalid figure */
 export async function drawFigure(figure: Figure): Promise<Drawing> {
-  const { success, data: known, error } = figureSchema.safeParse(figure);
+  const { success, data: parsed, error } = figureSchema.safeParse(figure);
   if (!success) throw new ArgumentError(`this cannot be drawn as a figure: ${firstIssue(error)}`);
-  const drawer = drawers[known.type] as Drawer<Figure['type']>;
-  const alt = drawer.alt(known);
-  const draw = async (canvas: Canvas) => withAlt(await drawer.svg(known, canvas), alt);
-  return { svg: await draw('wide'), ...(drawer.narrow ? { narrow: await draw('narrow') } : {}), alt };
+  const drawer = drawers[parsed.type] as Drawer<Figure['type']>;
+  const alt = drawer.alt(parsed);
+  const draw = async (canvas: Canvas) => withAlt(await drawer.svg(parsed, canvas), alt);
+  return { svg: await draw('wide'), ...(drawer.hasNarrow ? { narrow: await draw('narrow') } : {}), alt };
 }
 
-/** A screen reader reads the words and leaves the strokes alone. */
+/** Adds a label, which a screen reader reads instead of the parts of the drawing. */
 function withAlt(svg: string, alt: string): string {
-  return svg.replace('<svg ', () => `<svg role="img" aria-label="${escapeText(alt)}" `); // `$'` in a title is a title's
+  return svg.replace('<svg ', () => `<svg role="img" aria-label="${escapeText(alt)}" `); // a function, so that `$'` in a title is not replaced
 }
 
 const DRAWING = 'drawing figures';
@@ -66,7 +66,7 @@ type TextMark = { fontSize?: number; fontWeight?: number };
 
 async function loadVega() {
   const vega = await importPackage('vega', DRAWING, () => import('vega'));
-  // Without a canvas Vega takes a letter to be 0.8 of its height wide, and leaves too much room everywhere. Open Sans needs less.
+  // Without a canvas, Vega assumes that a letter is 0.8 of its height wide, which leaves too much space. Open Sans is narrower.
   const { textMetrics } = vega as unknown as { textMetrics: { width(item: TextMark, text: unknown): number } };
   textMetrics.width = (item, text) =>
     String(text ?? '').length * (item.fontSize ?? 11) * (Number(item.fontWeight) >= 600 ? 0.59 : 0.55);
@@ -75,7 +75,7 @@ async function loadVega() {
 
 /**
  * Draws a Vega-Lite description as SVG, without a DOM. The same description gives the same bytes.
- * @throws MissingPackageError where Vega is not installed
+ * @throws MissingPackageError if Vega is not installed
  */
 export async function renderSvg(spec: TopLevelSpec): Promise<string> {
   const { Error: logErrors, logger, parse, resetSVGDefIds, View } = await loadVega();
@@ -85,19 +85,19 @@ export async function renderSvg(spec: TopLevelSpec): Promise<string> {
   const quiet = logger(logErrors);
   const view = new View(parse(compile(spec, { logger: quiet }).spec), { renderer: 'none', logger: quiet });
   try {
-    return withoutControls(await view.toSVG()); // Vega escapes markup only
+    return removeControls(await view.toSVG()); // Vega escapes markup only
   } finally {
     view.finalize();
   }
 }
 
-/** No PNG is higher than this: beyond it, viewers and resvg itself give up. */
+/** Maximum height of a PNG: viewers and resvg fail for larger ones. */
 const MAX_PIXELS = 12_000;
 
 /**
- * Draws an SVG as PNG at twice its size, or smaller if it is very long. The font comes with the package: a bare machine has
- * none, and text would vanish.
- * @throws MissingPackageError where resvg or the font is not installed
+ * Draws an SVG as PNG at twice its size, or smaller if it is very long. The font comes from a package, because text would be missing on a
+ * machine without fonts.
+ * @throws MissingPackageError if resvg or the font is not installed
  */
 export async function renderPng(svg: string): Promise<Uint8Array> {
   const { Resvg } = await importPackage('@resvg/resvg-js', DRAWING, () => import('@resvg/resvg-js'));

@@ -1,15 +1,15 @@
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Without the characters that XML has no room for, however they are escaped: readers of SVG refuse the whole file for one. */
-export const withoutControls = (text: string): string => text.replace(/(?![\t\n\r])[\p{Cc}\ufffe\uffff]/gu, '');
+/** Removes the characters that XML cannot contain, even escaped: readers of SVG refuse a whole file for one of them. */
+export const removeControls = (text: string): string => text.replace(/(?![\t\n\r])[\p{Cc}\ufffe\uffff]/gu, '');
 
-/** Text as HTML and SVG take it, between tags and in attributes. Control characters are left out. */
+/** Escapes text for HTML and SVG, between tags and in attributes. Control characters are left out. */
 export function escapeText(text: string): string {
-  return withoutControls(text).replace(/[&<>"']/g, (character) => entities[character]!);
+  return removeControls(text).replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
-/** Text as HTML takes it: what stands between backticks is code, as in the texts for a terminal. */
-export const prose = (text: string): string =>
+/** Escapes text for HTML; text between backticks becomes code. */
+export const escapeProse = (text: string): string =>
   escapeText(text).replace(/`([^`\n]+)`/g, (_, code) => `<code>${code}</code>`);
 
 /** Breaks a line at spaces. A word longer than `width` stays whole. */

@@ -5,9 +5,9 @@ import type { Figure } from './figures/schema.ts';
 import { Plot } from './plot.ts';
 import { headingOf, type PlotOptions, plotOptions, readOptions } from './plots.ts';
 
-/** Pictures of one drawing: a page of more than this is of no use. */
+/** Maximum number of images of one figure; a page with more would be unusable. */
 const MAX_PICTURES = 1000;
-const LARGEST_SIDE = 4096;
+const MAX_SIDE = 4096;
 
 /** Values on the host, row-major: the result of `loadNpy`, or `{ shape: tensor.shape, data: await tensor.data() }`. */
 export interface PlottedArray {
@@ -17,11 +17,11 @@ export interface PlottedArray {
   readonly data: ArrayLike<number>;
 }
 
-/** Labelled images, as `loadDataset` and `imageFolder` return them. */
+/** Labeled images, as `loadDataset` and `imageFolder` return them. */
 export interface PlottedImages {
   /** NHWC: the pixels of all images, bytes or floats. */
   readonly images: ArrayLike<number>;
-  /** One class index an image. */
+  /** One class index for each image. */
   readonly labels?: ArrayLike<number>;
   /** [height, width, channels] of one image. */
   readonly shape: readonly number[];
@@ -30,9 +30,9 @@ export interface PlottedImages {
 }
 
 interface GridOptions extends PlotOptions {
-  /** How many of the first are drawn; default 64. */
+  /** Number of images to draw, from the first; default 64. */
   count?: number;
-  /** Images a row; as many as fit, if left out. */
+  /** Images in a row; default: as many as fit. */
   columns?: number;
   /** A line below each image; default: the names of the classes, if there are any. */
   captions?: readonly string[];
@@ -47,7 +47,7 @@ export interface PlotImagesOptions extends GridOptions {
 const gridOptions = { ...plotOptions, count: true, columns: true, captions: true } as const;
 
 /**
- * Pictures side by side, each with the name of its class.
+ * Plots images side by side, each with the name of its class.
  *
  *     const { train } = await loadDataset('cifar10');
  *     await plotImages(train, { count: 25 }).save('images.png');
@@ -78,25 +78,25 @@ export function plotImages(images: PlottedImages | PlottedArray, rawOptions: Plo
   }
   const length = height * width * channels;
   return gridOf('plotImages', options, size, (i) => {
-    const own = Array.prototype.slice.call(data, i * length, (i + 1) * length) as number[];
+    const values = Array.prototype.slice.call(data, i * length, (i + 1) * length) as number[];
     const picture = { width, height, channels, caption: labels?.[i] ?? '' };
     return options.range === undefined && isBytes
-      ? imageFromBytes(Uint8Array.from(own), picture)
-      : imageFromFloats(own, picture, range as [number, number]);
+      ? imageFromBytes(Uint8Array.from(values), picture)
+      : imageFromFloats(values, picture, range as [number, number]);
   });
 }
 
-/** An array of images, and the names of their classes. */
+/** Returns an array of images, and the names of their classes. */
 function arrayOf(images: PlottedImages | PlottedArray): PlottedArray & { labels?: string[] } {
-  if (typeof images !== 'object' || images === null) throw noImages(images);
+  if (typeof images !== 'object' || images === null) throw invalidImagesError(images);
   if (!('images' in images)) {
-    if (!isList(images.data)) throw noImages(images);
+    if (!isList(images.data)) throw invalidImagesError(images);
     return images;
   }
   const { images: data, shape, labels, classes } = images;
-  if (!isList(data) || !Array.isArray(shape)) throw noImages(images);
-  const one = shape.reduce((product: number, n: number) => product * n, 1);
-  const size = one > 0 ? Math.floor(data.length / one) : 0;
+  if (!isList(data) || !Array.isArray(shape)) throw invalidImagesError(images);
+  const imageSize = shape.reduce((product: number, n: number) => product * n, 1);
+  const size = imageSize > 0 ? Math.floor(data.length / imageSize) : 0;
   const names = labels === undefined ? undefined : Array.from(labels, (label) => classes?.[label] ?? String(label));
   return { shape: [size, ...shape], data, ...(names ? { labels: names } : {}) };
 }
@@ -104,9 +104,9 @@ function arrayOf(images: PlottedImages | PlottedArray): PlottedArray & { labels?
 const isList = (value: unknown): value is ArrayLike<number> =>
   (ArrayBuffer.isView(value) && !(value instanceof DataView)) || Array.isArray(value);
 
-const noImages = (given: unknown) =>
+const invalidImagesError = (given: unknown) =>
   new ArgumentError(
-    `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${formatValue(given)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+    `plotImages: takes an image set, or { shape, data } with numbers on the host, but was given ${formatValue(given)}; for a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
   );
 
 /** Options of `plotFilters`. */
@@ -118,8 +118,8 @@ export interface PlotFiltersOptions extends GridOptions {
 }
 
 /**
- * Weights as pictures, blue below 0, white at 0, red above: a filter of a convolution, or a unit of a dense layer, each.
- * With several input channels, each has a picture.
+ * Plots weights as images, blue below 0, white at 0, red above: one for each filter of a convolution or unit of a dense layer. With several
+ * input channels, each has its own image.
  *
  *     const [kernel] = await model.getWeights();
  *     await plotFilters(kernel).save('filters.png');
@@ -132,7 +132,7 @@ export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions
   const { data, shape } = tryRead('plotFilters', () => ({ data: kernel?.data, shape: kernel?.shape }));
   if (!isList(data)) {
     throw new ArgumentError(
-      `plotFilters: takes { shape, data } with numbers on the host, but was given ${formatValue(kernel)}; of a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
+      `plotFilters: takes { shape, data } with numbers on the host, but was given ${formatValue(kernel)}; for a tensor, give { shape: tensor.shape, data: await tensor.data() }`,
     );
   }
   const sizes = shapeOf('plotFilters', shape);
@@ -141,11 +141,11 @@ export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions
   const pictures = channels * filters;
   const values = (i: number) => {
     const [filter, channel] = [Math.floor(i / channels), i % channels];
-    return Array.from({ length: height * width }, (_, at) => data[(at * channels + channel) * filters + filter]!);
+    return Array.from({ length: height * width }, (_, pixel) => data[(pixel * channels + channel) * filters + filter]!);
   };
-  const shown = Math.min(pictures, countOf('plotFilters', options));
-  const own = Array.from({ length: shown }, (_, i) => weightLimit(values(i)));
-  const limit = Math.max(...own);
+  const shownCount = Math.min(pictures, countOf('plotFilters', options));
+  const limits = Array.from({ length: shownCount }, (_, i) => weightLimit(values(i)));
+  const limit = Math.max(...limits);
   const name = (i: number) => {
     const filter = `${sizes.length === 2 ? 'unit' : 'filter'} ${Math.floor(i / channels)}`;
     return channels === 1 ? filter : `${filter}, channel ${i % channels}`;
@@ -154,12 +154,12 @@ export function plotFilters(kernel: PlottedArray, rawOptions: PlotFiltersOptions
     'plotFilters',
     options,
     pictures,
-    (i) => imageFromWeights(values(i), { width, height, caption: name(i) }, options.ownScale ? own[i]! : limit),
+    (i) => imageFromWeights(values(i), { width, height, caption: name(i) }, options.ownScale ? limits[i]! : limit),
     options.ownScale ? undefined : limit,
   );
 }
 
-/** [height, width, channels, filters] of a kernel. @throws ShapeError */
+/** Returns [height, width, channels, filters] of a kernel. @throws ShapeError */
 function kernelShape(shape: number[], inputShape: readonly number[] | undefined): [number, number, number, number] {
   if (shape.length === 4) return shape as [number, number, number, number];
   if (shape.length !== 2) {
@@ -172,13 +172,13 @@ function kernelShape(shape: number[], inputShape: readonly number[] | undefined)
     inputShape === undefined ? [] : shapeOf('plotFilters: inputShape', inputShape);
   if (height * width * channels !== inputs) {
     throw new ShapeError(
-      `plotFilters: a dense kernel of ${formatValue(shape)} needs the shape that its ${inputs} inputs are, such as inputShape: [28, 28, 1], but that is ${formatValue(inputShape)}`,
+      `plotFilters: a dense kernel of ${formatValue(shape)} needs the shape of its ${inputs} inputs, such as inputShape: [28, 28, 1], but inputShape is ${formatValue(inputShape)}`,
     );
   }
   return [height, width, channels, units];
 }
 
-/** @throws ShapeError unless it is a list of positive integers */
+/** Returns a shape as a list. @throws ShapeError unless it is a list of positive integers */
 function shapeOf(subject: string, shape: unknown): number[] {
   const sizes = readList(subject, shape);
   if (sizes && sizes.length > 0 && sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0))
@@ -201,7 +201,7 @@ function countOf(subject: string, { count = 64 }: GridOptions): number {
 
 type Picture = Extract<Figure, { type: 'images' }>['images'][number];
 
-/** A grid of the first pictures. */
+/** Creates a grid of the first images. */
 function gridOf(
   subject: string,
   options: GridOptions,
@@ -210,31 +210,31 @@ function gridOf(
   limit?: number,
 ): Plot {
   const { columns, captions, caption } = options;
-  const shown = Math.min(size, countOf(subject, options));
+  const shownCount = Math.min(size, countOf(subject, options));
   if (columns !== undefined && !(Number.isInteger(columns) && columns >= 1)) {
     throw new ArgumentError(`${subject}: columns must be an integer from 1, but is ${formatValue(columns)}`);
   }
   const names = captions === undefined ? undefined : readList(`${subject}: captions`, captions);
-  if (names === null || (names && names.length !== shown)) {
+  if (names === null || (names && names.length !== shownCount)) {
     throw new ShapeError(
-      `${subject}: captions must be a list of ${shown} texts, one a picture, but is ${formatValue(captions)}`,
+      `${subject}: captions must be a list of ${shownCount} texts, one a picture, but is ${formatValue(captions)}`,
     );
   }
-  const images = Array.from({ length: shown }, (_, i) => {
-    const drawn = picture(i);
-    if (drawn.width > LARGEST_SIDE || drawn.height > LARGEST_SIDE) {
+  const images = Array.from({ length: shownCount }, (_, i) => {
+    const image = picture(i);
+    if (image.width > MAX_SIDE || image.height > MAX_SIDE) {
       throw new ShapeError(
-        `${subject}: a picture has at most ${LARGEST_SIDE} pixels a side, but these are [${drawn.height},${drawn.width}]`,
+        `${subject}: a picture has at most ${MAX_SIDE} pixels a side, but these are [${image.height},${image.width}]`,
       );
     }
     if (names) checkText(`${subject}: captions`, names[i]);
-    return names ? { ...drawn, caption: names[i] as string } : drawn;
+    return names ? { ...image, caption: names[i] as string } : image;
   });
   const noun = subject === 'plotImages' ? 'images' : 'weights';
   const heading = headingOf(subject, options, noun === 'images' ? 'Images' : 'Weights', noun);
-  const cut = shown < size ? [`the first ${shown} of ${size}`] : [];
+  const countNote = shownCount < size ? [`the first ${shownCount} of ${size}`] : [];
   const figure: Figure = {
-    ...{ type: 'images', ...heading, subtitle: [...(heading.subtitle ?? []), ...cut], images },
+    ...{ type: 'images', ...heading, subtitle: [...(heading.subtitle ?? []), ...countNote], images },
     ...(columns === undefined ? {} : { columns }),
     ...(limit === undefined ? {} : { limit }),
   };

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** What is wrong first, and where: `sections.0.title: ...`. */
+/** Returns the first issue of an error with its path: `sections.0.title: ...`. */
 export function firstIssue(error: z.ZodError): string {
   const { path, message } = error.issues[0]!;
   return `${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`;

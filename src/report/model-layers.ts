@@ -1,7 +1,7 @@
 import type { ModelLayer } from './figures/schema.ts';
 
 /**
- * What the drawing needs of a model: `Model` is such.
+ * The part of a model that its drawing needs; `Model` has it.
  * @inline
  */
 export interface DrawnModel {
@@ -24,16 +24,16 @@ export interface DrawnModel {
       shape: readonly number[];
     }[];
   }[];
-  /** The uses of the layers in order. Values are numbered: 0 is the model's input, i + 1 what use number i gives. */
+  /** The uses of the layers in order. Values are numbered: 0 is the model's input, i + 1 the output of use i. */
   uses: readonly {
     /** Number of the layer in `plannedLayers`. */
     layer: number;
-    /** The values it works on. */
+    /** The numbers of its input values. */
     inputs: readonly number[];
   }[];
 }
 
-/** A model's layers as a report draws them: a box a use, so that a layer that is used twice is seen to be. */
+/** Returns a model's layers for a drawing: a box for each use, so that shared layers are recognizable. */
 export function modelLayers({ plannedLayers, uses }: DrawnModel): ModelLayer[] {
   const names = ['']; // of the values
   return uses.map(({ layer: index, inputs }, i) => {

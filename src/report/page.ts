@@ -6,18 +6,18 @@ import { documentPage } from './html.ts';
 import { firstIssue } from './issue.ts';
 import { withUniqueNames } from './unique-names.ts';
 
-/** A page as a program describes it. */
+/** The content of a page. */
 export const documentContent = z.object({
   title: z.string().min(1),
   introduction: z.array(z.string()),
   sections: z.array(sectionSchema).min(1),
 });
 
-/** What a page says, with the defaults. @throws ArgumentError where it is not what a page takes */
+/** Checks the content of a page, and adds defaults. @throws ArgumentError for invalid content */
 export function checkDocument(subject: string, content: unknown): z.output<typeof documentContent> {
   let plain: unknown;
   try {
-    plain = JSON.parse(JSON.stringify(content)); // NaN and Infinity become null, and nothing but plain data is left
+    plain = JSON.parse(JSON.stringify(content)); // NaN and Infinity become null, and only plain data is left
   } catch (cause) {
     throw new ArgumentError(`${subject}: a report cannot be made of this: ${(cause as Error).message}`, { cause });
   }

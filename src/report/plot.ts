@@ -9,13 +9,13 @@ import { type Figure, figure as figureSchema } from './figures/schema.ts';
 import { firstIssue } from './issue.ts';
 import { toFileError } from './run-folder.ts';
 
-/** Formats by the ending of the file name. */
+/** Functions that create the content, by the ending of the file name. */
 export type FileWriters = Readonly<Record<string, () => Promise<string | Uint8Array>>>;
 
 /**
- * Writes a file in the format that its ending names, whole or not at all, and the folders above it.
+ * Writes a file in the format that its ending names, completely or not at all, and creates its folders.
  * @returns the path
- * @throws ArgumentError for another ending; FileError for a folder, and for what the system refuses
+ * @throws ArgumentError for another ending; FileError for a folder, and for errors of the system
  */
 export async function saveAs(subject: string, path: string, writers: FileWriters): Promise<string> {
   checkText(`${subject}: the path`, path);
@@ -27,7 +27,7 @@ export async function saveAs(subject: string, path: string, writers: FileWriters
     );
   }
   try {
-    checkNoFolder(subject, path); // before anything is drawn
+    checkIsNotFolder(subject, path); // before anything is drawn
   } catch (cause) {
     throw toFileError(`${subject}: cannot write`, path, cause, 'Choose another path.');
   }
@@ -41,13 +41,14 @@ export async function saveAs(subject: string, path: string, writers: FileWriters
   return path;
 }
 
-function checkNoFolder(subject: string, path: string): void {
+function checkIsNotFolder(subject: string, path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   throw new FileError(`${subject}: ${path} is a folder; name a file in it`);
 }
 
 /**
- * A drawing, or several below each other, that `plotHistory` and its like return: a file in one line, and a block of a report.
+ * A drawing, or several below each other, as `plotHistory` and similar functions return it: it can be saved to a file, and is a block of a
+ * report.
  *
  *     await plotHistory(history).save('curves.png');
  *     await createReport({ title: 'Mine', sections: [section('Curves', plotHistory(history))] }).save('report.html');
@@ -55,7 +56,7 @@ function checkNoFolder(subject: string, path: string): void {
 export class Plot {
   /** The content as plain data. */
   readonly figures: readonly Figure[];
-  /** Words below it in a report. */
+  /** Text below it in a report. */
   readonly caption: string | undefined;
 
   /** @param subject name of the function that created it, for messages. @throws ArgumentError for an invalid figure */
@@ -66,8 +67,8 @@ export class Plot {
         `${subject}: takes a list of figures, at least one, but was given ${formatValue(figures)}`,
       );
     }
-    this.figures = figures.map((one) => {
-      const { success, data, error } = figureSchema.safeParse(plain(subject, one));
+    this.figures = figures.map((figure) => {
+      const { success, data, error } = figureSchema.safeParse(toPlainData(subject, figure));
       if (!success) throw new ArgumentError(`${subject}: this cannot be drawn: ${firstIssue(error)}`);
       return data;
     });
@@ -75,7 +76,7 @@ export class Plot {
     this.caption = caption;
   }
 
-  /** The figure as a block of a report. */
+  /** The figures as blocks of a report. */
   get blocks(): BlockInput[] {
     const { figures, caption } = this;
     const last = figures.length - 1;
@@ -86,29 +87,29 @@ export class Plot {
   async svg(...surplus: never[]): Promise<string> {
     checkSurplus('Plot.svg', surplus);
     const { drawFigure } = await import('./draw.ts');
-    const drawn: string[] = [];
-    for (const figure of this.figures) drawn.push((await drawFigure(figure)).svg);
-    return stacked(drawn);
+    const svgs: string[] = [];
+    for (const figure of this.figures) svgs.push((await drawFigure(figure)).svg);
+    return stackSvgs(svgs);
   }
 
-  /** The drawing as a PNG of twice its size. @throws MissingPackageError */
+  /** Returns the drawing as a PNG of twice its size. @throws MissingPackageError */
   async png(...surplus: never[]): Promise<Uint8Array> {
     checkSurplus('Plot.png', surplus);
     const { renderPng } = await import('./draw.ts');
     return renderPng(await this.svg());
   }
 
-  /** A page with the drawing, for light and dark screens, wide and narrow. @throws MissingPackageError */
+  /** Returns a page with the drawing, for light and dark, wide and narrow screens. @throws MissingPackageError */
   async html(...surplus: never[]): Promise<string> {
     checkSurplus('Plot.html', surplus);
     const { drawPage } = await import('./page.ts');
     const { figures } = this;
-    const title = figures.map((one) => one.title).join('; ');
+    const title = figures.map((figure) => figure.title).join('; ');
     return drawPage({ title, introduction: [], sections: [{ title: '', blocks: this.blocks }] });
   }
 
   /**
-   * Writes it to a file whose ending names the format: .svg, .png or .html. A file that was there is replaced whole.
+   * Writes the plot to a file whose ending names the format: .svg, .png or .html. An existing file is replaced atomically.
    * @returns the path
    * @throws ArgumentError for another ending; FileError; MissingPackageError
    */
@@ -122,8 +123,8 @@ export class Plot {
   }
 }
 
-/** As JSON holds it: NaN and Infinity become null. */
-function plain(subject: string, value: unknown): unknown {
+/** Converts a value to plain JSON data: NaN and Infinity become null. */
+function toPlainData(subject: string, value: unknown): unknown {
   try {
     return JSON.parse(JSON.stringify(value) ?? 'null');
   } catch (cause) {
@@ -131,20 +132,20 @@ function plain(subject: string, value: unknown): unknown {
   }
 }
 
-/** Drawings below each other in one. */
-function stacked(drawn: readonly string[]): string {
-  if (drawn.length === 1) return drawn[0]!;
-  const sizes = drawn.map((svg) => {
+/** Combines drawings below each other. */
+function stackSvgs(svgs: readonly string[]): string {
+  if (svgs.length === 1) return svgs[0]!;
+  const sizes = svgs.map((svg) => {
     const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg)!;
     return { width: Number(width), height: Number(height) };
   });
   const width = Math.max(...sizes.map((size) => size.width));
   const height = sizes.reduce((sum, size) => sum + size.height, 0);
   let y = 0;
-  const parts = drawn.map((svg, i) => {
-    const at = y;
+  const parts = svgs.map((svg, i) => {
+    const top = y;
     y += sizes[i]!.height;
-    return svg.replace('<svg ', () => `<svg y="${at}" `).replace(/(\sid="|url\(['"]?#)/g, (found) => `${found}p${i}-`);
+    return svg.replace('<svg ', () => `<svg y="${top}" `).replace(/(\sid="|url\(['"]?#)/g, (found) => `${found}p${i}-`);
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${parts.join('\n')}</svg>`;
 }

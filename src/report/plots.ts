@@ -12,7 +12,7 @@ import {
 import { ArgumentError, ShapeError } from '../base/errors.ts';
 import { unique } from './arrays.ts';
 import { figureName } from './blocks.ts';
-import { binsOf } from './figures/bars.ts';
+import { countBins } from './figures/bars.ts';
 import type { Figure, FigureOf, ModelLayer } from './figures/schema.ts';
 import { type DrawnModel, modelLayers } from './model-layers.ts';
 import { Plot } from './plot.ts';
@@ -25,13 +25,13 @@ export interface PlotOptions {
   title?: string;
   /** A line below the title, or several. */
   subtitle?: string | readonly string[];
-  /** Words below it in a report. */
+  /** Text below it in a report. */
   caption?: string;
 }
 
 export const plotOptions = { title: true, subtitle: true, caption: true } as const;
 
-/** Options that were checked, as a copy: getters are read once. @throws ArgumentError */
+/** Checks options and returns a copy, so that getters are read only once. @throws ArgumentError */
 export function readOptions<T extends object>(subject: string, options: T, names: OptionNames<NoInfer<T>>): T {
   const checked = checkOptions(subject, options, names);
   return tryRead(subject, () => ({ ...checked }));
@@ -44,13 +44,13 @@ export function textsOf(subject: string, given: string | readonly string[] | und
   throw new ArgumentError(`${subject} must be text, or a list of texts, but is ${formatValue(given)}`);
 }
 
-/** Title, subtitle and name of a figure. @throws ArgumentError */
+/** Returns title, subtitle and name of a figure. @throws ArgumentError */
 export function headingOf(subject: string, options: PlotOptions, title: string, name: string) {
   const { title: given = title, subtitle, caption } = options;
   checkText(`${subject}: title`, given);
   const lines = textsOf(`${subject}: subtitle`, subtitle);
-  for (const one of [...lines, ...(caption === undefined ? [] : [caption])])
-    checkText(`${subject}: subtitle or caption`, one);
+  for (const line of [...lines, ...(caption === undefined ? [] : [caption])])
+    checkText(`${subject}: subtitle or caption`, line);
   return {
     name: figureName(undefined, name) || 'figure',
     title: given,
@@ -61,40 +61,40 @@ export function headingOf(subject: string, options: PlotOptions, title: string, 
 /** The result of `fit`, or its epochs only, or the result of an experiment's `context.train`. */
 export type PlottedHistory =
   | {
-      /** The epochs; of several replicas, the means over them. */
-      readonly epochs: readonly EpochFigures[];
+      /** The epochs; with several replicas, the means over them. */
+      readonly epochs: readonly EpochMetrics[];
       /** The epochs of each replica. */
-      readonly replicas?: readonly (readonly EpochFigures[])[];
+      readonly replicas?: readonly (readonly EpochMetrics[])[];
     }
   | {
       /** The epochs of each model. */
-      readonly histories: readonly (readonly EpochFigures[])[];
+      readonly histories: readonly (readonly EpochMetrics[])[];
       /** The seed of each model. */
       readonly seeds: readonly number[];
     }
-  | readonly EpochFigures[];
+  | readonly EpochMetrics[];
 
 /** @inline */
-type EpochFigures = {
+type EpochMetrics = {
   /** From 1. */
   epoch: number;
-  [figure: string]: number | null | undefined;
+  [metric: string]: number | null | undefined;
 };
 
 /** Options of `plotHistory`. */
 export interface PlotHistoryOptions extends PlotOptions {
-  /** Which figures, each a drawing with those of validation; default the loss and all metrics. */
+  /** The metrics, each in its own drawing with the validation metric; default: the loss and all metrics. */
   measures?: readonly string[];
   /** With several replicas: `mean` (default), with a band of one standard deviation, or `each`, in different colors. */
   show?: 'mean' | 'each';
 }
 
-/** Figures of an epoch that are not of the model. */
-const NOT_MEASURES = ['epoch', 'learningRate', 'seconds', 'samplesPerSecond'];
+/** Fields of an epoch that are not metrics of the model. */
+const NOT_METRICS = ['epoch', 'learningRate', 'seconds', 'samplesPerSecond'];
 const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`;
 
 /**
- * Curves of a training over its epochs: loss and each metric, with those of validation, a drawing each below each other.
+ * Plots curves of a training over its epochs: the loss and each metric with its validation metric, in drawings below each other.
  *
  *     await plotHistory(await model.fit(data, { epochs: 5 })).save('curves.png');
  *
@@ -102,26 +102,26 @@ const valName = (name: string) => `val${name[0]!.toUpperCase()}${name.slice(1)}`
  */
 export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOptions = {}): Plot {
   const options = readOptions('plotHistory', rawOptions, { ...plotOptions, measures: true, show: true });
-  const { measures: asked, show: how = 'mean', caption } = options;
-  if (how !== 'mean' && how !== 'each') {
-    throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${formatValue(how)}`);
+  const { measures: requested, show = 'mean', caption } = options;
+  if (show !== 'mean' && show !== 'each') {
+    throw new ArgumentError(`plotHistory: show must be 'mean' or 'each', but is ${formatValue(show)}`);
   }
   const { replicas, runs } = epochsOf(history);
   // From all epochs: if a loss is not finite in the first one, a history that was read from JSON has null there.
   const entries = replicas.flatMap((epochs) => epochs.flatMap((logs) => Object.entries(logs)));
   const numbers = entries.flatMap(([name, value]) => (typeof value === 'number' ? [name] : []));
-  const all = unique(numbers).filter((name) => !NOT_MEASURES.includes(name));
-  const own = all.filter((name) => !all.some((other) => valName(other) === name));
-  if (own.length === 0) {
+  const all = unique(numbers).filter((name) => !NOT_METRICS.includes(name));
+  const metricNames = all.filter((name) => !all.some((other) => valName(other) === name));
+  if (metricNames.length === 0) {
     throw new ArgumentError('plotHistory: no epoch of the history has a loss or a metric that is a number');
   }
-  const measures = asked === undefined ? own : readList('plotHistory: measures', asked);
+  const measures = requested === undefined ? metricNames : readList('plotHistory: measures', requested);
   if (!measures || measures.length === 0) {
-    throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${formatValue(asked)}`);
+    throw new ArgumentError(`plotHistory: measures must be a list such as ['loss'], but is ${formatValue(requested)}`);
   }
   const figures = measures.map((name): Figure => {
-    if (!own.includes(name as string)) {
-      throw new ArgumentError(`plotHistory: the history has no ${formatValue(name)}; it has ${own.join(', ')}`);
+    if (!metricNames.includes(name as string)) {
+      throw new ArgumentError(`plotHistory: the history has no ${formatValue(name)}; it has ${metricNames.join(', ')}`);
     }
     const heading = headingOf('plotHistory', options, 'Training', `history-${name}`);
     const series = [
@@ -130,15 +130,15 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
     ] as const;
     return {
       ...{ type: 'curves', ...heading, title: measures.length > 1 ? `${heading.title}: ${name}` : heading.title },
-      ...{ x: { label: 'epoch' }, y: { label: String(name) }, show: how },
+      ...{ x: { label: 'epoch' }, y: { label: String(name) }, show },
       lines: replicas.flatMap((epochs, r) =>
         series
-          .filter(([, figure]) => epochs.some((logs) => typeof logs[figure] === 'number'))
-          .map(([of, figure]) => ({
+          .filter(([, metric]) => epochs.some((logs) => typeof logs[metric] === 'number'))
+          .map(([seriesName, metric]) => ({
             run: runs[r]!,
-            series: of,
+            series: seriesName,
             x: epochs.map(({ epoch }) => epoch),
-            y: epochs.map((logs) => logs[figure] ?? null),
+            y: epochs.map((logs) => logs[metric] ?? null),
           })),
       ),
     };
@@ -147,19 +147,19 @@ export function plotHistory(history: PlottedHistory, rawOptions: PlotHistoryOpti
 }
 
 /** Returns the epochs and the name of each replica. @throws ArgumentError if there are none */
-function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: string[] } {
+function epochsOf(history: PlottedHistory): { replicas: EpochMetrics[][]; runs: string[] } {
   const { replicas, seeds } = tryRead('plotHistory', () => {
     const given = (Array.isArray(history) ? { epochs: history } : Object(history)) as Record<string, unknown>;
     const isTraining = 'histories' in given;
     const lists = isTraining ? given.histories : (given.replicas ?? [given.epochs]);
     return {
       replicas: (readList('plotHistory', lists) ?? []).map(
-        (epochs) => readList('plotHistory', epochs) as EpochFigures[] | null,
+        (epochs) => readList('plotHistory', epochs) as EpochMetrics[] | null,
       ),
       seeds: isTraining ? readList('plotHistory', given.seeds) : null,
     };
   });
-  const isEpoch = (logs: EpochFigures) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';
+  const isEpoch = (logs: EpochMetrics) => typeof logs === 'object' && logs !== null && typeof logs.epoch === 'number';
   if (replicas.length === 0 || !replicas.every((epochs) => epochs?.every(isEpoch))) {
     throw new ArgumentError(
       `plotHistory: takes what model.fit returned, a history with epochs, but was given ${formatValue(history)}; await the call of fit`,
@@ -169,7 +169,7 @@ function epochsOf(history: PlottedHistory): { replicas: EpochFigures[][]; runs: 
     throw new ArgumentError('plotHistory: the history is empty: no epoch was finished; train at least one');
   }
   return {
-    replicas: replicas as EpochFigures[][],
+    replicas: replicas as EpochMetrics[][],
     runs: replicas.map((_, r) => (seeds ? `seed ${seeds[r]}` : `replica ${r}`)),
   };
 }
@@ -205,36 +205,36 @@ export function plotCurves(
   for (const [name, text] of Object.entries({ xLabel, yLabel })) checkText(`plotCurves: ${name}`, text);
   for (const [name, flag] of Object.entries({ xLog, yLog })) checkFlag('plotCurves', name, flag);
   const entries = namedNumbers('plotCurves', lines);
-  const at = x === undefined ? undefined : Array.from(checkNumbers('plotCurves: x', x));
-  const drawn = entries.map(([name, y]) => {
-    if (at && at.length !== y.length) {
+  const positions = x === undefined ? undefined : Array.from(checkNumbers('plotCurves: x', x));
+  const curves = entries.map(([name, y]) => {
+    if (positions && positions.length !== y.length) {
       throw new ShapeError(
-        `plotCurves: ${formatValue(name)} has ${y.length} values, but x has ${at.length}; give as many`,
+        `plotCurves: ${formatValue(name)} has ${y.length} values, but x has ${positions.length}; give as many`,
       );
     }
-    return { run: 'values', series: name, x: at ?? y.map((_, i) => i + 1), y };
+    return { run: 'values', series: name, x: positions ?? y.map((_, i) => i + 1), y };
   });
   const figure: Figure = {
     ...{ type: 'curves', ...headingOf('plotCurves', options, yLabel, 'curves') },
-    ...{ x: { label: xLabel, log: xLog }, y: { label: yLabel, log: yLog }, lines: drawn },
+    ...{ x: { label: xLabel, log: xLog }, y: { label: yLabel, log: yLog }, lines: curves },
   };
   return new Plot('plotCurves', [figure], caption);
 }
 
-/** Lists of numbers by name. @throws ArgumentError */
+/** Returns lists of numbers by name. @throws ArgumentError */
 function namedNumbers(subject: string, lists: Readonly<Record<string, ArrayLike<number>>>): [string, number[]][] {
   checkObject(subject, lists);
   const entries = tryRead(subject, () => Object.entries(lists));
   if (entries.length === 0) throw new ArgumentError(`${subject}: takes lists of numbers by name, but there is none`);
   return entries.map(([name, numbers]) => {
-    const own = Array.from(checkNumbers(`${subject}: ${formatValue(name)}`, numbers));
-    if (own.length === 0)
+    const values = Array.from(checkNumbers(`${subject}: ${formatValue(name)}`, numbers));
+    if (values.length === 0)
       throw new ArgumentError(`${subject}: ${formatValue(name)} is empty; give at least one number`);
-    return [name, own];
+    return [name, values];
   });
 }
 
-/** As the schema of figures has it: the names of more could not be read. */
+/** Limit of the figure's schema: more names would be illegible. */
 const MAX_CLASSES = 100;
 
 /** Options of `plotConfusionMatrix`. */
@@ -244,7 +244,7 @@ export interface PlotConfusionMatrixOptions extends PlotOptions {
 }
 
 /**
- * A confusion matrix: true classes by row, predicted ones by column, colored by the share of the row.
+ * Plots a confusion matrix: true classes by row, predicted ones by column, colored by the share of the row.
  *
  *     await plotConfusionMatrix(await confusionMatrix(model, test), { classes }).save('confusion.svg');
  *
@@ -299,15 +299,15 @@ export interface PlotBarsOptions extends PlotOptions {
   xLabel?: string;
   /** Label of the numbers. Default: `value`. */
   yLabel?: string;
-  /** Whether the bars lie, a line each: for many with long names. */
+  /** Whether the bars are horizontal, for many categories with long names. */
   horizontal?: boolean;
 }
 
-/** Numbers by category; or groups of them, a color each. */
+/** Numbers by category; or groups of them, each in its own color. */
 export type BarValues = Readonly<Record<string, number>> | Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /**
- * Bars: of numbers by category, or groups of these.
+ * Plots bars of numbers by category, or groups of them.
  *
  *     await plotBars({ relu: 0.97, tanh: 0.96 }, { yLabel: 'accuracy' }).save('bars.png');
  *     await plotBars({ training: { relu: 0.99, tanh: 0.98 }, test: { relu: 0.97, tanh: 0.96 } }).save('bars.png');
@@ -323,9 +323,9 @@ export function plotBars(values: BarValues, rawOptions: PlotBarsOptions = {}): P
   const entries = tryRead('plotBars', () => Object.entries(values as Record<string, unknown>));
   const isPlain = entries.every(([, value]) => typeof value === 'number');
   const groups: [string, unknown][] = isPlain ? [['', Object.fromEntries(entries)]] : entries;
-  const bars = groups.flatMap(([group, own]) => {
-    checkObject(`plotBars: ${formatValue(group)}`, own as object);
-    return tryRead('plotBars', () => Object.entries(own as Record<string, unknown>)).map(([category, value]) => {
+  const bars = groups.flatMap(([group, numbers]) => {
+    checkObject(`plotBars: ${formatValue(group)}`, numbers as object);
+    return tryRead('plotBars', () => Object.entries(numbers as Record<string, unknown>)).map(([category, value]) => {
       if (typeof value === 'number') return { category, group, value };
       throw new ArgumentError(`plotBars: ${formatValue(category)} must be a number, but is ${formatValue(value)}`);
     });
@@ -357,7 +357,7 @@ export function plotHistogram(values: ArrayLike<number>, rawOptions: PlotHistogr
     throw new ArgumentError(`plotHistogram: bins must be an integer from 1 to 1000, but is ${formatValue(bins)}`);
   }
   checkText('plotHistogram: xLabel', xLabel);
-  const counted = binsOf(checkNumbers('plotHistogram', values), bins);
+  const counted = countBins(checkNumbers('plotHistogram', values), bins);
   if (counted.length === 0) throw new ArgumentError('plotHistogram: takes numbers, but none of those given is finite');
   const heading = headingOf('plotHistogram', options, `Histogram of ${xLabel}`, 'histogram');
   const figure: Figure = { type: 'histogram', ...heading, x: { label: xLabel }, y: { label: 'count' }, bins: counted };

@@ -14,7 +14,7 @@ import { reportOf } from './run-report.ts';
 import { reportOfSearch } from './search-folder.ts';
 import { withUniqueNames } from './unique-names.ts';
 
-/** Where a run's folder keeps its pictures. */
+/** Subfolder of a run's folder with its figures. */
 const FIGURES = 'figures';
 
 /**
@@ -22,11 +22,11 @@ const FIGURES = 'figures';
  * is full, what was there before stays as it was.
  *
  * @returns the files' paths within the folder
- * @throws ArgumentError when the content is not what a report takes; FileError
+ * @throws ArgumentError for invalid content; FileError
  */
 export async function writeReport(folder: string, content: ReportContent): Promise<string[]> {
   const report = checkReport(content);
-  // Vega takes most of a second to load, which no command should wait for that draws nothing.
+  // Loaded here, because Vega takes most of a second to load, and most commands draw nothing.
   const { drawFigure, renderPng } = await import('./draw.ts');
   const { reportPage } = await import('./html.ts');
   const drawings = new Map<string, Awaited<ReturnType<typeof drawFigure>>>();
@@ -49,24 +49,24 @@ export async function writeReport(folder: string, content: ReportContent): Promi
   return files.map(([name]) => name);
 }
 
-/** Whether `writeReport` came to its end: the page is the last of its files. */
+/** Whether `writeReport` finished: it writes the page last. */
 export const hasReport = (folder: string): boolean => existsSync(join(folder, 'report.html'));
 
 const jsonText = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
 /** Returns the content with defaults, and gives figures of equal names unique ones. @throws ArgumentError for invalid content */
 export function checkReport(content: ReportContent): Report {
-  // As it will be read back: NaN and Infinity become null, and nothing but plain data is left.
+  // As it will be read back: NaN and Infinity become null, and only plain data is left.
   const { success, data, error } = reportContent.safeParse(JSON.parse(JSON.stringify(content)));
   if (!success) throw new ArgumentError(`a report cannot be made of this: ${firstIssue(error)}`);
   return withUniqueNames(data);
 }
 
 /**
- * What a run's folder says: its `run.json`, which is the newest, or its `report.json` where there is none that can be read; of the
- * folder of a search that has no report yet, its `search.json`.
+ * Reads the report of a run's folder: from its `run.json`, which is the newest, or from its `report.json` if `run.json` is missing or
+ * cannot be read. The folder of a search without a report has only `search.json`.
  * @param path the folder, or one of the files
- * @returns with the report a note to print where `run.json` could not be read: what `report.json` says may be older
+ * @returns the report, and a note to print if `run.json` could not be read, because `report.json` may be older
  * @throws FileError if there is none; DataError if it is cut short, from another program or another version
  */
 export function readReport(path: string): { folder: string; report: Report; note?: string } {
@@ -85,15 +85,15 @@ export function readReport(path: string): { folder: string; report: Report; note
     );
   }
   try {
-    return { folder, report: reportIn(files[0]!) };
+    return { folder, report: readReportFile(files[0]!) };
   } catch (error) {
     if (files.length === 1) throw error;
-    const report = reportIn(files[1]!);
-    return { folder, report, note: `${files[1]} is what is shown, which may be older: ${(error as Error).message}` };
+    const report = readReportFile(files[1]!);
+    return { folder, report, note: `${files[1]} is shown, which may be older: ${(error as Error).message}` };
   }
 }
 
-function reportIn(file: string): Report {
+function readReportFile(file: string): Report {
   const parsed = parseFile(file);
   if (basename(file) === 'search.json') {
     const { crc32c: _, ...record } = Object(parsed.value);
@@ -113,7 +113,7 @@ function hasBackups(folder: string): boolean {
   return existsSync(path) && readdirSync(path).length > 0;
 }
 
-/** The `run.json` of a run's folder. @throws FileError, DataError as `readReport` */
+/** Reads the `run.json` of a run's folder. @throws FileError, DataError as `readReport` */
 export function readRunRecord(folder: string): RunRecord {
   const file = join(folder, 'run.json');
   if (!existsSync(file)) {
@@ -124,7 +124,7 @@ export function readRunRecord(folder: string): RunRecord {
   return checkFile(file, parseFile(file), runRecord, 'run record', 2);
 }
 
-/** A file of tilegrad's own. @throws FileError; DataError when it is cut short, from another program or another version */
+/** Reads a JSON file of tilegrad. @throws FileError; DataError if it is cut short, from another program or another version */
 export function readJson<T extends z.ZodType>(file: string, schema: T, subject: string, version: number): z.output<T> {
   return checkFile(file, parseFile(file), schema, subject, version);
 }
@@ -135,12 +135,12 @@ export function writeRunRecord(folder: string, record: RunRecord): void {
 }
 
 /** The content of a file, and whether its checksum matches. */
-interface Parsed {
+interface ParsedFile {
   value: unknown;
   isIntact: boolean;
 }
 
-function parseFile(file: string): Parsed {
+function parseFile(file: string): ParsedFile {
   let text: string;
   try {
     text = readRegular(file).toString();
@@ -161,10 +161,10 @@ function parseFile(file: string): Parsed {
 
 function checkFile<T extends z.ZodType>(
   file: string,
-  { value, isIntact }: Parsed,
+  { value, isIntact }: ParsedFile,
   schema: T,
   subject: string,
-  reads: number,
+  supportedVersion: number,
 ): z.output<T> {
   const { success, data, error } = schema.safeParse(value);
   if (success && isIntact) return data;
@@ -175,9 +175,9 @@ function checkFile<T extends z.ZodType>(
     );
   }
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
-  if (typeof version === 'number' && version !== reads) {
+  if (typeof version === 'number' && version !== supportedVersion) {
     throw new DataError(
-      `${file} is a ${subject} of version ${version}; this tilegrad reads version ${reads}. Use the tilegrad that wrote it.`,
+      `${file} is a ${subject} of version ${version}; this tilegrad reads version ${supportedVersion}. Use the tilegrad that wrote it.`,
     );
   }
   throw new DataError(`${file} is not a ${subject} of tilegrad: ${firstIssue(error)}`);

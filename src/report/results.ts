@@ -27,12 +27,15 @@ export const experimentResult = z.object({
 
 export type ExperimentResult = z.output<typeof experimentResult>;
 
-/** A finished row of a run as a result; null for one that compares nothing or has not finished. */
+/** Returns a finished experiment of a run as a result; null for one that compares nothing or has not finished. */
 export function resultOf(record: RunRecord, row: ExperimentRecord): ExperimentResult | null {
   const figures = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
       block.type === 'comparison'
-        ? block.rows.map((one) => ({ ...one, label: block.caption ? `${block.caption}: ${one.label}` : one.label }))
+        ? block.rows.map((compared) => ({
+            ...compared,
+            label: block.caption ? `${block.caption}: ${compared.label}` : compared.label,
+          }))
         : [],
     ),
   );
@@ -57,8 +60,10 @@ const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
 const adapterName = ({ name, isSoftware }: ExperimentResult['adapter']) => `${name}${isSoftware ? ' (CPU)' : ''}`;
 
 /** Returns the text of `docs/RESULTS.md`: every experiment with its published results and ours. The same results give the same text. */
-export function resultsDocument(given: readonly ExperimentResult[]): string {
-  const results = [...given].sort((a, b) => letters(a.id).localeCompare(letters(b.id)) || number(a.id) - number(b.id));
+export function resultsDocument(unsorted: readonly ExperimentResult[]): string {
+  const results = [...unsorted].sort(
+    (a, b) => letters(a.id).localeCompare(letters(b.id)) || number(a.id) - number(b.id),
+  );
   const courseworks = unique(results.map(({ id }) => letters(id)));
   const parts = [
     '# Results',
@@ -73,7 +78,7 @@ export function resultsDocument(given: readonly ExperimentResult[]): string {
         results.filter(({ id }) => letters(id) === coursework),
       ),
     ),
-    ...(results.length === 0 ? [] : ['## What was run', machines(results)]),
+    ...(results.length === 0 ? [] : ['## What was run', machineItems(results)]),
   ];
   return `${parts.join('\n\n')}\n`;
 }
@@ -105,9 +110,9 @@ function courseworkParts(coursework: string, results: readonly ExperimentResult[
 /** Returns the reasons for differences, one line each; a difference without a reason is listed as such. */
 function reasonsOf(
   { id, figures, scale, reduced }: ExperimentResult,
-  which: (figure: ExperimentResult['figures'][number]) => boolean,
+  isIncluded: (figure: ExperimentResult['figures'][number]) => boolean,
 ): string[] {
-  const explained = figures.filter(which);
+  const explained = figures.filter(isIncluded);
   const unexplained = scale !== 'full' || reduced.length > 0 ? 'see what was reduced' : 'no reason is known';
   const reasonOf = (figure: ExperimentResult['figures'][number]) =>
     figure.why ?? (comparisonText(figure).isOff ? unexplained : null);
@@ -118,14 +123,17 @@ function reasonsOf(
   });
 }
 
-function machines(results: readonly ExperimentResult[]): string {
-  const about = results.map(({ id, adapter, versions, startedAt, data }) => {
-    const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-    return { id, text: `${adapterText(adapter)}; ${startedAt.slice(0, 10)}; ${named.join(', ')}; ${data.join('; ')}` };
+function machineItems(results: readonly ExperimentResult[]): string {
+  const entries = results.map(({ id, adapter, versions, startedAt, data }) => {
+    const versionTexts = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+    return {
+      id,
+      text: `${adapterText(adapter)}; ${startedAt.slice(0, 10)}; ${versionTexts.join(', ')}; ${data.join('; ')}`,
+    };
   });
-  return unique(about.map(({ text }) => text))
+  return unique(entries.map(({ text }) => text))
     .map((text) => {
-      const ids = about.filter((one) => one.text === text).map(({ id }) => id);
+      const ids = entries.filter((entry) => entry.text === text).map(({ id }) => id);
       return item(`${ids.join(', ')}: ${text}`);
     })
     .join('\n');

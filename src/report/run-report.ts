@@ -22,7 +22,7 @@ export function reportOf(record: RunRecord): ReportContent {
     status: record.status,
     question: record.question,
     reduced: reducedOf(rows),
-    warnings: record.trainings.flatMap((one) => divergenceText(one) ?? []),
+    warnings: record.trainings.flatMap((entry) => divergenceText(entry) ?? []),
     sections,
     provenance: [provenanceOf(record)],
   };
@@ -31,86 +31,94 @@ export function reportOf(record: RunRecord): ReportContent {
 /** Returns the report of an experiment; if it is not finished: its error, the curves of its trainings, and the results of its searches. */
 function sectionsOf(record: RunRecord, row: ExperimentRecord): Section[] {
   if (row.status === 'finished') return row.sections;
-  const own = record.trainings.filter((one) => one.row === row.id);
+  const trainings = record.trainings.filter((entry) => entry.row === row.id);
   const error = row.error ? [paragraph(`The error: ${row.error.message}`)] : [];
   const state: BlockInput[] = [paragraph('This has not finished, so there are no results yet.'), ...error];
-  const several = own.length > 1;
-  const curves = own.flatMap((one) =>
+  const hasSeveral = trainings.length > 1;
+  const curves = trainings.flatMap((entry) =>
     trainingCurves(
-      { ...one, measured: [] },
-      { title: `${row.id}: ${one.name}`, prefix: several ? one.name : undefined },
+      { ...entry, measured: [] },
+      { title: `${row.id}: ${entry.name}`, prefix: hasSeveral ? entry.name : undefined },
     ),
   );
   return [
     section('Results', state),
     ...(curves.length > 0 ? [section('Curves', curves)] : []),
     ...(record.searches ?? [])
-      .filter((one) => one.row === row.id)
+      .filter((entry) => entry.row === row.id)
       .map(({ record: { name }, record: found }) =>
         section(`Search ${name}`, searchBlocks(found, { title: `${row.id}: ${name}`, prefix: name })),
       ),
-    ...(own.length > 0
-      ? [section('Model', ...own.map((one) => modelBlocks(one, { prefix: several ? one.name : undefined })))]
+    ...(trainings.length > 0
+      ? [
+          section(
+            'Model',
+            ...trainings.map((entry) => modelBlocks(entry, { prefix: hasSeveral ? entry.name : undefined })),
+          ),
+        ]
       : []),
   ];
 }
 
 /** Returns an experiment of a coursework as one section; the names of its figures begin with its id. */
 function rowSection(record: RunRecord, row: ExperimentRecord): Section {
-  const own = row.reduced.filter((note) => !shared(record.rows).includes(note));
+  const notes = row.reduced.filter((note) => !sharedNotes(record.rows).includes(note));
   const parts = sectionsOf(record, row).flatMap(({ title, blocks }) => [
     heading(title),
-    ...blocks.map((block) => prefixed(block, row.id)),
+    ...blocks.map((block) => prefixBlock(block, row.id)),
   ]);
   return section(
     `${row.id}: ${row.title}`,
     ...row.question.map(paragraph),
-    ...(own.length > 0 ? [paragraph(`Reduced or changed: ${own.join('; ')}.`)] : []),
+    ...(notes.length > 0 ? [paragraph(`Reduced or changed: ${notes.join('; ')}.`)] : []),
     parts,
   );
 }
 
-/** The row that a section of a coursework's report is of, by its title; undefined for the overview, and in the report of one row. */
-export const rowOf = (title: string): string | undefined => /^[A-Z]+\d+(?=: )/.exec(title)?.[0];
+/**
+ * Returns the id of the experiment of a section in a coursework's report, from the title; undefined for the overview, and in the report of
+ * one experiment.
+ */
+export const experimentIdOf = (title: string): string | undefined => /^[A-Z]+\d+(?=: )/.exec(title)?.[0];
 
 /** Returns a block for the report of a coursework: the name of a figure begins with the experiment's id. */
-export function prefixed(block: Block, row: string): Block;
-export function prefixed(block: BlockInput, row: string): BlockInput;
-export function prefixed(block: BlockInput, row: string): BlockInput {
+export function prefixBlock(block: Block, row: string): Block;
+export function prefixBlock(block: BlockInput, row: string): BlockInput;
+export function prefixBlock(block: BlockInput, row: string): BlockInput {
   if (block.type !== 'figure') return block;
   return { ...block, figure: { ...block.figure, name: figureName(row, block.figure.name) } };
 }
 
 /** Returns every note about reductions once, with the ids of its experiments if it does not apply to all. */
 function reducedOf(rows: readonly ExperimentRecord[]): string[] {
-  const ofAll = shared(rows);
+  const shared = sharedNotes(rows);
   return unique(rows.flatMap(({ reduced }) => reduced)).map((note) =>
-    ofAll.includes(note) ? note : `${idsText(rows, ({ reduced }) => reduced.includes(note))}: ${note}`,
+    shared.includes(note) ? note : `${idsText(rows, ({ reduced }) => reduced.includes(note))}: ${note}`,
   );
 }
 
-/** The ids of the rows that `isMeant` chooses: three and more that follow each other as `B1 to B3`. */
-function idsText(rows: readonly ExperimentRecord[], isMeant: (row: ExperimentRecord) => boolean): string {
+/** Returns the ids of the included experiments; three or more consecutive ones as `B1 to B3`. */
+function idsText(rows: readonly ExperimentRecord[], isIncluded: (row: ExperimentRecord) => boolean): string {
   const stretches: string[][] = [];
   for (const [i, row] of rows.entries()) {
-    if (!isMeant(row)) continue;
-    if (i > 0 && isMeant(rows[i - 1]!)) stretches.at(-1)!.push(row.id);
+    if (!isIncluded(row)) continue;
+    if (i > 0 && isIncluded(rows[i - 1]!)) stretches.at(-1)!.push(row.id);
     else stretches.push([row.id]);
   }
   return stretches.map((ids) => (ids.length > 2 ? `${ids[0]} to ${ids.at(-1)}` : ids.join(', '))).join(', ');
 }
 
 /** Returns the notes that all experiments have. */
-const shared = (rows: readonly ExperimentRecord[]): string[] =>
+const sharedNotes = (rows: readonly ExperimentRecord[]): string[] =>
   rows[0]!.reduced.filter((note) => rows.every(({ reduced }) => reduced.includes(note)));
 
 /**
- * The rows, and the accuracies, or whatever else, that were published for them. A coursework with a summary of its own has that instead,
- * and beside it the rows only until all are finished.
+ * Returns the table of experiments, and a comparison with their published accuracies or other values. If the coursework has its own
+ * summary, it replaces the comparison, and also the table once all experiments are finished.
  */
 function overview(rows: readonly ExperimentRecord[], summary: readonly BlockInput[] = []): BlockInput[] {
   const compared = rows.flatMap((row) =>
-    comparedFigures(row).map(({ why: _, ...one }) => ({ ...one, label: `${row.id} ${one.label}` })),
+    comparisonsOf(row).map(({ why: _, ...compared }) => ({ ...compared, label: `${row.id} ${compared.label}` })),
   );
   const time = (row: ExperimentRecord) => (row.status === 'finished' ? duration(row.seconds) : row.status);
   const all: BlockInput = {
@@ -130,11 +138,14 @@ function overview(rows: readonly ExperimentRecord[], summary: readonly BlockInpu
 }
 
 /** Returns the comparisons of an experiment: its accuracies, or all if it has no accuracies. */
-function comparedFigures(row: ExperimentRecord): ComparisonInput[] {
+function comparisonsOf(row: ExperimentRecord): ComparisonInput[] {
   const all = row.sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) =>
       block.type === 'comparison'
-        ? block.rows.map((one) => ({ ...one, label: block.caption ? `${block.caption}: ${one.label}` : one.label }))
+        ? block.rows.map((compared) => ({
+            ...compared,
+            label: block.caption ? `${block.caption}: ${compared.label}` : compared.label,
+          }))
         : [],
     ),
   );
@@ -179,16 +190,16 @@ function provenanceOf(record: RunRecord): ReportContent['provenance'][number] {
           }
         : {}),
       ...(rows.length === 1 ? { Settings: settingsText(rows[0]!.settings) } : {}),
-      Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}${searchedText(record)}`,
+      Trained: `${count(models)} ${models === 1 ? 'model' : 'models'} in ${count(trained.length)} ${trained.length === 1 ? 'training' : 'trainings'}${searchesText(record)}`,
       ...(workers.length > 0 ? { Workers: workers.join('; ') } : {}),
     },
   };
 }
 
 /** `; 90 trials in 3 searches`. */
-function searchedText({ searches = [] }: RunRecord): string {
+function searchesText({ searches = [] }: RunRecord): string {
   if (searches.length === 0) return '';
-  const trials = searches.reduce((sum, { record: { trials: own } }) => sum + own.length, 0);
+  const trials = searches.reduce((sum, { record: { trials: ended } }) => sum + ended.length, 0);
   return `; ${count(trials)} ${trials === 1 ? 'trial' : 'trials'} in ${count(searches.length)} ${searches.length === 1 ? 'search' : 'searches'}`;
 }
 
@@ -199,7 +210,7 @@ const settingsText = (settings: Record<string, unknown>): string =>
     .map(([name, value]) => `${settingName(name)} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
     .join(', ');
 
-/** `batchSize` becomes `batch size`; replicas are models to a reader. */
+/** `batchSize` becomes `batch size`; replicas are called models in reports. */
 export const settingName = (name: string): string =>
   name === 'replicas' ? 'models' : name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 

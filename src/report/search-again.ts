@@ -1,31 +1,32 @@
 import type { SearchRecord } from '../search/record.ts';
-import { bestTrial, isOwn, parentOf } from './search-trials.ts';
+import { bestTrial, isBuilderValue, parentOf } from './search-trials.ts';
 
-export interface AgainOptions {
-  /** The search's folder, from that in which the code is run. */
+export interface RetrainOptions {
+  /** The search's folder, relative to the folder in which the code runs. */
   folder: string;
-  /** What imports the module of the search, such as `./own.mjs`; null where nobody knows it. */
+  /** Import path of the search's module, such as `./own.mjs`; null if it is unknown. */
   module: string | null;
 }
 
 /**
- * Code that loads the best trial's network, and that trains it again, to the same bits on the same adapter; null where none has a score.
- * A round of Hyperband begins with the weights of the round before, as it did.
+ * Returns code that loads the best trial's network, and that trains it again, to the same bits on the same adapter; null if no trial has a
+ * score. A trial of a later round of Hyperband starts again with the weights of the round before.
  */
-export function againText(record: SearchRecord, { folder, module }: AgainOptions): string | null {
+export function retrainText(record: SearchRecord, { folder, module }: RetrainOptions): string | null {
   const best = bestTrial(record);
   if (!best) return null;
   const { number, values } = best;
   const { executionsPerTrial: executions } = record;
-  const own = Object.fromEntries(Object.entries(values).filter(([name]) => isOwn(name)));
+  const builderValues = Object.fromEntries(Object.entries(values).filter(([name]) => isBuilderValue(name)));
   const parent = parentOf(best, record);
   const seed = record.seed + number * executions;
   const initialEpoch = (best.histories[0]?.[0]?.epoch ?? 1) - 1;
   const last = Math.max(1, ...best.histories.map((epochs) => epochs.at(-1)?.epoch ?? 1));
   const planned = values['tuner/epochs'] ?? record.fit.epochs;
-  // One that was pruned ended sooner than it was asked to; a callback that ended it does so again.
+  // A pruned trial ended before its planned epoch. A callback that ended a trial does so again.
   const epochs = best.status === 'pruned' || typeof planned !== 'number' ? last : planned;
-  const weights = (of: number) => JSON.stringify(`${folder}/weights/${String(of).padStart(4, '0')}.safetensors`);
+  const weights = (trialNumber: number) =>
+    JSON.stringify(`${folder}/weights/${String(trialNumber).padStart(4, '0')}.safetensors`);
   const replicas = executions > 1 ? `, replicas: ${executions}` : '';
   return [
     ...(module === null
@@ -45,7 +46,7 @@ export function againText(record: SearchRecord, { folder, module }: AgainOptions
         ]
       : ['// Trained again.']),
     ...(executions > 1 ? [`// Its score is the mean over ${executions} executions: replicas of one model.`] : []),
-    `const values = ${JSON.stringify(own, null, 2)};`,
+    `const values = ${JSON.stringify(builderValues, null, 2)};`,
     ...(module === null
       ? []
       : [

@@ -7,26 +7,26 @@ import { type Importance, importanceText, MIN_TRIALS } from './search-importance
 import { chainsOf, rankTrials, roundOf } from './search-trials.ts';
 import { meanAndSd } from './statistics.ts';
 
-// The drawings of a search's report.
+// The figures of a search's report.
 
-/** Axes of a drawing: more could not be told apart. */
+/** Maximum number of axes of a figure: more would be illegible. */
 const MAX_AXES = 24;
-/** Whole numbers up to so many get a tick each. */
+/** Maximum number of steps that each get a tick. */
 const MAX_TICKS = 7;
 
-const RELIED_ON = 'hardly by chance';
+const NOT_CHANCE = 'hardly by chance';
 const MAY_BE_CHANCE = 'may be chance (above 0.05)';
 
 type Axis = Extract<Figure, { type: 'parallel' }>['axes'][number];
 
 interface Naming {
-  /** Before the title of each figure. */
+  /** Prefix of each figure's title. */
   title: string;
-  /** Before the name of each figure's files. */
+  /** Prefix of the names of each figure's files. */
   prefix?: string;
 }
 
-/** The axis of a hyperparameter; null of one that is fixed. */
+/** Returns the axis of a hyperparameter; null if it is fixed. */
 export function axisOf(hyperparameter: Hyperparameter): Axis | null {
   const { name: label } = hyperparameter;
   switch (hyperparameter.kind) {
@@ -48,28 +48,28 @@ export function axisOf(hyperparameter: Hyperparameter): Axis | null {
   }
 }
 
-/** A value as the axis of its hyperparameter has it. */
-const placeOf = (trial: Trial, { kind, label }: Axis): number | string | null => {
+/** Returns a trial's value on the axis of a hyperparameter. */
+const axisValueOf = (trial: Trial, { kind, label }: Axis): number | string | null => {
   const value = trial.values[label];
   if (value === undefined) return null;
   return kind === 'names' ? String(value) : Number(value);
 };
 
-/** The best trials, as many as a drawing takes. */
-function drawnTrials(record: SearchRecord): { trials: Trial[]; note: string[] } {
+/** Returns the best trials, as many as a figure can have, and a note about the others. */
+function selectTrials(record: SearchRecord): { trials: Trial[]; note: string[] } {
   const all = rankTrials(record);
-  const left = all.length - MAX_TRIALS;
+  const omitted = all.length - MAX_TRIALS;
   return {
     trials: all.slice(0, MAX_TRIALS),
-    note: left > 0 ? [`the best ${MAX_TRIALS}; ${left} more are not drawn`] : [],
+    note: omitted > 0 ? [`the best ${MAX_TRIALS}; ${omitted} more are not drawn`] : [],
   };
 }
 
-/** Axes of what was searched, the most important ones where there are too many, and what is said of those left out. */
+/** Returns the axes of the searched hyperparameters, the most important ones if there are too many, and a note about the others. */
 function axesOf(record: SearchRecord, importances: readonly Importance[]): { axes: Axis[]; note: string[] } {
-  const all = record.space.flatMap((one) => axisOf(one) ?? []);
+  const all = record.space.flatMap((hyperparameter) => axisOf(hyperparameter) ?? []);
   if (all.length <= MAX_AXES) return { axes: all, note: [] };
-  const order = byImportance(importances).map(({ name }) => name);
+  const order = sortByImportance(importances).map(({ name }) => name);
   const chosen = order.slice(0, MAX_AXES);
   return {
     axes: all.filter(({ label }) => chosen.includes(label)),
@@ -77,31 +77,31 @@ function axesOf(record: SearchRecord, importances: readonly Importance[]): { axe
   };
 }
 
-const byImportance = (importances: readonly Importance[]): Importance[] =>
+const sortByImportance = (importances: readonly Importance[]): Importance[] =>
   [...importances].sort((a, b) => (b.importance ?? -1) - (a.importance ?? -1));
 
 export function parallelBlock(record: SearchRecord, importances: readonly Importance[], naming: Naming): BlockInput[] {
-  const { trials, note } = drawnTrials(record);
-  const { axes, note: left } = axesOf(record, importances);
+  const { trials, note } = selectTrials(record);
+  const { axes, note: axesNote } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
   const figure: Figure = {
     ...{ type: 'parallel', name: figureName(naming.prefix, 'parallel'), title: `${naming.title}: trials` },
-    subtitle: [...note, ...left],
+    subtitle: [...note, ...axesNote],
     objective: objectiveOf(record),
     axes,
     lines: trials.map((trial) => ({
       ...{ trial: trial.number, score: trial.score },
-      values: axes.map((axis) => placeOf(trial, axis)),
+      values: axes.map((axis) => axisValueOf(trial, axis)),
     })),
   };
   return [{ type: 'figure', figure }];
 }
 
 export function panelsBlock(record: SearchRecord, importances: readonly Importance[], naming: Naming): BlockInput[] {
-  const { trials, note } = drawnTrials(record);
-  const { axes, note: left } = axesOf(record, importances);
+  const { trials, note } = selectTrials(record);
+  const { axes, note: axesNote } = axesOf(record, importances);
   if (trials.length === 0 || axes.length === 0) return [];
-  const order = byImportance(importances).map(({ name }) => name);
+  const order = sortByImportance(importances).map(({ name }) => name);
   const sorted = [...axes].sort((a, b) => order.indexOf(a.label) - order.indexOf(b.label));
   const failed = trials.filter(({ score }) => score === null).length;
   const figure: Figure = {
@@ -110,7 +110,7 @@ export function panelsBlock(record: SearchRecord, importances: readonly Importan
     subtitle: [
       'the most important one first',
       ...note,
-      ...left,
+      ...axesNote,
       ...(failed > 0 ? [`${failed} ${failed === 1 ? 'trial' : 'trials'} without a score left out`] : []),
     ],
     objective: objectiveOf(record),
@@ -118,7 +118,7 @@ export function panelsBlock(record: SearchRecord, importances: readonly Importan
       axis,
       note: noteOf(importances.find(({ name }) => name === axis.label)),
       points: trials
-        .map((trial) => ({ trial: trial.number, score: trial.score, value: placeOf(trial, axis) }))
+        .map((trial) => ({ trial: trial.number, score: trial.score, value: axisValueOf(trial, axis) }))
         .filter(({ value }) => value !== null),
     })),
   };
@@ -128,17 +128,17 @@ export function panelsBlock(record: SearchRecord, importances: readonly Importan
 const noteOf = (found: Importance | undefined) =>
   typeof found?.importance === 'number' ? `importance ${found.importance.toFixed(2)}` : '';
 
-/** Importance of each hyperparameter as bars, with what it is; only words where there are too few trials for any. */
+/** Bars of the importance of each hyperparameter, with an explanation; only text if there are too few trials. */
 export function importanceBlocks(importances: readonly Importance[], naming: Naming): BlockInput[] {
-  const sorted = byImportance(importances).filter(({ importance }) => importance !== null);
-  const [most] = importances.map(({ trials }) => trials).sort((a, b) => b - a);
+  const sorted = sortByImportance(importances).filter(({ importance }) => importance !== null);
+  const [mostTrials] = importances.map(({ trials }) => trials).sort((a, b) => b - a);
   if (sorted.length === 0) {
     return [
       {
         type: 'text',
         text: `Importance of the hyperparameters: not given, as ${
-          (most ?? 0) < MIN_TRIALS
-            ? `it takes ${MIN_TRIALS} configurations that have a hyperparameter, and there are ${most ?? 0}`
+          (mostTrials ?? 0) < MIN_TRIALS
+            ? `it takes ${MIN_TRIALS} configurations that have a hyperparameter, and there are ${mostTrials ?? 0}`
             : 'none differs from the others in its values or its score'
         }.`,
       },
@@ -148,14 +148,14 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
     bars({
       name: figureName(naming.prefix, 'importance'),
       title: `${naming.title}: importance of the hyperparameters`,
-      subtitle: [`from ${most} configurations; one-way analysis of ranks`],
+      subtitle: [`from ${mostTrials} configurations; one-way analysis of ranks`],
       x: { label: 'hyperparameter' },
       y: { label: 'importance', format: '.2f' },
       horizontal: true,
-      groups: [RELIED_ON, MAY_BE_CHANCE],
+      groups: [NOT_CHANCE, MAY_BE_CHANCE],
       bars: sorted.slice(0, MAX_AXES).map(({ name, importance, chance }) => ({
         category: name,
-        group: chance! <= 0.05 ? RELIED_ON : MAY_BE_CHANCE,
+        group: chance! <= 0.05 ? NOT_CHANCE : MAY_BE_CHANCE,
         value: importance,
       })),
     }),
@@ -165,27 +165,27 @@ export function importanceBlocks(importances: readonly Importance[], naming: Nam
 
 /** The objective of every trial over its epochs; the mean of its executions. */
 export function curvesBlock(record: SearchRecord, naming: Naming): BlockInput[] {
-  const { trials, note } = drawnTrials(record);
+  const { trials, note } = selectTrials(record);
   const { name } = record.objective;
-  const before = new Map(
-    chainsOf(record).flatMap((chain) => chain.slice(1).map((one, i) => [one, chain[i]!] as const)),
+  const parents = new Map(
+    chainsOf(record).flatMap((chain) => chain.slice(1).map((trial, i) => [trial, chain[i]!] as const)),
   );
   const lines = trials
     .map((trial) => {
-      const own = meanHistory(trial, name);
-      // A later round goes on where the one before ended.
-      const parent = before.get(trial);
-      const ended = parent ? meanHistory(parent, name) : { x: [], y: [] };
-      const goesOn = parent ? { before: parent.number } : {};
-      const line = { x: [...ended.x.slice(-1), ...own.x], y: [...ended.y.slice(-1), ...own.y] };
-      return { trial: trial.number, score: trial.score, ...goesOn, ...line };
+      const history = meanHistory(trial, name);
+      // A later round continues at the end of the round before.
+      const parent = parents.get(trial);
+      const parentHistory = parent ? meanHistory(parent, name) : { x: [], y: [] };
+      const continuation = parent ? { before: parent.number } : {};
+      const line = { x: [...parentHistory.x.slice(-1), ...history.x], y: [...parentHistory.y.slice(-1), ...history.y] };
+      return { trial: trial.number, score: trial.score, ...continuation, ...line };
     })
     .filter(({ y }) => y.some((value) => value !== null));
   if (lines.length === 0) return [];
   const figure: Figure = {
     ...{ type: 'trials', name: figureName(naming.prefix, 'learning-curves') },
     title: `${naming.title}: learning curves of all trials`,
-    subtitle: [...(before.size > 0 ? ['later rounds are drawn from the end of the round before'] : []), ...note],
+    subtitle: [...(parents.size > 0 ? ['later rounds are drawn from the end of the round before'] : []), ...note],
     objective: objectiveOf(record),
     x: { label: 'epoch' },
     y: { label: name },
@@ -195,7 +195,7 @@ export function curvesBlock(record: SearchRecord, naming: Naming): BlockInput[] 
 }
 
 function meanHistory({ histories }: Trial, name: string): { x: number[]; y: (number | null)[] } {
-  const longest = histories.reduce((best, one) => (one.length > best.length ? one : best), histories[0] ?? []);
+  const longest = histories.reduce((best, epochs) => (epochs.length > best.length ? epochs : best), histories[0] ?? []);
   const y = longest.map((_, i) => {
     const values = histories.flatMap((epochs) => epochs[i]?.[name] ?? []);
     return meanAndSd(values).mean;
@@ -203,25 +203,25 @@ function meanHistory({ histories }: Trial, name: string): { x: number[]; y: (num
   return { x: longest.map(({ epoch }) => epoch), y };
 }
 
-/** Hyperband's brackets; nothing for a search without. */
+/** The brackets of Hyperband; empty for other searches. */
 export function bracketsBlock(record: SearchRecord, naming: Naming): BlockInput[] {
   const chains = chainsOf(record).filter(([first]) => roundOf(first!) !== null);
   const numbers = [...new Set(chains.map(([first]) => roundOf(first!)!.bracket))].sort((a, b) => b - a);
   if (numbers.length === 0) return [];
   const brackets = numbers.map((bracket) => {
-    const own = chains.filter(([first]) => roundOf(first!)!.bracket === bracket);
+    const bracketChains = chains.filter(([first]) => roundOf(first!)!.bracket === bracket);
     const rounds = new Map<number, number>();
-    for (const trial of own.flat()) {
+    for (const trial of bracketChains.flat()) {
       const { round } = roundOf(trial)!;
       rounds.set(round, (rounds.get(round) ?? 0) + 1);
     }
     const sizes = [...rounds].sort(([a], [b]) => a - b).map(([, count]) => count);
     return {
       label: `bracket ${bracket}: ${sizes.join(', ')} trials`,
-      configurations: own.slice(0, MAX_TRIALS).map((chain) =>
+      configurations: bracketChains.slice(0, MAX_TRIALS).map((chain) =>
         chain.map((trial) => {
           const { from, to: planned } = roundOf(trial)!;
-          // Early stopping ends some sooner; a failed one may have no epoch at all.
+          // Early stopping ends some trials sooner; a failed trial may have no epoch.
           const to = trial.histories.reduce((last, epochs) => Math.max(last, epochs.at(-1)?.epoch ?? 0), from);
           return { trial: trial.number, score: trial.score, from, to, planned };
         }),

@@ -2,21 +2,21 @@ import type { SearchRecord } from '../search/record.ts';
 import { unique } from './arrays.ts';
 import type { ReportContent } from './content.ts';
 import { fitText, searchReport } from './search.ts';
-import { againText } from './search-again.ts';
+import { retrainText } from './search-again.ts';
 
-/** Adapters that compute on the CPU, by what a trial keeps of their name: see src/gpu/info.ts. */
+/** Names of adapters that compute on the CPU, as trials record them: see src/gpu/info.ts. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|basic render|warp/i;
 
 /**
- * The report of a search of which there is `search.json` alone, as `search()` of a program leaves it: no command, and nothing of when it began.
- * @param folder where it is kept, with its weights
- * @param isUnderWay whether a trial has not ended
+ * Creates the report of a search from its `search.json` alone, as `search()` of a program leaves it: without a command or a start time.
+ * @param folder the folder of the search, with its weights
+ * @param isRunning whether a trial has not ended
  */
-export function reportOfSearch(record: SearchRecord, folder: string, isUnderWay: boolean): ReportContent {
+export function reportOfSearch(record: SearchRecord, folder: string, isRunning: boolean): ReportContent {
   const adapters = unique(record.trials.flatMap(({ adapter }) => (adapter === '' ? [] : [adapter])));
-  const again = againText(record, { folder, module: null });
+  const again = retrainText(record, { folder, module: null });
   return searchReport(record, {
-    ...{ status: isUnderWay ? 'running' : 'finished', reduced: [] },
+    ...{ status: isRunning ? 'running' : 'finished', reduced: [] },
     ...(again === null ? {} : { again }),
     provenance: {
       seeds: [record.seed],

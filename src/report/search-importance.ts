@@ -2,27 +2,27 @@ import { RandomStream } from '../base/random.ts';
 import type { Hyperparameter, HyperparameterValue, SearchRecord, Trial } from '../search/record.ts';
 import { chainsOf, roundOf } from './search-trials.ts';
 
-/** How much of the score goes with a hyperparameter. */
+/** How much of the scores a hyperparameter explains. */
 export interface Importance {
   name: string;
-  /** Share of the variance of the ranks that its groups explain, 0 to 1; null where too few trials have it. */
+  /** Share of the variance of the ranks that its groups explain, 0 to 1; null if too few trials have it. */
   importance: number | null;
-  /** Share of shuffles of the ranks that gave as much; null with the importance. */
+  /** Share of shuffles of the ranks with at least this importance; null if the importance is null. */
   chance: number | null;
-  /** Configurations that have it. */
+  /** Number of configurations that have it. */
   trials: number;
-  /** Groups of values that were compared. */
+  /** Number of compared groups of values. */
   groups: number;
 }
 
-/** With fewer configurations nothing is said. */
+/** Minimum number of configurations for an importance. */
 export const MIN_TRIALS = 8;
-/** Groups of a hyperparameter with many values, of at least so many configurations each. */
+/** Maximum number of groups of a hyperparameter with many values, and minimum number of configurations in each. */
 const MAX_GROUPS = 4;
 const MIN_IN_GROUP = 4;
 const SHUFFLES = 999;
 
-/** What the figures mean, for reports. */
+/** Explains the values, for reports. */
 export const importanceText =
   'Importance of a hyperparameter: the share of the variance of the ranks of the scores that goes with groups of its values (Kruskal and ' +
   "Wallis 1952), less what as many groups explain by chance on average (Kelley's correction, 1935); 0 is nothing, 1 everything. Numbers " +
@@ -33,7 +33,7 @@ export const importanceText =
   'proposes near its best trials looks closely there and hardly elsewhere.';
 
 /**
- * Importance of each hyperparameter that is not fixed, in the order of the space.
+ * Returns the importance of each hyperparameter that is not fixed, in the order of the space.
  *
  *     importance = max(0, 1 - (within / (n - k)) / (total / (n - 1)))
  *
@@ -44,7 +44,7 @@ export function importancesOf(record: SearchRecord): Importance[] {
   const observed = observationsOf(record);
   const orders = new Map<number, Uint32Array[]>();
   const ordersOf = (count: number) => {
-    const known = orders.get(count) ?? shuffles(count);
+    const known = orders.get(count) ?? createShuffles(count);
     orders.set(count, known);
     return known;
   };
@@ -52,32 +52,32 @@ export function importancesOf(record: SearchRecord): Importance[] {
     .filter(({ kind }) => kind !== 'fixed')
     .map((hyperparameter) => {
       const { name } = hyperparameter;
-      const having = observed.filter(({ values }) => Object.hasOwn(values, name));
+      const observations = observed.filter(({ values }) => Object.hasOwn(values, name));
       const groups = groupsOf(
         hyperparameter,
-        having.map(({ values }) => values[name]!),
+        observations.map(({ values }) => values[name]!),
       );
       const count = new Set(groups).size;
-      const about = { name, trials: having.length, groups: count };
-      const ranks = having.map(({ rank }) => rank);
-      const importance = having.length < MIN_TRIALS ? null : explainedShare(ranks, groups);
-      if (importance === null) return { ...about, importance, chance: null };
+      const common = { name, trials: observations.length, groups: count };
+      const ranks = observations.map(({ rank }) => rank);
+      const importance = observations.length < MIN_TRIALS ? null : explainedShare(ranks, groups);
+      if (importance === null) return { ...common, importance, chance: null };
       const shuffled = ordersOf(ranks.length).map((order) => {
         return explainedShare(
-          Array.from(order, (at) => ranks[at]!),
+          Array.from(order, (index) => ranks[index]!),
           groups,
         )!;
       });
-      const asMuch = shuffled.filter((other) => other >= importance - 1e-12).length;
-      return { ...about, importance: Math.max(0, importance), chance: (asMuch + 1) / (SHUFFLES + 1) };
+      const atLeastAsHigh = shuffled.filter((other) => other >= importance - 1e-12).length;
+      return { ...common, importance: Math.max(0, importance), chance: (atLeastAsHigh + 1) / (SHUFFLES + 1) };
     });
 }
 
-/** The same shuffles each time. */
-const shuffles = (count: number): Uint32Array[] =>
+/** Creates shuffles, the same each time. */
+const createShuffles = (count: number): Uint32Array[] =>
   Array.from({ length: SHUFFLES }, (_, i) => new RandomStream(i, 'shuffle', 0).permutation(count));
 
-/** The share of the variance that groups explain, corrected for their number; null where there is nothing to explain or to compare. */
+/** The share of the variance that groups explain, corrected for their number; null if there is nothing to explain or to compare. */
 function explainedShare(ranks: readonly number[], groups: readonly number[]): number | null {
   const n = ranks.length;
   const mean = ranks.reduce((sum, rank) => sum + rank, 0) / n;
@@ -90,11 +90,11 @@ function explainedShare(ranks: readonly number[], groups: readonly number[]): nu
   }
   const k = Object.keys(sizes).length;
   if (k < 2 || n - k < 1 || total < 1e-12) return null;
-  const between = sums.reduce((sum, own, group) => sum + own ** 2 / sizes[group]!, 0);
+  const between = sums.reduce((sum, deviation, group) => sum + deviation ** 2 / sizes[group]!, 0);
   return 1 - (total - between) / (n - k) / (total / (n - 1));
 }
 
-/** A configuration with its rank among those that had as many epochs: from 0, the worst, to 1. */
+/** A configuration with its rank among those with as many epochs: from 0, the worst, to 1. */
 interface Observation {
   values: Trial['values'];
   rank: number;
@@ -103,7 +103,7 @@ interface Observation {
 function observationsOf(record: SearchRecord): Observation[] {
   const first = chainsOf(record)
     .map(([trial]) => trial!)
-    // A configuration that failed may be begun again in a later round.
+    // A failed configuration may start again in a later round.
     .filter((trial) => (roundOf(trial)?.round ?? 0) === 0);
   const worst = record.objective.direction === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   const sign = record.objective.direction === 'max' ? 1 : -1;
@@ -118,7 +118,7 @@ function observationsOf(record: SearchRecord): Observation[] {
   });
 }
 
-/** Ranks from 0, the smallest; equal values have the mean of theirs. */
+/** Returns ranks from 0, the smallest; equal values have the mean of their ranks. */
 function ranksOf(values: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => (a === b ? 0 : a - b));
   const first = new Map<number, number>();
@@ -130,7 +130,7 @@ function ranksOf(values: readonly number[]): number[] {
   return values.map((value) => first.get(value)! + (count.get(value)! - 1) / 2);
 }
 
-/** The group of each value: itself of a choice or of few numbers, else one of up to four of about equal counts. */
+/** Returns the group of each value: one for each value of a choice or of few numbers, else up to four groups of about equal size. */
 function groupsOf(hyperparameter: Hyperparameter, values: readonly HyperparameterValue[]): number[] {
   const distinct = [...new Set(values)];
   const isNumber = hyperparameter.kind === 'int' || hyperparameter.kind === 'float';

@@ -1,11 +1,11 @@
 import type { HyperparameterValue, SearchRecord, Trial } from '../search/record.ts';
-import { show } from './figures/scored.ts';
+import { formatNumber } from './figures/scored.ts';
 
-// What reports of a search ask of its trials.
+// Rounds, chains and order of a search's trials, for reports.
 
 const numberOf = (value: HyperparameterValue | undefined): number | null => (typeof value === 'number' ? value : null);
 
-/** What the searcher itself set; null where it is no Hyperband's. */
+/** Returns the round of Hyperband that a trial is in; null for other searchers. */
 export const roundOf = ({ values }: Trial) => {
   const [bracket, round] = [numberOf(values['tuner/bracket']), numberOf(values['tuner/round'])];
   if (bracket === null || round === null) return null;
@@ -16,21 +16,21 @@ export const roundOf = ({ values }: Trial) => {
   };
 };
 
-/** The trial whose weights it went on with. */
+/** Returns the trial with whose weights a trial started. */
 export function parentOf(trial: Trial, record: SearchRecord): Trial | undefined {
   const { values } = trial;
-  const named = values['tuner/trial_number'] ?? values['tuner/trial_id'];
-  if (named === undefined || !(roundOf(trial)?.round ?? 0)) return undefined;
-  return record.trials.find(({ number }) => number === Number(named) && number !== trial.number);
+  const parentNumber = values['tuner/trial_number'] ?? values['tuner/trial_id'];
+  if (parentNumber === undefined || !(roundOf(trial)?.round ?? 0)) return undefined;
+  return record.trials.find(({ number }) => number === Number(parentNumber) && number !== trial.number);
 }
 
-/** Trials of one configuration, first round first; of a search without rounds each trial by itself. By the number of the first. */
+/** Returns the trials of each configuration, by round; without rounds, each trial alone. Ordered by the number of the first trial. */
 export function chainsOf(record: SearchRecord): Trial[][] {
   const chains = new Map<number, Trial[]>();
   for (const trial of [...record.trials].sort((a, b) => a.number - b.number)) {
     const parent = parentOf(trial, record);
     const chain = parent && chains.get(parent.number);
-    // Only the next of its last: a second child of one trial is a configuration of its own.
+    // Only the last trial of a chain is continued: a second trial with the same parent is another configuration.
     if (chain && chain.at(-1) === parent) {
       chain.push(trial);
       chains.set(trial.number, chain);
@@ -39,27 +39,27 @@ export function chainsOf(record: SearchRecord): Trial[][] {
   return [...new Set(chains.values())];
 }
 
-/** Trials with the best first; those without a score last. Equal ones by number. */
+/** Sorts trials, the best first and those without a score last; for equal scores, by number. */
 export function rankTrials({ trials, objective }: SearchRecord): Trial[] {
   const sign = objective.direction === 'max' ? -1 : 1;
-  const at = ({ score }: Trial) => (score === null ? Number.POSITIVE_INFINITY : sign * score);
+  const key = ({ score }: Trial) => (score === null ? Number.POSITIVE_INFINITY : sign * score);
   const order = (a: number, b: number) => (a === b ? 0 : a - b);
-  return [...trials].sort((a, b) => order(at(a), at(b)) || a.number - b.number);
+  return [...trials].sort((a, b) => order(key(a), key(b)) || a.number - b.number);
 }
 
-/** The trial with the best score; undefined where none has any. */
+/** Returns the trial with the best score; undefined if none has one. */
 export const bestTrial = (record: SearchRecord): Trial | undefined =>
   rankTrials(record).find(({ score }) => score !== null);
 
-/** Hyperparameters of the builder's own: without those that the searcher adds. */
-export const isOwn = (name: string): boolean => !name.startsWith('tuner/');
+/** Whether a value belongs to the builder, not to the searcher. */
+export const isBuilderValue = (name: string): boolean => !name.startsWith('tuner/');
 
-/** A value as tables have it: numbers with four digits or four decimals, small and very large ones with an exponent, truth as a word. */
+/** Formats a value for tables: numbers with four digits or four decimals, small and very large ones with an exponent, booleans as words. */
 export const valueCell = (value: HyperparameterValue | undefined): number | string | null => {
   if (value === undefined) return null;
   if (typeof value !== 'number') return String(value);
-  const shown = show(value);
-  if (shown.includes('e')) return shown;
-  // Tables fill a column up to four decimals: fewer digits of a larger number would get false ones.
-  return Math.abs(value) < 1 ? Number(shown) : Number(value.toFixed(4));
+  const text = formatNumber(value);
+  if (text.includes('e')) return text;
+  // Tables pad a column to up to four decimals, which would add wrong digits to a rounded larger number.
+  return Math.abs(value) < 1 ? Number(text) : Number(value.toFixed(4));
 };

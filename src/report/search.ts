@@ -4,21 +4,21 @@ import type { BlockInput, Cell, Provenance, ReportContent, Section } from './con
 import { count, duration } from './format.ts';
 import { bracketsBlock, curvesBlock, importanceBlocks, panelsBlock, parallelBlock } from './search-figures.ts';
 import { type Importance, importancesOf, MIN_TRIALS } from './search-importance.ts';
-import { bestTrial, isOwn, rankTrials, roundOf, valueCell } from './search-trials.ts';
+import { bestTrial, isBuilderValue, rankTrials, roundOf, valueCell } from './search-trials.ts';
 
 export interface SearchSectionsOptions {
-  /** Before the titles of the drawings; default the search's name. */
+  /** Prefix of the figures' titles; default: the search's name. */
   title?: string;
-  /** Before the names of the drawings' files, where a report has several searches. */
+  /** Prefix of the names of the figures' files, if a report has several searches. */
   prefix?: string;
-  /** How to train the best again, as code or as a command. */
+  /** How to train the best trial again, as code or as a command. */
   again?: string;
 }
 
-/** Why a table has no figure. */
+/** Why a table has no importance. */
 const NOT_GIVEN = `n/a: an importance takes ${MIN_TRIALS} configurations that have the hyperparameter, with values and scores that are not all the same.`;
 
-/** What a report says of a search: made of its record alone. */
+/** Creates the sections of a search's report from its record alone. */
 export function searchSections(record: SearchRecord, options: SearchSectionsOptions = {}): Section[] {
   const { title = record.name, prefix, again } = options;
   const naming = { title, ...(prefix === undefined ? {} : { prefix }) };
@@ -40,11 +40,11 @@ export function searchSections(record: SearchRecord, options: SearchSectionsOpti
   ];
 }
 
-/** The same within a section of a report, its titles as headings. */
+/** Creates the same blocks within a section of a report, with the titles as headings. */
 export const searchBlocks = (record: SearchRecord, options: SearchSectionsOptions = {}): BlockInput[] =>
   searchSections(record, options).flatMap(({ title, blocks }) => [heading(title), ...blocks]);
 
-/** A report of a search by itself. */
+/** Creates the report of a search. */
 export const searchReport = (
   record: SearchRecord,
   about: Pick<ReportContent, 'status' | 'reduced' | 'warnings'> & {
@@ -66,21 +66,21 @@ export const searchReport = (
   };
 };
 
-/** `epochs 2, batchSize 8`. @param behind what is not plain data */
-export const fitText = ({ fit }: SearchRecord, behind = ''): string =>
+/** `epochs 2, batchSize 8`. @param suffix text about options that are not plain data */
+export const fitText = ({ fit }: SearchRecord, suffix = ''): string =>
   `${
     Object.entries(fit)
       .map(([option, value]) => `${option} ${value}`)
       .join(', ') || 'defaults'
-  }${behind}`;
+  }${suffix}`;
 
 /** `Hyperband (maxEpochs 10, factor 3)`. */
 function searcherText({ searcher, options }: SearchRecord): string {
-  const named = Object.entries(options).map(([name, value]) => `${name} ${value}`);
-  return named.length > 0 ? `${searcher} (${named.join(', ')})` : searcher;
+  const texts = Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  return texts.length > 0 ? `${searcher} (${texts.join(', ')})` : searcher;
 }
 
-/** What tells one search from another, side by side. */
+/** Returns the settings that distinguish searches in a comparison. */
 function settingsOf(record: SearchRecord): Record<string, string> {
   const { trials, objective } = record;
   const best = bestTrial(record);
@@ -96,12 +96,15 @@ function settingsOf(record: SearchRecord): Record<string, string> {
 /** `30 trials of Hyperband (maxEpochs 10, factor 3): ...`. */
 function summaryText(record: SearchRecord): string {
   const { trials, objective, executionsPerTrial, seed } = record;
-  const of = (status: Trial['status']) => trials.filter((trial) => trial.status === status).length;
+  const countOf = (status: Trial['status']) => trials.filter((trial) => trial.status === status).length;
   const others = [
-    ...(of('pruned') > 0 ? [`${of('pruned')} pruned`] : []),
-    ...(of('failed') > 0 ? [`${of('failed')} failed`] : []),
+    ...(countOf('pruned') > 0 ? [`${countOf('pruned')} pruned`] : []),
+    ...(countOf('failed') > 0 ? [`${countOf('failed')} failed`] : []),
   ];
-  const epochs = trials.reduce((sum, { histories }) => sum + histories.reduce((own, one) => own + one.length, 0), 0);
+  const epochs = trials.reduce(
+    (sum, { histories }) => sum + histories.reduce((epochs, history) => epochs + history.length, 0),
+    0,
+  );
   const total = trials.reduce((sum, { seconds }) => sum + seconds.total, 0);
   const best = bestTrial(record);
   return [
@@ -115,20 +118,20 @@ function summaryText(record: SearchRecord): string {
   ].join('');
 }
 
-/** The median: the first trial compiles what the others share. */
+/** The median, because the first trial also compiles the kernels that all trials use. */
 function setUpText(trials: readonly Trial[]): string {
   const sorted = trials.map(({ seconds }) => seconds.setUp).sort((a, b) => a - b);
   return sorted.length === 0 ? 'no time' : `${duration(sorted[Math.floor(sorted.length / 2)]!)} (median)`;
 }
 
-/** The space, with the best values and how much each of them counts. */
+/** The table of the space, with the best values and the importance of each hyperparameter. */
 function hyperparametersTable(record: SearchRecord, importances: readonly Importance[]): BlockInput {
   const best = bestTrial(record);
   return table(
     ['hyperparameter', 'best', 'searched', 'importance', 'by chance', 'configurations'],
     record.space.map((hyperparameter): Cell[] => {
       const { name } = hyperparameter;
-      const found = importances.find((one) => one.name === name);
+      const found = importances.find((importance) => importance.name === name);
       const value = best?.values[name];
       return [
         name,
@@ -143,70 +146,74 @@ function hyperparametersTable(record: SearchRecord, importances: readonly Import
   );
 }
 
-/** `3 to 5, step 1`, `1e-8 to 0.0001, log`, `64, 128, 256`; what it depends on behind. */
+/** `3 to 5, step 1`, `1e-8 to 0.0001, log`, `64, 128, 256`; its conditions follow. */
 export function rangeText(hyperparameter: Hyperparameter): string {
   const conditions = hyperparameter.conditions.map(({ name, values }) => `${name} ${values.join(' or ')}`);
-  const behind = conditions.length > 0 ? `; if ${conditions.join(' and ')}` : '';
+  const suffix = conditions.length > 0 ? `; if ${conditions.join(' and ')}` : '';
   switch (hyperparameter.kind) {
     case 'fixed':
-      return `fixed${behind}`;
+      return `fixed${suffix}`;
     case 'boolean':
-      return `false, true${behind}`;
+      return `false, true${suffix}`;
     case 'choice':
-      return `${hyperparameter.values.join(', ')}${behind}`;
+      return `${hyperparameter.values.join(', ')}${suffix}`;
     default: {
       const { min, max, step, sampling } = hyperparameter;
       const log = sampling === 'log' ? ', log' : '';
-      const plain = hyperparameter.kind === 'int' && step === 1 && !log;
-      return `${min} to ${max}${step === null || plain || (log && step === 1) ? '' : `, step ${step}`}${log}${behind}`;
+      const isPlain = hyperparameter.kind === 'int' && step === 1 && !log;
+      return `${min} to ${max}${step === null || isPlain || (log && step === 1) ? '' : `, step ${step}`}${log}${suffix}`;
     }
   }
 }
 
-/** Of a table; the search's own folder has all. */
+/** Maximum number of rows of the table; the search's folder has all trials. */
 const MAX_ROWS = 2000;
 const MAX_NAMES = 80;
-/** Columns that no screen shows at once. */
-const WIDE = 10;
+/** Number of columns above which no screen shows all at once. */
+const MAX_VISIBLE_COLUMNS = 10;
 
-/** Every trial, the best first; a reader may sort it by any column. */
+/** The table of all trials, the best first; a reader can sort it by any column. */
 function trialsTable(record: SearchRecord): BlockInput {
   const trials = rankTrials(record);
-  const searched = record.space.filter(({ kind, name }) => kind !== 'fixed' && isOwn(name)).map(({ name }) => name);
+  const searched = record.space
+    .filter(({ kind, name }) => kind !== 'fixed' && isBuilderValue(name))
+    .map(({ name }) => name);
   const names = searched.slice(0, MAX_NAMES);
-  const some = (has: (trial: Trial) => boolean) => trials.some(has);
+  const any = (has: (trial: Trial) => boolean) => trials.some(has);
   const adapters = new Set(trials.map(({ adapter }) => adapter));
-  const columns: [name: string, of: (trial: Trial) => Cell, isShown?: boolean][] = [
+  const columns: [name: string, cellOf: (trial: Trial) => Cell, isShown?: boolean][] = [
     ['trial', ({ number }) => number],
     [record.objective.name, ({ score }) => (score === null ? null : valueCell(score))],
-    ['status', ({ status }) => status, some(({ status }) => status !== 'completed')],
-    // Before what may lie beyond the edge of the page.
-    ['reason', ({ reason }) => reason ?? null, some(({ reason }) => reason !== undefined)],
-    ['bracket', (trial) => roundOf(trial)?.bracket ?? null, some((trial) => roundOf(trial) !== null)],
-    ['round', (trial) => roundOf(trial)?.round ?? null, some((trial) => roundOf(trial) !== null)],
-    ['first epoch', firstEpoch, some((trial) => (firstEpoch(trial) ?? 1) > 1)],
+    ['status', ({ status }) => status, any(({ status }) => status !== 'completed')],
+    // Before the columns that may be beyond the edge of the page.
+    ['reason', ({ reason }) => reason ?? null, any(({ reason }) => reason !== undefined)],
+    ['bracket', (trial) => roundOf(trial)?.bracket ?? null, any((trial) => roundOf(trial) !== null)],
+    ['round', (trial) => roundOf(trial)?.round ?? null, any((trial) => roundOf(trial) !== null)],
+    ['first epoch', firstEpoch, any((trial) => (firstEpoch(trial) ?? 1) > 1)],
     ['last epoch', ({ histories }) => histories[0]?.at(-1)?.epoch ?? null],
     ['best epoch', ({ bestEpoch }) => bestEpoch],
     ...names.map((name): [string, (trial: Trial) => Cell] => [name, ({ values }) => valueCell(values[name])]),
     ['parameters', ({ parameters }) => parameters],
     ['seconds', ({ seconds }) => Number(seconds.total.toFixed(2))],
     ['adapter', ({ adapter }) => adapter, adapters.size > 1],
-    ['worker', ({ worker }) => worker ?? null, some(({ worker }) => worker !== undefined)],
+    ['worker', ({ worker }) => worker ?? null, any(({ worker }) => worker !== undefined)],
   ];
-  const shown = columns.filter(([, , isShown = true]) => isShown);
+  const shownColumns = columns.filter(([, , isShown = true]) => isShown);
   const notes = [
-    ...(shown.length > WIDE ? [`${shown.length} columns: it scrolls sideways where they do not fit`] : []),
+    ...(shownColumns.length > MAX_VISIBLE_COLUMNS
+      ? [`${shownColumns.length} columns: it scrolls sideways where they do not fit`]
+      : []),
     ...(trials.length > MAX_ROWS ? [`${MAX_ROWS} of ${count(trials.length)}`] : []),
     ...(searched.length > MAX_NAMES ? [`${MAX_NAMES} of ${searched.length} hyperparameters`] : []),
   ];
   return {
     type: 'table',
     caption: ['Trials, the best first', ...notes].join('; '),
-    head: shown.map(([name]) => name),
-    rows: trials.slice(0, MAX_ROWS).map((trial) => shown.map(([, of]) => of(trial))),
+    head: shownColumns.map(([name]) => name),
+    rows: trials.slice(0, MAX_ROWS).map((trial) => shownColumns.map(([, cellOf]) => cellOf(trial))),
     sortable: true,
   };
 }
 
-/** 1, or more of a trial that went on from another. */
+/** Returns the first epoch of a trial; above 1 if it continues another trial. */
 const firstEpoch = ({ histories }: Trial): number | null => histories[0]?.[0]?.epoch ?? null;

@@ -1,46 +1,48 @@
 import type { Block, Cell, Report } from './content.ts';
-import { prose } from './escape.ts';
+import { escapeProse } from './escape.ts';
 
-// Tables that a reader orders by a column, without a script: a page forbids any. Each row carries its rank in every column, a radio
-// button in the head of a column chooses which of them counts, and the grid puts the rows in that order. Screen readers have the rows as
-// they are written; a browser without `subgrid` and `:has` shows the plain table.
+// Tables that a reader can sort by a column without a script, which a page forbids. Each row has its rank in every column as a variable, a
+// radio button in the head of a column selects the ranks that count, and the grid orders the rows by them. Screen readers read the rows in
+// written order; a browser without `subgrid` and `:has` shows the plain table.
 
 type Table = Extract<Block, { type: 'table' }>;
 
-/** What a sortable table has more than others, as HTML. */
+/** Returns the additional HTML of a sortable table. */
 export function sortable({ head, rows }: Table, index: number) {
   const ranks = head.map((_, column) => ranksOf(rows.map((row) => row[column] ?? null)));
   return {
     caption: '. Order by a column’s name; <label><input type="checkbox" class="falling"> largest first</label>',
     head: (column: number) =>
-      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${prose(head[column]!)}</label>`,
+      `<label><input type="radio" name="order-${index}" class="by-${column}"> ${escapeProse(head[column]!)}</label>`,
     row: (row: number) => {
-      const own = ranks.flatMap((of, column) => (of[row] === null ? [] : `--o${column}:${of[row]}`));
-      return ` style="${own.join(';')}"`;
+      const variables = ranks.flatMap((columnRanks, column) =>
+        columnRanks[row] === null ? [] : `--o${column}:${columnRanks[row]}`,
+      );
+      return ` style="${variables.join(';')}"`;
     },
   };
 }
 
-/** Ranks from 0, numbers before words, also numbers written out; null of what is missing, which comes last in either order. */
+/** Returns ranks from 0, numbers (also as text) before words; null for missing cells, which are last in both orders. */
 function ranksOf(cells: readonly Cell[]): (number | null)[] {
   const compare = (a: string | number, b: string | number) => {
     const [x, y] = [Number(a), Number(b)];
     if (Number.isNaN(x) && Number.isNaN(y)) return String(a).localeCompare(String(b), 'en', { numeric: true });
     return Number.isNaN(x) ? 1 : Number.isNaN(y) ? -1 : x - y;
   };
-  const there = [...new Set(cells.filter((cell) => cell !== null && cell !== ''))].sort((a, b) => compare(a!, b!));
-  const rank = new Map(there.map((cell, i) => [cell, i]));
+  const present = [...new Set(cells.filter((cell) => cell !== null && cell !== ''))].sort((a, b) => compare(a!, b!));
+  const rank = new Map(present.map((cell, i) => [cell, i]));
   return cells.map((cell) => rank.get(cell) ?? null);
 }
 
-/** Rules for as many columns as the largest sortable table of some sections has; none where there is no such table. */
+/** Returns the CSS rules for the columns of the largest sortable table; empty if there is no such table. */
 export function sortRules(sections: Report['sections']): string {
   const columns = sections.flatMap(({ blocks }) =>
     blocks.flatMap((block) => (block.type === 'table' && block.sortable ? block.head.length : [])),
   );
   if (columns.length === 0) return '';
-  // Where a row has no rank the sign counts twice: it stays last.
-  const chosen = Array.from(
+  // A row without a rank is multiplied by the sign twice, so it stays last.
+  const rules = Array.from(
     { length: Math.max(...columns) },
     (_, i) => `.sortable:has(.by-${i}:checked) tbody tr{--order:var(--o${i},calc(100000*var(--sign,1)))}`,
   );
@@ -59,6 +61,6 @@ export function sortRules(sections: Report['sections']): string {
 .sortable caption{order:-200001}
 .sortable:has(.falling:checked){--sign:-1}
 .sortable tbody tr:last-child>*{border-bottom:1px solid var(--grid)}
-${chosen.join('\n')}
+${rules.join('\n')}
 }`;
 }

@@ -8,7 +8,7 @@ export interface Spread {
 export function meanAndSd(values: readonly number[]): Spread {
   if (values.length === 0) return { mean: null, sd: null };
   const [first] = values as [number];
-  // From the first on, so that equal values have their own mean, and no deviation from it.
+  // Relative to the first value, so that equal values have exactly that mean and a deviation of 0.
   const mean = first + values.reduce((sum, value) => sum + (value - first), 0) / values.length;
   if (values.length < 2) return { mean, sd: null };
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);

@@ -11,8 +11,8 @@ const variables = (mode: 'light' | 'dark') =>
   ].join(';');
 
 /**
- * A shadow at each edge beyond which there is more. The covers move with the content (`local`) and lie over the shadows (`scroll`) where an end
- * is reached. What has a ground of its own would hide both: heads of tables are see-through, drawings have no paper of their own.
+ * A shadow at each edge beyond which content is hidden. Covers that move with the content (`local`) hide the shadows (`scroll`) at the
+ * ends. A background of the content would hide both, so heads of tables are translucent and drawings have no background.
  */
 const scrollShadows = [
   '.scroll{overflow:auto;max-height:85vh;border-radius:8px;background:linear-gradient(to right,var(--paper) 40%,transparent) left/36px 100% no-repeat local,' +
@@ -26,7 +26,7 @@ const scrollShadows = [
   'figure .scroll>svg>rect:first-child{fill:none}',
 ].join('\n');
 
-/** The page's looks: light, or dark where the reader's system is; on a phone, the narrow drawings. */
+/** The style of the page: light or dark like the reader's system; on a phone, with the narrow drawings. */
 export const style = `
 :root{color-scheme:light dark;${variables('light')}}
 @media (prefers-color-scheme:dark){:root{${variables('dark')}}

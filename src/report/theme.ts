@@ -1,7 +1,7 @@
-/** A colour on white paper, and what stands for it on a dark screen. */
+/** A color on a white background, and its counterpart on a dark screen. */
 type Tone = { light: string; dark: string };
 
-/** Everything that is drawn takes its colours from here: a page turns them dark by rewriting these and no others. */
+/** The colors of all drawings: a page becomes dark by replacing these colors and no others. */
 export const tones = {
   paper: { light: '#ffffff', dark: '#171b21' },
   ink: { light: '#2b333b', dark: '#d8dee5' },
@@ -11,7 +11,7 @@ export const tones = {
   panel: { light: '#f3f5f7', dark: '#20262d' },
 } satisfies Record<string, Tone>;
 
-/** Colours of series, runs and groups, in this order. Neighbours differ in brightness too. */
+/** Colors of series, runs and groups, in this order. Neighbors also differ in brightness. */
 export const series: readonly Tone[] = [
   { light: '#1f6fb4', dark: '#6cb2f2' },
   { light: '#d9541e', dark: '#ff9663' },
@@ -25,7 +25,7 @@ export const series: readonly Tone[] = [
   { light: '#3f3d9e', dark: '#a3a1ff' },
 ];
 
-/** Colours of what is ordered, from the best to the worst: from blue to ochre, which those who see few colours tell apart too. */
+/** Colors of ordered items from the best to the worst: blue to ochre, which is distinguishable with color blindness. */
 export const ramp: readonly Tone[] = [
   { light: '#0b3c7d', dark: '#8ccbff' },
   { light: '#2c6fb2', dark: '#5a9de0' },
@@ -34,13 +34,13 @@ export const ramp: readonly Tone[] = [
   { light: '#cc9f2a', dark: '#8f7122' },
 ];
 
-/** The colour of item `index`; they repeat after the last one, `series.length`. */
-export const seriesColour = (index: number): string => series[index % series.length]!.light;
+/** The color of item `index`; colors repeat after `series.length`. */
+export const seriesColor = (index: number): string => series[index % series.length]!.light;
 
 export const font = 'Open Sans';
 export const fontFamily = `${font}, sans-serif`;
 
-/** Rules that give the drawings on a page their dark colours. They win over the attributes an SVG has them in. */
+/** CSS rules with the dark colors of the drawings on a page. They override the attributes of the SVG. */
 export function darkRules(selector: string): string {
   return [...Object.values(tones), ...series, ...ramp]
     .flatMap(({ light, dark }) =>
@@ -49,9 +49,9 @@ export function darkRules(selector: string): string {
     .join('\n');
 }
 
-/** Vega-Lite's looks. */
+/** The style of Vega-Lite. */
 export const vegaConfig = {
-  // A drawing has one description of its own; one for each mark would make it several times as large.
+  // A drawing has one description; one for each mark would make it several times as large.
   aria: false,
   font: fontFamily,
   background: tones.paper.light,
@@ -81,7 +81,7 @@ export const vegaConfig = {
   legend: {
     title: null,
     orient: 'top',
-    // Below each other: side by side they would squeeze the plot.
+    // Below each other, because legends side by side would narrow the plot.
     layout: { top: { direction: 'vertical', anchor: 'start' } },
     labelFontSize: 12,
     labelColor: tones.ink.light,

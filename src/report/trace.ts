@@ -2,7 +2,7 @@ import { checkObject, formatValue, tryRead } from '../base/check.ts';
 import { ArgumentError } from '../base/errors.ts';
 
 /**
- * What a report needs of a profile (see `profileStep`).
+ * The part of a profile (see `profileStep`) that reports need.
  * @internal
  */
 export interface ProfileFigures {
@@ -58,15 +58,15 @@ export interface TraceEvent {
   tid: number;
   /** Its beginning. */
   ts?: number;
-  /** How long it took. */
+  /** Its duration. */
   dur?: number;
-  /** What is shown when it is selected. */
+  /** Values that are shown when it is selected. */
   args: Record<string, unknown>;
 }
 
 /**
- * The profile as a file for chrome://tracing or ui.perfetto.dev: the dispatches of a step one after another on a GPU track.
- * Their times are medians, so that gaps between them do not show.
+ * Converts a profile to a file for chrome://tracing or ui.perfetto.dev: the dispatches of a step one after another on a GPU track.
+ * Their times are medians, so gaps between them are not shown.
  * @param profile the result of `profileStep` or `profileProgram`
  * @returns plain data, to be written as JSON
  * @throws ArgumentError for anything else
@@ -79,26 +79,26 @@ export function chromeTrace(profile: ProfileFigures): {
 } {
   checkObject('chromeTrace', profile);
   return tryRead('chromeTrace', () => {
-    if (isWhole(profile)) return traceOf(profile);
+    if (isComplete(profile)) return traceOf(profile);
     throw new ArgumentError(
       `chromeTrace: takes what profileStep or profileProgram returned, but was given ${formatValue(profile)}`,
     );
   });
 }
 
-/** Whether all that a trace shows is there. */
-function isWhole({ adapter, clock, dispatches }: ProfileFigures): boolean {
+/** Whether a profile has everything that a trace shows. */
+function isComplete({ adapter, clock, dispatches }: ProfileFigures): boolean {
   const areTexts = (...values: unknown[]) => values.every((value) => typeof value === 'string');
   const areNumbers = (...values: unknown[]) => values.every((value) => typeof value === 'number');
   return (
     areTexts(adapter?.name, adapter?.driver, clock) &&
     Array.isArray(dispatches) &&
     Array.from(dispatches).every(
-      (one) =>
-        areTexts(one?.kernel, one?.shapes) &&
-        areNumbers(one.ms, one.flops, one.bytes) &&
-        Array.isArray(one.workgroups) &&
-        areNumbers(...one.workgroups),
+      (dispatch) =>
+        areTexts(dispatch?.kernel, dispatch?.shapes) &&
+        areNumbers(dispatch.ms, dispatch.flops, dispatch.bytes) &&
+        Array.isArray(dispatch.workgroups) &&
+        areNumbers(...dispatch.workgroups),
     )
   );
 }
@@ -106,9 +106,9 @@ function isWhole({ adapter, clock, dispatches }: ProfileFigures): boolean {
 function traceOf(profile: ProfileFigures): ReturnType<typeof chromeTrace> {
   const [pid, tid] = [1, 1];
   const { name, driver, isSoftware } = profile.adapter;
-  const gpu = `GPU: ${name}${isSoftware ? ' (CPU)' : ''}, ${driver}`;
+  const gpuName = `GPU: ${name}${isSoftware ? ' (CPU)' : ''}, ${driver}`;
   const traceEvents: TraceEvent[] = [
-    { name: 'process_name', ph: 'M', pid, tid, args: { name: gpu } },
+    { name: 'process_name', ph: 'M', pid, tid, args: { name: gpuName } },
     { name: 'thread_name', ph: 'M', pid, tid, args: { name: `dispatches of a step (${profile.clock})` } },
   ];
   let ts = 0;

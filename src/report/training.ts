@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { modelFigure } from './figures/schema.ts';
 
-/** A figure of training. JSON has no NaN or Infinity: a loss that diverged is `null`. */
-const figure = z.number().nullable();
+/** A metric of training. JSON has no NaN or Infinity: a loss that diverged is `null`. */
+const metric = z.number().nullable();
 
 /** Logs of an epoch. */
 const epochLogs = z
@@ -10,7 +10,7 @@ const epochLogs = z
     /** From 1. */
     epoch: z.number().int().positive(),
   })
-  .catchall(figure);
+  .catchall(metric);
 
 /** The record of a training, for reports. Lists with one entry for each model are in the order of `seeds`. */
 export const training = z.object({
@@ -20,7 +20,7 @@ export const training = z.object({
   seeds: z.array(z.number().int().nonnegative()).min(1),
   /** Number of the last epoch. */
   epochs: z.number().int().positive(),
-  /** Samples of a step. */
+  /** Number of samples of a step. */
   batchSize: z.number().int().positive(),
   /** The optimizer with its settings, in words. */
   optimizer: z.string(),
@@ -29,7 +29,7 @@ export const training = z.object({
   /** For each model, its finished epochs. */
   histories: z.array(z.array(epochLogs)),
   /** Metrics on the test data after the last epoch, for each model; empty if there are none. */
-  evaluations: z.array(z.record(z.string(), figure)),
+  evaluations: z.array(z.record(z.string(), metric)),
   /** Seeds of the models whose final loss is not a finite number; missing if there are none. */
   diverged: z.array(z.number().int().nonnegative()).optional(),
   /** The value of `measure` for each model. */
@@ -45,7 +45,7 @@ export const training = z.object({
   }),
   /** Wall time of all models together. */
   timings: z.object({
-    /** Making the models. */
+    /** Creating the models. */
     buildSeconds: z.number(),
     /** `fit`. */
     fitSeconds: z.number(),
@@ -56,14 +56,14 @@ export const training = z.object({
   worker: z.string().optional(),
 });
 
-type Stored = z.infer<typeof training>;
+type StoredTraining = z.infer<typeof training>;
 
 /** Seeds of the models whose last loss, of training, validation or test data, is not a finite number. */
 export function divergedSeeds({
   seeds,
   histories,
   evaluations,
-}: Pick<Stored, 'seeds' | 'histories' | 'evaluations'>): number[] {
+}: Pick<StoredTraining, 'seeds' | 'histories' | 'evaluations'>): number[] {
   return seeds.filter((_, r) => {
     const last = histories[r]?.at(-1);
     return [last?.loss, last?.valLoss, evaluations[r]?.loss].some(
@@ -77,22 +77,22 @@ export function divergenceText({
   name,
   seeds,
   diverged = [],
-}: Pick<Stored, 'name' | 'seeds' | 'diverged'>): string | null {
+}: Pick<StoredTraining, 'name' | 'seeds' | 'diverged'>): string | null {
   if (diverged.length === 0) return null;
-  const who = diverged.length === seeds.length ? 'every model' : `the model of seed ${diverged.join(', ')}`;
-  return `training ${name}: the loss of ${who} is not a finite number at the end, so what is measured of it means nothing; try a lower learning rate`;
+  const models = diverged.length === seeds.length ? 'every model' : `the model of seed ${diverged.join(', ')}`;
+  return `training ${name}: the loss of ${models} is not a finite number at the end, so what is measured of it means nothing; try a lower learning rate`;
 }
 
 /** A training with the values that the experiment measured for each model. */
-export interface Training<M = unknown> extends Omit<Stored, 'measured'> {
+export interface Training<M = unknown> extends Omit<StoredTraining, 'measured'> {
   /** The value of `measure` for each model. */
   measured: M[];
 }
 
-/** A figure of the last epoch of each model: Keras's training accuracy is the mean over that epoch. */
+/** A metric of the last epoch of each model: Keras's training accuracy is the mean over that epoch. */
 export const lastFigures = ({ histories }: Training, name = 'accuracy'): number[] =>
   histories.map((epochs) => epochs.at(-1)?.[name] ?? Number.NaN);
 
-/** A figure on the test data of each model. */
+/** A metric on the test data of each model. */
 export const testFigures = ({ evaluations }: Training, name = 'accuracy'): number[] =>
-  evaluations.map((figures) => figures[name] ?? Number.NaN);
+  evaluations.map((metrics) => metrics[name] ?? Number.NaN);

@@ -5,30 +5,33 @@ interface WithSections {
 }
 
 /**
- * Two plots of one kind have one name, of which a page, and its folder, can have one alone: the second becomes `history-loss-2`. The
- * first keeps its name, and none takes one that another was given.
+ * Makes the names of figures unique, which the page and the files need: of two plots of one kind, the second becomes `history-loss-2`. The
+ * first keeps its name, and no figure gets the original name of another.
  */
 export function withUniqueNames<T extends WithSections>(content: T): T {
-  const given = content.sections.flatMap(({ blocks }) =>
-    blocks.flatMap((one) => (one.type === 'figure' ? [one.figure.name] : [])),
+  const names = content.sections.flatMap(({ blocks }) =>
+    blocks.flatMap((block) => (block.type === 'figure' ? [block.figure.name] : [])),
   );
-  const taken = new Set(given);
-  if (taken.size === given.length) return content;
+  const takenNames = new Set(names);
+  if (takenNames.size === names.length) return content;
   const seen = new Set<string>();
-  const unique = (name: string) => {
-    let found = name;
-    for (let n = 2; seen.has(name) && taken.has(found); n++) {
+  const makeUnique = (name: string) => {
+    let candidate = name;
+    for (let n = 2; seen.has(name) && takenNames.has(candidate); n++) {
       const ending = `-${n}`;
-      found = name.slice(0, LONGEST_NAME - ending.length) + ending;
+      candidate = name.slice(0, MAX_NAME_LENGTH - ending.length) + ending;
     }
     seen.add(name);
-    taken.add(found);
-    return found;
+    takenNames.add(candidate);
+    return candidate;
   };
-  const named = (block: Block): Block =>
-    block.type === 'figure' ? { ...block, figure: { ...block.figure, name: unique(block.figure.name) } } : block;
-  return { ...content, sections: content.sections.map((one) => ({ ...one, blocks: one.blocks.map(named) })) };
+  const renameFigure = (block: Block): Block =>
+    block.type === 'figure' ? { ...block, figure: { ...block.figure, name: makeUnique(block.figure.name) } } : block;
+  return {
+    ...content,
+    sections: content.sections.map((section) => ({ ...section, blocks: section.blocks.map(renameFigure) })),
+  };
 }
 
-/** Of the name of a figure: see `heading` of its schema. */
-const LONGEST_NAME = 80;
+/** Maximum length of a figure's name: see `heading` of its schema. */
+const MAX_NAME_LENGTH = 80;

@@ -58,10 +58,10 @@ const RANGE_HINTS = Object.fromEntries(
 );
 const SAMPLINGS: readonly unknown[] = ['linear', 'log'];
 
-/** Prefix of the names of a searcher's own values. */
+/** Prefix of the names of a searcher's values. */
 export const TUNER_PREFIX = 'tuner/';
 
-/** @throws ArgumentError for a name that is empty, that the searchers use themselves, or that every object has: values are an object's */
+/** @throws ArgumentError for a name that is empty, begins with `tuner/`, or is a property of every object: values are stored in objects */
 export function checkName(subject: string, name: unknown): asserts name is string {
   checkText(`${subject}: name`, name);
   if ((name as string).startsWith(TUNER_PREFIX) || (name as string) in {}) {
@@ -72,58 +72,58 @@ export function checkName(subject: string, name: unknown): asserts name is strin
 
 /** @throws ArgumentError for an impossible range, step or default */
 export function defineInt(name: string, options: IntOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.int(${formatValue(name)})`;
-  const { min, max, step, sampling } = checkRange(what, options);
+  const subject = `hp.int(${formatValue(name)})`;
+  const { min, max, step, sampling } = checkRange(subject, options);
   for (const [option, value] of Object.entries({ min, max, step })) {
     if (value === undefined || Number.isSafeInteger(value)) continue;
     throw new ArgumentError(
-      `${what}: ${option} must be an integer, but is ${formatValue(value)}; hp.float takes fractions`,
+      `${subject}: ${option} must be an integer, but is ${formatValue(value)}; hp.float takes fractions`,
     );
   }
   const range = { min, max, sampling, step: step ?? 1, default: options.default ?? min };
-  return withDefault(what, { kind: 'int', name, conditions, ...range });
+  return withDefault(subject, { kind: 'int', name, conditions, ...range });
 }
 
 /** @throws ArgumentError for an impossible range, step or default */
 export function defineFloat(name: string, options: FloatOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.float(${formatValue(name)})`;
-  const { min, max, step, sampling } = checkRange(what, options);
+  const subject = `hp.float(${formatValue(name)})`;
+  const { min, max, step, sampling } = checkRange(subject, options);
   const range = { min, max, sampling, step: step ?? null, default: options.default ?? min };
-  return withDefault(what, { kind: 'float', name, conditions, ...range });
+  return withDefault(subject, { kind: 'float', name, conditions, ...range });
 }
 
-/** @throws ArgumentError for no values, values of several types or twice the same, and an impossible default */
+/** @throws ArgumentError for an empty list, values of several types, repeated values and an impossible default */
 export function defineChoice<T extends HyperparameterValue>(
   name: string,
   values: readonly T[],
   options: ChoiceOptions<T>,
   conditions: Conditions,
 ): Hyperparameter {
-  const what = `hp.choice(${formatValue(name)})`;
-  checkOptions(what, options, { ordered: true, default: true } satisfies OptionNames<ChoiceOptions<T>>);
-  const list = readList(what, values);
+  const subject = `hp.choice(${formatValue(name)})`;
+  checkOptions(subject, options, { ordered: true, default: true } satisfies OptionNames<ChoiceOptions<T>>);
+  const list = readList(subject, values);
   if (!list?.length) {
-    throw new ArgumentError(`${what}: values must be a list of at least one value, but are ${formatValue(values)}`);
+    throw new ArgumentError(`${subject}: values must be a list of at least one value, but are ${formatValue(values)}`);
   }
-  for (const value of list) checkPlain(what, value);
+  for (const value of list) checkPlain(subject, value);
   const [first] = list as HyperparameterValue[];
   const other = list.find((value) => typeof value !== typeof first);
   if (other !== undefined) {
     throw new ArgumentError(
-      `${what}: values must be of one type, but ${formatValue(first)} and ${formatValue(other)} are not`,
+      `${subject}: values must be of one type, but ${formatValue(first)} and ${formatValue(other)} are not`,
     );
   }
-  const again = list.find((value, index) => list.indexOf(value) !== index);
-  if (again !== undefined)
-    throw new ArgumentError(`${what}: ${formatValue(again)} is listed twice; list each value once`);
+  const duplicate = list.find((value, index) => list.indexOf(value) !== index);
+  if (duplicate !== undefined)
+    throw new ArgumentError(`${subject}: ${formatValue(duplicate)} is listed twice; list each value once`);
   const ordered =
-    options.ordered === undefined ? typeof first === 'number' : checkFlag(what, 'ordered', options.ordered);
-  const plain = list as HyperparameterValue[];
-  return withDefault(what, {
+    options.ordered === undefined ? typeof first === 'number' : checkFlag(subject, 'ordered', options.ordered);
+  const plainValues = list as HyperparameterValue[];
+  return withDefault(subject, {
     kind: 'choice',
     name,
     conditions,
-    values: plain,
+    values: plainValues,
     ordered,
     default: options.default ?? first!,
   });
@@ -131,9 +131,9 @@ export function defineChoice<T extends HyperparameterValue>(
 
 /** @throws ArgumentError for a default that is neither true nor false */
 export function defineBoolean(name: string, options: BooleanOptions, conditions: Conditions): Hyperparameter {
-  const what = `hp.boolean(${formatValue(name)})`;
-  checkOptions(what, options, { default: true });
-  return { kind: 'boolean', name, conditions, default: checkFlag(what, 'default', options.default ?? false) };
+  const subject = `hp.boolean(${formatValue(name)})`;
+  checkOptions(subject, options, { default: true });
+  return { kind: 'boolean', name, conditions, default: checkFlag(subject, 'default', options.default ?? false) };
 }
 
 /** @throws ArgumentError unless the value is a finite number, text, true or false */
@@ -175,7 +175,7 @@ function checkRange(subject: string, options: IntOptions | FloatOptions) {
   }
   if (!Number.isFinite(isLog ? max / min : max - min)) {
     throw new ArgumentError(
-      `${subject}: the range from ${min} to ${max} is wider than a number can say; give a narrower one`,
+      `${subject}: the range from ${min} to ${max} is wider than a number can hold; give a narrower range`,
     );
   }
   const smallest = isLog ? 1 : 0;

@@ -4,10 +4,10 @@ import type { Hyperparameter, HyperparameterValues } from './record.ts';
 type Scope = readonly Hyperparameter['conditions'][number][];
 
 /**
- * Every hyperparameter that a builder asks for, in the order of first asking: it is run with the defaults, and then once for
- * each conditional scope that was not entered, with values that open it. What a builder asks for under a condition of its own, such as
- * an `if`, is found only where the defaults meet the condition.
- * @param build the builder; what it returns is handed to `discard`
+ * Returns every hyperparameter that a builder requests, in the order of the first requests. The builder runs with the defaults, then once
+ * for each conditional scope that was not entered, with values that enter it. A request inside an `if` is found only if the values of one
+ * of these runs meet its condition.
+ * @param discard receives each result of the builder
  */
 export async function exploreSpace(
   build: (hp: HyperParameters) => unknown,
@@ -25,23 +25,23 @@ export async function exploreSpace(
       if (!found.has(key)) found.set(key, h);
     }
     for (const scope of hp.skippedScopes) {
-      const opening = openingOf(scope);
-      if (known.has(JSON.stringify(scope)) || opening === null) continue;
+      const entering = findEnteringValues(scope);
+      if (known.has(JSON.stringify(scope)) || entering === null) continue;
       known.add(JSON.stringify(scope));
-      pending.push(opening);
+      pending.push(entering);
     }
   }
   return [...found.values()];
 }
 
-/** Values for which all conditions hold; null where two of them exclude each other. */
-function openingOf(scope: Scope): HyperparameterValues | null {
-  const opening: HyperparameterValues = {};
-  for (const { name, values } of scope) {
+/** Returns values for which all conditions hold; null if two conditions exclude each other. */
+function findEnteringValues(scope: Scope): HyperparameterValues | null {
+  const values: HyperparameterValues = {};
+  for (const { name, values: accepted } of scope) {
     const others = scope.filter((other) => other.name === name);
-    const value = values.find((candidate) => others.every((other) => other.values.includes(candidate)));
+    const value = accepted.find((candidate) => others.every((other) => other.values.includes(candidate)));
     if (value === undefined) return null;
-    opening[name] = value;
+    values[name] = value;
   }
-  return opening;
+  return values;
 }

@@ -21,9 +21,10 @@ export interface SearchFitOptions extends Omit<FitOptions, 'callbacks' | 'seed' 
   callbacks?: (trial: TrialInfo) => readonly Callback[];
 }
 
-const DECIDED: Readonly<Record<string, string>> = {
+/** Options of `fit` that the search sets, and what decides them. */
+const SEARCH_OPTIONS: Readonly<Record<string, string>> = {
   seed: "a trial's seed follows from its number and the searcher's `seed`",
-  replicas: 'executionsPerTrial of the searcher trains each trial so many times',
+  replicas: 'executionsPerTrial of the searcher sets the number of replicas',
   initialEpoch: 'the searcher decides it',
 };
 
@@ -40,7 +41,7 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
       signal: true,
     },
   };
-  checkOptions(`${who}: search`, options, names, [], DECIDED);
+  checkOptions(`${who}: search`, options, names, [], SEARCH_OPTIONS);
   const { callbacks, classWeight, epochs = 1, shuffle = true, signal, validationData, validationSplit } = options;
   checkSignal(`${who}: search`, signal);
   checkCount(`${who}: search`, 'epochs', epochs);
@@ -58,14 +59,14 @@ export function checkFitOptions(who: string, options: SearchFitOptions): void {
   if (callbacks === undefined) return;
   if (readList(`${who}: search: callbacks`, callbacks)) {
     throw new ArgumentError(
-      `${who}: search: callbacks remember things from epoch to epoch, so that each trial needs its own, but a list was given; ` +
+      `${who}: search: callbacks have state, so each trial needs its own, but a list was given; ` +
         'give a function that makes them: callbacks: () => [new EarlyStopping()]',
     );
   }
   checkFunction(`${who}: search: callbacks`, callbacks);
 }
 
-/** @throws ArgumentError for data with which every trial, or every one but the first, would fail */
+/** @throws ArgumentError for data with which every trial, or every trial but the first, would fail */
 export function checkTrialData(subject: string, data: unknown): void {
   if (typeof data === 'function' || isSource(data, subject)) return;
   checkCombinedData(subject, data);
@@ -74,8 +75,8 @@ export function checkTrialData(subject: string, data: unknown): void {
   const isStream = isObject && (Symbol.asyncIterator in data || Symbol.iterator in data);
   throw new ArgumentError(
     isStream
-      ? `${subject} must be there for each trial, but a stream is gone through once; give a function that begins it`
-      : `${subject}: takes { x, y }, a loader such as an ImageLoader, or a function that begins a stream of batches, but was given ${formatValue(data)}`,
+      ? `${subject} must be readable for each trial, but a stream can be read only once; give a function that opens it`
+      : `${subject}: takes { x, y }, a loader such as an ImageLoader, or a function that opens a stream of batches, but was given ${formatValue(data)}`,
   );
 }
 
@@ -107,7 +108,7 @@ function checkJson(subject: string, value: unknown): void {
 /** Returns the callbacks of a trial. @throws ArgumentError unless the user's function returns a list of callbacks */
 export function makeCallbacks({ callbacks }: SearchFitOptions, trial: TrialInfo): readonly Callback[] {
   if (!callbacks) return [];
-  const made = callbacks(trial);
-  checkCallbacks(made);
-  return made;
+  const trialCallbacks = callbacks(trial);
+  checkCallbacks(trialCallbacks);
+  return trialCallbacks;
 }

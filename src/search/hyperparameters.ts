@@ -60,14 +60,14 @@ export class HyperParameters {
   private readonly conditions: Condition[] = [];
   private readonly skipped: Condition[][] = [];
 
-  /** @throws ArgumentError for values that are no plain numbers, text, true or false */
+  /** @throws ArgumentError for values other than finite numbers, text, true and false */
   constructor(options: HyperParametersOptions = {}, ...surplus: never[]) {
-    const what = 'HyperParameters';
-    const { values = {}, draw } = checkOptions(what, options, { values: true, draw: true }, surplus);
-    checkObject(`${what}: values`, values);
-    this.givenValues = new Map(tryRead(`${what}: values`, () => Object.entries(values)));
-    for (const [name, value] of this.givenValues) checkPlain(`${what}: ${formatValue(name)}`, value);
-    if (draw !== undefined) checkFunction(`${what}: draw`, draw);
+    const subject = 'HyperParameters';
+    const { values = {}, draw } = checkOptions(subject, options, { values: true, draw: true }, surplus);
+    checkObject(`${subject}: values`, values);
+    this.givenValues = new Map(tryRead(`${subject}: values`, () => Object.entries(values)));
+    for (const [name, value] of this.givenValues) checkPlain(`${subject}: ${formatValue(name)}`, value);
+    if (draw !== undefined) checkFunction(`${subject}: draw`, draw);
     this.draw = draw ?? ((h) => (h.kind === 'fixed' ? h.value : h.default));
   }
 
@@ -78,7 +78,7 @@ export class HyperParameters {
   int(name: string, options: IntOptions, ...surplus: never[]): number {
     checkRangeIsNamed('hp.int', options, surplus);
     checkName('hp.int', name);
-    return this.ask(defineInt(name, options, [...this.conditions])) as number;
+    return this.request(defineInt(name, options, [...this.conditions])) as number;
   }
 
   /**
@@ -88,7 +88,7 @@ export class HyperParameters {
   float(name: string, options: FloatOptions, ...surplus: never[]): number {
     checkRangeIsNamed('hp.float', options, surplus);
     checkName('hp.float', name);
-    return this.ask(defineFloat(name, options, [...this.conditions])) as number;
+    return this.request(defineFloat(name, options, [...this.conditions])) as number;
   }
 
   /**
@@ -103,21 +103,21 @@ export class HyperParameters {
   ): T {
     checkSurplus('hp.choice', surplus);
     checkName('hp.choice', name);
-    return this.ask(defineChoice(name, values, options, [...this.conditions])) as T;
+    return this.request(defineChoice(name, values, options, [...this.conditions])) as T;
   }
 
   /** Returns true or false. @throws ArgumentError for an invalid name, or one of another kind */
   boolean(name: string, options: BooleanOptions = {}, ...surplus: never[]): boolean {
     checkSurplus('hp.boolean', surplus);
     checkName('hp.boolean', name);
-    return this.ask(defineBoolean(name, options, [...this.conditions])) as boolean;
+    return this.request(defineBoolean(name, options, [...this.conditions])) as boolean;
   }
 
   /** Returns `value` and records it with the others, without searching it. @throws ArgumentError if the name has another kind or value */
   fixed<const T extends HyperparameterValue>(name: string, value: T, ...surplus: never[]): T {
     checkSurplus('hp.fixed', surplus);
     checkName('hp.fixed', name);
-    return this.ask(defineFixed(name, value, [...this.conditions])) as T;
+    return this.request(defineFixed(name, value, [...this.conditions])) as T;
   }
 
   /**
@@ -133,17 +133,17 @@ export class HyperParameters {
     ...surplus: never[]
   ): T | undefined {
     checkSurplus('hp.conditionalScope', surplus);
-    const what = `hp.conditionalScope(${formatValue(parentName)})`;
+    const subject = `hp.conditionalScope(${formatValue(parentName)})`;
     const parent = this.definitions.get(parentName);
-    if (parent === undefined) throw this.unknown(what, parentName);
-    const list = readList(what, values);
+    if (parent === undefined) throw this.unknownNameError(subject, parentName);
+    const list = readList(subject, values);
     if (!list?.length) {
       throw new ArgumentError(
-        `${what}: values must be a list of at least one value of the parent, but are ${formatValue(values)}`,
+        `${subject}: values must be a list of at least one value of the parent, but are ${formatValue(values)}`,
       );
     }
-    checkFunction(what, body);
-    for (const value of list) checkValue(what, parent, value);
+    checkFunction(subject, body);
+    for (const value of list) checkValue(subject, parent, value);
     const condition = { name: parentName, values: list as HyperparameterValue[] };
     if (!list.includes(this.chosenValues.get(parentName))) {
       this.skipped.push([...this.conditions, condition]);
@@ -153,9 +153,9 @@ export class HyperParameters {
     try {
       const result = body();
       if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function') return result;
-      (result as PromiseLike<unknown>).then(undefined, () => {}); // this error comes first
+      (result as PromiseLike<unknown>).then(undefined, () => {}); // the error below is thrown instead
       throw new ArgumentError(
-        `${what}: the function must not be async: what it asked for later would have no condition`,
+        `${subject}: the function must not be async: hyperparameters that it requests later would have no condition`,
       );
     } finally {
       this.conditions.pop();
@@ -166,7 +166,7 @@ export class HyperParameters {
   get(name: string, ...surplus: never[]): HyperparameterValue {
     checkSurplus('hp.get', surplus);
     const value = this.chosenValues.get(name) ?? this.givenValues.get(name);
-    if (value === undefined) throw this.unknown('hp.get', name);
+    if (value === undefined) throw this.unknownNameError('hp.get', name);
     return value;
   }
 
@@ -198,25 +198,25 @@ export class HyperParameters {
     return this.values;
   }
 
-  private ask(h: Hyperparameter): HyperparameterValue {
-    const before = this.definitions.get(h.name);
-    if (before !== undefined) {
-      if (hasSameValues(before, h)) return this.chosenValues.get(h.name)!;
+  private request(h: Hyperparameter): HyperparameterValue {
+    const earlier = this.definitions.get(h.name);
+    if (earlier !== undefined) {
+      if (hasSameValues(earlier, h)) return this.chosenValues.get(h.name)!;
       throw new ArgumentError(
-        `hp: ${h.name} is asked for as a ${describe(before)} and as a ${describe(h)}; give one of the two another name`,
+        `hp: ${h.name} is asked for as a ${describe(earlier)} and as a ${describe(h)}; give one of the two another name`,
       );
     }
-    const set = this.givenValues.get(h.name);
+    const given = this.givenValues.get(h.name);
     const value =
-      set === undefined
+      given === undefined
         ? checkValue('draw', h, h.kind === 'fixed' ? h.value : this.draw(h, this.values))
-        : checkValue('HyperParameters: values', h, set);
+        : checkValue('HyperParameters: values', h, given);
     this.definitions.set(h.name, h);
     this.chosenValues.set(h.name, value);
     return value;
   }
 
-  private unknown(subject: string, name: unknown): ArgumentError {
+  private unknownNameError(subject: string, name: unknown): ArgumentError {
     const names = [...this.chosenValues.keys()];
     const near = typeof name === 'string' ? nearName(name, names) : undefined;
     const known = names.length > 0 ? `there are ${names.join(', ')}` : 'none was asked for yet';
@@ -226,7 +226,7 @@ export class HyperParameters {
   }
 }
 
-/** @throws ArgumentError for a range that is given as in Optuna, one number after the other, and for another argument too many */
+/** @throws ArgumentError for a range given as two arguments, as in Optuna, and for surplus arguments */
 function checkRangeIsNamed(subject: string, options: unknown, surplus: readonly unknown[]): void {
   const [max] = surplus;
   if (typeof options === 'number' && typeof max === 'number') {

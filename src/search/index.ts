@@ -1,4 +1,4 @@
-/** Hyperparameter search, in KerasTuner's words. */
+/** Hyperparameter search, with KerasTuner's names. */
 export type { BuildModel } from './build-model.ts';
 export type { BooleanOptions, ChoiceOptions, FloatOptions, IntOptions, Sampling } from './define.ts';
 export type { SearchFitOptions, TrialInfo } from './fit-options.ts';

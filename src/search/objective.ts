@@ -3,7 +3,10 @@ import { ArgumentError } from '../base/errors.ts';
 import { camelCase, findName } from '../training/callbacks/monitor.ts';
 import type { Objective } from './record.ts';
 
-/** Figures of which more is better, and those of which less is, by their names, as KerasTuner goes by names. */
+/**
+ * Names of metrics of which higher values are better, and of those of which lower ones are. KerasTuner infers the direction from names,
+ * too.
+ */
 const MAX = /accuracy|precision|recall|f1|auc|topk/i;
 const MIN = /loss|error|entropy/i;
 
@@ -14,15 +17,15 @@ const MIN = /loss|error|entropy/i;
 export type ObjectiveOption = string | Objective;
 
 /**
- * The objective with its direction: that which was given, else by its name: more is better for accuracies and their like, less for
- * losses and errors. Keras's spelling, `val_accuracy`, is understood.
- * @param who begins the messages
+ * Returns the objective with its direction: the given one, or the one that the name implies. Higher is better for accuracies and similar
+ * metrics, lower for losses and errors. Keras's spelling, `val_accuracy`, is accepted.
+ * @param who the searcher's name, for messages
  * @throws ArgumentError for an invalid name, and for a name that implies no direction
  */
 export function readObjective(who: string, objective: ObjectiveOption): Objective {
   if (typeof objective !== 'string' && (Array.isArray(objective) || typeof objective !== 'object' || !objective)) {
     throw new ArgumentError(
-      `${who}: objective must be the name of one figure of the epochs, such as 'valAccuracy', or { name, direction }, but is ` +
+      `${who}: objective must be the name of a metric of the epochs, such as 'valAccuracy', or { name, direction }, but is ` +
         formatValue(objective),
     );
   }
@@ -35,21 +38,21 @@ export function readObjective(who: string, objective: ObjectiveOption): Objectiv
   if (direction === 'min' || direction === 'max') return { name, direction };
   const [isMax, isMin] = [MAX.test(name), MIN.test(name)];
   if (direction === undefined && isMax !== isMin) return { name, direction: isMax ? 'max' : 'min' };
-  const found = direction === undefined ? 'its name does not say' : `it was given as ${formatValue(direction)}`;
+  const found = direction === undefined ? 'its name does not imply it' : `it was given as ${formatValue(direction)}`;
   throw new ArgumentError(
-    `${who}: whether more or less of the objective ${formatValue(name)} is better must be 'min' or 'max', but ${found}; ` +
+    `${who}: the direction of the objective ${formatValue(name)} must be 'min' or 'max', but ${found}; ` +
       `give { name: ${formatValue(name)}, direction: 'max' } or 'min'`,
   );
 }
 
-/** Whether `value` is a better score than `than`; every score is better than null. */
-export function isBetter({ direction }: Objective, value: number, than: number | null): boolean {
-  return than === null || (direction === 'max' ? value > than : value < than);
+/** Whether `value` is a better score than `best`; every score is better than null. */
+export function isBetter({ direction }: Objective, value: number, best: number | null): boolean {
+  return best === null || (direction === 'max' ? value > best : value < best);
 }
 
 /** Returns a metric of an epoch, in any spelling of its name; null if it is missing or not a finite number. */
-export function figureOf(logs: Readonly<Record<string, number | null | undefined>>, figure: string): number | null {
-  const name = findName(Object.keys(logs), figure);
+export function metricOf(logs: Readonly<Record<string, number | null | undefined>>, metric: string): number | null {
+  const name = findName(Object.keys(logs), metric);
   const value = name === undefined ? null : logs[name];
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }

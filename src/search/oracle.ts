@@ -25,8 +25,8 @@ export interface SearchState {
 }
 
 /**
- * Proposes trials. Its answers depend only on the trial's number, the seed, and the results of trials that it names, never on which
- * others happen to have finished. So a search on many machines, or one that was killed, has the same trials.
+ * Proposes trials. Its answers depend only on the trial's number, the seed, and the results of the trials that a proposal requires, never
+ * on which other trials have finished. So a search on many machines, or one that was killed, has the same trials.
  */
 export interface Oracle {
   /**

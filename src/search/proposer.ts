@@ -7,25 +7,25 @@ import type { Oracle, Proposal, SearchState } from './oracle.ts';
 import type { Hyperparameter, HyperparameterValues, Objective, Trial } from './record.ts';
 import { describe, hasSameValues } from './space.ts';
 
-/** A trial that is to run, with every value; `error` is what the builder threw for them. */
-export interface Proposed extends Required<Pick<Proposal, 'values'>>, Omit<Proposal, 'values'> {
+/** A trial to run, with all its values; `error` if the builder threw for them. */
+export interface ProposedTrial extends Required<Pick<Proposal, 'values'>>, Omit<Proposal, 'values'> {
   error?: { thrown: unknown };
 }
 
-/** Models of conditional scopes that are looked into before the search: far more than anybody writes. */
+/** Limit of the conditional scopes that are explored before the search: far more than a builder has. */
 const MAX_SCOPES = 1000;
 
-/** Asks an oracle for trials, and the builder, run without a device, for the values that they need. */
+/** Requests trials from an oracle, and runs the builder without a device to find the values that they need. */
 export class Proposer {
-  /** What the builder asked for before any trial, with defaults. */
+  /** The hyperparameters that `explore` found, before any trial. */
   private readonly explored: Hyperparameter[] = [];
   /** Trials that ended, by number. */
   readonly finished = new Map<number, Trial>();
   private readonly proposed = new Map<number, HyperparameterValues>();
   private readonly asked = new Map<number, readonly Hyperparameter[]>();
-  /** By a trial's values as one text, the lowest number that has them. */
-  private readonly firstWith = new Map<string, number>();
-  private highest = -1;
+  /** The lowest number of a trial with certain values, by the key of the values. */
+  private readonly firstNumberByKey = new Map<string, number>();
+  private highestNumber = -1;
 
   constructor(
     private readonly who: string,
@@ -35,20 +35,23 @@ export class Proposer {
   ) {}
 
   /**
-   * Learns the space: what the builder asks for with defaults, and in each conditional scope, as KerasTuner does.
-   * @throws ArgumentError for a builder that asks for nothing, or returns no model; what it throws
+   * Finds the space: the hyperparameters that the builder requests with defaults, and in each conditional scope, as KerasTuner does.
+   * @throws ArgumentError for a builder that requests nothing or returns no model; errors of the builder
    */
   explore(): void {
-    const waiting: HyperparameterValues[] = [{}];
+    const pending: HyperparameterValues[] = [{}];
     const seen = new Set<string>();
-    for (let values = waiting.shift(); values !== undefined && seen.size < MAX_SCOPES; values = waiting.shift()) {
+    for (let values = pending.shift(); values !== undefined && seen.size < MAX_SCOPES; values = pending.shift()) {
       const hp = new HyperParameters({ values });
       callBuilder(this.buildModel, hp);
       addNew(this.explored, hp.asked);
       for (const scope of hp.skippedScopes) {
-        const entered = { ...values, ...Object.fromEntries(scope.map((one) => [one.name, one.values[0]!])) };
+        const entered = {
+          ...values,
+          ...Object.fromEntries(scope.map(({ name, values: accepted }) => [name, accepted[0]!])),
+        };
         const key = keyOf(entered);
-        if (!seen.has(key)) waiting.push(entered);
+        if (!seen.has(key)) pending.push(entered);
         seen.add(key);
       }
     }
@@ -59,79 +62,74 @@ export class Proposer {
     );
   }
 
-  /** Every hyperparameter that the builder asked for: first those of no trial, then trial by trial, whichever began first. */
+  /** Every hyperparameter that the builder requested: those that `explore` found, then those of each trial, by number. */
   get space(): Hyperparameter[] {
     const space = [...this.explored];
     for (const number of [...this.asked.keys()].sort((a, b) => a - b)) addNew(space, this.asked.get(number)!);
     return space;
   }
 
-  /** In what the space of a search that is gone on with differs from that of the builder, in words. */
+  /** Yields the differences between the stored space of a search and that of the builder, in words. */
   *differences(stored: readonly Hyperparameter[]): Generator<string> {
-    for (const one of this.explored) {
-      const other = stored.find(({ name }) => name === one.name);
-      if (!other) yield `${one.name}, ${describe(one)}, is new`;
-      else if (!hasSameValues(other, one)) yield `${one.name} was ${describe(other)} and is ${describe(one)}`;
-      else if (
-        this.oracle.isOrdered &&
-        one.kind !== 'fixed' &&
-        other.kind !== 'fixed' &&
-        one.default !== other.default
-      ) {
-        yield `the default of ${one.name} was ${formatValue(other.default)} and is ${formatValue(one.default)}`;
+    for (const h of this.explored) {
+      const other = stored.find(({ name }) => name === h.name);
+      if (!other) yield `${h.name}, ${describe(h)}, is new`;
+      else if (!hasSameValues(other, h)) yield `${h.name} was ${describe(other)} and is ${describe(h)}`;
+      else if (this.oracle.isOrdered && h.kind !== 'fixed' && other.kind !== 'fixed' && h.default !== other.default) {
+        yield `the default of ${h.name} was ${formatValue(other.default)} and is ${formatValue(h.default)}`;
       }
     }
   }
 
   /**
-   * Takes a trial that ended earlier, and asks the builder what it asks for with the trial's values.
-   * @returns in what they differ from what the builder asks for now, in words; null where they do not
+   * Adds a trial that ended earlier, and runs the builder with its values.
+   * @returns how the builder's requests differ from the trial's values, in words; null if they do not
    */
   replay(trial: Trial): string | null {
     const { number, values, status } = trial;
     const missing: string[] = [];
-    const draw = (one: Hyperparameter) => {
-      missing.push(one.name);
-      return one.kind === 'fixed' ? one.value : one.default;
+    const draw = (h: Hyperparameter) => {
+      missing.push(h.name);
+      return h.kind === 'fixed' ? h.value : h.default;
     };
     const hp = new HyperParameters({ values, draw });
-    let why: string | null = null;
+    let failure: string | null = null;
     try {
       callBuilder(this.buildModel, hp);
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      failure = error instanceof Error ? error.message : String(error);
     }
     this.finished.set(number, trial);
-    // A builder that threw may have been mended since: what it asks for beyond the trial's values was never drawn.
-    this.note(
+    // A builder that threw may be fixed by now; hyperparameters that it requests beyond the trial's values were never drawn.
+    this.recordValues(
       number,
       values,
       hp.asked.filter(({ name }) => Object.hasOwn(values, name)),
     );
     if (status === 'failed') return null;
-    if (why !== null) return `with the values of trial ${number}, the builder fails: ${why}`;
+    if (failure !== null) return `with the values of trial ${number}, the builder fails: ${failure}`;
     if (missing.length > 0) return `trial ${number} has no value of ${missing.join(', ')}`;
-    const gone = hp.unasked;
-    if (gone.length > 0) return `${gone.join(', ')} of trial ${number} is no longer asked for`;
-    const [before, now] = [values, hp.values].map((one) => Object.keys(one).join(', '));
+    const unasked = hp.unasked;
+    if (unasked.length > 0) return `${unasked.join(', ')} of trial ${number} is no longer asked for`;
+    const [before, now] = [values, hp.values].map((named) => Object.keys(named).join(', '));
     return this.oracle.isOrdered && before !== now ? `trial ${number} asked for ${before}, and now for ${now}` : null;
   }
 
-  /** The trial of a number, all below it being known: see `Oracle.propose`. */
-  propose(number: number): Proposed | 'wait' | null {
+  /** Returns the trial of a number, after all lower numbers were proposed: see `Oracle.propose`. */
+  propose(number: number): ProposedTrial | 'wait' | null {
     const state = this.stateBelow(number);
     const proposal = this.oracle.propose(number, state);
     if (proposal === null || proposal === 'wait') return proposal;
     const { attempts = 1 } = this.oracle;
     for (let attempt = 0; attempt < attempts; attempt++) {
       let isDrawn = false;
-      let wrong: { thrown: unknown } | null = null;
-      const draw = (one: Hyperparameter, values: HyperparameterValues) => {
+      let drawError: { thrown: unknown } | null = null;
+      const draw = (h: Hyperparameter, values: HyperparameterValues) => {
         isDrawn = true;
         try {
-          return this.oracle.draw(one, number, attempt, values, state);
+          return this.oracle.draw(h, number, attempt, values, state);
         } catch (thrown) {
-          wrong = { thrown };
+          drawError = { thrown };
           throw thrown;
         }
       };
@@ -142,26 +140,28 @@ export class Proposer {
       } catch (thrown) {
         error = { thrown };
       }
-      if (wrong) throw (wrong as { thrown: unknown }).thrown;
+      if (drawError) throw (drawError as { thrown: unknown }).thrown;
       const { values, asked } = hp;
-      if (isDrawn && (this.firstWith.get(keyOf(values)) ?? number) < number) continue;
-      this.note(number, values, asked);
+      if (isDrawn && (this.firstNumberByKey.get(keyOf(values)) ?? number) < number) continue;
+      this.recordValues(number, values, asked);
       return { ...proposal, values, ...(error ? { error } : {}) };
     }
     return null;
   }
 
-  private note(number: number, values: HyperparameterValues, asked: readonly Hyperparameter[]): void {
+  private recordValues(number: number, values: HyperparameterValues, asked: readonly Hyperparameter[]): void {
     this.proposed.set(number, values);
     this.asked.set(number, asked);
-    this.highest = Math.max(this.highest, number);
+    this.highestNumber = Math.max(this.highestNumber, number);
     const key = keyOf(values);
-    this.firstWith.set(key, Math.min(number, this.firstWith.get(key) ?? number));
+    this.firstNumberByKey.set(key, Math.min(number, this.firstNumberByKey.get(key) ?? number));
   }
 
-  /** What was known as all trials below a number were proposed and none after it: others say nothing about it. */
+  /**
+   * Returns the state when all trials below a number were proposed and no later one, because a proposal must not depend on later trials.
+   */
   private stateBelow(number: number): SearchState {
-    const isLast = this.highest < number;
+    const isLast = this.highestNumber < number;
     const below = <T>(map: ReadonlyMap<number, T>): ReadonlyMap<number, T> =>
       isLast ? map : new Map([...map].filter(([other]) => other < number));
     const { finished, proposed, asked, options } = this;
@@ -169,12 +169,12 @@ export class Proposer {
   }
 }
 
-/** Adds those of a name that is not there yet. */
+/** Adds the hyperparameters whose names `space` does not contain yet. */
 function addNew(space: Hyperparameter[], asked: readonly Hyperparameter[]): void {
-  for (const one of asked) if (!space.some(({ name }) => name === one.name)) space.push(one);
+  for (const h of asked) if (!space.some(({ name }) => name === h.name)) space.push(h);
 }
 
-/** Values in one text, without the searcher's own. */
+/** Returns values as one text, without those of the searcher. */
 const keyOf = (values: HyperparameterValues): string =>
   JSON.stringify(
     Object.entries(values)

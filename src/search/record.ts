@@ -18,10 +18,10 @@ const condition = z.strictObject({
   values: z.array(value).min(1),
 });
 
-const named = {
+const nameAndConditions = {
   /** Its name in the builder. */
   name: z.string().min(1),
-  /** Under which other hyperparameters' values it exists; all of the list must hold. */
+  /** Conditions on the values of other hyperparameters; it exists only if all hold. */
   conditions: z.array(condition),
 };
 const range = {
@@ -38,7 +38,7 @@ export const hyperparameter = z.discriminatedUnion('kind', [
   z.strictObject({
     /** An integer. */
     kind: z.literal('int'),
-    ...named,
+    ...nameAndConditions,
     ...range,
     /** Distance between values, or the factor between them. */
     step: z.number(),
@@ -48,7 +48,7 @@ export const hyperparameter = z.discriminatedUnion('kind', [
   z.strictObject({
     /** A number. */
     kind: z.literal('float'),
-    ...named,
+    ...nameAndConditions,
     ...range,
     /** Distance between values, or the factor between them; null for any number of the range. */
     step: z.number().nullable(),
@@ -58,7 +58,7 @@ export const hyperparameter = z.discriminatedUnion('kind', [
   z.strictObject({
     /** One of a list. */
     kind: z.literal('choice'),
-    ...named,
+    ...nameAndConditions,
     /** The list. */
     values: z.array(value).min(1),
     /** Whether neighbors in the list have similar effects. */
@@ -69,14 +69,14 @@ export const hyperparameter = z.discriminatedUnion('kind', [
   z.strictObject({
     /** True or false. */
     kind: z.literal('boolean'),
-    ...named,
+    ...nameAndConditions,
     /** The value if none is drawn. */
     default: z.boolean(),
   }),
   z.strictObject({
     /** The same in every trial. */
     kind: z.literal('fixed'),
-    ...named,
+    ...nameAndConditions,
     /** That value. */
     value,
   }),
@@ -96,18 +96,18 @@ export const hyperparameterValues = z.record(z.string(), value);
 export type HyperparameterValues = z.infer<typeof hyperparameterValues>;
 
 /** A metric. JSON has no NaN or Infinity: values that are not finite are `null`. */
-const figure = z.number().nullable();
+const metric = z.number().nullable();
 
 /** A model and its training with one set of values. */
 export const trial = z.strictObject({
   /** Number, from 0, in the order of proposals. Seed and values depend on it, never on when or where the trial ran. */
   number: z.number().int().nonnegative(),
-  /** With those of the searcher's own: `tuner/bracket`, `tuner/round`, `tuner/epochs`, `tuner/initial_epoch`, `tuner/trial_number`. */
+  /** By name, with those of the searcher: `tuner/bracket`, `tuner/round`, `tuner/epochs`, `tuner/initial_epoch`, `tuner/trial_number`. */
   values: hyperparameterValues,
   /** `pruned`: stopped early because it did worse than the median; its score counts, as it is. `failed`: it has no score. */
   status: z.enum(['completed', 'pruned', 'failed']),
   /** Mean over the executions of the best value of the objective in any epoch; null for a failed trial. */
-  score: figure,
+  score: metric,
   /** The epoch, counted from 1, of the first execution whose weights were kept; null for a failed trial. */
   bestEpoch: z.number().int().positive().nullable(),
   /** For each execution, the logs of each epoch. */
@@ -118,7 +118,7 @@ export const trial = z.strictObject({
           /** From 1. */
           epoch: z.number().int().positive(),
         })
-        .catchall(figure),
+        .catchall(metric),
     ),
   ),
   /** Number of values in all weights of the model; null if no model was created. */
@@ -129,7 +129,7 @@ export const trial = z.strictObject({
   seconds: z.strictObject({
     /** Until the end of the first step, with the compilation of kernels. */
     setUp: z.number(),
-    /** In all. */
+    /** In total. */
     total: z.number(),
   }),
   /** The adapter that trained it. */
@@ -144,7 +144,7 @@ export const trial = z.strictObject({
 export type Trial = z.infer<typeof trial>;
 
 export const objective = z.strictObject({
-  /** A figure of the epochs, such as `valAccuracy`. */
+  /** A metric of the epochs, such as `valAccuracy`. */
   name: z.string(),
   /** Whether less or more of it is better. */
   direction: z.enum(['min', 'max']),
@@ -165,7 +165,7 @@ export const searchRecord = z.strictObject({
   name: z.string(),
   /** `RandomSearch`, `GridSearch`, `Hyperband`, `BayesianOptimization`. */
   searcher: z.string(),
-  /** The searcher's own options, such as `maxTrials` or `maxEpochs` and `factor`. */
+  /** Options of the searcher's class, such as `maxTrials` or `maxEpochs` and `factor`. */
   options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   /** Options of each trial's `fit` that are plain values, and a description of the data. */
   fit: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
@@ -175,7 +175,7 @@ export const searchRecord = z.strictObject({
   seed: z.number().int().nonnegative(),
   /** How often each trial is trained. */
   executionsPerTrial: z.number().int().positive(),
-  /** Every hyperparameter that any trial met, in the order of first asking. */
+  /** Every hyperparameter that any trial requested, in the order of the first requests. */
   space: z.array(hyperparameter),
   /** By number. */
   trials: z.array(trial),

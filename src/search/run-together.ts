@@ -11,35 +11,35 @@ import type { TrialResult } from './trial.ts';
 import { TrialBackup } from './trial-backup.ts';
 import { AloneError } from './trial-view.ts';
 
-/** A trial whose model is made. */
+/** A trial with its model. */
 export interface PreparedTrial {
   work: TrialWork;
   model: Model;
   callbacks: readonly Callback[];
 }
 
-/** Trials by their places, with their models where there are several to be trained together. */
+/** Indices of trials that are trained together; `trials` is null for a trial that runs alone. */
 export interface TrialGroup {
-  places: readonly number[];
+  indices: readonly number[];
   trials: readonly PreparedTrial[] | null;
 }
 
 /**
- * Which of some trials can be trained together, `most` at once at most: see `groupTrials`; they must train the same epochs, and have no
- * callback that looks at a training in the midst of an epoch. Trials whose builder or callbacks throw are left to be run alone.
+ * Groups trials that can be trained together, at most `maxSize` in a group: see `groupTrials`. They must train the same epochs and have no
+ * callback that acts within an epoch. Trials whose builder or callbacks throw run alone.
  * @returns the groups, in the order of their first trials
  */
 export function groupWorks(works: readonly TrialWork[], maxSize: number): TrialGroup[] {
-  const made = works.map((work) => {
+  const prepared = works.map((work) => {
     try {
       return prepareTrial(work);
     } catch {
-      return null; // runTrial tells what it was
+      return null; // runTrial reports the error
     }
   });
   const alone: number[][] = [];
   const byEpochs = new Map<string, number[]>();
-  for (const [i, trial] of made.entries()) {
+  for (const [i, trial] of prepared.entries()) {
     if (!trial || reasonCallbacksAlone(trial.callbacks)) {
       alone.push([i]);
       continue;
@@ -48,21 +48,21 @@ export function groupWorks(works: readonly TrialWork[], maxSize: number): TrialG
     const key = `${initialEpoch}-${epochs}`;
     byEpochs.set(key, [...(byEpochs.get(key) ?? []), i]);
   }
-  const groups = [...byEpochs.values()].flatMap((places) =>
+  const groups = [...byEpochs.values()].flatMap((indices) =>
     groupTrials(
-      places.map((i) => made[i]!.model),
+      indices.map((i) => prepared[i]!.model),
       maxSize,
-    ).map((members) => members.map((k) => places[k]!)),
+    ).map((members) => members.map((k) => indices[k]!)),
   );
   return [...groups, ...alone]
     .sort((a, b) => a[0]! - b[0]!)
-    .map((places) => ({ places, trials: places.length > 1 ? places.map((i) => made[i]!) : null }));
+    .map((indices) => ({ indices, trials: indices.length > 1 ? indices.map((i) => prepared[i]!) : null }));
 }
 
 /**
  * Trains trials that `groupWorks` put together, as replicas of one model: each has the result that `runTrial` has, to the bit.
- * @param backup the file of a backup of them all
- * @returns null for a trial that has to be run alone after all: where the adapter has no memory for all at once, say
+ * @param backup path of the common backup
+ * @returns null for a trial that must run alone after all, for example if the memory does not suffice for all at once
  * @throws as `runTrial`
  */
 export async function runTogether(trials: readonly PreparedTrial[], backup: string): Promise<(TrialResult | null)[]> {
@@ -70,7 +70,7 @@ export async function runTogether(trials: readonly PreparedTrial[], backup: stri
   const { device, data, fit, signal, saveFreq = 'epoch' } = works[0]!;
   const { executions, epochs, initialEpoch } = works[0]!.description;
   const reports = works.map(({ description }) => new TrialReport(description, device));
-  const keeper = new TrialBackup(backup, saveFreq);
+  const backupCallback = new TrialBackup(backup, saveFreq);
   let together: Model | null = null;
   try {
     for (const [i, { model }] of trials.entries()) reports[i]!.parameters = model.countParams();
@@ -80,28 +80,31 @@ export async function runTogether(trials: readonly PreparedTrial[], backup: stri
     const seed = works.flatMap(({ description }) => Array.from({ length: executions }, (_, e) => description.seed + e));
     const models = trials.map(({ model }) => model);
     together = togetherModel(models, { executions }).build(device, { seed });
-    const options = { ...fit, epochs, initialEpoch, seed, callbacks: [shared, keeper], signal };
+    const options = { ...fit, epochs, initialEpoch, seed, callbacks: [shared, backupCallback], signal };
     const { interrupted } = await together.fit(data, options);
-    const wrong = reports.find(({ watcher }) => watcher.wrong)?.watcher.wrong;
-    if (wrong) throw wrong;
+    const searchError = reports.find(({ watcher }) => watcher.searchError)?.watcher.searchError;
+    if (searchError) throw searchError;
     if (interrupted) throw new AbortedError('trials that are trained together: stopped on request');
     const results: (TrialResult | null)[] = [];
     for (const [i, report] of reports.entries()) {
       const failure = shared.failures[i];
       if (failure) results.push(failure.error instanceof AloneError ? null : report.fail(failure.error));
       else {
-        const take = () => takeReplicas(together!, models[i]!, { first: i * executions, replicas: executions });
-        results.push(await report.end(shared.histories[i]!.diverged, take));
+        const takeModel = () => takeReplicas(together!, models[i]!, { first: i * executions, replicas: executions });
+        results.push(await report.end(shared.histories[i]!.diverged, takeModel));
         disposeModel(models[i]!);
       }
     }
     return results;
   } catch (error) {
-    if (error === keeper.failure || reports.some(({ watcher }) => watcher.wrong === error && error !== null))
+    if (
+      error === backupCallback.failure ||
+      reports.some(({ watcher }) => watcher.searchError === error && error !== null)
+    )
       throw error;
     if (error instanceof DeviceLostError || (isAbort(error) && signal?.aborted)) throw error;
     await throwIfLost(device, error);
-    return works.map(() => null); // one by one, each finds what is wrong with it
+    return works.map(() => null); // run one by one, each trial reports its own error
   } finally {
     disposeModel(together);
   }

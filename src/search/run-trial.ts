@@ -11,7 +11,7 @@ import { TrialBackup } from './trial-backup.ts';
 import { TrialWatcher } from './trial-watcher.ts';
 import { encodeFirstReplica } from './trial-weights.ts';
 
-/** A trial and all that it needs to be run. */
+/** A trial and everything that is needed to run it. */
 export interface TrialWork {
   description: TrialDescription;
   buildModel: BuildModel;
@@ -29,10 +29,10 @@ export interface TrialWork {
 
 /**
  * Builds and trains the model of a trial: the same bits wherever it runs, on the same adapter with the same choice of kernels. Its
- * executions are replicas of one model, with seeds that follow each other, whose callbacks go by the means over them.
- * @returns the result, also of a trial that failed: that diverged, ran out of memory, or whose builder, callbacks or data threw
+ * executions are replicas of one model with consecutive seeds. Callbacks get the means over them.
+ * @returns the result, also of a failed trial: one that diverged or ran out of memory, or whose builder, callbacks or data threw
  * @throws AbortedError if `signal` ended it early; DeviceLostError, DisposedError of the device; ArgumentError for an objective that
- *   is not reported; what the backup throws: DataError, FileError, ArgumentError for one of another training
+ *   is not reported; errors of the backup: DataError, FileError, ArgumentError for one of another training
  */
 export async function runTrial(work: TrialWork): Promise<TrialResult> {
   const { description, device, fit, signal } = work;
@@ -46,8 +46,8 @@ export async function runTrial(work: TrialWork): Promise<TrialResult> {
     report.parameters = model.countParams();
     model.build(device, { seed, replicas: executions });
     if (work.weights) decodeWeights(model, work.weights, {}, `the weights of trial ${description.from}`);
-    const own = makeCallbacks(fit, { number, values: description.values });
-    const callbacks = [...own, watcher, ...(backup ? [backup] : [])];
+    const userCallbacks = makeCallbacks(fit, { number, values: description.values });
+    const callbacks = [...userCallbacks, watcher, ...(backup ? [backup] : [])];
     const { interrupted, diverged } = await model.fit(work.data, {
       ...fit,
       ...{ epochs, initialEpoch, seed, replicas: executions, callbacks, signal },
@@ -56,7 +56,7 @@ export async function runTrial(work: TrialWork): Promise<TrialResult> {
     const trained = model;
     return await report.end(diverged, () => trained);
   } catch (error) {
-    if (error === watcher.wrong || (backup && error === backup.failure)) throw error;
+    if (error === watcher.searchError || (backup && error === backup.failure)) throw error;
     if (isAbort(error) && signal?.aborted) throw error;
     await throwIfLost(device, error);
     return report.fail(error);
@@ -68,7 +68,7 @@ export async function runTrial(work: TrialWork): Promise<TrialResult> {
 /** Collects the result of a trial, whether it is trained alone or with others. */
 export class TrialReport {
   readonly watcher: TrialWatcher;
-  /** Of its model, once there is one. */
+  /** Number of parameters of the model; null before it exists. */
   parameters: number | null = null;
 
   constructor(
@@ -79,16 +79,16 @@ export class TrialReport {
   }
 
   /**
-   * The result of a training that came to its end.
-   * @param diverged replicas of the trial that did
-   * @param modelOf the trial's model, asked for once its best weights are back
+   * Returns the result after training.
+   * @param diverged replicas of the trial that diverged
+   * @param modelOf returns the trial's model; called after its best weights are restored
    */
   async end(diverged: readonly number[], modelOf: () => Model): Promise<TrialResult> {
     const { watcher } = this;
     const { executions, objective } = this.description;
     if (diverged.length > 0) return this.result('failed', null, divergedText(diverged, executions));
     if (watcher.best.includes(null)) {
-      return this.result('failed', null, `${objective.name} was in no epoch a finite number`);
+      return this.result('failed', null, `${objective.name} was not a finite number in any epoch`);
     }
     watcher.restoreBest();
     const weights = await encodeFirstReplica(modelOf());
@@ -119,7 +119,7 @@ export class TrialReport {
   }
 }
 
-/** A failed trial that never came to training: its builder threw. */
+/** Returns a failed trial that was not trained, because its builder threw. */
 export function failedTrial(description: Pick<TrialDescription, 'number' | 'values'>, error: unknown): Trial {
   const { number, values } = description;
   return {
@@ -128,7 +128,10 @@ export function failedTrial(description: Pick<TrialDescription, 'number' | 'valu
   };
 }
 
-/** A device that is gone fails no trial: it can be run again on another. Errors that are still on their way are taken here too. */
+/**
+ * Throws if the device is lost: the trial then did not fail, but can run again on another device. Also collects pending errors of the
+ * device.
+ */
 export async function throwIfLost(device: Device, error: unknown): Promise<void> {
   if (error instanceof DeviceLostError) throw error;
   try {
@@ -142,7 +145,7 @@ export function disposeModel(model: Model | null): void {
   try {
     model?.dispose();
   } catch {
-    // its device is gone, and its memory with it
+    // the device is lost, and with it the model's memory
   }
 }
 
@@ -153,16 +156,16 @@ const reasonOf = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
 
 function divergedText(replicas: readonly number[], executions: number): string {
-  const which = executions === 1 ? '' : ` of ${replicas.length} of ${executions} executions`;
-  return `the loss or weights${which} became NaN or infinite`;
+  const share = executions === 1 ? '' : ` of ${replicas.length} of ${executions} executions`;
+  return `the loss or weights${share} became NaN or infinite`;
 }
 
-/** JSON has no NaN or Infinity: they become null. */
+/** Returns metrics with null for NaN and Infinity, which JSON does not have. */
 function toJson(logs: EpochLogs): Trial['histories'][number][number] {
-  const figures = Object.entries(logs).flatMap(([name, value]) =>
+  const metrics = Object.entries(logs).flatMap(([name, value]) =>
     typeof value === 'number' ? [[name, Number.isFinite(value) ? value : null] as const] : [],
   );
-  return { ...Object.fromEntries(figures), epoch: logs.epoch };
+  return { ...Object.fromEntries(metrics), epoch: logs.epoch };
 }
 
 const adapterName = ({ info: { name, driver } }: Device): string => (driver === '' ? name : `${name}, ${driver}`);

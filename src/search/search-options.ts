@@ -9,14 +9,15 @@ import type { TrialDescription, TrialRunner } from './trial.ts';
 /** Options of all searches. */
 export interface SearchOptions {
   /**
-   * Returns a compiled model with hyperparameters from `hp`. It is called once more for each trial than it is trained, and must not call
-   * `build`: the search does.
+   * Returns a compiled model with hyperparameters from `hp`. It is called when a trial is proposed and again when it is trained, and must
+   * not call `build`: the search does.
    */
   buildModel: BuildModel;
   /** The metric that ranks trials, such as `valAccuracy`; with its direction if the name does not imply it. */
   objective: ObjectiveOption;
   /**
-   * The folder of the search. If it already holds the same search, that one continues: where it was killed, or with more trials if it was
+   * The folder of the search. If it already holds the same search, that search continues: where it was killed, or with more trials if it
+   * was
    * made longer.
    */
   directory: string;

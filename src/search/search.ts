@@ -12,8 +12,8 @@ import { LocalRunner } from './local-runner.ts';
 import { readObjective } from './objective.ts';
 import type { Oracle } from './oracle.ts';
 import { checkCount } from './oracles/options.ts';
-import { type Proposed, Proposer } from './proposer.ts';
-import { medians, type Pruning, type PruningOptions, readPruning } from './pruning.ts';
+import { type ProposedTrial, Proposer } from './proposer.ts';
+import { computeMedians, type Pruning, type PruningOptions, readPruning } from './pruning.ts';
 import type { Objective, SearchRecord, Trial } from './record.ts';
 import type { SearchOptions } from './search-options.ts';
 import { SearchStore } from './store.ts';
@@ -36,7 +36,7 @@ export interface SearcherKind {
   parallelTrials?: number | undefined;
 }
 
-/** Limit of the trials that are trained together: their numbers are in the name of a file. */
+/** Limit of the trials that are trained together, because the name of a file contains their numbers. */
 const MAX_TOGETHER = 40;
 /** Options whose larger values make a search longer without changing its first trials. */
 const LENGTH_OPTIONS = ['maxTrials', 'hyperbandIterations'];
@@ -55,10 +55,10 @@ export class Search {
   private readonly seed: number;
   private readonly pruning: Pruning | null;
   private readonly parallelTrials: number;
-  private readonly mostFailures: number;
+  private readonly maxFailures: number;
   private proposer: Proposer;
-  /** Whether the content of the folder is still to be deleted. */
-  private overwriting: boolean;
+  /** Whether the content of the folder must be deleted first. */
+  private mustClear: boolean;
   private fit: SearchRecord['fit'] = {};
 
   /** Calls `buildModel` with all defaults. @throws ArgumentError, also if the folder holds another search; errors of `buildModel`; DataError, FileError */
@@ -70,22 +70,22 @@ export class Search {
     this.options = { ...options };
     checkFunction(`${who}: buildModel`, options.buildModel);
     this.objective = readObjective(who, options.objective);
-    checkText(`${who}: directory, the folder in which the search is kept,`, options.directory);
+    checkText(`${who}: directory, the folder in which the search is saved,`, options.directory);
     if (options.name !== undefined) checkText(`${who}: name`, options.name);
     this.seed = options.seed ?? 0;
     checkSeed(this.seed, who);
     this.executions = checkCount(who, 'executionsPerTrial', options.executionsPerTrial ?? 1);
-    this.mostFailures = checkCount(who, 'maxConsecutiveFailures', options.maxConsecutiveFailures ?? 3);
+    this.maxFailures = checkCount(who, 'maxConsecutiveFailures', options.maxConsecutiveFailures ?? 3);
     this.parallelTrials = checkCount(who, 'parallelTrials', kind.parallelTrials ?? 1);
     this.pruning = readPruning(who, kind.pruning);
-    this.overwriting = checkFlag(who, 'overwrite', options.overwrite ?? false);
+    this.mustClear = checkFlag(who, 'overwrite', options.overwrite ?? false);
     const { saveFreq = 'epoch', together = 1 } = options;
     if (checkCount(who, 'together', together) > MAX_TOGETHER) {
       throw new ArgumentError(`${who}: together: ${MAX_TOGETHER} trials at most, but is ${together}`);
     }
     if (together > 1 && options.runner) {
       throw new ArgumentError(
-        `${who}: together is how this process trains trials, so it goes without runner; leave one of them out`,
+        `${who}: together applies only to trials in this process, so it cannot be combined with runner; leave one out`,
       );
     }
     if (saveFreq !== 'epoch') checkCount(who, "saveFreq, 'epoch' or a number of steps,", saveFreq);
@@ -96,7 +96,7 @@ export class Search {
     checkRunner(who, options.runner);
     this.store = new SearchStore(options.directory);
     this.proposer = this.createProposer();
-    if (!this.overwriting) this.load();
+    if (!this.mustClear) this.load();
   }
 
   /**
@@ -104,7 +104,8 @@ export class Search {
    * @param data as for `model.fit`. A loader keeps its samples on the GPU for all trials; `{ x, y }` is uploaded for each
    * @param fit options of each trial's `fit`; `signal` ends the search after the current step
    * @returns all trials, also those of earlier calls
-   * @throws ArgumentError, also if no epoch reports the objective, or if data or options differ from those the search was started with;
+   * @throws ArgumentError, also if no epoch reports the objective, or if data or options differ from those that the search was started
+   *   with;
    *   SearchError for `maxConsecutiveFailures` failed trials; AbortedError after `signal`; DeviceLostError; FileError, DataError
    */
   async search(data: TrainingData | null, fit: SearchFitOptions = {}, ...surplus: never[]): Promise<SearchRecord> {
@@ -113,31 +114,35 @@ export class Search {
     checkFitOptions(who, fit);
     if (this.kind.decidesEpochs && fit.epochs !== undefined) {
       throw new ArgumentError(
-        `${who}: search: epochs must be left out, as the rounds decide them; maxEpochs is the most`,
+        `${who}: search: epochs must be left out, because the rounds decide them; maxEpochs limits them`,
       );
     }
     if (data !== null) checkValidation(who, fit, this.objective.name);
     const runner = this.options.runner ?? this.localRunner(data, fit);
-    const described = await describeFit(data, fit);
+    const fitDescription = await describeFit(data, fit);
     const unlock = this.store.lock();
     try {
-      return await this.run(runner, fit, described);
+      return await this.run(runner, fit, fitDescription);
     } finally {
       unlock();
     }
   }
 
   /** Runs the search while its folder is locked. */
-  private async run(runner: TrialRunner, fit: SearchFitOptions, described: SearchRecord['fit']): Promise<SearchRecord> {
-    if (this.overwriting) this.store.clear();
-    this.overwriting = false;
+  private async run(
+    runner: TrialRunner,
+    fit: SearchFitOptions,
+    fitDescription: SearchRecord['fit'],
+  ): Promise<SearchRecord> {
+    if (this.mustClear) this.store.clear();
+    this.mustClear = false;
     this.proposer = this.createProposer();
     const stored = this.load();
     this.store.deleteBackups(this.proposer.finished); // a killed process may have saved a result and not deleted its backup
     if (stored && Object.keys(stored.fit).length > 0) {
-      this.checkSame(differences(stored.fit, described, 'fit'));
+      this.checkSame(differences(stored.fit, fitDescription, 'fit'));
     }
-    this.fit = described;
+    this.fit = fitDescription;
     this.store.writeRecord(this.record);
     try {
       await this.loop(runner, fit).run();
@@ -150,23 +155,23 @@ export class Search {
 
   private loop(runner: TrialRunner, fit: SearchFitOptions): TrialLoop {
     const { kind, proposer, store, pruning, parallelTrials, options } = this;
-    let written = performance.now();
+    let lastWrite = performance.now();
     return new TrialLoop({
-      ...{ who: kind.name, proposer, store, runner, maxConsecutiveFailures: this.mostFailures, signal: fit.signal },
+      ...{ who: kind.name, proposer, store, runner, maxConsecutiveFailures: this.maxFailures, signal: fit.signal },
       horizon: (number) => (pruning ? horizonOf(number, pruning.startupTrials, parallelTrials) : 0),
       describe: (number, proposed) => this.describe(number, proposed, fit),
       onBegin: (trial) => options.onTrialBegin?.(trial),
       onEnd: (trial) => {
-        if (performance.now() - written > RECORD_MS) {
+        if (performance.now() - lastWrite > RECORD_MS) {
           this.store.writeRecord(this.record);
-          written = performance.now();
+          lastWrite = performance.now();
         }
         return options.onTrialEnd?.(trial, this.record);
       },
     });
   }
 
-  private describe(number: number, proposed: Proposed, fit: SearchFitOptions): TrialDescription {
+  private describe(number: number, proposed: ProposedTrial, fit: SearchFitOptions): TrialDescription {
     const { values, initialEpoch = 0, from = null, epochs = fit.epochs ?? 1 } = proposed;
     const { seed, executions, objective, pruning, parallelTrials, proposer } = this;
     checkSeed(
@@ -176,7 +181,7 @@ export class Search {
     const description = { number, values, epochs, initialEpoch, from, executions, objective };
     if (!pruning) return { ...description, seed: seedOf(seed, number, executions) };
     const horizon = horizonOf(number, pruning.startupTrials, parallelTrials);
-    const limits = medians(pruning, { name: objective.name, epochs }, horizon, proposer.finished);
+    const limits = computeMedians(pruning, { name: objective.name, epochs }, horizon, proposer.finished);
     return { ...description, seed: seedOf(seed, number, executions), ...(limits ? { medians: limits } : {}) };
   }
 
@@ -197,9 +202,9 @@ export class Search {
   }
 
   /** Returns a text with the best trials, in KerasTuner's layout. @throws ArgumentError */
-  resultsSummary(most = 10): string {
-    checkCount(`${this.kind.name}: resultsSummary`, 'the number of trials', most);
-    return resultsText(this.record, this.options.directory, most);
+  resultsSummary(count = 10): string {
+    checkCount(`${this.kind.name}: resultsSummary`, 'the number of trials', count);
+    return resultsText(this.record, this.options.directory, count);
   }
 
   /** Returns a text with one trial, in KerasTuner's layout. @throws ArgumentError if no trial with that number has ended */
@@ -217,7 +222,7 @@ export class Search {
    */
   bestHyperparameters(count = 1): HyperParameters[] {
     checkCount(`${this.kind.name}: bestHyperparameters`, 'the number of trials', count);
-    return this.best('bestHyperparameters', count).map(({ values }) => new HyperParameters({ values }));
+    return this.listBest('bestHyperparameters', count).map(({ values }) => new HyperParameters({ values }));
   }
 
   /**
@@ -233,7 +238,7 @@ export class Search {
     if (!device) throw new ArgumentError(`${who}: bestModels: needs a device to build on; give ${who} one with device`);
     const models: Model[] = [];
     try {
-      for (const trial of this.best('bestModels', count)) {
+      for (const trial of this.listBest('bestModels', count)) {
         const weights = this.store.readWeights(trial.number);
         const name = this.store.weightsPath(trial.number);
         models.push(loadTrialModel(buildModel, trial, { device, weights, name }));
@@ -245,7 +250,7 @@ export class Search {
     }
   }
 
-  private best(method: string, count: number): Trial[] {
+  private listBest(method: string, count: number): Trial[] {
     const trials = [...this.proposer.finished.values()];
     const best = bestTrials(this.objective, trials);
     if (best.length > 0) return best.slice(0, count);
@@ -259,7 +264,7 @@ export class Search {
 
   private endedText(): string {
     const numbers = [...this.proposer.finished.keys()].sort((a, b) => a - b);
-    return numbers.length === 0 ? 'none has' : `those that have are ${numbers[0]} to ${numbers.at(-1)}`;
+    return numbers.length === 0 ? 'none has' : `the ended ones are ${numbers[0]} to ${numbers.at(-1)}`;
   }
 
   private localRunner(data: TrainingData | null, fit: SearchFitOptions): TrialRunner {
@@ -309,12 +314,12 @@ export class Search {
     return stored;
   }
 
-  private checkSame(differing: Iterable<string>, before = ''): void {
-    const found = [...differing];
-    if (found.length === 0) return;
-    const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
+  private checkSame(found: Iterable<string>, prefix = ''): void {
+    const texts = [...found];
+    if (texts.length === 0) return;
+    const more = texts.length > MAX_NAMED ? `; and ${texts.length - MAX_NAMED} more` : '';
     throw new ArgumentError(
-      `${this.kind.name}: ${this.options.directory} holds another search: ${before}${found.slice(0, MAX_NAMED).join('; ')}${more}. ` +
+      `${this.kind.name}: ${this.options.directory} holds another search: ${prefix}${texts.slice(0, MAX_NAMED).join('; ')}${more}. ` +
         'Use what it was started with, or start a new search: in another directory (`tilegrad search`: without --resume), or with overwrite: true',
     );
   }
@@ -327,14 +332,14 @@ function checkRunner(who: string, runner: TrialRunner | undefined): void {
   if (typeof run === 'function') checkCount(who, 'concurrency of runner', runner.concurrency);
   else
     throw new ArgumentError(
-      `${who}: runner must be one that runs trials, with run and concurrency, but is ${formatValue(runner)}`,
+      `${who}: runner must be a TrialRunner with run and concurrency, but is ${formatValue(runner)}`,
     );
 }
 
 /** Returns what two searches of one folder must have in common. */
 function identityOf({ searcher, name, options, objective, seed, executionsPerTrial }: SearchRecord) {
-  const own = Object.entries(options).filter(([option]) => !LENGTH_OPTIONS.includes(option));
-  return { searcher, name, options: Object.fromEntries(own), objective, seed, executionsPerTrial };
+  const compared = Object.entries(options).filter(([option]) => !LENGTH_OPTIONS.includes(option));
+  return { searcher, name, options: Object.fromEntries(compared), objective, seed, executionsPerTrial };
 }
 
 /** Returns a value for the record: unchanged, or as text if JSON cannot hold it. `fit` checks it later. */
@@ -351,10 +356,12 @@ function plainOf(value: unknown): number | string | boolean {
 async function describeFit(data: TrainingData | null, fit: SearchFitOptions): Promise<SearchRecord['fit']> {
   const { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight, cacheFeatures } =
     fit;
-  const given = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight };
+  const options = { epochs, batchSize, validationSplit, stepsPerEpoch, validationSteps, shuffle, classWeight };
   return {
     ...Object.fromEntries(
-      Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, plainOf(value)] as const])),
+      Object.entries(options).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, plainOf(value)] as const],
+      ),
     ),
     ...(cacheFeatures ? { cacheFeatures: true } : {}),
     ...(data === null ? {} : { data: await describeData(data) }),

@@ -38,8 +38,13 @@ export class GridSearch extends Search {
   constructor(options: GridSearchOptions, ...surplus: never[]) {
     const name = 'GridSearch';
     const { maxTrials, ...rest } = checkOptions(name, options, { ...prunableNames, maxTrials: true }, surplus);
-    const own: { maxTrials?: number } = maxTrials === undefined ? {} : { maxTrials };
-    super(rest, { name, oracle: gridOracle(own), options: { maxTrials: maxTrials ?? null }, ...pruningOf(name, rest) });
+    const gridOptions: { maxTrials?: number } = maxTrials === undefined ? {} : { maxTrials };
+    super(rest, {
+      name,
+      oracle: gridOracle(gridOptions),
+      options: { maxTrials: maxTrials ?? null },
+      ...pruningOf(name, rest),
+    });
   }
 }
 
@@ -63,13 +68,13 @@ export class Hyperband extends Search {
     const name = 'Hyperband';
     const names = { ...searchNames, maxEpochs: true, factor: true, hyperbandIterations: true };
     const hints = {
-      pruning: 'its rounds end what does badly',
+      pruning: 'its rounds end trials with bad results',
       maxTrials: 'maxEpochs, factor and hyperbandIterations decide it',
     };
     checkOptions(name, options, names, surplus, hints);
     const { maxEpochs = 100, factor = 3, hyperbandIterations = 1, ...rest } = options;
-    const own = { maxEpochs, factor, hyperbandIterations };
-    super(rest, { name, oracle: hyperbandOracle(own), options: own, decidesEpochs: true });
+    const rounds = { maxEpochs, factor, hyperbandIterations };
+    super(rest, { name, oracle: hyperbandOracle(rounds), options: rounds, decidesEpochs: true });
   }
 }
 

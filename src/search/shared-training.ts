@@ -9,44 +9,43 @@ import { type History, type Model, TerminateOnNaN, type TrainInfo } from '../tra
 import type { Callback } from '../training/model.ts';
 import { meanMetrics } from '../training/objective.ts';
 import type { CallbackState, SafePoint } from '../training/state/training-state.ts';
-import { AloneError, rateView, viewOf } from './trial-view.ts';
+import { AloneError, createRateView, createTrialView } from './trial-view.ts';
 
-/** A trial of those that are trained together. */
+/** One of the trials that are trained together. */
 export interface SharedTrial {
-  /** How many replicas it has, those of the trial before coming before them. */
+  /** Number of its replicas, which follow those of the trial before it. */
   replicas: number;
   callbacks: readonly Callback[];
 }
 
 /**
- * Why trials with these callbacks have to be trained alone; null where `SharedTraining` serves them. A trial among others ends at the
- * end of an epoch and has no figures, and no place of its own to go on from, in the midst of one.
+ * Returns why trials with these callbacks must be trained alone; null if `SharedTraining` supports the callbacks. A trial that is trained
+ * with others can end only at the end of an epoch. Within an epoch, it has neither metrics nor a state of its own to resume from.
  */
 export function reasonCallbacksAlone(callbacks: readonly Callback[]): string | null {
   for (const callback of callbacks) {
-    // It looks again as each epoch ends.
+    // TerminateOnNaN checks again at the end of each epoch.
     const hooks = callback instanceof TerminateOnNaN ? [] : (['onBatchEnd'] as const);
     const hook = [...hooks, ...(['onSteps', 'onSafePoint', 'onFeatures'] as const)].find((name) => callback[name]);
-    if (hook)
-      return `its callback ${callbackName(callback)} has ${hook}, which looks at a training in the midst of an epoch`;
+    if (hook) return `its callback ${callbackName(callback)} has ${hook}, which acts within an epoch`;
   }
   return null;
 }
 
 /**
- * The callbacks of several trials that are replicas of one model (see `togetherModel`), as one callback of its `fit`. Those of a trial
- * are called as if it were trained alone: with its figures, its learning rates, and a model of which they may read what it is made of,
- * end the training, and copy the weights (`WeightCopy`).
+ * The callbacks of several trials that are replicas of one model (see `togetherModel`), as one callback of its `fit`. Those of a trial are
+ * called as if it were trained alone: with its metrics and learning rates. They get a model whose structure they may read, whose training
+ * they may end, and whose weights they may copy (`WeightCopy`).
  *
- * A trial whose training they end (`stopTraining`), or fail by throwing, hears no more of later epochs, and its history ends there. The
- * others go on; once none is left, the training ends. The model then has the weights of each trial's own end.
+ * If callbacks end their trial's training (`stopTraining`) or fail it by throwing, they are not called for later epochs, and its history
+ * ends there. The others continue; the training ends with the last of them. The model then has the weights of each trial's end.
  */
 export class SharedTraining implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Its name in backups, because a bundler may rename the class. */
   readonly [Symbol.toStringTag] = 'SharedTraining';
-  /** What a trial's callbacks add to the logs stays with the trial. */
+  /** Metrics that a trial's callbacks add are only in that trial's logs. */
   readonly adds = [];
-  /** Only where a trial asks for it: a training that nobody watches has no steps to wait for. */
+  /** Set only if a trial's callback has it, because `fit` then waits for steps. */
   readonly onSafePoint?: (point: SafePoint) => Promise<void>;
   private readonly trials: readonly SharedTrialState[];
   private model: Model | null = null;
@@ -54,20 +53,20 @@ export class SharedTraining implements Callback {
   constructor(trials: readonly SharedTrial[]) {
     let first = 0;
     this.trials = trials.map(({ replicas, callbacks }) => {
-      const part = new SharedTrialState(first, replicas, callbacks);
+      const trial = new SharedTrialState(first, replicas, callbacks);
       first += replicas;
-      return part;
+      return trial;
     });
     if (!trials.some(({ callbacks }) => callbacks.some((callback) => callback.onSafePoint))) return;
     this.onSafePoint = ({ after }) => this.forEachTrial((trial) => trial.safePoint(after));
   }
 
-  /** What `fit` of each trial alone would have returned, after `fit`. */
+  /** After `fit`, the history that `fit` of each trial alone would have returned. */
   get histories(): readonly History[] {
     return this.trials.map(({ history }) => history);
   }
 
-  /** What a callback of each trial threw; null where none did. */
+  /** For each trial, the error that a callback threw; null if none threw. */
   get failures(): readonly ({ error: unknown } | null)[] {
     return this.trials.map(({ failed }) => (failed.hasError ? { error: failed.error } : null));
   }
@@ -75,7 +74,7 @@ export class SharedTraining implements Callback {
   async onTrainBegin(info: TrainInfo): Promise<void> {
     this.model = info.model;
     for (const trial of this.trials) await trial.begin(info);
-    this.endIfAllHave();
+    this.endIfAllEnded();
   }
 
   onEpochBegin({ epoch }: { epoch: number }): Promise<void> {
@@ -88,7 +87,9 @@ export class SharedTraining implements Callback {
 
   async onTrainEnd(history: History, failure: { error: unknown } | null): Promise<void> {
     for (const trial of this.trials) await trial.end(history, failure);
-    history.diverged = this.trials.flatMap(({ history: own, first }) => own.diverged.map((r) => first + r));
+    history.diverged = this.trials.flatMap(({ history: trialHistory, first }) =>
+      trialHistory.diverged.map((r) => first + r),
+    );
   }
 
   async state(): Promise<CallbackState> {
@@ -97,15 +98,15 @@ export class SharedTraining implements Callback {
 
   async restore({ trials }: CallbackState): Promise<void> {
     for (const [i, trial] of this.trials.entries()) await trial.restore((trials as CallbackState[])[i]!);
-    this.endIfAllHave();
+    this.endIfAllEnded();
   }
 
   private async forEachTrial(call: (trial: SharedTrialState) => Promise<void>): Promise<void> {
     for (const trial of this.trials) if (!trial.ended) await call(trial);
-    this.endIfAllHave();
+    this.endIfAllEnded();
   }
 
-  private endIfAllHave(): void {
+  private endIfAllEnded(): void {
     if (this.trials.every(({ ended }) => ended)) this.model!.stopTraining = true;
   }
 }
@@ -114,12 +115,12 @@ export class SharedTraining implements Callback {
 class SharedTrialState {
   readonly history: History = { epochs: [], replicas: [], interrupted: false, diverged: [], seconds: 0 };
   readonly failed = new FirstError();
-  /** Whether its training has come to its end before that of the others. */
+  /** Whether its training ended before that of the others. */
   ended = false;
   private range: ReplicaRange | null = null;
   private optimizer: Optimizer | null = null;
   private list: CallbackList;
-  private readonly stop = { asked: false };
+  private readonly stop = { isRequested: false };
   /** Its weights, once it has ended. */
   private copy: WeightCopy | null = null;
 
@@ -136,42 +137,45 @@ class SharedTrialState {
     this.list = new CallbackList(callbacks);
     this.range = new ReplicaRange(info.model.parameters, first, count);
     this.history.replicas = Array.from({ length: count }, () => []);
-    const model = viewOf(info.model, this.range, stop);
-    this.optimizer = rateView(info.optimizer as FlatOptimizer, first, count);
-    const resume = () => Promise.reject(new AloneError('resume: trials that are trained together go on together'));
+    const model = createTrialView(info.model, this.range, stop);
+    this.optimizer = createRateView(info.optimizer as FlatOptimizer, first, count);
+    const resume = () => Promise.reject(new AloneError('resume: trials that are trained together resume together'));
     await this.run(() => this.list.begin({ ...info, model, optimizer: this.optimizer!, resume }));
-    this.endIfAsked();
+    this.endIfRequested();
   }
 
   async beginEpoch(epoch: number): Promise<void> {
     const optimizer = this.optimizer!;
     await this.run(async () => {
       for (const callback of this.callbacks) await callback.onEpochBegin?.({ epoch, optimizer });
-      if (!this.stop.asked) return;
-      throw new AloneError('stopTraining: a trial among others can end at the end of an epoch, not as one begins');
+      if (!this.stop.isRequested) return;
+      throw new AloneError(
+        'stopTraining: a trial that is trained with others can end at the end of an epoch, not at its beginning',
+      );
     });
-    this.endIfAsked();
+    this.endIfRequested();
   }
 
   async endEpoch(all: readonly EpochLogs[]): Promise<void> {
-    const own = all.slice(this.first, this.first + this.count);
-    const { epoch, learningRate, seconds, samplesPerSecond } = own[0]!;
-    const about = { epoch, learningRate, seconds, samplesPerSecond };
-    const logs: EpochLogs = own.length === 1 ? own[0]! : { ...meanMetrics(own), ...about };
+    const replicas = all.slice(this.first, this.first + this.count);
+    const { epoch, learningRate, seconds, samplesPerSecond } = replicas[0]!;
+    const common = { epoch, learningRate, seconds, samplesPerSecond };
+    const logs: EpochLogs = replicas.length === 1 ? replicas[0]! : { ...meanMetrics(replicas), ...common };
     this.history.epochs.push(logs);
-    for (const [r, one] of own.entries()) this.history.replicas[r]!.push(one);
+    for (const [r, replicaLogs] of replicas.entries()) this.history.replicas[r]!.push(replicaLogs);
     await this.run(async () => {
-      for (const callback of this.callbacks) await callback.onEpochEnd?.(logs, own);
+      for (const callback of this.callbacks) await callback.onEpochEnd?.(logs, replicas);
     });
-    this.endIfAsked();
+    this.endIfRequested();
   }
 
   async safePoint(after: SafePoint['after']): Promise<void> {
-    const capture = () => Promise.reject(new AloneError('capture: trials that are trained together go on together'));
+    const capture = () =>
+      Promise.reject(new AloneError('capture: trials that are trained together have one common backup'));
     await this.run(async () => {
       for (const callback of this.callbacks) await callback.onSafePoint?.({ after, capture });
     });
-    this.endIfAsked();
+    this.endIfRequested();
   }
 
   async end(all: History, failure: { error: unknown } | null): Promise<void> {
@@ -182,7 +186,7 @@ class SharedTrialState {
       this.copy.restore();
       const weights = await this.copy.read();
       const isBroken = !weights.every((values) => values.every(Number.isFinite));
-      // Which replica of several has the broken weights does not matter: none of the trial is of use.
+      // If one replica has broken weights, no replica of the trial is usable, so all count as diverged.
       const broken = new Set(isBroken ? Array.from({ length: count }, (_, r) => r) : []);
       history.diverged = divergedReplicas(history.replicas, broken);
       this.copy.dispose();
@@ -224,19 +228,19 @@ class SharedTrialState {
       this.copy = new WeightCopy(this.range!);
       this.copy.write(state.weights as Float32Array<ArrayBuffer>[]);
     }
-    for (const [i, own] of (state.callbacks as (CallbackState | null)[]).entries()) {
-      if (own) await this.run(async () => callbacks[i]!.restore?.(own));
+    for (const [i, callbackState] of (state.callbacks as (CallbackState | null)[]).entries()) {
+      if (callbackState) await this.run(async () => callbacks[i]!.restore?.(callbackState));
     }
   }
 
-  /** What a callback throws is this trial's own failure. */
+  /** Calls callbacks. An error fails only this trial. */
   private async run(call: () => void | Promise<void>): Promise<void> {
     await this.failed.try(call);
-    if (this.failed.hasError) this.stop.asked = true;
+    if (this.failed.hasError) this.stop.isRequested = true;
   }
 
-  private endIfAsked(): void {
-    if (!this.stop.asked || this.ended) return;
+  private endIfRequested(): void {
+    if (!this.stop.isRequested || this.ended) return;
     this.ended = true;
     this.copy = new WeightCopy(this.range!);
     this.copy.save();

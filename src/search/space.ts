@@ -3,21 +3,21 @@ import { ArgumentError } from '../base/errors.ts';
 import type { Hyperparameter, HyperparameterValue } from './record.ts';
 
 // Hyperparameters as sets of values: each maps to the unit interval and back, as KerasTuner's `prob_to_value` and
-// `value_to_prob` do, so that searchers need not know the kinds.
+// `value_to_prob` do, so that searchers do not depend on the kinds.
 
 type Numeric = Extract<Hyperparameter, { kind: 'int' | 'float' }>;
 
-/** Values that GridSearch tries of a range without a step, as in KerasTuner. */
+/** Number of values that GridSearch tries for a range without a step, as in KerasTuner. */
 const GRID_VALUES = 10;
-/** A step that ends this near above `max`, in steps, counts as ending there: 0.1 + 9 * 0.1 may be called 1. */
+/** Number of steps by which the last value may exceed `max`: 0.1 + 9 * 0.1 is slightly more than 1 in floating point. */
 const STEP_TOLERANCE = 1e-8;
 /** Integers up to here are exact after a multiplication by a power of ten, with room for sums. */
 const MAX_DECIMAL_UNITS = 2 ** 50;
 
-/** Whether any integer of a log range may come up, the low ones more often. */
+/** Whether every integer of a log range can be drawn, the low ones more often. */
 const isLogWithoutStep = (h: Numeric) => h.sampling === 'log' && (h.step === null || h.step === 1);
 
-/** Whether every number of the range may come up. */
+/** Whether every number of the range can be drawn. */
 export const isContinuous = (h: Hyperparameter): boolean => h.kind === 'float' && h.step === null && h.min < h.max;
 
 /** Number of values: 1 for a fixed one, Infinity for a float without a step. */
@@ -43,7 +43,7 @@ export function valueAt(h: Hyperparameter, index: number): HyperparameterValue {
   return Math.min(h.max, value);
 }
 
-/** The index of a value, or -1 where the hyperparameter cannot have it. For hyperparameters with a finite number of values. */
+/** The index of a value, or -1 if the hyperparameter cannot have it. For hyperparameters with a finite number of values. */
 export function indexOf(h: Hyperparameter, value: HyperparameterValue): number {
   if (h.kind === 'fixed') return h.value === value ? 0 : -1;
   if (h.kind === 'boolean') return typeof value === 'boolean' ? Number(value) : -1;
@@ -65,9 +65,9 @@ function powerOf(min: number, step: number, index: number): number {
 function decimalSum(min: number, step: number, index: number): number {
   const decimals = Math.max(decimalsOf(min), decimalsOf(step));
   const unit = Number(`1e${decimals}`);
-  const [first, each] = [Math.round(min * unit), Math.round(step * unit)];
-  const sum = first + index * each;
-  const isExact = decimals <= 22 && [first, index * each].every((n) => Math.abs(n) <= MAX_DECIMAL_UNITS);
+  const [first, increment] = [Math.round(min * unit), Math.round(step * unit)];
+  const sum = first + index * increment;
+  const isExact = decimals <= 22 && [first, index * increment].every((n) => Math.abs(n) <= MAX_DECIMAL_UNITS);
   return isExact ? sum / unit : min + index * step;
 }
 
@@ -79,7 +79,7 @@ function decimalsOf(x: number): number {
 
 /**
  * The value at `u` in [0, 1) of the hyperparameter's distribution: uniform over values, or over their logarithms.
- * Discrete values own intervals of equal width, except those of an int with log sampling and without a step.
+ * Discrete values have intervals of equal width, except those of an int with log sampling and without a step.
  */
 export function unitToValue(h: Hyperparameter, u: number): HyperparameterValue {
   if ((h.kind === 'int' || h.kind === 'float') && h.min < h.max) {
@@ -123,8 +123,8 @@ export function valueToUnit(h: Hyperparameter, value: HyperparameterValue): numb
 }
 
 /**
- * The values of a grid, rising, or as listed for a choice. A float without a step, and an int with log sampling and without a
- * step, have those at 0.05, 0.15, ... 0.95 of their distribution, as in KerasTuner; a smaller number where some coincide.
+ * The values of a grid: rising, or in the order of the list for a choice. A float without a step, and an int with log sampling and without
+ * a step, have the values at 0.05, 0.15, ... 0.95 of their distribution, as in KerasTuner; fewer if some are equal.
  */
 export function valuesOf(h: Hyperparameter): HyperparameterValue[] {
   if (!isSampled(h)) return Array.from({ length: countOf(h) }, (_, index) => valueAt(h, index));
@@ -132,29 +132,29 @@ export function valuesOf(h: Hyperparameter): HyperparameterValue[] {
   return [...new Set(values)];
 }
 
-/** Whether a grid has a few values of the range alone. */
+/** Whether a grid uses only a few values of the range. */
 export const isSampled = (h: Hyperparameter): boolean =>
   (h.kind === 'int' || h.kind === 'float') &&
   h.min < h.max &&
   (h.step === null || (h.kind === 'int' && isLogWithoutStep(h)));
 
 /**
- * Number of combinations of values, hyperparameters under a condition counted only where it holds; Infinity where a float has
- * no step.
- * @param space parents before what depends on them, as a builder asks for them
+ * Number of combinations of values; Infinity if a float has no step. A hyperparameter under a condition counts only where the condition
+ * holds.
+ * @param space hyperparameters in the order of a builder's requests: parents before those that depend on them
  */
 export function spaceSize(space: readonly Hyperparameter[]): number {
   const parents = new Set(space.flatMap((h) => h.conditions.map(({ name }) => name)));
-  const sizeFrom = (at: number, known: ReadonlyMap<string, HyperparameterValue | null>): number => {
-    const h = space[at];
+  const sizeFrom = (index: number, known: ReadonlyMap<string, HyperparameterValue | null>): number => {
+    const h = space[index];
     if (h === undefined) return 1;
     if (!h.conditions.every(({ name, values }) => values.includes(known.get(name) ?? (null as never)))) {
-      return sizeFrom(at + 1, known);
+      return sizeFrom(index + 1, known);
     }
-    if (!parents.has(h.name)) return countOf(h) * sizeFrom(at + 1, known);
+    if (!parents.has(h.name)) return countOf(h) * sizeFrom(index + 1, known);
     // Values that no condition names all have the same combinations below them.
     const named = new Set(space.flatMap((other) => conditionValues(other, h.name)));
-    const size = (value: HyperparameterValue | null): number => sizeFrom(at + 1, new Map(known).set(h.name, value));
+    const size = (value: HyperparameterValue | null): number => sizeFrom(index + 1, new Map(known).set(h.name, value));
     const sum = [...named].reduce<number>((total, value) => total + size(value), 0);
     const others = countOf(h) - named.size;
     return others > 0 ? sum + others * size(null) : sum;
@@ -175,9 +175,9 @@ export function describe(h: Hyperparameter): string {
   return `${h.kind} from ${h.min} to ${h.max}${step}${h.sampling === 'log' ? ', log' : ''}`;
 }
 
-/** Whether two hyperparameters have the same name, kind and values; under what conditions and with what default does not matter. */
+/** Whether two hyperparameters have the same name, kind and values; conditions and defaults are not compared. */
 export const hasSameValues = (a: Hyperparameter, b: Hyperparameter): boolean =>
-  a === b || (a.name === b.name && keyOf(a) === keyOf(b)); // the name first: searchers compare many
+  a === b || (a.name === b.name && keyOf(a) === keyOf(b)); // the name first, because searchers compare many
 
 function keyOf(h: Hyperparameter): string {
   const { kind, min, max, step, sampling, values, ordered, value } = h as Partial<Record<string, unknown>>;
@@ -192,12 +192,12 @@ export function isValueOf(h: Hyperparameter, value: unknown): boolean {
 }
 
 /**
- * @param subject who asks, for the message
+ * @param subject begins the message
  * @throws ArgumentError for a value that the hyperparameter cannot have: of another kind, out of range or between two steps
  */
 export function checkValue(subject: string, h: Hyperparameter, value: unknown): HyperparameterValue {
   if (isValueOf(h, value)) return value as HyperparameterValue;
   throw new ArgumentError(
-    `${subject}: ${formatValue(value)} is no value of ${h.name}, a ${describe(h)}; give one of its values, or leave it out`,
+    `${subject}: ${formatValue(value)} is not a value of ${h.name}, a ${describe(h)}; give one of its values, or leave it out`,
   );
 }

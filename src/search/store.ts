@@ -10,7 +10,7 @@ import { type SearchRecord, searchRecord, trial } from './record.ts';
 import type { TrialResult } from './trial.ts';
 
 const padFour = (number: number) => String(number).padStart(4, '0');
-/** Names of files in the folders of trials: no others are read or deleted. */
+/** Names of files in the folders of trials; other files are neither read nor deleted. */
 const TRIAL = /^(\d{4,})\.(json|safetensors)$/;
 const GROUP = /^together-([0-9a-z]+(?:-[0-9a-z]+)*)\.safetensors$/;
 
@@ -51,7 +51,7 @@ export class SearchStore {
 
   /** Returns the numbers of the trials whose common backup exists; null if there is none. @throws FileError */
   groupOfBackup(): number[] | null {
-    const [name] = this.groupBackups();
+    const [name] = this.listGroupBackups();
     return name
       ? GROUP.exec(name)![1]!
           .split('-')
@@ -64,7 +64,7 @@ export class SearchStore {
    * @throws DataError for a file that is cut short, damaged or of another version, or trials without a search; FileError
    */
   read(): SearchRecord | null {
-    const numbers = this.numbers('trials', 'json');
+    const numbers = this.listNumbers('trials', 'json');
     if (!existsSync(this.recordPath)) {
       if (numbers.length === 0) return null;
       throw new DataError(
@@ -106,12 +106,12 @@ export class SearchStore {
 
   /** Deletes the backups of all trials that have ended. @throws FileError */
   deleteBackups(ended: { has(number: number): boolean }): void {
-    for (const number of this.numbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
+    for (const number of this.listNumbers('backups', 'safetensors')) if (ended.has(number)) this.deleteBackup(number);
   }
 
   /** Deletes the backups of trials that were trained together, except one. @throws FileError */
   deleteGroupBackups(kept: string | null = null): void {
-    for (const name of this.groupBackups()) {
+    for (const name of this.listGroupBackups()) {
       const path = join(this.folder, 'backups', name);
       if (path !== kept) withFileErrors('delete', path, () => rmSync(path, { force: true }));
     }
@@ -124,7 +124,7 @@ export class SearchStore {
       ['weights', 'safetensors'],
       ['trials', 'json'],
     ] as const) {
-      for (const number of this.numbers(folder, ending)) {
+      for (const number of this.listNumbers(folder, ending)) {
         const path = join(this.folder, folder, `${padFour(number)}.${ending}`);
         withFileErrors('delete', path, () => rmSync(path, { force: true }));
       }
@@ -147,13 +147,13 @@ export class SearchStore {
     );
   }
 
-  private groupBackups(): string[] {
+  private listGroupBackups(): string[] {
     const path = join(this.folder, 'backups');
     if (!existsSync(path)) return [];
     return withFileErrors('read', path, () => readdirSync(path)).filter((name) => GROUP.test(name));
   }
 
-  private numbers(folder: string, ending: string): number[] {
+  private listNumbers(folder: string, ending: string): number[] {
     const path = join(this.folder, folder);
     if (!existsSync(path)) return [];
     return withFileErrors('read', path, () => readdirSync(path))
@@ -166,11 +166,16 @@ export class SearchStore {
 }
 
 /** Reads a JSON file of a search. @throws DataError, FileError */
-function readJson<T>(path: string, schema: z.ZodType<T>, what: string, advice = 'Begin anew with overwrite: true'): T {
+function readJson<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  content: string,
+  advice = 'Start again with overwrite: true',
+): T {
   const json = parseChecksummedJson(Buffer.from(readBytes(path)).toString(), path, advice);
   const { crc32c: _, ...rest } = json as Record<string, unknown>;
   const read = schema.safeParse(rest);
   if (read.success) return read.data;
-  const { path: where, message } = read.error.issues[0]!;
-  throw new DataError(`${path} does not hold ${what}: ${where.join('.')}: ${message}. ${advice}`);
+  const { path: field, message } = read.error.issues[0]!;
+  throw new DataError(`${path} does not hold ${content}: ${field.join('.')}: ${message}. ${advice}`);
 }

@@ -21,7 +21,7 @@ import type { StateValue } from '../training/state/training-state.ts';
 /** Optimizers that can be created again with other rates. */
 const OPTIMIZERS: readonly unknown[] = [SGD, Adam, AdamW, RMSprop];
 
-/** Losses that their settings describe completely. */
+/** Losses whose class and settings describe them completely. */
 const LOSSES: readonly unknown[] = [
   ...[BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy],
   ...[Huber, MeanAbsoluteError, MeanSquaredError],
@@ -31,52 +31,52 @@ const LOSSES: readonly unknown[] = [
 const MAX_NAMED = 3;
 
 /**
- * Which models can be trained in the same dispatches: those of the same layers, shapes, loss, metrics and optimizer, that differ only
- * in learning rates, penalties and rates of dropout. A model joins the first group that has room for it and whose first model it fits,
- * so that the groups depend on the models and their order alone. Which group a model is in changes none of its bits.
+ * Groups models that can be trained in the same dispatches: with the same layers, shapes, loss, metrics and optimizer. They may differ in
+ * learning rates, penalties and dropout rates. A model joins the first group that has room and whose first model it matches, so the groups
+ * depend only on the models and their order. The group of a model changes none of its bits.
  * @param models compiled and not built yet, as builders return them
- * @param maxSize models in a group, at most
- * @returns the models of each group, by their place in `models`, in that order
+ * @param maxSize maximum number of models in a group
+ * @returns the indices in `models` of each group's models, in order
  * @throws ArgumentError unless all are compiled models that are not built, and unless `maxSize` is a positive integer
  */
 export function groupTrials(models: readonly Model[], maxSize: number): number[][] {
   checkModels('groupTrials', models);
   if (!Number.isSafeInteger(maxSize) || maxSize < 1) {
-    throw new ArgumentError(`groupTrials: a group has 1 model or more, but ${formatValue(maxSize)} were asked for`);
+    throw new ArgumentError(`groupTrials: maxSize must be a positive integer, but is ${formatValue(maxSize)}`);
   }
-  const parts = models.map(shareableOf);
+  const shareables = models.map(shareableOf);
   const groups: { first: Shareable; members: number[] }[] = [];
   const alone: number[][] = [];
-  for (const [i, part] of parts.entries()) {
-    if (typeof part === 'string') {
+  for (const [i, shareable] of shareables.entries()) {
+    if (typeof shareable === 'string') {
       alone.push([i]);
       continue;
     }
-    const open = groups.find(
-      ({ first, members }) => members.length < maxSize && differencesOf(first, part).length === 0,
+    const group = groups.find(
+      ({ first, members }) => members.length < maxSize && differencesOf(first, shareable).length === 0,
     );
-    if (open) open.members.push(i);
-    else groups.push({ first: part, members: [i] });
+    if (group) group.members.push(i);
+    else groups.push({ first: shareable, members: [i] });
   }
   return [...groups.map(({ members }) => members), ...alone].sort((a, b) => a[0]! - b[0]!);
 }
 
 /** Returns why a model must be trained alone; null if it can be trained with others. */
 export function reasonAlone(model: Model): string | null {
-  const part = shareableOf(model);
-  return typeof part === 'string' ? part : null;
+  const shareable = shareableOf(model);
+  return typeof shareable === 'string' ? shareable : null;
 }
 
 /**
- * One model of several, compiled and not built yet, that trains them as its replicas: with a list of learning rates, and lists of those
- * penalties and rates of dropout that differ. Weights that a model was given to begin with (`setInitialWeights`, `loadWeights`) are those
- * of its replicas. The models themselves stay as they are.
+ * Returns one compiled model, not built yet, that trains several models as its replicas: with a list of learning rates, and lists of those
+ * penalties and dropout rates that differ. Initial weights of a model (`setInitialWeights`, `loadWeights`) become those of its replicas.
+ * The models themselves do not change.
  *
  *     const together = togetherModel(models).build(device, { seed: seeds });
- *     await together.fit(data, { seed: seeds });   // each replica has the bits of its model, built and fitted alone with its seed
+ *     await together.fit(data, { seed: seeds });   // each replica has the bits of its model trained alone with its seed
  *
- * @param options.executions replicas of each model, one after another, to have seeds of their own. Default 1
- * @throws ArgumentError for models that `groupTrials` does not put together, saying what differs
+ * @param options.executions replicas of each model, one after another, each with its own seed. Default 1
+ * @throws ArgumentError for models that `groupTrials` does not put into one group; the message names the differences
  */
 export function togetherModel(models: readonly Model[], options: { executions?: number } = {}): Model {
   const { executions = 1 } = checkOptions('togetherModel', options, { executions: true });
@@ -85,46 +85,47 @@ export function togetherModel(models: readonly Model[], options: { executions?: 
   if (!Number.isSafeInteger(executions) || executions < 1) {
     throw new ArgumentError(`togetherModel: executions must be a positive integer, but is ${formatValue(executions)}`);
   }
-  const parts = models.map((model, i) => {
-    const part = shareableOf(model);
-    if (typeof part !== 'string') return part;
-    throw new ArgumentError(`togetherModel: model ${i} has to be trained alone: ${part}`);
+  const shareables = models.map((model, i) => {
+    const shareable = shareableOf(model);
+    if (typeof shareable !== 'string') return shareable;
+    throw new ArgumentError(`togetherModel: model ${i} has to be trained alone: ${shareable}`);
   });
-  for (const [i, part] of parts.entries()) {
-    const found = differencesOf(parts[0]!, part);
+  for (const [i, shareable] of shareables.entries()) {
+    const found = differencesOf(shareables[0]!, shareable);
     if (found.length === 0) continue;
     const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
     throw new ArgumentError(
-      `togetherModel: model ${i} is another than model 0, so that they cannot share a dispatch: ${found.slice(0, MAX_NAMED).join('; ')}${more}; ` +
-        'train them apart, see groupTrials',
+      `togetherModel: model ${i} differs from model 0, so they cannot share a dispatch: ${found.slice(0, MAX_NAMED).join('; ')}${more}; ` +
+        'train them separately, see groupTrials',
     );
   }
-  const repeated = <T>(values: readonly T[]) => values.flatMap((value) => Array<T>(executions).fill(value));
+  const repeatEach = <T>(values: readonly T[]) => values.flatMap((value) => Array<T>(executions).fill(value));
   const config = combineConfigs(
-    parts.map(({ config }) => config),
-    (values): ReplicaNumber => (new Set(values).size === 1 ? values[0]! : repeated(values as number[])),
+    shareables.map(({ config }) => config),
+    (values): ReplicaNumber => (new Set(values).size === 1 ? values[0]! : repeatEach(values as number[])),
   );
   const { loss, metrics } = models[0]!.training;
-  const rates = parts.map(({ optimizer }) => optimizer.givenRates[0]!);
+  const rates = shareables.map(({ optimizer }) => optimizer.givenRates[0]!);
   const model = modelFromConfig(config);
-  model.compile({ optimizer: parts[0]!.optimizer.withRates(repeated(rates)), loss, metrics });
-  const begun = parts.map(({ initialWeights }) => initialWeights);
-  if (begun.some((values) => values.size > 0)) model.setInitialWeights(repeated(begun), { partial: true });
+  model.compile({ optimizer: shareables[0]!.optimizer.withRates(repeatEach(rates)), loss, metrics });
+  const initialWeights = shareables.map((shareable) => shareable.initialWeights);
+  if (initialWeights.some((values) => values.size > 0))
+    model.setInitialWeights(repeatEach(initialWeights), { partial: true });
   return model;
 }
 
 /**
- * Builds one of the models that were trained together, with the weights of its replicas as they stand: what `evaluate`, `predict` and
- * `saveModel` of it go by. Nothing is read back.
- * @param options.first the first of its replicas. @param options.replicas how many it has. Default 1
- * @throws ArgumentError for a model that is built already, or of other weights, and for replicas that there are not
+ * Builds one of the models that were trained together, with the current weights of its replicas, for `evaluate`, `predict` and `saveModel`.
+ * Nothing is read back.
+ * @param options.first the first of its replicas. @param options.replicas number of its replicas. Default 1
+ * @throws ArgumentError for a model that is built already or has other weights, and for replicas that do not exist
  */
 export function takeReplicas(together: Model, model: Model, options: { first: number; replicas?: number }): Model {
   const { first, replicas = 1 } = checkOptions('takeReplicas', options, { first: true, replicas: true });
-  const held = together.replicas;
-  if (!(Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(replicas) && first + replicas <= held)) {
+  const available = together.replicas;
+  if (!(Number.isSafeInteger(first) && first >= 0 && Number.isSafeInteger(replicas) && first + replicas <= available)) {
     throw new ArgumentError(
-      `takeReplicas: there are ${held} replicas, but ${formatValue(replicas)} were asked for from number ${formatValue(first)} on`,
+      `takeReplicas: there are ${available} replicas, but ${formatValue(replicas)} were requested from number ${formatValue(first)} on`,
     );
   }
   const shapesOf = ({ weights }: { weights: readonly { name: string; shape: readonly number[] }[] }) =>
@@ -146,23 +147,23 @@ export function takeReplicas(together: Model, model: Model, options: { first: nu
   return model;
 }
 
-/** What decides with which other models a model can be trained. */
+/** The properties of a model that decide which other models it can be trained with. */
 interface Shareable {
-  /** With the numbers that replicas may differ in. */
+  /** The config with the numbers that replicas may differ in. */
   config: LayerDescription;
-  /** Without them: what has to be the same. */
+  /** The rest, which must be the same. */
   structure: StateValue;
   optimizer: FlatOptimizer;
   loss: Model['training']['loss'];
-  /** Of its metrics, in their order. */
+  /** The functions of its metrics, in their order. */
   functions: readonly unknown[];
   initialWeights: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;
 }
 
-/** The parts of a model, or why it has to be trained alone. */
+/** Returns the properties of a model that can be trained with others, or why it must be trained alone. */
 function shareableOf(model: Model): Shareable | string {
   const { optimizer, loss, metrics } = model.training;
-  if (!OPTIMIZERS.includes(optimizer.constructor)) return `its optimizer ${optimizer.name} is none of tilegrad's`;
+  if (!OPTIMIZERS.includes(optimizer.constructor)) return `its optimizer ${optimizer.name} is not one of tilegrad's`;
   const flat = optimizer as FlatOptimizer;
   if (flat.givenRates.length > 1) return 'its optimizer has learning rates of several replicas already';
   const weights = model.plan(model.inputShape).weights;
@@ -172,7 +173,7 @@ function shareableOf(model: Model): Shareable | string {
   if (listed) return `its weight ${listed.name} begins with values of several replicas`;
   try {
     const config = modelConfig(model);
-    modelFromConfig(config); // throws for layers that only their own code can make again
+    modelFromConfig(config); // throws for layers that only user code can create again
     let isSingle = true;
     const shape = combineConfigs([config], ([value]) => {
       isSingle &&= typeof value === 'number';
@@ -185,18 +186,18 @@ function shareableOf(model: Model): Shareable | string {
       loss: { name: loss.name, ...loss.settings },
       metrics: metrics.map(metricName),
     };
-    const given = weights.flatMap(({ name, shape, initialValues }) =>
+    const initialValues = weights.flatMap(({ name, shape, initialValues }) =>
       initialValues ? [[name, { shape, data: initialValues as Float32Array }] as const] : [],
     );
     const functions = metrics.flatMap((metric) => (typeof metric === 'string' ? [] : [metric.f]));
-    return { config, structure, optimizer: flat, loss, functions, initialWeights: new Map(given) };
+    return { config, structure, optimizer: flat, loss, functions, initialWeights: new Map(initialValues) };
   } catch (error) {
     if (error instanceof TilegradError) return error.message;
     throw error;
   }
 }
 
-/** Returns the differences of two models that replicas cannot have. */
+/** Returns the differences between two models that replicas of one model cannot have. */
 function differencesOf(a: Shareable, b: Shareable): string[] {
   const found = [...differences(a.structure, b.structure)];
   if (found.length > 0) return found;
@@ -204,7 +205,9 @@ function differencesOf(a: Shareable, b: Shareable): string[] {
   return a.functions.every((f, i) => f === b.functions[i]) ? [] : ['their metrics of one name are two functions'];
 }
 
-/** Losses of one name and settings are the same where tilegrad has written them; of a function only the function itself tells. */
+/**
+ * Whether two losses are the same: the classes of tilegrad's losses, whose settings are compared before; the functions of custom losses.
+ */
 function isSameLoss(a: Shareable['loss'], b: Shareable['loss']): boolean {
   if (a === b) return true;
   if (a instanceof CustomLoss || b instanceof CustomLoss) {
@@ -213,16 +216,16 @@ function isSameLoss(a: Shareable['loss'], b: Shareable['loss']): boolean {
   return LOSSES.includes(a.constructor) && a.constructor === b.constructor;
 }
 
-/** @throws ArgumentError */
+/** @throws ArgumentError unless `models` is a list of compiled models that are not built */
 function checkModels(subject: string, models: readonly Model[]): void {
   const list = readList(subject, models);
   if (!list) throw new ArgumentError(`${subject}: takes a list of models, but was given ${formatValue(models)}`);
   for (const [i, model] of list.entries()) {
     if (!(model instanceof Model))
-      throw new ArgumentError(`${subject}: entry ${i} is no model, but ${formatValue(model)}`);
+      throw new ArgumentError(`${subject}: entry ${i} is not a model, but ${formatValue(model)}`);
     if (model.built) {
       throw new ArgumentError(
-        `${subject}: model ${i} is built already; leave out build(device), which is done for all together`,
+        `${subject}: model ${i} is built already; leave out build(device): all models are built together`,
       );
     }
     model.training; // throws before `compile`

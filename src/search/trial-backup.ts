@@ -2,11 +2,11 @@ import { BackupAndRestore } from '../io/backup.ts';
 import type { SafePoint, TrainInfo } from '../training/index.ts';
 
 /**
- * The backup that a trial goes on from where its process was killed. It stays when training has come to its end: only where the
- * result is on the disk too is there nothing left to go on with, and a trial that was stopped early is not begun again.
+ * The backup that a trial resumes from if its process was killed. It is not deleted at the end of training, but after the result is on the
+ * disk. So a trial that was stopped early is not trained again.
  */
 export class TrialBackup extends BackupAndRestore {
-  /** What went wrong with the file, which says nothing about the trial. */
+  /** An error of the backup, which is not one of the trial. */
   failure: unknown = null;
 
   /** @param saveFreq see `BackupAndRestoreOptions` */
@@ -15,16 +15,16 @@ export class TrialBackup extends BackupAndRestore {
   }
 
   override onTrainBegin(info: Pick<TrainInfo, 'resume'>): Promise<void> {
-    return this.watch(() => super.onTrainBegin(info));
+    return this.captureFailure(() => super.onTrainBegin(info));
   }
 
   override onSafePoint(point: SafePoint): Promise<void> {
-    return this.watch(() => super.onSafePoint(point));
+    return this.captureFailure(() => super.onSafePoint(point));
   }
 
-  private async watch(work: () => Promise<void>): Promise<void> {
+  private async captureFailure(write: () => Promise<void>): Promise<void> {
     try {
-      await work();
+      await write();
     } catch (error) {
       this.failure = error;
       throw error;

@@ -1,23 +1,23 @@
 import { AbortedError, SearchError } from '../base/errors.ts';
-import type { Proposed, Proposer } from './proposer.ts';
+import type { ProposedTrial, Proposer } from './proposer.ts';
 import type { Trial } from './record.ts';
 import { failedTrial } from './run-trial.ts';
 import type { SearchStore } from './store.ts';
 import type { TrialDescription, TrialRunner } from './trial.ts';
 
-/** Limit of the trials that are proposed beyond one that waits. */
+/** Limit of the later numbers that are tried while a trial waits. */
 const MAX_LOOK_AHEAD = 2000;
 
 export interface TrialLoopOptions {
-  /** Begins the messages. */
+  /** The searcher's name, for messages. */
   who: string;
   proposer: Proposer;
   store: SearchStore;
   runner: TrialRunner;
-  /** The lowest number of a trial whose result the trial of a number does not go by. */
+  /** Returns the horizon of a trial, which uses only results of trials with lower numbers: see `horizonOf`. */
   horizon(number: number): number;
-  /** A trial that was proposed, with all that its runner needs. */
-  describe(number: number, proposed: Proposed): TrialDescription;
+  /** Returns the description of a proposed trial for its runner. */
+  describe(number: number, proposed: ProposedTrial): TrialDescription;
   maxConsecutiveFailures: number;
   signal?: AbortSignal | undefined;
   onBegin(trial: TrialDescription): unknown;
@@ -28,7 +28,7 @@ export interface TrialLoopOptions {
 /** Proposes trials in the order of their numbers, runs as many at once as the runner supports, and saves their results. */
 export class TrialLoop {
   private readonly running = new Map<number, Promise<void>>();
-  /** Those of this loop that failed: a search that is gone on with may fail as often again. */
+  /** Reasons of the trials that failed in this loop, by number. A resumed search counts its failures again from 0. */
   private readonly failed = new Map<number, string | undefined>();
   private readonly ending = new AbortController();
   /** The error that ends the loop. */
@@ -44,10 +44,10 @@ export class TrialLoop {
     const { signal } = this.options;
     while (await this.begin()) await Promise.race(this.running.values());
     if (this.error) throw this.error.thrown;
-    if (signal?.aborted && !this.isOver) throw this.stopped();
+    if (signal?.aborted && !this.isOver) throw this.stoppedError();
   }
 
-  /** Begins trials as far as there are any and the runner has room. @returns whether any runs */
+  /** Begins trials until none can begin or the runner is full. @returns whether a trial runs */
   private async begin(): Promise<boolean> {
     const { runner, signal } = this.options;
     try {
@@ -60,12 +60,12 @@ export class TrialLoop {
         else this.start(number, proposed);
       }
     } catch (thrown) {
-      this.fail(thrown); // once those that run have ended
+      this.fail(thrown); // `run` throws it after the running trials have ended
     }
     return this.running.size > 0;
   }
 
-  /** Ends the loop with an error: trials that run are stopped, as by a signal. */
+  /** Ends the loop with an error: stops the running trials, as a signal does. */
   private fail(thrown: unknown): void {
     this.error ??= { thrown };
     this.ending.abort();
@@ -75,7 +75,7 @@ export class TrialLoop {
    * Returns the trial with the lowest number that can start; null if none can now. A trial of a later round of Hyperband waits for
    * results; trials of other brackets need not wait for it.
    */
-  private nextTrial(): { number: number; proposed: Proposed } | null {
+  private nextTrial(): { number: number; proposed: ProposedTrial } | null {
     const { who, proposer, runner } = this.options;
     while (this.isTaken(this.next)) this.next++;
     const end = this.next + (runner.concurrency > 1 ? MAX_LOOK_AHEAD : 1);
@@ -108,7 +108,7 @@ export class TrialLoop {
   }
 
   /** Starts a trial. It counts as running until it is awaited, even if it fails immediately. */
-  private start(number: number, proposed: Proposed): void {
+  private start(number: number, proposed: ProposedTrial): void {
     const ended = Promise.resolve().then(() => this.runTrial(number, proposed));
     this.running.set(
       number,
@@ -116,7 +116,7 @@ export class TrialLoop {
     );
   }
 
-  private async runTrial(number: number, proposed: Proposed): Promise<void> {
+  private async runTrial(number: number, proposed: ProposedTrial): Promise<void> {
     const { runner, store, signal, onBegin, describe } = this.options;
     try {
       const description = describe(number, proposed);
@@ -127,7 +127,7 @@ export class TrialLoop {
       await this.end(number, result.trial, result.weights);
       runner.settled?.(number);
     } catch (thrown) {
-      // Where the signal ended it, or another trial's error, it says nothing.
+      // If the signal or another trial's error stopped it, the trial did not fail.
       if (!(thrown instanceof AbortedError && (signal?.aborted || this.error))) this.fail(thrown);
     }
   }
@@ -142,23 +142,23 @@ export class TrialLoop {
 
   /** Ends the loop if too many trials with consecutive numbers failed. */
   private countFailure(number: number, reason: string | undefined): void {
-    const { who, maxConsecutiveFailures: most } = this.options;
+    const { who, maxConsecutiveFailures } = this.options;
     this.failed.set(number, reason);
     let [first, last] = [number, number];
     while (this.failed.has(first - 1)) first--;
     while (this.failed.has(last + 1)) last++;
     const count = last - first + 1;
-    if (count < most) return;
-    const which = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
+    if (count < maxConsecutiveFailures) return;
+    const trialsText = count === 1 ? `trial ${first}` : `${count} trials in a row, ${first} to ${last},`;
     const error = new SearchError(
-      `${who}: ${which} failed, the last with: ${reason ?? 'no reason'}. Failed trials are not repeated: fix the cause and start a new search, in ` +
+      `${who}: ${trialsText} failed, the last with: ${reason ?? 'no reason'}. Failed trials are not repeated: fix the cause and start a new search, in ` +
         'another directory (`tilegrad search`: without --resume) or with overwrite: true; or search again to continue after them, with a ' +
-        'larger maxConsecutiveFailures where more may fail',
+        'larger maxConsecutiveFailures if more may fail',
     );
     this.fail(error);
   }
 
-  private stopped(): AbortedError {
+  private stoppedError(): AbortedError {
     const { who, store, proposer } = this.options;
     return new AbortedError(
       `${who}: stopped on request; ${proposer.finished.size} trials are saved in ${store.folder}, from which the same search continues`,

@@ -5,26 +5,26 @@ import type { Rate } from '../nn/optimizers/schedules.ts';
 import type { ReplicaRange } from '../nn/weights/weight-copy.ts';
 import type { Model } from '../training/index.ts';
 
-/** A callback asked for something that only a model trained alone has: its trial can be run again, alone. */
+/** A callback used something that only a model trained alone has. Its trial can run again, alone. */
 export class AloneError extends ArgumentError {
   override readonly name = 'AloneError';
 }
 
-/** What a callback may read of the model that trains its trial among others, as of its own. */
+/** Properties that a callback may read of a model that trains several trials. */
 const READABLE: readonly (string | symbol)[] = [
   ...['title', 'name', 'kind', 'inputShape', 'outputShape', 'layers', 'plannedLayers', 'uses', 'graph', 'getLayer'],
   ...['countParams', 'summary', 'built', 'device', 'trainable', 'constructor', Symbol.toStringTag],
 ];
 
-/** The model as the callbacks of one trial see it. */
-export function viewOf(model: Model, range: ReplicaRange, stop: { asked: boolean }): Model {
-  const refuse = (what: string, name: string | symbol) =>
+/** Returns the model as the callbacks of one trial see it. */
+export function createTrialView(model: Model, range: ReplicaRange, stop: { isRequested: boolean }): Model {
+  const refuse = (access: string, name: string | symbol) =>
     new AloneError(
-      `a callback ${what} model.${String(name)}, which is that of all trials that are trained together; leave out \`together\`, or the callback`,
+      `a callback ${access} model.${String(name)}, which belongs to all trials that are trained together; leave out \`together\`, or the callback`,
     );
   return new Proxy(model, {
     get(target, name) {
-      if (name === 'stopTraining') return stop.asked;
+      if (name === 'stopTraining') return stop.isRequested;
       if (name === 'parameters') return range;
       if (name === 'replicas') return range.count;
       if (!READABLE.includes(name)) throw refuse('reads', name);
@@ -33,15 +33,15 @@ export function viewOf(model: Model, range: ReplicaRange, stop: { asked: boolean
     },
     set(_, name, value) {
       if (name !== 'stopTraining') throw refuse('assigns', name);
-      stop.asked = Boolean(value);
+      stop.isRequested = Boolean(value);
       return true;
     },
   });
 }
 
-/** The optimizer as the callbacks of one trial see it: its rates. */
-export function rateView(optimizer: FlatOptimizer, first: number, count: number): Optimizer {
-  const own = <T>(all: readonly T[]) => all.slice(first, first + count);
+/** Returns the optimizer as the callbacks of one trial see it: with the rates of the trial. */
+export function createRateView(optimizer: FlatOptimizer, first: number, count: number): Optimizer {
+  const ofTrial = <T>(all: readonly T[]) => all.slice(first, first + count);
   const refuse = () => {
     throw new AloneError('a callback uses an optimizer that serves all trials that are trained together');
   };
@@ -49,7 +49,7 @@ export function rateView(optimizer: FlatOptimizer, first: number, count: number)
     name: optimizer.name,
     settings: optimizer.settings,
     get learningRate(): number {
-      return own(optimizer.ratesAt(optimizer.iterations + 1))[0]!.rate;
+      return ofTrial(optimizer.ratesAt(optimizer.iterations + 1))[0]!.rate;
     },
     set learningRate(rate: Rate | readonly Rate[]) {
       const list = Array.isArray(rate) ? (rate as readonly Rate[]) : [rate as Rate];
@@ -66,9 +66,9 @@ export function rateView(optimizer: FlatOptimizer, first: number, count: number)
     set iterations(_: number) {
       refuse();
     },
-    ratesAt: (t) => own(optimizer.ratesAt(t)),
+    ratesAt: (t) => ofTrial(optimizer.ratesAt(t)),
     get fixedRates() {
-      const rates = own(optimizer.givenRates);
+      const rates = ofTrial(optimizer.givenRates);
       return rates.every((rate) => typeof rate === 'number') ? rates : null;
     },
     slots: [],

@@ -3,16 +3,16 @@ import { WeightCopy } from '../nn/weights/weight-copy.ts';
 import { MonitoredMetric } from '../training/callbacks/monitor.ts';
 import type { Callback, CallbackState, EpochLogs, History, Model, TrainInfo } from '../training/index.ts';
 import type { SafePoint } from '../training/state/training-state.ts';
-import { figureOf, isBetter } from './objective.ts';
+import { isBetter, metricOf } from './objective.ts';
 import { isPruned } from './pruning.ts';
 import type { TrialDescription } from './trial.ts';
 
-/** What a search looks at while a trial trains: its best epoch, whose weights stay on the GPU, and whether to go on. */
+/** Watches a trial while it trains: keeps the weights of its best epoch on the GPU and decides whether it is pruned. */
 export class TrialWatcher implements Callback {
-  /** Its name in backups, whatever a bundler makes of the class's. */
+  /** Its name in backups, because a bundler may rename the class. */
   readonly [Symbol.toStringTag] = 'TrialWatcher';
   readonly adds = [];
-  /** The best value of each execution; null before there is a finite one. */
+  /** The best value of each execution; null before the first finite one. */
   best: (number | null)[];
   /** The epoch, from 1, of the first execution's best value. */
   bestEpoch: number | null = null;
@@ -22,11 +22,11 @@ export class TrialWatcher implements Callback {
   history: Pick<History, 'replicas'> = { replicas: [] };
   /** Seconds until the first step was done; null before. */
   setUp: number | null = null;
-  /** What is wrong with the search itself, and not with this trial. */
-  wrong: unknown = null;
-  private readonly figure: MonitoredMetric;
-  private readonly begun = performance.now();
-  /** Seconds that the trial took before it was interrupted, as far as its backup knows. */
+  /** An error of the search itself, not of this trial. */
+  searchError: unknown = null;
+  private readonly monitored: MonitoredMetric;
+  private readonly startTime = performance.now();
+  /** Seconds that the trial took before it was interrupted, until its last backup. */
   private secondsBefore = 0;
   /** The best mean over the executions of any epoch. */
   private bestMean: number | null = null;
@@ -35,32 +35,32 @@ export class TrialWatcher implements Callback {
 
   constructor(private readonly description: Pick<TrialDescription, 'objective' | 'epochs' | 'executions' | 'medians'>) {
     this.best = Array(description.executions).fill(null);
-    this.figure = new MonitoredMetric('search: objective', description.objective.name);
+    this.monitored = new MonitoredMetric('search: objective', description.objective.name);
   }
 
   /** Seconds of the trial so far, those before an interruption included. */
   get seconds(): number {
-    return this.secondsBefore + (performance.now() - this.begun) / 1000;
+    return this.secondsBefore + (performance.now() - this.startTime) / 1000;
   }
 
-  /** @throws ArgumentError when nobody will report the objective */
-  onTrainBegin({ model, ...figures }: Pick<TrainInfo, 'model' | 'monitored' | 'added'>): void {
+  /** @throws ArgumentError if nothing reports the objective */
+  onTrainBegin({ model, ...metrics }: Pick<TrainInfo, 'model' | 'monitored' | 'added'>): void {
     this.model = model;
-    this.remember(() => this.figure.begin(figures));
+    this.captureError(() => this.monitored.begin(metrics));
   }
 
   onSafePoint({ after }: Pick<SafePoint, 'after'>): void {
     if (after === 'step') this.setUp ??= this.seconds;
   }
 
-  /** @throws ArgumentError when the first epoch has shown that nobody reports the objective */
+  /** @throws ArgumentError if the first epoch shows that nothing reports the objective */
   onEpochEnd(logs: EpochLogs, replicas: readonly EpochLogs[]): void {
     const { objective, medians, epochs } = this.description;
-    this.remember(() => this.figure.read(logs));
-    // What a callback adds is in `logs` alone.
-    const mean = figureOf(logs, objective.name);
-    for (const [r, own] of replicas.entries()) {
-      const value = figureOf(own, objective.name) ?? mean;
+    this.captureError(() => this.monitored.read(logs));
+    // Metrics that a callback adds are only in `logs`.
+    const mean = metricOf(logs, objective.name);
+    for (const [r, replicaLogs] of replicas.entries()) {
+      const value = metricOf(replicaLogs, objective.name) ?? mean;
       if (value === null || !isBetter(objective, value, this.best[r]!)) continue;
       this.best[r] = value;
       if (r > 0) continue;
@@ -69,13 +69,13 @@ export class TrialWatcher implements Callback {
       this.copy.save();
     }
     if (mean !== null && isBetter(objective, mean, this.bestMean)) this.bestMean = mean;
-    // Nothing good comes of it any more: the epochs that are left would be for nothing.
+    // A loss that is not finite does not recover, so the remaining epochs would be wasted.
     if (replicas.some(({ loss }) => !Number.isFinite(loss))) this.model!.stopTraining = true;
-    const against = logs.epoch < epochs ? (medians?.[logs.epoch - 1] ?? null) : null;
-    if (!isPruned(objective, this.bestMean, against)) return;
+    const median = logs.epoch < epochs ? (medians?.[logs.epoch - 1] ?? null) : null;
+    if (!isPruned(objective, this.bestMean, median)) return;
     this.pruned ??=
       `after epoch ${logs.epoch} its best ${objective.name} was ${formatValue(this.bestMean)}, ` +
-      `but the median of the trials before it ${formatValue(against)}`;
+      `but the median of the trials before it ${formatValue(median)}`;
     this.model!.stopTraining = true;
   }
 
@@ -87,7 +87,7 @@ export class TrialWatcher implements Callback {
 
   restore({ weights, ...state }: CallbackState): void {
     Object.assign(this, state);
-    this.figure.isOptional = true;
+    this.monitored.isOptional = true;
     if (!weights) return;
     this.copy ??= new WeightCopy(this.model!.parameters);
     this.copy.write(weights as Float32Array<ArrayBuffer>[]);
@@ -97,16 +97,16 @@ export class TrialWatcher implements Callback {
     this.history = history;
   }
 
-  /** Gives the model the weights of its best epoch back. */
+  /** Restores the weights of the best epoch. */
   restoreBest(): void {
     this.copy?.restore();
   }
 
-  private remember(read: () => unknown): void {
+  private captureError(read: () => unknown): void {
     try {
       read();
     } catch (error) {
-      this.wrong = error;
+      this.searchError = error;
       throw error;
     }
   }

@@ -11,14 +11,14 @@ import { type BuildModel, callBuilder } from './build-model.ts';
 import { HyperParameters } from './hyperparameters.ts';
 import type { HyperparameterValues } from './record.ts';
 
-/** Weights that are read back at a time: each takes a buffer of its own. */
+/** Number of weights that are read back at once; each needs its own buffer. */
 const READ_AT_ONCE = 256;
 /** Differences between two models that a message names. */
 const MAX_NAMED = 4;
 
 /**
- * A model's first replica as a safetensors file: one that `loadModel` reads, or, where its layers are none that a file can hold, one of
- * weights alone. Waits for the GPU.
+ * Encodes a model's first replica as a safetensors file that `loadModel` reads; with weights only, if a file cannot hold its layers. Waits
+ * for the GPU.
  */
 export async function encodeFirstReplica(model: Model): Promise<Uint8Array<ArrayBuffer>> {
   const { weights } = model;
@@ -38,7 +38,7 @@ export async function encodeFirstReplica(model: Model): Promise<Uint8Array<Array
   });
 }
 
-/** The layers and their options as JSON; null where a file cannot hold them. */
+/** The layers and their options as JSON; null if a file cannot hold them. */
 function configText(model: Model): string | null {
   try {
     const text = JSON.stringify(modelConfig(model));
@@ -51,42 +51,42 @@ function configText(model: Model): string | null {
 }
 
 /**
- * The model of a trial with the weights that were kept of it, as the builder makes it.
- * @param name of the weights' file, for messages
- * @throws ArgumentError where the builder makes another model since, saying what differs; DataError for a damaged file
+ * Builds the model of a trial with the builder, and loads its saved weights.
+ * @param options.name name of the file with the weights, for messages
+ * @throws ArgumentError if the builder now makes another model (the message names the differences); DataError for a damaged file
  */
 export function loadTrialModel(
   buildModel: BuildModel,
   trial: { number: number; values: HyperparameterValues },
   { device, weights, name }: { device: Device; weights: Uint8Array; name: string },
 ): Model {
-  const changed = (what: string, cause?: unknown) =>
+  const changedError = (difference: string, cause?: unknown) =>
     new ArgumentError(
-      `buildModel makes another model than that of trial ${trial.number}, whose weights are in ${name}: ${what}. ` +
-        'Go on with the builder as it was then',
+      `buildModel makes a model that differs from that of trial ${trial.number}, whose weights are in ${name}: ${difference}. ` +
+        'Continue with the builder as it was then',
       { cause },
     );
   const { metadata } = decodeSafetensors(weights, name);
   const draw = ({ name: asked }: { name: string }) => {
-    throw changed(`it asks for ${asked}, of which the trial has no value`);
+    throw changedError(`it asks for ${asked}, but the trial has no value of it`);
   };
   const hp = new HyperParameters({ values: trial.values, draw });
-  const made = () => {
+  const callAgain = () => {
     try {
       return callBuilder(buildModel, hp);
     } catch (error) {
       throw error instanceof ArgumentError && !error.message.startsWith('buildModel')
-        ? changed(error.message, error)
+        ? changedError(error.message, error)
         : error;
     }
   };
-  const model = made();
-  if (hp.unasked.length > 0) throw changed(`it no longer asks for ${hp.unasked.join(', ')}`);
+  const model = callAgain();
+  if (hp.unasked.length > 0) throw changedError(`it no longer asks for ${hp.unasked.join(', ')}`);
   const config = configText(model);
   if (metadata.model !== undefined && config !== null) {
     const found = [...differences(layersByName(parseJson(metadata.model)), layersByName(parseJson(config)))];
     const more = found.length > MAX_NAMED ? `; and ${found.length - MAX_NAMED} more` : '';
-    if (found.length > 0) throw changed(found.slice(0, MAX_NAMED).join('; ') + more);
+    if (found.length > 0) throw changedError(found.slice(0, MAX_NAMED).join('; ') + more);
   }
   model.build(device);
   try {
@@ -94,7 +94,7 @@ export function loadTrialModel(
     return model;
   } catch (error) {
     model.dispose();
-    throw error instanceof DataError ? changed(error.message, error) : error;
+    throw error instanceof DataError ? changedError(error.message, error) : error;
   }
 }
 

@@ -38,7 +38,7 @@ export interface TrialResult {
   weights: Uint8Array | null;
 }
 
-/** What a `TrialRunner` gets beside the description of a trial. */
+/** What a `TrialRunner` gets in addition to the description of a trial. */
 export interface TrialRunOptions {
   /** If `description.from` is a trial: its saved weights, to start with. */
   weights: Uint8Array | null;

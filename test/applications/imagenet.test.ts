@@ -138,7 +138,7 @@ test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that 
 });
 
 test.each<[string, Handler, RegExp]>([
-  ['a page that asks to log in', sends(Buffer.from('<html>')), /no HDF5 file/],
+  ['a page that asks to log in', sends(Buffer.from('<html>')), /not an HDF5 file/],
   ['a file that is cut short', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
   ['the file of another alpha', serves(wider), /does not fit the model/],
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
@@ -296,7 +296,7 @@ test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of
     nested,
     /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
   );
-  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
+  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is not an HDF5 file/);
   await refused(
     [file, file],
     /weights\[0\] is one of Keras's files, which hold all weights of a network; give it alone/,

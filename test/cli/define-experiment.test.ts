@@ -143,11 +143,11 @@ describe('an experiment of a file', () => {
       '--workers: workers have the experiments that come with',
     );
     expect((await run(file, '--profile')).err).toContain(
-      '--profile: takes an experiment with a network and a data set',
+      '--profile: takes an experiment with its own network and data set',
     );
-    expect((await run(file, '--accept-changes')).err).toContain('--accept-changes: it is for --resume');
+    expect((await run(file, '--accept-changes')).err).toContain('--accept-changes is for --resume');
     expect((await tilegrad(['run', 'A1', '--accept-changes', '--out', folder])).err).toContain(
-      '--accept-changes: it is for',
+      '--accept-changes is for',
     );
     const { code, err } = await run(write(counted.replace('my-mlp', 'a1')));
     expect(code).toBe(2);

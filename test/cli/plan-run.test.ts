@@ -6,7 +6,7 @@ import { UsageError } from '../../src/base/errors.ts';
 import type { Network } from '../../src/cli/experiment.ts';
 import type { RunOptions } from '../../src/cli/options.ts';
 import { checkRunOptions, planRun, resumeRun } from '../../src/cli/plan-run.ts';
-import { isQuickRun, withoutReasons } from '../../src/cli/run-experiments.ts';
+import { isQuickRun, removeReasons } from '../../src/cli/run-experiments.ts';
 import { interruptionText, meanSpeed } from '../../src/cli/run-output.ts';
 import { findTarget, type RunTarget } from '../../src/cli/run-target.ts';
 import type { RunRecord, TrainingEntry } from '../../src/report/run-record.ts';
@@ -166,8 +166,8 @@ describe('the end of a run', () => {
     const row = { label: 'loss', published: 1, ours: 2, why: 'because' };
     const written = { title: 'Results', blocks: [{ type: 'comparison' as const, caption: '', rows: [row] }] };
     const { why: _, ...rest } = row;
-    expect(withoutReasons(written, false).blocks).toEqual([{ ...written.blocks[0], rows: [rest] }]);
-    expect(withoutReasons(written, true).blocks).toEqual([
+    expect(removeReasons(written, false).blocks).toEqual([{ ...written.blocks[0], rows: [rest] }]);
+    expect(removeReasons(written, true).blocks).toEqual([
       { ...written.blocks[0], rows: [{ ...rest, likeForLike: false }] },
     ]);
   });

@@ -56,7 +56,7 @@ test('a run.json that is cut short is told where an older report.json stands in 
   const folder = join(root, 'cut');
   cpSync(runs[0]!, folder, { recursive: true });
   writeFileSync(join(folder, 'run.json'), readFileSync(join(folder, 'run.json'), 'utf8').slice(0, -30));
-  const said = `Note: ${join(folder, 'report.json')} is what is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
+  const said = `Note: ${join(folder, 'report.json')} is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
   const drawn = await tilegrad(['report', folder, '--json']);
   expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
   expect(JSON.parse(drawn.out).report.id).toBe('A1');

@@ -206,7 +206,7 @@ describeOnDevice('tilegrad search', () => {
     );
     await refused(
       (text) => text.replace('batchSize: 8', 'callbacks: [{}]'),
-      /RandomSearch: search: callbacks remember things .* but a list was given/,
+      /RandomSearch: search: callbacks have state.* but a list was given/,
     );
     await refused(
       (text) => text.replace(/export const data = .*/, "export const data = async () => { throw new Error('gone'); };"),

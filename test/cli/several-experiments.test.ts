@@ -184,7 +184,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
   test.each([
     ['A1 --short deeper', 'A1 has no "deeper"; its variations are wide, deep'],
     ['A1 --short deep,,wide', 'A1 has no ""; its variations are wide, deep'],
-    ['A1 --short deep --scale smoke', '--short deep: it is for runs at the full scale, but this one is of scale smoke'],
+    ['A1 --short deep --scale smoke', '--short deep is for runs at the full scale, but this one is of scale smoke'],
   ])('%s is refused', async (words, message) => {
     const { code, err } = await run(words, options);
     expect(code).toBe(2);

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
 import {
-  buckets,
+  countBuckets,
+  encodeRecord,
   graphEvent,
   histogram,
   image,
-  record,
   scalar,
   summaryEvent,
   text,
@@ -45,7 +45,7 @@ test.each(Object.entries(eventFiles.events))("%s: to the byte TensorBoard's own 
 });
 
 test("a file of events is to the byte that of TensorBoard's own writer, and the test's reader reads it", () => {
-  const file = Uint8Array.from(Buffer.concat(Object.values(written).map(record)));
+  const file = Uint8Array.from(Buffer.concat(Object.values(written).map(encodeRecord)));
   expect(file).toEqual(bytesOf(eventFiles.file));
   const events = readEvents(file);
   expect(events.map(({ step }) => step)).toEqual([0, 3, 300, 2 ** 40, 0, 0, 0]);
@@ -62,16 +62,16 @@ test("a file of events is to the byte that of TensorBoard's own writer, and the 
 });
 
 test('the reader refuses a byte that changed', () => {
-  const file = Uint8Array.from(Buffer.concat(Object.values(written).map(record)));
+  const file = Uint8Array.from(Buffer.concat(Object.values(written).map(encodeRecord)));
   for (const at of [0, 20, file.length - 6]) expect(() => readEvents(file.with(at, file[at]! ^ 1))).toThrow();
 });
 
 const rows = (values: number[]) => {
-  const flat = buckets(values);
+  const flat = countBuckets(values);
   return Array.from({ length: 30 }, (_, i) => flat.slice(3 * i, 3 * i + 3));
 };
 
-test('buckets: the largest value belongs to the last, and those that are not finite to none', () => {
+test('countBuckets: the largest value belongs to the last, and those that are not finite to none', () => {
   const found = rows([0, 30, 29, 1, Number.NaN, Number.POSITIVE_INFINITY, 0.5]);
   expect(found[0]).toEqual([0, 1, 2]);
   expect(found[1]).toEqual([1, 2, 1]);
@@ -79,7 +79,7 @@ test('buckets: the largest value belongs to the last, and those that are not fin
   expect(found.reduce((sum, [, , count]) => sum + count!, 0)).toBe(5);
 });
 
-test('buckets of nothing are zeros', () => {
-  expect(buckets([])).toEqual(new Array(90).fill(0));
-  expect(buckets([Number.NaN])).toEqual(new Array(90).fill(0));
+test('countBuckets of nothing are zeros', () => {
+  expect(countBuckets([])).toEqual(new Array(90).fill(0));
+  expect(countBuckets([Number.NaN])).toEqual(new Array(90).fill(0));
 });

@@ -125,7 +125,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['a header of 4 GB', npy('').with(8, 255).with(9, 255).with(10, 255).with(11, 255), /is cut short/],
   ['a shape beyond all numbers', npy(header(`(${'9'.repeat(400)},)`)), /no array has the shape/],
   ['a shape whose size is no number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
-  ['more than there is', npy(header('(1000000000000,)'), 8), /promises 4000000000000 bytes/],
+  ['more than there is', npy(header('(1000000000000,)'), 8), /states 4000000000000 bytes/],
   ['a type from a prototype', npy(header('(1,)', "'constructor'"), 4), /type constructor/],
 ])('npy: %s', (_, bytes, says) => {
   expect(refusal(() => decodeNpy(bytes, 'n')).message).toMatch(says);

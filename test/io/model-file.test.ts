@@ -286,14 +286,14 @@ describeOnDevice('models and files', (device: Device) => {
         DataError,
         /^m does not fit the model sequential: the file lacks dense\/kernel$/,
       ],
-      [file({}, integers), DataError, /no floats dense\/kernel \(i32\)/],
+      [file({}, integers), DataError, /not floats dense\/kernel \(i32\)/],
     ];
     for (const [bytes, error, says] of cases) {
       expect(() => decodeModel(bytes, device, {}, 'm')).toThrow(error);
       expect(() => decodeModel(bytes, device, {}, 'm')).toThrow(says);
     }
     const { buffersCreated } = device.counters;
-    expect(() => decodeModel(file({}, integers), device)).toThrow(/no floats/);
+    expect(() => decodeModel(file({}, integers), device)).toThrow(/not floats/);
     expect(device.counters.buffersCreated, 'what a model that was not loaded took is given back').toBe(buffersCreated);
     model.dispose();
   });

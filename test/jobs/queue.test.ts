@@ -240,7 +240,7 @@ describeOnRedis('a queue', () => {
     );
     isFixed = true;
     const fixed = await queue.run(square, 'torn', { x: 5 });
-    expect([fixed.value, await fixed.printed()]).toEqual([25, ['Epoch 1/3  loss 0.5']]);
+    expect([fixed.value, await fixed.readPrintedLines()]).toEqual([25, ['Epoch 1/3  loss 0.5']]);
     expect(await worker.stop()).toEqual({ done: 1, failed: 1 });
     await queue.close();
   });

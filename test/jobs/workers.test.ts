@@ -105,7 +105,7 @@ describeOnRedis('worker processes', () => {
     expect(new Set(results.map(({ worker }) => worker.name))).toContain('three');
     expect(results[n]!.worker.name).not.toBe('one');
     // What the killed worker had printed of it is there still.
-    expect(await results[n]!.printed()).toEqual([`one begins ${n}`, `${results[n]!.worker.name} begins ${n}`]);
+    expect(await results[n]!.readPrintedLines()).toEqual([`one begins ${n}`, `${results[n]!.worker.name} begins ${n}`]);
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, completed: 18, failed: 0 });
     for (const worker of [two, three]) expect(await worker.end()).toBe(0);
     await queue.close();

@@ -87,7 +87,7 @@ test('a comparison has the mean over the models; its reason is told where it is 
   expect(row([Number.NaN])).toMatchObject({ why: 'small' });
 });
 
-test('weights share one scale of colours', () => {
+test('weights share one scale of colors', () => {
   const units = [{ values: [0, 1, -1, 0.5], caption: 'a' }, { values: new Float32Array([-4, 0, 0, 0]) }];
   const block = weightImages(units, { name: 'weights', title: 'weights', width: 2, height: 2, columns: 2 });
   const { limit, images, columns } = figureOf(block, 'images');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ArgumentError } from '../../src/base/errors.ts';
 import { drawFigure, renderPng, renderSvg } from '../../src/report/draw.ts';
 import { escapeText } from '../../src/report/escape.ts';
-import { binsOf } from '../../src/report/figures/bars.ts';
+import { countBins } from '../../src/report/figures/bars.ts';
 import { curvesSpec, meanCurve } from '../../src/report/figures/curves.ts';
 import { type Figure, type FigureOf, figure as figureSchema } from '../../src/report/figures/schema.ts';
 import { figures, nasty } from './samples.ts';
@@ -118,7 +118,7 @@ describe('curves', () => {
     expect(first!.high! - first!.y).toBeCloseTo(Math.sqrt(82.5 / 100 / 9), 12);
   });
 
-  test('with show: each name every run in the legend, in a colour of its own', async () => {
+  test('with show: each name every run in the legend, in a color of its own', async () => {
     const { svg, narrow } = await drawFigure(curves({ lines: ten, show: 'each', published: [] }));
     for (const drawn of [svg, narrow!]) {
       for (const { run } of ten) expect(drawn).toContain(`>${run}<`);
@@ -257,14 +257,14 @@ test('bars that have a deviation say what it is, those without do not', async ()
 
 describe('histogram', () => {
   test('counts every finite value once, the largest too', () => {
-    const bins = binsOf([0, 0.1, 0.5, 1, 1, Number.NaN, Number.POSITIVE_INFINITY], 4);
+    const bins = countBins([0, 0.1, 0.5, 1, 1, Number.NaN, Number.POSITIVE_INFINITY], 4);
     expect(bins.map(({ count }) => count)).toEqual([2, 0, 1, 2]);
     expect([bins[0]!.from, bins[3]!.to]).toEqual([0, 1]);
   });
 
   test('of one value that repeats, or of none', () => {
-    expect(binsOf([3, 3, 3], 3).map(({ count }) => count)).toEqual([0, 3, 0]);
-    expect(binsOf([Number.NaN])).toEqual([]);
+    expect(countBins([3, 3, 3], 3).map(({ count }) => count)).toEqual([0, 3, 0]);
+    expect(countBins([Number.NaN])).toEqual([]);
   });
 });
 

@@ -15,11 +15,11 @@ function decode(png: Buffer, width: number, height: number): number[][] {
 
 const bytesOf = ({ pixels }: { pixels: string }) => [...Buffer.from(pixels, 'base64')];
 
-test('a PNG written here is read by resvg: gray and colour', () => {
+test('a PNG written here is read by resvg: gray and color', () => {
   const gray = Uint8Array.of(0, 50, 100, 150, 200, 255);
   expect(decode(encodePng(3, 2, 1, gray), 3, 2)).toEqual([...gray].map((v) => [v, v, v]));
-  const colour = Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7);
-  expect(decode(encodePng(2, 2, 3, colour), 2, 2)).toEqual([
+  const color = Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7);
+  expect(decode(encodePng(2, 2, 3, color), 2, 2)).toEqual([
     [255, 0, 0],
     [0, 255, 0],
     [0, 0, 255],

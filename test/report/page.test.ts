@@ -176,18 +176,18 @@ test('ids are its own, and references find them', () => {
   expect(wanted.filter((id) => !ids.includes(id))).toEqual([]);
 });
 
-test('is dark where the system is: every colour that drawings use on paper has a rule', () => {
+test('is dark where the system is: every color that drawings use on paper has a rule', () => {
   const dark = page.slice(page.indexOf('@media (prefers-color-scheme:dark)'), page.indexOf('*{box-sizing'));
   for (const { light, dark: there } of [...Object.values(tones), ...series, ...ramp]) {
     expect(dark).toContain(`[fill="${light}"]{fill:${there}}`);
     expect(dark).toContain(`[stroke="${light}"]{stroke:${there}}`);
   }
   const known = new Set([...Object.values(tones), ...series, ...ramp].map(({ light }) => light));
-  // A confusion matrix fades its two colours to the paper; white stands on full ones. These hold in light and dark.
-  for (const colour of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(colour);
+  // A confusion matrix fades its two colors to the paper; white stands on full ones. These hold in light and dark.
+  for (const color of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(color);
   const used = [...page.matchAll(/(?:fill|stroke)="(#[0-9a-f]+)"/g)].map((match) => match[1]!);
   expect(used.length).toBeGreaterThan(50);
-  expect([...new Set(used)].filter((colour) => !known.has(colour))).toEqual([]);
+  expect([...new Set(used)].filter((color) => !known.has(color))).toEqual([]);
 });
 
 test('fits a phone: narrow drawings, and boxes that scroll for what is wide', () => {

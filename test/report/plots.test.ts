@@ -315,7 +315,7 @@ describe('plotImages and plotFilters', () => {
     [
       () => plotImages({ shape: [1, 2, 2, 1], data: () => [] } as never),
       ArgumentError,
-      /of a tensor, give \{ shape: tensor\.shape/,
+      /for a tensor, give \{ shape: tensor\.shape/,
     ],
     [() => plotImages(null as never), ArgumentError, /takes an image set/],
     [() => plotImages(four, { range: [1, 0] }), ArgumentError, /range must be two numbers, the smaller first/],
@@ -330,7 +330,7 @@ describe('plotImages and plotFilters', () => {
     [
       () => plotFilters({ shape: [4, 1], data: [1, 2, 3, 4] }),
       ShapeError,
-      /a dense kernel of \[4,1\] needs the shape that its 4 inputs are/,
+      /a dense kernel of \[4,1\] needs the shape of its 4 inputs/,
     ],
     [() => plotFilters({ shape: [4, 1], data: [1, 2, 3, 4] }, { inputShape: [3, 3, 1] }), ShapeError, /inputShape/],
     [() => plotFilters(undefined as never), ArgumentError, /plotFilters: /],

@@ -192,7 +192,7 @@ test('the times of a row are in one unit', () => {
   expect(texts(3600, 60)).toEqual(['1 h 00 min', '1 min 00 s', '-59 min 00 s']);
 });
 
-test('tables carry no colour codes', () => {
+test('tables carry no color codes', () => {
   expect(table(['a', 'b'], [['x', '1']])).not.toContain('\u001b');
   expect([0.5, 1, null, undefined, Number.NaN].map(accuracyText)).toEqual(['0.5000', '1.0000', 'n/a', 'n/a', 'n/a']);
 });

@@ -5,7 +5,7 @@ import { drawFigure } from '../../src/report/draw.ts';
 import { meanCurve } from '../../src/report/figures/curves.ts';
 import { parallelSpec } from '../../src/report/figures/parallel.ts';
 import { type Figure, type FigureOf, figure as figureSchema } from '../../src/report/figures/schema.ts';
-import { fifths, rangeOf, show } from '../../src/report/figures/scored.ts';
+import { divideIntoFifths, formatNumber, rangeOf } from '../../src/report/figures/scored.ts';
 import { trialsSpec } from '../../src/report/figures/trials.ts';
 import { checkReport } from '../../src/report/report-files.ts';
 import { searchSections } from '../../src/report/search.ts';
@@ -34,7 +34,7 @@ describe('importance', () => {
       figure: Figure;
     };
 
-  test('that may be chance has a colour of its own and a legend, also where no other is there', async () => {
+  test('that may be chance has a color of its own and a legend, also where no other is there', async () => {
     for (const [chance, at] of [
       [0.01, 0],
       [0.2, 1],
@@ -43,7 +43,7 @@ describe('importance', () => {
       const text = svg.replaceAll(/<[^>]*>/g, ' ');
       expect(text).toContain('hardly by chance');
       expect(text).toContain('may be chance (above 0.05)');
-      // The bar itself, and its square in the legend; of the other colour only the square.
+      // The bar itself, and its square in the legend; of the other color only the square.
       const filled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
       expect([filled(at), filled(1 - at)]).toEqual([2, 1]);
     }
@@ -108,17 +108,17 @@ describe('ranges', () => {
   test('leave out trials that diverged, however many', () => {
     const diverged = [5e8, 2.256e11, 4e11];
     const range = rangeOf([1.2, 1.3, 1.9, 2.3, ...diverged], objective);
-    expect(range).toMatchObject({ cuts: true });
+    expect(range).toMatchObject({ isCut: true });
     expect(range.high).toBeLessThan(10);
     const rising = { label: 'r2', direction: 'max' } as const;
     expect(rangeOf([0.9, 0.8, 0.7, 0.5, ...diverged.map((one) => -one)], rising).low).toBeGreaterThan(-2);
     // No cut where scores differ as scores do.
-    expect(rangeOf([0.05, 0.4, 2.3, 2.3], objective).cuts).toBe(false);
+    expect(rangeOf([0.05, 0.4, 2.3, 2.3], objective).isCut).toBe(false);
   });
 });
 
 test('large numbers are as short as small ones', () => {
-  expect([1e15, 2.25612e10, 55_050, 1e-5, 12_345_678].map(show)).toEqual([
+  expect([1e15, 2.25612e10, 55_050, 1e-5, 12_345_678].map(formatNumber)).toEqual([
     '1e+15',
     '2.256e+10',
     '55050',
@@ -183,7 +183,7 @@ describe('trials as lines', () => {
 test('fewer than five scores are named by their places, not by fifths', () => {
   const objective = { label: 'valAccuracy', direction: 'max' } as const;
   const names = (scores: (number | null)[]) =>
-    fifths(
+    divideIntoFifths(
       scores.map((score, trial) => ({ trial, score })),
       objective,
     ).names;

@@ -210,11 +210,11 @@ describeOnDevice('what is wrong with a search', (device) => {
 
   test('an objective whose name says no direction', () => {
     expect(() => random({ objective: 'size' })).toThrow(
-      /^RandomSearch: whether more or less of the objective "size" is better must be 'min' or 'max', but its name does not say; give \{ name: "size", direction: 'max' \}/,
+      /^RandomSearch: the direction of the objective "size" must be 'min' or 'max', but its name does not imply it; give \{ name: "size", direction: 'max' \}/,
     );
     expect(() => random({ objective: { name: 'loss', direction: 'up' } as never })).toThrow(/it was given as "up"/);
     expect(() => random({ objective: ['valLoss', 'loss'] as never })).toThrow(
-      /^RandomSearch: objective must be the name of one figure of the epochs, such as 'valAccuracy', or \{ name, direction \}, but is /,
+      /^RandomSearch: objective must be the name of a metric of the epochs, such as 'valAccuracy', or \{ name, direction \}, but is /,
     );
     expect(() => random({ objective: undefined as never })).toThrow(/or \{ name, direction \}, but is undefined$/);
     expect(() => random({ objective: { name: 'loss', mode: 'up' } as never })).toThrow(
@@ -240,7 +240,7 @@ describeOnDevice('what is wrong with a search', (device) => {
       /^buildModel: must return a model of layers, compiled, but returned nothing/,
     );
     expect(() => random({ buildModel: asks(Promise.resolve(one)) })).toThrow(
-      /returned a Promise.*; what it waits for has to be there before/,
+      /returned a Promise.*; await asynchronous work before the search/,
     );
     expect(() => random({ buildModel: asks(built) })).toThrow(
       /^buildModel: the model it returned is built .*leave out build\(device\)/,
@@ -312,7 +312,7 @@ describeOnDevice('what is wrong with a search', (device) => {
 
   test('callbacks as a list, options of fit that the search decides, and no device', async () => {
     await expect(random({}).search(data, { ...fit, callbacks: [] as never })).rejects.toThrow(
-      /^RandomSearch: search: callbacks remember .* but a list was given; give a function that makes them: callbacks: \(\) => \[/,
+      /^RandomSearch: search: callbacks have state.* but a list was given; give a function that makes them: callbacks: \(\) => \[/,
     );
     await expect(random({}).search(data, { ...fit, seed: 1 } as never)).rejects.toThrow(
       /no option seed; a trial's seed follows/,
@@ -341,7 +341,7 @@ describeOnDevice('what is wrong with a search', (device) => {
       expect(search.record.trials).toEqual([]);
     };
     const batches = () => [{ x: data.x, y: data.y }].values();
-    await wrong(batches(), /a stream is gone through once; give a function that begins it$/);
+    await wrong(batches(), /a stream can be read only once; give a function that opens it$/);
     await wrong([data], /to train on a list of batches, pass a function that returns it: \(\) => batches/);
     await wrong(Promise.resolve(data), /takes \{ x, y \}, a loader such as .* but was given a Promise, to be awaited/);
     const { trials } = await random({ objective: 'loss' }).search(batches, { epochs: 1 });

@@ -157,7 +157,7 @@ describe('conditionalScope', () => {
     [
       'a value it cannot have',
       (hp) => hp.conditionalScope('kind', ['c'], () => 0),
-      /"c" is no value of kind, a choice/,
+      /"c" is not a value of kind, a choice/,
     ],
     ['no values', (hp) => hp.conditionalScope('kind', [], () => 0), /at least one value of the parent, but are \[\]/],
     ['one value, no list', (hp) => hp.conditionalScope('kind', 'a' as never, () => 0), /a list.*but are "a"/],
@@ -243,9 +243,9 @@ describe('bad input', () => {
     [
       'a default out of range',
       { min: 1, max: 4, default: 5 },
-      /default: 5 is no value of x, a (int|float) from 1 to 4/,
+      /default: 5 is not a value of x, a (int|float) from 1 to 4/,
     ],
-    ['a default between steps', { min: 1, max: 5, step: 2, default: 2 }, /default: 2 is no value of x/],
+    ['a default between steps', { min: 1, max: 5, step: 2, default: 2 }, /default: 2 is not a value of x/],
     ['a misspelt option', { min: 1, max: 4, steps: 2 }, /there is no option steps; did you mean step\?/],
     ['options that are no object', 3 as never, /options must be an object, but are 3/],
   ])('hp.int and hp.float with %s', (_, options, expected) => {
@@ -257,11 +257,11 @@ describe('bad input', () => {
     expect(message(() => hp().int('x', { min: 0.5, max: 4 }))).toMatch(/min must be an integer, but is 0.5; hp.float/);
     expect(message(() => hp().int('x', { min: 0, max: 4, step: 1.5 }))).toMatch(/step must be an integer, but is 1.5/);
     expect(message(() => hp().int('x', { min: 0, max: 2 ** 53 }))).toMatch(/max must be an integer/);
-    expect(message(() => hp().int('x', { min: 0, max: 4, default: 1.5 }))).toMatch(/default: 1.5 is no value/);
+    expect(message(() => hp().int('x', { min: 0, max: 4, default: 1.5 }))).toMatch(/default: 1.5 is not a value/);
   });
 
   test('hp.float with a range that overflows', () => {
-    expect(message(() => hp().float('x', { min: -1e308, max: 1e308 }))).toMatch(/wider than a number can say/);
+    expect(message(() => hp().float('x', { min: -1e308, max: 1e308 }))).toMatch(/wider than a number can hold/);
     expect(message(() => hp().float('x', { min: 1e-320, max: 1e300, sampling: 'log' }))).toMatch(/wider than/);
   });
 
@@ -279,7 +279,7 @@ describe('bad input', () => {
   });
 
   test('options of hp.choice and hp.boolean, and the value of hp.fixed', () => {
-    expect(message(() => hp().choice('x', [1], { default: 2 } as never))).toMatch(/default: 2 is no value of x/);
+    expect(message(() => hp().choice('x', [1], { default: 2 } as never))).toMatch(/default: 2 is not a value of x/);
     expect(message(() => hp().choice('x', [1], { ordered: 1 } as never))).toMatch(/ordered must be true or false/);
     expect(message(() => hp().boolean('x', { default: 1 } as never))).toMatch(
       /default must be true or false, but is 1/,
@@ -304,10 +304,10 @@ describe('bad input', () => {
     [11, (hp) => hp.fixed('x', 10)],
   ])('a set value, and one from the draw, that cannot be: %j', (value, ask) => {
     const given = new HyperParameters({ values: { x: value as never } });
-    expect(message(() => ask(given))).toMatch(/^HyperParameters: values: .* is no value of x, a /);
+    expect(message(() => ask(given))).toMatch(/^HyperParameters: values: .* is not a value of x, a /);
     const drawn = new HyperParameters({ draw: () => value as never });
     const isFixed = value === 11;
-    if (!isFixed) expect(message(() => ask(drawn))).toMatch(/^draw: .* is no value of x, a /);
+    if (!isFixed) expect(message(() => ask(drawn))).toMatch(/^draw: .* is not a value of x, a /);
     expect([given.asked.length, drawn.asked.length]).toEqual([0, 0]);
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RandomSearch, type Trial, type TrialDescription, type TrialResult, type TrialRunner } from '../../src/node.ts';
 import { horizonOf } from '../../src/search/horizon.ts';
-import { isPruned, medians } from '../../src/search/pruning.ts';
+import { computeMedians, isPruned } from '../../src/search/pruning.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
 
@@ -32,14 +32,17 @@ test('medians are those of the completed trials below the horizon, in each epoch
     trial(2, [7, 2, null, 1]),
     trial(3, [6, 0, 0, 0], 'pruned'),
   );
-  expect(medians(pruning, asked, 2, finished)).toEqual([null, 2.5, 3.5, 7]);
-  expect(medians(pruning, asked, 4, finished)).toEqual([null, 2, 3.5, 4]);
-  expect(medians({ ...pruning, warmUpEpochs: 0 }, asked, 4, finished)).toEqual([8, 2, 3.5, 4]);
-  expect(medians(pruning, asked, 1, finished)).toBe(undefined); // below the startup
-  expect(medians({ ...pruning, startupTrials: 4 }, asked, 9, finished)).toBe(undefined); // three are completed
-  expect(medians(pruning, { ...asked, epochs: 6 }, 4, finished)!.slice(4)).toEqual([null, null]);
+  expect(computeMedians(pruning, asked, 2, finished)).toEqual([null, 2.5, 3.5, 7]);
+  expect(computeMedians(pruning, asked, 4, finished)).toEqual([null, 2, 3.5, 4]);
+  expect(computeMedians({ ...pruning, warmUpEpochs: 0 }, asked, 4, finished)).toEqual([8, 2, 3.5, 4]);
+  expect(computeMedians(pruning, asked, 1, finished)).toBe(undefined); // below the startup
+  expect(computeMedians({ ...pruning, startupTrials: 4 }, asked, 9, finished)).toBe(undefined); // three are completed
+  expect(computeMedians(pruning, { ...asked, epochs: 6 }, 4, finished)!.slice(4)).toEqual([null, null]);
   const twice = { ...trial(0, []), histories: [[{ epoch: 2, valLoss: 1 }], [{ epoch: 2, valLoss: 4 }]] };
-  expect(medians({ warmUpEpochs: 0, startupTrials: 1 }, { ...asked, epochs: 2 }, 1, all(twice))).toEqual([null, 2.5]);
+  expect(computeMedians({ warmUpEpochs: 0, startupTrials: 1 }, { ...asked, epochs: 2 }, 1, all(twice))).toEqual([
+    null,
+    2.5,
+  ]);
 });
 
 test('a trial is pruned whose best is worse than the median, and not where it is as good', () => {

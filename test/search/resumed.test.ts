@@ -279,7 +279,7 @@ describeOnDevice('a search that is made again', (device) => {
       return random(directory, { buildModel: build }).bestModels();
     };
     await expect(changed(() => null)).rejects.toThrow(
-      /^buildModel makes another model than that of trial \d, whose weights are in .*safetensors: config\.layers\.dense\.units was \d and is \d\. Go on/,
+      /^buildModel makes a model that differs from that of trial \d, whose weights are in .*safetensors: config\.layers\.dense\.units was \d and is \d\. Continue/,
     );
     const other = (hp: HyperParameters) => {
       const model = network(hp.get('units') as number, 0.1, 0.4);

@@ -191,7 +191,7 @@ describeOnDevice('Hyperband', (device) => {
       /^Hyperband: there is no option pruning; its rounds end/,
     );
     await expect(new Hyperband(options).search(data, { epochs: 3 })).rejects.toThrow(
-      /epochs must be left out, as the rounds decide/,
+      /epochs must be left out, because the rounds decide/,
     );
   });
 });

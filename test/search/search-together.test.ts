@@ -167,6 +167,6 @@ describeOnDevice('a search whose trials are trained together', (device) => {
   test('together goes without a runner', () => {
     const runner = { concurrency: 1, run: () => Promise.reject(new Error('never')) };
     const make = () => new RandomSearch({ ...common, directory: folder(), together: 4, runner });
-    expect(make).toThrow(/together is how this process trains trials/);
+    expect(make).toThrow(/together applies only to trials in this process/);
   });
 });

@@ -215,7 +215,7 @@ describeOnDevice('trials that are trained together', (device) => {
     [
       'the model measured',
       () => ({ onTrainBegin: ({ model }) => void model.evaluate({ x: [], y: [] }) }),
-      /reads model\.evaluate, which is that of all trials/,
+      /reads model\.evaluate, which belongs to all trials/,
     ],
     [
       'the model changed',
@@ -236,7 +236,7 @@ describeOnDevice('trials that are trained together', (device) => {
           },
         };
       },
-      /at the end of an epoch, not as one begins/,
+      /at the end of an epoch, not at its beginning/,
     ],
     [
       'the optimizer used',

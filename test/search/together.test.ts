@@ -121,7 +121,7 @@ describe('models that can be trained together', () => {
   ])('not those that differ in %s', (_, make, says) => {
     expect(groups([mlp(), make(), mlp()])).toEqual([[0, 2], [1]]);
     expect(() => togetherModel([mlp(), make()])).toThrow(ArgumentError);
-    expect(() => togetherModel([mlp(), make()])).toThrow(/model 1 is another than model 0.* train them apart/);
+    expect(() => togetherModel([mlp(), make()])).toThrow(/model 1 differs from model 0.* train them separately/);
     expect(() => togetherModel([mlp(), make()])).toThrow(says);
   });
   const freeze = (model: Model) => {
@@ -182,13 +182,13 @@ describe('models that can be trained together', () => {
 
   test.each<[what: string, call: () => unknown, says: RegExp]>([
     ['no list', () => groupTrials(mlp() as never, 2), /takes a list of models/],
-    ['no model', () => groupTrials([{} as Model], 2), /entry 0 is no model/],
+    ['no model', () => groupTrials([{} as Model], 2), /entry 0 is not a model/],
     [
       'an uncompiled model',
       () => groupTrials([new Sequential([new Dense({ units: 1, inputShape: [1] })])], 2),
       /compile/,
     ],
-    ['groups of none', () => groupTrials([mlp()], 0), /a group has 1 model or more, but 0/],
+    ['groups of none', () => groupTrials([mlp()], 0), /maxSize must be a positive integer, but is 0/],
     ['no models', () => togetherModel([]), /at least one/],
     ['half an execution', () => togetherModel([mlp()], { executions: 0.5 }), /executions must be a positive integer/],
     ['an unknown option', () => togetherModel([mlp()], { replicas: 2 } as object), /no option replicas/],
@@ -304,7 +304,7 @@ describeOnDevice('models trained together', (device) => {
   test('what takeReplicas refuses', async () => {
     using together = togetherModel([mlp(), mlp()]).build(device, { seed: [1, 5] });
     expect(() => takeReplicas(together, mlp(), { first: 2 })).toThrow(
-      /there are 2 replicas, but 1 were asked for from number 2/,
+      /there are 2 replicas, but 1 were requested from number 2/,
     );
     expect(() => takeReplicas(together, mlp(), { first: 0, replicas: 3 })).toThrow(ArgumentError);
     expect(() => takeReplicas(together, mlp({ units: 8 }), { first: 0 })).toThrow(

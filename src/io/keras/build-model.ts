@@ -10,20 +10,20 @@ import type { Options } from './options.ts';
 
 export interface BuildOptions {
   customLayers?: Record<string, LayerClass>;
-  /** Shape of one sample, where the file leaves sizes open. */
+  /** Shape of one sample, if the file leaves sizes open. */
   inputShape?: Shape;
 }
 
-/** Problems that a message lists at most. */
+/** Limit of the problems that a message lists. */
 const MAX_LISTED = 20;
 
 /**
- * The model that a file describes, without weights.
- * @param file its name, for messages
- * @throws DataError for layers and options that there are not here, all at once; for a model whose layers do not fit together
+ * Builds the model that a file describes, without weights.
+ * @param file name of the file, for messages
+ * @throws DataError for unsupported layers and options, naming all of them; for a model whose layers do not fit together
  */
 export function buildKerasModel(described: KerasModel, options: BuildOptions, file: string): Model {
-  const layers = new Layers(options.customLayers ?? {});
+  const layers = new LayerFactory(options.customLayers ?? {});
   layers.check(described, '');
   layers.throwProblems(file);
   try {
@@ -37,46 +37,46 @@ export function buildKerasModel(described: KerasModel, options: BuildOptions, fi
   }
 }
 
-/** Makes the layers that are no models, and collects what cannot be made. */
-class Layers {
-  private readonly unknown = new Map<string, string[]>();
-  private readonly refused: string[] = [];
+/** Creates the layers that are not models, and collects the problems of those that cannot be created. */
+class LayerFactory {
+  private readonly unknownLayers = new Map<string, string[]>();
+  private readonly refusedOptions: string[] = [];
 
   constructor(private readonly customLayers: Record<string, LayerClass>) {}
 
-  /** Notes all that is wrong with a model's layers. @param path names of the models it is in */
+  /** Collects the problems of a model's layers. @param path names of the models that contain the model */
   check(model: KerasModel, path: string): void {
     for (const layer of model.layers) {
       if (isModel(layer)) this.check(layer, `${path}${layer.name}/`);
       else this.checkLayer(layer, `${path}${layer.name}`);
     }
-    for (const { layer, arguments: given } of model.calls)
-      this.checkCall(model.layers[layer]!, `${path}${model.layers[layer]!.name}`, given);
+    for (const { layer, arguments: callArguments } of model.calls)
+      this.checkCall(model.layers[layer]!, `${path}${model.layers[layer]!.name}`, callArguments);
   }
 
   private checkLayer(layer: KerasLayer, path: string): void {
     const { className } = layer;
     if (!this.isKnown(className)) {
-      this.unknown.set(className, [...(this.unknown.get(className) ?? []), path]);
+      this.unknownLayers.set(className, [...(this.unknownLayers.get(className) ?? []), path]);
       return;
     }
     const problems: string[] = [];
     try {
-      this.make(layer, {}, problems);
+      this.create(layer, {}, problems);
     } catch (cause) {
       if (!(cause instanceof TilegradError)) throw cause;
-      if (problems.length === 0) problems.push(cause.message); // else a consequence
+      if (problems.length === 0) problems.push(cause.message); // otherwise the error follows from these problems
     }
-    this.refused.push(...problems.map((problem) => `${path} (${className}): ${problem}`));
+    this.refusedOptions.push(...problems.map((problem) => `${path} (${className}): ${problem}`));
   }
 
-  /** `training=False` is what a frozen model does anyway; other arguments mean nothing here. */
-  private checkCall(layer: KerasLayer | KerasModel, path: string, given: Json): void {
-    for (const [name, value] of Object.entries(given)) {
+  /** Accepts `training=False` if it changes nothing, as in a frozen model. Other arguments are not supported. */
+  private checkCall(layer: KerasLayer | KerasModel, path: string, callArguments: Json): void {
+    for (const [name, value] of Object.entries(callArguments)) {
       if (value === null || (name === 'training' && value === false && !dependsOnTraining(layer))) continue;
       const advice = name === 'training' ? '; freeze it (trainable = False) and save the model again' : '';
-      this.refused.push(
-        `${path} (${layer.className}): is called with ${name}=${formatValue(value)}, which layers here are not${advice}`,
+      this.refusedOptions.push(
+        `${path} (${layer.className}): is called with ${name}=${formatValue(value)}, which is not supported here${advice}`,
       );
     }
   }
@@ -86,67 +86,70 @@ class Layers {
   }
 
   throwProblems(file: string): void {
-    const unknown = [...this.unknown].map(([kind, names]) => `${kind} (${summarizeNames(names, 3)})`);
+    const unknownLayers = [...this.unknownLayers].map(([kind, names]) => `${kind} (${summarizeNames(names, 3)})`);
     const problems = [
-      ...(unknown.length > 0
+      ...(unknownLayers.length > 0
         ? [
-            `there are no layers like ${summarizeNames(unknown, MAX_LISTED)}; hand classes for them over as customLayers`,
+            `there are no layers such as ${summarizeNames(unknownLayers, MAX_LISTED)}; pass classes for them as customLayers`,
           ]
         : []),
-      ...(this.refused.length > 0
-        ? [`options that layers here do not have: ${summarizeNames(this.refused, MAX_LISTED, '; ')}`]
+      ...(this.refusedOptions.length > 0
+        ? [`options that layers here do not have: ${summarizeNames(this.refusedOptions, MAX_LISTED, '; ')}`]
         : []),
     ];
-    if (problems.length > 0) throw new DataError(`${file} cannot be made a model here: ${problems.join('. ')}`);
+    if (problems.length > 0) throw new DataError(`${file} cannot be loaded as a model: ${problems.join('. ')}`);
   }
 
   /**
-   * @param given options besides those of the file
-   * @param problems takes up what the layer here cannot do
-   * @throws what the layer's constructor throws
+   * Creates a layer, or several that follow each other.
+   * @param given options in addition to those of the file
+   * @param problems receives the options that are not supported
+   * @throws errors of the layer's constructor
    */
-  make({ className, name, config }: KerasLayer, given: Options, problems: string[] = []): Layer | Layer[] {
+  create({ className, name, config }: KerasLayer, given: Options, problems: string[] = []): Layer | Layer[] {
     if (Object.hasOwn(this.customLayers, className)) {
-      const { dtype: _, batch_input_shape: __, batch_shape: ___, ...own } = config;
-      return new this.customLayers[className]!({ ...own, ...given, name });
+      const { dtype: _, batch_input_shape: __, batch_shape: ___, ...options } = config;
+      return new this.customLayers[className]!({ ...options, ...given, name });
     }
     const entry = LAYERS[className]!;
     const options: Options = {};
     for (const [option, value] of Object.entries(config)) {
-      const rules = [entry.options, COMMON].find((rules) => Object.hasOwn(rules, option));
+      const rules = [entry.options, COMMON].find((candidates) => Object.hasOwn(candidates, option));
       if (!rules && (value === null || value === false)) continue;
-      const made = rules ? rules[option]!(value) : 'is an option that is not known here';
-      if (typeof made === 'string')
-        problems.push(`${option} is ${formatValue(value)}, but ${made}`.replace('but is', 'which is'));
-      else Object.assign(options, made);
+      const converted = rules ? rules[option]!(value) : 'is an option that is not known here';
+      if (typeof converted === 'string')
+        problems.push(`${option} is ${formatValue(value)}, but ${converted}`.replace('but is', 'which is'));
+      else Object.assign(options, converted);
     }
     return entry.make({ ...options, ...given, name });
   }
 }
 
-/** Whether it computes something else in training: batch norms that are not frozen, dropout, and random layers of images. */
+/** Whether a layer computes something else in training: batch normalization that is not frozen, dropout, and random layers of images. */
 const dependsOnTraining = (layer: KerasLayer | KerasModel): boolean => {
   if (isModel(layer)) return layer.layers.some(dependsOnTraining);
   if (layer.className === 'BatchNormalization') return layer.config.trainable !== false;
   return layer.className === 'Dropout' || layer.className.startsWith('Random');
 };
 
-const summarizeNames = (names: readonly string[], most: number, between = ', '): string =>
-  names.slice(0, most).join(between) + (names.length > most ? `${between}and ${names.length - most} more` : '');
+const summarizeNames = (names: readonly string[], maxCount: number, separator = ', '): string =>
+  names.slice(0, maxCount).join(separator) +
+  (names.length > maxCount ? `${separator}and ${names.length - maxCount} more` : '');
 
 class Builder {
-  constructor(private readonly layers: Layers) {}
+  constructor(private readonly layers: LayerFactory) {}
 
-  /** @param given the shape of its input, where that is known besides what the file says */
+  /** @param given shape of one sample, if the caller knows it */
   build(described: KerasModel, given: Shape | null): Model {
     const { name, config, calls } = described;
     const shape = inputShapeOf(described, given);
-    const made = new Map<number, Layer[]>();
-    const layersOf = (number: number, at: Shape, first: boolean): Layer[] => {
-      const layer = described.layers[number]!;
-      const one = made.get(number) ?? [this.makeLayer(layer, at, first ? { inputShape: shape } : {})].flat();
-      made.set(number, one);
-      return one;
+    const layersByIndex = new Map<number, Layer[]>();
+    const layersOf = (index: number, layerInput: Shape, isFirst: boolean): Layer[] => {
+      const layer = described.layers[index]!;
+      const created =
+        layersByIndex.get(index) ?? [this.createLayer(layer, layerInput, isFirst ? { inputShape: shape } : {})].flat();
+      layersByIndex.set(index, created);
+      return created;
     };
     const model =
       described.className === 'Sequential'
@@ -157,11 +160,11 @@ class Builder {
   }
 
   private sequential({ name, calls }: KerasModel, shape: Shape, layersOf: LayersOf): Model {
-    let at = input(shape);
+    let value = input(shape);
     const layers = calls.flatMap(({ layer }, i) => {
-      const made = layersOf(layer, at.shape, i === 0);
-      for (const one of made) at = naming(one, () => one.apply(at));
-      return made;
+      const created = layersOf(layer, value.shape, i === 0);
+      for (const next of created) value = withLayerName(next, () => next.apply(value));
+      return created;
     });
     return new Sequential(layers, name);
   }
@@ -171,22 +174,22 @@ class Builder {
     for (const { layer, inputs } of calls) {
       const given = inputs.map((value) => values[value]!);
       const [first, ...others] = layersOf(layer, given[0]!.shape, false) as [Layer, ...Layer[]];
-      let value = naming(first, () => first.apply(given.length === 1 ? given[0]! : given));
-      for (const one of others) value = one.apply(value);
+      let value = withLayerName(first, () => first.apply(given.length === 1 ? given[0]! : given));
+      for (const next of others) value = next.apply(value);
       values.push(value);
     }
     return new Model({ inputs: values[0]!, outputs: values.at(-1)!, name });
   }
 
-  private makeLayer(layer: KerasLayer | KerasModel, at: Shape, given: Options): Layer | Layer[] {
-    return isModel(layer) ? this.build(layer, at) : this.layers.make(layer, given);
+  private createLayer(layer: KerasLayer | KerasModel, layerInput: Shape, given: Options): Layer | Layer[] {
+    return isModel(layer) ? this.build(layer, layerInput) : this.layers.create(layer, given);
   }
 }
 
-type LayersOf = (layer: number, at: Shape, first: boolean) => Layer[];
+type LayersOf = (index: number, layerInput: Shape, isFirst: boolean) => Layer[];
 
-/** Runs `apply`; what it throws says in which layer. */
-function naming<T>(layer: Layer, apply: () => T): T {
+/** Runs `apply`; its errors name the layer. */
+function withLayerName<T>(layer: Layer, apply: () => T): T {
   try {
     return apply();
   } catch (cause) {
@@ -195,18 +198,21 @@ function naming<T>(layer: Layer, apply: () => T): T {
   }
 }
 
-/** @throws ArgumentError, DataError where the shapes contradict each other, or leave a size open */
+/** Returns the shape of one sample. @throws ArgumentError, DataError if the shapes contradict each other or leave a size open */
 function inputShapeOf({ name, inputShape }: KerasModel, given: Shape | null): Shape {
   if (inputShape === null && given === null) {
-    throw new DataError(`model ${name}: nothing says what shape samples have; give it: { inputShape: [...] }`);
+    throw new DataError(`model ${name}: nothing states the shape of a sample; give it: { inputShape: [...] }`);
   }
-  const own: OpenShape = inputShape ?? given!;
-  const sizes = tryRead('inputShape', () => own.map((size, d) => size ?? given?.[d] ?? null));
-  const fits = given === null || (given.length === own.length && given.every((size, d) => size === sizes[d]));
-  const open = showShape(own.map((size) => size ?? ('?' as never)));
-  if (!fits) throw new ArgumentError(`model ${name}: takes samples of ${open}, which ${showShape(given!)} is not`);
+  const stated: OpenShape = inputShape ?? given!;
+  const sizes = tryRead('inputShape', () => stated.map((size, d) => size ?? given?.[d] ?? null));
+  const isMatch = given === null || (given.length === stated.length && given.every((size, d) => size === sizes[d]));
+  const openText = showShape(stated.map((size) => size ?? ('?' as never)));
+  if (!isMatch)
+    throw new ArgumentError(`model ${name}: takes samples of ${openText}, which ${showShape(given!)} is not`);
   if (sizes.includes(null)) {
-    throw new DataError(`model ${name}: its samples are of ${open}; say how large they are: { inputShape: [...] }`);
+    throw new DataError(
+      `model ${name}: its samples have the shape ${openText}; give their sizes: { inputShape: [...] }`,
+    );
   }
   return sizes as Shape;
 }

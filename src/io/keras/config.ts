@@ -4,7 +4,7 @@ import { DataError } from '../../base/errors.ts';
 /** A JSON object. */
 export type Json = Record<string, unknown>;
 
-/** Sizes of one sample, null where the file leaves one open. */
+/** Sizes of one sample; null for a size that the file leaves open. */
 export type OpenShape = readonly (number | null)[];
 
 /** A layer of a model, as Keras's files describe it. */
@@ -16,18 +16,18 @@ export interface KerasLayer {
   config: Json;
 }
 
-/** A model, whatever version of Keras described it. It has one input and one output. */
+/** A model, as any version of Keras describes it. It has one input and one output. */
 export interface KerasModel extends KerasLayer {
   className: 'Sequential' | 'Functional';
-  /** Without the batch; null where nothing says it. */
+  /** Shape of one sample, without the batch; null if the file does not state it. */
   inputShape: OpenShape | null;
   layers: readonly (KerasLayer | KerasModel)[];
-  /** Calls of the layers. Values are numbered: 0 is the model's input, i + 1 what call number i gives. The last is the model's output. */
+  /** Calls of the layers. Values are numbered: 0 is the model's input, i + 1 the output of call i. The last is the model's output. */
   calls: readonly KerasCall[];
 }
 
 export interface KerasCall {
-  /** Its number among the layers. */
+  /** Index of the layer in `layers`. */
   layer: number;
   inputs: readonly number[];
   /** Arguments other than the inputs, such as `training`. */
@@ -39,19 +39,19 @@ export const isModel = (layer: KerasLayer | KerasModel): layer is KerasModel => 
 export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Layers of a model at most, those within models included: what files of tilegrad's own may hold. */
+/** Limit of the layers of a model, nested ones included; tilegrad's own files have the same limit. */
 const MAX_LAYERS = 100_000;
 
 /**
- * The model of a `config.json` or `model_config`.
- * @param file its name, for messages
- * @throws DataError for what describes no model, or one with several inputs or outputs
+ * Reads the model of a `config.json` or `model_config`.
+ * @param file name of the file, for messages
+ * @throws DataError if it does not describe a model, or one with several inputs or outputs
  */
 export function readModelConfig(description: unknown, file: string): KerasModel {
   const layer = new Reader(file).layer(description, 'the model');
   if (isModel(layer)) return layer;
   throw new DataError(
-    `${file}: a Sequential or a Functional model can be read, but this is a ${formatValue(layer.className)}; make it of such models in Keras, and save that`,
+    `${file}: a Sequential or a Functional model can be read, but this is a ${formatValue(layer.className)}; build it from such models in Keras and save that model`,
   );
 }
 
@@ -63,8 +63,8 @@ class Reader {
 
   constructor(private readonly file: string) {}
 
-  private refuse(what: string): never {
-    throw new DataError(`${this.file}: ${what}; save the model again with Keras`);
+  private refuse(problem: string): never {
+    throw new DataError(`${this.file}: ${problem}; save the model again with Keras`);
   }
 
   layer(description: unknown, subject: string): KerasLayer | KerasModel {
@@ -73,7 +73,7 @@ class Reader {
       this.refuse(`${subject} needs class_name and config, but is ${formatValue(description)}`);
     }
     const { class_name: className, config } = description;
-    // Keras 2.2.2 and older: a Sequential is no more than its layers.
+    // Keras 2.2.2 and older describe a Sequential by its layers only.
     if (className === 'Sequential' && Array.isArray(config)) return this.sequential('sequential', { layers: config });
     if (!isObject(config))
       this.refuse(`${subject}, a ${formatValue(className)}, needs a config, but has ${formatValue(config)}`);
@@ -110,22 +110,22 @@ class Reader {
   }
 
   private functional(name: string, config: Json): KerasModel {
-    const what = `model ${formatValue(name)}`;
+    const subject = `model ${formatValue(name)}`;
     const descriptions = this.list(name, config);
-    const read = descriptions.map((layer, i) => this.layer(layer, `layer ${i} of ${formatValue(name)}`));
-    const [input] = this.ends(what, 'input', config.input_layers);
-    const output = this.ends(what, 'output', config.output_layers);
-    const source = read.find((layer) => layer.name === input);
+    const layers = descriptions.map((layer, i) => this.layer(layer, `layer ${i} of ${formatValue(name)}`));
+    const [input] = this.readSingleEnd(subject, 'input', config.input_layers);
+    const output = this.readSingleEnd(subject, 'output', config.output_layers);
+    const source = layers.find((layer) => layer.name === input);
     if (source?.className !== 'InputLayer')
-      this.refuse(`the input of ${what} must be an InputLayer, but ${formatValue(input)} is none`);
+      this.refuse(`the input of ${subject} must be an InputLayer, but ${formatValue(input)} is not one`);
     const nodes = new Map<string, { layer: KerasLayer; nodes: unknown[] }>();
-    for (const [i, layer] of read.entries()) {
+    for (const [i, layer] of layers.entries()) {
       const inbound = (descriptions[i] as Json).inbound_nodes;
-      if (nodes.has(layer.name)) this.refuse(`${what} has two layers called ${formatValue(layer.name)}`);
+      if (nodes.has(layer.name)) this.refuse(`${subject} has two layers called ${formatValue(layer.name)}`);
       nodes.set(layer.name, { layer, nodes: Array.isArray(inbound) ? inbound : [] });
     }
-    const graph = new Graph(what, input, nodes, output, (why) => this.refuse(why));
-    graph.reachOutput();
+    const graph = new Graph(subject, input, nodes, output, (why) => this.refuse(why));
+    graph.listCalls();
     return {
       className: 'Functional',
       name,
@@ -136,8 +136,8 @@ class Reader {
     };
   }
 
-  /** The only input or output. @throws DataError where there are several */
-  private ends(subject: string, end: 'input' | 'output', value: unknown): Reference {
+  /** Returns the only input or output. @throws DataError if there are several */
+  private readSingleEnd(subject: string, end: 'input' | 'output', value: unknown): Reference {
     const references = referencesOf(value);
     if (references.length === 1 && references[0]![2] === 0) return references[0]!;
     if (references.length < 2) this.refuse(`${subject} needs an ${end}, but has ${formatValue(value)}`);
@@ -148,7 +148,7 @@ class Reader {
   }
 }
 
-/** Goes from a model's output to its input, and lists calls and layers so that everything is there when it is needed. */
+/** Lists the calls and layers that a model's output depends on, in the order of computation. */
 class Graph {
   readonly layers: KerasLayer[] = [];
   readonly calls: KerasCall[] = [];
@@ -164,14 +164,14 @@ class Graph {
     private readonly output: Reference,
     private readonly refuse: (why: string) => never,
   ) {
-    this.firstCalls = this.countFrom();
+    this.firstCalls = this.findFirstCalls();
   }
 
   /**
-   * The number of each layer's first call: of a model within the model often 1, as number 0 is what it was made with. Every call that
-   * is listed is used, so the numbers end with the highest one that is used.
+   * Returns the number of each layer's first call. It is often 1 for a nested model, because number 0 is the call that created it. Every
+   * listed call is used, so the highest number that is used is that of the last call.
    */
-  private countFrom(): Map<string, number> {
+  private findFirstCalls(): Map<string, number> {
     const highest = new Map<string, number>([[this.output[0], this.output[1]]]);
     for (const { nodes } of this.nodes.values()) {
       for (const node of nodes) {
@@ -186,48 +186,49 @@ class Graph {
   private find([name, call, output]: Reference): { key: string; layer: KerasLayer; node: unknown } {
     const { subject } = this;
     const found = this.nodes.get(name);
-    if (!found) this.refuse(`${subject}: there is no layer ${formatValue(name)}, which another is fed by`);
+    if (!found)
+      this.refuse(`${subject}: there is no layer ${formatValue(name)}, but another layer has it as its input`);
     if (output !== 0)
       this.refuse(
         `${subject}: output ${formatValue(output)} of ${formatValue(name)} is used, but layers here have one output`,
       );
     const first = isModel(found.layer) ? (this.firstCalls.get(name) ?? 0) : 0;
-    const at = call - first;
-    const node = found.nodes[at];
+    const index = call - first;
+    const node = found.nodes[index];
     if (node === undefined && name !== this.input)
       this.refuse(`${subject}: there is no call ${formatValue(call)} of ${formatValue(name)}`);
-    return { key: `${at} ${name}`, layer: found.layer, node };
+    return { key: `${index} ${name}`, layer: found.layer, node };
   }
 
-  /** Lists what the output is made of, its call last. Without recursion, as models may be deep. */
-  reachOutput(): void {
-    const open: { reference: Reference; begun: boolean }[] = [{ reference: this.output, begun: false }];
-    const begun = new Set<string>();
-    while (open.length > 0) {
-      const top = open.at(-1)!;
+  /** Lists the calls that the output depends on, its own call last. Not recursive, because models may be deep. */
+  listCalls(): void {
+    const stack: { reference: Reference; isExpanded: boolean }[] = [{ reference: this.output, isExpanded: false }];
+    const expanded = new Set<string>();
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
       const { key, layer, node } = this.find(top.reference);
       if (layer.name === this.input || this.values.has(key)) {
-        open.pop();
+        stack.pop();
         continue;
       }
       const { inputs, surplus, arguments: others } = callOf(node);
       if (inputs.length === 0)
-        this.refuse(`${this.subject}: ${formatValue(layer.name)} (${layer.className}) is fed by nothing`);
+        this.refuse(`${this.subject}: ${formatValue(layer.name)} (${layer.className}) has no input`);
       if (surplus !== undefined)
         this.refuse(
-          `${this.subject}: ${formatValue(layer.name)} is called with ${formatValue(surplus)}, which is no output of a layer`,
+          `${this.subject}: ${formatValue(layer.name)} is called with ${formatValue(surplus)}, which is not an output of a layer`,
         );
-      if (top.begun) {
+      if (top.isExpanded) {
         const values = inputs.map((input) => (input[0] === this.input ? 0 : this.values.get(this.find(input).key)!));
         this.calls.push({ layer: this.numberOf(layer), inputs: values, arguments: others });
         this.values.set(key, this.calls.length);
-        open.pop();
+        stack.pop();
         continue;
       }
-      if (begun.has(key)) this.refuse(`${this.subject}: ${formatValue(layer.name)} is fed by itself`);
-      begun.add(key);
-      top.begun = true;
-      for (const input of inputs.toReversed()) open.push({ reference: input, begun: false });
+      if (expanded.has(key)) this.refuse(`${this.subject}: ${formatValue(layer.name)} has itself as its input`);
+      expanded.add(key);
+      top.isExpanded = true;
+      for (const input of inputs.toReversed()) stack.push({ reference: input, isExpanded: false });
     }
   }
 
@@ -249,8 +250,8 @@ function referencesOf(value: unknown): Reference[] {
 }
 
 /**
- * A call of a layer. Keras 2: `[["a", 0, 0, {}], ["b", 0, 0, {}]]`; Keras 3: `{ args: [...], kwargs: {} }`, in which tensors are objects
- * of the class `__keras_tensor__`. `surplus` is an argument before the named ones that is no tensor.
+ * Reads a call of a layer. Keras 2: `[["a", 0, 0, {}], ["b", 0, 0, {}]]`; Keras 3: `{ args: [...], kwargs: {} }`, in which tensors are
+ * objects of the class `__keras_tensor__`. `surplus` is a positional argument that is not a tensor.
  */
 function callOf(node: unknown): { inputs: Reference[]; surplus?: unknown; arguments: Json } {
   if (isObject(node)) {
@@ -277,10 +278,10 @@ function tensorsOf(value: unknown): unknown[] {
   return [history ?? value];
 }
 
-/** Keras 2 and 3 call it differently. */
+/** Keras 2 and 3 use different names. */
 const batchShape = (config: Json): unknown => config.batch_shape ?? config.batch_input_shape;
 
-/** Without the batch; null for what is no shape. */
+/** Returns the shape of one sample; null if `shape` is not a shape. */
 function openShape(shape: unknown): OpenShape | null {
   if (!Array.isArray(shape) || shape.length === 0) return null;
   const sizes = shape.slice(1);

@@ -2,10 +2,10 @@ import { DataError, TilegradError } from '../../base/errors.ts';
 import { packageError } from '../../base/import-package.ts';
 import { type Shape, showShape, sizeOf } from '../../kernels/array.ts';
 import { dataOf, type StoredType } from '../nd-array.ts';
-import { hasSoundHeaps, hasWideSizes } from './global-heap.ts';
+import { hasValidHeaps, hasWideSizes } from './global-heap.ts';
 import { isHdf5, isSafetensors } from './signature.ts';
 
-/** What is used of h5wasm, the HDF5 library compiled to WebAssembly. Object ids are BigInts, and negative where there is no object. */
+/** The part of h5wasm, the HDF5 library compiled to WebAssembly, that is used. Object ids are BigInts, negative if there is no object. */
 interface Library {
   FS: {
     writeFile(path: string, bytes: Uint8Array, options: { canOwn: boolean }): void;
@@ -37,9 +37,9 @@ interface Library {
 interface Metadata {
   /** HDF5's class of types, as in `TYPES`. */
   type: number;
-  /** Bytes of an element; of a text of any length, those of its address. */
+  /** Bytes of an element; for a text of variable length, those of its address. */
   size: number;
-  /** Elements. */
+  /** Number of elements. */
   total_size: number;
   shape: number[] | null;
   /** Whether an element is the address of a text. */
@@ -50,31 +50,31 @@ const FLOAT = 1;
 const TEXT = 3;
 const OPAQUE = 5;
 
-/** Bytes of a text that are read at most: a model's configuration has some hundred thousand. */
+/** Limit of the bytes of a text. A model's configuration has some hundred thousand. */
 export const MAX_TEXT_BYTES = 2 ** 26;
-/** Bytes of weights that are read from a file at most: the library has a heap of 2 GiB. */
+/** Limit of the bytes of weights that are read from a file, because the library has a heap of 2 GiB. */
 const MAX_DATA_BYTES = 2 ** 30;
-/** Bytes that a byte of a file can stand for at most: data may be packed by deflate. */
+/** Maximum number of bytes per byte of a file, because data may be compressed by deflate. */
 const MAX_DEFLATE_RATIO = 1032;
 
-/** What the library has written to its standard error since it was last asked: why something failed. */
-let complaints = '';
+/** The library's standard error of the current `readHdf5`, which contains the reasons of failures. */
+let errorOutput = '';
 let library: Promise<{ loaded: Library; memory: Uint8Array }> | null = null;
 
-/** The library, and its memory before it read anything. */
+/** Loads the library. `memory` is a copy of its memory before it reads anything. */
 async function loadLibrary(): Promise<{ loaded: Library; memory: Uint8Array }> {
   const loaded = await importHdf5();
   const ops = loaded.FS.getStream(2)?.tty?.ops;
-  // Else each failure would fill the terminal with the library's stack of errors.
+  // Otherwise each failure would print the library's stack of errors to the terminal.
   if (ops) {
     ops.put_char = (_, code) => {
-      if (complaints.length < 100_000) complaints += String.fromCharCode(code);
+      if (errorOutput.length < 100_000) errorOutput += String.fromCharCode(code);
     };
   }
   return { loaded, memory: loaded.HEAPU8.slice() };
 }
 
-/** Of what a browser bundles, the only import that needs a package: bundlers leave it out where the package is not installed. */
+/** The only import in a browser's bundle that needs a package. Bundlers leave it out if the package is not installed. */
 async function importHdf5(): Promise<Library> {
   try {
     return (await (
@@ -85,16 +85,16 @@ async function importHdf5(): Promise<Library> {
   }
 }
 
-/** The innermost reason that the library gave, such as `bad object header version number`. */
+/** Returns the innermost reason of the library's error, such as `bad object header version number`. */
 function lastErrorText(): string | undefined {
-  return [...complaints.matchAll(/in H5\w+\(\): (.*)/g)].at(-1)?.[1];
+  return [...errorOutput.matchAll(/in H5\w+\(\): (.*)/g)].at(-1)?.[1];
 }
 
-/** An open HDF5 file. Paths begin with a slash. What fails throws an error that `readHdf5` makes a DataError of. */
+/** An open HDF5 file. Paths begin with a slash. Failures throw errors that `readHdf5` converts to a DataError. */
 export class Hdf5File {
-  private read = 0;
-  /** Bytes of weights that may be read. */
-  private readonly most: number;
+  private bytesRead = 0;
+  /** Limit of the bytes of weights. */
+  private readonly maxBytes: number;
 
   constructor(
     private readonly library: Library,
@@ -103,7 +103,7 @@ export class Hdf5File {
     readonly name: string,
     fileLength: number,
   ) {
-    this.most = Math.min(MAX_DATA_BYTES, MAX_DEFLATE_RATIO * fileLength);
+    this.maxBytes = Math.min(MAX_DATA_BYTES, MAX_DEFLATE_RATIO * fileLength);
   }
 
   isGroup(path: string): boolean {
@@ -114,20 +114,20 @@ export class Hdf5File {
     return this.library.get_type(this.id, path) === this.library.H5G_DATASET;
   }
 
-  /** Names of what is in a group. */
-  names(path: string): string[] {
+  /** Returns the names of a group's members. */
+  listNames(path: string): string[] {
     return this.library.get_names(this.id, path, false);
   }
 
-  /** The texts of an attribute, null where there is no such attribute. */
-  texts(path: string, attribute: string): string[] | null {
+  /** Returns the texts of an attribute; null if it does not exist. */
+  readTexts(path: string, attribute: string): string[] | null {
     const { library, id } = this;
     if (!library.get_attribute_names(id, path).includes(attribute)) return null;
     const metadata = library.get_attribute_metadata(id, path, attribute);
     const { type, size, vlen } = metadata;
     if (metadata.shape === null || metadata.total_size === 0) return [];
     if (type !== TEXT) {
-      throw new DataError(`${this.name}: attribute ${attribute} of ${path} is no text`);
+      throw new DataError(`${this.name}: attribute ${attribute} of ${path} is not text`);
     }
     const length = size * metadata.total_size;
     if (length > MAX_TEXT_BYTES) {
@@ -146,26 +146,26 @@ export class Hdf5File {
     });
   }
 
-  /** @throws DataError unless it has a shape */
-  shape(path: string): Shape {
+  /** Returns the shape of a data set. @throws DataError if it is empty */
+  readShape(path: string): Shape {
     const { shape } = this.library.get_dataset_metadata(this.id, path);
     if (shape === null) throw new DataError(`${this.name}: ${path} is empty`);
     return shape;
   }
 
-  /** The elements of a data set of 16, 32 or 64-bit floats. @throws DataError for others, and for more than is read of a file */
-  floats(path: string): Float32Array<ArrayBuffer> {
+  /** Returns the elements of a data set of 16, 32 or 64-bit floats. @throws DataError for other types, and above the limit of bytes */
+  readFloats(path: string): Float32Array<ArrayBuffer> {
     const { library, id } = this;
-    const shape = this.shape(path);
+    const shape = this.readShape(path);
     const { type, size } = library.get_dataset_metadata(id, path);
-    const isBrain = type === OPAQUE && size === 2 && this.texts(path, 'dtype')?.[0] === 'bfloat16'; // so Keras 3 writes it
-    const stored = isBrain ? 'bf16' : type === FLOAT ? FLOATS[size] : undefined;
+    const isBfloat16 = type === OPAQUE && size === 2 && this.readTexts(path, 'dtype')?.[0] === 'bfloat16'; // Keras 3 writes it so
+    const stored = isBfloat16 ? 'bf16' : type === FLOAT ? FLOATS[size] : undefined;
     if (!stored) throw new DataError(`${this.name}: ${path} holds no floats of 16, 32 or 64 bits`);
     const length = size * sizeOf(shape);
-    this.read += length;
-    if (this.read > this.most) {
+    this.bytesRead += length;
+    if (this.bytesRead > this.maxBytes) {
       throw new DataError(
-        `${this.name}: with ${path} ${showShape(shape)} it states more weights than the ${this.most.toLocaleString('en-US')} bytes that ` +
+        `${this.name}: with ${path} ${showShape(shape)} it states more weights than the ${this.maxBytes.toLocaleString('en-US')} bytes that ` +
           'are read of a file of its size',
       );
     }
@@ -178,7 +178,7 @@ export class Hdf5File {
     return data instanceof Float32Array ? (data as Float32Array<ArrayBuffer>) : Float32Array.from(data as Float64Array);
   }
 
-  /** Memory of the library for `use`, zeros. */
+  /** Calls `use` with zeroed memory of the library. */
   private withMemory<T>(length: number, use: (address: number) => T): T {
     const { library } = this;
     const address = library._malloc(length);
@@ -205,18 +205,18 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /**
- * What `read` makes of an HDF5 file.
- * @param name the file's, for messages
- * @throws DataError for bytes that are no HDF5 file, are cut short or damaged; MissingPackageError where h5wasm is not installed
+ * Opens an HDF5 file and returns the result of `read`.
+ * @param name name of the file, for messages
+ * @throws DataError for bytes that are not an HDF5 file, are cut short or damaged; MissingPackageError if h5wasm is not installed
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: Hdf5File) => T): Promise<T> {
-  if (!isHdf5(bytes)) throw new DataError(`${name} is no HDF5 file${otherFormat(bytes)}`);
-  if (!hasWideSizes(bytes) || !hasSoundHeaps(bytes)) {
-    throw new DataError(`${name} ${damageOf('its sizes or texts make no sense', bytes)}`);
+  if (!isHdf5(bytes)) throw new DataError(`${name} is not an HDF5 file${describeFormat(bytes)}`);
+  if (!hasWideSizes(bytes) || !hasValidHeaps(bytes)) {
+    throw new DataError(`${name} ${describeDamage('its sizes or texts are invalid', bytes)}`);
   }
   library ??= loadLibrary();
   const { loaded, memory } = await library;
-  complaints = '';
+  errorOutput = '';
   try {
     loaded.FS.writeFile(PATH, bytes, { canOwn: true }); // not copied: it is only read
     const id = loaded.open(PATH, loaded.H5F_ACC_RDONLY, false, -1, -1);
@@ -224,16 +224,19 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, read: (file: 
     return read(new Hdf5File(loaded, id, name, bytes.length));
   } catch (cause) {
     if (cause instanceof TilegradError) throw cause;
-    throw new DataError(`${name} ${damageOf(lastErrorText() ?? String((cause as Error)?.message ?? cause), bytes)}`, {
-      cause,
-    });
+    throw new DataError(
+      `${name} ${describeDamage(lastErrorText() ?? String((cause as Error)?.message ?? cause), bytes)}`,
+      {
+        cause,
+      },
+    );
   } finally {
     releaseMemory(loaded, memory);
   }
 }
 
-/** What is wrong with bytes that are no HDF5 file, and what reads them. */
-function otherFormat(bytes: Uint8Array): string {
+/** Describes bytes that are not an HDF5 file, and which function reads them. */
+function describeFormat(bytes: Uint8Array): string {
   if (isSafetensors(bytes)) {
     return (
       ', but begins as a safetensors file does: loadModel (decodeModel for bytes) reads a model that saveModel wrote, and ' +
@@ -244,21 +247,21 @@ function otherFormat(bytes: Uint8Array): string {
   return `: ${problem}; what can be read are .keras files of Keras 3, and .h5 files`;
 }
 
-/** Where the file is in the library's own file system. */
+/** Path of the file in the library's own file system. */
 const PATH = '/tilegrad.h5';
 
 /**
- * Puts the library back to where it had read nothing. A damaged file may have had it write anywhere in its memory, or stopped it
- * where it is, which it would not get over; so nothing is closed but what is outside its memory.
+ * Resets the library to the state before it read anything. With a damaged file, it may have written anywhere in its memory or have stopped
+ * within a call, so nothing is closed except the streams, which are outside its memory.
  */
 function releaseMemory({ FS, HEAPU8 }: Library, memory: Uint8Array): void {
   for (const stream of FS.streams) if (stream?.path === PATH) FS.close(stream);
   FS.unlink(PATH);
-  HEAPU8.set(memory); // what it has got since then is free again, whatever stands there
+  HEAPU8.set(memory); // memory that was allocated since then counts as free again
 }
 
-function damageOf(reason: string, bytes: Uint8Array): string {
-  const [, end] = /truncated file: .*stored_eof = (\d+)/.exec(complaints) ?? [];
+function describeDamage(reason: string, bytes: Uint8Array): string {
+  const [, end] = /truncated file: .*stored_eof = (\d+)/.exec(errorOutput) ?? [];
   if (end) return `is cut short: it has ${bytes.length} of ${end} bytes; fetch it again`;
-  return `is damaged, or no HDF5 file that Keras has written (${reason}); fetch it again`;
+  return `is damaged, or not an HDF5 file of Keras (${reason}); fetch it again`;
 }

@@ -35,32 +35,32 @@ import {
 import type { LayerClass } from '../../training/index.ts';
 import {
   activation,
-  as,
   dtype,
   ignored,
   initializer,
-  none,
+  mustBe,
+  mustBeAbsent,
   noPenalty,
   type Options,
-  only,
+  passAs,
   type Rule,
   regularizer,
 } from './options.ts';
 
-/** A layer of Keras's, and what it is here. */
+/** How a layer of Keras becomes a layer of tilegrad. */
 export interface TableEntry {
-  /** By Keras's names. One that is missing is refused, unless it is null or false. */
+  /** Rules by Keras's names of the options. An option without a rule is refused, unless it is null or false. */
   options: Readonly<Record<string, Rule>>;
-  /** The layer, or several of which each is fed by the one before. @throws ArgumentError for impossible options */
+  /** Creates the layer, or several that follow each other. @throws ArgumentError for impossible options */
   make: (options: Options) => Layer | Layer[];
 }
 
-/** What every layer of Keras may have. */
+/** Options that every layer of Keras may have. */
 export const COMMON: TableEntry['options'] = {
-  name: ignored, // it is the layer's place in the model that counts
-  trainable: as('trainable'),
+  name: ignored, // `LayerFactory.create` passes the name
+  trainable: passAs('trainable'),
   dtype,
-  // The shape of a model's input is read before.
+  // `readModelConfig` reads the shape of a model's input.
   batch_input_shape: ignored,
   batch_shape: ignored,
   input_dim: ignored,
@@ -68,14 +68,14 @@ export const COMMON: TableEntry['options'] = {
 };
 
 /** Channels come last everywhere here. */
-const LAST = { data_format: only('channels_last') };
+const LAST = { data_format: mustBe('channels_last') };
 
 const KERNEL = {
   activation,
-  use_bias: as('useBias'),
+  use_bias: passAs('useBias'),
   bias_initializer: initializer('biasInitializer'),
   bias_regularizer: noPenalty,
-  bias_constraint: none,
+  bias_constraint: mustBeAbsent,
 };
 
 const padding: Rule = (value) =>
@@ -83,24 +83,24 @@ const padding: Rule = (value) =>
 
 const WINDOW = {
   ...LAST,
-  kernel_size: as('kernelSize'),
-  strides: as('strides'),
+  kernel_size: passAs('kernelSize'),
+  strides: passAs('strides'),
   padding,
-  dilation_rate: as('dilationRate'),
-  groups: only(1),
+  dilation_rate: passAs('dilationRate'),
+  groups: mustBe(1),
   rank: ignored, // 2, as the name of the class says
 };
 
 const kernelOf = (name: string): TableEntry['options'] => ({
   [`${name}_initializer`]: initializer(`${name}Initializer`),
   [`${name}_regularizer`]: regularizer(`${name}Regularizer`),
-  [`${name}_constraint`]: none,
+  [`${name}_constraint`]: mustBeAbsent,
 });
 
 /** Keras writes the axis of a batch normalization as a list, from TensorFlow 2.0 to 2.15. */
 const axis: Rule = (value) => {
-  const [one, ...others] = Array.isArray(value) ? value : [value];
-  return others.length === 0 ? { axis: one } : 'must be one axis';
+  const [first, ...others] = Array.isArray(value) ? value : [value];
+  return others.length === 0 ? { axis: first } : 'must be one axis';
 };
 
 const byOptions = (Class: LayerClass, options: TableEntry['options'] = {}): TableEntry => ({
@@ -108,7 +108,7 @@ const byOptions = (Class: LayerClass, options: TableEntry['options'] = {}): Tabl
   make: (given) => new Class(given),
 });
 
-/** Of layers whose constructor takes something before the options, by its name. */
+/** For layers whose constructor takes an argument before the options: the option `argument`. */
 const byArgument = (
   Class: new (argument: never, options: Options) => Layer,
   argument: string,
@@ -118,23 +118,23 @@ const byArgument = (
   make: ({ [argument]: first, ...others }) => new Class(first as never, others),
 });
 
-const POOLING = { ...LAST, pool_size: as('poolSize'), strides: as('strides'), padding };
+const POOLING = { ...LAST, pool_size: passAs('poolSize'), strides: passAs('strides'), padding };
 
-/** Of random layers of images. */
-const RANDOM = { ...LAST, seed: as('seed'), bounding_box_format: none };
+/** Options of random layers of images. */
+const RANDOM = { ...LAST, seed: passAs('seed'), bounding_box_format: mustBeAbsent };
 
 const SAMPLING = {
   ...RANDOM,
-  fill_mode: as('fillMode'),
-  fill_value: as('fillValue'),
-  interpolation: as('interpolation'),
+  fill_mode: passAs('fillMode'),
+  fill_value: passAs('fillValue'),
+  interpolation: passAs('interpolation'),
 };
 
-const FACTORS = { height_factor: as('heightFactor'), width_factor: as('widthFactor') };
+const FACTORS = { height_factor: passAs('heightFactor'), width_factor: passAs('widthFactor') };
 
 const flipMode: Rule = (value) => ({ mode: value === 'horizontal_and_vertical' ? 'horizontalAndVertical' : value });
 
-/** Layers of Keras's by their class. */
+/** Layers of Keras by class name. */
 export const LAYERS: Readonly<Record<string, TableEntry>> = {
   Activation: byArgument(Activation, 'activation', { activation }),
   Add: byOptions(Add),
@@ -142,80 +142,84 @@ export const LAYERS: Readonly<Record<string, TableEntry>> = {
   AveragePooling2D: byOptions(AveragePooling2D, POOLING),
   BatchNormalization: byOptions(BatchNormalization, {
     axis,
-    momentum: as('momentum'),
-    epsilon: as('epsilon'),
-    center: as('center'),
-    scale: as('scale'),
+    momentum: passAs('momentum'),
+    epsilon: passAs('epsilon'),
+    center: passAs('center'),
+    scale: passAs('scale'),
     ...kernelOf('beta'),
     ...kernelOf('gamma'),
     moving_mean_initializer: initializer('movingMeanInitializer'),
     moving_variance_initializer: initializer('movingVarianceInitializer'),
-    fused: ignored, // how TensorFlow computes it
-    renorm: none,
-    renorm_clipping: none,
-    renorm_momentum: ignored, // of `renorm`
-    virtual_batch_size: none,
-    synchronized: none,
+    fused: ignored, // selects an implementation of TensorFlow
+    renorm: mustBeAbsent,
+    renorm_clipping: mustBeAbsent,
+    renorm_momentum: ignored, // an option of `renorm`
+    virtual_batch_size: mustBeAbsent,
+    synchronized: mustBeAbsent,
   }),
-  Concatenate: byOptions(Concatenate, { axis: as('axis') }),
-  Conv2D: byOptions(Conv2D, { ...WINDOW, ...KERNEL, ...kernelOf('kernel'), filters: as('filters') }),
-  Dense: byOptions(Dense, { ...KERNEL, ...kernelOf('kernel'), units: as('units') }),
+  Concatenate: byOptions(Concatenate, { axis: passAs('axis') }),
+  Conv2D: byOptions(Conv2D, { ...WINDOW, ...KERNEL, ...kernelOf('kernel'), filters: passAs('filters') }),
+  Dense: byOptions(Dense, { ...KERNEL, ...kernelOf('kernel'), units: passAs('units') }),
   DepthwiseConv2D: byOptions(DepthwiseConv2D, {
     ...WINDOW,
     ...KERNEL,
     ...kernelOf('depthwise'),
-    depth_multiplier: as('depthMultiplier'),
-    // Of Conv2D, which it is made of; it has no such kernel.
+    depth_multiplier: passAs('depthMultiplier'),
+    // Inherited from Conv2D; the layer has no such kernel.
     filters: ignored,
     kernel_initializer: ignored,
     kernel_regularizer: ignored,
     kernel_constraint: ignored,
   }),
-  Dropout: byArgument(Dropout, 'rate', { rate: as('rate'), noise_shape: none, seed: ignored }), // `fit` has a seed for all
-  ELU: { options: { alpha: only(1) }, make: (options) => new Activation('elu', options) },
+  Dropout: byArgument(Dropout, 'rate', { rate: passAs('rate'), noise_shape: mustBeAbsent, seed: ignored }), // `fit` has one seed for all layers
+  ELU: { options: { alpha: mustBe(1) }, make: (options) => new Activation('elu', options) },
   Flatten: byOptions(Flatten, LAST),
   GlobalAveragePooling2D: {
-    options: { ...LAST, keepdims: as('keepDims') },
+    options: { ...LAST, keepdims: passAs('keepDims') },
     make({ keepDims, ...options }) {
       const pooled = new GlobalAveragePooling2D(options);
       return keepDims ? [pooled, new Reshape([1, 1, -1], { name: `${options.name}_keepdims` })] : pooled;
     },
   },
-  LeakyReLU: byOptions(LeakyReLU, { alpha: as('negativeSlope'), negative_slope: as('negativeSlope') }),
+  LeakyReLU: byOptions(LeakyReLU, { alpha: passAs('negativeSlope'), negative_slope: passAs('negativeSlope') }),
   MaxPooling2D: byOptions(MaxPooling2D, POOLING),
   Maximum: byOptions(Maximum),
   Minimum: byOptions(Minimum),
   Multiply: byOptions(Multiply),
-  Permute: byArgument(Permute, 'dims', { dims: as('dims') }),
-  RandomContrast: byOptions(RandomContrast, { ...RANDOM, factor: as('factor'), value_range: as('valueRange') }),
-  RandomCrop: byOptions(RandomCrop, { ...RANDOM, height: as('height'), width: as('width') }),
+  Permute: byArgument(Permute, 'dims', { dims: passAs('dims') }),
+  RandomContrast: byOptions(RandomContrast, { ...RANDOM, factor: passAs('factor'), value_range: passAs('valueRange') }),
+  RandomCrop: byOptions(RandomCrop, { ...RANDOM, height: passAs('height'), width: passAs('width') }),
   RandomErasing: byOptions(RandomErasing, {
     ...RANDOM,
-    factor: as('factor'),
-    scale: as('scale'),
-    fill_value: as('fillValue'),
-    value_range: as('valueRange'),
+    factor: passAs('factor'),
+    scale: passAs('scale'),
+    fill_value: passAs('fillValue'),
+    value_range: passAs('valueRange'),
   }),
   RandomFlip: byOptions(RandomFlip, { ...RANDOM, mode: flipMode }),
-  RandomRotation: byOptions(RandomRotation, { ...SAMPLING, factor: as('factor') }),
+  RandomRotation: byOptions(RandomRotation, { ...SAMPLING, factor: passAs('factor') }),
   RandomTranslation: byOptions(RandomTranslation, { ...SAMPLING, ...FACTORS }),
   RandomZoom: byOptions(RandomZoom, { ...SAMPLING, ...FACTORS }),
-  ReLU: byOptions(ReLU, { max_value: as('maxValue'), negative_slope: as('negativeSlope'), threshold: only(0) }),
-  Rescaling: byOptions(Rescaling, { scale: as('scale'), offset: as('offset') }),
-  Reshape: byArgument(Reshape, 'targetShape', { target_shape: as('targetShape') }),
+  ReLU: byOptions(ReLU, {
+    max_value: passAs('maxValue'),
+    negative_slope: passAs('negativeSlope'),
+    threshold: mustBe(0),
+  }),
+  Rescaling: byOptions(Rescaling, { scale: passAs('scale'), offset: passAs('offset') }),
+  Reshape: byArgument(Reshape, 'targetShape', { target_shape: passAs('targetShape') }),
   Resizing: byOptions(Resizing, {
     ...LAST,
-    height: as('height'),
-    width: as('width'),
-    interpolation: as('interpolation'),
-    crop_to_aspect_ratio: none,
-    pad_to_aspect_ratio: none,
-    // Of `pad_to_aspect_ratio`.
+    height: passAs('height'),
+    width: passAs('width'),
+    interpolation: passAs('interpolation'),
+    crop_to_aspect_ratio: mustBeAbsent,
+    pad_to_aspect_ratio: mustBeAbsent,
+    // Options of `pad_to_aspect_ratio`.
     fill_mode: ignored,
     fill_value: ignored,
-    antialias: none,
+    antialias: mustBeAbsent,
   }),
-  Softmax: { options: { axis: only(-1) }, make: (options) => new Activation('softmax', options) },
+  Softmax: { options: { axis: mustBe(-1) }, make: (options) => new Activation('softmax', options) },
   Subtract: byOptions(Subtract),
-  ZeroPadding2D: byOptions(ZeroPadding2D, { ...LAST, padding: as('padding') }),
+  ZeroPadding2D: byOptions(ZeroPadding2D, { ...LAST, padding: passAs('padding') }),
 };

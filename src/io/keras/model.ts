@@ -9,30 +9,30 @@ import { buildKerasModel } from './build-model.ts';
 import { readModelConfig } from './config.ts';
 import { type Hdf5File, MAX_TEXT_BYTES, readHdf5 } from './hdf5.ts';
 import { isZip } from './signature.ts';
-import { MAX_WEIGHTS, storedWeights, WEIGHTS_FILE } from './stored.ts';
-import { tensorsFor } from './weights.ts';
+import { MAX_WEIGHTS, readStoredWeights, WEIGHTS_FILE } from './stored.ts';
+import { readTensors } from './weights.ts';
 import { unzip } from './zip.ts';
 
 export interface LoadKerasOptions {
   /**
-   * Classes of layers that are none of tilegrad's, by their names in Keras. Each is constructed with the options of the file, by
-   * Keras's names and as they stand there, and `name`.
+   * Classes of layers that tilegrad does not have, by their names in Keras. Each is constructed with the file's options, under Keras's
+   * names and unchanged, and with `name`.
    */
   customLayers?: Record<string, LayerClass>;
-  /** Shape of one sample, for a file that leaves sizes open, as `[null, null, null, 3]` does. Sizes that it states are not changed. */
+  /** Shape of one sample, for a file that leaves sizes open, as `[null, null, null, 3]` does. Sizes that the file states do not change. */
   inputShape?: Shape;
 }
 
 const CONFIG_FILE = 'config.json';
 
 /**
- * The model of a .keras file, or of a .h5 file that Keras has written by `model.save`, Sequential or functional, with models within it.
- * It is not built yet: `build(device)` begins with the weights of the file, in this model or in one that contains it. What Keras had
- * compiled, and the state of its optimizer, are left out.
- * @param bytes the file's
- * @param name the file's, for messages
- * @throws DataError for a file that is none, is cut short or damaged, or holds no model; for layers and options that there are not here,
- *   all of them at once; for a model of several inputs or outputs. ArgumentError for an `inputShape` that the model does not take
+ * Decodes the model of a .keras file, or of a .h5 file that Keras's `model.save` has written: Sequential or functional, with nested models.
+ * It is not built yet: `build(device)` starts with the weights of the file, in this model or in one that contains it. What Keras compiled,
+ * and the state of its optimizer, are left out.
+ * @param bytes content of the file
+ * @param name name of the file, for messages
+ * @throws DataError for other files, one that is cut short, damaged or without a model; for unsupported layers and options, naming all of
+ *   them; for a model with several inputs or outputs. ArgumentError for an `inputShape` that the model does not accept
  */
 export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions = {}, name = 'model'): Promise<Model> {
   checkBytes('decodeKeras', bytes);
@@ -44,17 +44,17 @@ export async function decodeKeras(bytes: Uint8Array, options: LoadKerasOptions =
   const missing = config ? WEIGHTS_FILE : CONFIG_FILE;
   if (!config || !weights) {
     throw new DataError(
-      `${name} is a zip file without ${missing}, so it is no .keras file; save the model again with Keras`,
+      `${name} is a zip file without ${missing}, so it is not a .keras file; save the model again with Keras`,
     );
   }
   return readHdf5(weights, name, (file) => modelOf(new TextDecoder().decode(config), options, file));
 }
 
-/** @throws ArgumentError for options that are none, under the name of the function that was called */
+/** @throws ArgumentError for invalid options. @param subject name of the called function, for messages */
 export function checkKerasOptions(subject: string, options: LoadKerasOptions): void {
   if (options instanceof Device) {
     throw new ArgumentError(
-      `${subject}: takes no device; build the model behind it: (await ${subject}(...)).build(device)`,
+      `${subject}: takes no device; build the model afterwards: (await ${subject}(...)).build(device)`,
     );
   }
   const { customLayers, inputShape } = checkOptions(subject, options, { customLayers: true, inputShape: true });
@@ -62,18 +62,18 @@ export function checkKerasOptions(subject: string, options: LoadKerasOptions): v
   if (inputShape !== undefined) checkPositiveShape(`${subject}: inputShape`, inputShape);
 }
 
-/** The configuration of a model in a .h5 file. */
+/** Returns the configuration of a model in a .h5 file. */
 function configOf(file: Hdf5File): string {
-  const [config] = file.texts('/', 'model_config') ?? [];
+  const [config] = file.readTexts('/', 'model_config') ?? [];
   if (config !== undefined) return config;
-  storedWeights(file); // throws where there are none either
-  throw new DataError(`${file.name} holds weights, but no model: make the model in code and use loadKerasWeights`);
+  readStoredWeights(file); // throws if there are no weights, either
+  throw new DataError(`${file.name} holds weights, but no model: create the model in code and use loadKerasWeights`);
 }
 
 function modelOf(config: string, options: LoadKerasOptions, file: Hdf5File): Model {
   const model = buildKerasModel(readModelConfig(parseConfig(config, file.name), file.name), options, file.name);
   if (model.countParams() === 0) return model;
-  return model.setInitialWeights(tensorsFor(model, storedWeights(file), file));
+  return model.setInitialWeights(readTensors(model, readStoredWeights(file), file));
 }
 
 function parseConfig(config: string, name: string): unknown {
@@ -82,7 +82,7 @@ function parseConfig(config: string, name: string): unknown {
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new DataError(
-      `${name}: the configuration of the model is no JSON (${cause.message}); save the model again with Keras`,
+      `${name}: the configuration of the model is not JSON (${cause.message}); save the model again with Keras`,
       { cause },
     );
   }

@@ -2,35 +2,35 @@ import { formatValue } from '../../base/check.ts';
 import type { ActivationName } from '../../nn/index.ts';
 import { isObject, type Json } from './config.ts';
 
-/** Options of a layer of tilegrad's, by their names. */
+/** Options of a layer of tilegrad, by name. */
 export type Options = Record<string, unknown>;
 
 /**
- * What becomes of an option of Keras's: options of tilegrad's layer, or a text that says why there is nothing like it, such as
- * `must be 1`. Options that a file leaves out, which older versions of Keras did not have, have Keras's default.
+ * Converts an option of Keras: returns options of tilegrad's layer, or a text that states the supported values, such as `must be 1`.
+ * Options that a file leaves out, because older versions of Keras did not have them, have Keras's default.
  */
 export type Rule = (value: unknown) => Options | string;
 
-/** The option by another name. The layer itself checks the value. */
-export const as =
+/** Passes the option under another name. The layer itself checks the value. */
+export const passAs =
   (name: string): Rule =>
   (value) =>
     value === null ? {} : { [name]: value };
 
-/** It changes nothing of what the layer computes here. */
+/** For an option that does not change what the layer computes here. */
 export const ignored: Rule = () => ({});
 
-/** Only values that mean what the layer does here. Null counts as left out. */
-export const only =
+/** Accepts only values that mean what the layer does here. Null counts as left out. */
+export const mustBe =
   (...values: (string | number | boolean)[]): Rule =>
   (value) => {
     const flat = Array.isArray(value) ? value : [value];
-    const isKnown = value === null || (flat.length > 0 && flat.every((one) => values.includes(one as never)));
+    const isKnown = value === null || (flat.length > 0 && flat.every((entry) => values.includes(entry as never)));
     return isKnown ? {} : `must be ${values.map(formatValue).join(' or ')}`;
   };
 
-/** For what must be left out. */
-export const none: Rule = (value) => (value === null || value === false ? {} : 'must be left out');
+/** For an option that must be left out. */
+export const mustBeAbsent: Rule = (value) => (value === null || value === false ? {} : 'must be left out');
 
 const ACTIVATIONS: Record<string, ActivationName> = {
   linear: 'linear',
@@ -54,7 +54,8 @@ export const activation: Rule = (value) => {
 };
 
 /** `GlorotUniform` and `glorot_uniform` -> `glorotuniform`. */
-const plain = (name: unknown): string => (typeof name === 'string' ? name.replaceAll('_', '').toLowerCase() : '');
+const normalizeName = (name: unknown): string =>
+  typeof name === 'string' ? name.replaceAll('_', '').toLowerCase() : '';
 
 const INITIALIZERS = [
   'zeros',
@@ -66,8 +67,8 @@ const INITIALIZERS = [
   'lecunUniform',
   'lecunNormal',
 ];
-/** What Keras's VarianceScaling is called for some of its options. */
-const SCALED: Record<string, string> = {
+/** Names of Keras's VarianceScaling with certain options. */
+const VARIANCE_SCALINGS: Record<string, string> = {
   '1 fan_avg uniform': 'glorotUniform',
   '1 fan_avg truncated_normal': 'glorotNormal',
   '2 fan_in uniform': 'heUniform',
@@ -77,25 +78,27 @@ const SCALED: Record<string, string> = {
 };
 
 /**
- * How a weight would begin if it were drawn, which those of a file are not: one that there is not here is left out. Seeds are, too, as
- * `build` has one for all.
+ * The initializer of a weight. The weights of the file replace its values, so an initializer that is not supported here is left out. Seeds
+ * are left out, too, because `build` has one for all weights.
  */
 export const initializer =
   (name: string): Rule =>
   (value) => {
-    const { class_name: given, config } = isObject(value) ? value : { class_name: value, config: null };
+    const { class_name: className, config } = isObject(value) ? value : { class_name: value, config: null };
     const options = isObject(config) ? config : {};
-    const named = INITIALIZERS.find((one) => plain(one) === plain(given)) ?? withNumbers(plain(given), options);
-    return named === undefined ? {} : { [name]: named };
+    const known =
+      INITIALIZERS.find((candidate) => normalizeName(candidate) === normalizeName(className)) ??
+      parameterizedInitializer(normalizeName(className), options);
+    return known === undefined ? {} : { [name]: known };
   };
 
-function withNumbers(kind: string, { scale, mode, distribution, ...options }: Json): unknown {
+function parameterizedInitializer(kind: string, { scale, mode, distribution, ...options }: Json): unknown {
   const numbers = (names: Record<string, string>) => {
     const entries = Object.entries(names).filter(([keras]) => typeof options[keras] === 'number');
-    return Object.fromEntries(entries.map(([keras, ours]) => [ours, options[keras]]));
+    return Object.fromEntries(entries.map(([keras, name]) => [name, options[keras]]));
   };
   if (kind === 'variancescaling')
-    return SCALED[`${scale} ${mode} ${distribution === 'normal' ? 'truncated_normal' : distribution}`];
+    return VARIANCE_SCALINGS[`${scale} ${mode} ${distribution === 'normal' ? 'truncated_normal' : distribution}`];
   if (kind === 'constant' && typeof options.value === 'number') return { name: 'constant', value: options.value };
   if (kind === 'randomnormal') return { name: 'randomNormal', ...numbers({ mean: 'mean', stddev: 'stddev' }) };
   if (kind === 'truncatednormal') return { name: 'truncatedNormal', ...numbers({ mean: 'mean', stddev: 'stddev' }) };
@@ -103,9 +106,9 @@ function withNumbers(kind: string, { scale, mode, distribution, ...options }: Js
   return kind === 'orthogonal' ? { name: 'orthogonal', ...numbers({ gain: 'gain' }) } : undefined;
 }
 
-/** The rates of `L1`, `L2` and `L1L2`; null for what is no penalty. */
+/** Returns the rates of `L1`, `L2` and `L1L2`; null for anything else. */
 function ratesOf(value: unknown): { l1: number; l2: number } | null {
-  if (!isObject(value) || !['l1', 'l2', 'l1l2'].includes(plain(value.class_name)) || !isObject(value.config))
+  if (!isObject(value) || !['l1', 'l2', 'l1l2'].includes(normalizeName(value.class_name)) || !isObject(value.config))
     return null;
   const { l1 = 0, l2 = 0 } = value.config;
   return typeof l1 === 'number' && typeof l2 === 'number' ? { l1, l2 } : null;
@@ -120,7 +123,7 @@ export const regularizer =
     return rates ? { [name]: rates } : 'must be L1, L2 or both';
   };
 
-/** A penalty on something that has none here. */
+/** A penalty that does not exist here: it must be left out or have rates of 0. */
 export const noPenalty: Rule = (value) => {
   const rates = ratesOf(value);
   return value === null || (rates && rates.l1 === 0 && rates.l2 === 0)
@@ -128,7 +131,7 @@ export const noPenalty: Rule = (value) => {
     : 'must be left out: there is no such penalty here';
 };
 
-/** In what type a layer computes: weights are f32 here, and so is what is computed. */
+/** The type in which a layer computes. Here, all weights and results are f32. */
 export const dtype: Rule = (value) => {
   const name = isObject(value) && isObject(value.config) ? value.config.name : value;
   const isKnown = name === null || ['float32', 'mixed_float16', 'mixed_bfloat16'].includes(name as string);

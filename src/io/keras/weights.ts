@@ -9,13 +9,13 @@ import type { Hdf5File } from './hdf5.ts';
 import { pairWeights } from './pair-weights.ts';
 import { type StoredWeights, withStoredWeights } from './stored.ts';
 
-/** A weight that was read from a file of Keras's: f32, whatever the file has. */
+/** A weight from a file of Keras, converted to f32. */
 export interface KerasWeight extends NdArray {
-  /** Keras's name of it, such as `Conv1/kernel`; in files of Keras 3 its number in the layer, such as `0`. */
+  /** Keras's name, such as `Conv1/kernel`; in files of Keras 3, its number in the layer, such as `0`. */
   name: string;
 }
 
-/** A layer of a file of Keras's that has weights. A model within the model counts as one layer in .h5 files of Keras 2. */
+/** A layer with weights in a file of Keras. A nested model counts as one layer in .h5 files of Keras 2. */
 export interface KerasLayerWeights {
   /** Keras's name of the layer. */
   name: string;
@@ -23,18 +23,18 @@ export interface KerasLayerWeights {
   weights: KerasWeight[];
 }
 
-const floats = (file: Hdf5File, { path, shape }: StoredWeights['layers'][number]['weights'][number]): NdArray => ({
+const readWeight = (file: Hdf5File, { path, shape }: StoredWeights['layers'][number]['weights'][number]): NdArray => ({
   shape,
-  data: file.floats(path),
+  data: file.readFloats(path),
   dtype: 'f32',
 });
 
 /**
- * The weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3, layer by layer in the order of the file; layers without weights are
- * left out.
- * @param bytes the file's
- * @param name the file's, for messages
- * @throws DataError for a file that is none, is cut short or damaged, or holds no weights
+ * Reads the weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3, layer by layer in the order of the file. Layers without weights
+ * are left out.
+ * @param bytes content of the file
+ * @param name name of the file, for messages
+ * @throws DataError for a file that is cut short, damaged, of another format or without weights
  */
 export async function readKerasWeights(
   bytes: Uint8Array,
@@ -47,7 +47,7 @@ export async function readKerasWeights(
   return withStoredWeights(bytes, name, ({ layers }, file) =>
     layers.map((layer) => ({
       name: layer.name,
-      weights: layer.weights.map((weight) => ({ name: weight.name, ...floats(file, weight) })),
+      weights: layer.weights.map((weight) => ({ name: weight.name, ...readWeight(file, weight) })),
     })),
   );
 }
@@ -55,20 +55,20 @@ export async function readKerasWeights(
 /** Options of `decodeKerasWeights` and `loadKerasWeights`. */
 export interface KerasWeightsOptions {
   /**
-   * The model within the model that the file is of, by its name: with `mobilenetv2/`, a network saved on its own is loaded into one that
-   * contains it. Default: the whole model.
+   * Name of the nested model that the file belongs to: with `mobilenetv2/`, a separately saved network is loaded into one that contains it.
+   * Default: the whole model.
    */
   prefix?: string;
 }
 
 /**
- * Gives a model the weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3; one that is not built yet begins with them, see
- * `Model.setInitialWeights`. Of .h5 files layers are matched by name if file and model have the same names, else by order, as in Keras, of
- * the others by their class and number. All are checked before the first is changed. The optimizer's state is left alone.
- * @param name the file's, for messages
+ * Loads the weights of a .h5, .weights.h5 or .keras file of Keras 2 or 3 into a model. A model that is not built yet starts with them, see
+ * `Model.setInitialWeights`. Layers of .h5 files are matched by name if file and model have the same names, else by order, as in Keras;
+ * layers of other files by class and number. All are checked before the first is changed. The optimizer's state does not change.
+ * @param name name of the file, for messages
  * @returns the names of the weights that were loaded
- * @throws DataError for a file that is none, is cut short or damaged, or fits another model, saying in what they differ; ArgumentError
- *   for a `prefix` that no model within the model has
+ * @throws DataError for a file that is cut short, damaged, of another format or for another model (the message names the differences);
+ *   ArgumentError for a `prefix` that is not the name of a nested model
  */
 export async function decodeKerasWeights(
   model: Model,
@@ -83,14 +83,14 @@ export async function decodeKerasWeights(
   if (prefix !== undefined) checkText('decodeKerasWeights: prefix', prefix);
   checkNotTraining('decodeKerasWeights', model);
   const path = prefix?.split('/').filter((part) => part !== '') ?? [];
-  const part = path.reduce(modelWithin, model);
-  const tensors = await withStoredWeights(bytes, name, (stored, file) => tensorsFor(part, stored, file));
+  const target = path.reduce(findNestedModel, model);
+  const tensors = await withStoredWeights(bytes, name, (stored, file) => readTensors(target, stored, file));
   checkNotTraining('decodeKerasWeights', model);
   return assignTensors(model, { tensors, metadata: {} }, { prefix: path.map((part) => `${part}/`).join('') }, name);
 }
 
 /** @throws ArgumentError unless a layer of that name is a model */
-function modelWithin(model: Model, name: string): Model {
+function findNestedModel(model: Model, name: string): Model {
   const models = model.plannedLayers.filter(({ layer }) => layer instanceof Model);
   const found = models.find((planned) => planned.name === name);
   if (found) return found.layer as Model;
@@ -100,8 +100,8 @@ function modelWithin(model: Model, name: string): Model {
   );
 }
 
-/** The values for the weights of a model, by their names. @throws DataError where file and model differ */
-export function tensorsFor(model: Model, stored: StoredWeights, file: Hdf5File): Map<string, NdArray> {
-  const pairs = pairWeights(model, stored, file.name); // first of all: reading takes memory
-  return new Map([...pairs].map(([weight, from]) => [weight, floats(file, from)]));
+/** Reads the values for the weights of a model, by their names. @throws DataError if file and model differ */
+export function readTensors(model: Model, stored: StoredWeights, file: Hdf5File): Map<string, NdArray> {
+  const pairs = pairWeights(model, stored, file.name); // first, because reading takes memory
+  return new Map([...pairs].map(([weight, source]) => [weight, readWeight(file, source)]));
 }

@@ -1,16 +1,16 @@
 import { crc32 } from '../../base/crc32c.ts';
 import { DataError, TilegradError } from '../../base/errors.ts';
 
-/** Bytes that one packed byte can stand for. */
+/** Maximum number of bytes per packed byte. */
 const MAX_DEFLATE_RATIO = 1032;
 
-const counted = (n: number): string => n.toLocaleString('en-US');
+const formatCount = (n: number): string => n.toLocaleString('en-US');
 
 /**
- * Files of a zip by their names, of those that are wanted and there.
- * @param name the zip's, for messages
- * @param wanted how many bytes each may have
- * @throws DataError for a damaged zip, and for files that are larger
+ * Unpacks the wanted files of a zip that exist in it.
+ * @param name name of the zip, for messages
+ * @param wanted maximum size in bytes of each wanted file, by name
+ * @throws DataError for a damaged zip, and for files above their maximum size
  */
 export async function unzip(
   bytes: Uint8Array,
@@ -22,19 +22,19 @@ export async function unzip(
     const files = unzipSync(bytes, {
       filter({ name: file, originalSize, size }) {
         if (!Object.hasOwn(wanted, file)) return false;
-        const unpacks = `${name}: ${file} would unpack to ${counted(originalSize)} bytes`;
+        const unpacks = `${name}: ${file} would unpack to ${formatCount(originalSize)} bytes`;
         if (originalSize > wanted[file]!) {
-          throw new DataError(`${unpacks}, but at most ${counted(wanted[file]!)} are read`);
+          throw new DataError(`${unpacks}, but at most ${formatCount(wanted[file]!)} are read`);
         }
         if (originalSize > MAX_DEFLATE_RATIO * size + 64) {
-          throw new DataError(`${unpacks}, which its ${counted(size)} packed bytes cannot hold`);
+          throw new DataError(`${unpacks}, which its ${formatCount(size)} packed bytes cannot hold`);
         }
         return true;
       },
     });
     for (const [file, crc] of checksumsOf(bytes)) {
       const unpacked = Object.hasOwn(files, file) ? files[file] : undefined;
-      if (unpacked && crc32(unpacked) !== crc) throw new Error(`${file} is not as it was when it was packed`);
+      if (unpacked && crc32(unpacked) !== crc) throw new Error(`${file} does not match its checksum`);
     }
     return files;
   } catch (cause) {
@@ -46,16 +46,19 @@ export async function unzip(
   }
 }
 
-/** Checksums by file, as the list at the end of a zip ("central directory") states them; fflate does not look at them. */
+/** Checksums by file, as the list at the end of a zip ("central directory") states them; fflate does not check them. */
 function* checksumsOf(bytes: Uint8Array): Generator<[file: string, crc: number]> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - 22;
   while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
   if (end < 0) return;
-  let at = view.getUint32(end + 16, true);
-  for (let left = view.getUint16(end + 10, true); left > 0 && at + 46 <= end; left--) {
-    const name = view.getUint16(at + 28, true);
-    yield [new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + name)), view.getUint32(at + 16, true)];
-    at += 46 + name + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  let offset = view.getUint32(end + 16, true);
+  for (let remaining = view.getUint16(end + 10, true); remaining > 0 && offset + 46 <= end; remaining--) {
+    const nameLength = view.getUint16(offset + 28, true);
+    yield [
+      new TextDecoder().decode(bytes.subarray(offset + 46, offset + 46 + nameLength)),
+      view.getUint32(offset + 16, true),
+    ];
+    offset += 46 + nameLength + view.getUint16(offset + 30, true) + view.getUint16(offset + 32, true);
   }
 }

@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { unique } from '../arrays.ts';
-import { seriesColour } from '../theme.ts';
+import { seriesColor } from '../theme.ts';
 import { type Canvas, canvasWidth, plotSpec, titleAtEdge } from './canvas.ts';
 import { legendColumns } from './curves.ts';
 import type { FigureOf } from './schema.ts';
@@ -16,14 +16,14 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   const bars = figure.bars
     .filter(({ value }) => value !== null)
     .map((bar) => ({ ...bar, low: bar.value! - (bar.sd ?? 0), high: bar.value! + (bar.sd ?? 0) }));
-  const room = (canvasWidth[canvas] - 90) / categories.length;
+  const categoryWidth = (canvasWidth[canvas] - 90) / categories.length;
   const longest = Math.max(...categories.map((name) => name.length));
   const x = {
     field: 'category',
     type: 'nominal',
     title: figure.x.label,
     sort: categories,
-    axis: { labelAngle: longest * 6.5 > room ? -40 : 0, labelLimit: 140 },
+    axis: { labelAngle: longest * 6.5 > categoryWidth ? -40 : 0, labelLimit: 140 },
     scale: { paddingInner: 0.22, paddingOuter: 0.1 },
   };
   const xOffset = groups.length > 1 ? { field: 'group', type: 'nominal', sort: groups } : undefined;
@@ -36,29 +36,29 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   const color = {
     field: 'group',
     type: 'nominal',
-    scale: { domain: groups, range: groups.map((_, i) => seriesColour(i)) },
+    scale: { domain: groups, range: groups.map((_, i) => seriesColor(i)) },
     legend: groups.length > 1 ? { columns: legendColumns(groups, canvas), symbolType: 'square' } : null,
   };
-  const withSpread = bars.filter(({ sd }) => sd !== null && sd !== undefined);
-  const roomForFigures = (room * 0.8) / groups.length > 30 && withSpread.length === 0;
+  const barsWithSd = bars.filter(({ sd }) => sd !== null && sd !== undefined);
+  const hasRoomForValues = (categoryWidth * 0.8) / groups.length > 30 && barsWithSd.length === 0;
   const subtitle = [
     ...(figure.subtitle ?? []),
-    ...(withSpread.length > 0 ? ['error bars: one standard deviation'] : []),
+    ...(barsWithSd.length > 0 ? ['error bars: one standard deviation'] : []),
   ];
   return plotSpec({ ...figure, subtitle }, canvas, {
     data: { values: bars },
     layer: [
       { mark: { type: 'bar', cornerRadiusEnd: 2 }, encoding: { x, xOffset, y, color } },
-      ...(withSpread.length > 0
+      ...(barsWithSd.length > 0
         ? [
             {
-              data: { values: withSpread },
+              data: { values: barsWithSd },
               mark: { type: 'rule', strokeWidth: 1.6, color: '#2b333b' },
               encoding: { x, xOffset, y: { ...y, field: 'low' }, y2: { field: 'high' } },
             },
           ]
         : []),
-      ...(roomForFigures
+      ...(hasRoomForValues
         ? [
             {
               mark: { type: 'text', dy: -7, fontSize: 10.5, color: '#2b333b' },
@@ -75,10 +75,10 @@ export function barsSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   });
 }
 
-/** The groups in the order of their colours. */
+/** Returns the groups in the order of their colors. */
 const groupsOf = ({ bars, groups = [] }: Bars): string[] => unique([...groups, ...bars.map(({ group }) => group)]);
 
-/** Bars of a line each, with their figures behind them. */
+/** The Vega-Lite description of horizontal bars, with their values at the ends. */
 function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   const groups = groupsOf(figure);
   const bars = figure.bars.filter(({ value }) => value !== null);
@@ -89,7 +89,7 @@ function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
     sort: unique(figure.bars.map(({ category }) => category)),
     axis: { labelLimit: canvas === 'wide' ? 200 : 110, domain: false, ticks: false },
   };
-  // Where a category has one bar alone, its group is told by the colour.
+  // If every category has only one bar, the color shows its group.
   const isSplit = unique(bars.map(({ category }) => category)).length < bars.length;
   const yOffset = isSplit ? { field: 'group', type: 'nominal', sort: groups } : undefined;
   const format = figure.y.format ?? '.3~g';
@@ -102,7 +102,7 @@ function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
   const color = {
     field: 'group',
     type: 'nominal',
-    scale: { domain: groups, range: groups.map((_, i) => seriesColour(i)) },
+    scale: { domain: groups, range: groups.map((_, i) => seriesColor(i)) },
     legend: groups.length > 1 ? { columns: legendColumns(groups, canvas), symbolType: 'square' } : null,
   };
   return {
@@ -123,9 +123,10 @@ function horizontalSpec(figure: Bars, canvas: Canvas): TopLevelSpec {
 
 export function barsAlt(figure: Bars): string {
   const bars = figure.bars.filter(({ value }) => value !== null).sort((a, b) => b.value! - a.value!);
-  const name = ({ category, group, value }: Bars['bars'][number]) =>
+  const describeBar = ({ category, group, value }: Bars['bars'][number]) =>
     `${Number(value!.toPrecision(4))} for ${category}${group && group !== category ? ` (${group})` : ''}`;
-  const ends = bars.length > 0 ? `: from ${name(bars.at(-1)!)} to ${name(bars[0]!)}` : ' without a finite value';
+  const ends =
+    bars.length > 0 ? `: from ${describeBar(bars.at(-1)!)} to ${describeBar(bars[0]!)}` : ' without a finite value';
   return `${figure.title}. Bar chart of ${figure.y.label} by ${figure.x.label}, ${figure.bars.length} bars${ends}.`;
 }
 
@@ -133,7 +134,7 @@ export function barsAlt(figure: Bars): string {
 export function histogramSpec(figure: Histogram, canvas: Canvas): TopLevelSpec {
   return plotSpec(figure, canvas, {
     data: { values: figure.bins },
-    mark: { type: 'bar', binSpacing: figure.bins.length > 60 ? 0 : 1, color: seriesColour(0) },
+    mark: { type: 'bar', binSpacing: figure.bins.length > 60 ? 0 : 1, color: seriesColor(0) },
     encoding: {
       x: {
         field: 'from',
@@ -151,16 +152,16 @@ export function histogramSpec(figure: Histogram, canvas: Canvas): TopLevelSpec {
 export function histogramAlt(figure: Histogram): string {
   const total = figure.bins.reduce((sum, { count }) => sum + count, 0);
   const top = figure.bins.reduce((best, bin) => (bin.count > best.count ? bin : best));
-  const between = (low: number, high: number) => `${Number(low.toPrecision(3))} to ${Number(high.toPrecision(3))}`;
-  const range = between(figure.bins[0]!.from, figure.bins.at(-1)!.to);
-  return `${figure.title}. Histogram of ${figure.x.label}: ${total} values from ${range}, most of them (${top.count}) in ${between(top.from, top.to)}.`;
+  const formatRange = (low: number, high: number) => `${Number(low.toPrecision(3))} to ${Number(high.toPrecision(3))}`;
+  const range = formatRange(figure.bins[0]!.from, figure.bins.at(-1)!.to);
+  return `${figure.title}. Histogram of ${figure.x.label}: ${total} values from ${range}, most of them (${top.count}) in ${formatRange(top.from, top.to)}.`;
 }
 
 /**
- * Counts values in `count` intervals of equal width. What is not finite is left out.
- * @returns no interval where there is no finite value
+ * Counts values in `count` intervals of equal width. Values that are not finite are left out.
+ * @returns the intervals; none if no value is finite
  */
-export function binsOf(values: ArrayLike<number>, count = 40): Histogram['bins'] {
+export function countBins(values: ArrayLike<number>, count = 40): Histogram['bins'] {
   const finite = Array.from(values).filter(Number.isFinite);
   if (finite.length === 0) return [];
   let low = finite[0]!;

@@ -2,50 +2,52 @@ import type { TopLevelSpec } from 'vega-lite';
 import { tones } from '../theme.ts';
 import { type Canvas, plotSpec, titleAtEdge } from './canvas.ts';
 import type { FigureOf } from './schema.ts';
-import { bestOf, colourOf, fifths, show } from './scored.ts';
+import { bestOf, colorEncoding, divideIntoFifths, formatNumber } from './scored.ts';
 
 type Brackets = FigureOf<'brackets'>;
 type Configuration = Brackets['brackets'][number]['configurations'][number];
 
-/** Height of a configuration's bar with the room around it. */
+/** Height of a configuration's bar with its margin. */
 const STEP = 17;
-/** Of a bracket with more configurations the best are drawn. */
+/** Maximum number of configurations of a bracket that are drawn, the best ones. */
 const MAX_ROWS = 40;
 
-/** The Vega-Lite description of Hyperband's brackets: a bar a configuration, as long as it was trained, a piece a round. */
+/**
+ * The Vega-Lite description of Hyperband's brackets: a bar for each configuration, as long as its training, with a piece for each round.
+ */
 export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
   const { objective, brackets } = figure;
   const all = brackets.flatMap(({ configurations }) => configurations.flat());
-  const groups = fifths(all, objective);
+  const groups = divideIntoFifths(all, objective);
   const sign = objective.direction === 'max' ? 1 : -1;
   const lastScore = (rounds: Configuration) => rounds.at(-1)!.score ?? sign * Number.NEGATIVE_INFINITY;
   const names: string[] = [];
-  const heads: { row: number; text: string }[] = [];
+  const headings: { row: number; text: string }[] = [];
   const pieces: object[] = [];
   const ends: object[] = [];
   for (const { label, configurations } of brackets) {
     const sorted = [...configurations].sort(
       (a, b) => b.length - a.length || sign * (lastScore(b) - lastScore(a)) || a[0]!.trial - b[0]!.trial,
     );
-    const left = sorted.length - MAX_ROWS;
-    heads.push({ row: names.length, text: left > 0 ? `${label}; ${left} more are not drawn` : label });
+    const omitted = sorted.length - MAX_ROWS;
+    headings.push({ row: names.length, text: omitted > 0 ? `${label}; ${omitted} more are not drawn` : label });
     names.push('');
     for (const rounds of sorted.slice(0, MAX_ROWS)) {
       const row = names.length;
       names.push(rounds.map(({ trial }) => trial).join(' → '));
-      for (const { trial, from, to } of rounds) pieces.push({ row, from, to, group: groups.of(trial) });
+      for (const { trial, from, to } of rounds) pieces.push({ row, from, to, group: groups.groupOf(trial) });
       const { to, score } = rounds.at(-1)!;
-      ends.push({ row, to, text: score === null ? 'failed' : show(score) });
+      ends.push({ row, to, text: score === null ? 'failed' : formatNumber(score) });
     }
   }
-  const most = Math.max(...all.map(({ to, planned }) => planned ?? to));
+  const lastEpoch = Math.max(...all.map(({ to, planned }) => planned ?? to));
   const rows = names.map((_, row) => row);
   const x = {
     field: 'from',
     type: 'quantitative',
     title: 'epochs',
-    // Room for the score at the end of the longest.
-    scale: { domain: [0, most * (canvas === 'wide' ? 1.1 : 1.22)], nice: false },
+    // Room for the score at the end of the longest bar.
+    scale: { domain: [0, lastEpoch * (canvas === 'wide' ? 1.1 : 1.22)], nice: false },
     axis: { ...epochTicks(all), grid: true, format: ',d' },
   };
   const y = {
@@ -61,7 +63,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
   const best = bestOf(all, objective);
   const subtitle = [
     ...(figure.subtitle ?? []),
-    ...(best ? [`the best is trial ${best.trial}, ${show(best.score!)}`] : []),
+    ...(best ? [`the best is trial ${best.trial}, ${formatNumber(best.score!)}`] : []),
   ];
   return {
     ...plotSpec(figure, canvas, {
@@ -70,7 +72,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
         {
           data: { values: pieces },
           mark: { type: 'bar', height: 10, stroke: tones.paper.light, strokeWidth: 1 },
-          encoding: { x, x2: { field: 'to' }, y, color: colourOf(groups, canvas, 'circle') },
+          encoding: { x, x2: { field: 'to' }, y, color: colorEncoding(groups, canvas, 'circle') },
         },
         {
           data: { values: ends },
@@ -78,7 +80,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
           encoding: { x: { ...x, field: 'to' }, y, text: { field: 'text' } },
         },
         {
-          data: { values: heads },
+          data: { values: headings },
           mark: { type: 'text', align: 'left', dx: 2, fontSize: 11, fontWeight: 600, color: tones.ink.light },
           encoding: { x: { value: 0 }, y, text: { field: 'text' } },
         },
@@ -88,7 +90,7 @@ export function bracketsSpec(figure: Brackets, canvas: Canvas): TopLevelSpec {
   } as TopLevelSpec;
 }
 
-/** The ends of rounds are the ticks. */
+/** Ticks at the ends of the rounds. */
 const epochTicks = (trials: readonly { to: number; planned?: number | undefined }[]) => ({
   values: [...new Set([0, ...trials.map(({ to, planned }) => planned ?? to)])].sort((a, b) => a - b).slice(0, 12),
 });
@@ -98,6 +100,6 @@ export function bracketsAlt({ title, brackets, objective }: Brackets): string {
     brackets.flatMap(({ configurations }) => configurations.flat()),
     objective,
   );
-  const found = best ? ` The best is trial ${best.trial} with ${objective.label} ${show(best.score!)}.` : '';
-  return `${title}. Bars of how many epochs each configuration was trained, by bracket: ${brackets.map(({ label }) => label).join('; ')}.${found}`;
+  const bestText = best ? ` The best is trial ${best.trial} with ${objective.label} ${formatNumber(best.score!)}.` : '';
+  return `${title}. Bars of how many epochs each configuration was trained, by bracket: ${brackets.map(({ label }) => label).join('; ')}.${bestText}`;
 }

@@ -2,12 +2,12 @@ import type { TopLevelSpec } from 'vega-lite';
 import { wrap } from '../escape.ts';
 import { vegaConfig } from '../theme.ts';
 
-/** How wide a drawing is: for a page on a desk and for files, or for a phone held upright. */
+/** Width of a drawing: wide for desktop pages and for files, narrow for phones. */
 export type Canvas = 'wide' | 'narrow';
 
 export const canvasWidth: Record<Canvas, number> = { wide: 720, narrow: 328 };
 
-/** Characters of a title or subtitle that fit a line, in the wider fonts too: a longer one would be cut. */
+/** Number of characters of a title or subtitle that fit into a line, also in wide fonts; longer lines would be cut. */
 const lineLength: Record<Canvas, { title: number; subtitle: number }> = {
   wide: { title: 72, subtitle: 100 },
   narrow: { title: 30, subtitle: 42 },
@@ -21,13 +21,13 @@ export function titleLines(heading: { title: string; subtitle?: string[] }, canv
   };
 }
 
-/** A title from the left edge on, where long labels stand left of the axis and leave too little room above the plot. */
+/** A title that begins at the left edge, for plots whose long labels leave too little width above the plot. */
 export const titleAtEdge = (heading: { title: string; subtitle?: string[] }, canvas: Canvas) => ({
   ...titleLines(heading, canvas),
   frame: 'bounds',
 });
 
-/** A Vega-Lite description as wide as the canvas, with the heading and the looks all plots share. */
+/** A Vega-Lite description as wide as the canvas, with the heading and the style that all plots share. */
 export function plotSpec(heading: { title: string; subtitle?: string[] }, canvas: Canvas, rest: object): TopLevelSpec {
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',

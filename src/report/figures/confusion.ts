@@ -7,16 +7,16 @@ type Confusion = FigureOf<'confusion'>;
 
 /** Side of a cell, in pixels: the share and the count below it must fit. */
 const CELL = 54;
-const MAX_CLASSES_WITH_FIGURES = 20;
+const MAX_CLASSES_WITH_TEXT = 20;
 
-/** The Vega-Lite description of a heat map: a cell's colour is its share of the row, written in it with the count. */
+/** The Vega-Lite description of a heat map: the color of a cell shows its share of the row; its text is the share and the count. */
 export function confusionSpec(figure: Confusion): TopLevelSpec {
   const { classes, counts } = figure;
   const cells = counts.flatMap((row, r) => {
     const total = row.reduce((sum, n) => sum + n, 0);
     return row.map((count, c) => {
       const share = total === 0 ? 0 : count / total;
-      // The diagonal in blue and what went wrong in orange: both fade to the paper, whatever its colour.
+      // The diagonal is blue, errors are orange. Small shares are transparent, which fits any background.
       return {
         r,
         c,
@@ -28,9 +28,9 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
       };
     });
   });
-  const withFigures = classes.length <= MAX_CLASSES_WITH_FIGURES;
-  const side = withFigures ? CELL : 14;
-  // Classes may share a name; numbers keep them apart, and the labels are looked up.
+  const hasText = classes.length <= MAX_CLASSES_WITH_TEXT;
+  const side = hasText ? CELL : 14;
+  // Classes may have equal names, so the axis has numbers, and the labels are looked up.
   const axis = (title: string, orient: string, labelAngle: number) => ({
     title,
     orient,
@@ -39,7 +39,7 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
     ticks: false,
     labelLimit: 120,
     labelExpr: `${JSON.stringify(classes)}[datum.value]`,
-    ...(withFigures ? {} : { labelFontSize: 8 }),
+    ...(hasText ? {} : { labelFontSize: 8 }),
   });
   const numbers = classes.map((_, i) => i);
   const longest = Math.max(...classes.map((name) => name.length));
@@ -61,13 +61,13 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
       x,
       y,
       text: { field },
-      // White on a full cell holds in light and dark alike.
+      // White text on a full cell is legible in light and dark mode.
       color: { condition: { test: 'datum.dark', value: '#fdfdfe' }, value: tones.ink.light },
     },
   });
   return {
     ...plotSpec(
-      { ...figure, subtitle: [...(figure.subtitle ?? []), ...(withFigures ? [sharesText(figure)] : [])] },
+      { ...figure, subtitle: [...(figure.subtitle ?? []), ...(hasText ? [sharesText(figure)] : [])] },
       'wide',
       {},
     ),
@@ -86,20 +86,20 @@ export function confusionSpec(figure: Confusion): TopLevelSpec {
           fillOpacity: { field: 'share', type: 'quantitative', scale: { domain: [0, 1], range: [0, 1] }, legend: null },
         },
       },
-      ...(withFigures
+      ...(hasText
         ? [text('percent', -6, 12, 600), { ...text('count', 9, 9.5, 400), transform: [{ filter: 'datum.count > 0' }] }]
         : []),
     ],
   } as TopLevelSpec;
 }
 
-/** Rows may be predicted classes: a share on the diagonal is then no recall. */
+/** Not called recall, because rows may be predicted classes. */
 const sharesText = ({ rows }: Confusion) => `percentages: shares of the row, of all images of one ${rows}`;
 
-/** What is most often mistaken for what, in words. */
+/** Describes the matrix in words, with its most frequent error. */
 export function confusionAlt({ title, classes, counts, rows, columns }: Confusion): string {
   const total = counts.flat().reduce((sum, n) => sum + n, 0);
-  const right = counts.reduce((sum, row, i) => sum + row[i]!, 0);
+  const correct = counts.reduce((sum, row, i) => sum + row[i]!, 0);
   let worst = { r: 0, c: 1 };
   for (const [r, row] of counts.entries()) {
     for (const [c, n] of row.entries()) if (r !== c && n > counts[worst.r]![worst.c]!) worst = { r, c };
@@ -107,5 +107,5 @@ export function confusionAlt({ title, classes, counts, rows, columns }: Confusio
   const n = counts[worst.r]![worst.c]!;
   const error =
     n === 0 ? '' : ` Most frequent error: ${rows} ${classes[worst.r]}, ${columns} ${classes[worst.c]}, ${n} times.`;
-  return `${title}. Confusion matrix of ${classes.length} classes, ${rows} by row and ${columns} by column: ${right} of ${total} on the diagonal.${error}`;
+  return `${title}. Confusion matrix of ${classes.length} classes, ${rows} by row and ${columns} by column: ${correct} of ${total} on the diagonal.${error}`;
 }

@@ -16,7 +16,7 @@ export interface PictureShape {
   caption?: string;
 }
 
-/** An image of bytes 0..255: [height, width, channels], 1 channel (gray) or 3 (colour). @throws ArgumentError */
+/** An image of bytes 0..255: [height, width, channels], 1 channel (gray) or 3 (color). @throws ArgumentError */
 export function imageFromBytes(pixels: Uint8Array, { width, height, channels, caption = '' }: PictureShape): Picture {
   if (channels !== 1 && channels !== 3) {
     throw new ArgumentError(`an image has 1 or 3 channels, but ${channels} were given; show each channel by itself`);
@@ -31,7 +31,7 @@ export function imageFromBytes(pixels: Uint8Array, { width, height, channels, ca
 
 /**
  * An image of numbers: [height, width, channels].
- * @param range what becomes black and what becomes white; default 0 and 1. Beyond it, and for NaN, the ends.
+ * @param range the values of black and white; default 0 and 1. Values beyond them are clamped; NaN is black.
  * @throws ArgumentError
  */
 export function imageFromFloats(
@@ -44,7 +44,7 @@ export function imageFromFloats(
   return imageFromBytes(bytes, shape);
 }
 
-/** The largest absolute value: the `limit` that makes several images of weights comparable. At least a little above 0. */
+/** The largest absolute value: the `limit` that makes several images of weights comparable. 1 if all are 0. */
 export function weightLimit(values: Iterable<number>): number {
   let limit = 0;
   for (const value of values) if (Number.isFinite(value)) limit = Math.max(limit, Math.abs(value));
@@ -55,7 +55,7 @@ const RED = [178, 34, 24];
 const BLUE = [24, 82, 178];
 
 /** White at 0, red towards `limit`, blue towards `-limit`: the three bytes of a weight. NaN is gray. */
-function diverging(value: number, limit: number): number[] {
+function divergingColor(value: number, limit: number): number[] {
   if (Number.isNaN(value)) return [128, 128, 128];
   const strength = Math.min(1, Math.abs(value) / limit);
   return (value >= 0 ? RED : BLUE).map((end) => Math.round(255 + (end - 255) * strength));
@@ -67,39 +67,45 @@ export function imageFromWeights(
   shape: Omit<PictureShape, 'channels'>,
   limit: number,
 ): Picture {
-  const bytes = Uint8Array.from(Array.from(weights).flatMap((value) => diverging(value, limit)));
+  const bytes = Uint8Array.from(Array.from(weights).flatMap((value) => divergingColor(value, limit)));
   return imageFromBytes(bytes, { ...shape, channels: 3 });
 }
 
 const clamp = (byte: number) => Math.min(255, Math.max(0, byte || 0));
 
-/** Each pixel as a square of `factor` x `factor`: readers smooth what they enlarge themselves. */
+/** Enlarges each pixel to a square of `factor` x `factor`, because viewers smooth images that they enlarge. */
 function enlarge({ width, height, channels, pixels }: Picture, factor: number): Buffer {
   const bytes = Buffer.from(pixels, 'base64');
-  const big = new Uint8Array(width * factor * height * factor * channels);
-  for (let y = 0, at = 0; y < height * factor; y++) {
+  const enlarged = new Uint8Array(width * factor * height * factor * channels);
+  for (let y = 0, index = 0; y < height * factor; y++) {
     for (let x = 0; x < width * factor; x++) {
       const from = (Math.floor(y / factor) * width + Math.floor(x / factor)) * channels;
-      for (let c = 0; c < channels; c++) big[at++] = bytes[from + c]!;
+      for (let c = 0; c < channels; c++) enlarged[index++] = bytes[from + c]!;
     }
   }
-  return encodePng(width * factor, height * factor, channels, big);
+  return encodePng(width * factor, height * factor, channels, enlarged);
 }
 
-/** A grid of images with their captions, and a scale where there is a `limit`. */
+/** Draws a grid of images with their captions, and a scale if there is a `limit`. */
 export function imagesSvg(figure: Images, canvas: Canvas): string {
   const padding = canvas === 'wide' ? 14 : 8;
-  const room = canvasWidth[canvas] - 2 * padding;
+  const availableWidth = canvasWidth[canvas] - 2 * padding;
   const gap = 8;
   const widest = Math.max(...figure.images.map(({ width }) => width));
   const tallest = Math.max(...figure.images.map(({ height }) => height));
-  // As large as a row of the wished length allows, within limits; a phone shows fewer a row.
-  const least = canvas === 'wide' ? 44 : 52;
-  const wished = figure.columns ?? Math.min(figure.images.length, Math.max(5, Math.floor(room / 72)));
-  const most = Math.max(1, Math.min(wished, figure.images.length, Math.floor((room + gap) / (least + gap))));
-  // Ten images are two rows of five rather than one of nine and one left over.
-  const columns = figure.columns ? most : Math.ceil(figure.images.length / Math.ceil(figure.images.length / most));
-  const cell = Math.min(112, Math.floor((room + gap) / columns) - gap);
+  // Cells are as large as the requested columns allow, within limits; a phone has fewer columns.
+  const minCell = canvas === 'wide' ? 44 : 52;
+  const requestedColumns =
+    figure.columns ?? Math.min(figure.images.length, Math.max(5, Math.floor(availableWidth / 72)));
+  const maxColumns = Math.max(
+    1,
+    Math.min(requestedColumns, figure.images.length, Math.floor((availableWidth + gap) / (minCell + gap))),
+  );
+  // Ten images are two rows of five, not one of nine and one of one.
+  const columns = figure.columns
+    ? maxColumns
+    : Math.ceil(figure.images.length / Math.ceil(figure.images.length / maxColumns));
+  const cell = Math.min(112, Math.floor((availableWidth + gap) / columns) - gap);
   const scale = cell / widest;
   const cellHeight = Math.round(tallest * scale);
   const lineLength = Math.max(4, Math.floor(cell / 5.6));
@@ -130,7 +136,7 @@ export function imagesSvg(figure: Images, canvas: Canvas): string {
   return svgDocument(canvasWidth[canvas], bottom + padding - gap, parts.join('\n'));
 }
 
-/** At most two lines; the rest is cut. */
+/** Wraps a caption to at most two lines; the rest is cut. */
 function captionLines(caption: string, length: number): string[] {
   if (caption === '') return [];
   const lines = wrap(caption, length);
@@ -141,12 +147,12 @@ function scaleSvg(limit: number, x: number, y: number): string {
   const steps = 41;
   const step = 5;
   const rects = Array.from({ length: steps }, (_, i) => {
-    const colour = `rgb(${diverging((i / (steps - 1)) * 2 - 1, 1).join(',')})`;
-    return `<rect x="${x + i * step}" y="${y}" width="${step + 0.5}" height="10" fill="${colour}"/>`;
+    const color = `rgb(${divergingColor((i / (steps - 1)) * 2 - 1, 1).join(',')})`;
+    return `<rect x="${x + i * step}" y="${y}" width="${step + 0.5}" height="10" fill="${color}"/>`;
   });
   const end = String(Number(limit.toPrecision(3)));
-  const label = (at: number, text: string, anchor: string) =>
-    `<text x="${at}" y="${y + 24}" text-anchor="${anchor}" font-size="10.5" fill="${tones.ink.light}">${text}</text>`;
+  const label = (labelX: number, text: string, anchor: string) =>
+    `<text x="${labelX}" y="${y + 24}" text-anchor="${anchor}" font-size="10.5" fill="${tones.ink.light}">${text}</text>`;
   return [
     ...rects,
     label(x, `-${end}`, 'start'),
@@ -157,8 +163,8 @@ function scaleSvg(limit: number, x: number, y: number): string {
 
 export function imagesAlt({ title, images, limit }: Images): string {
   const captions = images.map(({ caption }) => caption).filter((caption) => caption !== '');
-  const shown = captions.slice(0, 12).join(', ') + (captions.length > 12 ? ', ...' : '');
+  const shownCaptions = captions.slice(0, 12).join(', ') + (captions.length > 12 ? ', ...' : '');
   const scale =
     limit === undefined ? '' : ` Blue is negative, white 0, red positive, up to ${Number(limit.toPrecision(3))}.`;
-  return `${title}. ${images.length} image${images.length === 1 ? '' : 's'}${shown ? `: ${shown}` : ''}.${scale}`;
+  return `${title}. ${images.length} image${images.length === 1 ? '' : 's'}${shownCaptions ? `: ${shownCaptions}` : ''}.${scale}`;
 }

@@ -1,6 +1,6 @@
 import { escapeText } from '../escape.ts';
 import { count } from '../format.ts';
-import { seriesColour, tones } from '../theme.ts';
+import { seriesColor, tones } from '../theme.ts';
 import type { FigureOf, ModelLayer } from './schema.ts';
 import { svgDocument, svgTitle } from './svg.ts';
 
@@ -14,30 +14,30 @@ const LANE = 12;
 const PADDING = 14;
 /** The model's input, among the names of layers. */
 const INPUT = '';
-/** Above this many layers, boxes have one line and lie closer. */
+/** Above this number of layers, boxes have one line and are closer. */
 const MANY = 40;
 
 interface Box {
   layer: ModelLayer;
-  /** Row, counted from the input at 0: one below the lowest that feeds it. */
+  /** Row, counted from the input at 0: one below the lowest of its inputs. */
   depth: number;
   x: number;
   y: number;
 }
 
-/** Text that fits a box. */
+/** Cuts text to a length. */
 const cut = (text: string, length: number) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 const shapeText = (shape: readonly number[]) => (shape.length === 0 ? 'scalar' : shape.join(' × '));
 
-/** Families of layers by colour, so that the eye finds its way in a long drawing. */
-function colourOf(kind: string): string {
-  if (/Conv/.test(kind)) return seriesColour(0);
-  if (/Pooling/.test(kind)) return seriesColour(2);
-  if (/Dense/.test(kind)) return seriesColour(1);
-  if (/Normalization/.test(kind)) return seriesColour(4);
-  if (/^(Add|Concatenate|Subtract|Multiply|Average|Maximum|Minimum)$/.test(kind)) return seriesColour(3);
-  if (/^(Input|Functional|Sequential)$/.test(kind)) return seriesColour(5);
-  return seriesColour(8);
+/** Returns the color of a layer's family, for orientation in a long drawing. */
+function familyColor(kind: string): string {
+  if (/Conv/.test(kind)) return seriesColor(0);
+  if (/Pooling/.test(kind)) return seriesColor(2);
+  if (/Dense/.test(kind)) return seriesColor(1);
+  if (/Normalization/.test(kind)) return seriesColor(4);
+  if (/^(Add|Concatenate|Subtract|Multiply|Average|Maximum|Minimum)$/.test(kind)) return seriesColor(3);
+  if (/^(Input|Functional|Sequential)$/.test(kind)) return seriesColor(5);
+  return seriesColor(8);
 }
 
 /** The size of all boxes, and the room below each. */
@@ -47,13 +47,13 @@ interface Size {
   down: number;
 }
 
-/** Layers of equal depth stand side by side, in the order in which they were applied. */
+/** Places the boxes: layers of equal depth are side by side, in the order in which they were applied. */
 function layOut(figure: ModelFigure, { width, height, down }: Size): Box[] {
   const input = { name: INPUT, kind: 'Input', inbound: [], outputShape: figure.inputShape, parameters: 0 };
   const depths = new Map<string, number>([[input.name, 0]]);
   const rows: ModelLayer[][] = [[input]];
   for (const layer of figure.layers) {
-    const depth = 1 + Math.max(...feeders(layer).map((name) => depths.get(name) ?? 0));
+    const depth = 1 + Math.max(...inputsOf(layer).map((name) => depths.get(name) ?? 0));
     depths.set(layer.name, depth);
     rows[depth] = [...(rows[depth] ?? []), layer];
   }
@@ -70,11 +70,11 @@ function layOut(figure: ModelFigure, { width, height, down }: Size): Box[] {
   });
 }
 
-const feeders = ({ inbound }: ModelLayer) => (inbound.length === 0 ? [INPUT] : inbound);
+const inputsOf = ({ inbound }: ModelLayer) => (inbound.length === 0 ? [INPUT] : inbound);
 
 /**
- * A model from its input at the top to its output at the bottom. Arrows between neighbouring rows are drawn straight; one
- * that leaps over rows, such as a residual connection, goes round them on the right, in a lane of its own.
+ * Draws a model from its input at the top to its output at the bottom. Arrows between neighboring rows are straight. An arrow that skips
+ * rows, such as a residual connection, passes them on the right, in its own lane.
  */
 export function modelSvg(figure: ModelFigure): string {
   const isLong = figure.layers.length > MANY;
@@ -84,24 +84,24 @@ export function modelSvg(figure: ModelFigure): string {
   const byName = new Map(boxes.map((box) => [box.layer.name, box]));
   const right = Math.max(...boxes.map(({ x }) => x)) + width;
   const edges = boxes.slice(1).flatMap((to) =>
-    feeders(to.layer).flatMap((name) => {
+    inputsOf(to.layer).flatMap((name) => {
       const from = byName.get(name);
       return from ? [{ from, to }] : [];
     }),
   );
-  const lanes: number[] = []; // the depth down to which a lane is taken
+  const lanes: number[] = []; // for each lane, the depth down to which it is occupied
   const arrows = edges.map(({ from, to }) => {
     const [x1, y1] = [from.x + width / 2, from.y + height];
     const [x2, y2] = [to.x + width / 2, to.y];
     if (to.depth === from.depth + 1) {
       const bend = x1 === x2 ? `V${y2}` : `V${y1 + down / 3}H${x2}V${y2}`;
-      return arrow(`M${x1} ${y1}${bend}`, x2, y2);
+      return arrowSvg(`M${x1} ${y1}${bend}`, x2, y2);
     }
     let lane = lanes.findIndex((until) => until <= from.depth);
     if (lane < 0) lane = lanes.length;
     lanes[lane] = to.depth;
     const x = right + (lane + 1) * LANE;
-    return arrow(`M${x1} ${y1}V${y1 + down / 3}H${x}V${y2 - down / 2.2}H${x2}V${y2}`, x2, y2);
+    return arrowSvg(`M${x1} ${y1}V${y1 + down / 3}H${x}V${y2 - down / 2.2}H${x2}V${y2}`, x2, y2);
   });
   const total = right + lanes.length * LANE + PADDING;
   const heading = svgTitle(figure, total < 600 ? 'narrow' : 'wide', PADDING);
@@ -114,24 +114,24 @@ export function modelSvg(figure: ModelFigure): string {
   );
 }
 
-/** A line that ends in an arrow's head, pointing down at (x, y). */
-function arrow(path: string, x: number, y: number): string {
+/** Draws a line that ends in an arrow head at (x, y), pointing down. */
+function arrowSvg(path: string, x: number, y: number): string {
   return (
     `<path d="${path}" fill="none" stroke="${tones.axis.light}" stroke-width="1.4" stroke-linejoin="round"/>` +
     `<path d="M${x - 3.5} ${y - 6}L${x} ${y}L${x + 3.5} ${y - 6}Z" fill="${tones.axis.light}"/>`
   );
 }
 
-function boxSvg({ layer, x, y }: Box, { width, height }: Size, oneLine: boolean): string {
+function boxSvg({ layer, x, y }: Box, { width, height }: Size, isOneLine: boolean): string {
   const isInput = layer.name === INPUT;
-  const colour = colourOf(layer.kind);
+  const color = familyColor(layer.kind);
   const text = (dx: number, dy: number, content: string, anchor: 'start' | 'end', tone: string, weight = 400) =>
     `<text x="${x + dx}" y="${y + dy}" font-size="11" font-weight="${weight}" text-anchor="${anchor}" fill="${tone}">${escapeText(content)}</text>`;
   const shape = shapeText(layer.outputShape);
   const parameters = layer.parameters > 0 ? count(layer.parameters) : '';
   const name = isInput ? 'input' : layer.name;
   const end = width - 8;
-  const lines = oneLine
+  const lines = isOneLine
     ? [
         text(12, 15, cut(name, 28), 'start', tones.ink.light, 600),
         text(226, 15, isInput ? '' : cut(layer.kind, 22), 'start', tones.faint.light),
@@ -146,11 +146,11 @@ function boxSvg({ layer, x, y }: Box, { width, height }: Size, oneLine: boolean)
       ];
   return (
     `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="4" fill="${tones.panel.light}" stroke="${tones.axis.light}"/>` +
-    `<rect x="${x}" y="${y}" width="5" height="${height}" rx="2" fill="${colour}"/>${lines.join('')}`
+    `<rect x="${x}" y="${y}" width="5" height="${height}" rx="2" fill="${color}"/>${lines.join('')}`
   );
 }
 
-/** The model in words; a long one by its ends. */
+/** Describes the model in words; a long one by its first and last layers. */
 export function modelAlt({ title, inputShape, layers }: ModelFigure): string {
   const steps = layers.map(({ kind, outputShape }) => `${kind} (${shapeText(outputShape)})`);
   const path = steps.length > 16 ? [...steps.slice(0, 8), `${steps.length - 12} more`, ...steps.slice(-4)] : steps;

@@ -2,8 +2,17 @@ import type { TopLevelSpec } from 'vega-lite';
 import { series, tones } from '../theme.ts';
 import { type Canvas, plotSpec } from './canvas.ts';
 import type { FigureOf } from './schema.ts';
-import { bestOf, clamped, colourOf, edgeText, fifths, rangeOf, show, worstFirst } from './scored.ts';
-import { cut, position, ticks } from './search-axes.ts';
+import {
+  bestOf,
+  clampToRange,
+  colorEncoding,
+  divideIntoFifths,
+  edgeText,
+  formatNumber,
+  rangeOf,
+  sortWorstFirst,
+} from './scored.ts';
+import { cut, positionOf, ticks } from './search-axes.ts';
 
 type Panels = FigureOf<'panels'>;
 
@@ -12,8 +21,11 @@ const SIZES = {
   narrow: { columns: 2, width: 118, height: 96 },
 } satisfies Record<Canvas, object>;
 
-/** Names one beside the other get their points spread out, by the golden ratio: the same trial always at the same place. */
-const spread = (trial: number) => ((trial * 0.618_033_988_75) % 1) - 0.5;
+/**
+ * Horizontal offset of a trial's point on an axis of names, by the golden ratio, so that points do not cover each other. A trial has the
+ * same offset everywhere.
+ */
+const offsetOf = (trial: number) => ((trial * 0.618_033_988_75) % 1) - 0.5;
 
 /** The Vega-Lite description of the score against each hyperparameter. */
 export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
@@ -21,7 +33,7 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
   const { columns, width, height } = SIZES[canvas];
   const all = panels.flatMap(({ points }) => points);
   const trials = [...new Map(all.map((point) => [point.trial, point])).values()];
-  const groups = fifths(
+  const groups = divideIntoFifths(
     trials.filter(({ score }) => score !== null),
     objective,
   );
@@ -30,21 +42,27 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
     objective,
   );
   const best = bestOf(trials, objective);
-  const beyond = objective.direction === 'max' ? 'triangle-down' : 'triangle-up';
+  const beyondShape = objective.direction === 'max' ? 'triangle-down' : 'triangle-up';
   const subtitle = [
     ...(figure.subtitle ?? []),
     ...(best ? [`orange ring: trial ${best.trial}, the best`] : []),
-    ...(range.cuts ? [`triangles: ${edgeText(objective, range)}`] : []),
+    ...(range.isCut ? [`triangles: ${edgeText(objective, range)}`] : []),
   ];
-  const drawn = panels.map(({ axis, note, points }, i) => {
-    const room = axis.kind === 'names' ? 0.6 / axis.names.length : 0;
-    const values = worstFirst(points, objective).flatMap((point) => {
-      const at = position(axis, point.value);
-      if (at === null || point.score === null) return [];
-      const { value: y, isBeyond } = clamped(point.score, range);
+  const plots = panels.map(({ axis, note, points }, i) => {
+    const offsetWidth = axis.kind === 'names' ? 0.6 / axis.names.length : 0;
+    const values = sortWorstFirst(points, objective).flatMap((point) => {
+      const position = positionOf(axis, point.value);
+      if (position === null || point.score === null) return [];
+      const { value: y, isBeyond } = clampToRange(point.score, range);
       const { trial } = point;
       return [
-        { trial, at: at + room * spread(trial), y, shape: isBeyond ? beyond : 'circle', group: groups.of(trial) },
+        {
+          trial,
+          at: position + offsetWidth * offsetOf(trial),
+          y,
+          shape: isBeyond ? beyondShape : 'circle',
+          group: groups.groupOf(trial),
+        },
       ];
     });
     const marks = ticks(axis, canvas === 'wide' ? 5 : 4).map(({ at, label: text }, _, all) => ({
@@ -93,11 +111,11 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
           mark: { type: 'point', filled: true, size: 26, opacity: 0.85 },
           encoding: {
             ...{ x, y },
-            color: colourOf(groups, canvas, 'circle'),
+            color: colorEncoding(groups, canvas, 'circle'),
             shape: {
               field: 'shape',
               type: 'nominal',
-              scale: { domain: ['circle', beyond], range: ['circle', beyond] },
+              scale: { domain: ['circle', beyondShape], range: ['circle', beyondShape] },
               legend: null,
             },
           },
@@ -115,9 +133,9 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
     height: __,
     ...rest
   } = plotSpec({ ...figure, subtitle }, canvas, {
-    concat: drawn,
+    concat: plots,
     columns,
-    // By the plots alone, so that columns lie close; rows need room for ticks and titles.
+    // Bounds of the plots alone, so that columns are close; rows need room for ticks and titles.
     bounds: 'flush',
     spacing: { row: 62, column: 24 },
   }) as unknown as Record<string, unknown>;
@@ -128,7 +146,7 @@ export function panelsSpec(figure: Panels, canvas: Canvas): TopLevelSpec {
   } as unknown as TopLevelSpec;
 }
 
-/** The label of the tick that is nearest. */
+/** Returns a Vega expression for the label of a tick. */
 const labelExpr = (marks: readonly { at: number; label: string }[]): string =>
   marks.reduceRight(
     (rest, { at, label }) => `abs(datum.value - ${at}) < 1e-6 ? ${JSON.stringify(label)} : ${rest}`,
@@ -138,6 +156,6 @@ const labelExpr = (marks: readonly { at: number; label: string }[]): string =>
 export function panelsAlt({ title, panels, objective }: Panels): string {
   const all = panels.flatMap(({ points }) => points);
   const best = bestOf(all, objective);
-  const found = best ? ` The best is trial ${best.trial} with ${show(best.score!)}.` : '';
-  return `${title}. ${objective.label} of each trial against each of ${panels.length} hyperparameters: ${panels.map(({ axis }) => axis.label).join(', ')}.${found}`;
+  const bestText = best ? ` The best is trial ${best.trial} with ${formatNumber(best.score!)}.` : '';
+  return `${title}. ${objective.label} of each trial against each of ${panels.length} hyperparameters: ${panels.map(({ axis }) => axis.label).join(', ')}.${bestText}`;
 }

@@ -1,11 +1,11 @@
 import { crc32, deflateSync } from 'node:zlib';
 
-/** Gray or RGB bytes, row by row, as a PNG file. */
+/** Encodes gray or RGB bytes, row by row, as a PNG file. */
 export function encodePng(width: number, height: number, channels: 1 | 3, pixels: Uint8Array): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header[8] = 8; // bits a channel
+  header[8] = 8; // bits of a channel
   header[9] = channels === 1 ? 0 : 2; // gray or RGB
   const row = width * channels;
   const lines = Buffer.alloc((row + 1) * height); // each line begins with its filter: 0, none

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { heading, value } from './heading.ts';
 import { bracketsFigure, panelsFigure, parallelFigure, trialsFigure } from './search-schema.ts';
 
-// What a figure shows, as plain data. Drawing it needs nothing else, so a report can be drawn again from its JSON alone.
+// The content of figures as plain data. A drawing depends on nothing else, so a report can be drawn again from its JSON alone.
 
-/** Curves, bars or rows of one block: more than anyone looks at, and less than what draws them can take. */
+/** Limit of the curves, bars or rows of one block: more than a reader needs, and fewer than the renderers can draw. */
 export const MAX_ITEMS = 5000;
 
-/** d3's, but without padding; of `.4f` an accuracy reads 0.6022. */
+/** A number format of d3 without padding: with `.4f`, an accuracy is 0.6022. */
 const format = z
   .string()
   .regex(/^[-+( ]?[$#]?,?(\.\d{1,2})?~?[a-z%]?$/i, 'a format of numbers as d3 has them, such as .2f')
@@ -20,14 +20,14 @@ export const curvesFigure = z.object({
   ...heading,
   /** The horizontal axis. */
   x: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
     /** Whether it is logarithmic. */
     log: z.boolean().optional(),
   }),
   /** The vertical axis. */
   y: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
     /** Whether it is logarithmic. */
     log: z.boolean().optional(),
@@ -35,35 +35,35 @@ export const curvesFigure = z.object({
     format,
   }),
   /**
-   * `mean`: a colour a series; thin lines for the runs, with their mean and a band of one standard deviation around it.
-   * `each`: a colour a run, dashes for the series. A single run looks the same in both.
+   * `mean`: a color for each series; thin lines for the runs, with their mean and a band of one standard deviation.
+   * `each`: a color for each run, dashes for the series. A single run looks the same in both.
    */
   show: z.enum(['mean', 'each']).default('mean'),
   /** The curves. */
   lines: z
     .array(
       z.object({
-        /** Tells several trainings apart, such as `seed 1`. */
+        /** Name of the run, such as `seed 1`. */
         run: z.string(),
-        /** What is measured, such as `training`. */
+        /** Name of the series, such as `training`. */
         series: z.string(),
-        /** Places on the horizontal axis. */
+        /** Positions on the horizontal axis. */
         x: z.array(z.number()),
-        /** The value at each place. */
+        /** The value at each position. */
         y: z.array(value),
-        /** Standard deviation of each y, where it is a mean itself: drawn as error bars. */
+        /** Standard deviation of each y if it is a mean, drawn as error bars. */
         sd: z.array(value).optional(),
       }),
     )
     .min(1)
     .max(MAX_ITEMS),
-  /** Dashed rules at published figures, in the colour of their series. */
+  /** Dashed rules at published values, in the color of their series. */
   published: z
     .array(
       z.object({
-        /** The series that it is of. */
+        /** The series of the value. */
         series: z.string(),
-        /** The figure. */
+        /** The value. */
         value: z.number(),
       }),
     )
@@ -71,19 +71,19 @@ export const curvesFigure = z.object({
     .optional(),
 });
 
-/** How often samples of one class were taken for another, as a heat map. */
+/** How often samples of one class were predicted as another, as a heat map. */
 export const confusionFigure = z
   .object({
-    /** How often samples of one class were taken for another. */
+    /** How often samples of one class were predicted as another. */
     type: z.literal('confusion'),
     ...heading,
     /** Names of the classes. */
     classes: z.array(z.string()).min(2).max(100),
-    /** `counts[row][column]`. Percentages and colours are shares of the row. */
+    /** `counts[row][column]`. Percentages and colors are shares of the row. */
     counts: z.array(z.array(z.number().nonnegative())),
-    /** What the rows are. */
+    /** Meaning of the rows. */
     rows: z.string().default('true class'),
-    /** What the columns are. */
+    /** Meaning of the columns. */
     columns: z.string().default('predicted class'),
   })
   .refine(
@@ -91,38 +91,38 @@ export const confusionFigure = z
     { message: 'counts must have a row and a column for each class', path: ['counts'] },
   );
 
-/** Bars in groups: categories along the axis, and within each a bar a group. */
+/** Bars in groups: categories along the axis, each with a bar for each group. */
 export const barsFigure = z.object({
   /** Bars in groups. */
   type: z.literal('bars'),
   ...heading,
   /** The axis of the categories. */
   x: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
   }),
   /** The axis of the values. */
   y: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
     /** How its numbers are written: a format of d3, such as `.2f`. */
     format,
   }),
-  /** Whether the bars lie, a line each: for many categories with long names. */
+  /** Whether the bars are horizontal, for many categories with long names. */
   horizontal: z.boolean().optional(),
-  /** Every group that there could be, in the order of the colours: a legend then names them all, whichever of them have a bar. */
+  /** All possible groups, in the order of the colors: the legend then also names groups without a bar. */
   groups: z.array(z.string()).optional(),
   /** The bars. */
   bars: z
     .array(
       z.object({
-        /** Its place along the axis. */
+        /** Its position along the axis. */
         category: z.string(),
-        /** Its color; '' where there is one group. */
+        /** The group, shown by color; '' if there is one group. */
         group: z.string(),
         /** Its length. */
         value,
-        /** Standard deviation of the value, where it is a mean: drawn as an error bar. */
+        /** Standard deviation of the value if it is a mean, drawn as an error bar. */
         sd: value.optional(),
       }),
     )
@@ -130,19 +130,19 @@ export const barsFigure = z.object({
     .max(MAX_ITEMS),
 });
 
-/** How many values lie in each interval. */
+/** Number of values in each interval. */
 export const histogramFigure = z.object({
-  /** How many values lie in each interval. */
+  /** Number of values in each interval. */
   type: z.literal('histogram'),
   ...heading,
   /** The axis of the values. */
   x: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
   }),
   /** The axis of the counts. */
   y: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
   }),
   /** The intervals in order. */
@@ -153,7 +153,7 @@ export const histogramFigure = z.object({
         from: z.number(),
         /** Least value of the next interval. */
         to: z.number(),
-        /** How many values lie in it. */
+        /** Number of values in the interval. */
         count: z.number().nonnegative(),
       }),
     )
@@ -166,9 +166,9 @@ export const imagesFigure = z.object({
   /** Small images side by side, each with its caption. */
   type: z.literal('images'),
   ...heading,
-  /** Images a row; as many as fit, if left out. */
+  /** Images in a row; default: as many as fit. */
   columns: z.number().int().positive().optional(),
-  /** The weight that has the full colour of a diverging scale, for its legend. */
+  /** The weight that has the full color of a diverging scale, for its legend. */
   limit: z.number().positive().optional(),
   /** The images. */
   images: z
@@ -197,14 +197,14 @@ export const imagesFigure = z.object({
 
 const shape = z.array(z.number().int().nonnegative());
 
-/** Boxes and arrows: what feeds what in a model. */
+/** The layers of a model and their connections, as boxes and arrows. */
 export const modelFigure = z.object({
-  /** Boxes and arrows: what feeds what in a model. */
+  /** The layers of a model and their connections, as boxes and arrows. */
   type: z.literal('model'),
   ...heading,
   /** Shape of one sample, without the batch. */
   inputShape: shape,
-  /** The layers, a box a use. */
+  /** The layers, a box for each use. */
   layers: z
     .array(
       z.object({
@@ -212,11 +212,11 @@ export const modelFigure = z.object({
         name: z.string().min(1),
         /** Keras's name of its class. */
         kind: z.string(),
-        /** Names of the layers that feed it; '' is the model's input, as is an empty list. */
+        /** Names of the layers whose outputs are its inputs; '' or an empty list for the model's input. */
         inbound: z.array(z.string()),
         /** Shape of one sample of its output. */
         outputShape: shape,
-        /** Values in its weights. */
+        /** Number of values in its weights. */
         parameters: z.number().int().nonnegative(),
       }),
     )
@@ -238,7 +238,7 @@ export const figure = z.discriminatedUnion('type', [
 ]);
 
 /**
- * What is drawn, as plain data: curves, a confusion matrix, bars, ... What has a default may be left out.
+ * A figure as plain data: curves, a confusion matrix, bars, ... Fields with a default may be left out.
  * @useDeclaredType
  */
 export type Figure = z.input<typeof figure>;

@@ -2,83 +2,83 @@ import { ramp, tones } from '../theme.ts';
 import type { Canvas } from './canvas.ts';
 import { legendColumns } from './curves.ts';
 
-// The colour of a trial: which fifth of all its score is in. Scores of a search lie close together but for a few failures, so their rank says more.
+// The color of a trial shows the fifth of its score. Scores of a search are close together except for a few failures, so ranks show more.
 
 export type Objective = { label: string; direction: 'min' | 'max' };
 type Scored = { trial: number; score: number | null };
 
-const NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
-/** Of fewer trials than that. */
-const PLACES = ['best', 'second', 'third'];
+const FIFTH_NAMES = ['best fifth', 'second', 'third', 'fourth', 'last fifth'];
+/** Names if there are fewer trials than fifths. */
+const RANK_NAMES = ['best', 'second', 'third'];
 export const FAILED = 'failed: no score';
 
-/** A figure's number with four digits; small and large ones with an exponent, where that is shorter. */
-export const show = (value: number): string => {
+/** Formats a number with four digits; small and large ones with an exponent if that is shorter. */
+export const formatNumber = (value: number): string => {
   const rounded = Number(value.toPrecision(4));
   const size = Math.abs(rounded);
   const [plain, exponent] = [String(rounded), rounded.toExponential()];
   return (rounded !== 0 && size < 1e-3) || (size >= 1e6 && exponent.length < plain.length) ? exponent : plain;
 };
 
-/** Trials from the worst to the best, those without a score first: what is drawn last lies on top. */
-export function worstFirst<T extends Scored>(trials: readonly T[], { direction }: Objective): T[] {
+/** Sorts trials from the worst to the best, those without a score first, because the last is drawn on top. */
+export function sortWorstFirst<T extends Scored>(trials: readonly T[], { direction }: Objective): T[] {
   const sign = direction === 'max' ? 1 : -1;
-  const at = ({ score }: Scored) => (score === null ? Number.NEGATIVE_INFINITY : sign * score);
-  return [...trials].sort((a, b) => (at(a) === at(b) ? b.trial - a.trial : at(a) - at(b)));
+  const key = ({ score }: Scored) => (score === null ? Number.NEGATIVE_INFINITY : sign * score);
+  return [...trials].sort((a, b) => (key(a) === key(b) ? b.trial - a.trial : key(a) - key(b)));
 }
 
-/** The best of them; undefined where none has a score. */
+/** Returns the best trial; undefined if none has a score. */
 export const bestOf = <T extends Scored>(trials: readonly T[], objective: Objective): T | undefined =>
-  worstFirst(trials, objective).findLast(({ score }) => score !== null);
+  sortWorstFirst(trials, objective).findLast(({ score }) => score !== null);
 
 /**
- * The group of each trial by the rank of its score, in words that give the scores of the group, and the colours of all groups.
- * @returns `of` by the trial's number
+ * Divides trials into fifths by the rank of their scores.
+ * @returns names and colors of the groups (the names contain the groups' scores), and `groupOf`, which returns the name of a trial's group
  */
-export function fifths(trials: readonly Scored[], objective: Objective) {
-  const scored = worstFirst(trials, objective)
+export function divideIntoFifths(trials: readonly Scored[], objective: Objective) {
+  const scored = sortWorstFirst(trials, objective)
     .filter(({ score }) => score !== null)
     .reverse();
   const fifth = new Map<number, number>();
-  for (const [i, one] of scored.entries()) {
-    const before = scored[i - 1];
-    const ties = before?.score === one.score;
-    fifth.set(one.trial, ties ? fifth.get(before!.trial)! : groupAt(i, scored.length));
+  for (const [i, trial] of scored.entries()) {
+    const previous = scored[i - 1];
+    const isTied = previous?.score === trial.score;
+    fifth.set(trial.trial, isTied ? fifth.get(previous!.trial)! : fifthOfRank(i, scored.length));
   }
-  const isFew = scored.length < NAMES.length;
-  const groups = NAMES.flatMap((ofFifth, at) => {
-    const scores = scored.filter(({ trial }) => fifth.get(trial) === at).map(({ score }) => score!);
+  const isFew = scored.length < FIFTH_NAMES.length;
+  const groups = FIFTH_NAMES.flatMap((fifthName, index) => {
+    const scores = scored.filter(({ trial }) => fifth.get(trial) === index).map(({ score }) => score!);
     if (scores.length === 0) return [];
-    const place = scored.findIndex(({ trial }) => fifth.get(trial) === at);
-    const isLast = place > 0 && at === NAMES.length - 1;
-    const name = isFew ? (isLast ? 'last' : PLACES[place]!) : ofFifth;
-    const [low, high] = [show(Math.min(...scores)), show(Math.max(...scores))];
-    return [{ at, name: `${name}: ${low === high ? low : `${low} to ${high}`}`, colour: ramp[at]!.light }];
+    const firstRank = scored.findIndex(({ trial }) => fifth.get(trial) === index);
+    const isLast = firstRank > 0 && index === FIFTH_NAMES.length - 1;
+    const name = isFew ? (isLast ? 'last' : RANK_NAMES[firstRank]!) : fifthName;
+    const [low, high] = [formatNumber(Math.min(...scores)), formatNumber(Math.max(...scores))];
+    return [{ index, name: `${name}: ${low === high ? low : `${low} to ${high}`}`, color: ramp[index]!.light }];
   });
   const hasFailed = trials.some(({ score }) => score === null);
   return {
     names: [...groups.map(({ name }) => name), ...(hasFailed ? [FAILED] : [])],
-    colours: [...groups.map(({ colour }) => colour), ...(hasFailed ? [tones.axis.light] : [])],
-    of: (trial: number): string => groups.find(({ at }) => at === fifth.get(trial))?.name ?? FAILED,
+    colors: [...groups.map(({ color }) => color), ...(hasFailed ? [tones.axis.light] : [])],
+    groupOf: (trial: number): string => groups.find(({ index }) => index === fifth.get(trial))?.name ?? FAILED,
   };
 }
 
-/** The fifth that a place is in, counted from 0; of fewer than five, places apart as far as can be. */
-const groupAt = (place: number, count: number): number =>
-  count < NAMES.length
-    ? Math.round((place * (NAMES.length - 1)) / Math.max(1, count - 1))
-    : Math.floor((place / count) * NAMES.length);
+/** Returns the fifth of a rank, both from 0. Fewer than five ranks are spread over all fifths. */
+const fifthOfRank = (rank: number, count: number): number =>
+  count < FIFTH_NAMES.length
+    ? Math.round((rank * (FIFTH_NAMES.length - 1)) / Math.max(1, count - 1))
+    : Math.floor((rank / count) * FIFTH_NAMES.length);
 
-/** Vega-Lite's colour by that group, with its legend. */
-export function colourOf(
-  { names, colours }: ReturnType<typeof fifths>,
+/** Returns Vega-Lite's color encoding by group, with its legend. */
+export function colorEncoding(
+  { names, colors }: ReturnType<typeof divideIntoFifths>,
   canvas: Canvas,
   symbolType: 'stroke' | 'circle',
 ) {
   return {
     field: 'group',
     type: 'nominal',
-    scale: { domain: names, range: colours },
+    scale: { domain: names, range: colors },
     legend: {
       columns: Math.min(3, legendColumns(names, canvas)),
       symbolOpacity: 1,
@@ -87,32 +87,32 @@ export function colourOf(
   };
 }
 
-/** Values so many times further from the best than the better quarter is, or than the best is from 0, are those of a training that diverged. */
+/** A value counts as diverged if it is this many times as far from the best one as the best quartile is, or as the best one is from 0. */
 const DIVERGED = 30;
 
-/** Values without those of trainings that diverged, which no quartile would tell where they are many. */
-function sensible(sorted: readonly number[], isRising: boolean): number[] {
+/** Removes the values of diverged trainings, which quartiles would not reveal if there are many. */
+function removeDiverged(sorted: readonly number[], isRising: boolean): number[] {
   const best = isRising ? sorted.at(-1)! : sorted[0]!;
-  const at = Math.floor(sorted.length / 4);
-  const quarter = isRising ? sorted.at(-1 - at)! : sorted[at]!;
-  const unit = Math.max(Math.abs(quarter - best), Math.abs(best));
+  const quarterIndex = Math.floor(sorted.length / 4);
+  const quartile = isRising ? sorted.at(-1 - quarterIndex)! : sorted[quarterIndex]!;
+  const unit = Math.max(Math.abs(quartile - best), Math.abs(best));
   return unit > 0 ? sorted.filter((value) => Math.abs(value - best) <= DIVERGED * unit) : [...sorted];
 }
 
 /**
- * The range of values to draw: beyond one and a half times the distance of the quartiles on the bad side (Tukey's fence) they are drawn
- * at the edge, as those of trainings that diverged are, so that a trial that learned nothing does not press the others together.
+ * Returns the range of values to draw. Values on the bad side of Tukey's fence, 1.5 times the distance of the quartiles beyond them, are
+ * drawn at the edge, and so are those of diverged trainings. So a trial that learned nothing does not compress the others.
  */
 export function rangeOf(
   values: readonly number[],
   { direction }: Objective,
-): { low: number; high: number; cuts: boolean } {
+): { low: number; high: number; isCut: boolean } {
   const all = [...values].sort((a, b) => a - b);
-  if (all.length === 0) return { low: 0, high: 1, cuts: false };
-  const sorted = sensible(all, direction === 'max');
+  if (all.length === 0) return { low: 0, high: 1, isCut: false };
+  const sorted = removeDiverged(all, direction === 'max');
   const quantile = (share: number) => {
-    const at = share * (sorted.length - 1);
-    const [i, rest] = [Math.floor(at), at % 1];
+    const position = share * (sorted.length - 1);
+    const [i, rest] = [Math.floor(position), position % 1];
     return sorted[i]! + rest * ((sorted[i + 1] ?? sorted[i]!) - sorted[i]!);
   };
   const fence = 1.5 * (quantile(0.75) - quantile(0.25));
@@ -120,22 +120,22 @@ export function rangeOf(
   if (fence > 0 && direction === 'max') low = Math.max(low, quantile(0.25) - fence);
   if (fence > 0 && direction === 'min') high = Math.min(high, quantile(0.75) + fence);
   const isFenced = low > sorted[0]! || high < sorted.at(-1)!;
-  const cuts = isFenced || sorted.length < all.length;
-  const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
+  const isCut = isFenced || sorted.length < all.length;
+  const margin = (high - low) * 0.04 || Math.abs(high) * 0.04 || 0.5;
   return {
-    // What is never negative, such as a loss, has no room below 0.
-    low: isFenced && direction === 'max' ? low : low >= 0 ? Math.max(0, low - room) : low - room,
-    high: isFenced && direction === 'min' ? high : high + room,
-    cuts,
+    // Values that are never negative, such as losses, have no margin below 0.
+    low: isFenced && direction === 'max' ? low : low >= 0 ? Math.max(0, low - margin) : low - margin,
+    high: isFenced && direction === 'min' ? high : high + margin,
+    isCut,
   };
 }
 
-/** What the edge means, where values beyond it are drawn there. */
+/** Describes the values that are drawn at the edge. */
 export const edgeText = ({ direction, label }: Objective, { low, high }: { low: number; high: number }): string =>
-  direction === 'max' ? `${label} below ${show(low)}` : `${label} above ${show(high)}`;
+  direction === 'max' ? `${label} below ${formatNumber(low)}` : `${label} above ${formatNumber(high)}`;
 
-/** Which side of the range a value is beyond, on the bad side; that is where it is drawn. */
-export function clamped(
+/** Clamps a value to the range, and returns whether it was beyond the range. */
+export function clampToRange(
   value: number,
   { low, high }: { low: number; high: number },
 ): { value: number; isBeyond: boolean } {

@@ -1,35 +1,35 @@
 import { z } from 'zod';
 import { heading, value } from './heading.ts';
 
-// Figures of a search: what its trials had, and what came of them.
+// Figures of a search: the values and scores of its trials.
 
 const direction = z.enum(['min', 'max']);
 
-/** An axis of a hyperparameter: of numbers, or of names one beside the other. */
+/** An axis of a hyperparameter, with numbers or names. */
 const axis = z.discriminatedUnion('kind', [
   z
     .object({
       /** An axis of numbers. */
       kind: z.literal('number'),
-      /** What it is. */
+      /** Its label. */
       label: z.string().min(1),
       /** Whether it is logarithmic. */
       log: z.boolean().default(false),
-      /** Where it begins. */
+      /** Its smallest value. */
       min: z.number(),
-      /** Where it ends. */
+      /** Its largest value. */
       max: z.number(),
-      /** The only values it has, where these are few. */
+      /** All its values, if they are few. */
       ticks: z.array(z.number()).max(20).optional(),
     })
     .refine(({ log, min, max }) => min <= max && (!log || min > 0), {
-      message: 'min must not be above max, nor 0 or less of a logarithmic axis',
+      message: 'min must not be above max, and must be above 0 for a logarithmic axis',
       path: ['min'],
     }),
   z.object({
     /** An axis of names. */
     kind: z.literal('names'),
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
     /** The names in order. */
     names: z.array(z.string()).min(1).max(200),
@@ -37,35 +37,35 @@ const axis = z.discriminatedUnion('kind', [
 ]);
 export type SearchAxis = z.output<typeof axis>;
 
-/** A trial's value on an axis; null where it has none. */
+/** A trial's value on an axis; null if it has none. */
 const place = z.union([z.number(), z.string()]).nullable();
-/** A trial by its number, with what came of it; null of one that failed. */
+/** Number and score of a trial. */
 const trial = {
   /** Number of the trial. */
   trial: z.number().int().nonnegative(),
-  /** What came of it; null of one that failed. */
+  /** Its score; null if it failed. */
   score: value,
 };
 
-/** What the objective is called, and whether more of it is better. */
+/** The objective of a search. */
 const objective = z.object({
-  /** What it is called. */
+  /** Its label. */
   label: z.string().min(1),
   /** Whether less or more of it is better. */
   direction,
 });
 
-/** More trials than this are not drawn: no eye could follow them. */
+/** Maximum number of drawn trials: more could not be followed. */
 export const MAX_TRIALS = 400;
 const MAX_AXES = 40;
 
-/** Parallel coordinates: an axis a hyperparameter, below each other, a line a trial. */
+/** Parallel coordinates: an axis for each hyperparameter, a line for each trial. */
 export const parallelFigure = z
   .object({
-    /** Parallel coordinates: an axis a hyperparameter, a line a trial. */
+    /** Parallel coordinates: an axis for each hyperparameter, a line for each trial. */
     type: z.literal('parallel'),
     ...heading,
-    /** What the search went by. */
+    /** The objective of the search. */
     objective,
     /** The hyperparameters. */
     axes: z.array(axis).min(1).max(MAX_AXES),
@@ -74,7 +74,7 @@ export const parallelFigure = z
       .array(
         z.object({
           ...trial,
-          /** A value an axis; null where the trial has none. */
+          /** A value for each axis; null if the trial has none. */
           values: z.array(place).max(MAX_AXES),
         }),
       )
@@ -86,12 +86,12 @@ export const parallelFigure = z
     path: ['lines'],
   });
 
-/** The score against each hyperparameter, a panel each. */
+/** The score against each hyperparameter, in a panel for each. */
 export const panelsFigure = z.object({
-  /** The score against each hyperparameter, a panel each. */
+  /** The score against each hyperparameter, in a panel for each. */
   type: z.literal('panels'),
   ...heading,
-  /** What the search went by. */
+  /** The objective of the search. */
   objective,
   /** The panels. */
   panels: z
@@ -99,14 +99,14 @@ export const panelsFigure = z.object({
       z.object({
         /** The hyperparameter. */
         axis,
-        /** Beside its name. */
+        /** Text next to its name. */
         note: z.string().default(''),
         /** The trials. */
         points: z
           .array(
             z.object({
               ...trial,
-              /** Its value of the hyperparameter; null where it has none. */
+              /** Its value of the hyperparameter; null if it has none. */
               value: place,
             }),
           )
@@ -117,21 +117,21 @@ export const panelsFigure = z.object({
     .max(MAX_AXES),
 });
 
-/** A figure of each trial over its epochs, in the colour of its score. */
+/** A metric of each trial over its epochs, in the color of its score. */
 export const trialsFigure = z.object({
-  /** A figure of each trial over its epochs. */
+  /** A metric of each trial over its epochs. */
   type: z.literal('trials'),
   ...heading,
-  /** What the search went by. */
+  /** The objective of the search. */
   objective,
   /** The horizontal axis. */
   x: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
   }),
   /** The vertical axis. */
   y: z.object({
-    /** What it is. */
+    /** Its label. */
     label: z.string().min(1),
   }),
   /** The trials. */
@@ -141,9 +141,9 @@ export const trialsFigure = z.object({
         ...trial,
         /** Its epochs. */
         x: z.array(z.number()),
-        /** The figure after each of them. */
+        /** The metric after each epoch. */
         y: z.array(value),
-        /** The trial that it went on from. */
+        /** The trial that it continues. */
         before: z.number().int().nonnegative().optional(),
       }),
     )
@@ -151,18 +151,18 @@ export const trialsFigure = z.object({
     .max(MAX_TRIALS),
 });
 
-/** Successive halving: which configurations went on, and how far. */
+/** Successive halving: which configurations continued, and how far. */
 export const bracketsFigure = z.object({
-  /** Successive halving: which configurations went on, and how far. */
+  /** Successive halving: which configurations continued, and how far. */
   type: z.literal('brackets'),
   ...heading,
-  /** What the search went by. */
+  /** The objective of the search. */
   objective,
   /** The brackets. */
   brackets: z
     .array(
       z.object({
-        /** What it is called. */
+        /** Its label. */
         label: z.string().min(1),
         /** The configurations, each with its trials in order. */
         configurations: z
@@ -171,11 +171,11 @@ export const bracketsFigure = z.object({
               .array(
                 z.object({
                   ...trial,
-                  /** Epochs that were behind it. */
+                  /** Number of epochs that were trained before. */
                   from: z.number().nonnegative(),
-                  /** The epoch it trained to. */
+                  /** The last epoch that it trained. */
                   to: z.number().nonnegative(),
-                  /** Where the round was to end, if it was not stopped before. */
+                  /** The planned last epoch of the round. */
                   planned: z.number().positive().optional(),
                 }),
               )

@@ -3,24 +3,35 @@ import { series } from '../theme.ts';
 import { type Canvas, plotSpec } from './canvas.ts';
 import { xScale } from './curves.ts';
 import type { FigureOf } from './schema.ts';
-import { bestOf, clamped, colourOf, edgeText, fifths, rangeOf, show, worstFirst } from './scored.ts';
+import {
+  bestOf,
+  clampToRange,
+  colorEncoding,
+  divideIntoFifths,
+  edgeText,
+  formatNumber,
+  rangeOf,
+  sortWorstFirst,
+} from './scored.ts';
 
 type Trials = FigureOf<'trials'>;
 
 /** The Vega-Lite description of the learning curves of all trials, the best on top. */
 export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
   const { objective, lines } = figure;
-  const groups = fifths(lines, objective);
+  const groups = divideIntoFifths(lines, objective);
   const best = bestOf(lines, objective);
   const bestRounds = roundsOf(best, lines);
   const range = rangeOf(
     lines.flatMap(({ y }) => y.flatMap((value) => value ?? [])),
     objective,
   );
-  const points = worstFirst(lines, objective).flatMap(({ trial, x, y }) =>
-    x.flatMap((at, i) => {
+  const points = sortWorstFirst(lines, objective).flatMap(({ trial, x, y }) =>
+    x.flatMap((epoch, i) => {
       const value = y[i] ?? null;
-      return value === null ? [] : [{ trial, x: at, y: clamped(value, range).value, group: groups.of(trial) }];
+      return value === null
+        ? []
+        : [{ trial, x: epoch, y: clampToRange(value, range).value, group: groups.groupOf(trial) }];
     }),
   );
   const x = { field: 'x', type: 'quantitative', title: figure.x.label, ...xScale(figure, points, canvas) };
@@ -31,11 +42,11 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
     scale: { domain: [range.low, range.high], nice: false },
     axis: { format: '.4~g', tickCount: 6 },
   };
-  const color = colourOf(groups, canvas, 'stroke');
+  const color = colorEncoding(groups, canvas, 'stroke');
   const subtitle = [
     ...(figure.subtitle ?? []),
-    ...(best ? [`thick, orange: trial ${best.trial}, the best, ${show(best.score!)}`] : []),
-    ...(range.cuts ? [`${edgeText(objective, range)} is drawn at that edge`] : []),
+    ...(best ? [`thick, orange: trial ${best.trial}, the best, ${formatNumber(best.score!)}`] : []),
+    ...(range.isCut ? [`${edgeText(objective, range)} is drawn at that edge`] : []),
   ];
   return plotSpec({ ...figure, subtitle }, canvas, {
     layer: [
@@ -62,13 +73,13 @@ export function trialsSpec(figure: Trials, canvas: Canvas): TopLevelSpec {
   });
 }
 
-/** The numbers of a trial and of those that it went on from. */
+/** Returns the numbers of a trial and of the trials that it continues. */
 function roundsOf(last: Trials['lines'][number] | undefined, lines: Trials['lines']): Set<number> {
   const rounds = new Set<number>();
-  for (let one = last; one && !rounds.has(one.trial); ) {
-    rounds.add(one.trial);
-    const { before } = one;
-    one = lines.find(({ trial }) => trial === before);
+  for (let line = last; line && !rounds.has(line.trial); ) {
+    rounds.add(line.trial);
+    const { before } = line;
+    line = lines.find(({ trial }) => trial === before);
   }
   return rounds;
 }
@@ -76,9 +87,9 @@ function roundsOf(last: Trials['lines'][number] | undefined, lines: Trials['line
 export function trialsAlt({ title, lines, objective, x, y }: Trials): string {
   const best = bestOf(lines, objective);
   const values = best?.y.flatMap((value) => value ?? []) ?? [];
-  const found =
+  const bestText =
     best && values.length > 0
-      ? ` The best, trial ${best.trial}, goes from ${show(values[0]!)} to ${show(values.at(-1)!)}.`
+      ? ` The best, trial ${best.trial}, goes from ${formatNumber(values[0]!)} to ${formatNumber(values.at(-1)!)}.`
       : ' No finite values.';
-  return `${title}. Curves of ${y.label} over ${x.label}, one for each of ${lines.length} trials.${found}`;
+  return `${title}. Curves of ${y.label} over ${x.label}, one for each of ${lines.length} trials.${bestText}`;
 }

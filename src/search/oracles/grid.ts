@@ -12,17 +12,16 @@ export interface GridOptions {
 /**
  * The oracle of GridSearch: every combination of values once.
  *
- * The first trial has the first value of each hyperparameter: its default where the grid has that, as in KerasTuner. The next
- * one changes the last hyperparameter asked for that has a value left, and what the builder asks for after it begins with its first
- * value again: an odometer, whose wheels may depend on the digits before them. `valuesOf` says which values a range without
- * a step has.
+ * The first trial has the first value of each hyperparameter: its default if the grid contains it, as in KerasTuner. Each next trial
+ * changes the last requested hyperparameter that has a value left. Hyperparameters requested after that one begin with their first values
+ * again; they may depend on the values before them. `valuesOf` returns the values of a range without a step.
  * @throws ArgumentError for impossible options
  */
 export function gridOracle(options: GridOptions = {}): Oracle {
-  const what = 'GridSearch';
-  checkOptions(what, options, { maxTrials: true });
+  const subject = 'GridSearch';
+  checkOptions(subject, options, { maxTrials: true });
   const maxTrials =
-    options.maxTrials === undefined ? Number.POSITIVE_INFINITY : checkCount(what, 'maxTrials', options.maxTrials);
+    options.maxTrials === undefined ? Number.POSITIVE_INFINITY : checkCount(subject, 'maxTrials', options.maxTrials);
   return {
     propose(number, state) {
       if (number >= maxTrials) return null;
@@ -35,28 +34,28 @@ export function gridOracle(options: GridOptions = {}): Oracle {
 }
 
 /**
- * The value that is tried after another, or the first one: the default, then the others in their order; undefined after the last. A range
- * of integers may be far too wide to list.
+ * Returns the value that is tried after another, or the first one if that is undefined: the default, then the others in order. Returns
+ * undefined after the last. The values are not listed, because a range of integers may be far too wide.
  */
 function valueAfter(h: Hyperparameter, value: HyperparameterValue | undefined): HyperparameterValue | undefined {
   const list = isSampled(h) ? valuesOf(h) : null;
-  const placeOf = (one: HyperparameterValue) => (list ? list.indexOf(one) : indexOf(h, one));
-  const first = h.kind === 'fixed' ? 0 : placeOf(h.default); // -1 where the grid lacks it
-  let place = first;
+  const indexIn = (other: HyperparameterValue) => (list ? list.indexOf(other) : indexOf(h, other));
+  const first = h.kind === 'fixed' ? 0 : indexIn(h.default); // -1 if the grid does not contain it
+  let index = first;
   if (value !== undefined) {
-    const at = placeOf(value);
-    place = at === first ? 0 : at + 1;
-    if (place === first) place++;
+    const current = indexIn(value);
+    index = current === first ? 0 : current + 1;
+    if (index === first) index++;
   }
-  if (place < 0) place = 0;
-  if (place >= (list?.length ?? countOf(h))) return undefined;
-  return list ? list[place] : valueAt(h, place);
+  if (index < 0) index = 0;
+  if (index >= (list?.length ?? countOf(h))) return undefined;
+  return list ? list[index] : valueAt(h, index);
 }
 
-/** What is set for the trial after one; null after the last. */
+/** Returns the preset values of the trial after `number`; null after the last. */
 function valuesAfter(number: number, state: SearchState): HyperparameterValues | null {
   const [values, asked] = [state.proposed.get(number), state.asked.get(number)];
-  if (values === undefined || asked === undefined) return null; // there was no such trial, so this one is none either
+  if (values === undefined || asked === undefined) return null; // there is no trial `number`, so there is none after it
   for (let last = asked.length - 1; last >= 0; last--) {
     const h = asked[last]!;
     const next = valueAfter(h, values[h.name]);

@@ -8,23 +8,23 @@ import { hasScore, rankTrials } from './ranking.ts';
 export interface HyperbandOptions {
   /** Epochs of the trials that are trained longest; default 100, as in KerasTuner. */
   maxEpochs?: number;
-  /** The best 1 in `factor` of a round go on to the next, with `factor` times the epochs; default 3. */
+  /** Each round keeps the best 1 in `factor` trials and trains them for `factor` times the epochs; default 3. */
   factor?: number;
-  /** How often all brackets are gone through, each time with new trials; default 1. */
+  /** How often all brackets run, each time with new trials; default 1. */
   hyperbandIterations?: number;
 }
 
 /** Trials of one bracket that train for the same number of epochs. */
 export interface Round {
-  /** The number of rounds after the first; the bracket with the most comes first. */
+  /** Number of the bracket's rounds after the first. The bracket with the most rounds comes first. */
   bracket: number;
-  /** From 0 within its bracket. */
+  /** Number of the round within its bracket, from 0. */
   round: number;
-  /** Number of the first of its trials, counted from the begin of the iteration. */
+  /** Number of the first of its trials, counted from the beginning of the iteration. */
   start: number;
   /** Number of its trials. */
   size: number;
-  /** Epochs that its trials have behind them in the end. */
+  /** Last epoch of its trials, counted from 1; earlier rounds are included. */
   epochs: number;
 }
 
@@ -42,7 +42,7 @@ export interface Round {
 export function hyperbandRounds(maxEpochs: number, factor: number): Round[] {
   let brackets = 0;
   for (let epochs = maxEpochs; epochs >= 1; epochs /= factor) brackets++;
-  let endSize = 1; // ceil(1 + log_f R): logarithms of powers would not come out whole
+  let endSize = 1; // ceil(1 + log_f R): logarithms of powers are not exact integers
   for (let power = 1; power < maxEpochs; power *= factor) endSize++;
   const rounds: Round[] = [];
   let start = 0;
@@ -58,56 +58,56 @@ export function hyperbandRounds(maxEpochs: number, factor: number): Round[] {
 }
 
 /**
- * The oracle of Hyperband: brackets of rounds, of which each trains the best of the one before for longer.
+ * The oracle of Hyperband: brackets of rounds, where each round trains the best trials of the previous round for longer.
  *
- * Which trial has which number is known in advance: bracket after bracket and round after round, as KerasTuner has them when
- * trials run one after another. The trial in place j of a round goes on with the j-th best of the round before, from its weights;
- * it waits for all of that round. KerasTuner starts it as soon as enough have ended, which depends on who was first.
- * `propose` reads only trials of the round before, so that numbers of other rounds can be asked for while it waits.
+ * The numbers of all trials are known in advance: bracket by bracket and round by round, as in KerasTuner if trials run one after another.
+ * Trial j of a round continues the j-th best trial of the previous round from its weights. It waits for the whole previous round.
+ * KerasTuner starts it as soon as enough trials have ended, so its result depends on which trials end first. `propose` reads only trials of
+ * the previous round, so trials of other brackets can be proposed while one waits.
  *
- * Where more trials of a round failed than are left behind, the next round trains some of these once more, from the first epoch.
+ * If so many trials of a round failed that too few are left, the next round trains some of the failed ones again, from the first epoch.
  * @throws ArgumentError for impossible options
  */
 export function hyperbandOracle(options: HyperbandOptions = {}): Oracle {
-  const what = 'Hyperband';
-  checkOptions(what, options, { maxEpochs: true, factor: true, hyperbandIterations: true });
-  const maxEpochs = checkCount(what, 'maxEpochs', options.maxEpochs ?? 100);
-  const factor = checkCount(what, 'factor', options.factor ?? 3, 2);
-  const iterations = checkCount(what, 'hyperbandIterations', options.hyperbandIterations ?? 1);
+  const subject = 'Hyperband';
+  checkOptions(subject, options, { maxEpochs: true, factor: true, hyperbandIterations: true });
+  const maxEpochs = checkCount(subject, 'maxEpochs', options.maxEpochs ?? 100);
+  const factor = checkCount(subject, 'factor', options.factor ?? 3, 2);
+  const iterations = checkCount(subject, 'hyperbandIterations', options.hyperbandIterations ?? 1);
   const rounds = hyperbandRounds(maxEpochs, factor);
   const trials = rounds.reduce((sum, { size }) => sum + size, 0);
   return {
     propose(number, state) {
       if (number >= trials * iterations) return null;
-      const place = number % trials;
-      const at = rounds.findLastIndex(({ start }) => start <= place);
-      const round = rounds[at]!;
+      const position = number % trials;
+      const roundIndex = rounds.findLastIndex(({ start }) => start <= position);
+      const round = rounds[roundIndex]!;
       if (round.round === 0) return proposalOf(round, {}, 0);
-      return promote(place - round.start, round, rounds[at - 1]!, number - place, state);
+      return promote(position - round.start, round, rounds[roundIndex - 1]!, number - position, state);
     },
     draw: drawAtRandom,
     attempts: MAX_ATTEMPTS,
   };
 }
 
-/** The trial of a place in a round. @param base number of the first trial of the iteration */
-function promote(place: number, round: Round, before: Round, base: number, state: SearchState): Proposal | 'wait' {
-  const numbers = Array.from({ length: before.size }, (_, i) => base + before.start + i);
+/** Returns the trial that continues the trial of a rank of the previous round. @param base number of the first trial of the iteration */
+function promote(rank: number, round: Round, previous: Round, base: number, state: SearchState): Proposal | 'wait' {
+  const numbers = Array.from({ length: previous.size }, (_, i) => base + previous.start + i);
   if (!numbers.every((other) => state.finished.has(other))) return 'wait';
-  const from = rankTrials(numbers, state)[place]!;
-  const own = Object.entries(state.proposed.get(from)!).filter(([name]) => !name.startsWith(TUNER_PREFIX));
-  const values = Object.fromEntries(own);
-  if (!hasScore(from, state)) return proposalOf(round, values, 0); // it left no weights
-  return { ...proposalOf(round, { ...values, 'tuner/trial_number': from }, before.epochs), from };
+  const from = rankTrials(numbers, state)[rank]!;
+  const searched = Object.entries(state.proposed.get(from)!).filter(([name]) => !name.startsWith(TUNER_PREFIX));
+  const values = Object.fromEntries(searched);
+  if (!hasScore(from, state)) return proposalOf(round, values, 0); // a failed trial has no weights
+  return { ...proposalOf(round, { ...values, 'tuner/trial_number': from }, previous.epochs), from };
 }
 
 function proposalOf(round: Round, values: Proposal['values'], initialEpoch: number): Proposal {
   const { epochs } = round;
-  const searchers = {
+  const searcherValues = {
     'tuner/bracket': round.bracket,
     'tuner/round': round.round,
     'tuner/epochs': epochs,
     'tuner/initial_epoch': initialEpoch,
   };
-  return { values: { ...values, ...searchers }, epochs, initialEpoch };
+  return { values: { ...values, ...searcherValues }, epochs, initialEpoch };
 }

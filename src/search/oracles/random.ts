@@ -15,9 +15,9 @@ export const drawAtRandom: Oracle['draw'] = (hyperparameter, number, attempt, _v
 
 /** The oracle of RandomSearch. @throws ArgumentError for impossible options */
 export function randomOracle(options: RandomOptions = {}): Oracle {
-  const what = 'RandomSearch';
-  checkOptions(what, options, { maxTrials: true });
-  const maxTrials = checkCount(what, 'maxTrials', options.maxTrials ?? 10);
+  const subject = 'RandomSearch';
+  checkOptions(subject, options, { maxTrials: true });
+  const maxTrials = checkCount(subject, 'maxTrials', options.maxTrials ?? 10);
   return {
     propose: (number) => (number < maxTrials ? { values: {} } : null),
     draw: drawAtRandom,

@@ -1,6 +1,6 @@
 import type { SearchState } from '../oracle.ts';
 
-/** Trials that ended, the best first; those that failed come last, and of equal ones the earlier number comes first. */
+/** Returns ended trials, the best first and failed ones last; for equal scores, the lower number first. */
 export function rankTrials(numbers: readonly number[], { finished, objective }: SearchState): number[] {
   const sign = objective.direction === 'min' ? 1 : -1;
   const cost = (number: number): number => {

@@ -15,36 +15,36 @@ export interface TpeOptions {
   maxTrials?: number;
   /** Trials at the beginning that are drawn at random; default 10. */
   startup?: number;
-  /** Trials that may run at once: each of such a group goes by the results before the group; default 1. */
+  /** Number of trials that may run at once. Each depends only on the results of trials before this group. Default: 1. */
   parallelTrials?: number;
 }
 
-/** Candidates that are drawn where good trials are, of which the best is taken. */
+/** Number of candidates drawn from the density of good trials, of which the best is used. */
 const CANDIDATES = 24;
-/** Attempts that go by results; where all gave values of earlier trials, the rest are drawn at random. */
+/** Attempts that use results; if all of them give values of earlier trials, the rest are drawn at random. */
 const GUIDED_ATTEMPTS = 10;
 
-/** How many of n trials count as good. */
+/** Returns how many of n trials count as good. */
 const goodCount = (n: number): number => Math.min(Math.ceil(0.1 * n), 25);
 
 /**
  * The oracle of BayesianOptimization: the tree-structured Parzen estimator of Bergstra, Bardenet, Bengio and Kegl, "Algorithms
  * for hyper-parameter optimization", NeurIPS 2011, with the constants of Optuna.
  *
- * The best tenth of the trials count as good, the others as bad, a failed one too. Densities l of the good trials' values and g of
- * the bad ones' are mixtures of one kernel for each trial and a prior. Of 24 candidates drawn from l, the one with the highest l / g
- * is taken: it has the highest expected improvement.
+ * The best tenth of the trials count as good, the others as bad, also failed ones. The densities l of the good trials' values and g of the
+ * bad ones' are mixtures of one kernel for each trial and a prior. Of 24 candidates drawn from l, the one with the highest l / g is used:
+ * it has the highest expected improvement.
  *
- * Hyperparameters that all trials so far had are drawn jointly, as Watanabe (2023) recommends ("multivariate"). Others, which exist
- * only under conditions, are drawn one by one as the builder asks for them, from the trials that had them, given the values before.
+ * Hyperparameters that all earlier trials had are drawn jointly, as Watanabe (2023) recommends ("multivariate"). Others, which exist only
+ * under conditions, are drawn one by one as the builder requests them: from the trials that had them, given the values before.
  * @throws ArgumentError for impossible options
  */
 export function tpeOracle(options: TpeOptions = {}): Oracle {
-  const what = 'BayesianOptimization';
-  checkOptions(what, options, { maxTrials: true, startup: true, parallelTrials: true });
-  const maxTrials = checkCount(what, 'maxTrials', options.maxTrials ?? 10);
-  const startup = checkCount(what, 'startup', options.startup ?? 10);
-  const parallel = checkCount(what, 'parallelTrials', options.parallelTrials ?? 1);
+  const subject = 'BayesianOptimization';
+  checkOptions(subject, options, { maxTrials: true, startup: true, parallelTrials: true });
+  const maxTrials = checkCount(subject, 'maxTrials', options.maxTrials ?? 10);
+  const startup = checkCount(subject, 'startup', options.startup ?? 10);
+  const parallel = checkCount(subject, 'parallelTrials', options.parallelTrials ?? 1);
   const jointly = memoizeLast(drawJointly);
   return {
     propose(number, { finished }) {
@@ -57,7 +57,7 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
       const horizon = horizonOf(number, startup, parallel);
       if (horizon === 0 || attempt >= GUIDED_ATTEMPTS) return drawAtRandom(h, number, attempt, values, state);
       const random = (name: string) => drawStream(state.seed, number, attempt, name);
-      const joint = jointly(state, [horizon, number, attempt], () => random('')); // no hyperparameter is called so
+      const joint = jointly(state, [horizon, number, attempt], () => random('')); // no hyperparameter has an empty name
       const { good, bad } = divide(horizon, state);
       return (
         joint.find(([other]) => hasSameValues(other, h))?.[1] ??
@@ -70,7 +70,7 @@ export function tpeOracle(options: TpeOptions = {}): Oracle {
 
 type Joint = [Hyperparameter, HyperparameterValue][];
 
-/** Values of the hyperparameters that all trials below a number had. */
+/** Draws values of the hyperparameters that all trials below `horizon` had. */
 function drawJointly(state: SearchState, horizon: number, random: RandomStream): Joint {
   const { good, bad } = divide(horizon, state);
   const others = [...good, ...bad].map((trial) => byName(state.asked.get(trial)!));
@@ -81,7 +81,7 @@ function drawJointly(state: SearchState, horizon: number, random: RandomStream):
   return common.map((h, i) => [h, best[i]!]);
 }
 
-/** Remembers the last result: a builder asks for the values of one candidate one after another. */
+/** Keeps the last result, because a builder requests the values of one candidate one after another. */
 function memoizeLast(draw: typeof drawJointly) {
   let last: { key: string; state: SearchState; joint: Joint } | undefined;
   return (
@@ -97,7 +97,7 @@ function memoizeLast(draw: typeof drawJointly) {
   };
 }
 
-/** The good and the bad of the trials below a number, by number. */
+/** Divides the trials below `horizon` into good and bad ones. */
 function divide(horizon: number, state: SearchState): { good: number[]; bad: number[] } {
   const numbers = [...new Array(horizon).keys()];
   const best = rankTrials(numbers, state).slice(0, goodCount(horizon));
@@ -107,23 +107,23 @@ function divide(horizon: number, state: SearchState): { good: number[]; bad: num
 
 /** A density over the values of some hyperparameters: a mixture of products of kernels. */
 interface Mixture {
-  /** Of each trial, and of the prior. */
+  /** One for each trial, then one for the prior. */
   weights: number[];
-  /** Of each hyperparameter. */
+  /** One for each hyperparameter. */
   kernels: Kernels[];
 }
 
-/** The density of some hyperparameters' values in the trials that have them all, given values that a new trial has already. */
+/** Returns the density of hyperparameters in those trials that have all of them, given the values that a new trial has already. */
 function mixtureOf(
   hyperparameters: readonly Hyperparameter[],
   trials: readonly number[],
   given: HyperparameterValues,
   { asked, proposed }: SearchState,
 ): Mixture {
-  const askedOf = (trial: number, name: string) => byName(asked.get(trial)!).get(name);
-  const hasSame = (trial: number, which: Hyperparameter) => {
-    const same = askedOf(trial, which.name);
-    return same !== undefined && hasSameValues(same, which);
+  const hyperparameterOf = (trial: number, name: string) => byName(asked.get(trial)!).get(name);
+  const hasSame = (trial: number, h: Hyperparameter) => {
+    const found = hyperparameterOf(trial, h.name);
+    return found !== undefined && hasSameValues(found, h);
   };
   const kernelsOf = (h: Hyperparameter, numbers: readonly number[]) =>
     parzenKernels(
@@ -133,18 +133,20 @@ function mixtureOf(
   const members = trials.filter((trial) => hyperparameters.every((h) => hasSame(trial, h)));
   let weights = normalize(kernelWeights(members.length));
   for (const [name, value] of Object.entries(given)) {
-    // As trials have it: one name may have other values under another condition.
-    const before = members.map((trial) => askedOf(trial, name)).find((other) => other && isValueOf(other, value));
-    if (before === undefined) continue;
-    const having = members.filter((trial) => hasSame(trial, before));
-    const densities = kernelsOf(before, having).densities(value);
-    const densityOfTrial = new Map(having.map((trial, i) => [trial, densities[i]!]));
+    // The hyperparameter as these trials have it: under another condition, its name may have other values.
+    const conditioning = members
+      .map((trial) => hyperparameterOf(trial, name))
+      .find((other) => other && isValueOf(other, value));
+    if (conditioning === undefined) continue;
+    const trialsWithIt = members.filter((trial) => hasSame(trial, conditioning));
+    const densities = kernelsOf(conditioning, trialsWithIt).densities(value);
+    const densityOfTrial = new Map(trialsWithIt.map((trial, i) => [trial, densities[i]!]));
     weights = conditionOn(weights, [...members.map((trial) => densityOfTrial.get(trial) ?? 1), densities.at(-1)!]);
   }
   return { weights, kernels: hyperparameters.map((h) => kernelsOf(h, members)) };
 }
 
-/** Of candidates drawn from l, the values of the one with the highest l / g. */
+/** Returns the values of the candidate with the highest l / g, of those drawn from l. */
 function bestCandidate(
   hyperparameters: readonly Hyperparameter[],
   l: Mixture,
@@ -153,13 +155,13 @@ function bestCandidate(
 ): HyperparameterValue[] {
   let [best, bestRatio] = [[] as HyperparameterValue[], Number.NEGATIVE_INFINITY];
   for (let i = 0; i < CANDIDATES; i++) {
-    // By the chain rule: each value is drawn, and its densities are taken, given those before it.
-    let [ofGood, ofBad, ratio] = [l.weights, g.weights, 0];
-    const values = hyperparameters.map((_, at) => {
-      const value = l.kernels[at]!.sample(pick(ofGood, random), random);
-      const [good, bad] = [l.kernels[at]!.densities(value), g.kernels[at]!.densities(value)];
-      ratio += Math.log(dot(ofGood, good) / dot(ofBad, bad));
-      [ofGood, ofBad] = [conditionOn(ofGood, good), conditionOn(ofBad, bad)];
+    // By the chain rule, each value is drawn, and its densities are computed, given the values before it.
+    let [goodWeights, badWeights, ratio] = [l.weights, g.weights, 0];
+    const values = hyperparameters.map((_, index) => {
+      const value = l.kernels[index]!.sample(pick(goodWeights, random), random);
+      const [good, bad] = [l.kernels[index]!.densities(value), g.kernels[index]!.densities(value)];
+      ratio += Math.log(dot(goodWeights, good) / dot(badWeights, bad));
+      [goodWeights, badWeights] = [conditionOn(goodWeights, good), conditionOn(badWeights, bad)];
       return value;
     });
     if (i === 0 || ratio > bestRatio) [best, bestRatio] = [values, ratio];
@@ -171,16 +173,16 @@ const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i)
 const conditionOn = (weights: readonly number[], densities: readonly number[]) =>
   normalize(weights.map((weight, i) => weight * densities[i]!));
 
-/** Weights with a sum of 1, so that the products of many densities stay within what a number can say. */
+/** Scales weights to a sum of 1, so that products of many densities neither overflow nor underflow. */
 function normalize(weights: readonly number[]): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
 }
 
 const indexes = new WeakMap<readonly Hyperparameter[], ReadonlyMap<string, Hyperparameter>>();
-/** Hyperparameters by name; the index of a list is made once, as every draw looks into all trials. */
+/** Returns hyperparameters by name. The index of a list is cached, because every draw reads all trials. */
 function byName(list: readonly Hyperparameter[]): ReadonlyMap<string, Hyperparameter> {
-  const index = indexes.get(list) ?? new Map(list.map((h) => [h.name, h]));
-  indexes.set(list, index);
-  return index;
+  const nameIndex = indexes.get(list) ?? new Map(list.map((h) => [h.name, h]));
+  indexes.set(list, nameIndex);
+  return nameIndex;
 }

@@ -56,7 +56,7 @@ test('decodeKeras: refuses random layers of images with channels first, bounding
     ['RandomFlip', { mode: 'sideways' }, /layer \(RandomFlip\): RandomFlip: mode must be one of/],
     ['RandomRotation', { factor: 0.1, data_format: 'channels_first' }, /data_format is "channels_first", but must be "channels_last"/],
     ['RandomZoom', { height_factor: 0.1, bounding_box_format: 'xyxy' }, /bounding_box_format is "xyxy", but must be left out/],
-    ['RandomBrightness', { factor: 0.1 }, /there are no layers like RandomBrightness/],
+    ['RandomBrightness', { factor: 0.1 }, /there are no layers such as RandomBrightness/],
   ] as const) {
     const error = await refused(kind, config);
     expect(error).toBeInstanceOf(DataError);

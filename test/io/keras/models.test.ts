@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { kerasOrder } from '../../../src/io/keras/layer-order.ts';
+import { layersInKerasOrder } from '../../../src/io/keras/layer-order.ts';
 import {
   type CallContext,
   decodeKeras,
@@ -43,7 +43,7 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 test.each(CASES)("decodeKeras: %s of %s has Keras's layers, by name and in order", async (name, file) => {
   const model = await decodeKeras(unpacked(kerasModels[name].files[file]));
   // The pooling that keeps its axes is two layers here.
-  expect(kerasOrder(model).map((layer) => layer.name)).toEqual(kerasModels[name].layers);
+  expect(layersInKerasOrder(model).map((layer) => layer.name)).toEqual(kerasModels[name].layers);
   expect(model.inputShape).toEqual(kerasModels[name].inputShape);
   expect(model.kind).toBe(name === 'sequential' ? 'Sequential' : 'Functional');
 });
@@ -86,7 +86,7 @@ test('decodeKeras: takes the shape of samples where the file leaves sizes open, 
   );
   expect((await decodeKeras(bytes, { inputShape: [5, 6, 3] })).inputShape).toEqual([5, 6, 3]);
   await expect(decodeKeras(bytes, {}, 'm.keras')).rejects.toThrow(
-    'm.keras: model small: its samples are of [?,?,3]; say how large they are: { inputShape: [...] }',
+    'm.keras: model small: its samples have the shape [?,?,3]; give their sizes: { inputShape: [...] }',
   );
   await expect(decodeKeras(bytes, { inputShape: [5, 6, 1] }, 'm.keras')).rejects.toThrow(
     'm.keras: model small: takes samples of [?,?,3], which [5,6,1] is not',

@@ -48,7 +48,7 @@ test('decodeKeras: names all layers and all options that there are not, at once'
     ]),
   );
   expect(message).toBe(
-    'm.keras cannot be made a model here: there are no layers like GRU (gate), LSTM (first, small/memory); hand classes for them over as ' +
+    'm.keras cannot be loaded as a model: there are no layers such as GRU (gate), LSTM (first, small/memory); pass classes for them as ' +
       'customLayers. options that layers here do not have: pool (MaxPooling2D): data_format is "channels_first", but must be ' +
       '"channels_last"; wide (Dense): Dense: units must be a positive integer, but is -1; tied (Dense): kernel_constraint is ' +
       '{"class_name":"NonNeg","config":{}}, but must be left out; tied (Dense): depth is 3, which is an option that is not known here; half ' +
@@ -82,20 +82,20 @@ test.each([
   [
     'an input that is none',
     graph([layer2('ReLU', { name: 'x' }, from('x'))]),
-    /the input of model "small" must be an InputLayer, but "x" is none/,
+    /the input of model "small" must be an InputLayer, but "x" is not one/,
   ],
   [
     'a layer that is not there',
     graph([X, layer2('ReLU', { name: 'a' }, from('b'))]),
-    /there is no layer "b", which another is fed by/,
+    /there is no layer "b", but another layer has it as its input/,
   ],
-  ['a layer that feeds itself', graph([X, layer2('ReLU', { name: 'a' }, from('a'))]), /"a" is fed by itself/],
+  ['a layer that feeds itself', graph([X, layer2('ReLU', { name: 'a' }, from('a'))]), /"a" has itself as its input/],
   [
     'a circle of layers',
     graph([X, layer2('Add', { name: 'a' }, from('x', 'b')), layer2('ReLU', { name: 'b' }, from('a'))]),
-    /"a" is fed by itself/,
+    /"a" has itself as its input/,
   ],
-  ['a layer that nothing feeds', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) is fed by nothing/],
+  ['a layer that nothing feeds', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) has no input/],
   [
     'a call that is not there',
     graph([X, layer2('ReLU', { name: 'a' }, from('x'))], [['x', 0, 0]], [['a', 1, 0]]),
@@ -109,17 +109,17 @@ test.each([
   [
     'an argument that is no tensor',
     graph([X, { ...layer3('ReLU', { name: 'a' }), inbound_nodes: [{ args: [3], kwargs: {} }] }]),
-    /"a" \(ReLU\) is fed by nothing/,
+    /"a" \(ReLU\) has no input/,
   ],
   [
     'an argument beside a tensor',
     graph([X, layer2('ReLU', { name: 'a' }, [[['x', 0, 0, { factor: 2 }]]])]),
-    /a \(ReLU\): is called with factor=2, which layers here are not$/,
+    /a \(ReLU\): is called with factor=2, which is not supported here$/,
   ],
   [
     'a batch norm that is told not to train',
     graph([X, layer2('BatchNormalization', { name: 'a' }, [[['x', 0, 0, { training: false }]]])]),
-    /a \(BatchNormalization\): is called with training=false, which layers here are not; freeze it \(trainable = False\) and save the model again$/,
+    /a \(BatchNormalization\): is called with training=false, which is not supported here; freeze it \(trainable = False\) and save the model again$/,
   ],
   ['two layers of one name', graph([X, X]), /model "small" has two layers called "x"/],
   [
@@ -132,7 +132,7 @@ test.each([
   [
     'no shape of samples',
     model3([layer3('Flatten', { name: 'f' })]),
-    /nothing says what shape samples have; give it: \{ inputShape: \[\.\.\.\] \}/,
+    /nothing states the shape of a sample; give it: \{ inputShape: \[\.\.\.\] \}/,
   ],
   [
     'another class',
@@ -147,11 +147,11 @@ test.each([
     /the name of layer 0 of "small" must be text, but is 3/,
   ],
   ['no description', null, /the model needs class_name and config, but is null/],
-  ['no JSON', '{"class_name": ', /^m\.keras: the configuration of the model is no JSON \(/],
+  ['no JSON', '{"class_name": ', /^m\.keras: the configuration of the model is not JSON \(/],
   [
     'JSON that is nested too deep',
     `${'['.repeat(5000)}${']'.repeat(5000)}`,
-    /is no JSON \(it is nested more than 200 levels deep\)/,
+    /is not JSON \(it is nested more than 200 levels deep\)/,
   ],
 ])('decodeKeras: refuses %s', async (_, config, says) => {
   expect(await refusedModel(config)).toMatch(says);
@@ -168,21 +168,21 @@ test('decodeKeras: takes training=False where it changes nothing', async () => {
 
 test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(unpacked(kerasWeights.types.file), {}, 'w.h5'))).toBe(
-    'w.h5 holds weights, but no model: make the model in code and use loadKerasWeights',
+    'w.h5 holds weights, but no model: create the model in code and use loadKerasWeights',
   );
   const empty = await h5File(() => {});
   for (const work of [decodeKeras(empty, {}, 'e.h5'), readKerasWeights(empty, 'e.h5')]) {
     expect(await refusal(work)).toBe(
-      "e.h5 is an HDF5 file, but none with a Keras model's weights; save them with Keras's save or save_weights",
+      "e.h5 is an HDF5 file without the weights of a Keras model; save them with Keras's save or save_weights",
     );
   }
   const zip = (files: Record<string, Uint8Array>) => refusal(decodeKeras(zipSync(files), {}, 'm.keras'));
   expect(await zip({ 'a.txt': strToU8('a') })).toBe(
-    'm.keras is a zip file without config.json, so it is no .keras file; save the model again with Keras',
+    'm.keras is a zip file without config.json, so it is not a .keras file; save the model again with Keras',
   );
   expect(await zip({ 'config.json': strToU8('{}') })).toMatch(/without model\.weights\.h5/);
   expect(await zip({ 'config.json': strToU8('{}'), 'model.weights.h5': strToU8('none') })).toMatch(
-    /^m\.keras is no HDF5 file/,
+    /^m\.keras is not an HDF5 file/,
   );
   const whole = kerasZip(model3([INPUT]));
   for (const length of [4, 100, whole.length - 30]) {
@@ -190,7 +190,7 @@ test('decodeKeras: refuses files that hold no model', async () => {
       /^m\.keras is a zip file that is cut short or damaged/,
     );
   }
-  expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is no HDF5 file/);
+  expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is not an HDF5 file/);
 });
 
 test("decodeKeras: says what it reads, and names what reads tilegrad's own files", async () => {
@@ -198,11 +198,11 @@ test("decodeKeras: says what it reads, and names what reads tilegrad's own files
   for (const read of [decodeKeras, (bytes: Uint8Array, _: object, name: string) => readKerasWeights(bytes, name)]) {
     const says = (bytes: Uint8Array) => refusal(read(bytes, {}, 'a.keras'));
     expect(await says(strToU8(''))).toBe(
-      'a.keras is no HDF5 file: it is empty; what can be read are .keras files of Keras 3, and .h5 files',
+      'a.keras is not an HDF5 file: it is empty; what can be read are .keras files of Keras 3, and .h5 files',
     );
     expect(await says(strToU8('a text'))).toMatch(/it does not begin as one does; what can be read are \.keras/);
     expect(await says(safetensors)).toMatch(
-      /^a\.keras is no HDF5 file, but begins as a safetensors file does: loadModel .* and loadWeights /,
+      /^a\.keras is not an HDF5 file, but begins as a safetensors file does: loadModel .* and loadWeights /,
     );
   }
 });
@@ -241,7 +241,7 @@ test('decodeKeras: refuses a .keras file in which a bit of a weight is another o
   const weight = Buffer.from(bytes.buffer).indexOf('TREE') - 8; // anywhere in model.weights.h5, which is not packed
   bytes[weight]! ^= 1;
   expect(await refusal(decodeKeras(bytes, {}, 'm.keras'))).toBe(
-    'm.keras is a zip file that is cut short or damaged (model.weights.h5 is not as it was when it was packed); fetch it again',
+    'm.keras is a zip file that is cut short or damaged (model.weights.h5 does not match its checksum); fetch it again',
   );
 });
 
@@ -326,7 +326,7 @@ test('readKerasWeights: refuses a file that the HDF5 library would read for ever
   while (view.getUint16(at, true) !== 0) at += 16 + 8 * Math.ceil(Number(view.getBigUint64(at + 8, true)) / 8);
   view.setBigUint64(at + 8, 0n, true);
   expect(await refusal(readKerasWeights(bytes, 'f.h5'))).toMatch(
-    /^f\.h5 is damaged.*\(its sizes or texts make no sense\); fetch it again$/,
+    /^f\.h5 is damaged.*\(its sizes or texts are invalid\); fetch it again$/,
   );
 });
 
@@ -336,7 +336,7 @@ test('readKerasWeights: a file that has the HDF5 library write outside its memor
   bytes[11_101] = 255; // found by drawing
   for (let times = 0; times < 3; times++) {
     expect(await refusal(readKerasWeights(bytes, 'f.h5'))).toBe(
-      'f.h5 is damaged, or no HDF5 file that Keras has written (memory access out of bounds); fetch it again',
+      'f.h5 is damaged, or not an HDF5 file of Keras (memory access out of bounds); fetch it again',
     );
     expect(await readKerasWeights(whole)).toHaveLength(2);
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { kerasOrder } from '../../../src/io/keras/layer-order.ts';
+import { layersInKerasOrder } from '../../../src/io/keras/layer-order.ts';
 import {
   Add,
   BatchNormalization,
@@ -97,7 +97,7 @@ test("readKerasWeights: reads Keras 3's .weights.h5 without optimizer and seeds"
   expect(layers[2]!.weights[1]).toEqual({ name: '1', shape: [1], dtype: 'f32', data: pattern(11, 1) });
 });
 
-test("kerasOrder: orders branches by depth, as Keras's model.layers", () => {
+test("layersInKerasOrder: orders branches by depth, as Keras's model.layers", () => {
   // In Keras: input, long_1, long_2, short (as deep as long_2, but met after it), sum, head. Here `short` was applied first.
   const conv = (name: string) => new Conv2D({ filters: 2, kernelSize: 1, name });
   const x = input([4, 4, 2]);
@@ -106,7 +106,7 @@ test("kerasOrder: orders branches by depth, as Keras's model.layers", () => {
   const sum = new Add({ name: 'sum' }).apply([long, short]);
   const model = new Model({ inputs: x, outputs: new GlobalAveragePooling2D({ name: 'head' }).apply(sum) });
   expect(model.plannedLayers.map(({ name }) => name)).toEqual(['short', 'long_1', 'long_2', 'sum', 'head']);
-  expect(kerasOrder(model).map(({ name }) => name)).toEqual(['long_1', 'long_2', 'short', 'sum', 'head']);
+  expect(layersInKerasOrder(model).map(({ name }) => name)).toEqual(['long_1', 'long_2', 'short', 'sum', 'head']);
 });
 
 test('decodeKerasWeights: names what differs, before it changes anything', async () => {
@@ -168,8 +168,8 @@ test("decodeKerasWeights: takes the weights of a model within the model in Keras
 });
 
 test.each([
-  ['no HDF5 file', new TextEncoder().encode('<!DOCTYPE html>'), /^w\.h5 is no HDF5 file/],
-  ['an empty file', new Uint8Array(0), /^w\.h5 is no HDF5 file/],
+  ['no HDF5 file', new TextEncoder().encode('<!DOCTYPE html>'), /^w\.h5 is not an HDF5 file/],
+  ['an empty file', new Uint8Array(0), /^w\.h5 is not an HDF5 file/],
   [
     'a file that is cut short',
     unpacked(kerasWeights.types.file).subarray(0, 5000),
@@ -178,7 +178,7 @@ test.each([
   [
     'the beginning of a file',
     unpacked(kerasWeights.types.file).subarray(0, 20),
-    /^w\.h5 is damaged, or no HDF5 file that Keras has written/,
+    /^w\.h5 is damaged, or not an HDF5 file of Keras/,
   ],
 ])('decodeKerasWeights: refuses %s', async (_, bytes, says) => {
   expect(await refusal(decodeKerasWeights(tiny(), bytes, {}, 'w.h5'))).toMatch(says);
