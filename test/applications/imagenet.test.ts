@@ -86,7 +86,7 @@ test("mobileNetV2: 'imagenet' takes a file from TILEGRAD_WEIGHTS, Keras's or saf
   expect(readdirSync(downloads)).toEqual([]);
 });
 
-test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else 224, or that of `rows`", async () => {
+test("mobileNetV2: 'imagenet' uses the checkpoint of the input's rows if there is one, else 224, or that of `rows`", async () => {
   const folder = tempDir();
   emptyFolders(folder);
   const of = (rows: number) => randomWeights(mobileNetV2(network), rows);
@@ -123,7 +123,7 @@ test("mobileNetV2: 'imagenet' downloads Keras's file into the cache once, with p
   expect(requests.at(-1)!.url).toBe(`/d/${NAME.replace('_no_top', '')}`);
 });
 
-test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that the server ended early", async () => {
+test("mobileNetV2: 'imagenet' resumes a download that was aborted, or that the server ended early", async () => {
   const downloads = emptyFolders();
   const stop = new AbortController();
   const cut = cutAtHalf(file);
@@ -143,17 +143,20 @@ test.each<[string, Handler, RegExp]>([
   ['the file of another alpha', serves(wider), /does not fit the model/],
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
   ['nothing', (request) => void request.socket.destroy(), /fetch failed/],
-])("mobileNetV2: 'imagenet' refuses %s from the server, and what was there stays", async (_what, handler, message) => {
-  const downloads = emptyFolders();
-  mkdirSync(downloads, { recursive: true });
-  write(join(downloads, NAME), 'damaged');
-  const { url } = await serve(handler);
-  const error = await rejection(imagenet(url));
-  expect(error).toBeInstanceOf(DataError);
-  expect(error.message).toMatch(message);
-  expect(readFileSync(join(downloads, NAME), 'utf8')).toBe('damaged');
-  expect(readdirSync(downloads)).toEqual([NAME]);
-});
+])(
+  "mobileNetV2: 'imagenet' throws for %s from the server, and keeps the file in the cache",
+  async (_what, handler, message) => {
+    const downloads = emptyFolders();
+    mkdirSync(downloads, { recursive: true });
+    write(join(downloads, NAME), 'damaged');
+    const { url } = await serve(handler);
+    const error = await rejection(imagenet(url));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(message);
+    expect(readFileSync(join(downloads, NAME), 'utf8')).toBe('damaged');
+    expect(readdirSync(downloads)).toEqual([NAME]);
+  },
+);
 
 test("mobileNetV2: 'imagenet' checks the known size and checksum of a download", async () => {
   const downloads = emptyFolders();
@@ -170,7 +173,7 @@ test("mobileNetV2: 'imagenet' checks the known size and checksum of a download",
   expect(readdirSync(downloads)).toEqual([]);
 });
 
-test('mobileNetV2: without network and file, the error says what to fetch, from where, and where to put it', async () => {
+test('mobileNetV2: the error without network and file has what to fetch, from where, and where to put it', async () => {
   const downloads = emptyFolders();
   const error = await rejection(imagenet(NO_SERVER, { alpha: 1, rows: 224 }));
   expect(error).toBeInstanceOf(DataError);
@@ -229,7 +232,7 @@ test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
     { download: { onProgres: () => {} } as never },
     /mobileNetV2: download: there is no option onProgres/,
   ],
-])("mobileNetV2: 'imagenet' is refused for %s that there is not", async (_what, options, message) => {
+])("mobileNetV2: 'imagenet' throws for %s that do not exist", async (_what, options, message) => {
   emptyFolders();
   const error = await rejection(imagenet(NO_SERVER, options));
   expect(error).toBeInstanceOf(ArgumentError);
@@ -260,14 +263,14 @@ test('weightsStatus: lists the checkpoints in the cache, in the folder of --data
   }
 });
 
-test("mobileNetV2: takes Keras's .h5 by path, as bytes and under any name", async () => {
+test("mobileNetV2: reads Keras's .h5 from a path, from bytes and under any file name", async () => {
   const path = write(join(tempDir(), 'weights.h5'), file);
   expectInitial(await mobileNetV2({ ...network, weights: path }), values);
   expectInitial(await mobileNetV2({ ...network, weights: file }), values);
   expectInitial(await mobileNetV2({ ...network, weights: write(`${path}.bak`, file) }), values);
 });
 
-test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of another format', async () => {
+test('mobileNetV2: throws for a .h5 that is truncated, of another network, or in another format', async () => {
   const folder = tempDir();
   const refused = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
     const error = await rejection(mobileNetV2({ ...network, ...options, weights }));

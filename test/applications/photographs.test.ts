@@ -43,7 +43,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
     return Array.from({ length: shape[0]! }, (_, i) => all.subarray(i * length, (i + 1) * length));
   }
 
-  test.skipIf(reason)('classifies six photographs as float64 does', async ({ annotate }) => {
+  test.skipIf(reason)('predict: classifies six photographs as in float64', async ({ annotate }) => {
     const { photos, expected } = read();
     expect(expected).toHaveLength(6);
     let largest = 0;
@@ -63,7 +63,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
   });
 
   test.skipIf(reason).for([1, 0.35] as const)(
-    'pools the features of float64, alpha %d',
+    'predict: pools the same features as in float64, alpha %d',
     async (alpha, { annotate }) => {
       const { photos, expected } = read();
       const extractor = await mobileNetV2({ alpha, includeTop: false, weights: 'imagenet' });

@@ -128,7 +128,7 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
     ['maxPool2d', shapes([1, 4, 6, 2]), { poolSize: 2 }],
     ['linear', shapes([5, 7], [7, 3]), { activation: 'relu' }],
     ['softmax', shapes([5, 7])],
-  ])('a wrong gradient of %s is rejected', async (name, inputs, attrs = {}) => {
+  ])('rejects a wrong gradient of %s', async (name, inputs, attrs = {}) => {
     const check = checks[name];
     const sides = await measure(device, name, { inputs, attrs, seed: 5 }, check, 0);
     expect(disagreement(sides)).toBeLessThanOrEqual(check.tolerance);

@@ -257,7 +257,7 @@ const ARITY: Partial<Record<string, number>> = {
   stack: 2,
 };
 
-describeOnDevice('arguments that do not fit', (device: Device) => {
+describeOnDevice('operators: invalid arguments', (device: Device) => {
   const make: Make = (shape, { dtype, models = 1 } = {}) => {
     const size = models * shape.reduce((product, n) => product * n, 1);
     return tensor(device, new Array(size).fill(1), shape, { dtype, models });
@@ -293,7 +293,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     expect(grab(call)).toBeInstanceOf(error);
   });
 
-  test('a tensor of another device', async () => {
+  test('throws ArgumentError for a tensor of another device', async () => {
     using other = await tg.openDevice();
     using a = tensor(device, [1], [1]);
     using b = tensor(other, [1], [1]);
@@ -303,7 +303,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     await other.sync();
   });
 
-  test('cross-entropy: an invalid label makes the loss NaN, and the gradient only in its row', async () => {
+  test('softmaxCrossEntropy: an invalid label makes the loss NaN, and the gradient only in its row', async () => {
     const logits = tensor(device, [1, 2, 3, 1, 2, 3, 1, 2, 3], [3, 3], { requiresGrad: true });
     const labels = tensor(device, [2, 3, 0xffffffff], [3], { dtype: 'u32' });
     const { loss, hits } = tg.softmaxCrossEntropyWithHits(logits, labels);
@@ -316,7 +316,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     for (const t of [logits, labels, loss, hits, logits.grad!]) t.dispose();
   });
 
-  test('a disposed tensor', () => {
+  test('throws DisposedError for a disposed tensor', () => {
     const x = make([2]);
     x.dispose();
     x.dispose(); // harmless
@@ -347,7 +347,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     fc.anything(),
   );
 
-  test.each(publicOperators)('whatever %s is given, it works or throws a TilegradError', async (name, exported) => {
+  test.each(publicOperators)('%s: works or throws a TilegradError for any arguments', async (name, exported) => {
     const operator = exported as (...args: unknown[]) => unknown;
     const arity = ARITY[name] ?? operator.length;
     const input = fc.oneof(

@@ -47,7 +47,7 @@ const side = (columns: readonly number[][]) => columns[0]!.flatMap((_, row) => c
 const column = (values: ArrayLike<number>, c: number, of: number) => Array.from(values).filter((_, i) => i % of === c);
 
 describeOnDevice('statistics far from 0', (device) => {
-  test('variance of 8192 values of 1e7 and -1, 0, 1 more is 2/3', async () => {
+  test('variance: is 2/3 for 8192 values of 1e7 - 1, 1e7 and 1e7 + 1', async () => {
     const { output } = await runOperator(device, 'variance', [{ shape: [8192], data: whole(8192, 1e7) }], {}, [1]);
     expectNear('variance', output, [2 / 3], 2 / 3, 1e-4); // 8192 is no multiple of 3
     expectNear('variance', output, [squaresOf(whole(8192, 1e7)) / 8192], 2 / 3, 1e-6);
@@ -58,7 +58,7 @@ describeOnDevice('statistics far from 0', (device) => {
     [8192, 1],
     [5, 1],
     [30_011, 0],
-  ])('variance of %d rows, ddof %d: values and gradients', async (rows, ddof) => {
+  ])('variance: values and gradients, %d rows, ddof %d', async (rows, ddof) => {
     const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
     columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
     const n = columns.length;
@@ -80,7 +80,7 @@ describeOnDevice('statistics far from 0', (device) => {
     }
   });
 
-  test('mean of values far from 0, over the other axis too', async () => {
+  test('mean: exact over values far from 0, also over the last axis', async () => {
     const values = drawn(8192, 1e7);
     const y = scope(device, () => mean(tensor(device, values, [2, 4096]), { axis: 1 }));
     expectNear('mean', await y.data(), [average(values.slice(0, 4096)), average(values.slice(4096))], 1e7, 1e-7);
@@ -92,7 +92,7 @@ describeOnDevice('statistics far from 0', (device) => {
       [8192, 6],
       [70_001, 1],
       [33, 4],
-    ])(`batch norm's statistics and gradient sums of %d rows, %d channels: ${variant}`, async (rows, channels) => {
+    ])(`batchNorm: statistics and gradient sums of %d rows, %d channels: ${variant}`, async (rows, channels) => {
       const columns = middles
         .slice(-channels)
         .map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
@@ -119,7 +119,7 @@ describeOnDevice('statistics far from 0', (device) => {
     });
   }
 
-  test('batch norm: results and all gradients, and what the running statistics take in', async () => {
+  test('batchNorm: results, all gradients and the update of the running statistics', async () => {
     const rows = 4096;
     const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
     columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
@@ -156,7 +156,7 @@ describeOnDevice('statistics far from 0', (device) => {
     for (const t of [y, x, factor!, shift!, runningMean!, runningVariance!]) t.dispose();
   });
 
-  test('the layer: a channel of 1e7 and little more is normalised to mean 0 and variance 1', async () => {
+  test('BatchNormalization: normalizes a channel of 1e7 and a little more to mean 0 and variance 1', async () => {
     const model = new Sequential([new BatchNormalization({ inputShape: [1], epsilon: 1e-6 })]).build(device);
     const values = Array.from({ length: 6000 }, (_, i) => 1e7 + (i % 4)); // the mean lies between two f32
     const x = tensor(device, values, [6000, 1]);
@@ -168,7 +168,7 @@ describeOnDevice('statistics far from 0', (device) => {
   });
 });
 
-test('standardization of numbers far from 0, in float64 on the host', () => {
+test('standardization: computes mean and deviation of numbers far from 0 in float64 on the host', () => {
   for (const middle of [1e7, 1e12, -1e15]) {
     const values = Float64Array.from({ length: 3000 }, (_, i) => middle + (i % 3) - 1);
     const { mean, deviation, scale } = standardization(values);

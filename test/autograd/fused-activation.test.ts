@@ -18,7 +18,7 @@ import { compareWithReference } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-describeOnDevice('activations in the stores of linear and conv2d', (device) => {
+describeOnDevice('activations fused into linear and conv2d', (device) => {
   test.each(fusedActivations)('%s: values and gradients', async (activation) => {
     const attrs = { activation, ...(activation === 'leakyRelu' ? { negativeSlope: 0.3 } : {}) };
     // One product in a piece, one in slices that are added up afterwards.
@@ -63,7 +63,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
   );
 
   test.each<ActivationName>(['sigmoid', 'tanh'])(
-    'layers: %s runs as a separate kernel if there is a gradient, and a step still creates nothing',
+    'layers: %s runs as a separate kernel if there is a gradient, and a step creates no GPU object',
     async (activation) => {
       using data = new ImageLoader(device, drawImages(24, { classes: 3, shape: [6, 6, 1] }));
       const stepsOf = async (name: ActivationName) => {
@@ -87,7 +87,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
     },
   );
 
-  test('negativeSlope: 0 is a ReLU; throws ArgumentError for anything but numbers from 0 up', async () => {
+  test('negativeSlope: 0 is a ReLU; throws ArgumentError for anything but finite numbers >= 0', async () => {
     using x = tensor(device, [-1, 2], [1, 2]);
     using w = tensor(device, [1, 0, 0, 1], [2, 2]);
     using y = linear(x, w, null, { activation: 'leakyRelu', negativeSlope: 0 });

@@ -18,7 +18,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice('the life of gradients', (device) => {
+describeOnDevice('when gradients are released', (device) => {
   /** Bytes of the device's arrays that are in use. */
   const inUse = () => device.counters.bytesAllocated - device.freeBytes;
   let before = 0;
@@ -65,7 +65,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(2 * BYTES);
   });
 
-  test("a scope frees its leaves' gradients", () => {
+  test('scope: releases the gradients of its leaves', () => {
     let x: Tensor | undefined;
     scope(device, () => {
       x = leaf();
@@ -76,7 +76,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(() => add(x!, x!)).toThrow(DisposedError);
   });
 
-  test('a scope that throws releases them too', () => {
+  test('scope: releases the gradients of its leaves if it throws', () => {
     expect(() =>
       scope(device, () => {
         differentiate(leaf());
@@ -86,7 +86,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test('a leaf that a scope returns keeps its gradient, and goes with the scope around it', async () => {
+  test('scope: a leaf that it returns keeps its gradient until the outer scope ends', async () => {
     const x = scope(device, () => {
       const y = leaf();
       differentiate(y);
@@ -108,7 +108,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test('a gradient that a scope returns outlives its leaf', async () => {
+  test('scope: a gradient that it returns outlives its leaf', async () => {
     const grad = scope(device, () => {
       const x = leaf();
       differentiate(x);
@@ -120,7 +120,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test("a gradient made in an inner scope is the leaf's, wherever the leaf is", async () => {
+  test('scope: a gradient computed in an inner scope lives as long as its leaf', async () => {
     const outside = leaf();
     await scope(device, () => {
       const x = leaf();
@@ -134,7 +134,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(0);
   });
 
-  test('a gradient that was given in a scope stays with its leaf', async () => {
+  test('grad: a gradient assigned in a scope lives as long as its leaf', async () => {
     using x = leaf();
     scope(device, () => {
       x.grad = ones();
@@ -145,7 +145,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(taken()).toBe(BYTES);
   });
 
-  test('accumulation needs no more memory, nor do steps with grad = null', () => {
+  test('backward: adding gradients needs no more memory, nor do steps with grad = null', () => {
     using x = leaf();
     for (let i = 0; i < 5; i++) differentiate(x);
     expect(taken()).toBe(2 * BYTES);
@@ -201,7 +201,7 @@ describeOnDevice('the life of gradients', (device) => {
     expect(x.grad).toBeNull();
   });
 
-  test("a model's gradients go with it", async () => {
+  test('Model: dispose releases its gradients', async () => {
     using own: Device = await openDevice();
     const layers = [new Dense({ units: 64, inputShape: [64] }), new Dense({ units: 1 })];
     const model = new Sequential(layers).build(own).compile({ optimizer: 'adam', loss: 'meanSquaredError' });

@@ -10,7 +10,7 @@ import { FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
 const cases = operatorCases('small');
 
 // Nothing here is in a scope: whoever calls an operator has its result, and nothing else to dispose.
-describeOnDevice('operators leave nothing behind', (device) => {
+describeOnDevice('operators: tensors left after disposal', (device) => {
   const inUse = () => device.counters.bytesAllocated - device.freeBytes;
   let before = 0;
   beforeEach(() => {
@@ -78,7 +78,7 @@ describeOnDevice('operators leave nothing behind', (device) => {
     }
   });
 
-  test('dispose: a result without backward pass releases its intermediate arrays', () => {
+  test('dispose: a result without a backward pass releases its intermediate arrays', () => {
     const [x, t] = [filled(0.25, [3, 4], 'f32', true), filled(0.5, [3, 4])];
     tg.huber(x, t).dispose();
     x.dispose();

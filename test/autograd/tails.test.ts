@@ -154,7 +154,7 @@ async function throughLayer(device: Device, layer: Layer, shape: number[]) {
 }
 
 test.each(Object.entries(curves))(
-  '%s: the float64 reference has the same tails',
+  '%s: the float64 reference has the expected tails',
   (name, { operator, attrs = {}, y, slope, terms }) => {
     const x = ndarray([points.length], points);
     const output = references[operator].forward([x], attrs);
@@ -301,7 +301,7 @@ describeOnDevice('tails of activations', (device) => {
 
   const some = [-40, -30.5, -17, -12, -7, -6.5, -3, -0.5, 0, 0.25, 2, 6.5, 7, 9, 12, 16, 17, 20, 33, 40];
 
-  test('losses of logits: the logit of the true class much larger, and much smaller', async () => {
+  test('losses of logits: with a much larger and a much smaller logit of the true class', async () => {
     for (const [name, loss] of Object.entries({
       softmaxCrossEntropy: (x: Tensor) => softmaxCrossEntropy(x, tensor(device, [0], [1], { dtype: 'u32' })),
       sparseCategoricalCrossentropy: (x: Tensor) =>
@@ -365,7 +365,7 @@ describeOnDevice('tails of activations', (device) => {
     expectTails('binaryCrossentropy of probabilities', confident, values, (p) => -Math.log1p(p - 1));
   });
 
-  test('ties, one class and many classes: log-softmax sums the terms without the largest', async () => {
+  test('logSoftmax: sums the terms without the largest for ties, one class and many classes', async () => {
     for (const [x, label] of [
       [[3, 3], 0],
       [[5], 0],

@@ -19,7 +19,7 @@ import { describeOnDevice } from '../support/device.ts';
 const logged = (value: unknown) => inspect(value);
 const HINT = '(its values are on the adapter; `await tensor.text()` shows them)';
 
-describeOnDevice('a tensor as text', (device) => {
+describeOnDevice('console.log and text of a tensor', (device) => {
   test.each<{ values: number[]; shape: number[]; options?: object; text: string }>([
     { values: [1, 2.5, -3, 4, 5, 6], shape: [2, 3], text: 'Tensor f32 [2,3]\n[[  1, 2.5,  -3],\n [  4,   5,   6]]' },
     { values: [3.5], shape: [], text: 'Tensor f32 [] 3.5' },
@@ -51,7 +51,7 @@ describeOnDevice('a tensor as text', (device) => {
     },
     { values: [Number.NaN, Infinity], shape: [2], text: 'Tensor f32 [2] [     NaN, Infinity]' },
   ])(
-    '$shape from numbers: shape, type and values at once, and the same when read',
+    '$shape from numbers: shows shape, type and values at once, and the same after it is read',
     async ({ values, shape, options, text }) => {
       const x = tensor(device, values, shape, options);
       const { readBacks, submits } = device.counters;
@@ -64,13 +64,13 @@ describeOnDevice('a tensor as text', (device) => {
     },
   );
 
-  test('text: inside other values', () => {
+  test('text: indents a tensor within another value', () => {
     const x = tensor(device, [1, 2, 3, 4], [2, 2]);
     expect(logged({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
     x.dispose();
   });
 
-  test('text: of many values the first; after they were read, those at the edges', async () => {
+  test('text: shows the first of many values, and after a read those at the edges', async () => {
     const x = tensor(
       device,
       Float32Array.from({ length: 2000 }, (_, i) => i),
@@ -95,7 +95,7 @@ describeOnDevice('a tensor as text', (device) => {
     for (const one of [x, long]) one.dispose();
   });
 
-  test('text: a computed tensor says how to read it; its values are known afterwards', async () => {
+  test('text: shows how to read a computed tensor, and its values once they are read', async () => {
     const x = tensor(device, [1, -2], [2]);
     const y = relu(x);
     expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
@@ -144,7 +144,7 @@ describeOnDevice('a tensor as text', (device) => {
     for (const one of [x, z]) one.dispose();
   });
 
-  test('weights change as the model is trained', async () => {
+  test('text: does not show old values of weights after training', async () => {
     using model = new Sequential([new Dense({ units: 1, kernelInitializer: 'ones', inputShape: [2] })]).build(device);
     model.compile({ optimizer: new SGD({ learningRate: 0.5 }), loss: 'meanSquaredError' });
     const { tensor: kernel } = model.weights[0]!;
@@ -158,7 +158,7 @@ describeOnDevice('a tensor as text', (device) => {
     expect(logged(kernel)).toContain(HINT);
   });
 
-  test('text: after the device was disposed', async () => {
+  test('text: shows known values after the device was disposed', async () => {
     const other = await openDevice();
     const [x, y] = [tensor(other, [1], [1]), relu(tensor(other, [1], [1]))];
     other.dispose();

@@ -59,7 +59,7 @@ test.each<[what: string, folder: string, write: (folder: string) => void]>([
     '',
     (folder) => void new BackupAndRestore({ path: join(folder, 'b') }).onTrainBegin({ resume: async () => {} }),
   ],
-])('%s cleans up after a process that was killed', async (_, below, write) => {
+])('%s: removes temporary files of a process that was killed', async (_, below, write) => {
   const folder = join(root, below);
   mkdirSync(folder, { recursive: true });
   await kill(join(folder, 'other'));
@@ -108,7 +108,7 @@ test('writeFileAtomic: keeps other names, folders, and recent files of other mac
   expect(readdirSync(root).sort()).toEqual([...others.slice(1), folder, 'other'].sort());
 });
 
-test('writeFileAtomic: writes even if temporary files cannot be removed or the folder cannot be listed', () => {
+test('writeFileAtomic: writes even if temporary files cannot be removed or the folder cannot be read', () => {
   expect(() => removeTemporaryFiles(join(root, 'nowhere'))).not.toThrow();
   writeFileSync(join(root, 'file'), '');
   expect(() => removeTemporaryFiles(join(root, 'file'))).not.toThrow();

@@ -6,7 +6,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
 /** Integers, so that the order of additions cannot matter and the result must be exact. */
-describeOnDevice('the ladder', (device) => {
+describeOnDevice('bench/ladder', (device) => {
   for (const rung of rungs) {
     test.skipIf(!canRun(device, rung))(`computes a product: ${rung.name}`, async () => {
       const [rows, columns] = rung.tile(device.subgroupLanes ?? 0);

@@ -5,7 +5,7 @@ import { bundled, runToEnd } from '../support/process.ts';
 describeOnDevice('npm run bench -- soak', () => {
   const main = bundled('bench/soak/main.ts');
 
-  test('every kind of round leaves nothing in use, and what is held is printed', async () => {
+  test('every kind of round leaves no memory in use; prints the memory held', async () => {
     const { code, out, err } = await runToEnd([main, '--rounds', '6', '--seed', '3']);
     expect(out, err).toMatch(/seconds +rounds +process MiB[\s\S]*\n +\d+ +6( +\d+){6}\n/);
     expect(out).toMatch(/device: at most \d+ MiB, then \d+ MiB/);
@@ -16,7 +16,7 @@ describeOnDevice('npm run bench -- soak', () => {
   test.each([
     { words: ['--minutes', '0'], said: '--minutes: must be a positive number' },
     { words: ['--hours', '1'], said: '--hours' },
-  ])('$words ends with code 2 and says why', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
     expect(err).toContain(said);
     expect({ code, out }).toEqual({ code: 2, out: '' });

@@ -289,7 +289,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     ['without weights', undefined],
     ['with weights', [1, 1, 1]],
     ['with a weight of 2 for the others', [2, 1, 1]],
-  ])('a label beyond the classes makes the loss and its row of the gradient NaN: %s', async (_, weights) => {
+  ])('a label beyond the classes makes the loss NaN, and its row of the gradient: %s', async (_, weights) => {
     for (const fromLogits of [true, false]) {
       const y = tg.tensor(device, [0.1, 0.2, 0.7, 0.1, 0.2, 0.7, 0.3, 0.3, 0.4], [3, 3], { requiresGrad: true });
       const labels = tg.tensor(device, [1, 3, 2], [3], { dtype: 'u32' });
@@ -302,7 +302,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     }
   });
 
-  test('losses: an invalid label makes a loss with oneHot NaN', async () => {
+  test('losses: an invalid label makes a loss with one-hot targets NaN', async () => {
     const y = tg.tensor(device, [0.1, 0.9, 0.5, 0.5], [2, 2]);
     const target = tg.oneHot(tg.tensor(device, [1, 2], [2], { dtype: 'u32' }), 2);
     for (const loss of [tg.categoricalCrossentropy, tg.binaryCrossentropy, tg.meanSquaredError, tg.huber]) {

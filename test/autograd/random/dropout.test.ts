@@ -16,7 +16,7 @@ import { random } from '../../support/random.ts';
 const COUNT = 1000;
 
 describeOnDevice('dropout', (device) => {
-  test("the shader's Philox gives the bits of the TypeScript one", async () => {
+  test("dropout: the shader's Philox has the bits of the TypeScript implementation", async () => {
     const values = random(9);
     const extremes = [0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff];
     const word = (i: number) => (i < 100 ? extremes[values.integer(0, 6)]! : values.integer(0, 2 ** 32 - 1));
@@ -72,7 +72,7 @@ describeOnDevice('dropout', (device) => {
     expectSameBits(grads[0]!, output);
   });
 
-  test('dropout: other seeds, layers and steps drop other elements', async () => {
+  test('dropout: another seed, layer or step drops other elements', async () => {
     const masks = [];
     for (const other of [{}, { seed: 4 }, { seed: 3 + 2 ** 32 }, { layer: 2 }, { step: 3 }]) {
       const { output } = await runOperator(device, 'dropout', [ones(64)], { ...draw, ...other }, ones(64).data);
@@ -88,7 +88,7 @@ describeOnDevice('dropout', (device) => {
   });
 
   // The second seed's low word carries into the high one.
-  test.each([3, 2 ** 32 - 2])('dropout: model r draws like a single model with seed + r; seed %i', async (seed) => {
+  test.each([3, 2 ** 32 - 2])('dropout: replica r draws as a single model with seed + r; seed %i', async (seed) => {
     const n = 103; // no multiple of the four elements that share a draw
     for (const models of [1, 2, 4]) {
       const x = Array(models * n).fill(1);
@@ -105,7 +105,7 @@ describeOnDevice('dropout', (device) => {
   });
 
   // The second seed's low word is all ones; a rate of 0 keeps everything.
-  test('dropout: model r draws with its own seed and rate from the lists', async () => {
+  test('dropout: lists give each replica its seed and rate', async () => {
     const n = 103;
     const seeds = [7, 2 ** 33 - 1, 7, 2 ** 52];
     const rates = [0.5, 0.1, 0, 0.9];
@@ -141,7 +141,7 @@ describeOnDevice('dropout', (device) => {
     }
   });
 
-  test('dropout: models with one rate and consecutive seeds use the kernel of one model', () => {
+  test('dropout: replicas with one rate and consecutive seeds use the kernel of a single model', () => {
     using x = tg.tensor(device, [1, 2, 3], [1], { models: 3 });
     const kernelOf = (options: tg.DropoutOptions) => {
       const program = device.record(() => void tg.dropout(x, options));
@@ -154,21 +154,21 @@ describeOnDevice('dropout', (device) => {
     expect(kernelOf({ rate: [0.5, 0.1, 0.2], seed: 4 })).toEqual(['dropout_per_replica']);
   });
 
-  test('dropout: a rate of 0 in a list keeps every bit', async () => {
+  test('dropout: a rate of 0 in a list changes no bit', async () => {
     const data = [1e-40, -0, 0, -3, Number.POSITIVE_INFINITY].map(Math.fround);
     const x = { shape: [5], data: [...data, ...data] };
     const { output } = await runOperator(device, 'dropout', [x], { ...draw, rate: [0, 0.5] }, x.data, 2);
     expectSameBits(Array.from(output).slice(0, 5), data);
   });
 
-  test('dropout: throws ShapeError unless lists have an entry for each model', () => {
+  test('dropout: throws ShapeError if a list has not one entry for each replica', () => {
     using x = tg.tensor(device, [1, 2], [1], { models: 2 });
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(tg.ShapeError);
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(/3 rates .* the input has 2/);
     expect(() => tg.dropout(x, { rate: 0.5, seed: [1, 5, 9] })).toThrow(/3 seeds .* the input has 2/);
   });
 
-  test('dropout: a recorded step draws new numbers in every run, from the step in its uniform', async () => {
+  test('dropout: a recorded step draws new numbers in every run, by the step number in its uniform', async () => {
     const n = 100;
     const state = new StepState(device);
     const x = tg.tensor(device, ones(n).data, [n], { requiresGrad: true });
@@ -193,7 +193,7 @@ describeOnDevice('dropout', (device) => {
     for (const owned of [x, y, dx, state]) owned.dispose();
   });
 
-  test('dropout: dropped NaN and infinities become 0, kept ones stay', async () => {
+  test('dropout: NaN and infinities become 0 if dropped, and stay if kept', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const data = Array.from({ length: 64 }, (_, i) => (i % 2 ? nan : inf));
     const { output } = await runOperator(device, 'dropout', [{ shape: [64], data }], draw, ones(64).data);
@@ -212,7 +212,7 @@ describeOnDevice('dropout', (device) => {
     ['a fractional seed', { rate: 0.5, seed: 1.5 }, ['seed', '1.5']],
     ['a negative layer', { rate: 0.5, layer: -1 }, ['layer', '-1']],
     ['an invalid step', { rate: 0.5, step: 'first' }, ['step', 'first']],
-  ])('refused: %s', (_what, options, says) => {
+  ])('throws for %s', (_what, options, says) => {
     using x = tg.tensor(device, [1, 2], [2]);
     const call = () => tg.dropout(x, options as tg.DropoutOptions);
     expect(call).toThrow(tg.ArgumentError);
