@@ -26,7 +26,7 @@ async function said(words: string, cache: string, limits: Record<string, number>
 }
 
 describe("Dawn's warnings about dynamic buffers", () => {
-  test('are explained once, by whichever command comes first', async () => {
+  test('are explained once, by the first command', async () => {
     const run = `run A1 --out ${out}`;
     for (const [first, then] of [
       [run, 'tune A1'],
@@ -38,19 +38,19 @@ describe("Dawn's warnings about dynamic buffers", () => {
     }
   });
 
-  test('are explained each time where nothing can be kept', async () => {
+  test('are explained each time if nothing can be stored', async () => {
     writeFileSync(join(out, 'file'), '');
     for (let i = 0; i < 2; i++) expect(await said('tune A1', join(out, 'file'), reduced)).toMatch(explanation);
   });
 
-  test('are not mentioned on an adapter that does not cause them', async () => {
+  test('are not mentioned for an adapter that does not cause them', async () => {
     const limits = { maxDynamicUniformBuffersPerPipelineLayout: 8, maxDynamicStorageBuffersPerPipelineLayout: 8 };
     expect(await said('tune A1', join(out, 'cache'), limits)).not.toContain('Dawn');
     expect(existsSync(join(out, 'cache'))).toBe(false);
     expect((await tilegrad(['doctor'], { limits })).out).not.toContain('dynamic');
   });
 
-  test('are explained by doctor, always', async () => {
+  test('are always explained by doctor', async () => {
     for (let i = 0; i < 2; i++) {
       const { advice } = JSON.parse((await tilegrad(['doctor', '--json'], { limits: reduced })).out);
       expect(advice.join()).toMatch(/^Nothing to worry about: Dawn.*dynamic buffers/);
@@ -59,7 +59,7 @@ describe("Dawn's warnings about dynamic buffers", () => {
 });
 
 describeOnDevice('on an adapter', () => {
-  test('the warnings are explained if Dawn has printed them, and only then', async () => {
+  test('are explained only if Dawn has printed them', async () => {
     const { code, out: text, err } = await runToEnd([cli, 'doctor', '--json'], { cwd: out });
     expect(code, err).toBe(0);
     const explains = JSON.parse(text).advice.join().includes('dynamic buffers');

@@ -12,7 +12,7 @@ const { folder, command, write } = installed();
 const run = (file: string, ...words: string[]) =>
   runToEnd([command, 'run', file, '--out', 'runs', ...words], { cwd: folder });
 
-describe('an experiment file that does not load is told with its line, as Node has it', () => {
+describe('an experiment file that does not load: the error has its line, as in Node', () => {
   test.each([
     [
       'syntax.mjs',
@@ -35,7 +35,7 @@ describe('an experiment file that does not load is told with its line, as Node h
     expect(existsSync(join(folder, 'runs'))).toBe(false);
   });
 
-  test('in TypeScript, where Node does not read it', async () => {
+  test('in TypeScript, on a Node that does not read it', async () => {
     const text = "export default { id: 'typed', title: 'x' as string, run: async () => [] };";
     const { code, err } = await run(write('typed.ts', text));
     if ('typescript' in process.features && process.features.typescript)
@@ -81,7 +81,7 @@ export default defineExperiment({
 `;
 
 describeOnDevice('on an adapter', () => {
-  test('an experiment of a file trains, is reported, and goes on after an error without training again', async () => {
+  test('an experiment in a file trains, writes a report, and resumes after an error without training again', async () => {
     const file = `./${write('my-experiment.mjs', EXPERIMENT)}`;
     const failed = await runToEnd([command, 'run', file, '--out', 'runs'], { cwd: folder, env: { FAIL: '1' } });
     expect(failed.code).toBe(2);
@@ -102,7 +102,7 @@ describeOnDevice('on an adapter', () => {
     expect((counts as number[][]).flat().reduce((sum, n) => sum + n, 0)).toBe(100);
   });
 
-  test('a script of a line or two draws what it trained: SVG, PNG and HTML', async () => {
+  test('a script of two lines plots its training as SVG, PNG and HTML', async () => {
     const script = write(
       'plots.mjs',
       `import { confusionMatrix, Dense, Flatten, ImageLoader, loadDataset, openDevice, Sequential } from 'tilegrad/node';

@@ -3,7 +3,7 @@ import { courseworks, experiments } from '../../experiments/index.ts';
 import { experimentsOf } from '../../src/cli/run-target.ts';
 import { settingsFor } from '../../src/cli/settings.ts';
 
-test('the rows of coursework A take a learning rate', () => {
+test('the experiments of coursework A take a learning rate', () => {
   const own = experiments.filter(({ id }) => /^A\d/.test(id));
   expect(own.length).toBeGreaterThan(0);
   for (const one of own) {
@@ -12,7 +12,7 @@ test('the rows of coursework A take a learning rate', () => {
   }
 });
 
-test('ids are unique, and every row belongs to a coursework', () => {
+test('ids are unique, and every experiment belongs to a coursework', () => {
   const ids = [...experiments, ...courseworks].map(({ id }) => id.toLowerCase());
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids).toContain('a1');

@@ -50,7 +50,7 @@ function killedRun(
   });
 }
 
-test('four results at once: the document has the rows of all', async () => {
+test('tilegrad results: four processes at once write the experiments of all', async () => {
   const ids = ['A1', 'A2', 'A3', 'A4'];
   for (const id of ids) {
     const sections = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.5])]))];
@@ -65,7 +65,7 @@ test('four results at once: the document has the rows of all', async () => {
 });
 
 describeOnDevice('on an adapter', () => {
-  test('killed between the last step and the report: it does not say it is finished, and --resume completes it', async () => {
+  test('a run killed between its last step and the report is not finished, and --resume completes it', async () => {
     const words = 'A1 --scale smoke --epochs 2 --replicas 1 --limit 48 --batch 16';
     const whole = await tilegrad(`run ${words} --json --out whole`);
     expect(whole.code, whole.err).toBe(0);
@@ -85,7 +85,7 @@ describeOnDevice('on an adapter', () => {
     expect(existsSync(join(folder, 'report.html'))).toBe(true);
   });
 
-  test('killed in the midst of a search: --resume goes on, and comes to the same trials and scores, to the bit', async () => {
+  test('a search killed during a trial resumes with the same trials and scores, to the bit', async () => {
     const words = 'C1 --scale smoke --replicas 1';
     const whole = await tilegrad(`run ${words} --json --out whole-search`);
     expect(whole.code, whole.err).toBe(0);
@@ -118,7 +118,7 @@ describeOnDevice('on an adapter', () => {
     ]);
   });
 
-  test('of two --resume of one run at once, one trains and one is refused', async () => {
+  test('of two concurrent --resume of one run, one trains and the other exits with an error', async () => {
     const runs = join(out, 'two');
     const begun = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
     const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, begun);

@@ -60,13 +60,13 @@ test.each<[string, string, string, unknown]>([
     'TypeError',
   ],
   ['code that throws no error', 'throw 5;\n', ': it cannot be loaded: 5 was thrown', 5],
-])('loading a module with %s', async (_, text, message, cause) => {
+])('loading throws for a module with %s', async (_, text, message, cause) => {
   write(text);
   const told = `own.mjs${message.replace('FILE', join(folder, 'own.mjs'))}`;
   expect(await thrown('')).toEqual({ name: 'UsageError', message: told, exitCode: 2, cause });
 });
 
-test('a file that is no JavaScript, and a folder, with what to do', async () => {
+test('a file that is not JavaScript, and a folder: the error says what to do', async () => {
   write('data', 'own.py');
   const { message } = await thrown('', 'own.py');
   expect(message).toMatch(/^own\.py: it cannot be loaded: TypeError: Unknown file extension "\.py" for /);
@@ -79,7 +79,7 @@ test('a file that is no JavaScript, and a folder, with what to do', async () => 
   );
 });
 
-test("what the functions of a module throw names the file's line, and is kept as the cause", async () => {
+test("an error thrown by the module's functions has the file's line, and is kept as the cause", async () => {
   write(
     `export function buildModel(hp) {\n  return hp.none();\n}\n${rest.replace('{}', "(device) => {\n  throw new Error('gone');\n}")}` +
       'export const fit = { callbacks: () => {\n  null.x;\n} };\n',
@@ -95,7 +95,7 @@ test("what the functions of a module throw names the file's line, and is kept as
   expect((await thrown('await prepareSearch(module, {})')).message).toBe('own.mjs: in data: "x" was thrown');
 });
 
-test('bad arguments get the line too; what is not the fault of the module stays as it is, and no line is told twice', () => {
+test('errors for invalid arguments have the line once; other errors are not changed', () => {
   const file = join(folder, 'own.mjs');
   const bad = new ArgumentError('Dense: units');
   expect(moduleError(file, 'in buildModel', bad)).toBe(bad); // not called from the file

@@ -69,20 +69,20 @@ function foreign(name: string, file: 'run.json' | 'report.json', value: unknown)
   return folder;
 }
 
-test('the report of a foreign run, and of a foreign report', async () => {
+test('report: of a hostile run, and of a hostile report', async () => {
   const { out: text } = await clean(['report', foreign('run', 'run.json', hostileRun)], 0);
   expect(text).toContain('A1: \\x1b[2J\\x1b]0;evil\\x07\\x9b31m\\u202egnp\\rpwned\\nerror: pwned');
   expect(text).toContain('Again: \\x1b[2J');
   await clean(['report', foreign('report', 'report.json', hostileReport)], 0);
 });
 
-test('with --json the same values, escaped', async () => {
+test('report --json: the same values, escaped', async () => {
   const folder = foreign('run', 'run.json', hostileRun);
   const { out: text } = await clean(['report', folder, '--json'], 0);
   expect(JSON.parse(text).report.title).toBe(HOSTILE);
 });
 
-test('the page of a foreign run has none of it as markup or control characters', async () => {
+test('report: the page of a hostile run has no markup or control characters from it', async () => {
   const folder = foreign('report', 'report.json', content());
   await clean(['report', folder], 0);
   expect(readFileSync(join(folder, 'report.html'), 'utf8')).not.toContain(nasty);
@@ -91,12 +91,12 @@ test('the page of a foreign run has none of it as markup or control characters',
   expect(readFileSync(join(hostile, 'report.html'), 'utf8')).not.toMatch(/(?![\n\t\r])\p{Cc}/u);
 });
 
-test('foreign runs side by side, in folders of hostile names', async () => {
+test('compare: of hostile runs, in folders with hostile names', async () => {
   const folders = ['one', 'two'].map((name) => foreign(name + HOSTILE.replaceAll('/', ''), 'run.json', hostileRun));
   await clean(['compare', ...folders, '--out', join(out, 'runs')], 0);
 });
 
-test('the results of a foreign run, in the document too', async () => {
+test('results: of a hostile run, also in the document', async () => {
   const docs = join(out, 'docs');
   await clean(['results', foreign('run', 'run.json', hostileRun), '--docs', docs], 0);
   expect(readFileSync(join(docs, 'RESULTS.md'), 'utf8')).not.toMatch(ACTS);
@@ -105,7 +105,7 @@ test('the results of a foreign run, in the document too', async () => {
   await clean(['results', foreign(`run${HOSTILE}`, 'run.json', waiting), '--docs', docs], 0);
 });
 
-test('what is wrong with a foreign run, or a path', async () => {
+test('errors: about a hostile run, or a hostile path', async () => {
   await clean(['report', join(out, HOSTILE)], 1);
   await clean(['report', foreign('text', 'run.json', `${HOSTILE}`)], 1);
   writeFileSync(join(out, 'text', 'run.json'), HOSTILE);
@@ -119,7 +119,7 @@ test('what is wrong with a foreign run, or a path', async () => {
   await clean(['data', 'fetch', HOSTILE], 2);
 });
 
-test('what the environment says', async () => {
+test('warnings: about the environment', async () => {
   const { loadDataset } = await import('../../src/node.ts');
   vi.stubEnv('TILEGRAD_DATA', join(out, HOSTILE));
   vi.stubEnv('TILEGRAD_CACHE', join(out, `cache${HOSTILE}`));

@@ -19,13 +19,13 @@ afterAll(() => rmSync(out, { recursive: true, force: true }));
 const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void) => void) =>
   runToEnd([cli, ...words], { cwd: out, onError });
 
-test('wrong usage ends the process with 2', async () => {
+test('wrong usage exits with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
   expect(err).toContain('--epochs takes a whole number from 1 to 100000');
 });
 
-test('a module that waits for what never comes ends with 1 and says so', async () => {
+test('a module that awaits a promise that never settles exits with 1 and a message', async () => {
   // As bin/tilegrad.mjs imports it: of the module that Node was started with, Node itself would say something.
   const entry = join(out, 'entry.mjs');
   writeFileSync(entry, `import(${JSON.stringify(pathToFileURL(cli).href)});`);
@@ -34,13 +34,13 @@ test('a module that waits for what never comes ends with 1 and says so', async (
   expect([code, err]).toEqual([1, expect.stringMatching(/^error: nothing is left to wait for, .*never settles\n$/)]);
 });
 
-test.runIf(existsSync('/dev/full'))('output on a full disk is told, without a stack trace', () => {
+test.runIf(existsSync('/dev/full'))('output to a full disk ends with an error without a stack trace', () => {
   const words = ['-c', '"$0" "$@" > /dev/full', process.execPath, cli, 'list'];
   const { status, stderr } = spawnSync('sh', words, { cwd: out, encoding: 'utf8' });
   expect([status, stderr]).toEqual([1, 'the output cannot be written: the disk is full\n']);
 });
 
-describe('what cannot work ends with 1, a typed error, and no folder', () => {
+describe('an impossible request exits with 1 and a typed error, and creates no folder', () => {
   /** `run A1 --json` on some data; what stdout says is the error. */
   async function failedRun(data: string, env?: NodeJS.ProcessEnv): Promise<{ code: string; message: string }> {
     const results = join(out, 'failed');
@@ -85,14 +85,14 @@ describe('what cannot work ends with 1, a typed error, and no folder', () => {
 const small = '--limit 48 --batch 16 --json'.split(' ');
 
 describeOnDevice('on an adapter', () => {
-  test('doctor trains, passes and ends', async () => {
+  test('doctor trains, passes and exits', async () => {
     const { code, out: text } = await tilegrad(['doctor', '--json']);
     const { ok, training } = JSON.parse(text);
     expect({ code, ok }).toEqual({ code: 0, ok: true });
     expect(training.losses.at(-1)).toBeLessThan(training.losses[0] / 2);
   });
 
-  test('run A1 leaves its record and ends; the same seed gives the same history', async () => {
+  test('run A1 writes its record and exits; the same seed gives the same history', async () => {
     const records = [];
     for (const folder of ['one', 'two']) {
       const { code, out: text } = await tilegrad(['run', 'A1', '--epochs', '2', ...small, '--out', join(out, folder)]);
@@ -125,7 +125,7 @@ describeOnDevice('on an adapter', () => {
     expect(Object.values(profile.ceilings).every((ceiling) => Number(ceiling) > 0)).toBe(true);
   });
 
-  test('what tune measures, a run takes from the cache', async () => {
+  test('run uses the measurements of tune from the cache', async () => {
     const env = { TILEGRAD_CACHE: join(out, 'cache') };
     const run = (words: string[]) => runToEnd([cli, ...words], { cwd: out, env });
     const tune = await run(['tune', 'A1', '--batch', '16', '--budget', '0.5', '--json']);
@@ -138,7 +138,7 @@ describeOnDevice('on an adapter', () => {
     expect(tuning!.choicesHash).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  test('a run that was stopped in the midst of a training goes on with the same bits', async () => {
+  test('a run that was interrupted during a training resumes with the same bits', async () => {
     const words = ['run', 'A1', '--epochs', '12', '--replicas', '2', ...small];
     const whole = await tilegrad([...words, '--out', join(out, 'whole')]);
     expect(whole.code, whole.err).toBe(0);
@@ -159,7 +159,7 @@ describeOnDevice('on an adapter', () => {
     expect(figures(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
   });
 
-  test('Ctrl-C ends a run in order: exit 1, finished epochs kept', async () => {
+  test('Ctrl-C ends a run in order: exit code 1, finished epochs are kept', async () => {
     let sent = false;
     const words = ['run', 'A1', '--epochs', '100000', ...small, '--out', join(out, 'stopped')];
     const {

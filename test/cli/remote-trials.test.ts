@@ -95,7 +95,7 @@ describeOnDevice('on an adapter', () => {
       })),
     });
 
-    test('Hyperband on three workers, one killed in the midst of a trial, one of them with another module: the same trials and weights as without', async () => {
+    test('Hyperband on three workers, one killed during a trial, one with another module: the same trials and weights as without workers', async () => {
       const slow = { SLOW: '400' };
       const doomed = startWorker('doomed', 'own.mjs', slow);
       const remote = search('remote', ['--workers', redis.url]);

@@ -20,7 +20,7 @@ describe('docs/RESULTS.md', () => {
     expect(readFileSync(join(docs, 'RESULTS.md'), 'utf8')).toBe(resultsDocument(results));
   });
 
-  test('tells of rows there are, under their titles', () => {
+  test('has experiments that exist, under their titles', () => {
     const titles = new Map(experiments.map(({ id, title }) => [id, title]));
     expect(results.filter(({ id, title }) => titles.get(id) !== title)).toEqual([]);
   });
@@ -59,7 +59,7 @@ const results = (...words: string[]) => tilegrad(['results', ...words, '--docs',
 const written = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
 
 describe('tilegrad results', () => {
-  test('keeps a file a row and writes a table of all, in the order of the rows', async () => {
+  test('saves a file for each experiment and writes one table of all, in the order of the experiments', async () => {
     await results(runOf('one', [row('A10', [0.6, 0.61, 0.62])]));
     const {
       code,
@@ -85,7 +85,7 @@ describe('tilegrad results', () => {
     expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(written());
   });
 
-  test('says what was reduced, and that no reason is known where none is', async () => {
+  test('states what was reduced, or that no reason is known', async () => {
     const off = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.1])]))];
     await results(runOf('one', [row('A1', [0.1], { sections: off })]));
     expect(written()).toContain('- A1, test accuracy: no reason is known.');
@@ -96,7 +96,7 @@ describe('tilegrad results', () => {
     expect(written()).toContain('- A1: epochs 1 instead of 10');
   });
 
-  test('a lesser scale does not take the place of a fuller one', async () => {
+  test('a smaller scale does not replace a larger one', async () => {
     await results(runOf('one', [row('A1', [0.6])]));
     const before = written();
     const short = runOf('two', [row('A1', [0.1])], { request: { id: 'A1', scale: 'short', seed: 1 } });
@@ -106,7 +106,7 @@ describe('tilegrad results', () => {
     expect(written()).toBe(before);
   });
 
-  test('what was reduced does not take the place of what was not, be it kept or in another run; the reverse does', async () => {
+  test('a reduced result does not replace a complete one, saved or from another run; a complete one replaces a reduced one', async () => {
     const cut = runOf('cut', [row('A1', [0.1], { reduced: ['epochs 1 instead of 10', 'the first 512 images only'] })]);
     const whole = runOf('whole', [row('A1', [0.6])]);
     expect((await results(cut)).code).toBe(0);
@@ -121,7 +121,7 @@ describe('tilegrad results', () => {
     expect(written()).toBe(before);
   });
 
-  test('of a row in several runs the fullest counts, and of those the last', async () => {
+  test('of several runs of an experiment, the most complete counts, and of those the last', async () => {
     const request = (scale: 'full' | 'short') => ({ request: { id: 'A1', scale, seed: 1 } });
     const runs = [
       runOf('one', [row('A1', [0.61])], request('full')),
@@ -133,7 +133,7 @@ describe('tilegrad results', () => {
     expect(written()).toContain('| test accuracy | 0.6000 | 0.6200 |');
   });
 
-  test('a run with a model whose loss is not a finite number is left out, and named', async () => {
+  test('a run with a model whose loss is not a finite number is left out, with a note', async () => {
     const entry = { ...trainingOf({ seeds: [2] }), row: 'A1', status: 'finished', kept: false } as const;
     const bad = runOf('bad', [row('A1', [0.5])], { trainings: [{ ...entry, diverged: [2] }] });
     const { code, err } = await results(bad, runOf('good', [row('A2', [0.6])]));
@@ -142,7 +142,7 @@ describe('tilegrad results', () => {
     expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A2.json']);
   });
 
-  test('a file where the results should be', async () => {
+  test('throws if docs/results is a file', async () => {
     mkdirSync(join(out, 'docs'));
     writeFileSync(join(out, 'docs', 'results'), '');
     const { code, err } = await results(runOf('one', [row('A1', [0.6])]));
@@ -160,7 +160,7 @@ describe('tilegrad results', () => {
       'data: has no entry',
     ],
   ] as [string, ExperimentRecord[], Partial<RunRecord>, string][])(
-    '%s is told, and nothing is written',
+    'throws for %s, and writes nothing',
     async (_what, rows, changes, says) => {
       const run = runOf('one', rows, changes);
       const { code, err } = await results(run);
@@ -171,7 +171,7 @@ describe('tilegrad results', () => {
     },
   );
 
-  test('a kept result whose id leads out of the folder is told', async () => {
+  test('throws for a saved result whose id leads out of the folder', async () => {
     await results(runOf('one', [row('A1', [0.6])]));
     const kept = join(out, 'docs', 'results', 'A1.json');
     writeFileSync(kept, readFileSync(kept, 'utf8').replace('"A1"', '"../../evil"'));
@@ -180,7 +180,7 @@ describe('tilegrad results', () => {
     expect(err).toContain('A1.json is not a result of tilegrad: id: the id of an experiment');
   });
 
-  test('a run that is none, and a result that is cut short, are told', async () => {
+  test('throws for a folder without a run, and for a truncated result', async () => {
     expect((await results(join(out, 'nowhere'))).err).toContain('there is no');
     await results(runOf('one', [row('A1', [0.6])]));
     writeFileSync(join(out, 'docs', 'results', 'A1.json'), '{"kind":');

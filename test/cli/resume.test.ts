@@ -55,7 +55,7 @@ async function interrupted(words = 'A', options: FakeOptions = {}): Promise<stri
 }
 
 describe('a coursework', () => {
-  test('trains what its rows share once, and has one report', async () => {
+  test('trains once what its experiments share, and has one report', async () => {
     const { code, out: text, log } = await run('A');
     expect(code).toBe(0);
     expect(log.fits.map(({ epochs }) => epochs)).toEqual([3, 4]);
@@ -82,7 +82,7 @@ describe('a coursework', () => {
     for (const title of ['Overview', 'A1: LeNet-5 on CIFAR-10', 'A2: LeNet-5']) expect(page).toContain(title);
   });
 
-  test('goes on where it was stopped, and then is as if it never had been', async () => {
+  test('resumes, with the same results as if it had not been interrupted', async () => {
     await run('A --seed 4', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
     const folder = await interrupted('A --seed 4', { kind: 'folder' });
@@ -106,7 +106,7 @@ describe('a coursework', () => {
     expect(record.timings.startedAt < record.timings.finishedAt!).toBe(true);
   });
 
-  test('an error in one row keeps what was finished, and goes on from there', async () => {
+  test('an error in one experiment keeps the finished ones, and --resume continues after them', async () => {
     let broken = true;
     const duringEpoch = (epoch: number) => {
       if (broken && epoch === 4) throw new DeviceLostError('the driver was reset');
@@ -133,7 +133,7 @@ describe('a coursework', () => {
     ['before the first row', { openDevice: 'stops' }, 1],
     ['by an error before the first row', { openDevice: 'fails' }, 1],
     ['by a part that cannot be read', { part: 'seeds-of-a3' }, 1],
-  ] as const)('that is stopped again, %s, loses nothing', async (_what, how, code) => {
+  ] as const)('loses nothing if it is stopped again, %s', async (_what, how, code) => {
     const three = (network: Network) => [
       rowOf(network, 'A3', { first: {} }),
       ...experiments(network),
@@ -173,14 +173,14 @@ describe('a coursework', () => {
     expect(recordIn(folder).trainings.map(({ name }) => name)).toEqual(['first', 'baseline', 'longer', 'last']);
   });
 
-  test('a finished run, named by its folder, is written again without training', async () => {
+  test('--resume FOLDER of a finished run writes it again without training', async () => {
     await run('A1');
     const { code, log } = await run(`A1 --resume ${folderAt(0)}`);
     expect({ code, fits: log.fits }).toEqual({ code: 0, fits: [] });
     expect(recordIn(folderAt(0)).status).toBe('finished');
   });
 
-  test('--resume alone takes the newest of that id that is not finished', async () => {
+  test('--resume without a folder uses the newest unfinished run of that id', async () => {
     const first = await interrupted();
     await interrupted();
     await run('A1');
@@ -192,7 +192,7 @@ describe('a coursework', () => {
     expect((await run('A1 --resume')).code).toBe(2);
   });
 
-  test('--resume alone passes over newer runs that are damaged or that a process is at, and says so', async () => {
+  test('--resume without a folder skips newer runs that are damaged or still running, and says so', async () => {
     const [first, running, damaged] = [await interrupted(), await interrupted(), await interrupted()];
     lockedBy(running, {});
     writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
@@ -212,7 +212,7 @@ describe('a coursework', () => {
     }
   });
 
-  test('a backup that a killed session left of a training it had kept goes', async () => {
+  test('removes a backup of a finished training that a killed session left', async () => {
     const folder = await interrupted();
     const name = partsIn(folder)
       .find((one) => one.startsWith('baseline'))!
@@ -223,7 +223,7 @@ describe('a coursework', () => {
     expect(readdirSync(folder)).not.toContain('backups');
   });
 
-  test('counts the kernels that every session has chosen', async () => {
+  test('counts the kernels that were chosen in all sessions', async () => {
     await run('A', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
     expect(whole.tuning.choices).toEqual({ 'matmul m=3': 'naive', 'matmul m=4': 'naive' });
@@ -235,7 +235,7 @@ describe('a coursework', () => {
     expect(recordIn(folder).tuning).toEqual(whole.tuning);
   });
 
-  test('a run that says it is finished but has no report is taken up, and trains nothing', async () => {
+  test('--resume of a finished run without a report writes the report, and trains nothing', async () => {
     await run('A1');
     const folder = folderAt(0);
     rmSync(join(folder, 'report.html'));
@@ -246,7 +246,7 @@ describe('a coursework', () => {
     expect((await run('A1 --resume')).code).toBe(2);
   });
 
-  test('finds its data from another folder, too', async () => {
+  test('finds its data from another working folder', async () => {
     const folder = await interrupted('A --data some/data');
     expect(recordIn(folder)).toMatchObject({
       request: { data: resolve('some/data') },
@@ -256,7 +256,7 @@ describe('a coursework', () => {
   });
 });
 
-describe('what cannot go on is refused, and the folder stays as it was', () => {
+describe('--resume exits with an error, and leaves the folder unchanged, for', () => {
   const refused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
     const before = folders().map((name) => readFileSync(join(out, name, 'run.json'), 'utf8'));
     const { code, err, log } = await run(words, options);
@@ -295,7 +295,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(await refused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
   });
 
-  test('the same options do no harm', async () => {
+  test('no error if the options are the same', async () => {
     await interrupted('A --epochs 3');
     expect((await run('A --resume --epochs 3 --seed 1')).code).toBe(0);
   });
@@ -305,7 +305,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(await refused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
   });
 
-  test('another adapter, another tilegrad', async () => {
+  test('another adapter, or another version of tilegrad', async () => {
     const folder = await interrupted();
     edit(folder, (record) => {
       record.adapter.name = 'a graphics card';
@@ -318,7 +318,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(await refused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
   });
 
-  test('a run that another process is at', async () => {
+  test('a run that another process is still running', async () => {
     const folder = await interrupted();
     lockedBy(folder, {});
     const says = [`process ${process.pid} is still running it`, `delete ${join(folder, 'run.lock')}`];
@@ -338,7 +338,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(readdirSync(folder)).not.toContain('run.lock');
   });
 
-  test('a run that is refused or fails leaves no lock', async () => {
+  test('a run that is refused or fails leaves no lock file', async () => {
     const folder = await interrupted();
     expect(readdirSync(folder)).not.toContain('run.lock');
     for (const words of ['A --resume --epochs 9', `A1 --resume ${folder}`]) expect((await run(words)).code).toBe(2);
@@ -346,7 +346,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(readdirSync(folder)).not.toContain('run.lock');
   });
 
-  test('a run is locked as long as it runs, whether new or taken up', async () => {
+  test('a run is locked while it runs, whether new or resumed', async () => {
     const seen: string[] = [];
     const duringEpoch = () => void seen.push(lockHolder(join(folderAt(0), 'run.lock')) ?? 'nobody');
     await run('A1', { duringEpoch });
@@ -356,7 +356,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(readdirSync(folderAt(0))).not.toContain('run.lock');
   });
 
-  test('kernels that were measured since, another Dawn', async () => {
+  test('kernels measured since, or another version of Dawn', async () => {
     const folder = await interrupted('A', { measured: 2 });
     expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
     edit(folder, (record) => {
@@ -365,7 +365,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(await refused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
   });
 
-  test('a folder that holds no run, or a record of another version or cut short', async () => {
+  test('a folder without a run, or a record that has another version or is truncated', async () => {
     expect((await run(`A --resume ${join(out, 'nowhere')}`)).err).toContain('there is no');
     const folder = await interrupted();
     for (const [text, says] of [
@@ -378,7 +378,7 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
   });
 });
 
-describe('a part that is no good is named, with what to do', () => {
+describe('a saved result that cannot be used is named, with what to do', () => {
   const withoutSum = (text: string) => text.replace(/,"crc32c":"[0-9a-f]{8}"/, '');
   test.each<[string, (text: string) => string, string]>([
     ['cut short', (text) => text.slice(0, 100), 'cut short'],
@@ -404,7 +404,7 @@ describe('a part that is no good is named, with what to do', () => {
     expect((await run('A --resume')).code).toBe(0);
   });
 
-  test('what was kept of other code is not taken for it', async () => {
+  test('a saved result of other code is not used', async () => {
     const folder = await interrupted();
     const changed = (network: Network) => [
       rowOf(network, 'A1', { baseline: { shuffle: false } }),

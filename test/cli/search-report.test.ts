@@ -39,7 +39,7 @@ describeOnDevice('the report of tilegrad search', () => {
   });
   const tilegrad = (words: string[]) => runToEnd([join(built, 'cli.js'), ...words], { cwd: folder });
 
-  test('has code that trains the best again as it stands, to the bit: data, callbacks, rounds and executions too', async () => {
+  test('has code that trains the best trial again to the bit, with data, callbacks, rounds and executions', async () => {
     writeFileSync(join(folder, 'own.mjs'), node(MODULE));
     const { code, out, err } = await tilegrad(['search', 'own.mjs', '--json']);
     expect(code, err).toBe(0);

@@ -31,7 +31,7 @@ describe('the module of a search', () => {
     expect(() => readSearchModule('own.mjs', exported)).toThrow(message);
   };
 
-  test('is refused where an export is missing or none that is known', () => {
+  test('throws if an export is missing or unknown', () => {
     refused(
       { data: {} },
       /^own\.mjs: must export buildModel, a function of hp that returns a compiled model, but that is undefined$/,
@@ -57,7 +57,7 @@ describe('the module of a search', () => {
     );
   });
 
-  test('has the name of its file, and RandomSearch, unless it says otherwise', () => {
+  test('has the name of its file and RandomSearch as defaults', () => {
     const options = { objective: 'loss' };
     expect(readSearchModule('a/own.mjs', { buildModel, data: {}, options })).toMatchObject({
       name: 'own',
@@ -86,7 +86,7 @@ describeOnDevice('tilegrad search', () => {
     runToEnd([join(built, 'cli.js'), 'search', 'own.mjs', ...words], { cwd: folder, onError });
   const folders = () => readdirSync(join(folder, 'runs'));
 
-  test('prints the three summaries, and keeps the search', async () => {
+  test('prints the three summaries, and saves the search', async () => {
     const { code, out, err } = await tilegrad([]);
     expect(code, err).toBe(0);
     const [directory] = folders();
@@ -125,7 +125,7 @@ describeOnDevice('tilegrad search', () => {
     expect(told.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
   });
 
-  test('goes on with --resume after Ctrl-C, to what it would have come to, and further where it was made longer', async () => {
+  test('--resume continues after Ctrl-C with the same results, and beyond if maxTrials was raised', async () => {
     const whole = JSON.parse((await tilegrad(['--json', '--out', 'whole'])).out);
     const { number, score, values } = whole.best;
     expect({ number, score, values }).toEqual(
@@ -159,7 +159,7 @@ describeOnDevice('tilegrad search', () => {
     expect(longer.trials).toHaveLength(4);
   });
 
-  test('--resume needs no seed: it takes that of the search', async () => {
+  test('--resume uses the seed of the search if none is given', async () => {
     const begun = await tilegrad(['--json', '--seed', '9']);
     expect(begun.code, begun.err).toBe(0);
     const { directory, seed, trials } = JSON.parse(begun.out);
@@ -172,7 +172,7 @@ describeOnDevice('tilegrad search', () => {
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('seed was 9 and is 8')]);
   });
 
-  test('with together, trials are trained together, and a name with odd characters makes a folder of its own', async () => {
+  test('together: trials are trained together; a name with odd characters becomes a folder name', async () => {
     write((text) => text.replace('maxTrials: 3', "maxTrials: 3, together: 3, name: '../a/b'"));
     let isCut = false;
     const cut = await tilegrad(['--json'], (err, interrupt) => {
@@ -187,7 +187,7 @@ describeOnDevice('tilegrad search', () => {
     expect(readdirSync(join(folder, 'runs', directory!, 'backups'))).toEqual(['together-0-1-2.safetensors']);
   });
 
-  test("what the module's code throws is no bug of tilegrad", async () => {
+  test("an error thrown by the module's code is not reported as a bug of tilegrad", async () => {
     const refused = async (change: (text: string) => string, message: RegExp) => {
       write(change);
       const { code, err } = await tilegrad([]);
@@ -214,7 +214,7 @@ describeOnDevice('tilegrad search', () => {
     );
   }, 120_000);
 
-  test('trials that failed stay failed: the error says how to go on after them, and where they broke', async () => {
+  test('failed trials stay failed: the error has their lines, and how to continue after them', async () => {
     write((text) => text.replace('batchSize: 8', "callbacks: () => { throw new Error('worn'); }"));
     const { code, err } = await tilegrad([]);
     expect(code).toBe(1);
@@ -223,7 +223,7 @@ describeOnDevice('tilegrad search', () => {
     );
   });
 
-  test('--help names what hp has, callbacks, and how the best model is loaded', async () => {
+  test('--help lists what hp has, the callbacks, and how the best model is loaded', async () => {
     const { code, out } = await runToEnd([join(built, 'cli.js'), 'search', '--help'], { cwd: folder });
     expect(code).toBe(0);
     for (const word of [
@@ -238,7 +238,7 @@ describeOnDevice('tilegrad search', () => {
     }
   });
 
-  test('what is wrong ends it with a typed error and no folder', async () => {
+  test('exits with a typed error for invalid input, and creates no folder', async () => {
     const missing = await runToEnd([join(built, 'cli.js'), 'search', 'none.mjs'], { cwd: folder });
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);
     const none = await tilegrad(['--resume']);

@@ -25,7 +25,7 @@ const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
 /** Of the only run. */
 const record = () => runRecord.parse(JSON.parse(readFileSync(join(out, readdirSync(out)[0]!, 'run.json'), 'utf8')));
 
-describe('mistakes in a row are told', () => {
+describe("an error in an experiment's code is reported", () => {
   const told = async (specs: Record<string, Partial<TrainSpec>>) =>
     (
       await run('A', {
@@ -33,17 +33,17 @@ describe('mistakes in a row are told', () => {
       })
     ).err;
 
-  test('one name for two trainings', async () => {
+  test('two different trainings with one name', async () => {
     expect(await told({ baseline: { seed: 9 } })).toContain(
       'two different computations of this run are called baseline',
     );
   });
 
-  test('a name that is none for a file', async () => {
+  test('a name that cannot be a file name', async () => {
     expect(await told({ '../up': {} })).toContain('"../up" cannot name a result');
   });
 
-  test('a data set it does not name', async () => {
+  test('a data set that the experiment does not list', async () => {
     const other = (network: Network) => [
       lenetOf(network, {
         async run(context) {
@@ -55,7 +55,7 @@ describe('mistakes in a row are told', () => {
     expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is not one of its data sets, cifar10');
   });
 
-  test('a report that is none: the run fails, and says where', async () => {
+  test('an invalid report: the run fails, and the error has the place', async () => {
     const wrong = (network: Network) => [
       lenetOf(network, { run: async () => [section('Results', { type: 'comparison', caption: '', rows: [] })] }),
     ];
@@ -65,14 +65,14 @@ describe('mistakes in a row are told', () => {
     expect(record().status).toBe('failed');
   });
 
-  test('data that nobody can name', async () => {
+  test('data without an id', async () => {
     const data = { x: [[1]], y: [1] };
     expect(await told({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
     expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
   });
 });
 
-describe('a batch larger than the part of the data that a row trains on is all of that part', () => {
+describe('a batch larger than the part of the data that an experiment trains on is all of that part', () => {
   const trained = async (words: string, spec: Partial<TrainSpec>) => {
     const { code, out, log } = await run(words, { experiments: (network) => [rowOf(network, 'A1', { mine: spec })] });
     expect(code).toBe(0);
@@ -96,7 +96,7 @@ describe('a batch larger than the part of the data that a row trains on is all o
 });
 
 describe('scales', () => {
-  test('smoke takes its settings, and the report says what was cut', async () => {
+  test('smoke uses its settings, and the report states what was reduced', async () => {
     const { log } = await run('A1 --scale smoke', { kind: 'archive' });
     expect(log.fits).toMatchObject([{ epochs: 1, samples: 300 }]);
     const [row] = record().rows;
@@ -109,7 +109,7 @@ describe('scales', () => {
     ['fewer epochs', 'A1 --scale full --epochs 2', 'archive', true],
     ['the full scale', 'A1 --scale full', 'archive', true],
   ] as const)(
-    'a figure far from the published one is marked, unless the run was too quick: %s',
+    'a metric far from the published one is marked, except in a quick run: %s',
     async (_, words, kind, isMarked) => {
       const summary: Coursework['summary'] = (_, { likeForLike }) => [
         { type: 'text', text: `like for like: ${likeForLike}` },
@@ -124,12 +124,12 @@ describe('scales', () => {
     },
   );
 
-  test('the command line goes before the scale, and --runs is --replicas', async () => {
+  test('the command line overrides the scale; --runs is --replicas', async () => {
     const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');
     expect(log.fits).toMatchObject([{ epochs: 2, samples: 256, replicas: 4 }]);
   });
 
-  test('--lr is refused where rates are what a row is about', async () => {
+  test('--lr throws UsageError if the experiment compares learning rates', async () => {
     const fixed = (network: Network) => [
       lenetOf(network, { scales: { full: { epochs: 1, batchSize: 9, replicas: 1 }, smoke: {} } }),
     ];
@@ -139,7 +139,7 @@ describe('scales', () => {
   });
 });
 
-describe('--short cuts some variations of a row to the short scale', () => {
+describe('--short runs some variations of an experiment at the short scale', () => {
   const varied = (network: Network) => [
     lenetOf(network, {
       scales: {
@@ -161,7 +161,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
   ];
   const options = { experiments: varied, kind: 'folder' } as const;
 
-  test('those named train on what is short, the others in full, and the record says which', async () => {
+  test('the named variations are short, the others full, and the record states which', async () => {
     const { code, log } = await run('A1 --short deep', options);
     expect(code).toBe(0);
     expect(log.fits).toMatchObject([
@@ -176,7 +176,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
     ]);
   });
 
-  test('without it, and all of them', async () => {
+  test('without it none is short, and all may be', async () => {
     expect((await run('A1', options)).log.fits).toMatchObject([{ epochs: 3 }, { epochs: 3 }]);
     expect((await run('A1 --short wide,deep', options)).log.fits).toMatchObject([{ epochs: 1 }, { epochs: 1 }]);
   });
@@ -185,14 +185,14 @@ describe('--short cuts some variations of a row to the short scale', () => {
     ['A1 --short deeper', 'A1 has no "deeper"; its variations are wide, deep'],
     ['A1 --short deep,,wide', 'A1 has no ""; its variations are wide, deep'],
     ['A1 --short deep --scale smoke', '--short deep: it is for runs at the full scale, but this one is of scale smoke'],
-  ])('%s is refused', async (words, message) => {
+  ])('%s exits with an error', async (words, message) => {
     const { code, err } = await run(words, options);
     expect(code).toBe(2);
     expect(err).toContain(message);
     expect(readdirSync(out)).toEqual([]);
   });
 
-  test('a variation that two rows train is named once', () => {
+  test('a variation of two experiments is listed once', () => {
     const rows = [
       { variations: ['transfer', 'dark'] },
       { variations: ['transfer', 'fine-tuned'] },
@@ -201,7 +201,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
     expect(() => checkShort(request, rows)).toThrow(/B has no "tuned"; its variations are transfer, dark, fine-tuned$/);
   });
 
-  test('a row without variations has none to cut, and a run that goes on cuts what it did', async () => {
+  test('an experiment without variations throws; a resumed run keeps its --short', async () => {
     const none = await run('A1 --short deep', { kind: 'folder' });
     expect(none.err).toContain('--short deep: A1 has no "deep"; it has no variations');
     await run('A1 --short deep', options);
@@ -212,7 +212,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
   });
 });
 
-describe('a coursework with a summary of its own', () => {
+describe('a coursework with a custom summary', () => {
   const rows = (network: Network) => [
     rowOf(network, 'A1', { one: {} }),
     rowOf(network, 'A2', { one: {}, two: { seed: 5 } }),
@@ -221,7 +221,7 @@ describe('a coursework with a summary of its own', () => {
     table(['training'], [[trainings.map(({ name }) => name).join(' and ')]], 'All trainings'),
   ];
 
-  test('ends with it, and its report begins with it, instead of the list of comparisons', async () => {
+  test('prints it last, and its report begins with it instead of the list of comparisons', async () => {
     const { code, out: text } = await run('A', { experiments: rows, summary });
     expect(code).toBe(0);
     const end = text.slice(text.indexOf('All trainings'));
@@ -231,7 +231,7 @@ describe('a coursework with a summary of its own', () => {
     expect(kept).toMatchObject([{ type: 'table', caption: 'All trainings' }]);
   });
 
-  test('until all rows are finished, the rows stand before it', async () => {
+  test('lists the experiments before it until all are finished', async () => {
     const failing = (network: Network) => [
       rowOf(network, 'A1', { one: {} }),
       lenetOf(network, { id: 'A2', run: () => Promise.reject(new Error('no luck')) }),
@@ -250,13 +250,13 @@ describe('a coursework with a summary of its own', () => {
     ]);
   });
 
-  test('one of its rows alone has none', async () => {
+  test('has none in a run of one experiment', async () => {
     await run('A1', { experiments: rows, summary });
     expect(record().summary).toBeUndefined();
   });
 });
 
-describe('a row that begins with published weights', () => {
+describe('an experiment that starts with published weights', () => {
   const checkpoint = { alpha: 1, rows: 224, includeTop: false } as const;
   let seen: readonly string[];
   const rows = (network: Network) => [
@@ -275,7 +275,7 @@ describe('a row that begins with published weights', () => {
     return path;
   };
 
-  test('has their paths, and the record and the report name them with their checksum', async () => {
+  test('gets their paths; record and report state them with their checksum', async () => {
     const path = file('one');
     const { code, out: text, err, log } = await run('A1', { experiments: rows, weights: [path] });
     expect(code).toBe(0);
@@ -289,14 +289,14 @@ describe('a row that begins with published weights', () => {
     expect(report).toContain(sha256);
   });
 
-  test('without them, nothing begins', async () => {
+  test('does not start without them', async () => {
     const { code, err } = await run('A1', { experiments: rows });
     expect(code).toBe(1);
     expect(err).toContain('mobileNetV2: no weights on this machine');
     expect(readdirSync(out)).toEqual([]);
   });
 
-  test('a run goes on with the same ones only', async () => {
+  test('resumes only with the same weights', async () => {
     const path = file('one');
     await run('A1', { experiments: rows, weights: [path] });
     const folder = join(out, readdirSync(out)[0]!);

@@ -14,7 +14,7 @@ import { tilegrad } from './fakes.ts';
 
 describe('without a server', () => {
   test.each([['run', 'A1', '--scale', 'smoke', '--workers'], ['worker']])(
-    '%s ends with what to do',
+    '%s exits with what to do',
     async (...words) => {
       const url = `redis://me:secret@127.0.0.1:${await freePort()}`;
       const { code, out, err } = await tilegrad([...words, url]);
@@ -24,7 +24,7 @@ describe('without a server', () => {
     },
   );
 
-  test('an address that is none is wrong usage of the command', async () => {
+  test('an invalid address is wrong usage of the command', async () => {
     const { code, err } = await tilegrad(['worker', 'http://me:secret@host']);
     expect([code, err]).toEqual([2, expect.stringContaining('"http://host" is not an address of a queue')]);
   });
@@ -104,7 +104,7 @@ describeOnDevice('on an adapter', () => {
       })),
     });
 
-    test('a row of six trainings and a part: two workers, one without the data set; the same record and folder as without', async () => {
+    test('an experiment of six trainings and another result, on two workers, one without the data set: the same record and folder as without workers', async () => {
       const otherData = mkdtempSync(join(out, 'other-data-'));
       writeFiles(otherData, smallCifar());
       const started = [
@@ -130,7 +130,7 @@ describeOnDevice('on an adapter', () => {
       expect(ended.map(({ text }) => text).join() + remote.err).not.toContain('sesame');
     });
 
-    test('a row of two searches and their best networks: its trials are jobs, the record is the same as without', async () => {
+    test('an experiment of two searches and their best networks: trials are jobs, and the record is the same as without workers', async () => {
       const started = [startWorker('--name', 'one'), startWorker('--name', 'two')];
       const [remote, local] = [await run('c1', ['--workers', redis.url], 'C1'), await run('c1-local', [], 'C1')];
       expect(figures(remote.record)).toEqual(figures(local.record));
@@ -151,7 +151,7 @@ describeOnDevice('on an adapter', () => {
       expect(done[0]! + done[1]!).toBe(14);
     });
 
-    test('asked again, with no worker there: what the queue holds is taken over', async () => {
+    test('run again without a worker: uses the results that the queue holds', async () => {
       const { record } = await run('again', ['--workers', redis.url]);
       expect(record.trainings.map(({ status }) => status)).toEqual(Array(6).fill('finished'));
     });

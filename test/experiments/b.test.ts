@@ -26,7 +26,7 @@ const trained = (name: string, accuracies: number[], options: { seconds?: number
   });
 };
 
-test('parameters of the variations: those that the coursework draws, or that follow from its code', () => {
+test('variations: have the numbers of parameters that the coursework shows, or that follow from its code', () => {
   const parameters = Object.fromEntries(
     Object.entries(networks).map(([name, network]) => [name, network.createModel().countParams()]),
   );
@@ -44,7 +44,7 @@ test('parameters of the variations: those that the coursework draws, or that fol
   expect(parameters['padding-valid']).toBe(conv(3, [3, 32, 32, 64, 64, 128, 128]) + dense([128, 256, 64, 10]));
 });
 
-test('a training is known by its name: variation, scale and seed', () => {
+test('variationOf: reads variation and scale from the name of a training', () => {
   expect(variationOf({ name: 'dropout-0.2-seed-1' })).toEqual({ name: 'dropout-0.2', isShort: false });
   expect(variationOf({ name: 'doubled-short-seed-12' })).toEqual({ name: 'doubled', isShort: true });
   expect(variationOf({ name: 'unknown-seed-1' })).toBeNull();
@@ -52,14 +52,14 @@ test('a training is known by its name: variation, scale and seed', () => {
   for (const name of Object.keys(networks)) expect(variations).toHaveProperty([name]);
 });
 
-test('time of an epoch is the median, and of a step that of its samples in batches', () => {
+test('the time of an epoch is the median; that of a step is that of its samples in batches', () => {
   const training = trained('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
   expect(epochSeconds(training)).toBe(2);
   expect(stepSeconds(training)).toBe(0.5); // 100 samples are four batches of 32
   expect(stepSeconds({ ...training, histories: [[]] })).toBeNaN();
 });
 
-test('trainings of several seeds are one, each with the epochs it took', () => {
+test('trainings with several seeds are joined, each with its number of epochs', () => {
   const both = merged('base', [
     { ...trained('base-seed-1', [0.5, 0.6]), diverged: [1] },
     trained('base-seed-2', [0.7], { seed: 2 }),
@@ -69,7 +69,7 @@ test('trainings of several seeds are one, each with the epochs it took', () => {
   expect(both.evaluations.map(({ accuracy }) => accuracy)).toEqual([expect.closeTo(0.4), expect.closeTo(0.5)]);
 });
 
-test('only what was published is compared, and a variation that was cut has no reason but that', () => {
+test('compares only published metrics; the only reason given for a shortened variation is that it was shortened', () => {
   const labels = (name: string) =>
     comparisonOf(trained(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
   expect(labels('base-seed-1')).toEqual([
@@ -84,7 +84,7 @@ test('only what was published is compared, and a variation that was cut has no r
   expect(labels('doubled-short')).toEqual([['test accuracy, kernels doubled (short)', 'about as base', undefined]]);
 });
 
-test('the table has a line a variation, with means over its seeds, and the plot a curve', () => {
+test('the table has a row for each variation, with means over its seeds, and the plot a curve', () => {
   const [table, note, plot] = variationsSummary([
     trained('base-seed-1', [0.5, 0.9]),
     trained('two-blocks-seed-1', [0.6]),
@@ -116,7 +116,7 @@ test.each([
   { row: B8, runs: 3, counts: { 'l1l2-small': 1, 'l1l2-large': 3 } },
   { row: B5, runs: 2, counts: { doubled: 2, halved: 2, quartered: 2 } },
 ])(
-  '$row.id with $runs models trains a slow variation once, unless another number is asked for',
+  '$row.id with $runs replicas trains a slow variation once, unless --replicas was given',
   async ({ row, runs, counts }) => {
     expect(row.scales.full.replicas).toBe(3);
     const names: string[] = [];

@@ -8,7 +8,7 @@ import type { Trial } from '../../src/search/record.ts';
 import { searchSpaceText } from '../../src/search/summary.ts';
 import { drawImages } from '../support/images.ts';
 
-test('C2 to C4 have as many parameters as published, and end in logits', () => {
+test('C2 to C4 have as many parameters as published, and their output is logits', () => {
   const networks = [singleLayer, pooledAverages, pooledFilters];
   expect(networks.map((network) => network.createModel().countParams())).toEqual([7850, 260, 142]);
   for (const { createModel, compile } of networks) {
@@ -17,7 +17,7 @@ test('C2 to C4 have as many parameters as published, and end in logits', () => {
   }
 });
 
-test('the penalty of C4 is on the kernel of its last layer alone', () => {
+test('C4: only the kernel of the last layer has a penalty', () => {
   const { layers } = pooledFilters.createModel();
   const penalized = layers.filter((layer) => layer.getConfig().kernelRegularizer);
   expect(penalized).toEqual([layers.at(-1)]);
@@ -27,7 +27,7 @@ test('the penalty of C4 is on the kernel of its last layer alone', () => {
 const labOf = (train: ImageSet, seed: number) =>
   ({ images: () => ({ train, test: drawImages(2, { shape: train.shape }) }), seed }) as unknown as ExperimentContext;
 
-test('none of the images for validation is trained on, and the seed alone draws them', () => {
+test('validation images are not used for training, and depend only on the seed', () => {
   const all = drawImages(60, { shape: [4, 4, 1] });
   const split = (seed: number) => splitImages(labOf(all, seed));
   const of = ({ images, size }: ImageSet) =>
@@ -49,7 +49,7 @@ describe('the network of C1', () => {
     return { model: buildModel(hp), hp };
   };
 
-  test('asks for what the coursework asks for, by its names: 12 hyperparameters, and three more a further layer', () => {
+  test('has the 12 hyperparameters of the coursework, under its names, and three more for each further layer', () => {
     const { hp } = built();
     expect(searchSpaceText(hp.asked).split('\n').slice(0, 8)).toEqual([
       '[Search space summary]',
@@ -73,7 +73,7 @@ describe('the network of C1', () => {
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'learning_rate', min: 1e-4, max: 0.1 }));
   });
 
-  test('has dense, batch normalization, leaky ReLU and dropout in each hidden layer, and ends in logits', () => {
+  test('has dense, batch normalization, leaky ReLU and dropout in each hidden layer, and its output is logits', () => {
     const values = { layers: 4, units0: 256, units1: 64, units2: 128, units3: 64, l2_1: 1e-5, dropout_2: 0.5 };
     const { model } = built(values);
     const hidden = ['Dense', 'BatchNormalization', 'LeakyReLU', 'Dropout'];

@@ -16,7 +16,7 @@ function logsOf(epoch: number, steps: { samples: number; loss: number; hits: num
   return { epoch, step, samples, logs: replicas[0]!, replicas };
 }
 
-test('training curves are of the steps since the last recording alone, from the first of an epoch on', async () => {
+test('training curves: a point has the metrics of the steps since the last point, within an epoch', async () => {
   const steps = [
     [2, 1.5, 1, 0.5, 4].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 10 * i })),
     [9, 8, 7, 6, 5].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 20 })),
@@ -45,7 +45,7 @@ function modelOf(weights: number[][]): Model {
   return { replicas: 2, weights: [{ tensor: { data } }] } as unknown as Model;
 }
 
-test("the first layer's change is the norm of each model's difference over the rate", async () => {
+test("change of the first layer: the norm of each replica's difference divided by the rate", async () => {
   const recorder = new FirstLayerChanges(1, 0.5);
   recorder.onTrainBegin(
     about(
@@ -65,7 +65,7 @@ test("the first layer's change is the norm of each model's difference over the r
   expect(distance(Float32Array.of(1, 2), Float32Array.of(4, 6))).toBe(5);
 });
 
-test('a recorder that was restored goes on as if it had never stopped', async () => {
+test('a restored recorder continues as if it had not been interrupted', async () => {
   const weights = [
     [0, 0, 1, 1],
     [3, 4, 1, 2],
@@ -88,7 +88,7 @@ test('a recorder that was restored goes on as if it had never stopped', async ()
   expect([second.steps, second.curves]).toEqual([whole.steps, whole.curves]);
 });
 
-test('the accuracy curve asks for all of the data each time, in the batches it was given', async () => {
+test('the accuracy curve evaluates the whole data at each point, with the given batch size', async () => {
   const asked: unknown[] = [];
   const data = { x: [[0]], y: [0] };
   const evaluateReplicas = async (...words: unknown[]) => {
@@ -111,7 +111,7 @@ test('the accuracy curve asks for all of the data each time, in the batches it w
   ]);
 });
 
-test('means over models have no figure where one has none', () => {
+test('means over replicas are missing if a replica has no value', () => {
   expect(
     meanOver([
       [1, 2, null],
@@ -121,7 +121,7 @@ test('means over models have no figure where one has none', () => {
   expect(meanOver([])).toEqual([]);
 });
 
-test('units are the last axis of a kernel; they are like the class whose picture goes with their weights', () => {
+test('units are along the last axis of a kernel; each is assigned to the class whose mean image matches its weights', () => {
   expect(unitsOf([1, 2, 3, 4, 5, 6], 2)).toEqual([
     [1, 4],
     [2, 5],
@@ -149,7 +149,7 @@ test('units are the last axis of a kernel; they are like the class whose picture
   expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
 });
 
-test('a blurred picture has the means of the 5 x 5 around each pixel, fewer at its edges', () => {
+test('blur: each pixel is the mean of the 5 x 5 around it, fewer at the edges', () => {
   const spot = Array.from({ length: 6 * 7 }, (_, i) => (i === 3 * 7 + 3 ? 60 : 0)); // row 3, column 3 of 6 x 7
   const blurred = blur(spot, 7);
   expect(blurred[3 * 7 + 3]).toBeCloseTo(60 / 25, 12);

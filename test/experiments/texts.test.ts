@@ -20,7 +20,7 @@ const withAnswers = (dead: number[][], figures: { loss: number; accuracy: number
     measured: dead.map((one) => ({ first: Array(10).fill(0), confusion: [], dead: one })),
   }) as Training<{ first: number[]; confusion: number[][]; dead: number[] }>;
 
-test('at chance is a model whose last loss is that of the same answer for every image', () => {
+test('a model is at chance if its last loss is that of a constant answer', () => {
   const histories = [1.6101, 0.2, Number.NaN, 1.65].map((loss) => [
     { epoch: 1, loss: 1.6094 },
     { epoch: 2, loss },
@@ -29,7 +29,7 @@ test('at chance is a model whose last loss is that of the same answer for every 
   expect(endsAtChance({ histories: [[{ epoch: 1, loss: 2.3028 }]] }, 10)).toEqual([true]);
 });
 
-test('E3: ratios of models that learned stand apart from those at chance', () => {
+test('E3: ratios of models that learned are reported apart from those at chance', () => {
   const compared = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
   const relu = compared([10, 20, 10], [true, true, true]);
   const rows = (learned: boolean[]) =>
@@ -42,7 +42,7 @@ test('E3: ratios of models that learned stand apart from those at chance', () =>
   expect(rows([false, false, false])).toEqual([['a to b: all at chance', expect.closeTo(2 / 3)]]);
 });
 
-test('E3: only a ratio that is not below 1, as published, has a reason', () => {
+test('E3: a ratio has a reason only if it is not below 1, as published', () => {
   const model = (magnitude: number) => ({ magnitudes: [magnitude], learned: [true] });
   const why = (published: string | null, of: number) => ratioRows('a to b', published, model(of), model(1))[0]!.why;
   expect(why('below 1', 0.9)).toBeUndefined();
@@ -50,7 +50,7 @@ test('E3: only a ratio that is not below 1, as published, has a reason', () => {
   expect(why(null, 2)).toBeUndefined();
 });
 
-test('D0: models with one dead output and with none are compared apart', () => {
+test('D0: models with one dead output and without any are compared separately', () => {
   const figures = [
     { loss: 0.013, accuracy: 0.94 },
     { loss: 0.021, accuracy: 0.85 },
@@ -71,7 +71,7 @@ test.each([
   [0.033, false],
   [0.05, true],
 ])(
-  'D2 to D4: dead outputs are the reason of a largest error only above the published range: %d',
+  'D2 to D4: dead outputs are given as a reason only for a largest error above the published range: %d',
   async (loss, told) => {
     const ten = withAnswers(
       [[], [4]],
@@ -97,7 +97,7 @@ test.each([
   },
 );
 
-test('E4: where the largest rate is not ahead after one epoch, the report says which is', () => {
+test('E4: if the largest rate is not ahead after one epoch, the report states which is', () => {
   const rate = (label: string, accuracies: number[]) => ({
     label,
     training: trainingOf({ histories: accuracies.map((valAccuracy) => [{ epoch: 1, loss: 1, valAccuracy }]) }),
