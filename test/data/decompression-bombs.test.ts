@@ -37,13 +37,16 @@ test.each([
   ['train-labels-idx1-ubyte', 11],
   ['t10k-images-idx3-ubyte', 1584],
   ['t10k-labels-idx1-ubyte', 10],
-] as const)('%s that unpacks to more than its header says throws before it fills the memory', async (name, size) => {
-  const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
-  expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
-  expect(grown).toBeLessThan(200);
-});
+] as const)(
+  'throws before it fills the memory, for %s that unpacks to more than its header states',
+  async (name, size) => {
+    const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
+    expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
+    expect(grown).toBeLessThan(200);
+  },
+);
 
-test('gunzipSized: throws before unpacking if a header promises more than the limit, or than its packed bytes can hold', async () => {
+test('gunzipSized: throws before unpacking if a header states more than the limit, or than its packed bytes can hold', async () => {
   const name = 'train-images-idx3-ubyte';
   for (const [dims, says] of [
     [[0xffffffff, 28, 28], /promises 3,367,254,\d+,\d+ bytes, more than the limit of 1,073,741,824/],
@@ -56,7 +59,7 @@ test('gunzipSized: throws before unpacking if a header promises more than the li
   }
 });
 
-test('gunzipSized: throws for files that are cut short, or end within their header', async () => {
+test('gunzipSized: throws for truncated files, also within their header', async () => {
   const name = 'train-labels-idx1-ubyte';
   const packed = gzipSync(smallMnist()[name]!);
   expect((await refused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(/damaged or cut-short gzip/);
@@ -119,7 +122,7 @@ test('readTarGz: throws DataError if an archive has a file twice', async () => {
   );
 });
 
-test('readTarGz: ignores links and folders that have the name of a part', async () => {
+test('readTarGz: ignores links, and folders with the name of a file', async () => {
   for (const type of ['1', '2', '5']) {
     const entries = cifar().slice(1);
     const link = entry('test_batch.bin', new Uint8Array(0), { type, link: 'data_batch_1.bin' });

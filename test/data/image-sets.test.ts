@@ -158,7 +158,7 @@ function expectErrors(name: string, take: (images: ImageSet) => unknown) {
 }
 
 test.each(consumers)(
-  '%s: checks every field of a set of images, and begins its messages with its name',
+  '%s: checks every field of a set of images, and its messages begin with its name',
   (name, take) => {
     expectErrors(name, take);
   },
@@ -182,7 +182,7 @@ test('pickImages: takes a Buffer, and returns plain arrays', () => {
 test.each([
   ['floats', Float32Array.from({ length: 24 }, (_, i) => i / 7)],
   ['bytes of a canvas', Uint8ClampedArray.from({ length: 24 }, (_, i) => i)],
-])('%s are picked and split as bytes are, and keep their type', (_what, images) => {
+])('%s can be selected and split like bytes, and keep their type', (_what, images) => {
   const files = ['a.png', 'b.png', 'c.png', 'd.png'];
   const floats = { ...set(), images, files };
   const picked = pickImages(floats, [3, 0]);
@@ -198,14 +198,14 @@ test.each([
   }
 });
 
-test('more than 256 classes: 16-bit labels keep their type', () => {
+test('labels of more than 256 classes are 16-bit, and keep that type', () => {
   const classes = Array.from({ length: 300 }, (_, i) => `class ${i}`);
   const many = set({ classes, labels: Uint16Array.of(299, 0, 299, 256) });
   expect(pickImages(many, [3, 0]).labels).toEqual(Uint16Array.of(256, 299));
   expect(chooseClasses(many, ['class 256', 'class 299']).labels).toEqual(Uint16Array.of(1, 1, 0));
 });
 
-test('images without labels: can be picked, but not split or selected by class', () => {
+test('images without labels can be selected, but not split or selected by class', () => {
   const unlabeled = set({ labels: new Uint8Array(0), classes: [] });
   expect(pickImages(unlabeled, [3, 0])).toMatchObject({ size: 2, labels: new Uint8Array(0), classes: [] });
   const calls: [string, () => unknown][] = [
@@ -330,12 +330,12 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /indices must be integers from 0 to 3, but index 0 is "0"/,
   ],
   ['one index', () => pickImages(set(), 0 as never), ArgumentError, /takes a list of image numbers, but was given 0/],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });
 
-test('nested numbers: the last axis is the channels; labels may be a column', () => {
+test('images as nested lists: the last axis is the channels; labels may be a column', () => {
   const rows = [
     [1, 10],
     [3, 30],
@@ -360,7 +360,7 @@ describeOnDevice('a failed upload', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a set with pixels of another type allocates nothing', async () => {
+  test('ImageLoader: allocates nothing for a set whose pixels have an unsupported type', async () => {
     expect(() => new ImageLoader(device, set({ images: new Float64Array(24) }))).toThrow(ArgumentError);
     await device.sync();
     using loader = new ImageLoader(device, set());

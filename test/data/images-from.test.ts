@@ -67,7 +67,7 @@ const maxDifference = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =
     Math.abs(pixels.length - expected.length),
   );
 
-test('ImageData of one size: the same bytes', () => {
+test('imagesFrom: keeps the bytes of ImageData of one size', () => {
   const pictures = [drawn(5, 3, 1), drawn(5, 3, 2)];
   const { images, ...rest } = imagesFrom(pictures, { labels: ['dog', 'cat'] });
   expect(rest).toEqual({ labels: Uint8Array.of(1, 0), size: 2, shape: [3, 5, 3], classes: ['cat', 'dog'] });
@@ -99,16 +99,19 @@ test.each<[from: [number, number], to: [number, number]]>([
     [64, 48],
     [5, 11],
   ],
-])('%j (width, height) to %j (height, width): bilinear in float64, within rounding', ([width, height], size) => {
-  for (const alpha of [false, true]) {
-    const picture = drawn(width, height, 3, alpha);
-    const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
-    expect(shape).toEqual([...size, 4]);
-    expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
-  }
-});
+])(
+  'imagesFrom: %j (width, height) to %j (height, width) is bilinear as in float64, within rounding',
+  ([width, height], size) => {
+    for (const alpha of [false, true]) {
+      const picture = drawn(width, height, 3, alpha);
+      const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
+      expect(shape).toEqual([...size, 4]);
+      expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
+    }
+  },
+);
 
-test.each(golden.resize.to)('to $size as Pillow resizes, within its rounding', ({ size, rgb }) => {
+test.each(golden.resize.to)('imagesFrom: resizes to $size as Pillow, within its rounding', ({ size, rgb }) => {
   const { images } = imagesFrom([opaque(5, 7, golden.resize.rgb)], { size: size as [number, number] });
   expect(maxDifference(images, rgb)).toBeLessThanOrEqual(1);
 });
@@ -129,7 +132,7 @@ test('cropToAspectRatio: crops the center, in both directions', () => {
   expect([...imagesFrom([high, wide], { ...options, size: 1 }).images]).toEqual([20, 20]);
 });
 
-test('nearest: pixels whose center is nearest', () => {
+test('nearest: takes the pixel with the nearest center', () => {
   const row = opaque(
     5,
     1,
@@ -148,7 +151,7 @@ test.each([
   ['large, which sharp reduces first', 640, 480, false, 3],
   ['large, cropped', 640, 480, true, 4],
 ] as const)(
-  'imageFolder makes the same of a picture file: %s',
+  'imagesFrom: gives the same pixels as imageFolder for a picture file: %s',
   async (_what, width, height, cropToAspectRatio, most) => {
     // Smooth, with an edge, like photographs.
     const picture = imageData(width, height, (i, c) => {
@@ -162,7 +165,7 @@ test.each([
   },
 );
 
-test('labels as numbers, and of many classes', () => {
+test('imagesFrom: numbers as labels; many classes', () => {
   const pictures = [drawn(1, 1, 1), drawn(1, 1, 2)];
   expect(imagesFrom(pictures, { labels: [1, 0], classNames: ['x', 'y'] })).toMatchObject({
     labels: Uint8Array.of(1, 0),
@@ -195,7 +198,7 @@ class FakeCanvas {
   }
 }
 
-test('an ImageBitmap is drawn in its size, and resized as ImageData', () => {
+test('imagesFrom: draws an ImageBitmap at its size, and resizes it like ImageData', () => {
   vi.stubGlobal('OffscreenCanvas', FakeCanvas);
   const data = drawn(9, 6, 4);
   const bitmap = { width: 9, height: 6, pixels: data.data, close() {} };
@@ -271,14 +274,14 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['a class twice', [one], { labels: [0], classNames: ['a', 'a'] }, DataError, /two classes are called "a"/],
   ['an option of files', [one], { maxPixels: 3 }, ArgumentError, /no option maxPixels/],
   ['classes', [one], { classes: ['a'] }, ArgumentError, /no option classes; classNames names/],
-])('throws: %s', (_what, pictures, options, error, says) => {
+])('throws for %s', (_what, pictures, options, error, says) => {
   const call = () => imagesFrom(pictures as PictureSource[], options as ImagesFromOptions);
   expect(call).toThrow(error as typeof DataError);
   expect(call).toThrow(says);
   expect(call).toThrow(/^imagesFrom: /);
 });
 
-test('takes the pixels that sharp decodes', async () => {
+test('accepts pixels that sharp decoded', async () => {
   const { data, info } = await sharp(png(2, 2, 'rgb', Array(12).fill(9)))
     .ensureAlpha()
     .raw()
@@ -287,7 +290,7 @@ test('takes the pixels that sharp decodes', async () => {
 });
 
 describeOnDevice('imagesFrom', (device) => {
-  test('train a model that distinguishes them', async () => {
+  test('trains a model that distinguishes two pictures', async () => {
     const shades = Array.from({ length: 20 }, (_, i) =>
       imageData(6, 4, (_, c) => (c === 3 ? 255 : i % 2 ? 200 + i : 2 * i)),
     );

@@ -39,7 +39,7 @@ describeOnDevice('ImageLoader', (device) => {
     ['too few pixels', { images: new Uint8Array(17) }, /2 images of 3x3x1 need 18 bytes and 2 labels.* 17 and 2/],
     ['too many labels', { labels: Uint8Array.of(0, 1, 0) }, /need 18 bytes and 2 labels.* 18 and 3/],
     ['no images', { images: new Uint8Array(0), labels: new Uint8Array(0), size: 0 }, /0 images/],
-  ])('%s is a DataError, and nothing is allocated', (_what, changes, message) => {
+  ])('%s: DataError, and nothing is allocated', (_what, changes, message) => {
     const { bytesAllocated } = device.counters;
     expect(() => new ImageLoader(device, set(changes))).toThrow(DataError);
     expect(() => new ImageLoader(device, set(changes))).toThrow(message);
@@ -65,7 +65,7 @@ describeOnDevice('ImageLoader', (device) => {
     [2, 3, 4],
     [3, 1, 5],
     [1, 2, 6],
-  ] as [number, number, number][])('%s: each channel has a scale and an offset of its own', async (...shape) => {
+  ] as [number, number, number][])('%s: scale and offset for each channel', async (...shape) => {
     const [count, channels] = [7, shape[2]];
     const pixels = shape[0] * shape[1] * channels;
     const bytes = Uint8Array.from({ length: count * pixels }, (_, i) => (i * 89) % 256);
@@ -84,7 +84,7 @@ describeOnDevice('ImageLoader', (device) => {
     for (const made of [loader, half, model]) made.dispose();
   });
 
-  test('standardization: computed from the training images, applied to both sets', async () => {
+  test('standardization: is computed from the training images, and applied to both sets', async () => {
     const bytes = Uint8Array.from({ length: 40 * 12 }, (_, i) => (i % 3 === 1 ? 200 + ((i * 7) % 50) : (i * 31) % 90));
     const images = set({ images: bytes, labels: new Uint8Array(40), size: 40, shape: [2, 2, 3] });
     const scaling = standardization(images);
@@ -111,7 +111,7 @@ describeOnDevice('ImageLoader', (device) => {
   const floats = Float32Array.from({ length: 7 * 12 }, (_, i) => ((i * 89) % 97) / 7 - 3);
   const ofFloats: Partial<ImageSet> = { labels: new Uint8Array(7), size: 7, shape: [2, 2, 3] };
 
-  test('floats: reach the model bit for bit without scaling', async () => {
+  test('floats: reach the model without a changed bit if there is no scaling', async () => {
     const images = { ...set(), ...ofFloats, images: floats };
     expect(await valuesOf(new ImageLoader(device, images))).toEqual(floats);
   });
@@ -150,7 +150,7 @@ describeOnDevice('ImageLoader', (device) => {
     ['memory that is shared', (bytes) => filled(new Uint8Array(new SharedArrayBuffer(18)), bytes)],
     ['an odd place in memory', (bytes) => filled(new Uint8Array(new ArrayBuffer(23), 3, 18), bytes)],
     ['floats at a place in memory', (bytes) => filled(new Float32Array(new ArrayBuffer(88), 12, 18), bytes)],
-  ])('bytes of %s arrive as they are', async (_what, make) => {
+  ])('bytes of %s are unchanged in the model', async (_what, make) => {
     const bytes = Uint8Array.from({ length: 18 }, (_, i) => 13 * i);
     const loader = new ImageLoader(device, { ...set(), images: make(bytes) }, { scale: 1 });
     expect(await valuesOf(loader)).toEqual(Float32Array.from(bytes));
@@ -202,7 +202,7 @@ describeOnDevice('ImageLoader', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a 16-bit label reaches the confusion matrix', async () => {
+  test('a 16-bit label is counted in its row of the confusion matrix', async () => {
     const classes = Array.from({ length: 300 }, (_, i) => `${i}`);
     const loader = new ImageLoader(device, { ...set(), classes, labels: Uint16Array.of(299, 256) });
     const model = new Sequential([
@@ -220,7 +220,7 @@ describeOnDevice('ImageLoader', (device) => {
   });
 
   test.each([new Uint8Array(18).fill(51), new Float32Array(18).fill(0.2)])(
-    'images without labels: predict takes them, and what needs targets says that there are none',
+    'images without labels: predict accepts them; calls that need targets throw and say so',
     async (images) => {
       const loader = new ImageLoader(device, { ...set(), images, labels: new Uint8Array(0), classes: [] });
       expect([loader.classes, loader.labels.length]).toEqual([null, 0]);

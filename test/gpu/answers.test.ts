@@ -14,7 +14,7 @@ function asked(answers: Answers, log: unknown[]) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('answers: an action runs after all earlier requests are answered, in any order, and does not wait for later ones', async () => {
+test('Answers: an action runs after the answers to all earlier requests, in any order, and does not wait for later ones', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
   answers.after(() => log.push('at once'));
@@ -35,7 +35,7 @@ test('answers: an action runs after all earlier requests are answered, in any or
   expect(answers.outstanding).toBe(false);
 });
 
-test('answers: only later actions wait for requests that an answer makes', async () => {
+test('Answers: only later actions wait for requests made by an answer', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
   const first = asked(answers, log);

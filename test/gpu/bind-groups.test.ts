@@ -14,7 +14,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     return device.counters.bindGroupsCreated - before;
   };
 
-  test('bind groups: one for the same kernel and buffers, which reads their current contents', async () => {
+  test('bind groups: the same kernel and buffers share one, which reads their current contents', async () => {
     using x = tensor(device, [1, -2], [2]);
     relu(x).dispose();
     expect(made(() => relu(x).dispose())).toBe(0);
@@ -23,7 +23,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     expect([...(await y.data())]).toEqual([0, 4]);
   });
 
-  test('bind groups: another kernel, buffer or range needs another one', () => {
+  test('bind groups: another kernel, buffer or range has another one', () => {
     const x = tensor(device, [1, 2], [2]);
     const y = tensor(device, [3, 4], [2]);
     const first = made(() => exp(x).dispose());
@@ -56,7 +56,7 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     }
   });
 
-  test('bind groups: trim drops all, and a recording creates its own', () => {
+  test('bind groups: trim releases all; a recording creates its own', () => {
     using x = tensor(device, [1, 2], [2]);
     exp(x).dispose();
     device.trim();

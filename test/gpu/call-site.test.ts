@@ -53,6 +53,6 @@ step@https://a.example/train.js?v=2:12:9
     '/app/dist/bundle.js:1:300',
   ],
   ['a stack of another form', 'here', 'a line that this runtime does not report'],
-])('the line of the program in a stack: %s', (_what, stack, line) => {
+])('siteIn: finds the line of the program in a stack: %s', (_what, stack, line) => {
   expect(siteIn(stack)).toBe(line);
 });

@@ -33,7 +33,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
     return [device, [() => device.sync(), () => device.idle(true), () => x.data(), () => device.ready()]];
   }
 
-  test.each(openings)('a lost device ends them, and those that follow: %s', async (_, open) => {
+  test.each(openings)('all waits and later calls end if the device is lost: %s', async (_, open) => {
     const [device, calls] = await waiting(open);
     const waits = calls.map(ends);
     device.gpu.destroy(); // as a driver reset does
@@ -42,7 +42,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
     device.dispose();
   });
 
-  test.each(openings)('dispose() ends them: %s', async (_, open) => {
+  test.each(openings)('all waits and later calls end on dispose(): %s', async (_, open) => {
     const [device, calls] = await waiting(open);
     const waits = calls.map(ends);
     device.dispose();
@@ -51,7 +51,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
 });
 
 describeOnDevice('a fence', () => {
-  test('that an implementation ends with its own error throws a typed error', async () => {
+  test('throws a typed error if the implementation rejects with its own', async () => {
     using device = await openDevice();
     const spy = vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone');
     const cause = new DOMException('the wait was given up', 'OperationError');

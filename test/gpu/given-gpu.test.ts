@@ -36,7 +36,7 @@ async function collectGarbage(): Promise<void> {
 const noGpu = { requestAdapter: async () => null } as unknown as GPU;
 
 describeOnDevice('openDevice({ gpu })', () => {
-  test('computes on the GPU object, and does not load the package webgpu', async () => {
+  test('computes on the GPU object, and does not import webgpu', async () => {
     const dawn = await openedDawn();
     const requestAdapter = vi.fn<GPU['requestAdapter']>((options) => dawn.requestAdapter(options));
     const gpu = { requestAdapter } as unknown as GPU;

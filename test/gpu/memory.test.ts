@@ -26,7 +26,7 @@ function zeros(device: Device, mib: number): Tensor {
   return pad(one, [[0, (mib * MIB) / 4 - 1]]);
 }
 
-describeOnDevice('memory of what was disposed', () => {
+describeOnDevice('memory of disposed tensors', () => {
   test('memory: a sweep over sizes holds at most the largest size and the buffers kept for reuse', async () => {
     using device = await openDevice();
     for (let mib = 40; mib < 80; mib += 2) {
@@ -49,7 +49,7 @@ describeOnDevice('memory of what was disposed', () => {
 });
 
 describeOnDevice('keepBytes', () => {
-  test('freeBytes: the bytes kept for reuse', async () => {
+  test('freeBytes: is the number of bytes kept for reuse', async () => {
     using device = await openDevice({ keepBytes: 4096 });
     const all = [1000, 1500, 100].map((n) => tensor(device, new Float32Array(n), [n]));
     for (const x of all) x.dispose();
@@ -58,14 +58,14 @@ describeOnDevice('keepBytes', () => {
     expect(device.counters.bytesAllocated).toBe(512);
   });
 
-  test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])('%s is refused', async (keepBytes) => {
+  test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])('throws for %s', async (keepBytes) => {
     const opened = openDevice({ keepBytes: keepBytes as number });
     await expect(opened).rejects.toThrow(ArgumentError);
     await expect(opened).rejects.toThrow(/^openDevice: keepBytes must be a number of bytes from 0 up, but is /);
   });
 });
 
-describeOnDevice('memory of a device that idles', () => {
+describeOnDevice('memory of an idle device', () => {
   test('trim: destroys all buffers kept for reuse', async () => {
     using device = await openDevice();
     using kept = zeros(device, 1);

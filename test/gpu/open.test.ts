@@ -102,7 +102,7 @@ async function refusal(gpu: GPU): Promise<AdapterError> {
 }
 
 describeOnDevice('an adapter', () => {
-  test('is requested with the features and limits that are used, and no others', async () => {
+  test('is requested with only the features and limits that are used', async () => {
     const { gpu, asked } = changedGpu();
     const { info } = await open(gpu);
     expect(asked).toHaveLength(1);
@@ -113,7 +113,7 @@ describeOnDevice('an adapter', () => {
     expect(requiredLimits.maxBufferSize).toBe(info.limits.maxBufferSize);
   });
 
-  test('that refuses features opens without them, with large buffers and a note', async () => {
+  test('that refuses features is opened without them, with large buffers and a note', async () => {
     const { gpu, asked } = refusing(hasFeatures);
     const device = await open(gpu);
     expect(asked.map(hasFeatures)).toEqual([true, false]);
@@ -128,7 +128,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that refuses limits opens with defaults', async () => {
+  test('that refuses limits is opened with the defaults', async () => {
     const { gpu, asked } = refusing(hasLimits);
     const device = await open(gpu);
     expect(asked.map((request) => [hasFeatures(request), hasLimits(request)])).toEqual([
@@ -142,7 +142,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that refuses everything is an AdapterError with the requests, the refusals and the next step', async () => {
+  test('that refuses everything: AdapterError with the requests, the refusals and the next step', async () => {
     const { gpu, asked } = refusing(() => true);
     const { message, cause } = await refusal(gpu);
     const { info } = await usual();
@@ -158,7 +158,7 @@ describeOnDevice('an adapter', () => {
     expect(cause).toBeInstanceOf(TypeError);
   });
 
-  test('does not get the same request twice', async () => {
+  test('is not sent the same request twice', async () => {
     const { gpu, asked } = changedGpu(() => ({
       ...{ features: new Set() as unknown as GPUSupportedFeatures, limits: {} as GPUSupportedLimits },
       requestDevice: () => Promise.reject(new Error('no')),
@@ -167,13 +167,13 @@ describeOnDevice('an adapter', () => {
     expect(asked).toEqual([{ requiredFeatures: [], requiredLimits: {}, adapter: 0 }]);
   });
 
-  test('that cannot be requested is an AdapterError with the reason', async () => {
+  test('that cannot be requested: AdapterError with the reason', async () => {
     const requestAdapter = () => Promise.reject(new Error('the GPU process is gone'));
     const { message } = await refusal({ requestAdapter } as unknown as GPU);
     expect(message).toBe('no WebGPU adapter was given: the GPU process is gone');
   });
 
-  test('that is missing at the second request is an AdapterError with the first refusal', async () => {
+  test('that is missing at the second request: AdapterError with the first refusal', async () => {
     const { gpu } = refusing(() => true);
     let count = 0;
     const once = { requestAdapter: async () => (count++ === 0 ? gpu.requestAdapter() : null) } as unknown as GPU;
@@ -187,13 +187,13 @@ describeOnDevice('an adapter', () => {
     ['a device without features', () => withDevices(() => ({ features: undefined }))],
     ['a device without events', () => withDevices(() => ({ addEventListener: undefined }))],
     ['a device that cannot be lost', () => withDevices(() => ({ lost: undefined }))],
-  ])('that has a part of WebGPU alone is an AdapterError with the cause: %s', async (_, make) => {
+  ])('that supports only a part of WebGPU: AdapterError with the cause: %s', async (_, make) => {
     const error = await refusal(make().gpu);
     expect(error.message).toContain('could not be opened');
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test('that reports nothing opens, without subgroups', async () => {
+  test('that reports nothing is opened without subgroups', async () => {
     const { gpu } = changedGpu((adapter) => ({
       info: undefined,
       requestDevice: async (request) => changed(await adapter.requestDevice(request), { adapterInfo: undefined }),
@@ -205,7 +205,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('whose device has no adapterInfo reports its lanes itself', async () => {
+  test('whose device has no adapterInfo: the probe finds the lanes', async () => {
     const { gpu } = withDevices(() => ({ adapterInfo: undefined }));
     expect((await open(gpu)).subgroupLanes).toBe((await usual()).subgroupLanes);
   });
@@ -246,7 +246,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that does not compile: numbers are unknown, and no error is left to be thrown', async () => {
+  test('that does not compile: findings about numbers are unknown, and no error is thrown later', async () => {
     const { gpu } = withDevices((device) => ({
       createShaderModule: (descriptor) =>
         device.createShaderModule({
@@ -261,7 +261,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that a driver does not compile: all is unknown, with the reason of the driver', async () => {
+  test("that the driver does not compile: all findings are unknown, with the driver's reason", async () => {
     const scopes: GPUErrorFilter[] = [];
     const { gpu } = withDevices((device) => ({
       pushErrorScope: (filter) => {
@@ -284,7 +284,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('whose commands are refused: all is unknown, and later errors are not swallowed', async () => {
+  test('whose commands are refused: all findings are unknown, and later errors are thrown', async () => {
     const { gpu } = withDevices((device) => ({
       createCommandEncoder: (descriptor) => {
         if (descriptor?.label?.startsWith('probe')) throw new Error('no more encoders');
@@ -299,7 +299,7 @@ describeOnDevice('a probe', (shared) => {
     await expect(device.sync()).rejects.toThrow(/usage/i);
   });
 
-  test('that loses the device: another is opened without features, and is not probed', async () => {
+  test('that loses the device: another device is opened without features, and not probed', async () => {
     const { gpu, asked } = withDevices((device, adapter) => ({
       createComputePipeline: (descriptor) => {
         if (adapter === 0) device.destroy();

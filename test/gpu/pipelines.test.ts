@@ -3,7 +3,7 @@ import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { PipelineCache } from '../../src/gpu/pipelines.ts';
 
-test('PipelineCache: drops the oldest pipelines above the limit, and modules without any', async () => {
+test('PipelineCache: evicts the oldest pipelines above the limit, and modules without pipelines', async () => {
   const modules: string[] = [];
   const gpu = {
     pushErrorScope() {},
@@ -63,6 +63,6 @@ test.each([
   ['nothing', async () => ({ messages: [] })],
   ['an error', () => Promise.reject(new Error('lost'))],
   ['an exception', () => ([] as unknown[])[0] as Promise<unknown>],
-])('if the compiler answers with %s, the message has the error of the pipeline', async (_what, getCompilationInfo) => {
+])('the message has the error of the pipeline if the compiler returns %s', async (_what, getCompilationInfo) => {
   expect(await refusal('\nno memory\n', getCompilationInfo)).toBe('shader broken.wgsl: no memory');
 });

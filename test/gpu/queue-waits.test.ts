@@ -31,7 +31,7 @@ test.each<[string, Lateness, number]>([
   ['10 ms late', late(10), 10],
   ['at ticks', atTicks(103.4), 103.4],
   ['10 ms late after blocking', { ...late(10), blocks: true }, 10],
-])('the latency of waits that end %s is measured, and no submit is made where it does not help', async (_, l, ms) => {
+])('the latency of waits that end %s is measured, and no submit is made if it would not help', async (_, l, ms) => {
   await opened(l, async (gpu, waits) => {
     expect(waits.latencyMs).toBeCloseTo(ms, 6);
     await waitFor(gpu, waits, 50);
@@ -39,7 +39,7 @@ test.each<[string, Lateness, number]>([
   });
 });
 
-test('waits: submits shorten them if the implementation checks at submits, and end with the last wait', async () => {
+test('waits: are shortened by submits if the implementation checks at submits, which end with the last wait', async () => {
   await opened(firefox, async (gpu, waits) => {
     expect(waits.latencyMs).toBeLessThan(5);
     for (const ms of [0.1, 3, 30, 77]) expect(await waitFor(gpu, waits, ms)).toBeLessThan(ms + 5);
@@ -50,7 +50,7 @@ test('waits: submits shorten them if the implementation checks at submits, and e
   });
 });
 
-test('waits: several share the submits, which last as long as the longest', async () => {
+test('waits: several share the submits, which continue until the longest ends', async () => {
   await opened(firefox, async (gpu, waits) => {
     const ends = await Promise.all(
       [10, 20, 30].map(async (ms) => {
@@ -64,7 +64,7 @@ test('waits: several share the submits, which last as long as the longest', asyn
   });
 });
 
-test('waits: a rejected promise ends the submits, and rejects', async () => {
+test('waits: if a promise rejects, the submits end, and the wait rejects', async () => {
   await opened(firefox, async (gpu, waits) => {
     const failing = gpu.sleep(20).then(() => Promise.reject(new Error('lost')));
     await expect(waits.until(failing)).rejects.toThrow('lost');
@@ -75,7 +75,7 @@ test('waits: a rejected promise ends the submits, and rejects', async () => {
   });
 });
 
-test('waits: nothing is measured or submitted if a special wait is given', async () => {
+test('waits: with a custom wait, nothing is measured or submitted', async () => {
   const gpu = new SimulatedQueue(firefox);
   let waited = 0;
   const wait = <T>(promise: Promise<T>) => {

@@ -31,7 +31,7 @@ const refusers: Refuser[] = ['validation', 'internal'];
 
 describeOnDevice('a pipeline that the adapter refuses', () => {
   test.each(refusers)(
-    'is thrown once with the cause, and again where the kernel is used; other kernels work (%s error)',
+    'the cause is thrown once, and again by each use of the kernel; other kernels work (%s error)',
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
@@ -49,7 +49,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     },
   );
 
-  test('results that depend on it before the answer throw; earlier and later ones do not', async () => {
+  test('results that depend on it throw until the adapter has answered; earlier and later ones do not', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     using before = neg(x);
@@ -81,7 +81,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   });
 
   test.each(refusers)(
-    'a program with it throws the cause whenever it is run, and no other one (%s error)',
+    'a program with it throws the cause in every run; other programs do not (%s error)',
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
@@ -122,7 +122,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     program.dispose();
   });
 
-  test('consequences with the messages of other implementations do not hide the cause', async () => {
+  test('errors that follow from it do not hide the cause, with the messages of other implementations', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     refused(device, 'internal', () => relu(x));
@@ -132,7 +132,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     await device.sync();
   });
 
-  test('consequences that are reported after the cause do not replace it', async () => {
+  test('errors that follow from it and are reported later do not replace the cause', async () => {
     using device = await openDevice();
     const { gpu } = device;
     using x = tensor(device, [1, -2], [2]);
@@ -152,7 +152,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     expect(await values(y)).toEqual([-1, 2]);
   });
 
-  test('a validation error that comes later, or without a refusal, is not a consequence of it', async () => {
+  test('a validation error that comes later, or without a refusal, is thrown as its own error', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     refused(device, 'validation', () => relu(x));
@@ -172,7 +172,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
 const LARGE = 2 ** 19;
 
 describeOnDevice('a buffer that the adapter refuses', () => {
-  test('is thrown once; a small tensor works afterwards', async () => {
+  test('the error is thrown once; a small tensor works afterwards', async () => {
     using device = await openDevice();
     const lost = (() => {
       using _ = refuseBuffers(device);
@@ -208,7 +208,7 @@ describeOnDevice('a buffer that the adapter refuses', () => {
   });
 });
 
-describeOnDevice('an error that no call has thrown', () => {
+describeOnDevice('an error that no call threw', () => {
   const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
   /** What `console.error` is given by a device that is disposed after that. */
   const printedAfter = async (body: (device: Device) => unknown) => {
@@ -222,7 +222,7 @@ describeOnDevice('an error that no call has thrown', () => {
   const report = (device: Device, error: GPUError) =>
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
 
-  test('is printed once when the device is disposed, unless it was thrown', async () => {
+  test('is printed once when the device is disposed', async () => {
     const refuse = async (device: Device) => {
       using x = tensor(device, [1], [1]);
       refused(device, 'validation', () => relu(x));
@@ -247,8 +247,8 @@ describeOnDevice('an error that no call has thrown', () => {
   });
 });
 
-describeOnDevice('asking whether the adapter takes what is made', () => {
-  test('happens for each pipeline and buffer, and never in a recorded step', async () => {
+describeOnDevice('error scopes of new pipelines and buffers', () => {
+  test('are not opened by a recorded step', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     let y: Tensor | undefined;

@@ -44,7 +44,7 @@ function pooled({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number
   return { pool, made, destroyed, counters, commands };
 }
 
-test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
+test('bucketBytes: wastes at most an eighth, with few buckets', () => {
   const sizes = Array.from({ length: 4000 }, (_, i) => 4 * (i + 1) ** 2);
   for (const bytes of sizes) {
     const bucket = bucketBytes(bytes);
@@ -55,7 +55,7 @@ test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
   expect(new Set(sizes.map(bucketBytes)).size).toBeLessThan(200);
 });
 
-test('BufferPool: no buffer is larger than the limit of the device', () => {
+test('BufferPool: no buffer exceeds the limit of the device', () => {
   const { pool, made } = pooled({ maxBufferSize: 1_000_000 });
   pool.acquire(999_996).release();
   pool.acquire(1_000_000).release();
@@ -125,7 +125,7 @@ test('BufferPool: many buffers used at once are destroyed after all of them are 
   expect(pool.bytes).toBe(0);
 });
 
-test('trimUnused: destroys free buffers of sizes that were not released for a while, and the limit does not rise', () => {
+test('trimUnused: destroys free buffers of sizes that were not released for a while, and does not raise the limit', () => {
   const { pool, made, destroyed } = pooled({ keepBytes: 100 * MIB });
   const now = vi.spyOn(performance, 'now');
   const at = (time: number, ...mib: number[]) => {

@@ -18,7 +18,7 @@ fn main() {
 }`;
 
 describeOnDevice(`the adapter of this run, ${traits.join(', ') || 'without traits'}`, (device) => {
-  test('has default limits and no features if it is to have them, and others otherwise', () => {
+  test('has default limits and no features exactly if the trait default-limits is set', () => {
     const isLeast = traits.includes('default-limits');
     expect(device.gpu.features.size === 0 || [...device.gpu.features].join() === 'core-features-and-limits').toBe(
       isLeast,
@@ -29,7 +29,7 @@ describeOnDevice(`the adapter of this run, ${traits.join(', ') || 'without trait
     else expect(maxBufferSize).toBeGreaterThan(DEFAULT_LIMITS.maxBufferSize!);
   });
 
-  test('passes for a card if it is to do so, and tells what it is otherwise', () => {
+  test('is reported as a card exactly if the trait card is set', () => {
     expect(device.info.name === 'passes for a card').toBe(traits.includes('card'));
     if (traits.includes('card')) expect(device.info.isSoftware).toBe(false);
   });
@@ -54,7 +54,7 @@ const adapterOf = (limits: object) => {
   return { requestAdapter: async () => adapter } as unknown as GPU;
 };
 
-test('an adapter with default limits refuses features and more than the defaults, as WebGPU does', async () => {
+test('default-limits: the adapter refuses features and higher limits, as WebGPU does', async () => {
   const adapter = await disguised(adapterOf({ maxBufferSize: 2 ** 40 }), ['default-limits']).requestAdapter();
   const subgroups = { requiredFeatures: ['subgroups' as GPUFeatureName] };
   await expect(adapter!.requestDevice(subgroups)).rejects.toThrow(TypeError);
@@ -64,7 +64,7 @@ test('an adapter with default limits refuses features and more than the defaults
   expect(await adapter!.requestDevice({ requiredLimits: { maxBufferSize: 2 ** 28 } })).toBe('a device');
 });
 
-test('a trait there is not is an error', () => {
+test('traits: an unknown one throws', () => {
   expect(() => parseTraits('card,strikt')).toThrow(/strikt/);
   expect(parseTraits('card,strict')).toEqual(['card', 'strict']);
 });

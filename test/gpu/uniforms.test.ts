@@ -105,7 +105,7 @@ describe('uniforms', () => {
     expect(contents(get(5))).toEqual([5, 0, 0, 0]);
   });
 
-  test('uniforms: those of a program stay until it is disposed; excess buffers are then destroyed', () => {
+  test('uniforms: those of a program are kept until it is disposed; excess buffers are then destroyed', () => {
     const { get, fill, contents, program, made, destroyed } = noted();
     const kept = get(42);
     const release = program(kept);

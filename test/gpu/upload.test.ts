@@ -42,7 +42,7 @@ describeOnDevice('a failed upload', (device) => {
       ({ storage }) => device.copy(storage, storage.view(0, 8)),
       /copy: 16 bytes do not fit into a buffer of 8/,
     ],
-  ])('is refused before WebGPU sees it: %s', async (_what, upload, says) => {
+  ])('upload: throws before WebGPU is called: %s', async (_what, upload, says) => {
     using made = tensor(device, [1, 2, 3, 4], [4]);
     expect(() => upload(made.array)).toThrow(ArgumentError);
     expect(() => upload(made.array)).toThrow(says);
@@ -74,7 +74,7 @@ describeOnDevice('a failed upload', (device) => {
     },
   );
 
-  test('weights of another model cannot be uploaded to a copy of weights', async () => {
+  test('upload: throws for weights of another model uploaded to a copy of weights', async () => {
     using small = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
     const copy = new WeightCopy(small.parameters);
     const [trained, untrained] = await copy.read();
@@ -84,7 +84,7 @@ describeOnDevice('a failed upload', (device) => {
     copy.dispose();
   });
 
-  test('larger than the adapter binds: OutOfMemoryError, whatever it is for, and all that was made before is given back', async () => {
+  test('allocate: OutOfMemoryError for arrays larger than the adapter binds, whatever they are for; earlier arrays are released', async () => {
     const { bytesAllocated } = device.counters;
     const limit = device.largestArray;
     expect(() => DeviceArray.empty(device, [limit / 4 + 1])).toThrow(OutOfMemoryError);
@@ -97,7 +97,7 @@ describeOnDevice('a failed upload', (device) => {
     ['ArrayLoader of labels', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2], classes: 2 })],
     ['ArrayLoader of numbers', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2] })],
     ['tensor', () => tensor(device, [1, 2], [2])],
-  ])('%s that fails between two uploads gives back what it had', async (_what, make) => {
+  ])('%s that fails between two uploads releases its arrays', async (_what, make) => {
     const upload = device.upload.bind(device);
     const failing = (at: number) => {
       let calls = 0;
