@@ -29,13 +29,13 @@ const state: TrainingState = {
 };
 const bytes = encodeBackup(state);
 
-test('a state comes back, every number as it was', () => {
+test('encodeBackup, decodeBackup: every number of a state is restored', () => {
   const back = decodeBackup(bytes);
   expect(back).toEqual(state);
   expect(new Uint32Array(back.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
 });
 
-test('it is a safetensors file, its tensors by their place in the state', () => {
+test('encodeBackup: writes a safetensors file whose tensors are named by their place in the state', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
   expect([...tensors.keys()]).toEqual(['weights/0', 'weights/1', 'optimizer/slots/0', 'totals']);
   expect(metadata).toMatchObject({ format: 'tilegrad backup', version: '2' });
@@ -46,12 +46,12 @@ const refused = (changed: Uint8Array, says: RegExp) => {
   expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(says);
 };
 
-test('a file cut short anywhere is refused', () => {
+test('decodeBackup: throws for a file truncated at any byte', () => {
   for (let length = 0; length < bytes.length; length += 13)
     refused(bytes.slice(0, length), /b\.safetensors is cut short/);
 });
 
-test('a file in which any byte has changed is refused', () => {
+test('decodeBackup: throws for a file with any byte changed', () => {
   for (let i = 0; i < bytes.length; i++) {
     const changed = bytes.slice();
     changed[i]! ^= 1 << (i % 8);
@@ -62,7 +62,7 @@ test('a file in which any byte has changed is refused', () => {
   refused(changed, /b\.safetensors is damaged/);
 });
 
-test('other files are refused', () => {
+test('decodeBackup: throws for other files', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
   refused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
   refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /not a backup of a training.*"tilegrad"/);
@@ -72,7 +72,7 @@ test('other files are refused', () => {
   refused(new TextEncoder().encode('a text that is no such file'), /header/);
 });
 
-test('a state that is no state is refused, whatever its checksum', () => {
+test('decodeBackup: throws for an invalid state with a valid checksum', () => {
   const forged = (json: string) => {
     const unsigned = encodeUnchecked([], {
       format: 'tilegrad backup',
@@ -96,7 +96,7 @@ test.each<[what: string, remembered: unknown, says: RegExp]>([
   ['a map', { f: new Map() }, /callbacks\/0\/f must be/],
   ['floats of 64 bits', { list: [Float64Array.of(1)] }, /callbacks\/0\/list\/0 must be/],
   ['a key that is taken', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
-])('%s is nothing a callback may remember', (_, remembered, says) => {
+])("encodeBackup: throws for %s in a callback's state", (_, remembered, says) => {
   const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, StateValue>] });
   expect(encode).toThrow(ArgumentError);
   expect(encode).toThrow(says);

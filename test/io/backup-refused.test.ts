@@ -33,10 +33,10 @@ afterEach(() => {
   disk.full = false;
 });
 
-describeOnDevice('a backup that cannot be taken up, or written', (device) => {
+describeOnDevice('BackupAndRestore: errors', (device) => {
   const { place, monitors, train } = backedUp(device);
 
-  test('a stream that has become too short is told', async () => {
+  test('throws DataError if a stream ends before the step of the backup', async () => {
     const training: Training = { data: () => () => batches(0, STEPS), fit: streamed };
     await expect(train(training, { after: [3, crash] })).rejects.toThrow(Crash);
     const shorter = train({ ...training, data: () => () => batches(0, 2) });
@@ -112,7 +112,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
       { callbacks: () => [...monitors(), new EarlyStopping()] },
       /callbacks\.3 was none and is "EarlyStopping"/,
     ],
-  ])('a backup is not for a training with other %s', async (_, change, says) => {
+  ])('throws ArgumentError if the backup is of a training with other %s', async (_, change, says) => {
     await expect(train({}, { after: [4, crash] })).rejects.toThrow(Crash);
     const before = readFileSync(place.path);
     const refused = train(change, { after: [1, crash] });
@@ -122,7 +122,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     expect(readFileSync(place.path).equals(before)).toBe(true);
   });
 
-  test('nor for one with another seed, rate of dropout or penalty of a replica', async () => {
+  test('throws ArgumentError if a replica has another seed, dropout rate or penalty', async () => {
     const by = (numbers: { seed?: number[]; dropout?: number[]; l2?: number[] }): Training => ({
       layers: () => [
         new Dense({ units: 2, kernelRegularizer: { l1: 0, l2: numbers.l2 ?? [0, 0.1] }, inputShape: [2] }),
@@ -137,7 +137,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train(by({ l2: [0, 0.2] }))).rejects.toThrow(/l2\.1 was 0\.1 and is 0\.2/);
   });
 
-  test('nor for one with another schedule', async () => {
+  test('throws ArgumentError if the schedule differs', async () => {
     const by = (decayRate: number): Training => ({
       optimizer: () =>
         new SGD({ learningRate: schedules.exponentialDecay({ initialLearningRate: 1, decaySteps: 3, decayRate }) }),
@@ -150,7 +150,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     );
   });
 
-  test('nor for one with another schedule of a replica', async () => {
+  test("throws ArgumentError if a replica's schedule differs", async () => {
     const each = (rates: number[]): Training => ({
       ...{ fit: { replicas: 2 }, callbacks: () => [] },
       optimizer: () =>
@@ -164,7 +164,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train(each([0.5, 0.75]))).rejects.toThrow(/learning rate\.1 was 0\.25 and is 0\.75/);
   });
 
-  test('a damaged file is told before anything is trained', async () => {
+  test('throws DataError for a damaged file, before training starts', async () => {
     await expect(train({}, { after: [4, crash] })).rejects.toThrow(Crash);
     const bytes = readFileSync(place.path);
     bytes[bytes.length - 9]! ^= 4;
@@ -174,7 +174,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(refused).rejects.toThrow(/backup\.safetensors is damaged/);
   });
 
-  test('a log is begun anew only where the backup is taken up', async () => {
+  test('a log file is truncated only if the backup fits', async () => {
     const log = join(place.root, 'log.csv');
     const training: Training = { callbacks: () => [new CSVLogger(log)], backup: { saveFreq: 'epoch' } };
     await expect(train(training, { after: [2 * STEPS + 1, crash] })).rejects.toThrow(Crash);
@@ -184,7 +184,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     expect(readFileSync(log, 'utf8')).toBe(lines);
   });
 
-  test('on a full disk the old backup stays, and training can go on from there', async () => {
+  test('a full disk keeps the old backup, and training resumes from it', async () => {
     const whole = await train({ callbacks: () => [] });
     const fill = () => {
       disk.full = true;
@@ -206,7 +206,7 @@ test.each<[what: string, options: unknown, says: RegExp]>([
   ['half a step', { path: 'x', saveFreq: 0.5 }, /saveFreq must be 'epoch' or a positive number of steps, but is 0.5/],
   ['no step', { path: 'x', saveFreq: 0 }, /saveFreq/],
   ['days', { path: 'x', saveFreq: 'day' }, /saveFreq .* but is "day"/],
-])('BackupAndRestore refuses %s', (_, options, says) => {
+])('BackupAndRestore: throws for %s', (_, options, says) => {
   expect(() => new BackupAndRestore(options as BackupAndRestoreOptions)).toThrow(ArgumentError);
   expect(() => new BackupAndRestore(options as BackupAndRestoreOptions)).toThrow(says);
 });

@@ -42,7 +42,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     ['after the last step of an epoch', STEPS, { saveFreq: STEPS }, { epoch: 1, step: STEPS }],
     ['in a later epoch', 2 * STEPS + 3, { saveFreq: 1 }, { epoch: 3, step: 3 }],
     ['after a backup at the end of an epoch', 2 * STEPS + 3, { saveFreq: 'epoch' }, { epoch: 3, step: 0 }],
-  ])('a training that crashed %s goes on with the same bits', async (_, crashAt, backup, from) => {
+  ])('a training that crashed %s resumes with the same bits', async (_, crashAt, backup, from) => {
     const whole = await train({ backup });
     expect(whole).toMatchObject({ steps: EPOCHS * STEPS, resumedFrom: null });
     const resumed = await trainTwice({ backup }, crashAt);
@@ -51,7 +51,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(existsSync(place.path)).toBe(false);
   });
 
-  test('replicas with seeds, rates, penalties and dropout of their own go on with the same bits', async () => {
+  test('replicas with different seeds, rates, penalties and dropout resume with the same bits', async () => {
     const training: Training = {
       layers: () => [
         new Dense({ units: 6, activation: 'relu', kernelRegularizer: { l1: 0, l2: [0, 0.1, 0.01] }, inputShape: [2] }),
@@ -68,7 +68,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('what the tests compare is not the same anyway', async () => {
+  test('the tests can fail: another seed gives other weights and logs', async () => {
     const { left } = await train({});
     const other = await train({}, { seed: 2 });
     expect(other.left.weights).not.toEqual(left.weights);
@@ -95,7 +95,7 @@ describeOnDevice('BackupAndRestore', (device) => {
       (controller) => ({ onEpochBegin: ({ epoch }) => void (epoch === 2 && controller.abort()) }),
       { epoch: 2, step: 0 },
     ],
-  ])('a signal %s leaves a backup of that place', async (_, steps, callback, from) => {
+  ])('a signal %s leaves a backup of that position', async (_, steps, callback, from) => {
     const whole = await train({ callbacks: () => [...monitors(), {}] });
     const controller = new AbortController();
     const begun: number[] = [];
@@ -162,14 +162,14 @@ describeOnDevice('BackupAndRestore', (device) => {
       { fit: { replicas: 3 }, optimizer: () => new Adam({ learningRate: [0.1, 0.05, 0.01] }) },
     ],
     ['class weights', { fit: { classWeight: { 1: 3 }, epochs: 4, initialEpoch: 1 } }],
-  ])('%s goes on with the same bits', async (_, training) => {
+  ])('%s resumes with the same bits', async (_, training) => {
     const whole = await train(training);
     const resumed = await trainTwice(training, STEPS + 3);
     expect(resumed.resumedFrom!.step).toBeGreaterThan(0);
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('the best weights of before are given back', async () => {
+  test('restores the best weights from before the crash', async () => {
     const training: Training = {
       callbacks: () => [
         new LearningRateScheduler((epoch) => (epoch === 0 ? 0.01 : 30)),
@@ -183,7 +183,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('logs have each epoch once, those of before included', async () => {
+  test('logs have each epoch once, also those before the crash', async () => {
     const [csv, jsonl] = [join(place.root, 'log.csv'), join(place.root, 'log.jsonl')];
     const training: Training = {
       callbacks: () => [new CSVLogger(csv, { append: true }), new JSONLLogger(jsonl)],
@@ -209,7 +209,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     ]);
   });
 
-  test('a training that a callback had ended is only brought to its end', async () => {
+  test('a training that a callback had stopped trains no further', async () => {
     const seen: number[] = [];
     const training = (crashes: boolean): Training => {
       let model: Sequential;
@@ -235,7 +235,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   });
 
   test.each([0, 1])(
-    'stopped by request among the callbacks that end an epoch: each epoch has ended once',
+    'a signal during onEpochEnd: callbacks before the one that threw are not called again',
     async (place) => {
       const ended: number[] = [];
       const seen: Callback = { onEpochEnd: ({ epoch }) => void ended.push(epoch) };
@@ -258,7 +258,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     },
   );
 
-  test('the epoch in which training was told to stop is ended after a crash too', async () => {
+  test('an epoch in which stopTraining was set ends as in an uninterrupted training', async () => {
     const training = (crashes: boolean): Training => {
       let model: Sequential;
       const stop: Callback = {
@@ -280,7 +280,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect([resumed.resumedFrom, resumed.left]).toEqual([{ epoch: 2, step: 3 }, whole.left]);
   });
 
-  test('a backup that is kept is where a training of more epochs goes on', async () => {
+  test('a backup that is kept is resumed by a training of more epochs', async () => {
     const training: Training = { backup: { saveFreq: 'epoch', deleteCheckpoint: false } };
     const whole = await train({});
     await train({ ...training, fit: { epochs: 2 } });
@@ -292,7 +292,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(existsSync(place.path)).toBe(true);
   });
 
-  test('steps at which nothing is saved read nothing back', async () => {
+  test('steps without a backup read nothing back', async () => {
     const readBacks = async (callbacks: Callback[]) => {
       const model = new Sequential(plain())
         .build(device)

@@ -73,7 +73,7 @@ const logs = (epoch: number, valLoss: number, more: Partial<EpochLogs> = {}): Ep
 });
 const HEADER = 'epoch,loss,accuracy,valLoss,valAccuracy,learningRate,seconds,samplesPerSecond';
 
-test('CSVLogger writes a header and a line an epoch', () => {
+test('CSVLogger: writes a header, and a row for each epoch', () => {
   const logger = new CSVLogger(at('new', 'log.csv'));
   logger.onTrainBegin();
   logger.onEpochEnd(logs(1, 0.5));
@@ -81,7 +81,7 @@ test('CSVLogger writes a header and a line an epoch', () => {
   expect(read('new', 'log.csv')).toBe(`${HEADER}\n1,0.5,0.25,0.5,0.5,0.001,2,10\n2,0.5,0.25,NaN,NaN,0.001,2,10\n`);
 });
 
-test('CSVLogger begins anew, or goes on after the last whole line with the columns there are', () => {
+test('CSVLogger: overwrites the file, or appends after the last complete line with the columns of the file', () => {
   const path = at('log.csv');
   writeFileSync(path, 'age;valLoss\n1;0.5\n');
   const foreign = new CSVLogger(path, { append: true, separator: ';' });
@@ -101,14 +101,14 @@ test('CSVLogger begins anew, or goes on after the last whole line with the colum
   expect(read('log.csv').split('\n')[0]).toBe(HEADER);
 });
 
-test('CSVLogger quotes what is more than a number', () => {
+test('CSVLogger: quotes values that are not numbers', () => {
   const logger = new CSVLogger(at('log.csv'));
   logger.onTrainBegin();
   logger.onEpochEnd({ epoch: 1, perClass: [0.5, 1], note: 'a "b"' } as unknown as EpochLogs);
   expect(read('log.csv')).toBe('epoch,perClass,note\n1,"[0.5,1]","""a \\""b\\"""""\n');
 });
 
-test('JSONLLogger writes an object a line and goes on after the last whole one', () => {
+test('JSONLLogger: writes an object for each epoch, and appends after the last complete line', () => {
   const path = at('log.jsonl');
   writeFileSync(path, '{"epoch":1}\n{"epo');
   const logger = new JSONLLogger(path, { append: true });
@@ -125,7 +125,7 @@ test('JSONLLogger writes an object a line and goes on after the last whole one',
   expect(read('log.jsonl')).toBe('');
 });
 
-test('a log on a full disk keeps its whole lines, and the error says so', () => {
+test('CSVLogger, JSONLLogger: a full disk leaves complete lines, and the error says so', () => {
   const logger = new JSONLLogger(at('log.jsonl'));
   logger.onTrainBegin();
   logger.onEpochEnd(logs(1, 0.5));
@@ -155,7 +155,7 @@ test.each<[what: string, make: () => unknown, says: RegExp]>([
   ['half an epoch', () => new TensorBoard({ histogramFreq: 0.5 }), /histogramFreq must be an integer from 0 up/],
   ['no folder', () => new TensorBoard({ logDir: '' }), /logDir must be the path of a folder/],
   ['a JPEG', () => new TensorBoard({ modelImage: new Uint8Array(30) }), /modelImage must be the bytes of a PNG/],
-])('%s is refused', (_, make, says) => {
+])('throws for %s', (_, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });
@@ -172,7 +172,7 @@ function network(): Model {
   return new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
 }
 
-describeOnDevice('callbacks that write', (device: Device) => {
+describeOnDevice('callbacks that write files', (device: Device) => {
   const training = () => new ImageLoader(device, drawImages(20, { shape, classes: 3 }));
   const trained = (seed = 1) => network().build(device, { seed }).compile({ optimizer: new Adam(), loss });
 
@@ -194,7 +194,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     });
   };
 
-  test('ModelCheckpoint saves after every epoch, under names made of figures', async () => {
+  test('ModelCheckpoint: saves after every epoch, under names with metrics', async () => {
     const model = trained();
     await save(model, { path: at('last.safetensors') }, [0.5, 0.7]);
     expect(await savedAt(at('last.safetensors'))).toBe(2);
@@ -209,7 +209,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     model.dispose();
   });
 
-  test('ModelCheckpoint keeps the best: the least loss, the most accuracy, what mode says; NaN is never better', async () => {
+  test('ModelCheckpoint: keeps the best by loss, by accuracy or by mode; NaN is never better', async () => {
     const model = trained();
     const path = at('best.safetensors');
     const best = { path, saveBestOnly: true };
@@ -227,7 +227,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     model.dispose();
   });
 
-  test('on a full disk the old checkpoint stays, whole, and no part of another', async () => {
+  test('ModelCheckpoint: a full disk keeps the old checkpoint complete, and no part of a new one', async () => {
     const model = trained();
     const path = at('model.safetensors');
     await save(model, { path }, [0.5]);
@@ -241,7 +241,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     model.dispose();
   });
 
-  test('a model that cannot be saved is told before training', async () => {
+  test('ModelCheckpoint: throws before training for a model that cannot be saved', async () => {
     const kernelInitializer: Initializer = (shape, random) => initializers.glorotNormal(shape, random);
     const model = new Sequential([
       new Flatten({ inputShape: shape }),
@@ -286,7 +286,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     return { history, weights };
   }
 
-  test('TensorBoard shows curves, histograms, drawing, summary and picture', async () => {
+  test('TensorBoard: writes curves, histograms, drawing, summary and picture', async () => {
     const begun = Date.now() / 1000;
     const { history, weights } = await fitWith({ histogramFreq: 2, modelImage: png });
     const events = eventsOf('logs', 'train');
@@ -337,7 +337,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     );
   });
 
-  test('TensorBoard writes no more than it is asked for, and a second training into a file of its own', async () => {
+  test('TensorBoard: writes only what was requested, and a second training into another file', async () => {
     await fitWith({ writeGraph: false }, false);
     expect(readdirSync(at('logs'))).toEqual(['train']);
     const [version, start, ...rest] = eventsOf('logs', 'train');
@@ -348,7 +348,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     expect(readdirSync(at('logs', 'train'))).toHaveLength(2);
   });
 
-  test('epochs that are trained again take the place of those that TensorBoard has seen', async () => {
+  test('TensorBoard: epochs that are trained again replace those it has shown', async () => {
     const model = trained();
     const board = new TensorBoard({ logDir: at('logs') });
     board.onTrainBegin({ model });
@@ -364,7 +364,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     }
   });
 
-  test('TensorBoard tells of a folder that it cannot make', async () => {
+  test('TensorBoard: throws for a folder that it cannot create', async () => {
     appendFileSync(at('logs'), 'a file');
     await expect(fitWith({})).rejects.toThrow(/cannot write .*train: a part of the path is a file/);
   });

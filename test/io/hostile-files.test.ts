@@ -90,7 +90,7 @@ test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
   expect(refusal(() => decodeSafetensors(bytes(), 's')).message).toMatch(says);
 });
 
-test('safetensors: whatever stands in any place of a header, it is read or refused', () => {
+test('safetensors: any value in any place of a header is read or throws', () => {
   const tensor = { dtype: 'F32', shape: [2, 1], data_offsets: [0, 8] };
   const whole = {
     __metadata__: { format: 'tilegrad', version: '1' },
@@ -131,7 +131,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   expect(refusal(() => decodeNpy(bytes, 'n')).message).toMatch(says);
 });
 
-test('npy: whatever bytes stand in a header, it is read or refused', () => {
+test('npy: any bytes in a header are read or throw', () => {
   const whole = encodeNpy({ shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
   const draw = random(19);
   const wrong = Array.from({ length: 3000 }, () => {
@@ -148,7 +148,7 @@ const record = runRecordOf([rowRecord({ sections: content().sections })], {
   counters: { submits: 1 },
 });
 
-test('run.json: whatever stands in any place, it is shown or refused', () => {
+test('run.json: any value in any place is shown or throws', () => {
   writeFileSync(join(root, 'run.json'), JSON.stringify(record));
   expect(readReport(root).report.title).toBe('LeNet-5');
   const draw = random(20);
@@ -168,7 +168,7 @@ test('run.json: whatever stands in any place, it is shown or refused', () => {
   expect(wrong).toEqual([]);
 });
 
-test('run.json and a report that are nested too deep', () => {
+test('run.json and report: throw if they are nested too deep', () => {
   for (const name of ['run.json', 'report.json']) {
     const path = join(root, name);
     writeFileSync(path, JSON.stringify(record).replace('"epochs":2', `"epochs":${deep}`));
@@ -176,7 +176,7 @@ test('run.json and a report that are nested too deep', () => {
   }
 });
 
-test('a report of as many curves and rows as there may be is shown, and of more is refused', () => {
+test('report: shown with the maximum number of curves and rows, and throws above it', () => {
   const reportOf = (count: number, compared: number) => {
     const numbers = Array.from({ length: count }, (_, i) => i);
     const lines = numbers.map((i) => ({ run: `seed ${i}`, series: 'training', x: [1, 2], y: [0, i] }));
@@ -206,7 +206,7 @@ test('a report of as many curves and rows as there may be is shown, and of more 
   }
 });
 
-test('names of prototypes are no data sets, experiments or runs', async () => {
+test('names of prototype members are not data sets, experiments or runs', async () => {
   for (const name of ['__proto__', 'constructor', 'toString']) {
     await expect(loadDataset(name as 'mnist')).rejects.toThrow(UsageError);
     for (const words of [
@@ -226,7 +226,7 @@ test('names of prototypes are no data sets, experiments or runs', async () => {
   }
 });
 
-test('parts of a run, and the cache of the tuner, that are nested too deep', () => {
+test("saved results and the tuner's cache: throw if they are nested too deep", () => {
   mkdirSync(join(root, 'parts'));
   const part = { kind: 'tilegrad-part', schemaVersion: 1, name: 'a', hash: 'f00d', seconds: 1, value: 0 };
   writeFileSync(join(root, 'parts', 'a-f00d.json'), JSON.stringify(part).replace('"value":0', `"value":${deep}`));

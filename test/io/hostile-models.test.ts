@@ -77,7 +77,7 @@ function attempt(description: unknown): Model | TilegradError {
   }
 }
 
-test('whatever stands in any place of a model file, it loads or is refused with an error that says so', () => {
+test('any value in any place of a model file: it loads, or throws an error that names the place', () => {
   const model = network();
   const whole = { className: 'Functional', config: model.getConfig() };
   expect(attempt(whole)).toBeInstanceOf(Model);
@@ -142,7 +142,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   expect((error as Error).message).toMatch(says);
 });
 
-test('a model of 20,000 layers, and what feeds what in it', () => {
+test('a model of 20,000 layers loads, with its connections', () => {
   const count = 20_000;
   const model = attempt(
     sequential(
@@ -174,7 +174,7 @@ describeOnDevice('hostile model files', (device: Device) => {
     return error as Error;
   };
 
-  test('sizes that the weights in the file do not have are refused before anything is built', async () => {
+  test('throws, before anything is built, if the weights in the file do not have the sizes of the layers', async () => {
     for (const units of ['1000000000', '1e300', '9007199254740991', '4']) {
       const bytes = await file((json) => json.replace('"units":3', `"units":${units}`));
       expect(refusal(bytes).message, units).toMatch(/^m(:|) .*(of another shape dense\/kernel|units|outputShape)/);
@@ -183,7 +183,7 @@ describeOnDevice('hostile model files', (device: Device) => {
     expect(refusal(wide).message).toMatch(/^m.*(of another shape conv2d\/kernel|inputs must have the same shape)/);
   });
 
-  test('5,000 models within each other, or lists within an option', async () => {
+  test('throws for 5,000 nested models, or nested lists in an option', async () => {
     const deep = await file(() => {
       const head = '{"className":"Sequential","config":{"inputShape":[4],"uses":[{"layer":0,"inputs":[0]}],"layers":[';
       return head.repeat(5000) + JSON.stringify(layer) + ']}}'.repeat(5000);
@@ -193,13 +193,13 @@ describeOnDevice('hostile model files', (device: Device) => {
     expect(refusal(option).message).toMatch(/^m: it is nested more than 200 levels deep/);
   });
 
-  test('replicas of a model without weights', () => {
+  test('throws for replicas of a model without weights', () => {
     const model = JSON.stringify(sequential([layer], [use(0, 0)]));
     const bytes = encodeSafetensors([], { format: 'tilegrad', version: '1', model, replicas: '999999999' });
     expect(refusal(bytes).message).toMatch(/^m says that it holds 999999999 replicas, but has no tensors/);
   });
 
-  test('a model that no file may hold is not saved either', async () => {
+  test('encodeModel: throws for a model that decodeModel would reject', async () => {
     let model = new Sequential([new Activation('relu', { inputShape: [1] })]);
     for (let depth = 0; depth < 70; depth++) model = new Sequential([model]);
     using built = model.build(device);

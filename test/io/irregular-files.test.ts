@@ -78,7 +78,7 @@ function packed(): string {
   return join(fifo('t10k-labels-idx1-ubyte.gz'), '..');
 }
 
-test.each(reads)('%s: a FIFO is not read', async (_, read) => {
+test.each(reads)('%s: does not read a FIFO', async (_, read) => {
   const error = await (async () => read())().catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(FileError);
   expect((error as Error).message).toMatch(READS);
@@ -101,7 +101,7 @@ const writes: [what: string, write: (path: string) => unknown][] = [
   ['JSONLLogger', (path) => new JSONLLogger(path).onTrainBegin()],
 ];
 
-test.each(writes)('%s: a FIFO is not replaced', (_, write) => {
+test.each(writes)('%s: does not replace a FIFO', (_, write) => {
   const path = fifo('x');
   expect(() => write(path)).toThrow(FileError);
   expect(() => write(path)).toThrow(WRITES);
@@ -109,14 +109,14 @@ test.each(writes)('%s: a FIFO is not replaced', (_, write) => {
   expect(existsSync(join(root, 'new'))).toBe(false);
 });
 
-test('devices are neither read nor replaced', () => {
+test('devices are not read and not replaced', () => {
   expect(() => loadNpy('/dev/zero')).toThrow(/cannot read \/dev\/zero: it is a device, not a regular file/);
   expect(() => saveNpy('/dev/null', array)).toThrow(/cannot write \/dev\/null: it is a device, not a regular file/);
   expect(() => readReport('/dev/zero')).toThrow(/is a device/);
   expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
 });
 
-test('sockets and folders', async () => {
+test('sockets and folders are not read', async () => {
   const path = join(root, 'socket');
   const server = createServer().listen(path);
   await new Promise((resolve) => server.once('listening', resolve));
@@ -126,7 +126,7 @@ test('sockets and folders', async () => {
   expect(() => loadNpy(root)).toThrow(/it is a folder/);
 });
 
-test("the tuner's cache: a FIFO is passed over with a warning", () => {
+test("the tuner's cache: ignores a FIFO, with a warning", () => {
   const said: string[] = [];
   const { path } = new TuningCache(root, identity, () => {}, {});
   fifo(path.slice(root.length));
@@ -141,7 +141,7 @@ test('a download does not write into a FIFO', async () => {
   await expect(downloadFile(['http://127.0.0.1:9/'], path, file)).rejects.toThrow(WRITES);
 });
 
-test('the commands that read runs say so, and end', async () => {
+test('the commands that read runs print an error for a FIFO, and end', async () => {
   const folder = join(fifo('run', 'run.json'), '..');
   for (const words of [
     ['report', folder],

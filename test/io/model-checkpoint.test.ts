@@ -18,7 +18,7 @@ import { drawImages } from '../support/images.ts';
 describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
   const shape: [number, number, number] = [4, 4, 1];
 
-  test('names figures that there will be, or nothing is trained', async () => {
+  test('throws before training if it has an unknown metric', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-checkpoint-'));
     const loader = new ImageLoader(device, drawImages(8, { shape, classes: 2 }));
     const model = new Sequential([new Flatten({ inputShape: shape }), new Dense({ units: 2, activation: 'softmax' })]);

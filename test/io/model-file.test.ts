@@ -97,8 +97,8 @@ const small = (units = 3, inputs = 4) =>
   new Sequential([new Dense({ units, inputShape: [inputs] }), new Activation('relu'), new Dense({ units: 2 })]);
 const valuesOf = (model: Model) => Promise.all(model.weights.map(async ({ tensor }) => [...(await tensor.data())]));
 
-describeOnDevice('models and files', (device: Device) => {
-  test('a trained model comes back and predicts the same bits, and can be trained further', async () => {
+describeOnDevice('model files', (device: Device) => {
+  test('loadModel: a trained model predicts the same bits, and can be trained further', async () => {
     const loader = new ImageLoader(device, images);
     const model = network().build(device, { seed: 3 });
     model.compile({ optimizer: new Adam({ learningRate: 0.05 }), loss });
@@ -122,7 +122,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [model, back, loader]) one.dispose();
   });
 
-  test('weights come back by their names; a file of the safetensors package need not be from here', async () => {
+  test('loadWeights: loads by name, also from a file of the safetensors package', async () => {
     const [from, to] = [small().build(device, { seed: 1 }), small().build(device, { seed: 2 })];
     const path = at('weights.safetensors');
     await saveWeights(from, path);
@@ -140,7 +140,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, to]) one.dispose();
   });
 
-  test('byName loads what both have, prefix the part of a larger model', async () => {
+  test('loadWeights: byName loads the common weights, prefix the weights of a part of a larger model', async () => {
     const from = small().build(device, { seed: 1 });
     const path = at('part.safetensors');
     await saveWeights(from, path);
@@ -162,7 +162,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, other, larger]) one.dispose();
   });
 
-  test('replicas come back together or one by one; a model alone may become several', async () => {
+  test('loadModel: loads all replicas or one; a single model can be replicated afterwards', async () => {
     const from = small().build(device, { seed: 1, replicas: 3 });
     const path = at('replicas.safetensors');
     await saveModel(from, path);
@@ -191,7 +191,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, back, second]) one.dispose();
   });
 
-  test('numbers of their own come back with all replicas, or with the one that is loaded', async () => {
+  test('loadModel: options that differ between replicas are loaded for all replicas, or for the one that is loaded', async () => {
     const rates = [0.1, 0.5, 0];
     const layersOf = (r: number | null) => {
       const own = (list: number[]) => (r === null ? list : list[r]!);
@@ -230,7 +230,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, back]) one.dispose();
   });
 
-  test('a number of replicas that the tensors do not have is refused before anything is built', async () => {
+  test('loadModel, loadWeights: throw if the tensors do not have the stated number of replicas, before anything is built', async () => {
     const model = small().build(device);
     const { tensors, metadata } = decodeSafetensors(await encodeModel(model));
     const { buffersCreated } = device.counters;
@@ -249,7 +249,7 @@ describeOnDevice('models and files', (device: Device) => {
     model.dispose();
   });
 
-  test('a file of another architecture is refused, saying what differs, and nothing is changed', async () => {
+  test('loadWeights: throws for a file of another architecture, lists the differences, and changes nothing', async () => {
     const model = small().build(device, { seed: 1 });
     const path = at('other.safetensors');
     const other = new Sequential([new Dense({ units: 3, inputShape: [5] }), new Dense({ units: 2, name: 'end' })]);
@@ -266,7 +266,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [model, other]) one.dispose();
   });
 
-  test('files cut short, of another version, without a model or with other weights are refused', async () => {
+  test('loadModel: throws for files that are truncated, of another version, without a model or with other weights', async () => {
     const model = small().build(device);
     const whole = await encodeModel(model);
     const { tensors, metadata } = decodeSafetensors(whole);
@@ -298,7 +298,7 @@ describeOnDevice('models and files', (device: Device) => {
     model.dispose();
   });
 
-  test('a file that cannot be written or read is told, and a model that cannot be saved leaves the old file', async () => {
+  test('FileError for a file that cannot be written or read; a model that cannot be saved leaves the old file', async () => {
     const model = small().build(device);
     writeFileSync(at('file'), 'old');
     await expect(saveWeights(model, at('file/x'))).rejects.toThrow(FileError);

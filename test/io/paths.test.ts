@@ -10,7 +10,7 @@ import { describeOnDevice } from '../support/device.ts';
 const wrong: unknown[] = [3, -1, undefined, null, true, '', 1n, {}, [], ['a'], Buffer.from('a'), new URL('file:///a')];
 const array = { shape: [1], data: Float32Array.of(1) };
 
-describeOnDevice('a path that is no text is refused', (device) => {
+describeOnDevice('throws for a path that is not text', (device) => {
   const model = () => new tg.Sequential([new tg.Dense({ units: 1, inputShape: [1] })]).build(device);
   const takers: Record<string, (path: never) => unknown> = {
     loadNpy: (path) => tg.loadNpy(path),
@@ -61,7 +61,7 @@ test.each([
   ['chromeTrace', tg.chromeTrace],
   ['noGrad', tg.noGrad],
   ['WeightCopy', (...args: [never]) => new tg.WeightCopy(...args)],
-])('%s, given nothing, says that it was', (name, call) => {
+])('%s throws, and says that nothing was given', (name, call) => {
   for (const args of [[], [null], [3]]) {
     expect(() => (call as (...args: unknown[]) => unknown)(...args)).toThrow(tg.ArgumentError);
     expect(() => (call as (...args: unknown[]) => unknown)(...args)).toThrow(new RegExp(`^${name}: `));

@@ -4,7 +4,7 @@ import { bytesOf, safetensorsFile, told, toldByPython } from '../golden/files/fi
 
 const golden = bytesOf(safetensorsFile.file);
 
-test('reads what the safetensors package wrote, every type', () => {
+test('reads files of the safetensors package, with every type', () => {
   const { tensors, metadata } = decodeSafetensors(golden);
   expect(metadata).toEqual({ 'made by': 'safetensors é世' });
   expect([...tensors.keys()].sort()).toEqual(Object.keys(safetensorsFile.tensors).sort());
@@ -15,7 +15,7 @@ test('reads what the safetensors package wrote, every type', () => {
   }
 });
 
-test('every array comes back under its name, the largest elements first in the file', () => {
+test('every array is read under its name; the largest elements are first in the file', () => {
   const arrays: [string, NdArray][] = [
     ['bytes', { shape: [3], data: Uint8Array.of(1, 2, 3), dtype: 'u8' }],
     ['a "name"\n世', { shape: [], data: Float32Array.of(-0), dtype: 'f32' }],
@@ -32,16 +32,16 @@ test('every array comes back under its name, the largest elements first in the f
   expect(new DataView(bytes.buffer).getBigInt64(8 + header, true)).toBe(-(2n ** 63n));
 });
 
-test('metadata of millions of signs', () => {
+test('metadata of millions of characters', () => {
   const state = '{"a\\": [1, "'.repeat(1e6);
   expect(decodeSafetensors(encodeSafetensors([], { state })).metadata).toEqual({ state });
 });
 
-test('a file without tensors and one without metadata', () => {
+test('files without tensors, and without metadata', () => {
   expect(decodeSafetensors(encodeSafetensors([]))).toEqual({ tensors: new Map(), metadata: {} });
 });
 
-test('a file cut short anywhere is refused, saying so', () => {
+test('throws for a file truncated at any byte', () => {
   for (const length of [0, 7, 8, 100, golden.length - 50, golden.length - 1]) {
     expect(() => decodeSafetensors(golden.slice(0, length), 'a.safetensors')).toThrow(DataError);
     expect(() => decodeSafetensors(golden.slice(0, length), 'a.safetensors')).toThrow(/a\.safetensors is cut short/);
@@ -80,12 +80,12 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['an unknown type', file({ a: tensor(0, 4, [4], 'F8_E4M3') }, 4), /tensor a: elements of type F8_E4M3/],
   ['a type called as an object has it', file({ a: tensor(0, 4, [4], 'toString') }, 4), /elements of type toString/],
   ['metadata that is no text', file({ __metadata__: { a: 1 } }), /metadata must be text/],
-])('%s is refused', (_, bytes, says) => {
+])('throws for %s', (_, bytes, says) => {
   expect(() => decodeSafetensors(bytes)).toThrow(DataError);
   expect(() => decodeSafetensors(bytes)).toThrow(says);
 });
 
-test('what cannot be written is refused', () => {
+test('throws for values that cannot be written', () => {
   const array = { shape: [1], data: new Float32Array(1) };
   for (const [tensors, metadata, says] of [
     [[['__metadata__', array]], {}, /cannot be called __metadata__/],

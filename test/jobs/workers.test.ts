@@ -20,7 +20,7 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 describeOnRedis('over TLS', () => {
   test.runIf(hasOpenssl)(
-    'rediss:// works with a certificate that is trusted, and says what is wrong with one that is not',
+    'rediss:// works with a trusted certificate, and reports what is wrong with an untrusted one',
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tls-'));
       const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -82,7 +82,7 @@ describeOnRedis('worker processes', () => {
   const serve = (name: string, log: string) => startChild(['serve', redis.url, `${STALL}`, name, log]);
   const open = () => openQueue({ url: redis.url, stallSeconds: STALL });
 
-  test('three workers, one killed in the midst of a job and one started late: every result once, as without', async () => {
+  test('three workers, one killed during a job and one started late: every result once, as without them', async () => {
     const log = journal('three');
     const queue = await open();
     const [one, two] = [await serve('one', log.path), await serve('two', log.path)];
@@ -111,7 +111,7 @@ describeOnRedis('worker processes', () => {
     await queue.close();
   });
 
-  test('a coordinator that is killed and started again takes over what was done, and nothing is done twice', async () => {
+  test('a coordinator that is killed and started again uses the existing results, and nothing is computed twice', async () => {
     const log = journal('coordinator');
     const worker = await serve('one', log.path);
     const words = ['ask', redis.url, `${STALL}`, '8', '200'];
@@ -126,7 +126,7 @@ describeOnRedis('worker processes', () => {
     expect(await worker.end()).toBe(0);
   });
 
-  test('a worker that stands still for too long: another does its job, its late result is dropped with a line', async () => {
+  test('a worker that is stopped for too long loses its job to another; its late result is dropped with a message', async () => {
     const log = journal('late');
     const queue = await open();
     const frozen = await serve('frozen', log.path);
@@ -146,7 +146,7 @@ describeOnRedis('worker processes', () => {
     await queue.close();
   });
 
-  test('a job that takes its workers down fails after the third, and says so', async () => {
+  test('a job that kills its workers fails after the third, with a message', async () => {
     const log = journal('deadly');
     const queue = await open();
     const answer = queue.run(sleep, 'deadly', { n: 7, ms: 60_000 }).catch((error) => error);
@@ -174,7 +174,7 @@ describeOnRedis('worker processes', () => {
     await queue.close();
   });
 
-  test('a worker that was killed does not count as there for ever', async () => {
+  test('a worker that was killed is not counted as present for long', async () => {
     const log = journal('zombie');
     const client = new Redis(redis.url);
     await client.flushall();

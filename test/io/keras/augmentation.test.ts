@@ -45,7 +45,7 @@ test.each(layers)('decodeKeras: %s with %o', async (kind, config, here) => {
   expect(options).toEqual({ name: 'layer', inputShape: [8, 9, 3], ...here });
 });
 
-test('decodeKeras: refuses random layers of images with channels first, bounding boxes or modes that there are not', async () => {
+test('decodeKeras: throws for random layers with channels first, bounding boxes or unknown modes', async () => {
   const given = { ...common, name: 'layer' };
   const refused = async (kind: string, config: object) =>
     decodeKeras(kerasZip(model3([INPUT, layer3(kind, { ...given, ...config })]))).then(

@@ -16,7 +16,7 @@ const configOf = (name: 'sequential' | 'branches' | 'nested'): unknown => {
 };
 
 test.each(['sequential', 'branches', 'nested'] as const)(
-  'decodeKeras: a configuration with something else in any place makes a model or a typed error: %s',
+  'decodeKeras: any value in any place of a configuration gives a model or a typed error: %s',
   (name) => {
     const config = configOf(name);
     const draw = random(name.length);

@@ -30,7 +30,7 @@ const refusal = async (work: Promise<unknown>): Promise<string> => {
 const refusedModel = (config: unknown) => refusal(decodeKeras(kerasZip(config), {}, 'm.keras'));
 const INPUT = layer3('InputLayer', { name: 'x', batch_shape: [null, 4, 4, 3] });
 
-test('decodeKeras: names all layers and all options that there are not, at once', async () => {
+test('decodeKeras: lists all unsupported layers and options at once', async () => {
   const inner = model3([
     layer3('LSTM', { name: 'memory', units: 3 }),
     layer3('Conv2D', { name: 'cut', filters: 2, kernel_size: 3, groups: 2, activation: 'swish' }),
@@ -153,11 +153,11 @@ test.each([
     `${'['.repeat(5000)}${']'.repeat(5000)}`,
     /is no JSON \(it is nested more than 200 levels deep\)/,
   ],
-])('decodeKeras: refuses %s', async (_, config, says) => {
+])('decodeKeras: throws for %s', async (_, config, says) => {
   expect(await refusedModel(config)).toMatch(says);
 });
 
-test('decodeKeras: takes training=False where it changes nothing', async () => {
+test('decodeKeras: accepts training=False where it changes nothing', async () => {
   const frozen = { name: 'a', trainable: false };
   const config = graph([X, layer2('BatchNormalization', frozen, [[['x', 0, 0, { training: false, mask: null }]]])]);
   // The weights that the file has are of another model.
@@ -166,7 +166,7 @@ test('decodeKeras: takes training=False where it changes nothing', async () => {
   );
 });
 
-test('decodeKeras: refuses files that hold no model', async () => {
+test('decodeKeras: throws for files without a model', async () => {
   expect(await refusal(decodeKeras(unpacked(kerasWeights.types.file), {}, 'w.h5'))).toBe(
     'w.h5 holds weights, but no model: make the model in code and use loadKerasWeights',
   );
@@ -193,7 +193,7 @@ test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is no HDF5 file/);
 });
 
-test("decodeKeras: says what it reads, and names what reads tilegrad's own files", async () => {
+test("decodeKeras: the error says what it reads, and which function reads tilegrad's own files", async () => {
   const safetensors = encodeSafetensors([['a', { shape: [1], data: Float32Array.of(1) }]]);
   for (const read of [decodeKeras, (bytes: Uint8Array, _: object, name: string) => readKerasWeights(bytes, name)]) {
     const says = (bytes: Uint8Array) => refusal(read(bytes, {}, 'a.keras'));
@@ -207,7 +207,7 @@ test("decodeKeras: says what it reads, and names what reads tilegrad's own files
   }
 });
 
-test('loadKeras and loadKerasWeights: check path and options under their own names, before the file is read', async () => {
+test('loadKeras and loadKerasWeights: check path and options under their names, before the file is read', async () => {
   const refused = (work: Promise<unknown>, message: RegExp) =>
     work.then(
       () => expect.unreachable(),
@@ -235,7 +235,7 @@ test('loadKeras and loadKerasWeights: check path and options under their own nam
   );
 });
 
-test('decodeKeras: refuses a .keras file in which a bit of a weight is another one', async () => {
+test('decodeKeras: throws for a .keras file with a changed bit in a weight', async () => {
   const bytes = unpacked(kerasModels.nested.files['model.keras']);
   expect((await decodeKeras(bytes)).name).toBe('nested');
   const weight = Buffer.from(bytes.buffer).indexOf('TREE') - 8; // anywhere in model.weights.h5, which is not packed
@@ -245,7 +245,7 @@ test('decodeKeras: refuses a .keras file in which a bit of a weight is another o
   );
 });
 
-test('readKerasWeights: refuses a file whose layers and weights are not there, or are no floats', async () => {
+test('readKerasWeights: throws for a file whose layers or weights are missing or are not floats', async () => {
   const file = (name: string, weight: string, data: Float32Array | Int32Array) =>
     h5File(({ root }) => {
       root.create_attribute('layer_names', ['a']);
@@ -264,7 +264,7 @@ test('readKerasWeights: refuses a file whose layers and weights are not there, o
   );
 });
 
-test('decodeKerasWeights: refuses values that are not finite', async () => {
+test('decodeKerasWeights: throws for values that are not finite', async () => {
   const infinite = await h5File(({ root }) => {
     root.create_attribute('layer_names', ['a']);
     const layer = root.create_group('a');
@@ -277,7 +277,7 @@ test('decodeKerasWeights: refuses values that are not finite', async () => {
   );
 });
 
-test('readKerasWeights: refuses groups that contain themselves, and more than it reads', async () => {
+test('readKerasWeights: throws for groups that contain themselves, and for more than its maximum', async () => {
   const circle = await h5File(({ root }) => {
     root.create_group('layers').create_group('a');
     root.create_hard_link('/layers', 'layers/a/layers');
@@ -297,7 +297,7 @@ test('readKerasWeights: refuses groups that contain themselves, and more than it
   );
 });
 
-test('decodeKeras: refuses files that unpack to far more than is read, before they fill the memory', async () => {
+test('decodeKeras: throws for files that unpack to more than the maximum, before they fill the memory', async () => {
   const before = process.resourceUsage().maxRSS;
   const zip = zipSync({
     'config.json': new Uint8Array(2 ** 27),
@@ -316,7 +316,7 @@ test('decodeKeras: refuses files that unpack to far more than is read, before th
   expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(300);
 });
 
-test('readKerasWeights: refuses a file that the HDF5 library would read for ever', async () => {
+test('readKerasWeights: throws for a file that the HDF5 library would read in an endless loop', async () => {
   const bytes = unpacked(kerasWeights.types.file);
   const heap = Buffer.from(bytes.buffer).indexOf('GCOL');
   expect(heap).toBeGreaterThan(0);
@@ -330,7 +330,7 @@ test('readKerasWeights: refuses a file that the HDF5 library would read for ever
   );
 });
 
-test('readKerasWeights: a file that has the HDF5 library write outside its memory is refused, and the next one is read', async () => {
+test('readKerasWeights: throws for a file that makes the HDF5 library write outside its memory, and reads the next one', async () => {
   const bytes = unpacked(kerasWeights.types.file);
   const whole = bytes.slice();
   bytes[11_101] = 255; // found by drawing
@@ -377,7 +377,7 @@ test.each([
   ['a .keras that is not packed', kerasModels.nested.files['model.keras']],
   ['a .keras that is packed', kerasModels.branches.files['model.keras']],
   ['weights of several types', kerasWeights.types.file],
-])('decodeKeras and readKerasWeights: %s with other bytes is read or refused by a typed error', async (_, file) => {
+])('decodeKeras and readKerasWeights: %s with changed bytes is read or throws a typed error', async (_, file) => {
   await fc.assert(
     fc.asyncProperty(damaged(unpacked(file)), async (bytes) => {
       expect(await surprise(() => decodeKeras(bytes))).toBeNull();
@@ -389,7 +389,7 @@ test.each([
   expect(await readKerasWeights(unpacked(kerasWeights.types.file))).toHaveLength(2);
 });
 
-test('decodeKeras and readKerasWeights: any bytes behind the signatures are refused by a typed error', async () => {
+test('decodeKeras and readKerasWeights: any bytes after the signatures throw a typed error', async () => {
   const signature = fc.constantFrom(
     [],
     [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a],
@@ -406,7 +406,7 @@ test('decodeKeras and readKerasWeights: any bytes behind the signatures are refu
   );
 });
 
-test('decodeKeras: refuses options and names that are none', async () => {
+test('decodeKeras: throws for invalid options and names', async () => {
   const bytes = unpacked(kerasModels.nested.files['model.keras']);
   for (const options of [{ inputShape: 3 }, { inputShape: [0] }, { customLayers: 3 }, { layers: {} }, 3]) {
     await expect(decodeKeras(bytes, options as never)).rejects.toBeInstanceOf(ArgumentError);
