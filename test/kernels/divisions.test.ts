@@ -8,7 +8,7 @@ import { shaderNames, shaderText } from '../support/shader-files.ts';
 const GUARD =
   /^\s*if \((at < pool|(row|column) >= p\.out_[hw] \* p\.stride_[hw]( \|\| column >= p\.out_w \* p\.stride_w)?)\)/;
 
-test('a place that may have wrapped below zero is not divided by a stride', () => {
+test('shaders: a position that may have wrapped below zero is not divided by a stride', () => {
   const unguarded: string[] = [];
   let divisions = 0;
   for (const name of shaderNames) {

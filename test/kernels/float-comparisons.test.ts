@@ -95,7 +95,7 @@ const INTEGERS = [
   'max_pool2d_grad.wgsl: for (var oy = first_oy; oy < last_oy; oy++) {',
 ];
 
-test('the scan finds comparisons of floats, and choices among them', () => {
+test('floatDecisions: finds comparisons and selections of floats', () => {
   const code = `@group(0) @binding(0) var<storage, read> x: array<f32>;
 struct Params { limit: f32, size: u32 }
 fn main(gate: vec4f, at: u32) {
@@ -116,12 +116,12 @@ fn main(gate: vec4f, at: u32) {
   ]);
 });
 
-test('shaders compare floats only where NaN cannot be lost, each line with its reason', () => {
+test('shaders compare floats only where NaN cannot be lost, with a reason for each line', () => {
   const found = shaders.flatMap((name) => floatDecisions(shaderText(name)).map((line) => `${name}.wgsl: ${line}`));
   expect(found.sort()).toEqual([...Object.values(EXPLAINED).flat(), ...INTEGERS].sort());
 });
 
-test('rows of the tables of operators that compare floats ask for NaN too', () => {
+test("rows of the operators' tables that compare floats also test for NaN", () => {
   const expressions = [
     ...Object.values(unaryTable).flatMap(({ forward, derivative }) => [forward, derivative]),
     ...Object.values(binaryTable).flatMap(({ forward, derivatives }) => [forward, ...derivatives]),
@@ -134,6 +134,6 @@ test('rows of the tables of operators that compare floats ask for NaN too', () =
   expect(comparing.filter((text) => !/is_nan|are_numbers/.test(text))).toEqual([]);
 });
 
-test('kernels that are written for their sizes compare no floats', () => {
+test('generated kernels compare no floats', () => {
   for (const text of [...streamTexts(), ...stripTexts(), ...winogradTexts()]) expect(floatDecisions(text)).toEqual([]);
 });

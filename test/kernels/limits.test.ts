@@ -33,7 +33,7 @@ const biased = (values: ArrayLike<number>, { shape: [models, channels], data }: 
     (value, i) => value + data[Math.floor((i * models!) / values.length) * channels! + (i % channels!)]!,
   );
 
-describeOnDevice('sizes beyond the limits', (device) => {
+describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
   /** A model for each element of the first axis. */
@@ -73,7 +73,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     { variant, batch: [2], room: 5 },
   ]);
   test.skipIf(lanes === null).each(sliced)(
-    'matmul of more slices than an array holds, room for $room, batch $batch: $variant',
+    'matmul: more slices than an array holds, room for $room, batch $batch: $variant',
     async ({ variant, batch, room }) => {
       const [a, b] = [drawLike([3, ...batch, 5, 801], 11, 'integer'), drawLike([3, ...batch, 801, 6], 12, 'integer')];
       const offsets = drawLike([3, 6], 13, 'integer');
@@ -142,7 +142,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     return { x, w, dy, y: together(ys), dx: gradient(0), dw: gradient(1) };
   }
 
-  test('convolutions of more slices of several models than a dispatch holds: workgroup', async () => {
+  test('conv2d, several replicas: more slices than a dispatch holds: workgroup', async () => {
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, y, dw } = drawConvolution(4, [2, 17, 17, 2], [3, 3, 2, 3], attrs);
     const results = scope(device, () => {
@@ -183,7 +183,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
     { ...inWorkgroup, room: 4, slices: 4, groups: some },
     { ...inWorkgroup, room: 11, slices: 5, groups: [2, 1] },
     { ...inWorkgroup, room: 15, slices: 5, groups: [3] },
-  ])("slices of a filter's gradient that one array cannot hold, room for $room: $variant", async (expected) => {
+  ])("conv2d: more slices of a filter's gradient than an array holds, room for $room: $variant", async (expected) => {
     const { variant, kernel, bytes, width, room, slices, groups } = expected;
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, dw } = drawConvolution(3, [6, 11, width, 8], [3, 3, 8, 8], attrs);
@@ -217,23 +217,26 @@ describeOnDevice('sizes beyond the limits', (device) => {
     for (const array of [...arrays, ...alone, columnSums]) array.dispose();
   });
 
-  test.skipIf(lanes === null)("the tiles of one image's gradient that an array cannot hold are left to others", () => {
-    // Two tiles, of which each is a slice of 3 x 3 x 4 x 8 numbers and 8 sums of columns.
-    const geometry = geometryOf({
-      ...{ batch: 1, height: 4, width: 32, channels: 4, outHeight: 4, outWidth: 32, outChannels: 8 },
-      ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padY: 1, padX: 1 },
-    });
-    const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
-    const supports = (maxStorageBufferBindingSize: number) => {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize });
-      return conv2dSupports('stream', device, geometry).weightGrad;
-    };
-    expect([supports(bytes), supports(bytes - 4)]).toEqual([true, false]);
-  });
+  test.skipIf(lanes === null)(
+    "conv2d: if an array cannot hold the tiles of one image's gradient, another variant is used",
+    () => {
+      // Two tiles, of which each is a slice of 3 x 3 x 4 x 8 numbers and 8 sums of columns.
+      const geometry = geometryOf({
+        ...{ batch: 1, height: 4, width: 32, channels: 4, outHeight: 4, outWidth: 32, outChannels: 8 },
+        ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padY: 1, padX: 1 },
+      });
+      const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
+      const supports = (maxStorageBufferBindingSize: number) => {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize });
+        return conv2dSupports('stream', device, geometry).weightGrad;
+      };
+      expect([supports(bytes), supports(bytes - 4)]).toEqual([true, false]);
+    },
+  );
 
   // Of a model, x and dy have 2 x 5 x 6 pixels of 4 places. Slices of the filter's gradient take less.
   const PADDED_BYTES = 4 * 2 * 5 * 6 * 4;
-  test.skipIf(lanes === null)('models whose channels in groups one array cannot hold: subgroup', async () => {
+  test.skipIf(lanes === null)('conv2d: more replicas with grouped channels than an array holds: subgroup', async () => {
     const { x, w, dy, y, dx, dw } = drawConvolution(3, [2, 5, 6, 1], [1, 1, 1, 2], {});
     const b = drawLike([3, 2], 10, 'integer');
     const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
@@ -272,7 +275,7 @@ describeOnDevice('sizes beyond the limits', (device) => {
 
   // Of a model, 6 x 4 x 4 windows see 3 x 3 x 3 pixels each.
   const PATCHES_BYTES = 4 * 6 * 4 * 4 * 3 * 3 * 3;
-  test('models whose patches one array cannot hold: patches', async () => {
+  test('conv2d: more replicas of patches than an array holds: patches', async () => {
     const attrs = { strides: 2 } as const;
     const { x, w, dy, dw } = drawConvolution(3, [6, 9, 9, 3], [3, 3, 3, 64], attrs);
     const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
@@ -300,37 +303,40 @@ describeOnDevice('sizes beyond the limits', (device) => {
 
   // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
   const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
-  test.skipIf(lanes === null)('models whose filters at the points one array cannot hold: winograd', async () => {
-    const attrs = { padding: 'same' } as const;
-    const { x, w, dy, y, dx } = drawConvolution(3, [1, 4, 9, 8], [3, 3, 8, 8], attrs);
-    const b = drawLike([3, 8], 10, 'integer');
-    const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
-    const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
-    const geometry = convGeometry(input, filter, attrs);
-    const variant: Conv2dVariant = 'winograd';
-    const run = () => [
-      conv2d(input, filter, { ...attrs, bias, variant }),
-      conv2dInputGrad(gradient, filter, geometry, { variant }),
-    ];
-    {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
-      const program = device.record(() => {
-        for (const array of run()) array.dispose();
-      });
-      expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([2, 2, 1, 1, 2, 2, 1, 1]);
-      program.dispose();
-      const results = scope(device, () => run().map((array) => new Tensor(array)));
-      for (const [i, expected] of [biased(y, b), dx].entries()) {
-        expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
-        results[i]!.dispose();
+  test.skipIf(lanes === null)(
+    'conv2d: more replicas of transformed filters than an array holds: winograd',
+    async () => {
+      const attrs = { padding: 'same' } as const;
+      const { x, w, dy, y, dx } = drawConvolution(3, [1, 4, 9, 8], [3, 3, 8, 8], attrs);
+      const b = drawLike([3, 8], 10, 'integer');
+      const arrays = [x, w, dy, b].map((array) => new Tensor(upload(array)));
+      const [input, filter, gradient, bias] = arrays.map(({ array }) => array) as Four;
+      const geometry = convGeometry(input, filter, attrs);
+      const variant: Conv2dVariant = 'winograd';
+      const run = () => [
+        conv2d(input, filter, { ...attrs, bias, variant }),
+        conv2dInputGrad(gradient, filter, geometry, { variant }),
+      ];
+      {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
+        const program = device.record(() => {
+          for (const array of run()) array.dispose();
+        });
+        expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([2, 2, 1, 1, 2, 2, 1, 1]);
+        program.dispose();
+        const results = scope(device, () => run().map((array) => new Tensor(array)));
+        for (const [i, expected] of [biased(y, b), dx].entries()) {
+          expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
+          results[i]!.dispose();
+        }
       }
-    }
-    {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
-      expect(conv2dSupports(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
-    }
-    for (const array of arrays) array.dispose();
-  });
+      {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
+        expect(conv2dSupports(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
+      }
+      for (const array of arrays) array.dispose();
+    },
+  );
 
   // For an image: points, tiles, channels of x and of dy. The filter has fewer.
   const TILE_BYTES = 4 * 36 * (3 * 2) * (8 + 4);
@@ -338,42 +344,45 @@ describeOnDevice('sizes beyond the limits', (device) => {
     { room: 30, models: [3] },
     { room: 9, models: [2, 1] },
     { room: 2, models: Array(3 * 2).fill(1) }, // two images of a model, then its third
-  ])('images and models whose tiles scratch cannot hold, room for $room: winogradTiles', async ({ room, models }) => {
-    const attrs = { padding: 'same' } as const;
-    const { x, w, dy, y, dx, dw } = drawConvolution(3, [3, 9, 7, 8], [3, 3, 8, 4], attrs);
-    const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
-    const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
-    const geometry = convGeometry(input, filter, attrs);
-    const variant: Conv2dVariant = 'winogradTiles';
-    const run = () => conv2dWeightGrad(input, gradient, geometry, { variant });
-    {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
-      const program = device.record(() => run().dispose());
-      const transforms = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd_tiles'));
-      // Of x, of dy and of the filter.
-      expect(transforms.map(({ workgroups }) => workgroups[2])).toEqual(models.flatMap((n) => [n, n, n]));
-      program.dispose();
-      const results = scope(device, () =>
-        [
-          run(),
-          conv2d(input, filter, { ...attrs, variant }),
-          conv2dInputGrad(gradient, filter, geometry, { variant }),
-        ].map((array) => new Tensor(array)),
-      );
-      for (const [i, expected] of [dw, y, dx].entries()) {
-        expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
-        results[i]!.dispose();
+  ])(
+    'conv2d: more images and replicas of tiles than scratch memory holds, room for $room: winogradTiles',
+    async ({ room, models }) => {
+      const attrs = { padding: 'same' } as const;
+      const { x, w, dy, y, dx, dw } = drawConvolution(3, [3, 9, 7, 8], [3, 3, 8, 4], attrs);
+      const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
+      const [input, filter, gradient] = arrays.map(({ array }) => array) as [DeviceArray, DeviceArray, DeviceArray];
+      const geometry = convGeometry(input, filter, attrs);
+      const variant: Conv2dVariant = 'winogradTiles';
+      const run = () => conv2dWeightGrad(input, gradient, geometry, { variant });
+      {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
+        const program = device.record(() => run().dispose());
+        const transforms = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd_tiles'));
+        // Of x, of dy and of the filter.
+        expect(transforms.map(({ workgroups }) => workgroups[2])).toEqual(models.flatMap((n) => [n, n, n]));
+        program.dispose();
+        const results = scope(device, () =>
+          [
+            run(),
+            conv2d(input, filter, { ...attrs, variant }),
+            conv2dInputGrad(gradient, filter, geometry, { variant }),
+          ].map((array) => new Tensor(array)),
+        );
+        for (const [i, expected] of [dw, y, dx].entries()) {
+          expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
+          results[i]!.dispose();
+        }
       }
-    }
-    {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
-      const none = { forward: false, inputGrad: false, weightGrad: false };
-      expect(conv2dSupports(variant, device, geometry)).toEqual(none);
-    }
-    for (const array of arrays) array.dispose();
-  });
+      {
+        using _ = tellLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
+        const none = { forward: false, inputGrad: false, weightGrad: false };
+        expect(conv2dSupports(variant, device, geometry)).toEqual(none);
+      }
+      for (const array of arrays) array.dispose();
+    },
+  );
 
-  test.skipIf(lanes === null)('a variant whose dispatch would be too large does not serve', () => {
+  test.skipIf(lanes === null)('conv2d: a variant whose dispatch would be too large is not supported', () => {
     const sizes = {
       strideY: 1,
       strideX: 1,

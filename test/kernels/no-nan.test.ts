@@ -53,7 +53,7 @@ import { assumeNoNaN, turnComparisons } from '../support/no-nan.ts';
 // NaN and infinity arrive where a compiler assumes that there are none. Every kernel whose result depends on comparisons of values that
 // may be NaN runs twice: as it is, which other tests compare with the references, and with all comparisons turned round.
 
-test('comparisons are turned round, and nothing else', () => {
+test('assumeNoNaN: negates comparisons, and changes nothing else', () => {
   const code =
     'let a = f(x, y[i + 1u] * 2.0 <= 0.0) && b != c; // x < y\nfor (var i = 0u; i < n; i++) { z = array<f32, 4>(x); }';
   expect(assumeNoNaN(code)).toBe(
@@ -77,7 +77,7 @@ const turnedBy = (by: number) => {
   return y;
 };
 
-describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
+describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain) => {
   let turned: Device;
   beforeAll(async () => {
     turned = turnComparisons(await openDevice());
@@ -106,12 +106,12 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
   const onesOn = (on: Device, shape: readonly number[] = [n]) =>
     of(on, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape);
 
-  test('the values reach the adapter with their signs', async () => {
+  test('upload: values reach the adapter with their signs', async () => {
     const [bits] = await computed(plain, (on) => [of(on, x)]);
     expect([...new Uint32Array((bits as Float32Array).buffer)]).toEqual([...new Uint32Array(x.buffer)]);
   });
 
-  test('a ReLU by a comparison of floats loses NaN', async () => {
+  test('the test can fail: a ReLU that compares floats loses NaN', async () => {
     const run: Run = (on) => {
       const y = of(on, new Float32Array(n));
       const code = `@group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -151,19 +151,19 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test.each(Object.keys(comparisonTable) as ComparisonName[])('%s, which NaN does not meet', async (name) => {
+  test.each(Object.keys(comparisonTable) as ComparisonName[])('%s, which has no NaN', async (name) => {
     for (const by of [0, 1, 7]) {
       await expectSame((on) => [pointwise.compare(name, of(on, x), of(on, turnedBy(by)))], { isNumber: true });
     }
   });
 
-  test('predicates and conversions', async () => {
+  test('predicates and casts', async () => {
     const names = Object.keys(predicateTable) as PredicateName[];
     await expectSame((on) => names.map((name) => pointwise.predicate(name, of(on, x))), { isNumber: true });
     await expectSame((on) => (['u32', 'i32'] as const).map((dtype) => cast(of(on, x), dtype)), { isNumber: true });
   });
 
-  test.each(fusedActivations)('%s in the stores of products and convolutions', async (name) => {
+  test.each(fusedActivations)('%s in the epilogue of products and convolutions', async (name) => {
     const activation = { name, p: 0.25 };
     const variants = name === 'relu' ? matmulVariants : (['naive'] as const);
     for (const variant of variants.filter((v) => v !== 'subgroup' || plain.subgroupLanes !== null)) {
@@ -183,7 +183,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test('gradients through a ReLU, in separate kernels and in the store of a product', async () => {
+  test('gradients through a ReLU, in separate kernels and in the epilogue of a product', async () => {
     await expectSame((on) => {
       const y = pointwise.unary('relu', of(on, x), [0, 0]);
       const gate = of(
@@ -224,7 +224,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     },
   );
 
-  test('random contrast, clipped, and its gradient', async () => {
+  test('random contrast with clipping, and its gradient', async () => {
     const shape = [n, 1, 1, 1]; // an image a value, which is its own mean
     const draw = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };
     const valueRange = [-1, 2] as const;
@@ -256,7 +256,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test('extremes, where they stand, and their gradients', async () => {
+  test('max, min, argmax, argmin and their gradients', async () => {
     const [outer, rows, channels] = [3, 5, 4];
     const data = Float32Array.from({ length: outer * rows * channels }, (_, i) => x[(i * 3 + (i >> 4)) % n]!);
     for (const sign of [1, -1] as const) {
@@ -328,7 +328,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     },
   );
 
-  test('hits and counts', async () => {
+  test('hits and confusion counts', async () => {
     await expectSame(
       (on) => {
         const [y, labels] = [of(on, logits, [7, 4]), of(on, [3, 0, 1, 0, 1, 1, 2], [7], 'u32')];

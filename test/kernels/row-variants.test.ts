@@ -27,7 +27,7 @@ const MODELS = 3;
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('variants of reductions', (device) => {
+describeOnDevice('variants of softmax and reductions', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
 

@@ -152,7 +152,7 @@ const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<
 /** Operators whose kernels depend on the kind of adapter, too: on a card their rows are reduced by teams or workgroups. */
 const BY_ADAPTER: readonly OperatorName[] = ['sum', 'max', 'batchNorm'];
 
-describeOnDevice('kernels that a shape chooses', (device) => {
+describeOnDevice('kernels that are selected by shape', (device) => {
   for (const [kernels, operator, cases] of variants) {
     const isOther = device?.info.isSoftware === false && BY_ADAPTER.includes(operator);
     const reason = isOther

@@ -59,7 +59,7 @@ type Arrays = (...shape: number[]) => Tensor;
 
 const backward = (y: Tensor) => y.backward(new Tensor(DeviceArray.empty(y.array.device, y.shape)));
 
-describeOnDevice('shares of an invocation', (device) => {
+describeOnDevice('work of one invocation', (device) => {
   const f32: Arrays = (...shape) => new Tensor(DeviceArray.empty(device, shape), true);
   const u32: Arrays = (...shape) => new Tensor(DeviceArray.empty(device, shape, { dtype: 'u32' }));
 
@@ -170,7 +170,7 @@ describeOnDevice('shares of an invocation', (device) => {
     ['dropout', () => backward(dropout(f32(1e6, 3), { rate: 0.5 }))],
   ];
 
-  test.each(cases)('none grows with the batch: %s', (_, build) => {
+  test.each(cases)('does not grow with the batch: %s', (_, build) => {
     const all = shares(build);
     expect(all.length).toBeGreaterThan(0);
     expect(all.filter(({ bytes, flops }) => bytes > MOST.bytes || flops > MOST.flops)).toEqual([]);

@@ -137,7 +137,7 @@ describeOnDevice('random layers of images', (device) => {
       map(randomWords(drawOf(r, n)), h!, w!);
   const most = ({ data }: NdArray) => data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
-  test.each(exact)('%s: takes the same pixels as Keras, bit for bit', async (...layer) => {
+  test.each(exact)('%s: copies the same pixels as Keras, bit for bit', async (...layer) => {
     for (const shape of SHAPES) {
       const { x, dy, y, dx } = await call(layer[1]({}), shape, { replicas: 3 });
       const size = y[0]!.shape.slice(1, 3) as [number, number];
@@ -153,7 +153,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   describe.each(moving)('%s', (...layer) => {
-    test.each(FILLS)('interpolates as Keras with fillMode %s, and so does the gradient', async (fillMode) => {
+    test.each(FILLS)('interpolates as Keras with fillMode %s, also in the gradient', async (fillMode) => {
       for (const shape of SHAPES) {
         const { x, dy, y, dx } = await call(layer[1]({ fillMode, fillValue: FILL_VALUE }), shape, { replicas: 3 });
         const size = shape.slice(1, 3) as [number, number];
@@ -180,7 +180,7 @@ describeOnDevice('random layers of images', (device) => {
     });
 
     test.each(FILLS)(
-      'takes the pixel that Keras takes where the border is %s and nothing is blended',
+      'takes the pixel that Keras takes if the border is %s and nothing is interpolated',
       async (fillMode) => {
         for (const shape of SHAPES) {
           const { x, dy, y, dx } = await call(
@@ -241,7 +241,7 @@ describeOnDevice('random layers of images', (device) => {
     expectSameBits(dx[0]!.data, expected.dx.data);
   });
 
-  test('layers of one number agree with Keras 3.15', async () => {
+  test('layers with a single random number agree with Keras 3.15', async () => {
     interface Case { layer: string; options: object; shape: number[]; x: number[]; y: number[] } // biome-ignore format: one line
     const url = new URL('../golden/files/keras-augmentation.json', import.meta.url);
     const { cases } = JSON.parse(readFileSync(url, 'utf8')) as { cases: Case[] };
@@ -288,7 +288,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   test.each([0.5, [0.25, -3, 0.5, 0.75]])(
-    'RandomErasing puts %s there, clipped, and gives no gradient there',
+    'RandomErasing writes %s there, clipped, with a gradient of 0 there',
     async (fillValue) => {
       for (const shape of SHAPES) {
         const [, h, w, channels] = shape;
@@ -348,7 +348,7 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
-  test('draws are uniform in their range, and half of the images are mirrored in each direction', async () => {
+  test('random numbers are uniform in their range, and half of the images are mirrored in each direction', async () => {
     const batch = 3000;
     const x = Float32Array.from({ length: batch * 4 }, (_, i) => [1, 2, 4, 8][i % 4]!);
     using input = tg.tensor(device, x, [batch, 2, 2, 1]);

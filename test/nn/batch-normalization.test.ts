@@ -52,7 +52,7 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
   ['no such axis', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
   ['no such axis from the end', () => new BatchNormalization({ axis: -3 }).plan([4, 5]), ShapeError, 'axis is -3'],
   ['single numbers', () => new BatchNormalization().plan([]), ShapeError, 'single numbers'],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });
@@ -107,7 +107,7 @@ describeOnDevice('BatchNormalization and its options', (device) => {
     }
   });
 
-  test('BatchNormalization: initializers', async () => {
+  test('uses its initializers', async () => {
     const options = {
       gammaInitializer: constant(2),
       betaInitializer: 'ones',
@@ -124,7 +124,7 @@ describeOnDevice('BatchNormalization and its options', (device) => {
     ]);
   });
 
-  test('penalties on gamma and beta enter the loss and the step', async () => {
+  test('penalties on gamma and beta are part of the loss and of the step', async () => {
     const learningRate = 0.125;
     const penalties = { gammaRegularizer: l2(0.5), betaRegularizer: l1l2({ l1: 0.25, l2: 1 }) };
     const train = async (options: BatchNormalizationOptions) => {

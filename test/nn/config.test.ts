@@ -120,7 +120,7 @@ const merges: Record<string, Layer> = {
   Subtract: new Subtract(),
 };
 
-test('the table has every kind of layer', () => {
+test('the table of this test has every kind of layer', () => {
   const kinds = Object.entries(tilegrad).filter(
     ([, value]) => typeof value === 'function' && value.prototype instanceof Layer,
   );
@@ -190,7 +190,7 @@ test.each<[name: string, initializer: Initializer]>([
   ['randomUniform', initializers.randomUniform({ min: 0, max: 3 })],
   ['orthogonal', initializers.orthogonal({ gain: 2 })],
   ['glorotNormal', initializers.glorotNormal],
-])('an initializer of tilegrad comes back with its numbers: %s', (_, kernelInitializer) => {
+])('initializers: getConfig restores their options: %s', (_, kernelInitializer) => {
   const model = new Sequential([new Dense({ units: 3, kernelInitializer, inputShape: [4] })]);
   const [kernel] = roundTrip(model).plan([4]).weights;
   const draw = (initializer: Initializer) => [...initializer([4, 3], new RandomStream(1, 'initializer', 0))];
@@ -266,7 +266,7 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     /sequential: its class overrides what its layers compute/,
   ],
 ];
-test.each(refused)('throws: %s', (_, layer, says) => {
+test.each(refused)('throws for %s', (_, layer, says) => {
   const model = new Sequential([layer]);
   expect(() => modelConfig(model)).toThrow(ArgumentError);
   expect(() => modelConfig(model)).toThrow(says);

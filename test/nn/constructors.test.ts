@@ -148,7 +148,7 @@ function expectSurplusError(name: string, { args, options }: Maker): void {
 
 test.each(Object.entries({ ...classes, ...functions }))('%s: throws for surplus arguments', expectSurplusError);
 
-test('the table has every exported class, and every function that creates a part of a training', () => {
+test('the table of this test has every exported class, and every function that creates a part of a training', () => {
   const loaders = ['ArrayLoader', 'ImageLoader'];
   const found = Object.entries(exported).filter(
     ([, value]) => isClass(value) && !((value as { prototype: unknown }).prototype instanceof Error),
@@ -178,7 +178,7 @@ test.each([
   'heUniform',
   'lecunNormal',
   'lecunUniform',
-] as const)('initializers.%s is handed over, not called', (name) => {
+] as const)('initializers.%s throws if the function is passed without calling it', (name) => {
   for (const argument of [undefined, {}, { seed: 1 }, 3]) {
     const call = () => (initializers[name] as (argument: unknown) => unknown)(argument);
     expect(call).toThrow(ArgumentError);
@@ -248,7 +248,7 @@ test.each<[string, () => unknown, RegExp]>([
     /^CustomLoss: targets must be 'oneHot' or 'labels'/,
   ],
   ['the name of a loss', () => new tg.CustomLoss((a) => a, {} as never), /^CustomLoss: name must be a string/],
-])('throws: %s', (_, make, says) => {
+])('throws for %s', (_, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });

@@ -100,7 +100,7 @@ test.each<[what: string, parts: object, says: RegExp]>([
   expect(() => new Sequential([own(parts)])).toThrow(says);
 });
 
-describeOnDevice('a custom layer that breaks its plan', (device) => {
+describeOnDevice('a custom layer that differs from its plan', (device) => {
   const broken: [what: string, parts: object, error: ErrorClass, says: RegExp][] = [
     [
       'another shape',
@@ -163,32 +163,35 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
     ],
   ];
 
-  test.each(broken)('%s: throws with the name of the layer, not of the next one', async (_what, parts, error, says) => {
-    using model = new Sequential([own(parts), new Dense({ units: 2 })]).build(device);
-    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
-    const x = [
-      [1, 2, 3, 4],
-      [5, 6, 7, 8],
-    ];
-    const y = [
-      [0, 0],
-      [0, 0],
-    ];
-    const calls = [
-      () => model.predict(x),
-      () => model.evaluate({ x, y }),
-      () => model.fit({ x, y }),
-      () => model.trainOnBatch(x, y),
-    ];
-    for (const call of calls) {
-      const refusal = call();
-      await expect(refusal).rejects.toThrow(error);
-      await expect(refusal).rejects.toThrow(says);
-    }
-    // The device still works.
-    using one = tensor(device, [1], [1]);
-    expect([...(await one.data())]).toEqual([1]);
-  });
+  test.each(broken)(
+    '%s: throws with the name of that layer, not of the next one',
+    async (_what, parts, error, says) => {
+      using model = new Sequential([own(parts), new Dense({ units: 2 })]).build(device);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      const x = [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+      ];
+      const y = [
+        [0, 0],
+        [0, 0],
+      ];
+      const calls = [
+        () => model.predict(x),
+        () => model.evaluate({ x, y }),
+        () => model.fit({ x, y }),
+        () => model.trainOnBatch(x, y),
+      ];
+      for (const call of calls) {
+        const refusal = call();
+        await expect(refusal).rejects.toThrow(error);
+        await expect(refusal).rejects.toThrow(says);
+      }
+      // The device still works.
+      using one = tensor(device, [1], [1]);
+      expect([...(await one.data())]).toEqual([1]);
+    },
+  );
 
   test('messages have name and kind of a named layer, also in nested models', async () => {
     const scale = own(
@@ -213,7 +216,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
     expect(await model.predict([1, 2, 3, 4])).toHaveLength(3);
   });
 
-  test('throws for an initializer that returns NaN; takes a penalty by name or with one rate', () => {
+  test('throws for an initializer that returns NaN; accepts a penalty by name or with one rate', () => {
     const started = (values: unknown) => {
       const given = { ...weight, initializer: () => values };
       return () => new Sequential([own({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
@@ -237,7 +240,7 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
     );
   });
 
-  test('errors of a Lambda have its name; other errors in a layer are not changed', async () => {
+  test('errors of a Lambda have its name; other errors in a layer are unchanged', async () => {
     using lambda = new Sequential([
       new Lambda((x) => slice(x, [0, 0], [-1, 3]), { name: 'cut', inputShape: [4] }),
     ]).build(device);

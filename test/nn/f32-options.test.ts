@@ -104,7 +104,7 @@ describe('numbers that f32 cannot represent: errors of options', () => {
     of(2e-38);
   });
 
-  test('assigned rates, also by callbacks', () => {
+  test('throws for assigned rates, also by callbacks', () => {
     const sgd = new SGD();
     for (const wrong of [LARGE, TINY]) {
       refused(() => {
@@ -216,7 +216,7 @@ describeOnDevice('numbers that f32 cannot represent', (device) => {
     expect(await y.item()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('the function dropout', () => {
+  test('dropout: throws for rates that f32 cannot represent', () => {
     using x = tensor(device, [1], [1]);
     expect(() => dropout(x, { rate: TINY })).toThrow(/^dropout: rate .*32-bit float/);
   });

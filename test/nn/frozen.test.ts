@@ -109,7 +109,7 @@ test('trainable: throws for values other than true and false', () => {
   expect(dense.trainable).toBe(true);
 });
 
-describeOnDevice('frozen', (device) => {
+describeOnDevice('frozen layers', (device) => {
   test.each([1, 2, 3])('weights and moving statistics of a frozen model do not change, at depth %s', async (depth) => {
     const { whole, conv, norm } = extractor(depth);
     using model = compiled(device, [whole, ...head()]);
@@ -268,7 +268,7 @@ describeOnDevice('frozen', (device) => {
   });
 });
 
-describeOnDevice('a frozen beginning', (device) => {
+describeOnDevice('a frozen start of a model', (device) => {
   /** A model of `count` blocks of typical layers, among them residual sums and activations of several kernels. */
   function blocks(count: number): Model {
     const x = input([8, 8, 4]);

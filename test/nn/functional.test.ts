@@ -45,7 +45,7 @@ function residual(): Model {
   return new Model({ inputs: x, outputs: new Dense({ units: 4, activation: 'softmax' }).apply(flat) });
 }
 
-test('summary shows the branches', () => {
+test('summary: shows the branches', () => {
   const lines = residual().summary().split('\n');
   expect(lines[0]).toBe('Model: "functional"');
   const row = (start: string) => lines.find((line) => line.startsWith(start))!.split(/ {2,}/);
@@ -148,7 +148,7 @@ const refused: [what: string, call: () => unknown, error: typeof TilegradError, 
   ],
 ];
 
-test.each(refused.map((row) => [row[0], row] as const))('throws: %s', (_what, [, call, error, says]) => {
+test.each(refused.map((row) => [row[0], row] as const))('throws for %s', (_what, [, call, error, says]) => {
   let thrown: unknown;
   try {
     call();
@@ -164,7 +164,7 @@ describeOnDevice('functional models', (device) => {
   const compile = (model: Model) =>
     model.compile({ optimizer: new Adam({ learningRate: 0.01 }), loss: 'sparseCategoricalCrossentropy' });
 
-  test('a residual connection has the bits of its separate operators, forward and backward', async () => {
+  test('a residual connection has the same bits as separate operators, forward and backward', async () => {
     const model = residual().build(device, { seed: 3 });
     const x = drawLike([2, ...image], 5);
     const dy = drawLike([2, 4], 6);

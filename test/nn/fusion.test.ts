@@ -220,7 +220,7 @@ describeOnDevice('fused layers', (device) => {
     },
   );
 
-  test.each(Object.keys(UNFUSED))('%s: layers are computed separately', async (name) => {
+  test.each(Object.keys(UNFUSED))('%s: layers are not fused', async (name) => {
     const { layers, has } = UNFUSED[name]!;
     const model = built(layers());
     const apart = await run(model, (x) => callSeparately(model, x, false), { isTaped: false });
@@ -231,7 +231,7 @@ describeOnDevice('fused layers', (device) => {
     model.dispose();
   });
 
-  test('a variance of 0 with a tiny epsilon gives infinities, not NaN, as separate layers do', async () => {
+  test('a variance of 0 with a tiny epsilon gives infinities, not NaN, as with separate layers', async () => {
     const model = built([conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })]);
     const variance = model.weights.find(({ name }) => name.endsWith('moving_variance'))!;
     device.upload(variance.tensor.array.storage, new Float32Array(8));
@@ -240,7 +240,7 @@ describeOnDevice('fused layers', (device) => {
     model.dispose();
   });
 
-  test('a value that another layer reads too is not fused', async () => {
+  test('layers are not fused if another layer reads the value between them', async () => {
     const x = input(SHAPE);
     const normal = new BatchNormalization().apply(x);
     const outputs = new Add().apply([new ReLU({ maxValue: 6 }).apply(normal), normal]);
@@ -260,7 +260,7 @@ describeOnDevice('fused layers', (device) => {
     single.dispose();
   });
 
-  test('in training, normalizations are folded into the weights only in the frozen part', async () => {
+  test('in training, only normalizations of frozen layers are folded into the weights', async () => {
     const model = built([conv(), new BatchNormalization(), new ReLU(), conv(), new BatchNormalization()]);
     for (const layer of model.layers.slice(0, 3)) layer.trainable = false;
     const kernelsOf = () => {

@@ -92,9 +92,9 @@ test('setInitialWeights: throws for an unknown weight, names it, and changes not
   expect(() => model.setInitialWeights(all(), { partail: true } as never)).toThrow(/did you mean partial/);
 });
 
-describeOnDevice('weights given before build', (device: Device) => {
+describeOnDevice('setInitialWeights', (device: Device) => {
   /** A model with drawn weights, and the same model with values for some of them. */
-  test('build: uses the given values; the other weights are drawn as without them', async () => {
+  test('build: uses the given values; all other weights are drawn as before', async () => {
     const drawn = await read(inner().build(device, { seed: 4 }));
     const model = inner();
     const some = valuesFor({ 'norm/moving_mean': [3], 'first/bias': [3] });
@@ -217,7 +217,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [model, again, back]) one.dispose();
   });
 
-  test('layers of a built model keep their weights in the next model, as in Keras', async () => {
+  test('layers of a built model keep their weights in another model, as in Keras', async () => {
     const trained = new Sequential([
       inner(),
       new Dense({ units: 3, name: 'middle' }),
@@ -246,7 +246,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [trained, part, drawn, third]) one.dispose();
   });
 
-  test('layers of a model with given values keep them, built or not, through nested models', async () => {
+  test('layers of a model with given values keep them, built or not, in nested models', async () => {
     const outer = new Sequential([inner(), new Dense({ units: 2, name: 'head' })]);
     const given = valuesFor({ 'inner/first/kernel': [2, 3] });
     outer.setInitialWeights(given, { partial: true });
@@ -316,7 +316,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [from, model, outer, some]) one.dispose();
   });
 
-  test('loadWeights: takes the given replica of a file for a model that is not built yet', async () => {
+  test('loadWeights: loads the given replica of a file for a model that is not built yet', async () => {
     const from = inner().build(device, { seed: 1, replicas: 2 });
     const bytes = await encodeWeights(from);
     const model = inner();

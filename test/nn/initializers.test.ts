@@ -102,7 +102,7 @@ test.each([
   },
 );
 
-test('the length of a vector is both of its fans, as in Keras', () => {
+test('vectors: fan in and fan out are both the length, as in Keras', () => {
   const values = glorotUniform([2000], stream());
   const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   expect(furthest / Math.sqrt(6 / 4000)).toBeGreaterThan(0.99);
@@ -132,7 +132,7 @@ test.each([
   }
 });
 
-test('orthogonal: the first element has both signs over many streams', () => {
+test('orthogonal: the first element has both signs over many random streams', () => {
   const signs = Array.from({ length: 400 }, (_, i) =>
     Math.sign(initializers.orthogonal()([3, 3], new RandomStream(1, 'initializer', i))[0]!),
   );
@@ -167,7 +167,7 @@ test.each([
   [() => initializers.orthogonal()([5], stream()), ShapeError, 'orthogonal'],
   [() => initializers.zeros([2 ** 16, 2 ** 16], stream()), ArgumentError, 'zeros: a weight has at most 2^30 elements'],
   [() => initializers.heNormal([2 ** 31], stream()), ArgumentError, 'heNormal: a weight has at most 2^30 elements'],
-] as const)('throws: %s', (create, error, says) => {
+] as const)('throws for %s', (create, error, says) => {
   expect(create).toThrow(error);
   expect(create).toThrow(says);
 });
@@ -190,7 +190,7 @@ describeOnDevice('initial weights', (device) => {
     expect(second).not.toEqual(first);
   });
 
-  test("are those of a layer's initializer, given by name or function", async () => {
+  test("are those of a layer's initializer, given by name or as a function", async () => {
     const layers = [
       new Conv2D({
         filters: 2,
@@ -213,7 +213,7 @@ describeOnDevice('initial weights', (device) => {
     ]);
   });
 
-  test('throw if they have a wrong length', () => {
+  test('throw if they have the wrong length', () => {
     const layer = new Dense({ units: 2, inputShape: [2], kernelInitializer: () => new Float32Array(3) });
     expect(() => new Sequential([layer]).build(device)).toThrow(/dense\/kernel.*3 values.*\[2,2\]/);
   });

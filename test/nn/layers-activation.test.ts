@@ -62,7 +62,7 @@ describeOnDevice('activations', (device) => {
     );
   });
 
-  test("LeakyReLU: slope is Keras's by default, or the given one", async () => {
+  test("LeakyReLU: the slope is Keras's default, or the given one", async () => {
     expectClose(await output([new LeakyReLU({ inputShape: [4] })], x, [1, 4]), [-0.6, -0.15, 0.25, 3], { rtol: 1e-6 });
     const steep = new LeakyReLU({ inputShape: [4], negativeSlope: 0.5 });
     expectClose(await output([steep], x, [1, 4]), [-1, -0.25, 0.25, 3], { rtol: 1e-6 });
@@ -93,7 +93,7 @@ describeOnDevice('activations', (device) => {
     await expect(output([wrong], [1, 2, 3, 4], [1, 2, 2, 1])).rejects.toThrow(/Lambda.*\[4,4,1\].*\[1,2,2,1\]/);
   });
 
-  test('a custom layer with a weight', async () => {
+  test('a custom layer with a weight: its output and its parameters', async () => {
     class Scale extends Layer {
       readonly kind = 'Scale';
       plan(inputShape: Shape) {
@@ -108,7 +108,7 @@ describeOnDevice('activations', (device) => {
     expect(new Sequential([new Scale({ inputShape: [4] })]).countParams()).toBe(1);
   });
 
-  test('a custom layer: throws for its mistakes', async () => {
+  test('a custom layer: throws for mistakes in it', async () => {
     // As in plain JavaScript.
     const Plain = class extends (Layer as unknown as new (options: object) => object) {};
     const own = (methods: object) =>

@@ -218,7 +218,7 @@ describeOnDevice('layers of image networks', (device) => {
   }
 });
 
-test('countParams: numbers are those of Keras', () => {
+test("countParams: equals Keras's count", () => {
   const model = new Sequential([
     new Conv2D({ inputShape: [32, 32, 3], filters: 32, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
     new BatchNormalization(),
@@ -262,7 +262,7 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
     ShapeError,
     '[126]',
   ],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

@@ -60,7 +60,7 @@ const refused: Refused[] = [
   ['ReLU: negative', () => new ReLU({ maxValue: -1 }), ArgumentError, ['maxValue', '-1']],
 ];
 
-test.each(refused.map((row) => [row[0], row] as const))('throws: %s', (_what, [, call, error, says]) => {
+test.each(refused.map((row) => [row[0], row] as const))('throws for %s', (_what, [, call, error, says]) => {
   let thrown: unknown;
   try {
     call();

@@ -196,7 +196,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     );
   });
 
-  test('equal rates from a schedule, a callback and assignments between epochs give the same training', async () => {
+  test('equal rates from a schedule, a callback and assignments give the same training', async () => {
     const rates = [0.5, 0.25, 0.125];
     const bySchedule = await train((step) => rates[Math.min(2, Math.floor(step / 2))]!);
     const byCallback = await train(0.5, () => [new LearningRateScheduler((epoch, rate) => (epoch ? rate / 2 : rate))]);
@@ -213,7 +213,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     expect((await train(0.5)).weights).not.toEqual(bySchedule.weights);
   });
 
-  test('a rate of zero changes nothing', async () => {
+  test('a rate of 0 changes nothing', async () => {
     const { model } = build(device, 1);
     using untrained = model;
     const before = await Promise.all(untrained.weights.map(async ({ tensor }) => [...(await tensor.data())]));

@@ -149,7 +149,7 @@ describeOnDevice('unknown options', (device) => {
   });
 });
 
-test('the message for an option in snake_case has the camelCase name', () => {
+test('the message for an option in snake_case suggests the camelCase name', () => {
   expect(() => new tg.Adam({ learning_rate: 0.5 } as never)).toThrow(/^Adam: .*did you mean learningRate\?/);
   expect(() => new tg.AdamW({ weight_decay: 0.5 } as never)).toThrow(/^AdamW: .*did you mean weightDecay\?/);
   expect(() => new tg.Dense({ units: 2, acitvation: 'relu' } as never)).toThrow(/^Dense: .*did you mean activation\?/);
@@ -168,7 +168,7 @@ function takesOptions(value: unknown, parameter = /\b(options|rates|hooks)\b|\{ 
   return parameter.test(parameters ?? '');
 }
 
-test('the table has every export that takes options', () => {
+test('the table of this test has every export that takes options', () => {
   const all = new Map<string, unknown>(Object.entries(exported));
   for (const [space, functions] of Object.entries({ initializers, regularizers, schedules })) {
     for (const [name, value] of Object.entries(functions)) all.set(`${space}.${name}`, value);

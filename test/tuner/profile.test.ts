@@ -29,7 +29,7 @@ const ceilings = { fmaGflops: 100, copyGBs: 10 };
 const conv = (size: number, out: number, channels: number) => 2 * BATCH * size * size * out * 5 * 5 * channels;
 const dense = (inputs: number, units: number) => 2 * BATCH * inputs * units;
 
-describeOnDevice('the profile of a training step', (device) => {
+describeOnDevice('profile of a training step', (device) => {
   async function profiled(): Promise<Profile> {
     const loader = new ImageLoader(device, drawImages(20, { shape: [32, 32, 3], classes: 10 }));
     const model = lenet().createModel() as Sequential;
@@ -40,7 +40,7 @@ describeOnDevice('the profile of a training step', (device) => {
     return profile;
   }
 
-  test('LeNet-5: every dispatch moves bytes, the hot ones have the FLOP of the formulas, the rows add up', async () => {
+  test('LeNet-5: every dispatch moves bytes, the main ones have the FLOP of the formulas, and the rows add up', async () => {
     const { step, dispatches, kernels } = await profiled();
     expect(dispatches.filter(({ bytes }) => !(bytes > 0))).toEqual([]);
     expect(dispatches.filter(({ shapes, ms }) => shapes === '' || !(ms >= 0))).toEqual([]);
@@ -100,7 +100,7 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(device.origin).toEqual({ layer: null, backward: false, choices: [] });
   });
 
-  test('a convolution that runs as a matrix product names both choices; the reference, what it sums beside it', async () => {
+  test('a convolution that runs as a matrix product has both choices; the reference also has its reduction', async () => {
     const loader = new ArrayLoader(device, {
       ...{ x: new Float32Array(2 * 48), y: new Float32Array(2 * 80) },
       ...{ shape: [4, 4, 3], targetShape: [4, 4, 5] },
@@ -130,7 +130,7 @@ describeOnDevice('the profile of a training step', (device) => {
     }
   });
 
-  test('bytes are what a kernel reads and writes, an array updated in place counting twice', async () => {
+  test('bytes are those that a kernel reads and writes; an array updated in place counts twice', async () => {
     const { dispatches } = await profiled();
     const of = (name: string) => dispatches.find(({ kernel }) => kernel.startsWith(name))!;
     const weights = Number(/^\[(\d+)\]/.exec(of('adam').shapes)![1]);
@@ -169,7 +169,7 @@ describeOnDevice('the profile of a training step', (device) => {
     loader.dispose();
   });
 
-  test('profileStep: a model stays untrained, and its replicas begin with different weights', async () => {
+  test('profileStep: does not change whether a model was trained, so its replicas start with different weights', async () => {
     const loader = new ImageLoader(device, drawImages(20, { shape: [4, 4, 1], classes: 3 }));
     const replicas = async (isProfiled: boolean) => {
       const layers = [new Flatten({ inputShape: [4, 4, 1] }), new Dense({ units: 3, activation: 'softmax' })];

@@ -22,7 +22,7 @@ async function expectUsable(device: Device): Promise<void> {
   expect([...(await y.data())]).toEqual([-1, 2]);
 }
 
-describeOnDevice('tuning where the adapter refuses kernels', () => {
+describeOnDevice('tuning if the adapter refuses kernels', () => {
   test.each<Refuser>(['validation', 'internal'])(
     'a variant is rejected with the reason, and the others are measured (%s error)',
     async (refuser) => {
@@ -42,7 +42,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
     },
   );
 
-  test('a kernel that was refused before does not fail a problem', async () => {
+  test('a kernel that was refused earlier does not make a problem fail', async () => {
     using device = await openDevice();
     using x = tensor(device, [1], [1]);
     {
@@ -77,7 +77,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
     await expectUsable(device);
   });
 
-  test('without onFailed it is thrown after the others are measured and saved', async () => {
+  test('without onFailed the error is thrown after the others are measured and saved', async () => {
     using device = await openDevice();
     using _ = refusePipelines(device, 'internal', (label) => label.startsWith('matmul'));
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tuning-'));

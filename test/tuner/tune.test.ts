@@ -30,8 +30,8 @@ function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[
 
 const fine = { resolution: 0.001, seconds: 1 };
 
-describe('the tuner', () => {
-  test('takes the fastest, and reports the times of all', async () => {
+describe('tuner', () => {
+  test('selects the fastest, and reports the times of all', async () => {
     const { bench } = fakeBench({ naive: 9, subgroup: 2, workgroup: 3 });
     expect(await tuneOperator(bench, fine)).toEqual({
       variant: 'subgroup',
@@ -40,7 +40,7 @@ describe('the tuner', () => {
     });
   });
 
-  test('takes the reference if nothing is faster', async () => {
+  test('selects the reference if nothing is faster', async () => {
     const { bench } = fakeBench({ naive: 1, subgroup: 1.5 });
     expect((await tuneOperator(bench, fine)).variant).toBe('naive');
   });
@@ -49,7 +49,7 @@ describe('the tuner', () => {
     ['a wrong value', [1, 2.02, 3], /element 1 is 2\.0\d+ instead of 2/],
     ['NaN', [1, Number.NaN, 3], /element 1 is NaN instead of 2/],
     ['too few values', [1, 2], /2 values instead of 3/],
-  ])('never takes a kernel that gives %s, however fast, nor times it', async (_what, values, says) => {
+  ])('never selects a kernel that gives %s, however fast, and does not time it', async (_what, values, says) => {
     const { bench, timed } = fakeBench({ naive: 9, wrong: 0.1, right: 2 }, { wrong: values });
     const { variant, rejected, ms } = await tuneOperator(bench, fine);
     expect(variant).toBe('right');
@@ -58,7 +58,7 @@ describe('the tuner', () => {
     expect(timed).not.toContain('wrong');
   });
 
-  test('a kernel that could not be compiled is rejected with the reason; the others are measured', async () => {
+  test('a kernel that does not compile is rejected with the reason; the others are measured', async () => {
     const { bench } = fakeBench({ naive: 9, right: 2 });
     const rejected = [{ variant: 'large', reason: 'no room' }];
     expect(await tuneOperator({ ...bench, rejected }, fine)).toMatchObject({ variant: 'right', rejected });
@@ -75,7 +75,7 @@ describe('the tuner', () => {
     expect(timed).toEqual([]);
   });
 
-  test('times similar variants in alternating order, and one that is far behind only once', async () => {
+  test('times similar variants in alternating order, and a much slower one only once', async () => {
     const { bench, timed } = fakeBench({ naive: 50, a: 1, b: 1.5 });
     await tuneOperator(bench, fine);
     expect(timed).toEqual(['naive', 'a', 'b', 'a', 'b', 'b', 'a', 'a', 'b', 'b', 'a', 'a', 'b']);
@@ -108,7 +108,7 @@ describe('the tuner', () => {
     expect(() => clockResolution(() => 5)).toThrow(ArgumentError);
   });
 
-  test('a missing product shows in the longest of sums', () => {
+  test('a missing product is detected in the longest of sums', () => {
     // Values in -1 .. 1: a product is 1/3 in the root of its mean square.
     expect(toleranceOf(1)).toBeLessThan(1e-5);
     expect(toleranceOf(1e6)).toBeLessThan(1 / 3);
@@ -133,7 +133,7 @@ const tuned = (key: string, variant: string, operator = 'matmul'): Tuned => ({
   rejected: [{ variant: 'other', reason: 'wrong' }],
 });
 
-describe('the cache', () => {
+describe('tuning cache', () => {
   const shaders = { matmul: 'aaaa', conv2d: 'bbbb' };
   function open(who = identity, texts: Record<string, string> = shaders) {
     const warnings: string[] = [];
@@ -151,7 +151,7 @@ describe('the cache', () => {
     expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
   });
 
-  test('two concurrent tunings keep the entries of both, and the later one of an entry that both measured', () => {
+  test('two concurrent tunings save the entries of both, and the later one of an entry that both measured', () => {
     const [one, two] = [open().cache, open().cache];
     one.save([tuned('matmul m=8', 'subgroup')]);
     two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
@@ -173,7 +173,7 @@ describe('the cache', () => {
     },
   );
 
-  test("a changed shader is measured again, the other operators' measurements stay", () => {
+  test('a changed shader is measured again; the measurements of other operators are kept', () => {
     open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
     const changed = { ...shaders, matmul: 'cccc' };
     expect(open(identity, changed).choices).toEqual({ 'conv2d m=8': 'naive' });
@@ -198,7 +198,7 @@ describe('the cache', () => {
     expect(open()).toMatchObject({ choices: { 'matmul m=9': 'subgroup' }, warnings: [] });
   });
 
-  test('throws FileError if the folder cannot be created, when there is something to save', () => {
+  test('throws FileError if the folder cannot be created, but only if there is something to save', () => {
     writeFileSync(join(folder, 'file'), '');
     const cache = new TuningCache(join(folder, 'file'), identity, () => {}, shaders);
     expect(() => cache.save([tuned('matmul m=8', 'subgroup')])).toThrow(FileError);
@@ -241,7 +241,7 @@ describeOnDevice('on an adapter', () => {
     ...['batchNormMoments', 'batchNormGradSums'].map((operator) => ({ operator, sizes: { rows: 70, channels: 6 } })),
   ];
 
-  test('every variant of every operator passes its check; choices are kept, loaded and used', async () => {
+  test('every variant of every operator passes its check; choices are saved, loaded and used', async () => {
     expect(new Set(problems.map(({ operator }) => operator))).toEqual(new Set(Object.keys(tunables)));
     using device = await openDevice();
     const seen: string[] = [];
@@ -309,7 +309,7 @@ describeOnDevice('on an adapter', () => {
     model.dispose();
   });
 
-  test('an abort ends it after the current problem', async () => {
+  test('an abort ends tuning after the current problem', async () => {
     using device = await openDevice();
     const abort = new AbortController();
     const options = { folder, signal: abort.signal, onTuned: () => abort.abort() };

@@ -115,7 +115,7 @@ async function run(
 }
 
 describeOnDevice('variants of depthwise convolutions', (device) => {
-  test('the choice goes by sizes of one model: what is small is not worth compiling a text for', () => {
+  test('the choice depends on the sizes of one replica; small problems are not worth generating a shader', () => {
     const sizes = (shape: number[], kernel: number, multiplier: number, models: number) =>
       scope(device, () => {
         device.choices.used.clear();
@@ -146,7 +146,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     expect(sizes([1, 64, 64, 4], 9, 1, 1)).toEqual(all('naive'));
   });
 
-  test('models beyond one axis of a grid take several dispatches; a model that is beyond it is not served', async () => {
+  test("replicas beyond the limit of a grid's axis take several dispatches; a single one beyond it is not supported", async () => {
     const shape = [4, 16, 6, 4];
     const inputs = [drawLike([MODELS, ...shape], 1), drawLike([MODELS, 3, 3, 4, 1], 2)];
     const [x, filter] = inputs.map(({ data }, k) => {
@@ -169,7 +169,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     for (const array of [x, filter]) array.dispose();
   });
 
-  test('on a GPU, of large filters one channel at a time', () => {
+  test('on a GPU, large filters are computed one channel at a time', () => {
     const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
     const preferred = (isSoftware: boolean, kernel: number) => {
       const sizes = { batch: 8, input: [64, 64], output: [64, 64], kernel: [kernel, kernel], outChannels: 8 };
@@ -179,7 +179,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     expect(preferred(true, 5)[0]).toBe('stripsVec4');
   });
 
-  test.each(depthwiseVariants)('forward pass and gradients of three models are exact: %s', async (variant) => {
+  test.each(depthwiseVariants)('forward pass and gradients of three replicas are exact: %s', async (variant) => {
     const checked = { forward: 0, inputGrad: 0, weightGrad: 0 };
     await fc.assert(
       fc.asyncProperty(fc.oneof(depthwiseCase('full'), { weight: 3, arbitrary: stripCase }), async (c) => {
@@ -205,7 +205,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     for (const kernel of kernels) expect(checked[kernel], kernel).toBeGreaterThanOrEqual(least);
   });
 
-  test.each(['strips', 'stripsVec4'] as const)('cut as for a GPU the results are the same: %s', async (variant) => {
+  test.each(['strips', 'stripsVec4'] as const)('slices as on a GPU give the same results: %s', async (variant) => {
     const { info } = device;
     Object.assign(device, { info: { ...info, isSoftware: false } });
     try {
@@ -238,7 +238,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     { shape: [1, 1, 1300, 2], kernel: [1, 7] },
     { shape: [3, 2, 513, 1], kernel: [2, 70] },
     { shape: [2, 9, 700, 4], kernel: [9, 9] },
-  ])('the weight gradient of long rows: $shape, filter $kernel', async ({ shape, kernel }) => {
+  ])('weight gradient with long rows: $shape, filter $kernel', async ({ shape, kernel }) => {
     const attrs = { padding: 'same' as const };
     const [x, filter] = [drawLike(shape, 1, 'integer'), drawLike([...kernel, shape[3]!, 1], 2, 'integer')];
     const y = reference.forward([x, filter], attrs);
@@ -247,7 +247,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     expect(plain(weightGrad!)).toEqual(plain(reference.backward([x, filter], y, dy, attrs)[1]!.data));
   });
 
-  test.each(depthwiseVariants)('a model alone has the bits it has among three: %s', async (variant) => {
+  test.each(depthwiseVariants)('a single model has the bits of each of three replicas: %s', async (variant) => {
     // Many images, rows and columns, so that all of them are cut.
     for (const [i, { shape, attrs }] of [
       { shape: [6, 31, 29, 8], attrs: {} },
@@ -273,40 +273,43 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     }
   });
 
-  test.each(depthwiseVariants)('NaN and infinities go where they belong and nowhere else: %s', async (variant) => {
-    for (const [i, { width, attrs }] of [
-      { width: 8, attrs: { padding: 'same' as const } },
-      { width: 11, attrs: { padding: 'same' as const, strides: 2 } },
-      { width: 13, attrs: { strides: 2 } },
-      { width: 4, attrs: { padding: 'same' as const, strides: 3 } },
-    ].entries()) {
-      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-        for (let place = 0; place < 9; place++) {
-          const x = drawLike([2, 9, width, 4], i, 'integer');
-          const filter = ndarray(
-            [3, 3, 4, 1],
-            Array.from({ length: 36 }, (_, k) => 1 + (k % 5)),
-          );
-          const y = reference.forward([x, filter], attrs);
-          const dy = drawLike(y.shape, i + 50, 'integer');
-          // A tap, and a pixel of x and dy each: in a corner, at an edge, in the middle.
-          filter.data[place * 4 + 1] = bad;
-          const at = (shape: readonly number[]) => {
-            const [row, column] = [Math.floor(place / 3), place % 3].map((third, axis) =>
-              Math.round((third * (shape[axis + 1]! - 1)) / 2),
+  test.each(depthwiseVariants)(
+    'NaN and infinities reach exactly the elements that depend on them: %s',
+    async (variant) => {
+      for (const [i, { width, attrs }] of [
+        { width: 8, attrs: { padding: 'same' as const } },
+        { width: 11, attrs: { padding: 'same' as const, strides: 2 } },
+        { width: 13, attrs: { strides: 2 } },
+        { width: 4, attrs: { padding: 'same' as const, strides: 3 } },
+      ].entries()) {
+        for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+          for (let place = 0; place < 9; place++) {
+            const x = drawLike([2, 9, width, 4], i, 'integer');
+            const filter = ndarray(
+              [3, 3, 4, 1],
+              Array.from({ length: 36 }, (_, k) => 1 + (k % 5)),
             );
-            return (row! * shape[2]! + column!) * 4 + 2;
-          };
-          x.data[at(x.shape)] = bad;
-          dy.data[at(dy.shape)] = bad;
-          const expected = reference.forward([x, filter], attrs);
-          const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
-          const found = await run(device, variant, [x, filter], dy, attrs, 1);
-          expect(plain(found.forward!), 'forward').toEqual(plain(expected.data));
-          expect(plain(found.inputGrad!), 'inputGrad').toEqual(plain(dx!.data));
-          expect(plain(found.weightGrad!), 'weightGrad').toEqual(plain(dw!.data));
+            const y = reference.forward([x, filter], attrs);
+            const dy = drawLike(y.shape, i + 50, 'integer');
+            // A tap, and a pixel of x and dy each: in a corner, at an edge, in the middle.
+            filter.data[place * 4 + 1] = bad;
+            const at = (shape: readonly number[]) => {
+              const [row, column] = [Math.floor(place / 3), place % 3].map((third, axis) =>
+                Math.round((third * (shape[axis + 1]! - 1)) / 2),
+              );
+              return (row! * shape[2]! + column!) * 4 + 2;
+            };
+            x.data[at(x.shape)] = bad;
+            dy.data[at(dy.shape)] = bad;
+            const expected = reference.forward([x, filter], attrs);
+            const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
+            const found = await run(device, variant, [x, filter], dy, attrs, 1);
+            expect(plain(found.forward!), 'forward').toEqual(plain(expected.data));
+            expect(plain(found.inputGrad!), 'inputGrad').toEqual(plain(dx!.data));
+            expect(plain(found.weightGrad!), 'weightGrad').toEqual(plain(dw!.data));
+          }
         }
       }
-    }
-  });
+    },
+  );
 });

@@ -23,7 +23,7 @@ function drawTokens(count: number, rows: number, seed: number): number[] {
   });
 }
 
-describeOnDevice('gradient of gather', (device) => {
+describeOnDevice('gatherRowsGrad', (device) => {
   async function gradient(shape: number[], axis: number, indices: number[][], dys: ArrayLike<number>[]) {
     const models = indices.length;
     const dyShape = [...shape.slice(0, axis), indices[0]!.length, ...shape.slice(axis + 1)];
@@ -55,37 +55,40 @@ describeOnDevice('gradient of gather', (device) => {
     { shape: [1024, 4], axis: 0, count: 256 },
     { shape: [1025, 4], axis: 0, count: 256 },
     { shape: [3, 2, 5], axis: 1, count: 200 },
-  ])('$shape, axis $axis, $count indices: right, and bits of a replica are its own', async ({ shape, axis, count }) => {
-    const indices = [1, 2, 3].map((seed) => drawTokens(count, shape[axis]!, seed));
-    const dyShape = [...shape.slice(0, axis), count, ...shape.slice(axis + 1)];
-    const dys = [1, 2, 3].map((seed) => drawLike(dyShape, seed).data);
-    const together = await gradient(shape, axis, indices, dys);
-    expectSameBits(await gradient(shape, axis, indices, dys), together, 'again');
-    const size = together.length / 3;
-    for (const replica of [0, 1, 2]) {
-      const own = together.slice(replica * size, (replica + 1) * size);
-      expectSameBits(await gradient(shape, axis, [indices[replica]!], [dys[replica]!]), own, `replica ${replica}`);
-      // A row more, for the indices outside.
-      const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
-      const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
-      const backward = (dy: ArrayLike<number>) => {
-        const x = ndarray(wide, new Float64Array(wide.reduce((a, b) => a * b)));
-        const arrays = [x, ndarray([count], known)] as const;
-        const { data } = reference.backward([...arrays], x, ndarray(dyShape, Array.from(dy)), { axis })[0]!;
-        const inner = wide.slice(axis + 1).reduce((a, b) => a * b, 1);
-        return data.filter((_, i) => Math.floor(i / inner) % wide[axis]! < shape[axis]!);
-      };
-      const magnitude = backward(Array.from(dys[replica]!, Math.abs));
-      expectClose(own, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
-    }
-  });
+  ])(
+    '$shape, axis $axis, $count indices: agrees with the reference; each replica has the bits of a single model',
+    async ({ shape, axis, count }) => {
+      const indices = [1, 2, 3].map((seed) => drawTokens(count, shape[axis]!, seed));
+      const dyShape = [...shape.slice(0, axis), count, ...shape.slice(axis + 1)];
+      const dys = [1, 2, 3].map((seed) => drawLike(dyShape, seed).data);
+      const together = await gradient(shape, axis, indices, dys);
+      expectSameBits(await gradient(shape, axis, indices, dys), together, 'again');
+      const size = together.length / 3;
+      for (const replica of [0, 1, 2]) {
+        const own = together.slice(replica * size, (replica + 1) * size);
+        expectSameBits(await gradient(shape, axis, [indices[replica]!], [dys[replica]!]), own, `replica ${replica}`);
+        // A row more, for the indices outside.
+        const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
+        const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
+        const backward = (dy: ArrayLike<number>) => {
+          const x = ndarray(wide, new Float64Array(wide.reduce((a, b) => a * b)));
+          const arrays = [x, ndarray([count], known)] as const;
+          const { data } = reference.backward([...arrays], x, ndarray(dyShape, Array.from(dy)), { axis })[0]!;
+          const inner = wide.slice(axis + 1).reduce((a, b) => a * b, 1);
+          return data.filter((_, i) => Math.floor(i / inner) % wide[axis]! < shape[axis]!);
+        };
+        const magnitude = backward(Array.from(dys[replica]!, Math.abs));
+        expectClose(own, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
+      }
+    },
+  );
 
   test.each<[string, (count: number) => number[]]>([
     ['all equal', (count) => new Array(count).fill(2)],
     ['each in its turn', (count) => Array.from({ length: count }, (_, i) => i % 7)],
     ['all outside', (count) => new Array(count).fill(2 ** 31)],
     ['drawn', (count) => drawTokens(count, 7, 9)],
-  ])('64 indices have the bits of 64 that were sorted: %s', async (_what, draw) => {
+  ])('64 indices have the same bits with and without sorting: %s', async (_what, draw) => {
     const [indices, dy] = [draw(64), drawLike([64, 4], 3).data];
     const few = await gradient([7, 4], 0, [indices], [dy]);
     // With rows that no index names there are too many comparisons.
@@ -93,7 +96,7 @@ describeOnDevice('gradient of gather', (device) => {
     expectSameBits(sorted.slice(0, 28), few, 'few');
   });
 
-  test('few indices take one dispatch, whatever their number, and no invocation goes through more than 256', () => {
+  test('few indices take one dispatch, in which no invocation reads more than 256', () => {
     const kernels = (rows: number, count: number) =>
       scope(device, () => {
         const dy = tensor(device, new Float32Array(8 * count), [count, 8]);
@@ -109,7 +112,7 @@ describeOnDevice('gradient of gather', (device) => {
     expect(kernels(1, 257)).toContain('sort_count');
   });
 
-  test('work grows with the table for zeros alone, and else with the indices', () => {
+  test('the size of the table affects only the zero fill; all other work depends on the indices', () => {
     const commands = (rows: number, count: number) =>
       scope(device, () => {
         const dy = tensor(device, new Float32Array(128 * count), [count, 128]);
@@ -132,7 +135,7 @@ describeOnDevice('gradient of gather', (device) => {
     ]);
   });
 
-  test('positions are sorted by their keys, equal ones in order, for any number of keys and bits', async () => {
+  test('sortPositions: a stable sort by key, for any number of keys and bits', async () => {
     const cases = fc.record({
       count: fc.constantFrom(1, 2, 63, 64, 65, 129, 1000, 5000),
       largest: fc.constantFrom(0, 1, 2, 31, 32, 33, 1000, 40_000, 2 ** 20 + 1, 2 ** 32 - 1),

@@ -35,7 +35,7 @@ function store(device: Device, bytes: Uint8Array, count: number, perChunk: numbe
   return { chunks, stride };
 }
 
-describeOnDevice('gathering a batch', (device) => {
+describeOnDevice('gathering the samples of a batch', (device) => {
   const COUNT = 23;
 
   // 32x32x3 fills whole words; 5x3x1 and 7x7x3 leave one and three bytes in the last word.
@@ -44,7 +44,7 @@ describeOnDevice('gathering a batch', (device) => {
     { shape: [5, 3, 1], perChunk: 7, models: 1 },
     { shape: [7, 7, 3], perChunk: 1, models: 2 },
     { shape: [1, 1, 1], perChunk: 23, models: 3 },
-  ])('$shape, $perChunk to a buffer, $models models', async ({ shape, perChunk, models }) => {
+  ])('images of $shape, $perChunk to a buffer, $models replicas', async ({ shape, perChunk, models }) => {
     const values = random(sizeOf(shape));
     const bytes = Uint8Array.from({ length: COUNT * sizeOf(shape) }, () => values.integer(0, 255));
     const labels = Uint32Array.from({ length: COUNT }, () => values.integer(0, 9));
@@ -91,7 +91,7 @@ describeOnDevice('gathering a batch', (device) => {
     { size: 10, perChunk: 5, models: 1 },
     { size: 300, perChunk: 23, models: 2 },
   ])(
-    'samples of $size words, $perChunk to a buffer, $models models, bit for bit',
+    'samples of $size words, $perChunk to a buffer, $models replicas, bit for bit',
     async ({ size, perChunk, models }) => {
       const values = random(size);
       // Any bits at all, NaN's among them.
@@ -115,7 +115,7 @@ describeOnDevice('gathering a batch', (device) => {
     },
   );
 
-  test('more words and samples than a dispatch holds', async () => {
+  test('more words and samples than a dispatch can have', async () => {
     const [shape, words, batch] = [[16, 16, 3], 300, 19];
     const values = random(5);
     const bytes = Uint8Array.from({ length: COUNT * sizeOf(shape) }, () => values.integer(0, 255));
@@ -152,7 +152,7 @@ describeOnDevice('gathering a batch', (device) => {
     state.dispose();
   });
 
-  test('a table of channels with images in several buffers and several models', async () => {
+  test('a table of channels with images in several buffers and several replicas', async () => {
     const [shape, models, batch] = [[3, 3, 3], 2, 9];
     const bytes = Uint8Array.from({ length: COUNT * 27 }, (_, i) => (i * 71) % 256);
     const labels = Array.from({ length: COUNT }, (_, i) => (i * 3) % 7);

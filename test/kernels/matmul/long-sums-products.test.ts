@@ -95,44 +95,41 @@ describeOnDevice('long sums of products', (device) => {
       });
     });
 
-    test.skipIf(device && !supports(1, 1, 1))(
-      `matmul, no term lost where a part of a sum begins: ${variant}`,
-      async () => {
-        for (const [i, k] of lengths.entries()) {
-          const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
-          const [at, bt] = [transposed(a), transposed(b)];
-          const bias = drawLike([b.shape[1]!], i, 'integer');
-          const expected = matmulReference.forward([a, b], {});
-          const biased: NdArray = {
-            shape: expected.shape,
-            data: expected.data.map((v, j) => Math.max(0, v + bias.data[j % bias.data.length]!)),
-          };
-          await expectExact(() => {
-            const columnSums = full([b.shape[1]!], 9);
-            const activation = { name: 'relu', p: 0 } as const;
-            return [
-              { result: matmul(upload(a), upload(b), { variant }), expected, what: `${variant} ${k}` },
-              {
-                result: matmul(upload(at), upload(b), {
-                  ...{ variant, transposeA: true, columnSums, bias: upload(bias), activation },
-                }),
-                expected: biased,
-                what: `${variant} ${k} with bias and ReLU`,
-              },
-              { result: columnSums, expected: columnSumsOf(b), what: `${variant} ${k}, sums of columns` },
-              {
-                result: matmul(upload(a), upload(bt), { variant, transposeB: true }),
-                expected,
-                what: `${variant} ${k}, b transposed`,
-              },
-            ];
-          });
-        }
-      },
-    );
+    test.skipIf(device && !supports(1, 1, 1))(`matmul, no term lost between parts of a sum: ${variant}`, async () => {
+      for (const [i, k] of lengths.entries()) {
+        const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
+        const [at, bt] = [transposed(a), transposed(b)];
+        const bias = drawLike([b.shape[1]!], i, 'integer');
+        const expected = matmulReference.forward([a, b], {});
+        const biased: NdArray = {
+          shape: expected.shape,
+          data: expected.data.map((v, j) => Math.max(0, v + bias.data[j % bias.data.length]!)),
+        };
+        await expectExact(() => {
+          const columnSums = full([b.shape[1]!], 9);
+          const activation = { name: 'relu', p: 0 } as const;
+          return [
+            { result: matmul(upload(a), upload(b), { variant }), expected, what: `${variant} ${k}` },
+            {
+              result: matmul(upload(at), upload(b), {
+                ...{ variant, transposeA: true, columnSums, bias: upload(bias), activation },
+              }),
+              expected: biased,
+              what: `${variant} ${k} with bias and ReLU`,
+            },
+            { result: columnSums, expected: columnSumsOf(b), what: `${variant} ${k}, sums of columns` },
+            {
+              result: matmul(upload(a), upload(bt), { variant, transposeB: true }),
+              expected,
+              what: `${variant} ${k}, b transposed`,
+            },
+          ];
+        });
+      }
+    });
   }
 
-  test('long sums: the bits of a model do not depend on the number of models', async () => {
+  test('long sums: the bits of a replica do not depend on the number of replicas', async () => {
     const models = 3;
     const drawn = (shape: number[], seed: number) =>
       Array.from({ length: models }, (_, m) => Float32Array.from(drawLike(shape, 10 * seed + m).data));
@@ -181,7 +178,7 @@ describeOnDevice('long sums of products', (device) => {
     await expectSame([x, dy], (a, b) => depthwiseWeightGrad(a, b, d), 'weight gradient, depthwise');
   });
 
-  test('linear: gradients for weight and bias over a million rows', async () => {
+  test('linear: gradients of weight and bias over a million rows', async () => {
     const rows = 1e6;
     const result = scope(device, () => {
       const x = tensor(device, new Float32Array(rows).fill(1), [rows, 1]);
@@ -379,7 +376,7 @@ describeOnDevice('long sums of products', (device) => {
   });
 
   test.each(depthwiseVariants)(
-    'depthwiseConv2d and its gradients, no term lost where a part of a sum begins: %s',
+    'depthwiseConv2d and its gradients, no term lost between parts of a sum: %s',
     async (variant) => {
       let checked = 0;
       for (const [i, { input, filter, attrs = {} }] of (

@@ -18,7 +18,7 @@ const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
 /** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('kernel variants', (device) => {
+describeOnDevice('matmul variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
   async function expectExact(run: () => DeviceArray[], expected: NdArray[]): Promise<void> {

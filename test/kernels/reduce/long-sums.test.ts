@@ -80,7 +80,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     }
   }
 
-  test('sum and mean over any axes, and the gradients of what was broadcast', async () => {
+  test('sum and mean over any axes, and gradients of broadcasting', async () => {
     const forward: [name: string, n: number, shape: number[], run: (x: Tensor) => Tensor][] = [
       ['sum', N, [N], (x) => sum(x)],
       ['sum of the first axis', N / 5, [N / 5, 3], (x) => sum(x, { axis: 0 })],
@@ -124,7 +124,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     }
   });
 
-  test('max: the gradient is shared evenly by ten million equals', async () => {
+  test('max: ten million equal elements share the gradient evenly', async () => {
     const x = leaf([N]);
     scope(device, () => {
       max(x).backward();
@@ -157,7 +157,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     expectRight('avgPool2d', (await values(y.array))[0]!, TERM);
   });
 
-  test('pooling by windows that overlap: what thousands of them send to one pixel', async () => {
+  test("pooling with overlapping windows: a pixel's gradient from thousands of windows", async () => {
     const [size, pool] = [20_000, 10_000];
     const data = new Float32Array(size);
     data[size / 2] = 1;
@@ -202,7 +202,7 @@ describeOnDevice('long sums of equal terms', (device) => {
   }
 
   for (const variant of softmaxKernels.softmaxVariants) {
-    test(`softmax of ten million classes, its logarithm, their gradients and cross-entropy: ${variant}`, async () => {
+    test(`softmax of ten million classes, log-softmax, their gradients and cross-entropy: ${variant}`, async () => {
       if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const run = { variant };
       const x = full([1, N]);
@@ -242,7 +242,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     ['batchNorm', [[70_001, 2], [2], [2]], { epsilon: 1e-3 }],
   ];
   test.each(longCases)(
-    '%s of %j, %j: right, and the bits of each of three replicas are those of one alone',
+    '%s of %j, %j: within 1e-5, and each of three replicas has the bits of a single model',
     async (name, shapes, attrs) => {
       const classes = name === 'gather' ? 3 : name === 'softmaxCrossEntropy' ? 5000 : undefined;
       const inputs = shapes.map((shape, k) => ({ shape: [...shape], ...(k === 1 && classes ? { classes } : {}) }));
@@ -268,14 +268,14 @@ describeOnDevice('long sums of equal terms', (device) => {
     },
   );
 
-  test('cross-entropy of two million rows: the mean', async () => {
+  test('cross-entropy: mean of two million rows', async () => {
     const labels = tensor(device, new Uint32Array(2e6), [2e6], { dtype: 'u32' });
     const { loss, rowHit, dlogits } = softmaxKernels.softmaxCrossEntropy(full([2e6, 2]), labels.array);
     owned.push(labels, loss, rowHit, dlogits);
     expectRight('loss', (await values(loss))[0]!, Math.LN2);
   });
 
-  test('penalties and the norm of clipping over ten million weights', async () => {
+  test('penalties and the clipping norm over ten million weights', async () => {
     const blocks = Math.ceil(N / BLOCK);
     const table = (l1: number, l2: number) => {
       const entries = new Uint32Array(4 * blocks);
