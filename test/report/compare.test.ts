@@ -25,7 +25,7 @@ const better = run('second', (own) => {
   own.provenance[0]!.seeds = [7];
 });
 
-test('two runs stand side by side with their difference; what they share is left out', () => {
+test('two runs are shown side by side with their difference; equal settings are left out', () => {
   const { sections } = compareReports([run('first'), better]);
   const [table] = sections[0]!.blocks;
   expect(table).toMatchObject({ type: 'table', head: ['', 'published', 'first', 'second', 'difference'] });
@@ -36,7 +36,7 @@ test('two runs stand side by side with their difference; what they share is left
   expect(rows.has('adapter')).toBe(false);
 });
 
-test('their curves and bars are in one drawing; of what is the same there is one', async () => {
+test('curves and bars of both runs share a drawing; equal figures are drawn once', async () => {
   const compared = checkReport(compareReports([run('first'), better]));
   const drawn = compared.sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
   expect(drawn.map(({ name }) => name)).toEqual([
@@ -57,7 +57,7 @@ test('their curves and bars are in one drawing; of what is the same there is one
   for (const name of ['first', 'second']) expect(svg).toContain(`>${name}<`);
 });
 
-test('figures that differ and cannot share a drawing follow each other under their own names', () => {
+test('different figures that cannot share a drawing follow each other under separate names', () => {
   const other = run('second', (own) => {
     for (const block of own.sections[1]!.blocks) {
       if (block.type === 'figure' && block.figure.type === 'confusion')
@@ -69,7 +69,7 @@ test('figures that differ and cannot share a drawing follow each other under the
   expect(names).toEqual(expect.arrayContaining(['run-1-confusion', 'run-2-confusion']));
 });
 
-test('runs for which nothing was published have no column for it', () => {
+test('runs without published metrics have no column for them', () => {
   const plain = (own: ReportContent) => {
     for (const { blocks } of own.sections)
       for (const block of blocks)
@@ -85,7 +85,7 @@ test('runs for which nothing was published have no column for it', () => {
   ]);
 });
 
-test('three runs have no difference; runs without common figures have a table with gaps', () => {
+test('three runs have no difference; runs without common metrics have a table with gaps', () => {
   const bare = run('third', (own) => own.sections.splice(0));
   const compared = checkReport(compareReports([run('first'), better, bare]));
   const [table] = compared.sections[0]!.blocks;
@@ -123,7 +123,7 @@ describe('a coursework', () => {
     return { rows: (table as { rows: string[][] }).rows, figures };
   };
 
-  test('against itself has each row under its id, and nothing of the overview', () => {
+  test('compared with itself: each experiment is under its id, without the overview', () => {
     const one = named('one', row('A1', 0.61), row('A4', 0.5, ['small', 'large']));
     const two = named('two', row('A1', 0.62), row('A4', 0.52, ['small', 'large']));
     const { rows, figures } = compared(one, two);
@@ -135,7 +135,7 @@ describe('a coursework', () => {
     expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'a4-accuracy']);
   });
 
-  test('against one row has the figures and the curves of that row beside it', () => {
+  test('compared with one experiment: has the metrics and curves of that experiment beside its own', () => {
     const { rows, figures } = compared(named('all', row('A1', 0.61), row('A4', 0.5)), named('one', row('A1', 0.62)));
     expect(rows.slice(0, 2)).toEqual([
       ['A1 training accuracy', '0.6000', '0.6100', '0.6200', '+1.00 points'],
@@ -149,13 +149,13 @@ describe('a coursework', () => {
     expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'run-1-a4-accuracy']);
   });
 
-  test('is not there: two rows are held against each other by their labels', () => {
+  test('two experiments without a coursework are compared by their labels', () => {
     const { rows } = compared(named('one', row('A1', 0.61)), named('two', row('A4', 0.5)));
     expect(rows[0]).toEqual(['training accuracy', '0.6000', '0.6100', '0.5000', '-11.00 points']);
   });
 });
 
-test('warnings of runs stand in the comparison under their names', () => {
+test('warnings of runs are in the comparison, with the names of the runs', () => {
   const diverged = run('second', (own) => {
     own.warnings = ['training baseline: the loss of every model is not a finite number'];
   });

@@ -25,7 +25,7 @@ const asked = { name: 'valLoss', epochs: 4 };
 
 // What Optuna 3's MedianPruner(n_startup_trials=2, n_warmup_steps=1) compares with: numpy.nanpercentile(..., 50) of the completed trials'
 // values in the same step.
-test('medians are those of the completed trials below the horizon, in each epoch after the warm-up', () => {
+test('medians are those of the completed trials below the horizon, for each epoch after the warm-up', () => {
   const finished = all(
     trial(0, [9, 4, 2]),
     trial(1, [8, 1, 5, 7]),
@@ -42,14 +42,14 @@ test('medians are those of the completed trials below the horizon, in each epoch
   expect(medians({ warmUpEpochs: 0, startupTrials: 1 }, { ...asked, epochs: 2 }, 1, all(twice))).toEqual([null, 2.5]);
 });
 
-test('a trial is pruned whose best is worse than the median, and not where it is as good', () => {
+test('a trial is pruned if its best value is worse than the median, not if it is equal', () => {
   const [min, max] = (['min', 'max'] as const).map((direction) => ({ name: 'valLoss', direction }));
   expect([1, 2, 3].map((best) => isPruned(min!, best, 2))).toEqual([false, false, true]);
   expect([1, 2, 3].map((best) => isPruned(max!, best, 2))).toEqual([true, false, false]);
   expect([isPruned(min!, null, 2), isPruned(min!, 5, null)]).toEqual([true, false]);
 });
 
-test('the horizon: trials of a group go by those before the group', () => {
+test('horizon: trials of a group are compared with those before the group', () => {
   expect(Array.from({ length: 9 }, (_, n) => horizonOf(n, 2, 1))).toEqual([0, 0, 2, 3, 4, 5, 6, 7, 8]);
   expect(Array.from({ length: 9 }, (_, n) => horizonOf(n, 2, 3))).toEqual([0, 0, 2, 2, 2, 5, 5, 5, 8]);
 });
@@ -80,7 +80,7 @@ class PretendingRunner implements TrialRunner {
   }
 }
 
-test('the same trials are pruned however many run at once', async () => {
+test('the same trials are pruned for any number of parallel trials', async () => {
   const run = async (concurrency: number, parallelTrials: number) => {
     const runner = new PretendingRunner(concurrency);
     const options = { buildModel, objective: 'valLoss', directory: folder(), maxTrials: 16, runner, parallelTrials };
@@ -99,7 +99,7 @@ test('the same trials are pruned however many run at once', async () => {
 });
 
 describeOnDevice('pruning', (device) => {
-  test('stops trainings that do worse than the median, after the warm-up, and keeps their scores', async () => {
+  test('stops trainings below the median after the warm-up, and keeps their scores', async () => {
     const search = new RandomSearch({
       ...{ buildModel, objective: 'valLoss', directory: folder(), seed: 2, maxTrials: 10, device },
       pruning: { warmUpEpochs: 1, startupTrials: 3 },
@@ -132,7 +132,7 @@ describeOnDevice('pruning', (device) => {
     expect(search.bestHyperparameters(20)).toHaveLength(10);
   });
 
-  test('options of it', () => {
+  test('throws for invalid options', () => {
     const random = (pruning: unknown, more = {}) =>
       new RandomSearch({ buildModel, objective: 'valLoss', directory: folder(), device, pruning, ...more } as never);
     expect(() => random({ warmUpEpochs: -1 })).toThrow(

@@ -37,7 +37,7 @@ describeOnDevice('a search whose process is killed', () => {
     return unbroken;
   };
 
-  test('in the midst of a trial, and again after one: the same trials, scores and weights, to the bit', async () => {
+  test('during a trial, and again after one: the same trials, scores and weights, to the bit', async () => {
     const { left, trained } = await runWhole();
     const directory = folder();
     await run(directory, 'random', 'step', 1, 2);
@@ -53,7 +53,7 @@ describeOnDevice('a search whose process is killed', () => {
     expect(Math.min(...lengths)).toBeLessThan(6); // some of them stopped early
   });
 
-  test('as a training that stopped early has ended: the trial is not trained again', async () => {
+  test('when a training has just stopped early: the trial is not trained again', async () => {
     const { left } = await runWhole();
     const stopped = left.trials.find(({ histories }) => histories[0]!.length < 6)!;
     const directory = folder();
@@ -64,7 +64,7 @@ describeOnDevice('a search whose process is killed', () => {
     expect(gone.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
   });
 
-  test('Hyperband in a later round, which begins with carried weights', async () => {
+  test('in a later round of Hyperband, which starts with carried weights', async () => {
     const { left, trained } = await run(folder(), 'hyperband');
     const carried = left.trials.find((trial) => 'tuner/trial_number' in (trial as never as { values: object }).values)!;
     const begin = (carried.histories[0]![0] as { epoch: number }).epoch;
@@ -77,11 +77,11 @@ describeOnDevice('a search whose process is killed', () => {
   });
 });
 
-describeOnDevice('a search that is made again', (device) => {
+describeOnDevice('a search that is created again', (device) => {
   const random = (directory: string, more: Partial<RandomSearchOptions> = {}) =>
     new RandomSearch({ buildModel, objective: 'valLoss', seed: 3, device, directory, maxTrials: 2, ...more });
 
-  test('has what was found, trains nothing, and can be made longer', async () => {
+  test('has the earlier results, trains nothing, and can be extended', async () => {
     const directory = folder();
     const first = random(directory);
     const whole = await first.search(data, fit);
@@ -97,7 +97,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(trialsOf(longer)).toEqual(trialsOf(await random(folder(), { maxTrials: 4 }).search(data, fit)));
   });
 
-  test('with overwrite: true begins anew, and deletes its own files alone', async () => {
+  test('with overwrite: true starts from the beginning, and deletes only its own files', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     mkdirSync(join(directory, 'other'));
@@ -113,7 +113,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(other.record.trials).toHaveLength(1);
   });
 
-  test('of a folder that holds another: says what differs', async () => {
+  test('throws in the folder of another search, and lists the differences', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     const refused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
@@ -137,7 +137,7 @@ describeOnDevice('a search that is made again', (device) => {
     );
   });
 
-  test('whose space has changed: says what changed', async () => {
+  test('throws if the space has changed, and lists the changes', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     const changed = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
@@ -162,7 +162,7 @@ describeOnDevice('a search that is made again', (device) => {
     }, /the space has changed: trial \d has no value of bias\./);
   });
 
-  test('of a grid: other defaults or another order would leave combinations out', async () => {
+  test("throws if a grid's defaults or order changed, which would skip combinations", async () => {
     const directory = folder();
     const grid = (names: string[], value = 1, maxTrials = 3) => {
       const build = (hp: HyperParameters) => {
@@ -180,7 +180,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(new Set(trials.map(({ values }) => JSON.stringify(values))).size).toBe(9);
   });
 
-  test('whose builder threw for some values and was mended: what was never drawn decides nothing', async () => {
+  test('continues after its builder was fixed: values that were never drawn are ignored', async () => {
     const directory = folder();
     const bayes = (into: string, isMended: boolean, maxTrials: number) => {
       const build = (hp: HyperParameters) => {
@@ -203,7 +203,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(mended.trials[5]!.values).toEqual(same.trials[5]!.values);
   });
 
-  test('in the midst of a trial, whose model the builder no longer makes: says what differs, and keeps the backup', async () => {
+  test('throws, and keeps the backup, if the builder no longer makes the model of an interrupted trial', async () => {
     const directory = folder();
     const abort = new AbortController();
     const callbacks = () => [{ onEpochEnd: () => abort.abort() }];
@@ -222,7 +222,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(trialsOf(gone)).toEqual(trialsOf(await random(folder()).search(data, fit)));
   });
 
-  test('of damaged, strange or missing files', async () => {
+  test('throws for damaged, foreign or missing files', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     const path = join(directory, 'trials', '0001.json');
@@ -244,7 +244,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(() => random(directory)).toThrow(/has trials but no search\.json/);
   });
 
-  test('while another process is at it', async () => {
+  test('throws if another process is running it', async () => {
     const directory = folder();
     const search = random(directory);
     const both = await Promise.allSettled([search.search(data, fit), random(directory).search(data, fit)]);
@@ -254,7 +254,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(readdirSync(directory)).not.toContain('search.lock');
   });
 
-  test("bestModels says in what the builder's model differs since; the file is a model of its own", async () => {
+  test('bestModels throws with the differences if the builder makes another model; the file can be loaded alone', async () => {
     const directory = folder();
     const search = random(directory);
     await search.search(data, fit);

@@ -66,7 +66,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     }
   };
 
-  test('has the trials, scores and weights of one whose trials are trained one by one, to the bit', async () => {
+  test('has the trials, scores and weights of a search that trains one by one, to the bit', async () => {
     const alone = await counting(() => random({}));
     const { programs: _, ...expected } = alone;
     for (const together of [2, 4, 16]) {
@@ -77,7 +77,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials.map(({ status }) => status)).toEqual(Array(7).fill('completed'));
   });
 
-  test('callbacks, pruning and executions are those of each trial', async () => {
+  test('callbacks, pruning and executions apply to each trial', async () => {
     const callbacks = (): Callback[] => [
       new EarlyStopping({ monitor: 'loss', minDelta: 0.05, restoreBestWeights: true }),
       new ReduceLROnPlateau({ monitor: 'valLoss', patience: 0, factor: 0.5 }),
@@ -91,7 +91,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials.some(({ status }) => status === 'pruned')).toBe(true);
   });
 
-  test('Hyperband begins its later rounds with the weights of each', async () => {
+  test("Hyperband starts its later rounds with each trial's weights", async () => {
     const run = async (options: Partial<HyperbandOptions>) => {
       const directory = folder();
       const search = new Hyperband({ ...common, directory, maxEpochs: 4, factor: 2, ...options });
@@ -103,7 +103,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(await run({ together: 8 })).toEqual(expected);
   });
 
-  test('a trial that fails leaves the others alone', async () => {
+  test('a trial that fails does not affect the others', async () => {
     const failing = ({ number }: { number: number }): Callback[] => [
       {
         onEpochEnd: ({ epoch }) => {
@@ -119,7 +119,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials[4]).toMatchObject({ status: 'completed' });
   });
 
-  test('a search that was stopped goes on in the midst of its trials', async () => {
+  test('a search that was stopped continues in the middle of its trials', async () => {
     const directory = folder();
     const expected = await random({});
     const abort = new AbortController();
@@ -146,13 +146,13 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
-  test.each([0, 1.5, 41, '4'])('refused: together: %j', (together) => {
+  test.each([0, 1.5, 41, '4'])('throws for together: %j', (together) => {
     const make = () => new RandomSearch({ ...common, directory: folder(), together: together as number });
     expect(make).toThrow(ArgumentError);
     expect(make).toThrow(/^RandomSearch: together/);
   });
 
-  test('one that was stopped and goes on one by one leaves no backup', async () => {
+  test('continuing one by one after an interruption leaves no backup', async () => {
     const directory = folder();
     const abort = new AbortController();
     const callbacks = (): Callback[] => [{ onEpochEnd: () => abort.abort() }];
@@ -164,7 +164,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
-  test('together goes without a runner', () => {
+  test('together: throws with a runner', () => {
     const runner = { concurrency: 1, run: () => Promise.reject(new Error('never')) };
     const make = () => new RandomSearch({ ...common, directory: folder(), together: 4, runner });
     expect(make).toThrow(/together is how this process trains trials/);

@@ -6,10 +6,10 @@ import { searchRecord } from '../../src/search/record.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
-describeOnDevice('a search', (device) => {
+describeOnDevice('RandomSearch', (device) => {
   const common = { buildModel, objective: 'valAccuracy', seed: 3, device };
 
-  test('trains its trials, keeps them, and has them in order of their scores', async () => {
+  test('trains its trials, saves them, and sorts them by score', async () => {
     const directory = folder();
     const seen: number[] = [];
     const search = new RandomSearch({
@@ -39,7 +39,7 @@ describeOnDevice('a search', (device) => {
     expect(searchRecord.parse(kept)).toEqual(record);
   });
 
-  test('the same search twice has the same trials, to the bit; one with another seed has others', async () => {
+  test('equal searches have the same trials, to the bit; another seed gives others', async () => {
     const run = async (seed: number) => {
       const search = new RandomSearch({ ...common, seed, directory: folder(), maxTrials: 2 });
       return trialsOf(await search.search(data, fit));
@@ -64,7 +64,7 @@ describeOnDevice('a search', (device) => {
     }
   });
 
-  test('executionsPerTrial are trainings of their own, and the score is their mean', async () => {
+  test('executionsPerTrial: trainings are independent, and the score is their mean', async () => {
     const record = await new RandomSearch({
       ...common,
       directory: folder(),
@@ -84,7 +84,7 @@ describeOnDevice('a search', (device) => {
     );
   });
 
-  test("callbacks are made for each trial, and the user's stopping rule ends it", async () => {
+  test('callbacks are created for each trial, and EarlyStopping ends it', async () => {
     const made: number[] = [];
     const callbacks = ({ number }: { number: number }) => {
       made.push(number);
@@ -100,7 +100,7 @@ describeOnDevice('a search', (device) => {
     expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);
   });
 
-  test('its summaries have the layout of KerasTuner', async () => {
+  test('summaries have the layout of KerasTuner', async () => {
     const directory = folder();
     const search = new RandomSearch({ ...common, directory, maxTrials: 2 });
     expect(search.searchSpaceSummary().split('\n')).toEqual([
@@ -144,7 +144,7 @@ describeOnDevice('a search', (device) => {
     );
   });
 
-  test('a second trial of the same shapes creates no pipeline', async () => {
+  test('a second trial with the same shapes creates no pipeline', async () => {
     const rates = (hp: HyperParameters) => {
       hp.float('rate', { min: 0.1, max: 1 });
       return network(5, hp.get('rate') as number);
@@ -157,7 +157,7 @@ describeOnDevice('a search', (device) => {
     expect(created[2]).toBe(created[0]);
   });
 
-  test('GridSearch tries every combination once', async () => {
+  test('GridSearch: tries every combination once', async () => {
     const build = (hp: HyperParameters) => {
       const units = hp.choice('units', [2, 4]);
       const learningRate = hp.boolean('slow') ? hp.choice('rate', [0.1, 0.2, 0.3]) : 1;
@@ -169,7 +169,7 @@ describeOnDevice('a search', (device) => {
     expect(trials).toHaveLength(8);
   });
 
-  test('ends where a small space has no other trial', async () => {
+  test('ends if a small space has no other trial', async () => {
     const build = (hp: HyperParameters) => network(hp.choice('units', [2, 4, 6]));
     const search = new RandomSearch({ ...common, buildModel: build, directory: folder(), maxTrials: 50 });
     const { trials } = await search.search(data, { ...fit, epochs: 1 });

@@ -127,12 +127,12 @@ describeOnDevice('trials that are trained together', (device) => {
     return lengths;
   }
 
-  test('each ends where its own callbacks end it, with the weights of that place', async () => {
+  test('each ends when its own callbacks stop it, with its weights of that epoch', async () => {
     const lengths = await expectAlike(() => [stopping()]);
     expect(new Set(lengths).size).toBeGreaterThan(1); // or nobody went on without another
   });
 
-  test('a training that all have ended ends', async () => {
+  test('the training ends once all trials have ended', async () => {
     const lengths = await expectAlike((i) => [{ onTrainBegin() {}, ...stopAfter(i + 1) }]);
     expect(lengths).toEqual([1, 2, 3, 4]);
   });
@@ -150,11 +150,11 @@ describeOnDevice('trials that are trained together', (device) => {
     };
   }
 
-  test('the weights of the best epoch of each come back', async () => {
+  test('the best weights of each trial are restored', async () => {
     await expectAlike(() => [stopping({ restoreBestWeights: true, patience: 2 })]);
   });
 
-  test('each has learning rates of its own, whatever a callback makes of them', async () => {
+  test('each has its own learning rates, which its callbacks may change', async () => {
     await expectAlike((i) => [
       new ReduceLROnPlateau({ monitor: 'loss', patience: 0, factor: 0.5, minDelta: 0.05 }),
       ...(i % 2 ? [new LearningRateScheduler((epoch, rate) => (epoch === 2 ? rate * (i + 1) : rate))] : []),
@@ -162,11 +162,11 @@ describeOnDevice('trials that are trained together', (device) => {
     ]);
   });
 
-  test('of several executions, callbacks go by the means over them', async () => {
+  test('with several executions, callbacks get the means over them', async () => {
     await expectAlike(() => [stopping(), new ReduceLROnPlateau({ monitor: 'loss', patience: 0, minDelta: 0.1 })], 2);
   });
 
-  test('figures that a callback adds are those of its trial', async () => {
+  test('metrics that a callback adds belong to its trial', async () => {
     const adding = (i: number): Callback => ({
       adds: ['score'],
       onEpochEnd: (logs) => {
@@ -177,7 +177,7 @@ describeOnDevice('trials that are trained together', (device) => {
     expect(lengths).toEqual([EPOCHS, EPOCHS, 3, EPOCHS]);
   });
 
-  test('one that diverges changes nothing for the others', async () => {
+  test('one that diverges does not affect the others', async () => {
     const scaled = (i: number) => [
       ...(i === 1 ? [new LearningRateScheduler((epoch, rate) => (epoch === 1 ? 1e30 : rate))] : []),
       new TerminateOnNaN(),
@@ -193,7 +193,7 @@ describeOnDevice('trials that are trained together', (device) => {
     }
   });
 
-  test('a callback that throws fails its own trial', async () => {
+  test('a callback that throws fails only its trial', async () => {
     const ended: number[] = [];
     const failing = (i: number): Callback[] => [
       {
@@ -248,7 +248,7 @@ describeOnDevice('trials that are trained together', (device) => {
       () => ({ onEpochBegin: ({ optimizer }) => void Object.assign(optimizer, { learningRate: [1, 2] }) }),
       /2 learning rates, but the trial has 1/,
     ],
-  ])('a callback that wants %s fails its trial with the reason', async (_, callback, says) => {
+  ])('a callback that needs %s fails its trial with the reason', async (_, callback, says) => {
     const { failures, histories } = await together((i) => (i === 0 ? [callback()] : []), { trials: 2 });
     const { error } = failures[0] as { error: Error };
     expect(error).toBeInstanceOf(ArgumentError);
@@ -258,7 +258,7 @@ describeOnDevice('trials that are trained together', (device) => {
     expect(histories[1]!.epochs).toHaveLength(EPOCHS);
   });
 
-  test('a training that was interrupted goes on, each trial from where it was', async () => {
+  test('an interrupted training resumes, each trial from its position', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-shared-'));
     try {
       const make = (i: number) => [

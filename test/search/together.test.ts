@@ -83,13 +83,13 @@ const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) 
 describe('models that can be trained together', () => {
   const groups = (models: Model[], most = 8) => groupTrials(models, most);
 
-  test('those that differ in rate, penalty and dropout alone are put together', () => {
+  test('models that differ only in rate, penalty and dropout are one group', () => {
     expect(groups(numbers.map((one) => mlp(one)))).toEqual([[0, 1, 2]]);
     expect(groups(numbers.map((one) => branched(one)))).toEqual([[0, 1, 2]]);
     expect(groups([])).toEqual([]);
   });
 
-  test('a group has at most so many, in their order; others begin a group of their own', () => {
+  test('a group has at most the given number, in order; the others start another group', () => {
     const units = [7, 9, 7, 7, 9, 7, 7, 8];
     const models = () => units.map((one, i) => mlp({ units: one, rate: 0.01 * (i + 1) }));
     expect(groups(models())).toEqual([[0, 2, 3, 5, 6], [1, 4], [7]]);
@@ -118,7 +118,7 @@ describe('models that can be trained together', () => {
       () => new Sequential(mlp().layers as Layer[], 'mine').compile({ optimizer: new SGD({ momentum: 0.9 }), ...same }),
       /name/,
     ],
-  ])('not those that differ in %s', (_, make, says) => {
+  ])('are not those that differ in %s', (_, make, says) => {
     expect(groups([mlp(), make(), mlp()])).toEqual([[0, 2], [1]]);
     expect(() => togetherModel([mlp(), make()])).toThrow(ArgumentError);
     expect(() => togetherModel([mlp(), make()])).toThrow(/model 1 is another than model 0.* train them apart/);
@@ -161,14 +161,14 @@ describe('models that can be trained together', () => {
       () => net(new Dense({ units: 2, kernelRegularizer: regularizers.l2([1, 2]) })),
       /numbers of several replicas/,
     ],
-  ])('%s has to be trained alone', (_, make, says) => {
+  ])('%s must be trained alone', (_, make, says) => {
     expect(reasonAlone(make())).toMatch(says);
     expect(groups([make(), make()])).toEqual([[0], [1]]);
     expect(() => togetherModel([make()])).toThrow(/^togetherModel: model 0 has to be trained alone: /);
     expect(() => togetherModel([make()])).toThrow(says);
   });
 
-  test('losses are the same by name and settings, and functions by themselves', () => {
+  test('losses are equal by name and settings, functions by identity', () => {
     const f = (y: Tensor, target: Tensor) => mean(y.device === target.device ? y : target);
     const by = (loss: Parameters<Model['compile']>[0]['loss']) =>
       new Sequential([new Dense({ units: 2, inputShape: [2] })]).compile({ optimizer: 'sgd', loss });
@@ -192,7 +192,7 @@ describe('models that can be trained together', () => {
     ['no models', () => togetherModel([]), /at least one/],
     ['half an execution', () => togetherModel([mlp()], { executions: 0.5 }), /executions must be a positive integer/],
     ['an unknown option', () => togetherModel([mlp()], { replicas: 2 } as object), /no option replicas/],
-  ])('refused: %s', (_, call, says) => {
+  ])('throws for %s', (_, call, says) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(says);
   });
@@ -252,22 +252,22 @@ describeOnDevice('models trained together', (device) => {
     await expectAlike(numbers.map((one) => () => mlp({ ...one, optimizer })));
   });
 
-  test('models in models, convolutions, batch normalization', async () => {
+  test('also nested models, convolutions and batch normalization', async () => {
     await expectAlike(numbers.map((one) => () => branched(one)));
   });
 
-  test('several executions of each', async () => {
+  test('also several executions of each', async () => {
     await expectAlike(
       numbers.map((one) => () => mlp(one)),
       { executions: 2 },
     );
   });
 
-  test('numbers that are the same for all', async () => {
+  test('also options that are equal for all', async () => {
     await expectAlike(numbers.map(() => () => mlp()));
   });
 
-  test('schedules, and rates that a builder assigned later', async () => {
+  test('also schedules, and rates that the builder assigned later', async () => {
     const decay = (initialLearningRate: number) =>
       schedules.exponentialDecay({ initialLearningRate, decaySteps: 2, decayRate: 0.9 });
     await expectAlike([
@@ -281,7 +281,7 @@ describeOnDevice('models trained together', (device) => {
     ]);
   });
 
-  test('weights that some of them begin with', async () => {
+  test('also given initial weights of some of them', async () => {
     using from = mlp().build(device, { seed: 99 });
     const values = new Map(
       await Promise.all(
@@ -301,7 +301,7 @@ describeOnDevice('models trained together', (device) => {
     );
   });
 
-  test('what takeReplicas refuses', async () => {
+  test('takeReplicas: throws for invalid arguments', async () => {
     using together = togetherModel([mlp(), mlp()]).build(device, { seed: [1, 5] });
     expect(() => takeReplicas(together, mlp(), { first: 2 })).toThrow(
       /there are 2 replicas, but 1 were asked for from number 2/,

@@ -3,7 +3,7 @@ import { TrialWatcher } from '../../src/search/trial-watcher.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-test('a trial that is gone on with counts its time before the interruption, and not that between', async () => {
+test('TrialWatcher: a resumed trial counts its time before the interruption, and not the pause', async () => {
   const now = vi.spyOn(performance, 'now');
   const at = (seconds: number) => now.mockReturnValue(seconds * 1000);
   const description = { objective: { name: 'loss', direction: 'min' }, epochs: 9, executions: 1 } as const;

@@ -15,7 +15,7 @@ test('proposes maxTrials trials, 10 by default, and never waits', () => {
   expect([9, 10, 11].map((number) => randomOracle().propose(number, state))).toEqual([{ values: {} }, null, null]);
 });
 
-test('a value depends on seed, trial, attempt and name, and not on what else is asked for, or when', () => {
+test('a value depends on seed, trial, attempt and name, not on other requests or their order', () => {
   const oracle = randomOracle();
   const { state } = drive(oracle, rate, () => 0);
   const alone = populate(oracle, rate, 7, {}, state).values.rate;
@@ -58,7 +58,7 @@ test.each<[unknown, RegExp]>([
   [{ maxTrials: '3' }, /but is "3"/],
   [{ max_trials: 3 }, /there is no option max_trials; did you mean maxTrials\?/],
   [3, /options must be an object/],
-])('options %j are refused', (options, message) => {
+])('throws for options %j', (options, message) => {
   expect(() => randomOracle(options as never)).toThrow(ArgumentError);
   expect(() => randomOracle(options as never)).toThrow(message);
 });

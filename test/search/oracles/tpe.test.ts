@@ -11,7 +11,7 @@ import type { Trial } from '../../../src/search/record.ts';
 const rate = (hp: HyperParameters) => hp.float('rate', { min: 0, max: 1 });
 const lower = (values: Record<string, unknown>) => values.rate as number;
 
-test('the first trials are those of a random search of the same seed', () => {
+test('the first trials are those of a random search with the same seed', () => {
   const [guided, random] = [
     drive(tpeOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
     drive(randomOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
@@ -48,7 +48,7 @@ const next = (build: (hp: HyperParameters) => unknown, state: ReturnType<typeof 
     .values;
 const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 
-describe('what is drawn', () => {
+describe('values drawn after the first trials', () => {
   const choice = (hp: HyperParameters) => hp.choice('activation', ['relu', 'tanh', 'elu']);
   const ended = (best: string, rest: string[], score: (i: number) => number | null) =>
     stateOf(choice, [
@@ -57,13 +57,13 @@ describe('what is drawn', () => {
     ]);
   const others = ['relu', 'elu', 'relu', 'elu', 'relu', 'relu', 'elu', 'elu', 'relu'];
 
-  test('is what the best tenth has, and not the rest', () => {
+  test('are those of the best tenth', () => {
     // l(tanh) = (0.6 + 1/3) / 2, g(tanh) = (9 * 0.0769 + 1/3) / 10: a ratio of 4.5, against 0.55 and 0.66 of the others.
     const state = ended('tanh', others, (i) => 1 + i);
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is what the best have where the objective rises', () => {
+  test('are those with the highest objective if it is maximized', () => {
     const state = {
       ...ended('tanh', others, (i) => -1 - i),
       objective: { name: 'accuracy', direction: 'max' as const },
@@ -71,13 +71,13 @@ describe('what is drawn', () => {
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is not what failed: failed trials count as bad', () => {
+  test('avoid those that failed: failed trials count as bad', () => {
     const state = ended('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
     const drawn = seeds.map((seed) => next(choice, state, seed).activation);
     expect(drawn.filter((activation) => activation === 'relu')).toEqual([]);
   });
 
-  test('is not what failed either where fewer trials succeeded than would count as good', () => {
+  test('avoid those that failed, also if fewer trials succeeded than count as good', () => {
     const list = ['relu', ...new Array(18).fill('elu'), 'tanh'].map((a) => [
       { activation: a },
       a === 'tanh' ? 0 : null,
@@ -86,12 +86,12 @@ describe('what is drawn', () => {
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is what failed least where all failed', () => {
+  test('are those that failed least if all trials failed', () => {
     const state = stateOf(choice, others.concat('relu').map((a) => [{ activation: a as never }, null])); // biome-ignore format: one call
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('lies near the good values of a range, and away from the bad', () => {
+  test('are near the good values of a range, and far from the bad ones', () => {
     const list = [0.8, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.15, 0.25, 0.35].map((r) => [
       { rate: r as never },
       Math.abs(r - 0.8),
@@ -127,14 +127,14 @@ describe('what is drawn', () => {
   const pairs = ['pq', 'qp', ...bad].map(([a, b], i) => [{ a, b }, i] as const);
   const partner: Record<string, string> = { p: 'q', q: 'p' };
 
-  test('is a good pair, not two values that are good for themselves', () => {
+  test('form a good pair, not two values that are only good separately', () => {
     const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.choice('b', letters)];
     const state = stateOf(pair, pairs as never);
     const drawn = seeds.map((seed) => next(pair, state, seed));
     expect(drawn.filter(({ a, b }) => partner[a as string] !== b)).toEqual([]);
   });
 
-  test('goes by the values before it where only some trials have the hyperparameter', () => {
+  test('depend on the earlier values if only some trials have the hyperparameter', () => {
     const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.boolean('has') && hp.choice('b', letters)];
     const list = pairs.map(([values, i]) => [{ ...values, has: true }, i]);
     const state = stateOf(pair, [...list, [{ a: 'r', has: false }, 99]] as never);
@@ -146,7 +146,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('goes by no trial for which the hyperparameter had other values', () => {
+  test('ignore trials that had another range for the hyperparameter', () => {
     const build = (hp: HyperParameters) =>
       hp.int('units', Number(hp.values.units ?? 0) >= 100 ? { min: 100, max: 400 } : { min: 1, max: 4 });
     const list = [1, 2, 3, 4, ...new Array(6).fill(400)].map((units) => [{ units }, units]);
@@ -154,7 +154,7 @@ describe('what is drawn', () => {
     expect(seeds.map((seed) => next(build, state, seed).units)).toEqual(seeds.map(() => 1));
   });
 
-  test('goes by the trials that have a hyperparameter, where others do not or have other values', () => {
+  test('depend on the trials with the hyperparameter if others lack it or have another range', () => {
     const build = (hp: HyperParameters) => {
       const kind = hp.choice('kind', ['a', 'b']);
       if (kind === 'a') hp.int('units', { min: 1, max: 4 });
@@ -170,7 +170,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('goes by hundreds of values before it, whose densities multiply beyond what a number can say', () => {
+  test('depend on hundreds of earlier values, whose densities multiply beyond the range of f64', () => {
     const names = Array.from({ length: 700 }, (_, i) => `x${i}`);
     const build = (hp: HyperParameters) => {
       if (!hp.boolean('has')) return;
@@ -186,7 +186,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('differs by attempt, and after ten attempts is drawn at random, so that no space is taken for exhausted', () => {
+  test('differ by attempt, and are uniform after ten attempts, so that no space seems exhausted', () => {
     const list = Array.from({ length: 20 }, (_, i) => [{ activation: i % 10 ? 'relu' : 'tanh' }, i % 10]);
     const state = stateOf(choice, list as never);
     const attempts = tpeOracle().attempts!;
@@ -199,7 +199,7 @@ describe('what is drawn', () => {
   });
 });
 
-describe('trials at once', () => {
+describe('parallel trials', () => {
   const build = (hp: HyperParameters) => [rate(hp), hp.choice('activation', ['relu', 'tanh'])];
   const score = (values: Record<string, unknown>, n: number) => (n % 7 === 3 ? null : lower(values));
 
@@ -217,7 +217,7 @@ describe('trials at once', () => {
     }
   });
 
-  test('trials are the same whatever the order in which they end', () => {
+  test('are the same in whatever order they end', () => {
     const options: TpeOptions = { maxTrials: 30, startup: 5, parallelTrials: 3 };
     const { state } = drive(tpeOracle(options), build, score);
     const order = fc.array(fc.nat(), { minLength: 60, maxLength: 60 });
@@ -267,7 +267,7 @@ test.each<[unknown, RegExp]>([
   [{ parallelTrials: 1.5 }, /parallelTrials must be an integer from 1 up, but is 1.5/],
   [{ paralellTrials: 2 }, /there is no option paralellTrials; did you mean parallelTrials\?/],
   [null, /options must be an object/],
-])('options %j are refused', (given, message) => {
+])('throws for options %j', (given, message) => {
   expect(() => tpeOracle(given as never)).toThrow(ArgumentError);
   expect(() => tpeOracle(given as never)).toThrow(message);
 });
