@@ -41,7 +41,7 @@ const adding = (name: string, values: readonly (number | null)[]): Callback => (
   },
 });
 
-describeOnDevice('figures that a callback adds', (device) => {
+describeOnDevice('metrics that a callback adds', (device) => {
   const { x, labels: y } = points();
   const data = { x, y };
   const train = async (callbacks: Callback[], options: FitOptions = {}) => {
@@ -49,7 +49,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     return await model.fit(data, { epochs: 4, batchSize: 20, ...options, callbacks });
   };
 
-  test('in some epochs are logged, and end no training', async () => {
+  test('are logged in the epochs that have them, and end no training', async () => {
     const lines: string[] = [];
     const note: Callback = { onEpochEnd: (logs) => void Object.assign(logs, logs.epoch === 2 ? { note: 'warm' } : {}) };
     const callbacks = [
@@ -100,7 +100,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     expect(curves('validation')).toEqual([[1, 'epoch_auc', 0.75]]);
   });
 
-  test('reach the file of an earlier session, whose columns stay where they are', async () => {
+  test('are appended to the file of an earlier session, whose columns stay in place', async () => {
     writeFileSync(at('log.csv'), 'epoch;"a;b";loss\r\n1;5;0.25\r\n2;6;0.5\r\n');
     const logger = new CSVLogger(at('log.csv'), { append: true, separator: ';' });
     logger.onTrainBegin();
@@ -135,7 +135,7 @@ describeOnDevice('figures that a callback adds', (device) => {
           onEpochEnd = adding('mine', [4, 2, 3, 5]).onEpochEnd!;
         })(),
     ],
-  ])('are monitored, from %s', async (_, adder) => {
+  ])('can be monitored, from %s', async (_, adder) => {
     const early = new EarlyStopping({ monitor: 'mine', patience: 2 });
     const history = await train([adder(), early]);
     expect([early.best, early.bestEpoch, early.stoppedEpoch, history.epochs.length]).toEqual([2, 2, 4, 4]);
@@ -147,7 +147,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     expect(readdirSync(root).sort()).toEqual(['best-1-4.0', 'best-2-2.0']);
   });
 
-  test('are monitored under any spelling', async () => {
+  test('can be monitored in camelCase and snake_case', async () => {
     for (const [name, monitor] of [
       ['my_score', 'myScore'],
       ['myScore', 'my_score'],
@@ -166,7 +166,7 @@ describeOnDevice('figures that a callback adds', (device) => {
       (values) => ({ ...adding('mine', values), adds: ['mine'] }),
       [null, null, 2, null, 3, null, 3],
     ],
-  ])('epochs without one are passed over, where figures that come %s', async (_, adder, values) => {
+  ])('epochs without them are skipped; values that come %s', async (_, adder, values) => {
     const early = new EarlyStopping({ monitor: 'mine', patience: 2 });
     const best = new ModelCheckpoint({ path: at('best'), monitor: 'mine', saveBestOnly: true });
     const every = new ModelCheckpoint({ path: at('all-{epoch}-{mine:.0f}'), saveWeightsOnly: true });
@@ -180,7 +180,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     ).toEqual(values.map((value, i) => `all-${i + 1}-${value ?? 'NA'}`));
   });
 
-  test('a training can be resumed in such an epoch', async () => {
+  test('a training resumes in an epoch without them', async () => {
     const callbacks = (crash: boolean): Callback[] => [
       adding('mine', [4, null, null, 3]),
       new EarlyStopping({ monitor: 'mine', patience: 9 }),
@@ -207,7 +207,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     ['ModelCheckpoint: path', (name) => new ModelCheckpoint({ path: at(`x-{${name}}`) })],
   ];
   test.each(monitors)(
-    '%s refuses one that nobody adds: before training where that is known, else as the first epoch ends',
+    '%s throws for a metric that nothing adds: before training if that is known, else after the first epoch',
     async (who, monitor) => {
       const seen: number[] = [];
       const note: Callback = { onEpochEnd: ({ epoch }) => void seen.push(epoch), adds: [] };
@@ -235,13 +235,13 @@ describeOnDevice('figures that a callback adds', (device) => {
     },
   );
 
-  test('what a callback says it adds must be names', async () => {
+  test('adds: throws unless it is a list of names', async () => {
     await expect(train([{ adds: 'mine' as never }])).rejects.toThrow(/adds of a callback must be a list of names/);
     await expect(train([{ adds: [3] as never }])).rejects.toThrow(ArgumentError);
   });
 });
 
-describeOnDevice('the path of a ModelCheckpoint, as Keras and Python have it', (device) => {
+describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (device) => {
   const { x, labels: y } = points();
   /** The files that one epoch with such figures leaves. */
   async function saved(path: string, figures: Record<string, number> = {}): Promise<string[]> {
@@ -277,19 +277,19 @@ describeOnDevice('the path of a ModelCheckpoint, as Keras and Python have it', (
     ['{{{epoch}}}', {}, '{1}'],
     ['a{{b}}', {}, 'a{b}'],
     ['{loss:.2f}', { loss: Number.NaN }, 'nan'],
-  ])('%s of %o is %s', async (path, figures, name) => {
+  ])('%s of %o gives %s', async (path, figures, name) => {
     expect(await saved(path, figures)).toEqual([name]);
   });
 
   test.each(['{val_loss:.2q}', '{val_loss:>8.2f}', '{}', '{val loss}', '{loss!r}', '{loss:x}'])(
-    '%s is refused when it is made',
+    'throws in the constructor for %s',
     (path) => {
       expect(() => new ModelCheckpoint({ path })).toThrow(ArgumentError);
       expect(() => new ModelCheckpoint({ path })).toThrow(/is not a metric such as \{epoch:02d\}/);
     },
   );
 
-  test('a whole number asked of a fraction is refused before training', async () => {
+  test('throws before training for an integer format of a fraction', async () => {
     await expect(saved('{val_loss:02d}')).rejects.toThrow(/\{val_loss:02d\} in .* is for whole numbers; use f/);
     expect(readdirSync(root)).toEqual([]);
   });

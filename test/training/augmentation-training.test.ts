@@ -65,7 +65,7 @@ describeOnDevice('models with random layers of images', (device) => {
     return data;
   }
 
-  test('evaluate and predict see the images as they are', async () => {
+  test('evaluate and predict do not augment', async () => {
     const { data, input } = drawn(3);
     const model = new Sequential(chain().slice(0, -1)).build(device);
     expectSameBits(await called(model, input, {}), data);
@@ -81,7 +81,7 @@ describeOnDevice('models with random layers of images', (device) => {
     expect(await whole.evaluate(arrays)).toEqual(await whole.evaluate(arrays));
   });
 
-  test('RandomCrop takes the largest window of its aspect ratio around the center, resized, where nothing is trained', async () => {
+  test('RandomCrop: outside training, takes the largest centered window of its aspect ratio, resized', async () => {
     const sizes = [[8, 9, 4, 4], [8, 9, 8, 9], [9, 4, 3, 2], [5, 12, 1, 6], [7, 7, 7, 3]] as const; // biome-ignore format: as rows
     for (const [h, w, height, width] of sizes) {
       const { data, input } = drawn(2, [h, w, 3]);
@@ -103,7 +103,7 @@ describeOnDevice('models with random layers of images', (device) => {
     }
   });
 
-  test('draws follow from seed, step and place; a factor of 0 draws nothing', async () => {
+  test('random numbers depend on seed, step and index; a factor of 0 draws none', async () => {
     const { data, input } = drawn(3);
     using model = new Sequential(chain()).build(device);
     const at = { training: true, seed: 3, step: 9 };
@@ -159,7 +159,7 @@ describeOnDevice('models with random layers of images', (device) => {
     }
   });
 
-  test('a recorded step draws what single steps draw', async () => {
+  test('a recorded step draws the same as single steps', async () => {
     const x = Float32Array.from(images.images, (value) => value / 256);
     const y = Array.from(images.labels);
     using loader = new ArrayLoader(device, { x, y, shape: SHAPE, classes: 3 });
@@ -186,7 +186,7 @@ describeOnDevice('models with random layers of images', (device) => {
     expect(rise('readBacks').slice(1)).toEqual([1, 1, 1]);
   });
 
-  test('a resumed training draws the numbers that it would have drawn', async () => {
+  test('a resumed training draws the same as an uninterrupted one', async () => {
     const train = async (path: string, stopAt?: number) => {
       using model = compiled();
       using loader = new ImageLoader(device, images);
@@ -210,7 +210,7 @@ describeOnDevice('models with random layers of images', (device) => {
     for (const [i, weights] of whole.weights.entries()) expectSameBits(rest.weights[i]!, weights);
   });
 
-  test('models of floats train with them, summaries name them, and files bring them back', async () => {
+  test('models of floats train with them; summary and files include them', async () => {
     const y = Array.from(images.labels);
     using loader = new ArrayLoader(device, {
       x: Float32Array.from(images.images, (v) => v / 255),

@@ -90,7 +90,7 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
   expect(feed(options, values)).toEqual(expected);
 });
 
-test('a figure may be named as Keras spells it', () => {
+test("monitor: accepts Keras's spelling of a metric", () => {
   const callback = new EarlyStopping({ monitor: 'val_top_k5' });
   const model = { stopTraining: false } as Model;
   callback.onTrainBegin({ model, monitored: NAMES });
@@ -141,7 +141,7 @@ test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   expect(rates(options, values)).toEqual(expected);
 });
 
-test('the rate of each replica is reduced and scheduled', () => {
+test('ReduceLROnPlateau: the rate of each replica is reduced, also with a schedule', () => {
   const optimizer = new SGD({ learningRate: [0.1, 0.01, 0.3] });
   const reduce = new ReduceLROnPlateau({ patience: 1, factor: 0.5, minLearningRate: 0.02 });
   reduce.onTrainBegin({ optimizer, monitored: NAMES });
@@ -151,7 +151,7 @@ test('the rate of each replica is reduced and scheduled', () => {
   expect(optimizer.fixedRates).toEqual([0.5, 0.1, 1.5]);
 });
 
-test('TerminateOnNaN stops at a loss that is no number, within an epoch too', () => {
+test('TerminateOnNaN: stops at a loss that is NaN or infinite, also within an epoch', () => {
   const callback = new TerminateOnNaN();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     const model = { stopTraining: false } as Model;
@@ -163,7 +163,7 @@ test('TerminateOnNaN stops at a loss that is no number, within an epoch too', ()
   }
 });
 
-test('ProgressLine prints the figures there are, small ones in powers of ten', () => {
+test('ProgressLine: prints the metrics of the epoch, small ones with exponents', () => {
   const lines: string[] = [];
   const updates: string[] = [];
   const callback = new ProgressLine(
@@ -209,7 +209,7 @@ test.each<[string, () => unknown, RegExp]>([
   ],
   ['a hook that is no function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
   ['no hooks', () => new LambdaCallback(no), /LambdaCallback: options/],
-])('refused: %s', (_what, make, says) => {
+])('throws for %s', (_what, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });

@@ -39,7 +39,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => optimizer.step(), ArgumentError, /no parameter has a gradient/);
   });
 
-  test('step and clearGrad of an optimizer without parameters, or with an argument', () => {
+  test('step and clearGrad without parameters, or with an argument', () => {
     const optimizer = new tg.Adam();
     expectError(
       () => optimizer.step(),
@@ -90,7 +90,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect(() => model.parameters).toThrow(DisposedError);
   });
 
-  test('a parameter, a model or an optimizer that was disposed', () => {
+  test('a disposed parameter, model or optimizer', () => {
     const [v, w] = [leaf([1]), leaf([2])];
     const optimizer = new tg.Adam({ parameters: [v, w] });
     const loss = tg.sum(tg.mul(v, w));
@@ -113,7 +113,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     );
   });
 
-  test('a tensor that was disposed before the backward pass', () => {
+  test('a tensor disposed before the backward pass', () => {
     const w = leaf([1, 2]);
     const x = tg.tensor(device, [3, 4], [2]);
     const loss = tg.sum(tg.mul(w, x));
@@ -121,7 +121,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => loss.backward(), DisposedError, /\[2\] was used after it was disposed/);
   });
 
-  test('backward twice, through a part of the graph too; a loss that is not a scalar; no gradient at all', () => {
+  test('a second backward pass, also through a part of the graph; a loss that is not a scalar; no gradients', () => {
     const w = leaf([1, 2]);
     const y = tg.square(w);
     const [loss, other] = [tg.sum(y), tg.mean(y)];
@@ -147,7 +147,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => third.backward(), ArgumentError, /its gradient would be wrong; compute the loss again/);
   });
 
-  test('what a step released can be read until the next one, and says so afterwards', async () => {
+  test('a tensor that step released: can be read until the next step, and throws afterwards', async () => {
     const w = leaf([1, 2]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 0.5 });
     const step = () => {
@@ -174,7 +174,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     await expect(second.loss.item()).rejects.toThrow(DisposedError);
   });
 
-  test('setWeights of another number, order, shape or kind', async () => {
+  test('setWeights with another number, order, shape or type', async () => {
     const model = new tg.Sequential([
       new tg.Dense({ units: 2, inputShape: [3], name: 'first' }),
       new tg.Dense({ units: 4, name: 'second' }),
@@ -221,7 +221,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect(error).toBeInstanceOf(ArgumentError);
   });
 
-  test('assign of another shape, type, device or kind', async () => {
+  test('assign with another shape, type, device or kind of value', async () => {
     const t = leaf([1, 2, 3, 4], [2, 2]);
     expectError(() => t.assign([1, 2, 3]), ShapeError, /^assign: shape \[2,2\] needs 4 values, but 3 were given/);
     expectError(
@@ -262,7 +262,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect([...(await t.data())]).toEqual([1, 2, 3, 4]);
   });
 
-  test('fit and a custom loop with one optimizer', async () => {
+  test('fit and a custom loop that share one optimizer', async () => {
     const model = build();
     const optimizer = new tg.Adam({ parameters: model.parameters });
     model.compile({ optimizer, loss: 'meanSquaredError' });
@@ -288,7 +288,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     await expect(other.fit({ x: [[1, 2, 3]], y: [[1, 2]] })).rejects.toThrow(/already belongs to another model/);
   });
 
-  test('a step in device.record', () => {
+  test('a step inside device.record', () => {
     const w = leaf([1]);
     const optimizer = new tg.SGD({ parameters: [w] });
     tg.sum(w).backward();

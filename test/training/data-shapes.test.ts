@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { nested, row, through } from '../support/numbers.ts';
 import { build, points, sigmoid, softmax } from '../support/points.ts';
 
-describeOnDevice('samples of a shape', (device) => {
+describeOnDevice('shapes of data', (device) => {
   const taken: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
     ['rows', [3], nested([2, 3]), 2],
     ['a row of numbers is whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
@@ -110,7 +110,7 @@ describeOnDevice('samples of a shape', (device) => {
     ['a transposed view', [3], { shape: [2, 3], stride: [1, 2], offset: 0, data: row(6) } as never, /row-major/],
     ['a view that begins later', [3], { shape: [1, 3], offset: 3, data: row(6) } as never, /offset 3/],
   ];
-  test.each(refused)('predict refuses %s', async (_what, inputShape, x, says) => {
+  test.each(refused)('predict throws for %s', async (_what, inputShape, x, says) => {
     using model = through(inputShape).build(device);
     await expect(model.predict(x)).rejects.toThrow(ShapeError);
     await expect(model.predict(x)).rejects.toThrow(says);
@@ -141,7 +141,7 @@ describeOnDevice('samples of a shape', (device) => {
     ],
     ['a list without end', () => ({ length: 2 ** 53 }), /predict: x cannot be read/],
     ['text', () => '123', /must be an array of numbers, but is "123"/],
-  ])('predict refuses %s', async (_what, make, says) => {
+  ])('predict throws for %s', async (_what, make, says) => {
     using model = through([3]).build(device);
     const refusal = (async () => {
       const made: Numbers[] = [];
@@ -174,32 +174,29 @@ describeOnDevice('samples of a shape', (device) => {
     ['an ArrayLoader of numbers', (_, data) => new ArrayLoader(device, { ...data, shape: [2], targetShape: [1] })],
   ];
 
-  test.each(routes)(
-    '%s takes rows with labels, in a row or one by one, and nothing of another shape',
-    async (_, take) => {
-      using model = build(device, sigmoid());
-      const run = async (data: { x: Numbers; y: Numbers }) => take(model, data);
-      for (const data of [
-        fits,
-        { x, y },
-        { x: rows, y: y.map((label) => [label]) },
-        { x: rows, y: Uint8Array.from(y) },
-        { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
-      ]) {
-        const made = await run(data);
-        if (made instanceof ArrayLoader) made.dispose();
-      }
-      await expect(run({ x: columns, y })).rejects.toThrow(
-        /x has shape \[2,40\], but the (model|loader) takes \[samples,2\]/,
-      );
-      await expect(run({ x: columns, y })).rejects.toThrow(ShapeError);
-      await expect(run({ x: rows, y: [y] })).rejects.toThrow(/\[1,40\]/);
-      await expect(run({ x: rows, y: [y] })).rejects.toThrow(ShapeError);
-      await expect(run({ x: rows, y: { shape: [20, 2], data: y } })).rejects.toThrow(/\[20,2\]/);
-    },
-  );
+  test.each(routes)('%s accepts rows with labels, flat or nested, and throws for other shapes', async (_, take) => {
+    using model = build(device, sigmoid());
+    const run = async (data: { x: Numbers; y: Numbers }) => take(model, data);
+    for (const data of [
+      fits,
+      { x, y },
+      { x: rows, y: y.map((label) => [label]) },
+      { x: rows, y: Uint8Array.from(y) },
+      { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
+    ]) {
+      const made = await run(data);
+      if (made instanceof ArrayLoader) made.dispose();
+    }
+    await expect(run({ x: columns, y })).rejects.toThrow(
+      /x has shape \[2,40\], but the (model|loader) takes \[samples,2\]/,
+    );
+    await expect(run({ x: columns, y })).rejects.toThrow(ShapeError);
+    await expect(run({ x: rows, y: [y] })).rejects.toThrow(/\[1,40\]/);
+    await expect(run({ x: rows, y: [y] })).rejects.toThrow(ShapeError);
+    await expect(run({ x: rows, y: { shape: [20, 2], data: y } })).rejects.toThrow(/\[20,2\]/);
+  });
 
-  test.each(routes.slice(0, 10))('%s of replicas refuses the same', async (_, take) => {
+  test.each(routes.slice(0, 10))('%s of replicas throws for the same', async (_, take) => {
     using model = build(device, sigmoid()).replicate(2);
     await expect((async () => take(model, { x: columns, y }))()).rejects.toThrow(/x has shape \[2,40\]/);
     await expect(model.predict(columns)).rejects.toThrow(/predict: x has shape \[2,40\]/);
@@ -243,7 +240,7 @@ describeOnDevice('samples of a shape', (device) => {
     expect(() => new ArrayLoader(device, { x: row(8), shape: [2, 0] })).toThrow(/shape must be a list of positive/);
   });
 
-  test('a loader that users write is held to the shapes it promises', async () => {
+  test('a custom loader must have the shapes that it states', async () => {
     using loader = new ArrayLoader(device, { x, y, shape: [2], classes: 2 });
     const promising = (changes: object) => ({
       device,

@@ -25,7 +25,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { compiled, images, SHAPE } from '../support/frozen-network.ts';
 
-describeOnDevice('cacheFeatures refuses', (device) => {
+describeOnDevice('cacheFeatures: errors', (device) => {
   const dense = () => new Dense({ units: 3, activation: 'softmax', name: 'out' });
   const refused = async (all: Layer[], data?: TrainingData, fit: FitOptions = {}) => {
     using model = compiled(device, all);
@@ -43,7 +43,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
   const conv = (options: object = {}) =>
     new Conv2D({ filters: 2, kernelSize: 3, name: 'first', inputShape: SHAPE, ...options });
 
-  test('a model that does not begin with frozen layers is refused, and why', async () => {
+  test('throws if a model does not start with frozen layers', async () => {
     expect(await refused([conv(), new Flatten(), dense()])).toBe(
       'fit: cacheFeatures stores the output of the frozen layers at the beginning of a model, but before any of them first (Conv2D) is trainable; ' +
         'freeze the layers from the first one (layer.trainable = false), or leave cacheFeatures out',
@@ -56,7 +56,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     );
   });
 
-  test('so is one that draws before its frozen layers, or whose layer does not say that it is deterministic', async () => {
+  test('throws for a random layer before the frozen layers, and for one that is not marked as deterministic', async () => {
     const drop = new Dropout(0.5, { inputShape: SHAPE, name: 'drop' });
     const rest = () => [conv({ trainable: false }), new Flatten(), dense()];
     expect(await refused([drop, ...rest()])).toMatch(
@@ -98,7 +98,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     );
   });
 
-  test('throws if the class of a model overrides how its layers are called', async () => {
+  test("throws if a model's class overrides how its layers are called", async () => {
     class Doubled extends SequentialModel {
       override callLogits(...args: Parameters<Sequential['callLogits']>): Tensor {
         return mul(super.callLogits(...args), 2);
@@ -119,7 +119,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     );
   });
 
-  test('streams and augmented samples are refused, in training and validation', async () => {
+  test('throws for streams and augmented samples, in training and validation', async () => {
     const all = () => [conv({ trainable: false }), new Flatten(), dense()];
     const batch = { x: Array.from({ length: 72 }, () => 0.5), y: [1] };
     const stream = () => [batch];
@@ -137,7 +137,7 @@ describeOnDevice('cacheFeatures refuses', (device) => {
     expect(await refused(all(), undefined, { validationData: loader })).toMatch(/^fit: validationData: .*augmented/);
   });
 
-  test('options of the wrong kind are refused', async () => {
+  test('throws for options of the wrong type', async () => {
     const all = () => [conv({ trainable: false }), new Flatten(), dense()];
     for (const cacheFeatures of [1, 'yes', null]) {
       expect(await refused(all(), undefined, { cacheFeatures: cacheFeatures as never })).toMatch(

@@ -99,13 +99,13 @@ describeOnDevice('cacheFeatures', (device) => {
     },
   };
 
-  test.each(Object.entries(cases))('comes to the same bits as without it: %s', async (_, one) => {
+  test.each(Object.entries(cases))('has the same bits as without it: %s', async (_, one) => {
     const without = await train(one, false);
     expect(await train(one, true)).toEqual(without);
     expect(await train(one, { adapterBytes: 0 })).toEqual(without);
   });
 
-  test('the cut is the last value of frozen layers, or a smaller one of the layers without weights after them', () => {
+  test('features are the last output of the frozen layers, or a smaller one of the layers without weights after them', () => {
     const cutOf = (model: Sequential) => {
       model.build(device);
       const calls = layerCalls(model.graph);
@@ -141,7 +141,7 @@ describeOnDevice('cacheFeatures', (device) => {
     );
   });
 
-  test('three epochs go once through the frozen layers, validation data too', async () => {
+  test('three epochs call the frozen layers once, also for validation data', async () => {
     const dispatches = async (cacheFeatures: boolean) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -167,7 +167,7 @@ describeOnDevice('cacheFeatures', (device) => {
   });
 
   test.each([{ where: 'adapter' }, { where: 'host', adapterBytes: 0 }])(
-    'later epochs make nothing, and are a submit a step: features on the $where',
+    'later epochs create nothing, with one submit for each step: features on the $where',
     async ({ adapterBytes }) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -199,7 +199,7 @@ describeOnDevice('cacheFeatures', (device) => {
     });
   }
 
-  test('features of more samples than a buffer binds lie in several', async () => {
+  test('features of more samples than a buffer binds are in several buffers', async () => {
     const without = await train({}, false);
     const made: FeatureSource[] = [];
     aroundAllocate((source) => {
@@ -216,7 +216,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect([made.length, chunks]).toEqual([1, [5, 5, 5]]);
   });
 
-  test('replicas share the features of equal weights, and have their own of others', async () => {
+  test('replicas share the features of equal weights, and have separate ones otherwise', async () => {
     const copies: number[] = [];
     aroundAllocate((_, count) => {
       copies.push(count);
@@ -227,7 +227,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(copies).toEqual([1, 3, 3]);
   });
 
-  test('where the adapter has no memory for the features, they stay on the host', async () => {
+  test('if the adapter has no memory for the features, they stay on the host', async () => {
     const without = await train({}, false);
     const asked: string[] = [];
     aroundAllocate((_source, _copies, where) => {
@@ -239,7 +239,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(asked).toEqual(['adapter', 'host']);
   });
 
-  test('callbacks hear how far the features are, and an error of theirs ends training', async () => {
+  test('onFeatures reports progress; an error in it ends training', async () => {
     vi.spyOn(performance, 'now').mockImplementation(
       (
         (clock) => () =>
@@ -266,7 +266,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(heard).toEqual(['begin', 'epoch']);
   });
 
-  test('early stopping, best weights and later use of the model are as without it', async () => {
+  test('early stopping, best weights and later use of the model are the same as without it', async () => {
     const run = async (cacheFeatures: boolean) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -281,7 +281,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(await run(true)).toEqual(without);
   });
 
-  test('memory is given back with the call, also of one that is stopped while features are computed', async () => {
+  test('memory is released after the call, also if it stops while features are computed', async () => {
     using own = await openDevice();
     using model = compiled(own, layers());
     using loader = new ImageLoader(own, images);
@@ -307,7 +307,7 @@ describeOnDevice('cacheFeatures', (device) => {
 
   const { trainTwice, train: trainOnce } = backedUp(device);
 
-  test('a training resumes from a backup with the same bits, and with the frozen weights of the backup', async () => {
+  test("a training resumes from a backup with the same bits, and with the backup's frozen weights", async () => {
     const training = {
       layers: () => [
         new Dense({ units: 6, activation: 'relu' as const, inputShape: [2], trainable: false }),

@@ -6,7 +6,7 @@ import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/poi
 describeOnDevice('splits, weights and epochs', (device) => {
   const { x, labels: y } = points();
 
-  test('validationSplit measures the last samples in stored order, and trains only on the others', async () => {
+  test('validationSplit: evaluates the last samples in stored order, and trains on the others', async () => {
     const options = { epochs: 2, batchSize: 8, seed: 4 };
     using split = build(device, sigmoid());
     using apart = build(device, sigmoid());
@@ -26,7 +26,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect(bySplit.epochs[1]!.valLoss).toBeCloseTo((await split.evaluate(validation)).loss, 6);
   });
 
-  test('validationData goes before validationSplit', async () => {
+  test('validationData has priority over validationSplit', async () => {
     using model = build(device, sigmoid());
     const info: (number | null)[] = [];
     await model.fit(
@@ -53,7 +53,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     ['meanSquaredError', { loss: 'meanSquaredError' }, sigmoid],
     ['meanAbsoluteError', { loss: 'meanAbsoluteError' }, softmax],
     ['huber', { loss: 'huber' }, softmax],
-  ])('classWeight with %s: the mean of weighted losses, divided by the samples', async (_what, compile, last) => {
+  ])('classWeight with %s: mean of weighted losses, divided by the number of samples', async (_what, compile, last) => {
     const part = (label: number) => {
       const which = y.flatMap((own, i) => (own === label ? [i] : []));
       return { x: which.map((i) => [x[2 * i]!, x[2 * i + 1]!]), y: which.map(() => label) };
@@ -69,7 +69,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect(epochs[0]!.accuracy).toBe(epochs[0]!.valAccuracy);
   });
 
-  test('a sample of weight 2 has the gradient of two samples', async () => {
+  test('sampleWeight: a sample of weight 2 has the gradient of two samples', async () => {
     const plain = { x: [1, 2, -1, 0.5, -1, 0.5], y: [0, 1, 1] };
     const weighted = { x: [1, 2, -1, 0.5], y: [0, 1] };
     for (const [loss, last] of [
@@ -87,7 +87,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
   });
 
-  test('initialEpoch continues where an earlier call stopped, with the same bits', async () => {
+  test('initialEpoch: continues an earlier call with the same bits', async () => {
     const data = { x, y };
     using whole = build(device, sigmoid());
     using parts = build(device, sigmoid());
@@ -101,7 +101,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect((await parts.fit(data, { epochs: 4, initialEpoch: 4 })).epochs).toEqual([]);
   });
 
-  test('a callback ends training with stopTraining; the next fit is free to train', async () => {
+  test('stopTraining: a callback ends training; the next fit trains again', async () => {
     using model = build(device, sigmoid());
     const stop = {
       onEpochEnd({ epoch }: { epoch: number }) {
@@ -124,7 +124,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted]).toEqual([3, false]);
   });
 
-  test('with stepsPerEpoch a stream continues from epoch to epoch, and is closed at the end', async () => {
+  test('stepsPerEpoch: a stream continues from epoch to epoch, and is closed at the end', async () => {
     using model = build(device, sigmoid());
     let [drawn, closed] = [0, 0];
     async function* endless(): AsyncGenerator<Arrays> {
@@ -149,13 +149,13 @@ describeOnDevice('splits, weights and epochs', (device) => {
     );
   });
 
-  test('validation of a training on a stream has its own batch size', async () => {
+  test('validation arrays of a training on a stream have a separate batch size', async () => {
     using model = build(device, sigmoid());
     const { epochs } = await model.fit(() => [{ x, y }], { validationData: { x, y } });
     expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 6);
   });
 
-  test('an AbortSignal ends a stream that has no end', async () => {
+  test('signal: ends training on an endless stream', async () => {
     using model = build(device, sigmoid());
     const stop = new AbortController();
     let closed = false;
@@ -174,7 +174,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted, closed]).toEqual([1, true, true]);
   });
 
-  test('and one that has stalled, in training and in validation', async () => {
+  test('signal: ends waiting for a stream, in training and in validation', async () => {
     using model = build(device, sigmoid());
     const stalled = (stop: AbortController) =>
       async function* (): AsyncGenerator<Arrays> {

@@ -22,7 +22,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/points.ts';
 
-describeOnDevice('data that does not fit', (device) => {
+describeOnDevice('data that does not fit the model', (device) => {
   const { x, labels: y } = points();
   const nan = Float32Array.from(x);
   nan[13] = Number.NaN;
@@ -178,7 +178,7 @@ describeOnDevice('data that does not fit', (device) => {
       ShapeError,
       /validationData: .* there are 1/,
     ],
-  ])('refused: %s', async (_what, data, options, error, says) => {
+  ])('throws for %s', async (_what, data, options, error, says) => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
     const training = model.fit(data as TrainingData, options);
@@ -195,7 +195,7 @@ describeOnDevice('data that does not fit', (device) => {
     ['predict', (model) => model.predict(nan)],
     ['trainOnBatch', (model) => model.trainOnBatch(nan, y)],
     ['testOnBatch', (model) => model.testOnBatch(nan, y)],
-  ])('%s refuses NaN, saying where', async (_, call) => {
+  ])('%s throws for NaN, with its position', async (_, call) => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
     const refused = (async () => call(model))();
@@ -205,7 +205,7 @@ describeOnDevice('data that does not fit', (device) => {
     expect(model.training.optimizer.iterations).toBe(0);
   });
 
-  test('a class that a loader has only in the last part', async () => {
+  test('throws for a class that occurs only in the last part of a loader', async () => {
     const flat = new Sequential([new Flatten({ inputShape: [2, 1, 1] }), sigmoid()]).build(device);
     flat.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
     const data = new ImageLoader(device, images);
@@ -237,23 +237,23 @@ describeOnDevice('data that does not fit', (device) => {
       y.flatMap((l) => [l, l, l]),
       /40 labels or 80 numbers/,
     ],
-  ])('refused: %s', async (_what, compile, last, targets, says) => {
+  ])('throws for %s', async (_what, compile, last, targets, says) => {
     using model = build(device, last(), compile);
     await expect(model.fit({ x, y: targets })).rejects.toThrow(says);
   });
 
-  test('a loss given as a class is refused by compile, which says to make one', () => {
+  test('compile: throws for a loss class, and says to create an object', () => {
     const loss = MeanAbsoluteError as never;
     expect(() => build(device, sigmoid(), { loss })).toThrow(/^compile: loss must be .* is a class; make one with new/);
   });
 
-  test('a loss given as a function takes no class weights', async () => {
+  test('a loss function: throws for class weights', async () => {
     using model = build(device, sigmoid(), { loss: (a, b) => mean(square(sub(a, b))) });
     await expect(model.fit({ x, y }, { classWeight: { 0: 2 } })).rejects.toThrow(/does not support sample weights/);
     expect((await model.fit({ x, y })).epochs).toHaveLength(1);
   });
 
-  test('a loader of numbers does not serve a loss of labels, nor numbers of another shape', async () => {
+  test('a loader of numbers: throws if the loss needs labels, or if the shape differs', async () => {
     const numbers = new ArrayLoader(device, { x, y: x, shape: [2] });
     using sparse = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
     await expect(sparse.fit(numbers)).rejects.toThrow(/needs labels/);
@@ -265,7 +265,7 @@ describeOnDevice('data that does not fit', (device) => {
     for (const loader of [numbers, none]) loader.dispose();
   });
 
-  test('sorts of y that change within a stream', async () => {
+  test('throws if the kind of y changes within a stream', async () => {
     using model = build(device, softmax(), { loss: 'categoricalCrossentropy' });
     const stream = () => [
       { x, y },

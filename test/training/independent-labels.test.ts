@@ -52,7 +52,7 @@ describeOnDevice('independent labels', (device: Device) => {
   const diagonal = (shape: Shape) =>
     Float32Array.from({ length: shape[0]! * shape[1]! }, (_, i) => (i % (shape[1]! + 1) === 0 ? 20 : 0));
 
-  test('three sigmoids that are all right have every score 1, asked for or not', async () => {
+  test('three sigmoids that are all right have all scores 1, also without metrics', async () => {
     const y = [0, 0, 0, 1, 0, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1];
     const x = y.map((label) => 2 * label - 1);
     const layer = () =>
@@ -93,7 +93,7 @@ describeOnDevice('independent labels', (device: Device) => {
     const targetsOf = (model: Sequential) =>
       Float32Array.from({ length: SAMPLES * model.outputShape.reduce((a, b) => a * b, 1) }, () => values.integer(0, 1));
 
-    test('evaluate, fit, validation, streams and batches count by label', async () => {
+    test('evaluate, fit, validation, streams and batches count each label', async () => {
       using model = make();
       const y = targetsOf(model);
       const labels = model.outputShape.at(-1)!;
@@ -114,7 +114,7 @@ describeOnDevice('independent labels', (device: Device) => {
       expect(pick(await model.testOnBatch(x, y))).toEqual(expected);
     });
 
-    test('replicas count for themselves, and each label has a confusion matrix', async () => {
+    test('replicas count separately, and each label has a confusion matrix', async () => {
       using model = make(3);
       const y = targetsOf(model);
       const labels = model.outputShape.at(-1)!;
@@ -134,7 +134,7 @@ describeOnDevice('independent labels', (device: Device) => {
     });
   });
 
-  test('pixels of a convolution with a sigmoid lose no gradient: the loss comes from the logits', async () => {
+  test('sigmoid pixels of a convolution lose no gradient: the loss uses the logits', async () => {
     const layer = new Conv2D({
       filters: 1,
       kernelSize: 1,
@@ -146,7 +146,7 @@ describeOnDevice('independent labels', (device: Device) => {
     expect((await model.evaluate({ x: [60], y: [0] })).loss).toBeCloseTo(60, 4);
   });
 
-  test('where targets are class numbers, or a softmax makes classes of the outputs, the largest output counts as before', async () => {
+  test('if targets are class numbers, or the last activation is a softmax, the largest output is the class', async () => {
     const x = [1, 0.9, -1, -1, 0.8, 1, -1, -0.5, -1];
     const build = (activation: 'sigmoid' | 'softmax', loss: LossName = 'binaryCrossentropy') =>
       new Sequential([new Dense({ units: 3, activation, kernelInitializer: diagonal, inputShape: [3] })])
@@ -167,7 +167,7 @@ describeOnDevice('independent labels', (device: Device) => {
     await expect(confusionMatrix(sigmoids, { x, y: [0, 1, 2] }, { label: 0 })).rejects.toThrow(/label is for rows/);
   });
 
-  test('what asks for the one class of a sample is refused', async () => {
+  test('throws where a single class for each sample is needed', async () => {
     const build = (metrics: MetricName[] = []) =>
       new Sequential([new Dense({ units: 3, activation: 'sigmoid', inputShape: [1] })])
         .build(device)

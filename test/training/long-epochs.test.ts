@@ -10,7 +10,7 @@ describeOnDevice('epochs of many batches', (device) => {
   const data = { x: new Float32Array(BATCHES), y: new Float32Array(BATCHES).fill(4.01) };
   const expected = Math.fround(Math.fround(4.01) ** 2);
 
-  test('evaluate, fit and its validation: the mean loss of each replica is right to 1e-5, the samples are exact', async () => {
+  test('evaluate, fit and validation: the mean loss of each replica is within 1e-5, the number of samples exact', async () => {
     const layer = new Dense({ units: 1, inputShape: [1] });
     using model = new Sequential([layer]).build(device, { replicas: 2 });
     // So small a rate that the loss stays.

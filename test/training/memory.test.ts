@@ -25,7 +25,7 @@ function build(device: Device, units: number, inputs = 2): Sequential {
 }
 
 describeOnDevice('memory of models', (device) => {
-  test('trainOnBatch and testOnBatch with ever other batch sizes keep a few programs', async () => {
+  test('trainOnBatch and testOnBatch with many batch sizes keep a limited number of programs', async () => {
     using device = await openDevice();
     using model = build(device, 512);
     const held: number[] = [];
@@ -48,7 +48,7 @@ describeOnDevice('memory of models', (device) => {
     expect(device.counters.pipelinesCreated).toBe(pipelinesCreated);
   });
 
-  test('models of many sizes, each trained and disposed, hold no more than the largest and what is kept for reuse', async () => {
+  test("models of many sizes, each trained and disposed, hold at most the largest and the pool's limit", async () => {
     using device = await openDevice();
     const largest: number[] = [];
     for (let i = 0; i < 12; i++) {
@@ -64,7 +64,7 @@ describeOnDevice('memory of models', (device) => {
     expect(device.counters.bytesAllocated).toBeLessThanOrEqual(256 * 2 ** 20);
   });
 
-  describe('what a recorded training step holds', () => {
+  describe('memory of a recorded training step', () => {
     const [BATCH, CHANNELS] = [16, 16];
 
     /** Bytes of a step of a convolutional network with these layers between its first and its last. */
@@ -91,14 +91,14 @@ describeOnDevice('memory of models', (device) => {
         ...activation(),
       ]).flat();
 
-    test('for the backward pass, two outputs of a convolution, its batch normalization and ReLU6', () => {
+    test('for the backward pass it holds two outputs of a convolution, its batch normalization and ReLU6', () => {
       const relu6 = () => [new ReLU({ maxValue: 6 })];
       const perBlock = (bytesOfStep(normalized(6, relu6)) - bytesOfStep(normalized(2, relu6))) / 4 / OUTPUT;
       expect(perBlock).toBeGreaterThan(1.9);
       expect(perBlock).toBeLessThan(2.1); // also sums and statistics of each channel
     });
 
-    test('no copy of images with zeros around them below a strided convolution', () => {
+    test('it holds no padded copy of images below a strided convolution', () => {
       const behind = () => [new BatchNormalization(), new ReLU({ maxValue: 6 })];
       const strided = { kernelSize: 3, strides: 2, useBias: false } as const;
       const padding = [

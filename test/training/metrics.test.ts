@@ -29,7 +29,7 @@ function build(device: Device, metrics: MetricName[] = []): Sequential {
 describeOnDevice('metrics of a model', (device) => {
   const metrics: MetricName[] = ['accuracy', 'topK2', 'precision', 'topK3', 'recall', 'f1'];
 
-  test('evaluate gives what the host counts from the outputs, short last batch included', async () => {
+  test('evaluate: equals what the host counts from the outputs, with a short last batch', async () => {
     const data = new ImageLoader(device, set);
     using model = build(device, metrics);
     await model.fit(data, { epochs: 2, batchSize: 16 });
@@ -77,7 +77,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('history holds every figure, of training and of validation', async () => {
+  test('history: has every metric, of training and validation', async () => {
     const data = new ImageLoader(device, set);
     using model = build(device, metrics);
     let monitored: readonly string[] = [];
@@ -104,7 +104,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('only requested metrics are dispatched, and they need no extra read-back', async () => {
+  test('only requested metrics are computed, without an extra read-back', async () => {
     const data = new ImageLoader(device, set);
     const spent = async (metrics?: MetricName[]) => {
       using model = build(device, metrics);
@@ -128,7 +128,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('metrics leave the bits of training alone', async () => {
+  test('metrics do not change the bits of training', async () => {
     const data = new ImageLoader(device, set);
     const train = async (names: MetricName[]) => {
       using model = build(device, names);
@@ -139,7 +139,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('a model with one unit has two classes, divided at 0.5', async () => {
+  test('a model with one output has two classes, separated at 0.5', async () => {
     const x = [-3, -1, 1, 2, 3, -2];
     const y = [0, 1, 1, 1, 1, 0];
     const model = new Sequential([
@@ -167,7 +167,7 @@ describeOnDevice('metrics of a model', (device) => {
     ['an unknown metric', ['auc'], /topK5.*"auc"/],
     ['top 0', ['topK0'], /topK0/],
     ['no list', 'accuracy', /must be a list/],
-  ])('refused: %s', (_what, names, says) => {
+  ])('throws for %s', (_what, names, says) => {
     expect(() => build(device, names as MetricName[])).toThrow(ArgumentError);
     expect(() => build(device, names as MetricName[])).toThrow(says);
   });
@@ -175,12 +175,12 @@ describeOnDevice('metrics of a model', (device) => {
   test.each<[MetricName, Dense, RegExp]>([
     ['topK2', new Dense({ units: 1, inputShape: [2] }), /output for each class.*\[1\]/],
     ['accuracy', new Dense({ units: 2, inputShape: [3, 2] }), /ends in \[classes\] or \[1\], but it ends in \[3,2\]/],
-  ])('refused: %s of a model that it does not suit', (name, layer, says) => {
+  ])('throws for %s of a model without such outputs', (name, layer, says) => {
     const model = new Sequential([layer]);
     expect(() => model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [name] })).toThrow(says);
   });
 
-  test('a confusion matrix of a model without classes is refused', async () => {
+  test('throws for a confusion matrix of a model without classes', async () => {
     using model = new Sequential([new Dense({ units: 2, inputShape: [3, 2] })]).build(device);
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     await expect(confusionMatrix(model, { x: [1], y: [1] })).rejects.toThrow(/confusionMatrix.*\[3,2\]/);
@@ -214,7 +214,7 @@ test('scores of a confusion matrix', () => {
   }
 });
 
-test('giniIndex as coursework A6 computes it', () => {
+test('giniIndex: as in coursework A6', () => {
   // By hand with 1e-7 added: [1, 2, 3, 4]: (-3 + -2 + 3 + 12) / (4 * 10).
   expect(giniIndex([4, 2, 1, 3])).toBeCloseTo(10 / 40, 6);
   // Shifted by 2: [0, 0, 0, 4]: 3 * 4 / (4 * 4).
@@ -240,7 +240,7 @@ test.each([
   ['giniIndex', giniIndex],
   ['hoyerSparsity', hoyerSparsity],
   ['nearZeroShare', nearZeroShare],
-])('%s refuses nothing and NaN', (_name, measure) => {
+])('%s throws for empty values and NaN', (_name, measure) => {
   expect(() => measure([])).toThrow(/at least one value/);
   expect(() => measure([1, Number.NaN])).toThrow(/value 1 is NaN/);
   expect(() => nearZeroShare([1], -1)).toThrow(ArgumentError);

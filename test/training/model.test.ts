@@ -131,9 +131,9 @@ const refusedModels: Refused[] = [
   ['summary needs no device, weights do', () => model(...layers()).weights, ArgumentError, ['build(device)']],
 ];
 
-test.each(refusedModels.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+test.each(refusedModels.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
 
-describeOnDevice('a model that is used the wrong way', (device) => {
+describeOnDevice('misuse of a model', (device) => {
   let data: ImageLoader;
   beforeAll(() => {
     data = new ImageLoader(device, images(6));
@@ -201,9 +201,9 @@ describeOnDevice('a model that is used the wrong way', (device) => {
       ['[4,4,1]', '[1,1]'],
     ],
   ];
-  test.each(refused.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+  test.each(refused.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
 
-  test('an optimizer serves one model; a model may change its optimizer', async () => {
+  test('an optimizer belongs to one model; a model may change its optimizer', async () => {
     const optimizer = new Adam();
     using first = build(device, optimizer);
     using second = build(device, optimizer);
@@ -215,7 +215,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     expect(optimizer.iterations).toBe(1);
   });
 
-  test('a disposed model and disposed data say so', async () => {
+  test('throws for a disposed model and disposed data', async () => {
     const gone = build(device);
     gone.dispose();
     gone.dispose();
@@ -228,14 +228,14 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     expect((await alive.fit(data)).epochs).toHaveLength(1);
   });
 
-  test('data on another device', async () => {
+  test('throws for data on another device', async () => {
     using other = await openDevice();
     using elsewhere = new ImageLoader(other, images(6));
     using here = build(device);
     await expect(here.fit(elsewhere)).rejects.toThrow(/different devices/);
   });
 
-  test('a device lost while training ends fit with DeviceLostError', async () => {
+  test('a device lost during training: fit throws DeviceLostError', async () => {
     using own = await openDevice();
     const lost = build(own).fit(new ImageLoader(own, images(6)), {
       epochs: 100,
@@ -245,7 +245,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     await expect(lost).rejects.toThrow(DeviceLostError);
   });
 
-  test('a device disposed while training ends fit with DisposedError', async () => {
+  test('a device disposed during training: fit throws DisposedError', async () => {
     const own = await openDevice();
     const stopped = build(own).fit(new ImageLoader(own, images(6)), {
       epochs: 100,
@@ -255,7 +255,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     await expect(stopped).rejects.toThrow(DisposedError);
   });
 
-  test('an error in a callback ends fit with that error, and the model can train again', async () => {
+  test('an error in a callback: fit throws that error, and the model can be trained again', async () => {
     using here = build(device);
     const callbacks = [
       {
@@ -270,7 +270,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
 });
 
 describeOnDevice('predict', (device) => {
-  test('reads large outputs in parts, each sample once and in order', async () => {
+  test('predict: reads large outputs in parts, each sample once and in order', async () => {
     // 1 MiB a sample: five batches of three are read at a time, and the last batch is short.
     const set = drawImages(20, { shape: [256, 256, 4] });
     const model = new Sequential([new Activation('linear', { inputShape: [256, 256, 4] })]).build(device);

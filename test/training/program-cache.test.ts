@@ -15,7 +15,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-describeOnDevice('evaluate and predict on the same data again', (device) => {
+describeOnDevice('evaluate and predict called again on the same data', (device) => {
   const images = drawImages(40, { classes: 3, shape: [4, 4, 1] });
   const loss = 'sparseCategoricalCrossentropy';
   const build = (seed = 3) => {
@@ -30,7 +30,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     return { bindGroupsCreated, buffersCreated, pipelinesCreated };
   };
 
-  test('does not record again, and uses the current weights', async () => {
+  test('do not record again, and use the current weights', async () => {
     using data = new ImageLoader(device, images);
     const { model } = build();
     const both = async () => [await model.evaluate(data), await model.predict(data)] as const;
@@ -50,7 +50,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     for (const one of [model, fresh]) one.dispose();
   });
 
-  test('data and models that were disposed meanwhile throw, and no other memory is written to', async () => {
+  test('throw for data and models that were disposed meanwhile, and write to no other memory', async () => {
     const others = Array.from({ length: 20 }, () => tensor(device, Array(64).fill(7), [64]));
     const data = new ImageLoader(device, images);
     const { model } = build();
@@ -73,7 +73,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     }
   });
 
-  test('an optimizer of one model still works when another model that was compiled with it is disposed', async () => {
+  test('an optimizer works for its second model after the first one is disposed', async () => {
     using data = new ImageLoader(device, images);
     const [{ model: one }, { model: two }] = [build(), build(4)];
     const optimizer = new Adam();
@@ -85,7 +85,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     two.dispose();
   });
 
-  test('but what it depends on is looked at: batch size, frozen layers, the loss, the number of replicas', async () => {
+  test('record again if batch size, frozen layers, loss or the number of replicas changed', async () => {
     using data = new ImageLoader(device, images);
     const { model, body } = build();
     const whole = await model.evaluate(data);
@@ -104,7 +104,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     model.dispose();
   });
 
-  test('calls that overlap do not mix', async () => {
+  test('do not share a program if calls overlap', async () => {
     using data = new ImageLoader(device, images);
     using other = new ImageLoader(device, drawImages(9, { classes: 3, shape: [4, 4, 1] }));
     const { model } = build();

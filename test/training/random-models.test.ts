@@ -103,7 +103,7 @@ async function results(device: Device, model: Model, images: Float32Array, train
 
 const seeds = Array.from({ length: drawnCases(10) }, (_, i) => i + 1);
 
-describeOnDevice('drawn models', (device) => {
+describeOnDevice('models drawn at random', (device) => {
   /** The model of that seed, and the same layer by layer. */
   const pair = (seed: number, replicas: number) =>
     [drawModel(seed), keepApart(drawModel(seed))].map((model) => model.build(device, { replicas })) as [Model, Model];
@@ -124,14 +124,14 @@ describeOnDevice('drawn models', (device) => {
     }
   }
 
-  test.each(seeds)('model %i: outputs, gradients and statistics are those of layer by layer', async (seed) => {
+  test.each(seeds)('model %i: outputs, gradients and statistics equal those computed layer by layer', async (seed) => {
     const models = pair(seed, seed % 3 === 0 ? 3 : 1);
     await compare(models, seed, 'drawn weights');
     for (const model of models) model.dispose();
   });
 
   test.each(seeds.slice(0, 4))(
-    'model %i: NaN, infinities and variances of 0 come out as layer by layer',
+    'model %i: NaN, infinities and variances of 0 give the same as layer by layer',
     async (seed) => {
       const models = pair(seed, 1);
       for (const [what, change] of Object.entries(SPOILS)) await compare(models, seed, what, change);
@@ -183,7 +183,7 @@ describeOnDevice('drawn models', (device) => {
 
   const withFeatures: number[] = [];
   test.each(seeds)(
-    'classifier %i: features kept or not, layer by layer or not, it is trained to the same',
+    'classifier %i: training is the same with and without cached features and fused layers',
     async (seed) => {
       const models = [classifier(seed), classifier(seed), keepApart(classifier(seed))] as const;
       const [plain, kept, apart] = [
@@ -211,7 +211,7 @@ describeOnDevice('drawn models', (device) => {
     },
   );
 
-  test('features of most of them were kept', () => {
+  test('most of the models could cache features', () => {
     expect(withFeatures.length).toBeGreaterThan(seeds.length / 2);
   });
 });

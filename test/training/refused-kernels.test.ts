@@ -20,11 +20,11 @@ const weightsOf = async (model: Sequential) => {
   return all;
 };
 
-describeOnDevice('training where the adapter refuses a kernel', () => {
+describeOnDevice('training if the adapter refuses a kernel', () => {
   test.each<[string, (model: Sequential) => Promise<unknown>]>([
     ['arrays', (model) => model.fit(batch, { batchSize: 4 })],
     ['a stream', (model) => model.fit(() => [batch, batch])],
-  ])('fit on %s throws the cause before the first step, and the model stays as it was', async (_what, train) => {
+  ])('fit on %s throws the cause before the first step, and does not change the model', async (_what, train) => {
     using device = await openDevice();
     const model = compiled(device);
     const before = await weightsOf(model);
@@ -47,7 +47,7 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
   });
 
   test.each(['softmax_cross_entropy', 'accumulate_metrics', 'adam'])(
-    'trainOnBatch throws that %s was refused before its step, which does not count, and the model stays as it was',
+    'trainOnBatch throws that %s was refused before its step, which is not counted, and does not change the model',
     async (kernel) => {
       using device = await openDevice();
       // Whatever is submitted is submitted alone, and would spoil the weights.
@@ -67,7 +67,7 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     },
   );
 
-  test('batches passed while the first waits for its kernels are trained in order, on the values at the call', async () => {
+  test('batches passed while the first waits for its kernels are trained in order, with their values at the call', async () => {
     const run = async (isAwaited: boolean) => {
       using device = await openDevice();
       const model = compiled(device);
@@ -93,7 +93,7 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     expect(await run(false)).toEqual(inTurn);
   });
 
-  test('evaluate and predict throw the cause, and their numbers are never of what was not computed', async () => {
+  test('evaluate and predict throw the cause, and never return values that were not computed', async () => {
     using device = await openDevice();
     const model = compiled(device);
     {

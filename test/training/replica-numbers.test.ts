@@ -113,7 +113,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     expect(new Set(history.replicas.map((epochs) => epochs[2]!.loss)).size).toBe(REPLICAS);
   });
 
-  test('trainOnBatch drops by the seed and the rate of each', async () => {
+  test("trainOnBatch: dropout uses each replica's seed and rate", async () => {
     const x = Array.from({ length: 8 * 36 }, (_, i) => Math.sin(i));
     const y = Array.from({ length: 8 }, (_, i) => i % 3);
     const shaped = { x: new Float32Array(x), y };
@@ -127,7 +127,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     }
   });
 
-  test('a list of seeds says how many replicas there are, in fit too', async () => {
+  test('a list of seeds sets the number of replicas, also in fit', async () => {
     using data = new ImageLoader(device, images);
     using model = compiled(setups[1]!, null).build(device, { seed: 5 });
     const { replicas } = await model.fit(data, { seed: FIT_SEEDS });
@@ -138,7 +138,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     for (const [k, own] of (await weightsOf(model)).entries()) expectSameBits(own, weights[k]!);
   });
 
-  test('different schedules, some of them constant', async () => {
+  test('schedules may differ, and some may be constant', async () => {
     using data = new ImageLoader(device, images);
     const rates = [
       schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }),
@@ -162,7 +162,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     }
   });
 
-  test('one seed in a list is that seed', async () => {
+  test('a list with one seed is that seed', async () => {
     const begun = async (seed: number | readonly number[]) => {
       using model = compiled(setups[1]!, 0).build(device, { seed });
       return weightsOf(model.replicate(2));
@@ -171,7 +171,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     for (const [k, weights] of one.entries()) expectSameBits(listed[k]!, weights);
   });
 
-  test('a step is as many dispatches as that of one model, makes nothing new and reads nothing back', async () => {
+  test('a step has as many dispatches as that of a single model, creates nothing and reads nothing back', async () => {
     using data = new ImageLoader(device, images);
     const steps = async (model: Sequential, seed: number | readonly number[]) => {
       await model.fit(data, { batchSize: 11, seed });
@@ -201,7 +201,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     ['a hole', [1, undefined]],
     ['none', []],
     ['text instead of a list', '12'],
-  ])('a list of seeds with %s is refused', async (_, given) => {
+  ])('throws for a list of seeds with %s', async (_, given) => {
     const seed = given as number[];
     expect(() => compiled(setups[1]!, 0).build(device, { seed })).toThrow(ArgumentError);
     expect(() => compiled(setups[1]!, 0).build(device, { seed })).toThrow(/build: seed/);
@@ -211,7 +211,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     expect(model.replicas).toBe(1);
   });
 
-  test('lists of other lengths than there are replicas are refused', async () => {
+  test('throws for lists with another length than the number of replicas', async () => {
     using data = new ImageLoader(device, images);
     const model = () => compiled(setups[1]!, 0);
     expect(() => model().build(device, { seed: [1, 2, 4], replicas: 2 })).toThrow(

@@ -139,7 +139,7 @@ const assignLater = (drawn: DrawnOptimizer, replicas: number, r: number | null):
   },
 });
 
-describeOnDevice('replicas, everything drawn together', (device) => {
+describeOnDevice('replicas with options drawn at random', (device) => {
   const values = random(4);
   const x = Float32Array.from({ length: SAMPLES * 16 }, () => values.normal());
   const y = Array.from({ length: SAMPLES }, (_, i) => i % 3);
@@ -240,7 +240,7 @@ describeOnDevice('replicas, everything drawn together', (device) => {
     );
   });
 
-  test('the case of the issue: rates for each of two replicas, and a penalty that both share', async () => {
+  test('rates for each of two replicas, with a penalty that both share', async () => {
     using model = new Sequential([
       new Dense({
         ...{ units: 1, useBias: false, inputShape: [1], kernelInitializer: 'ones' },

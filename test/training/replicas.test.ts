@@ -145,7 +145,7 @@ describeOnDevice('replicas', (device) => {
     );
   });
 
-  test('arrays, streams and trainOnBatch give every replica the same batches', async () => {
+  test('arrays, streams and trainOnBatch have the same batches for every replica', async () => {
     const x = Array.from({ length: 12 * 36 }, (_, i) => Math.sin(i));
     const y = Array.from({ length: 12 }, (_, i) => i % 3);
     const run = async (seed: number, replicas: number) => {
@@ -171,7 +171,7 @@ describeOnDevice('replicas', (device) => {
     expect(together.losses[1]).toBeCloseTo(means[1]!, 12);
   });
 
-  test('weights that were trained are what all begin with; those of a new model are drawn for each', async () => {
+  test('replicas start with trained weights; those of a new model are drawn for each', async () => {
     using data = new ImageLoader(device, images);
     using model = compiled(setups[0]!, null).build(device, { seed: SEED });
     await model.fit(data, { seed: 1 });
@@ -185,7 +185,7 @@ describeOnDevice('replicas', (device) => {
     expect(replicas[0]![0]!.loss).not.toBe(replicas[1]![0]!.loss);
   });
 
-  test('a model that was only made ready for training, or refused data, is new', async () => {
+  test('a model is new until it is trained, also after fit threw for its data', async () => {
     using data = new ImageLoader(device, images);
     using ready = compiled(setups[0]!, null).build(device, { seed: SEED });
     using fresh = compiled(setups[0]!, null).build(device, { seed: SEED, replicas: REPLICAS });
@@ -200,7 +200,7 @@ describeOnDevice('replicas', (device) => {
     }
   });
 
-  test('a step is as many dispatches as that of one model, and makes nothing new', async () => {
+  test('a step has as many dispatches as that of a single model, and creates nothing', async () => {
     using data = new ImageLoader(device, images);
     const count = async (replicas: number) => {
       using model = compiled(setups[1]!, null).build(device, { replicas });
@@ -216,7 +216,7 @@ describeOnDevice('replicas', (device) => {
     expect(await count(REPLICAS)).toBe(await count(1));
   });
 
-  describe('refused', () => {
+  describe('throws for', () => {
     const model = (on: Device) => compiled(setups[0]!, null).build(on);
     test.each([0, 1.5, -1, Number.NaN, '3'])('replicas: %s', (replicas) => {
       using built = model(device);
@@ -232,7 +232,7 @@ describeOnDevice('replicas', (device) => {
       await expect(built.fit(data, { replicas: 3 })).rejects.toThrow(/has 2 replicas already/);
     });
 
-    test('lists that have not an entry for each', async () => {
+    test('lists without an entry for each replica', async () => {
       using data = new ImageLoader(device, images);
       using built = compiled(setups[5]!, null).build(device);
       await expect(built.fit(data)).rejects.toThrow(/3 rates, but the model has 1 replicas/);
@@ -248,14 +248,14 @@ describeOnDevice('replicas', (device) => {
       expect(() => new SGD({ learningRate: [0.1, -1] })).toThrow(ArgumentError);
     });
 
-    test('a confusion matrix of none in particular', async () => {
+    test('a confusion matrix without a selected replica', async () => {
       using data = new ImageLoader(device, images);
       using built = model(device).replicate(2);
       await expect(confusionMatrix(built, data)).rejects.toThrow(/2 replicas.*0 to 1/);
       await expect(confusionMatrix(built, data, { replica: 2 })).rejects.toThrow(ArgumentError);
     });
 
-    test('seeds beyond what there is', async () => {
+    test('seeds beyond the maximum', async () => {
       using data = new ImageLoader(device, images);
       using built = model(device).replicate(2);
       await expect(built.fit(data, { seed: Number.MAX_SAFE_INTEGER })).rejects.toThrow(/seed/);

@@ -67,7 +67,7 @@ describeOnDevice('resume', (device) => {
   const train = (trained: ReturnType<typeof model>, callback: Callback) =>
     trained.fit({ x, y }, { epochs: 2, batchSize: 7, callbacks: [callback] });
 
-  test('throws ArgumentError if the state is damaged, and takes nothing of it', async () => {
+  test('throws ArgumentError for a damaged state, and uses no part of it', async () => {
     let state: TrainingState | null = null;
     using first = model();
     await train(first, {

@@ -73,7 +73,7 @@ describeOnDevice('in steady state', (device) => {
     { batchSize: 22, shuffle: true, steps: 1 },
     { batchSize: 8, shuffle: true, steps: 3, furnished: true },
   ])(
-    'an epoch creates nothing and is a submit a step at most: $batchSize, shuffled $shuffle, furnished $furnished',
+    'an epoch creates nothing and has at most one submit for each step: $batchSize, shuffled $shuffle, furnished $furnished',
     async (settings) => {
       const { batchSize, shuffle, steps, furnished = false } = settings;
       const [first, ...later] = await epochs(device, batchSize, shuffle, furnished);
@@ -95,7 +95,7 @@ describeOnDevice('in steady state', (device) => {
     },
   );
 
-  test('nor does an epoch with a split, class weights, metrics and best weights kept; one more read-back for the split', async () => {
+  test('an epoch with a split, class weights, metrics and saved best weights creates nothing, and has one more read-back for the split', async () => {
     const { model, loader, dispose } = build(device);
     const loss = 'sparseCategoricalCrossentropy';
     model.compile({ optimizer: 'adam', loss, metrics: ['topK2', 'precision', 'f1'] });
@@ -123,12 +123,12 @@ describeOnDevice('in steady state', (device) => {
     });
   });
 
-  test('a step dispatches the same kernels however many there are', async () => {
+  test('every step of an epoch dispatches the same kernels', async () => {
     const [two, one] = [await epochs(device, 11, true), await epochs(device, 22, true)];
     expect(two[1]!.dispatches).toBe(2 * one[1]!.dispatches);
   });
 
-  test('progress costs no more than its own read-backs', async () => {
+  test('progress adds only its own read-backs', async () => {
     const { model, loader, dispose } = build(device);
     const moments: Counters[] = [];
     let calls = 0;
@@ -163,7 +163,7 @@ describeOnDevice('in steady state', (device) => {
 });
 
 describeOnDevice('memory', () => {
-  test.each([false, true])('does not grow from call to call; furnished %s', async (furnished) => {
+  test.each([false, true])('does not grow over calls; furnished %s', async (furnished) => {
     using device = await openDevice();
     const { model, loader, dispose } = build(device, furnished);
     const round = async () => {
@@ -180,7 +180,7 @@ describeOnDevice('memory', () => {
     dispose();
   });
 
-  test("a program's buffers go with the call; what a model and its data held serves the next", async () => {
+  test("a program's buffers are released after the call; those of a model and its data are used by the next", async () => {
     using device = await openDevice();
     const first = build(device);
     await first.model.fit(first.loader, { batchSize: 8 });

@@ -57,7 +57,7 @@ describeOnDevice('streams', (device) => {
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 4 });
   });
 
-  test('one that continues from epoch to epoch is closed when fit resolves', async () => {
+  test('a stream that continues from epoch to epoch is closed when fit resolves', async () => {
     using model = build(device, sigmoid());
     const { counts, endless } = counted();
     await model.fit(endless(), { epochs: 4, stepsPerEpoch: 2 });
@@ -83,7 +83,7 @@ describeOnDevice('streams', (device) => {
         callbacks: [{ onEpochBegin() {}, everySteps: 1, onSteps: ({ step }) => void (step === 1 && stopNow?.()) }],
       }),
     ],
-  ])('it is closed when fit is ended by %s', async (_, options) => {
+  ])('a stream is closed when fit is ended by %s', async (_, options) => {
     using model = build(device, sigmoid());
     stopNow = () => {
       model.stopTraining = true;
@@ -116,7 +116,7 @@ describeOnDevice('streams', (device) => {
   test.each<[string, (data: TrainingData) => FitOptions & { train?: TrainingData }]>([
     ['training', (train) => ({ train, stepsPerEpoch: 2 })],
     ['validation', (validationData) => ({ validationData, validationSteps: 2 })],
-  ])('what the `finally` of a stream of %s throws ends fit', async (_, options) => {
+  ])('fit throws what the `finally` of a stream of %s throws', async (_, options) => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
       const { endless } = counted(() => {
@@ -131,7 +131,7 @@ describeOnDevice('streams', (device) => {
     await expect(model.evaluate(endless, { steps: 1 })).rejects.toThrow('of the finally');
   });
 
-  test('it does not hide the error that ended the training', async () => {
+  test('an error in `finally` does not hide the error that ended the training', async () => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
       const { endless } = counted(() => {
@@ -143,7 +143,7 @@ describeOnDevice('streams', (device) => {
     }
   });
 
-  test('a stream that came to its end or failed is not asked to close, as with `for await`', async () => {
+  test('a stream that ended or failed is not closed again, as in `for await`', async () => {
     using model = build(device, sigmoid());
     const stream = (batches: number, error?: Error) => {
       let [i, returned] = [0, 0];
@@ -165,7 +165,7 @@ describeOnDevice('streams', (device) => {
     expect([ended.returned(), failed.returned(), left.returned()]).toEqual([0, 0, 1]);
   });
 
-  test('validationSteps limits a stream without an end: a function opens it again, a stream itself continues', async () => {
+  test('validationSteps: limits an endless stream; a function starts it again, an iterator continues', async () => {
     const { endless } = counted();
     // So small a rate that every epoch measures the same weights.
     using model = build(device, sigmoid(), { optimizer: new SGD({ learningRate: 1e-30 }) });
@@ -183,7 +183,7 @@ describeOnDevice('streams', (device) => {
     expect(onwards.epochs[1]!.valLoss).toBeCloseTo(await part(2), 6);
   });
 
-  test('steps bounds evaluate, evaluateReplicas and confusionMatrix', async () => {
+  test('steps: limits evaluate, evaluateReplicas and confusionMatrix', async () => {
     const { endless } = counted();
     using model = build(device, sigmoid()).replicate(2);
     const whole = await model.evaluateReplicas(first(3));
@@ -235,14 +235,14 @@ describeOnDevice('streams', (device) => {
       DataError,
       /validationData: the stream ended after 2 batches.*validationSteps is 3/,
     ],
-  ])('validationSteps of %s is refused', async (_, data, options, error, says) => {
+  ])('validationSteps: throws for %s', async (_, data, options, error, says) => {
     using model = build(device, sigmoid());
     const training = model.fit(data, options);
     await expect(training).rejects.toThrow(error);
     await expect(training).rejects.toThrow(says);
   });
 
-  test('steps of arrays, none, half and more than there are, are refused', async () => {
+  test('steps: throws for arrays, and for 0, fractions and more steps than there are', async () => {
     using model = build(device, sigmoid());
     await expect(model.evaluate({ x, y }, { steps: 2 })).rejects.toThrow(/^evaluate: steps is for streams/);
     await expect(model.evaluate(stream, { steps: 0 })).rejects.toThrow(/^evaluate: steps must be a positive integer/);
@@ -266,7 +266,7 @@ describeOnDevice('streams', (device) => {
     await expect(model.fit(used)).rejects.toThrow(/an earlier call took all batches of this stream.*a function/s);
   });
 
-  test('a pass without an end in sight says so, once, and how to bound it', async () => {
+  test('a very long pass is reported once, with how to limit it', async () => {
     const warned: string[] = [];
     vi.spyOn(console, 'warn').mockImplementation((text: string) => void warned.push(text));
     using model = build(device, sigmoid());
@@ -282,7 +282,7 @@ describeOnDevice('streams', (device) => {
     expect(warned).toEqual([expect.stringMatching(/^evaluate: 10,?000 batches.*steps/)]);
   }, 60_000);
 
-  test('a signal ends an endless validation', async () => {
+  test('signal: ends an endless validation', async () => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
     const stop = new AbortController();

@@ -70,8 +70,8 @@ async function withStep(
 /** 200 ms of work at this many GFLOP/s. */
 const seen = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
 
-describeOnDevice('how much of a training step is a submit', () => {
-  test.each([false, true])('the 59 GFLOP of VGG at batch 256 are cut; kernels of a card: %s', async (card) => {
+describeOnDevice('submits of a training step', () => {
+  test.each([false, true])('VGG: 59 GFLOP at batch 256 are cut; kernels of a GPU: %s', async (card) => {
     await withStep({ model: 'vgg', batch: 256, card }, (step, submits, device) => {
       const { commands } = step.program;
       const largest = Math.max(...commands.map(({ cost }) => cost));
@@ -99,15 +99,18 @@ describeOnDevice('how much of a training step is a submit', () => {
     });
   });
 
-  test.each([false, true])("LeNet's at batch 256 is one, whatever is known; kernels of a card: %s", async (card) => {
-    await withStep({ model: 'lenet', batch: 256, card }, (step, submits, device) => {
-      for (const gflops of [null, 40, 100, 10_000]) {
-        if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
-        step.run();
-        expect(submits(), `${gflops}`).toHaveLength(1);
-      }
-    });
-  });
+  test.each([false, true])(
+    'LeNet: a step at batch 256 is one submit, at any measured rate; kernels of a GPU: %s',
+    async (card) => {
+      await withStep({ model: 'lenet', batch: 256, card }, (step, submits, device) => {
+        for (const gflops of [null, 40, 100, 10_000]) {
+          if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
+          step.run();
+          expect(submits(), `${gflops}`).toHaveLength(1);
+        }
+      });
+    },
+  );
 });
 
 const layers = (): Layer[] => [
@@ -157,7 +160,7 @@ async function train(device: Device) {
 
 describeOnDevice('a training has the same bits', () => {
   test.each([false, true])(
-    'whatever goes into a submit, and however dispatches are cut; kernels of a card: %s',
+    'for any size of submits and dispatches; kernels of a GPU: %s',
     { timeout: 240_000 },
     async (card) => {
       using device = await openDevice();

@@ -96,7 +96,7 @@ class Machine {
   }
 }
 
-test('steps of small kernels are awaited busily', async () => {
+test('busy wait: for steps of small kernels', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   await machine.run(async () => void (await machine.train(500)));
   expect(machine.log.asleep).toBeLessThan(10); // until they are known
@@ -104,13 +104,13 @@ test('steps of small kernels are awaited busily', async () => {
   expect(machine.log.mostQueued).toBeGreaterThan(10);
 });
 
-test('as short ones of few large kernels are not', async () => {
+test('busy wait: not for short steps of few large kernels', async () => {
   const machine = new Machine(() => 3, { kernels: 10 });
   await machine.run(async () => void (await machine.train(500)));
   expect(machine.log.awake).toBe(0);
 });
 
-test('what is left at the end of a pass is waited for in the same way', async () => {
+test('the end of a pass is awaited in the same way', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   const { gpu, log } = machine;
   await machine.run(async () => {
@@ -132,7 +132,7 @@ test.each([
   [0.9, 2],
   [1.9, 1],
   [50, 1],
-])('steps of %f ms: about %i a submit', async (ms, together) => {
+])('steps of %f ms: about %i in a submit', async (ms, together) => {
   const machine = new Machine(() => ms);
   await machine.run(async () => {
     await machine.train(200); // until it knows
@@ -148,7 +148,7 @@ test.each([
   ['steps of a small convolutional network', 12],
   ['steps of LeNet', 50],
   ['steps longer than a burst', 900],
-])('%s: waited for asleep, and the GPU hardly ever rests', async (_what, ms) => {
+])('%s: waits asleep, and the GPU is hardly ever idle', async (_what, ms) => {
   const machine = new Machine((step) => (step === 0 ? 2000 + ms : ms)); // the first compiles
   await machine.run(async () => {
     await machine.train(20);
@@ -166,7 +166,7 @@ test.each([0.01, 0.2, 5, 90, 5000])('steps of %f ms: the host is never far ahead
   expect(machine.log.longestAhead).toBeLessThanOrEqual(Math.max(210, ms + 0.1));
 });
 
-test('one long step is waited for, not promised to be the rule', async () => {
+test('one long step is awaited, and does not change how the next ones are', async () => {
   const machine = new Machine((step) => (step === 50 ? 5000 : 15));
   await machine.run(async () => {
     await machine.train(2000);
@@ -199,19 +199,22 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
   },
 );
 
-test.each(STEPS)('waits that become late, and prompt again, steps of %f ms: likewise, after a while', async (ms) => {
-  const machine = new Machine(() => ms);
-  await machine.run(async () => {
-    await machine.train(1000);
-    for (const lateness of [atTicks(103.4), PROMPT, late(10), LOOKS_AT_SUBMIT, late(0.5)]) {
-      machine.gpu.lateness = lateness;
-      await machine.train(Math.ceil(8000 / ms)); // 8 s: it is noticed as bursts become shorter and take no less time
-      expect(await machine.measure(Math.ceil(4000 / ms))).toBeLessThanOrEqual(1.3 * ms);
-    }
-  });
-});
+test.each(STEPS)(
+  'waits that become late and prompt again, steps of %f ms: after a while, a step takes at most 1.3 times as long',
+  async (ms) => {
+    const machine = new Machine(() => ms);
+    await machine.run(async () => {
+      await machine.train(1000);
+      for (const lateness of [atTicks(103.4), PROMPT, late(10), LOOKS_AT_SUBMIT, late(0.5)]) {
+        machine.gpu.lateness = lateness;
+        await machine.train(Math.ceil(8000 / ms)); // 8 s: it is noticed as bursts become shorter and take no less time
+        expect(await machine.measure(Math.ceil(4000 / ms))).toBeLessThanOrEqual(1.3 * ms);
+      }
+    });
+  },
+);
 
-test('ticks grow in a page that is in the background: a step takes at most 1.3 times as long after a while', async () => {
+test('a page in the background, with longer ticks: after a while, a step takes at most 1.3 times as long', async () => {
   const machine = new Machine(() => 10, { lateness: LOOKS_AT_SUBMIT });
   await machine.run(async () => {
     await machine.train(1000);
@@ -232,14 +235,14 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
   },
 );
 
-test('no rate is reported where the GPU waits for the host', async () => {
+test('no rate is reported if the GPU waits for the host', async () => {
   const machine = new Machine(() => 1, { encodeMs: 3 });
   await machine.run(async () => void (await machine.train(2000)));
   // The first two steps are waited for one by one.
   expect(machine.rates.length).toBeLessThanOrEqual(1);
 });
 
-test('if a report is due, a prompt wait leaves no step unfinished, and a late one does not stop the GPU', async () => {
+test('before a report, a prompt wait leaves no step unfinished, and a late one does not let the GPU idle', async () => {
   const due = (step: number) => step % 40 > 35;
   const prompt = new Machine(() => 10);
   await prompt.run(async () => {

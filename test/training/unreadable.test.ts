@@ -10,7 +10,7 @@ const throwing = {
 };
 const proxy = <T>(of: object = {}): T => new Proxy(of, throwing) as T;
 
-describeOnDevice('what cannot be read, or is beyond all sense, is refused by name', (device) => {
+describeOnDevice('throws, with the name of the argument, for values that cannot be read or are absurd', (device) => {
   const built = () =>
     new tg.Sequential([new tg.Dense({ units: 1, activation: 'sigmoid', inputShape: [2] })]).build(device);
   const compiled = () => built().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
@@ -77,7 +77,7 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
     await expect(called).rejects.toThrow(says);
   });
 
-  test('a step is profiled on arrays as on a loader', async () => {
+  test('profileStep: accepts arrays as well as a loader', async () => {
     using model = compiled();
     const ceilings = { fmaGflops: 1, copyGBs: 1 };
     using loader = new tg.ArrayLoader(device, { ...data(), shape: [2], targetShape: [1] });

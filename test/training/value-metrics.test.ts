@@ -80,7 +80,7 @@ function folder(): string {
 
 const bias = (output: Tensor, target: Tensor) => sub(output, target);
 
-describeOnDevice('metrics of values', (device) => {
+describeOnDevice('metrics of regression', (device) => {
   // From the documentation of scikit-learn's r2_score, mean_squared_error and mean_absolute_error, and of keras.metrics.R2Score.
   test.each<{ x: number[]; y: number[]; columns?: number; mae?: number; mse?: number; r2: number }>([
     { y: [3, -0.5, 2, 7], x: [2.5, 0, 2, 8], mae: 0.5, mse: 0.375, r2: 0.9486081370449679 },
@@ -99,7 +99,7 @@ describeOnDevice('metrics of values', (device) => {
     { y: [-2, -2, -2], x: [-2, -2, -2], r2: 1 }, // scikit-learn's force_finite
     { y: [-2, -2, -2], x: [-2, -2, -2.5], r2: 0 },
     { y: [5], x: [5], r2: 1 },
-  ])('known values: $y by $x', async ({ x, y, columns = 1, mae, mse, r2 }) => {
+  ])('have known values: $y by $x', async ({ x, y, columns = 1, mae, mse, r2 }) => {
     using model = identity(device, ['mae', 'mse', ...ALL], [columns]);
     const figures = await model.evaluate({ x, y }, { batchSize: 2 });
     expect(figures.r2Score).toBeCloseTo(r2, 6);
@@ -117,20 +117,23 @@ describeOnDevice('metrics of values', (device) => {
     { size: 45, batchSize: 45, columns: 70, offset: -5 },
     { size: 1100, batchSize: 1, columns: 2, offset: 10 }, // three levels of sums
     { size: 20_000, batchSize: 20_000, columns: 1, offset: 0 }, // long sums in a batch
-  ])('over the whole set and not means of batches: $size by $batchSize, $columns columns', async (given) => {
-    const { size, batchSize, columns, offset } = given;
-    const { normal } = random(size + columns);
-    const y = Float32Array.from({ length: size * columns }, (_, i) => offset + (1 + (i % columns)) * normal());
-    const x = y.map((value) => value + 0.5 * normal());
-    using model = identity(device, ALL, [columns]);
-    expectFigures(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
-  });
+  ])(
+    'are computed over the whole set, not as means of batches: $size by $batchSize, $columns columns',
+    async (given) => {
+      const { size, batchSize, columns, offset } = given;
+      const { normal } = random(size + columns);
+      const y = Float32Array.from({ length: size * columns }, (_, i) => offset + (1 + (i % columns)) * normal());
+      const x = y.map((value) => value + 0.5 * normal());
+      using model = identity(device, ALL, [columns]);
+      expectFigures(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
+    },
+  );
 
   test.each([
     { about: 'targets of about 1000', offset: 1000, sorted: false },
     { about: 'targets of about 1000, in order', offset: 1000, sorted: true },
     { about: 'targets of about 100,000', offset: 1e5, sorted: false },
-  ])('60,000 rows of $about are counted as in float64', async ({ offset, sorted }) => {
+  ])('are those of float64 for 60,000 rows of $about', async ({ offset, sorted }) => {
     const { normal } = random(3);
     const y = Float32Array.from({ length: 60_000 }, () => offset + normal());
     if (sorted) y.sort();
@@ -139,7 +142,7 @@ describeOnDevice('metrics of values', (device) => {
     expectFigures(await model.evaluate({ x, y }, { batchSize: 64 }), valueFigures(x, y, 1));
   });
 
-  test('values of any shape are compared one by one', async () => {
+  test('compare values of any shape element by element', async () => {
     const { normal } = random(5);
     const y = Float32Array.from({ length: 10 * 6 }, normal);
     const x = Float32Array.from({ length: 10 * 6 }, normal);
@@ -153,7 +156,7 @@ describeOnDevice('metrics of values', (device) => {
     );
   });
 
-  test('labels are one-hot rows, and outputs those of the model though the loss takes logits', async () => {
+  test('class labels are used as one-hot rows; outputs are those of the model, also if the loss uses logits', async () => {
     const set = drawImages(21, { shape: [2, 2, 1], classes: 3 });
     using data = new ImageLoader(device, set);
     for (const loss of ['sparseCategoricalCrossentropy', 'categoricalCrossentropy'] as const) {
@@ -202,7 +205,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(figures.batchError).toBeCloseTo(average(errors.map((error) => error ** 2)), 5);
   });
 
-  test('fit: in logs, validation, callbacks, CSV and TensorBoard; R2 is better when larger', async () => {
+  test('fit: are in logs, validation, callbacks, CSV and TensorBoard; R2 is better if larger', async () => {
     const data = points(60, { offset: 10 });
     const validationData = points(20, { offset: 10, seed: 2 });
     using model = regression(device, ['mae', ...ALL, bias]);
@@ -227,7 +230,7 @@ describeOnDevice('metrics of values', (device) => {
     expectFigures(figures, valueFigures(await model.predict(validationData.x), validationData.y, 1));
   });
 
-  test('a figure whose name only contains r2 is better when smaller', async () => {
+  test('a metric whose name only contains r2 is better if smaller', async () => {
     const data = points(20);
     using model = regression(device, [new CustomMetric((y, t) => square(sub(y, t)), 'error2')]);
     const early = new EarlyStopping({ monitor: 'error2', patience: 50 });
@@ -236,7 +239,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(early.bestEpoch).toBe(values.indexOf(Math.min(...values)) + 1);
   });
 
-  test('replicas: each has the figures of a model that is trained alone, bit for bit', async () => {
+  test('replicas: each has the metrics of a model trained alone, bit for bit', async () => {
     const data = points(45, { units: 2 });
     const train = async (seed: number, replicas: number) => {
       using model = new Sequential([new Dense({ units: 2, inputShape: [2] })])
@@ -257,7 +260,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(new Set(together.measured.map(({ r2Score }) => r2Score)).size).toBe(3);
   });
 
-  test('streams, trainOnBatch and testOnBatch', async () => {
+  test('are reported for streams, trainOnBatch and testOnBatch', async () => {
     const { x, y } = points(40, { offset: 3 });
     using model = regression(device, ALL);
     const expected = valueFigures(await model.predict(x), y, 1);
@@ -270,7 +273,7 @@ describeOnDevice('metrics of values', (device) => {
     expect((await model.testOnBatch(x, y)).r2Score).not.toBe(expected.r2Score);
   });
 
-  test('class weights are for the loss, not for metrics, as in Keras', async () => {
+  test('ignore class weights, as in Keras', async () => {
     const set = drawImages(16, { shape: [2, 2, 1], classes: 2 });
     using data = new ImageLoader(device, set);
     const train = async (classWeight?: Record<number, number>) => {
@@ -315,7 +318,7 @@ describeOnDevice('metrics of values', (device) => {
     );
   });
 
-  test('metrics do not change the bits of training, and leave no tensors behind', async () => {
+  test('do not change the bits of training, and leave no tensors', async () => {
     const data = points(40);
     const train = async (metrics: Asked) => {
       using model = regression(device, metrics);
@@ -324,7 +327,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(await train(['mae', ...ALL, bias])).toEqual(await train([]));
   });
 
-  test('a resumed training has the same metrics; another function is another training', async () => {
+  test('are the same in a resumed training; another function makes it another training', async () => {
     const data = points(40);
     const path = join(folder(), 'backup.safetensors');
     const train = async (metrics: Asked, stopAt?: number) => {
@@ -385,7 +388,7 @@ describeOnDevice('metrics of values', (device) => {
     ['a function named as what logs have', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
     ['a function named as a validation', [new CustomMetric(bias, 'valMae')], /metric valMae is a function/],
     ['a class', [Dense], /CustomMetric: takes a function/],
-  ])('compile refuses %s', (_what, metrics, says) => {
+  ])('compile throws for %s', (_what, metrics, says) => {
     const compile = () => identity(device, metrics as Asked);
     expect(compile).toThrow(ArgumentError);
     expect(compile).toThrow(says);
@@ -421,7 +424,7 @@ describeOnDevice('metrics of values', (device) => {
       error: ShapeError,
       says: /metric own: the function threw sub: .*\[8,1\]/,
     },
-  ])('a function that gives $what is refused, and the model is as it was', async ({ f, error, says }) => {
+  ])('throws for a function that returns $what, and does not change the model', async ({ f, error, says }) => {
     const data = points(16);
     const own = new CustomMetric(f as never, 'own');
     using model = regression(device, [own]);
@@ -439,7 +442,7 @@ describeOnDevice('metrics of values', (device) => {
     expect((await model.fit(data, { batchSize: 8 })).epochs[0]!.mae).toEqual(expect.any(Number));
   });
 
-  test('figures of outputs that are no numbers are NaN', async () => {
+  test('are NaN for outputs that are NaN or infinite', async () => {
     using model = identity(device, [...ALL, bias]);
     const figures = await model.evaluate({ x: [1, 2, 3], y: [1, 2, 3] });
     expect(figures.r2Score).toBe(1);
