@@ -48,7 +48,7 @@ async function inEveryLook(page: Page, check: (look: string) => Promise<void>): 
 
 const FOCUSABLE = 'a[href], button:not([tabindex="-1"]), input, select, textarea, summary, [tabindex="0"]';
 
-describeInBrowser('the page that trains, for everyone', () => {
+describeInBrowser('accessibility of the training page', () => {
   test('has no findings of axe-core and no horizontal overflow, light and dark, wide and narrow', async () => {
     const training = await TrainingPage.open(`${SMALL}&replicas=2`);
     const { page } = training;
@@ -60,7 +60,7 @@ describeInBrowser('the page that trains, for everyone', () => {
     });
   });
 
-  test('has none with notices, a refused value and what is missing', async () => {
+  test('has none with notices, an invalid value and missing features', async () => {
     const page = await openWebPage(`index.html?${SMALL}&seed=no`, {
       workerScript: { file: 'worker.js', script: `GPU.prototype.requestAdapter = async () => null` },
     });
@@ -73,7 +73,7 @@ describeInBrowser('the page that trains, for everyone', () => {
     });
   });
 
-  test('has none with the kernels measured, and one opened beside its reference', async () => {
+  test('has none with measured kernels, and one opened beside its reference', async () => {
     const { page } = await TrainingPage.open();
     await page.getByRole('button', { name: 'Measure the kernels' }).click();
     await page.getByRole('button', { name: 'matmul_workgroup' }).first().click({ timeout: 300_000 });
@@ -85,7 +85,7 @@ describeInBrowser('the page that trains, for everyone', () => {
     });
   });
 
-  test('is used by keyboard alone: every control is reached, and its focus is seen', async () => {
+  test('can be used by keyboard alone: every control is reached, and its focus is visible', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     const controls = await page.evaluate<string[]>(

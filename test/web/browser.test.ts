@@ -39,7 +39,7 @@ test('findChromium: takes $CHROMIUM, else one on the path or in the usual places
   expect(found({ PATH: '/c' })).toBe(null);
 });
 
-describeInBrowser('the harness of the browser tests', () => {
+describeInBrowser('browser harness', () => {
   beforeAll(() => {
     writeFileSync(join(folder, 'worker.js'), `eval(decodeURIComponent(location.hash.slice(1)));`);
     writeFileSync(join(folder, 'index.html'), `${PAGE}as it should be`);

@@ -24,7 +24,7 @@ function measure(image: Uint8Array) {
   };
 }
 
-it('centerDigit: leaves images of MNIST as they are', async () => {
+it('centerDigit: does not change images of MNIST', async () => {
   const { images, size } = (await loadDataset('mnist')).test;
   const changed = Array.from({ length: size }, (_, i) => i).filter((i) => {
     const image = images.subarray(i * 784, (i + 1) * 784);
@@ -33,7 +33,7 @@ it('centerDigit: leaves images of MNIST as they are', async () => {
   expect(changed).toEqual([]);
 });
 
-it('centerDigit: gives an image of MNIST back if it is drawn ten times as large, elsewhere', async () => {
+it('centerDigit: restores an image of MNIST that is drawn ten times as large, elsewhere', async () => {
   const { images } = (await loadDataset('mnist')).test;
   for (let i = 0; i < 20; i++) {
     const image = images.slice(i * 784, (i + 1) * 784);

@@ -34,7 +34,7 @@ function named(replica: number, [height, width, channels, count]: number[]): num
 }
 
 describeOnDevice('readFirstFilters', (device) => {
-  it('readFirstFilters: returns the filters of a convolution, of each replica', async () => {
+  it('readFirstFilters: returns the filters of a convolution, for each replica', async () => {
     const model = new Sequential([
       new Conv2D({ filters: 6, kernelSize: [5, 3], inputShape: [8, 8, 3], name: 'first' }),
       new MaxPooling2D(),
@@ -74,7 +74,7 @@ describeOnDevice('readFirstFilters', (device) => {
     }
   });
 
-  it('readFirstFilters: leaves values that are not finite out of the limit', async () => {
+  it('readFirstFilters: ignores values that are not finite in the limit', async () => {
     const model = new Sequential([new Flatten({ inputShape: [1, 4, 1] }), new Dense({ units: 1 })]).build(device);
     device.upload(model.weights[0]!.tensor.array.storage, Float32Array.of(Number.NaN, -2, Number.POSITIVE_INFINITY, 1));
     const { values, limit } = (await readFirstFilters(model))!;
@@ -83,7 +83,7 @@ describeOnDevice('readFirstFilters', (device) => {
     model.dispose();
   });
 
-  it('readFirstFilters: returns null if the first layer with weights does not see the image', async () => {
+  it('readFirstFilters: returns null if the first layer with weights does not read the image', async () => {
     const model = new Sequential([
       new MaxPooling2D({ inputShape: [4, 4, 1] }),
       new Flatten(),

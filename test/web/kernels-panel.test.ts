@@ -18,8 +18,8 @@ async function measure(page: Page): Promise<void> {
 /** Opens the first kernel of this name. */
 const openKernel = (page: Page, name: string) => panel(page).getByRole('button', { name, exact: true }).first().click();
 
-describeInBrowser('the kernels of each layer, in the page', () => {
-  test('shows what runs for each layer, its text as its files have it, and the reference beside it', async () => {
+describeInBrowser('kernels panel', () => {
+  test('shows the kernels of each layer, the source as in its files, and the reference beside it', async () => {
     const { page } = await TrainingPage.open();
     await measure(page);
     const bodies = await panel(page).locator('tbody').allInnerTexts();
@@ -56,7 +56,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     expect(await openedKernel(page).isHidden()).toBe(true);
   });
 
-  test('training pauses for it and continues, with the bits of a training that was not measured', async () => {
+  test('training pauses for measuring and continues, with the same bits as without it', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     await training.train.click();
@@ -69,7 +69,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, await training.step()));
   });
 
-  test('another network closes what was measured; without the sources, the text is there without comments', async () => {
+  test('another network closes the panel; without source files, the source is shown without comments', async () => {
     const { page } = await TrainingPage.open(SMALL, { expected: [/\.wgsl/] });
     await page.route('**/wgsl/*.wgsl', (route) => route.abort());
     await measure(page);

@@ -22,7 +22,7 @@ const images = drawImages(64, { shape: [28, 28, 1] });
 
 const all = ({ layers }: KernelTable): Kernel[] => layers.flatMap(({ forward, backward }) => [...forward, ...backward]);
 
-describeOnDevice('the kernels of a network under training', (device) => {
+describeOnDevice('kernels of a network during training', (device) => {
   /** A paused training of some steps. */
   async function opened(settings: Settings, steps: number): Promise<Session> {
     const session = new Session(
@@ -41,7 +41,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
     return session;
   }
 
-  test('LeNet-5: every layer with what it runs forward and backward, and every dispatch of the step once', async () => {
+  test('LeNet-5: every layer has its forward and backward kernels, and every dispatch of the step is there once', async () => {
     const session = await opened({ ...DEFAULTS, batch: 8 }, 0);
     const table = await measureKernels(session, options);
     expect(table.layers.map(({ layer }) => layer)).toEqual([
@@ -61,7 +61,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('a kernel comes with its text, which begins by saying what it computes, its share of the ceiling and its bytes', async () => {
+  test('a kernel has its source, which begins with what it computes, its share of the ceiling and its bytes', async () => {
     const session = await opened(mlp, 0);
     const table = await measureKernels(session, options);
     expect(table.ceilings).toEqual(options.ceilings);
@@ -80,7 +80,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('measuring and comparing leave the bits of the training as they are, and what was chosen', async () => {
+  test('measuring and comparing do not change the bits of the training, or the choices', async () => {
     const settings: Settings = { ...mlp, penalty: 'l2', replicas: 2 };
     const train = async (isMeasured: boolean) => {
       device.choices.used.clear();
@@ -105,7 +105,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
     return [...forward, ...backward].flatMap(({ choices }) => choices.slice(0, 1));
   };
 
-  test('the reference in the place of a variant gives equal losses; in its own place the same bits', async () => {
+  test('the reference in place of a variant gives equal losses; in place of itself the same bits', async () => {
     const session = await opened(mlp, 2);
     const table = await measureKernels(session, options);
     const choices = choicesOf(table, 'dense');
@@ -134,7 +134,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('a reference that computes something else is not called equal, even where Adam does not see it', async () => {
+  test('a reference with other results is not reported as equal, even if Adam hides the difference', async () => {
     const session = await opened(mlp, 2);
     const choices = choicesOf(await measureKernels(session, options), 'dense');
     const restore = withWrongReference(device);
@@ -168,7 +168,7 @@ function withWrongReference(device: Device): () => void {
   };
 }
 
-test('roofline: the time at the ceiling that is reached last, as a share of the time taken', () => {
+test('roofline: the time of the ceiling that limits the kernel, as a share of the measured time', () => {
   const ceilings = { fmaGflops: 100, copyGBs: 10 };
   // 1e9 FLOP take 10 ms, 1e7 bytes 1 ms.
   expect(roofline({ ms: 40, flops: 1e9, bytes: 1e7 }, ceilings)).toEqual({ share: 0.25, ceiling: 'arithmetic' });

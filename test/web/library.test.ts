@@ -44,7 +44,7 @@ async function trainInNode(env: NodeJS.ProcessEnv = {}): Promise<Trained> {
   return JSON.parse(out);
 }
 
-describeInBrowser('the library in Chromium, as modules without a bundler', () => {
+describeInBrowser('library in Chromium, as modules without a bundler', () => {
   beforeAll(async () => {
     await buildModules(root, { index: 'src/index.ts', node: 'src/node.ts' }, outdir, OPTIONS);
     copyFileSync(join(root, 'test/web/training.mjs'), join(folder, 'training.mjs'));
@@ -59,7 +59,7 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
     inChromium = await page.evaluate('globalThis.trained');
   });
 
-  test('trains: the loss goes down', () => {
+  test('trains: the loss decreases', () => {
     expect(inChromium.adapter).toBe('google swiftshader');
     const [first, , last] = inChromium.losses;
     expect(last).toBeLessThan(first! - 0.1);
@@ -74,7 +74,7 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
     },
   );
 
-  describeOnDevice('beside Node on its own adapter', () => {
+  describeOnDevice('compared with Node on its adapter', () => {
     test('draws the same weights, and trains the same to rounding', async () => {
       const inNode = await trainInNode();
       expect(inNode.before).toEqual(inChromium.before);

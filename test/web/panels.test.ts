@@ -30,7 +30,7 @@ const pixelsOf = (canvas: Locator): Promise<number[]> =>
 const probabilities = async (training: TrainingPage) =>
   (await training.page.locator('#digit .bars td:last-child').allTextContents()).map(Number.parseFloat);
 
-describeInBrowser('the panels of the page', () => {
+describeInBrowser('panels of the training page', () => {
   test('filters: a pixel has the color of a weight, also after the next step', async () => {
     const training = await TrainingPage.open(QUERY);
     const canvas = training.page.locator('#filters canvas');
@@ -66,7 +66,7 @@ describeInBrowser('the panels of the page', () => {
     await poll(async () => canvas.getAttribute('width')).not.toBe(String(12 * 29 + 1));
   });
 
-  test('confusion matrix: its cells count the test images, and show them by a click and by keyboard', async () => {
+  test('confusion matrix: its cells count the test images, and show them after a click or a key', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(4);
@@ -107,7 +107,7 @@ describeInBrowser('the panels of the page', () => {
     expect(await page.locator('#confusion td button[tabindex="0"]').count()).toBe(1); // one stop of Tab
   });
 
-  test('digit: a drawing is classified, and again as the weights change', async () => {
+  test('digit: a drawing is classified, again whenever the weights change', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(1);
@@ -144,7 +144,7 @@ describeInBrowser('the panels of the page', () => {
     expect(await page.locator('#digit .bars td:last-child').allTextContents()).toEqual(Array(10).fill('-'));
   });
 
-  test('digit: is drawn with a finger, too', async () => {
+  test('digit: can be drawn with a finger', async () => {
     const training = await TrainingPage.open(QUERY, { hasTouch: true, viewport: { width: 390, height: 800 } });
     const { page } = training;
     // Until the panels above have their heights.
@@ -171,7 +171,7 @@ describeInBrowser('the panels of the page', () => {
     expect(columns.size).toBeGreaterThan(0.6 * 280); // a line, not dots
   });
 
-  test('digit: a test image is chosen by keyboard, and one that there is not is refused in words', async () => {
+  test('digit: a test image is selected by keyboard; a number that does not exist is reported', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(1);
@@ -255,7 +255,7 @@ describeInBrowser('the panels of the page', () => {
     expect(readFileSync(await download.path(), 'utf8')).toBe(text);
   });
 
-  test('a network whose loss is no number: training stops and says so, and no class is the likeliest', async () => {
+  test('a network with a loss that is NaN: training stops with a message, and no class is the most likely', async () => {
     const training = await TrainingPage.open(`${SMALL}&optimizer=sgd&rate=10&penalty=l2&strength=1`);
     await training.train.click();
     await poll(() => training.notices.allTextContents()).toEqual([

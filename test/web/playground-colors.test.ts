@@ -48,7 +48,7 @@ const bytesOf = (css: string): number[] =>
     ? [1, 3, 5].map((at) => Number.parseInt(css.slice(at, at + 2), 16))
     : css.match(/\d+/g)!.map(Number);
 
-test('fromOklch: colors that Ottosson lists, and the way back', () => {
+test("fromOklch: Ottosson's colors, and back", () => {
   expect(fromOklch(1, 0, 0).map(Math.round)).toEqual([255, 255, 255]);
   expect(fromOklch(0, 0, 0).map(Math.round)).toEqual([0, 0, 0]);
   // sRGB red is L 0.62796, C 0.25768, h 29.234 in Oklch, as CSS Color 4 gives it.
@@ -58,7 +58,7 @@ test('fromOklch: colors that Ottosson lists, and the way back', () => {
 });
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: equal probabilities of either class are equally light and equally far from the middle',
+  '%s: equal probabilities of either class are equally light and equally far from the center',
   (scheme) => {
     const colors = colorsOf(scheme);
     const middle = labOf(colors[LEVELS / 2]!);
@@ -74,7 +74,7 @@ test.each<Scheme>(['light', 'dark'])(
 );
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: steps of probability are even, and lightness only falls or rises from the middle',
+  '%s: steps of probability are even, and lightness is monotonic from the center',
   (scheme) => {
     const colors = colorsOf(scheme).map(oklabOf);
     for (const side of [colors.slice(0, LEVELS / 2), colors.slice(LEVELS / 2)]) {
@@ -88,7 +88,7 @@ test.each<Scheme>(['light', 'dark'])(
   },
 );
 
-test.each<Scheme>(['light', 'dark'])('%s: a screen has every color of the map', (scheme) => {
+test.each<Scheme>(['light', 'dark'])('%s: every color is in sRGB', (scheme) => {
   // A color outside of sRGB would be clipped, and lose its chroma.
   const ends = [colorsOf(scheme)[0]!, colorsOf(scheme)[LEVELS - 1]!].map(oklabOf);
   const chromas = ends.map(([, a, b]) => Math.hypot(a, b));
@@ -97,7 +97,7 @@ test.each<Scheme>(['light', 'dark'])('%s: a screen has every color of the map', 
 });
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: points and lines stand out from every color of the surface: contrast 3 or more',
+  '%s: points and lines have a contrast of at least 3 to every color of the surface',
   (scheme) => {
     const inksOf = [bytesOf(inks[scheme].line), ...[0, 1].map((label) => bytesOf(pointColor(scheme, label)))];
     for (const [i, ink] of inksOf.entries()) {

@@ -77,8 +77,8 @@ test('the playground is below 80 kB once compressed, with its worker', () => {
   expect(measurePage(fileURLToPath(new URL('../../dist/web', import.meta.url)), names).gzip).toBeLessThan(80_000);
 });
 
-describeInBrowser('the 2-D playground', () => {
-  test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
+describeInBrowser('2-D playground', () => {
+  test('trains: a step changes the surface, play continues until pause, start over restores the first surface', async () => {
     const playground = await Playground.open();
     // The layout may still change when the first frame is there.
     let first = '';
@@ -117,7 +117,7 @@ describeInBrowser('the 2-D playground', () => {
     await expect.poll(isBack, WAIT).toBeLessThanOrEqual(2);
   });
 
-  test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
+  test('the address has the state: a page opened with it looks the same, to the pixel', async () => {
     const playground = await Playground.open();
     const { page } = playground;
     await page.getByLabel('Data set').selectOption('moons');
@@ -139,7 +139,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.pixels('#plane')).toBe(surface);
   });
 
-  test('an impossible address is said in words, and trains with the defaults in its place', async () => {
+  test('an invalid address is reported, and the defaults are trained instead', async () => {
     const playground = await Playground.open(`${SMALL}&rate=-1&activation=magic&depth=3`);
     expect(await playground.notices()).toEqual([
       'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
@@ -156,7 +156,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(playground.query()).not.toContain('many');
   });
 
-  test('points are placed and taken away by pointer and by keyboard, and trained on', async () => {
+  test('points are added and removed by pointer and by keyboard, and trained on', async () => {
     const playground = await Playground.open('data=own&layers=2');
     const { page } = playground;
     await playground.button('One step').click();
@@ -182,7 +182,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(playground.query()).toBe('?data=own&layers=2');
   });
 
-  test('a lost device is opened again while it plays, and that is said', async () => {
+  test('a lost device is opened again while it plays, and reported', async () => {
     const playground = await Playground.open();
     await playground.button('Train').click();
     await playground.reachesStep(4);
@@ -201,7 +201,7 @@ describeInBrowser('the 2-D playground', () => {
   });
 
   test.each(['light', 'dark'] as const)(
-    '%s: axe finds nothing while it plays, and a phone shows all of it',
+    '%s: axe finds nothing while it plays, and a phone shows the whole page',
     async (colorScheme) => {
       const playground = await Playground.open(`${SMALL}&replicas=2&rate=bad`, { colorScheme });
       await playground.button('Train').click();
@@ -213,7 +213,7 @@ describeInBrowser('the 2-D playground', () => {
     },
   );
 
-  test('a setting that is changed while the device is opened is the one that is trained with', async () => {
+  test('a setting changed while the device is opened is the one that is trained', async () => {
     const playground = new Playground(await openWebPage(`playground.html?${SMALL}`));
     await playground.page.getByLabel('Data set').selectOption('own');
     expect(await playground.button('One step').isDisabled()).toBe(true);

@@ -8,7 +8,7 @@ const load = async (name: string) => shaderText(name);
 const built = async (name: string) => `//@${name}${minifyWgsl(await load(name))}`;
 const names = shaderNames;
 
-test('the text of the build becomes the file again, word for word, for each shader', async () => {
+test('the source in the bundle is restored to the file, word for word, for each shader', async () => {
   expect(names.length).toBeGreaterThan(100);
   for (const name of names) {
     const wgsl = await built(name);
@@ -17,7 +17,7 @@ test('the text of the build becomes the file again, word for word, for each shad
   }
 });
 
-test('a kernel of several files has the text of each, and what the library writes around and into them', async () => {
+test("a kernel made from several files has the source of each, and the library's generated code around them", async () => {
   const [product, relu] = [await built('matmul'), await built('epilogue_relu')];
   const changed = product.replace('sum+=part;', 'sum+=2.0*part;');
   expect(changed).not.toBe(product);
@@ -29,7 +29,7 @@ test('a kernel of several files has the text of each, and what the library write
   expect(text).toBe(`alias Value = f32;\n${lines.join('\n')}\n${files[1]}fn last() {}\n`);
 });
 
-test('a text without marks stays as it is, and a file that cannot be had is an error', async () => {
+test('a source without marks is unchanged, and a file that cannot be fetched is an error', async () => {
   expect(await readableWgsl('fn main() {} // @x\n', load)).toBe('fn main() {} // @x\n');
   const failing = () => Promise.reject(new Error('offline'));
   await expect(readableWgsl('//@adam\nfn main() {}', failing)).rejects.toThrow('offline');

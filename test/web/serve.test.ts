@@ -56,16 +56,19 @@ test.each([
   '/..%2fweb-other/secret',
   '/%',
   '/%00',
-])('web: has nothing at %s', async (path) => {
+])('web: serves nothing at %s', async (path) => {
   expect(await get(path)).toEqual([404, 'text/plain', 'not found\n']);
 });
 
-test.runIf(process.platform === 'linux')('web: a file that cannot be read ends its answer, and no more', async () => {
-  symlinkSync('/proc/self/mem', join(folder, 'broken.js')); // opens, and then fails to read
-  await expect(get('/broken.js')).rejects.toThrow(/hang up|reset|aborted/);
-  expect((await get('/page.js'))[0]).toBe(200);
-});
+test.runIf(process.platform === 'linux')(
+  'web: a file that cannot be read ends its response, and the server continues',
+  async () => {
+    symlinkSync('/proc/self/mem', join(folder, 'broken.js')); // opens, and then fails to read
+    await expect(get('/broken.js')).rejects.toThrow(/hang up|reset|aborted/);
+    expect((await get('/page.js'))[0]).toBe(200);
+  },
+);
 
-test('web: a port that is taken is an error', async () => {
+test('web: a used port is an error', async () => {
   await expect(serveWeb({ folder, port: Number(new URL(server.url).port) })).rejects.toThrow(/EADDRINUSE/);
 });

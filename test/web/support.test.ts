@@ -22,7 +22,7 @@ const MISSING: Record<string, { options: object; says: RegExp }> = {
 };
 
 describeInBrowser('a page that cannot train', () => {
-  test.each(Object.keys(MISSING))('says what is missing if it %s', async (name) => {
+  test.each(Object.keys(MISSING))('reports what is missing if it %s', async (name) => {
     const { options, says } = MISSING[name]!;
     const page = await openWebPage(`index.html?${SMALL}`, options);
     const support = page.getByRole('region', { name: 'What is missing to train here' });
@@ -42,7 +42,7 @@ describeInBrowser('a page that cannot train', () => {
       }
       return request.call(this, { ...wishes, requiredFeatures: [] });
     }`;
-  test('trains on an adapter with default limits, and says what does not fit on it', async () => {
+  test('trains on an adapter with default limits, and reports what does not fit on it', async () => {
     const options = { workerScript: { file: 'worker.js', script: PLAIN } };
     const training = await TrainingPage.open(SMALL, options);
     expect(await training.inWorker(`tilegrad.device.limits.maxStorageBufferBindingSize`)).toBe(2 ** 27);
