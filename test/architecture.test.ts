@@ -93,14 +93,14 @@ const roomOf = (path: string) =>
       : path.split('/')[0]!;
 const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
 
-test('the reading of imports finds every form', () => {
+test('importsOf: finds every form of import', () => {
   expect(importsOf('src/kernels/softmax/softmax.ts')).toContain('shaders/softmax/softmax.wgsl');
   expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/base/errors.ts', 'webgpu']));
   expect(importsOf('src/index.ts')).toContain('src/autograd/index.ts');
   expect(modules.length).toBeGreaterThan(50);
 });
 
-test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the rooms before it', (room) => {
+test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the folders before it', (room) => {
   const wrong = modules
     .filter((path) => [path, roomOf(path)].includes(room))
     .flatMap((path) =>
@@ -134,23 +134,23 @@ function importCircles(graph: ReadonlyMap<string, readonly string[]>): string[][
   return circles;
 }
 
-test('no file is in a circle of imports, types included', () => {
+test('imports: no file is in a circle, types included', () => {
   const graph = new Map(modules.map((path) => [path, importsOf(path).filter((other) => modules.includes(other))]));
   expect(importCircles(graph)).toEqual([]);
 });
 
-test('circles are found: of two files, of three, and a file that imports itself', () => {
+test('importCircles: finds circles of two and three files, and a file that imports itself', () => {
   const of = (edges: string) => new Map(edges.split(' ').map((edge) => [edge[0]!, edge.slice(1).split('')]));
   expect(importCircles(of('ab bc c'))).toEqual([]);
   expect(importCircles(of('ab ba cab'))).toEqual([['a', 'b']]);
   expect(importCircles(of('ab bc ca dd'))).toEqual([['a', 'b', 'c'], ['d']]);
 });
 
-test('every room has its place in the order', () => {
+test('folders: every folder is in the order of imports', () => {
   expect([...new Set(modules.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
 });
 
-test('every shader is used, and begins by saying what it computes', () => {
+test('shaders: each is used, and its first line says what it computes', () => {
   const used = new Set(modules.flatMap(importsOf).filter((path) => path.endsWith('.wgsl')));
   expect(shaders.filter((shader) => !used.has(shader))).toEqual([]);
   expect(shaders.filter((shader) => !/^\/\/ \S.{15,}\n/.test(text(shader)))).toEqual([]);
@@ -159,7 +159,7 @@ test('every shader is used, and begins by saying what it computes', () => {
 /** Packages that are loaded when a file of Keras's is read, and not before. */
 const FOR_KERAS = ['src/io/keras/hdf5.ts imports h5wasm', 'src/io/keras/zip.ts imports fflate/browser'];
 
-test("what a browser imports needs no Node, no native module and no package, but for those that read Keras's files as they are needed", async () => {
+test("src/index.ts: a browser bundle loads no Node module, native module or package, except Keras's readers when needed", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/index.ts'],
@@ -187,7 +187,7 @@ test("what a browser imports needs no Node, no native module and no package, but
   expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
 });
 
-test('the runs on other adapters name test files that there are', () => {
+test('adapter runs: the named test files exist', () => {
   const tests = filesBelow('test', '.test.ts');
   const names = [...QUICK, ...SLOW_ON_WGPU, ...OF_THE_HOST].map((glob) => glob.split('**/').at(-1)!);
   const missing = names.filter((name) => !tests.some((path) => path.endsWith(`/${name}`) || path === name));

@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test.each([{ minify: true }, { minify: false }])(
-  'bundled with %j, every message and name is as in the sources',
+  'bundle with %j: all messages and names are those of the sources',
   async ({ minify }) => {
     const outfile = join(folder, `refusals-${minify}.mjs`);
     await build({
@@ -45,7 +45,7 @@ test.each([{ minify: true }, { minify: false }])(
   },
 );
 
-test('console.log names a confusion matrix by its class, in what is built too', async () => {
+test('bundle: console.log shows the class name of a confusion matrix', async () => {
   const outfile = join(folder, 'shown.mjs');
   const contents = "import { ConfusionMatrix } from './src/index.ts'; console.log(ConfusionMatrix.of([1, 2, 3, 4]));";
   const stdin = { contents, resolveDir: root };
@@ -55,7 +55,7 @@ test('console.log names a confusion matrix by its class, in what is built too', 
   expect(stdout, stderr.slice(-2000)).toBe('ConfusionMatrix { counts: [ [ 1, 2 ], [ 3, 4 ] ] }\n');
 });
 
-test('no message is made from the name of a class', () => {
+test('sources: no message uses the name of a class at run time', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.ts'),
   );
@@ -65,7 +65,7 @@ test('no message is made from the name of a class', () => {
   );
 });
 
-test('the sources name what was called', async () => {
+test('messages: begin with the name of what was called', async () => {
   const all = Object.fromEntries(await refusals());
   expect(all['Model 2']).toMatch(/^ArgumentError: Model: there is no option nonsense/);
   expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);

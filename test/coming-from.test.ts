@@ -78,7 +78,7 @@ test('COMING-FROM.md: every operator, layer, schedule and callback has an entry'
   expect(names.filter((name) => !new RegExp(`\\b${name}\\(`).test(text))).toEqual([]);
 });
 
-test('COMING-FROM.md: what it calls missing is not exported; what helps instead stands in parentheses', () => {
+test('COMING-FROM.md: what it calls missing is not exported; the alternative in parentheses is', () => {
   const [, missing] = readDocument('docs/COMING-FROM.md').split('## What is not supported\n');
   const names = [...missing!.replace(/\([^()]*(\([^()]*\)[^()]*)*\)/g, '').matchAll(/`(\w+)`/g)].map(
     ([, name]) => name!,

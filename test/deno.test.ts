@@ -40,7 +40,7 @@ describe.skipIf(deno === null)(`Deno${without}`, () => {
     expect(training.losses.at(-1)).toBeLessThan(training.losses[0] / 2);
   });
 
-  test('openDevice({ gpu }): leaves waiting to Deno, whose event loop must not sleep meanwhile', async () => {
+  test('openDevice({ gpu }): leaves waiting to Deno, whose event loop must not sleep', async () => {
     const code = `import { openDevice, relu, tensor } from 'tilegrad/node';
       const device = await openDevice({ gpu: navigator.gpu });
       Atomics.wait = () => { throw new Error('the event loop was made to sleep'); };

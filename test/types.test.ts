@@ -40,11 +40,11 @@ const program = `
   export { relu };
 `;
 
-test('a strict program outside the repository compiles', () => {
+test('a strict program that uses the package compiles', () => {
   expect(compile(program)).toEqual({ status: 0, errors: '' });
 }, 30_000);
 
-test('and its mistakes are found', () => {
+test('mistakes in a program do not compile', () => {
   const { status, errors } = compile(program.replace('units: 3', 'unit: 3').replace('loss: number', 'loss: string'));
   expect(status).not.toBe(0);
   expect(errors).toContain("'unit' does not exist");

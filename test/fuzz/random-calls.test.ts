@@ -202,7 +202,7 @@ describeOnDevice('random calls', () => {
   const only = mode && !summary ? mode.split(',') : null;
   const chosen = Object.entries(calls).filter(([name]) => !only || only.includes(name));
 
-  test.each(chosen)('%s works or throws a typed error that names it', async (name, call) => {
+  test.each(chosen)('%s: works or throws a typed error that names it', async (name, call) => {
     const exported = (tg as Record<string, unknown>)[name] ?? lookUp(name);
     const run = (call.run ??
       (isClass(exported)
@@ -231,7 +231,7 @@ describeOnDevice('random calls', () => {
     if (!summary) expect(found, found.join('\n')).toEqual([]);
   });
 
-  test('every kind of failure', () => {
+  test('every kind of failure occurs', () => {
     const kinds = [...failures].sort(([, a], [, b]) => b.count - a.count);
     const text = kinds.map(([kind, { count, example }]) => `${count} x ${kind}\n      ${example}`).join('\n');
     if (summary && kinds.length > 0) process.stderr.write(`${text}\n${kinds.length} kinds\n`);
@@ -264,7 +264,7 @@ function shown(value: unknown): string {
   }
 }
 
-test('all that is exported is called', () => {
+test('every export is called', () => {
   const { initializers, regularizers, schedules } = tg;
   const spaces = { initializers, regularizers, schedules };
   expect(Object.keys(everywhere).filter((name) => !(name in tg))).toEqual([]);

@@ -47,7 +47,7 @@ test.each([
   expect(files).toContain(path);
 });
 
-test('nothing else is: no sources, tests, benchmarks, files of CI or of the clone', () => {
+test('nothing else is in it: no sources, tests, benchmarks, or files of CI or the clone', () => {
   const allowed =
     /^(dist\/(types\/)?|bin\/tilegrad\.mjs$|data\/sample\/|scripts\/setup\/[\w-]+\.mjs$|(README|CHANGELOG)\.md$|LICENSE$|package\.json$)/;
   expect(files.filter((path) => !allowed.test(path))).toEqual([]);
@@ -56,7 +56,7 @@ test('nothing else is: no sources, tests, benchmarks, files of CI or of the clon
   ).toEqual([]);
 });
 
-test('scripts of the package import only one another and Node', () => {
+test('scripts in the package import only one another and Node', () => {
   const scripts = files.filter((path) => path.endsWith('.mjs'));
   expect(scripts).toContain('scripts/setup/driver.mjs');
   for (const path of scripts) {
@@ -69,7 +69,7 @@ test('scripts of the package import only one another and Node', () => {
   }
 });
 
-test('it can be published, and bundlers may leave out what is not imported', () => {
+test('package.json: can be published, and bundlers may drop unused imports', () => {
   expect(manifest.private).toBeUndefined();
   expect(manifest.publishConfig).toEqual({ access: 'public' });
   expect(manifest.sideEffects).toEqual(['./dist/cli.js']); // the command's entry alone
@@ -80,14 +80,14 @@ test('it can be published, and bundlers may leave out what is not imported', () 
   expect(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')).toContain(manifest.version);
 });
 
-test('the lock file knows the manifest', () => {
+test('package-lock.json: agrees with package.json', () => {
   const [lock] = [JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages['']];
   for (const field of ['dependencies', 'devDependencies', 'peerDependencies', 'peerDependenciesMeta', 'engines']) {
     expect(lock[field], field).toEqual(manifest[field]);
   }
 });
 
-test('a package of a dependency that commands load at once is installed with tilegrad', () => {
+test('packages that a command imports from a dependency are dependencies of tilegrad', () => {
   // Bundles name what they leave outside; all of it must be a dependency, a peer, or of Node.
   const known = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
   const outside = files

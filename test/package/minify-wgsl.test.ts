@@ -39,14 +39,14 @@ test.each(shaderNames)('%s: the same tokens on the same lines in fewer character
   expect(minifyWgsl(short)).toBe(short);
 });
 
-test('minifyWgsl: spaces stay where two tokens would become one', () => {
+test('minifyWgsl: keeps spaces without which two tokens would become one', () => {
   expect(minifyWgsl('let a = b - -c;\nx = i < -j && p > = q;')).toBe('let a=b- -c;\nx=i< -j&&p> =q;');
   expect(minifyWgsl('array<vec4<f32>> = v')).toBe('array<vec4<f32>> =v');
   expect(minifyWgsl('return 1.0 ; // one\n  /* two\n lines */ fn f ( )')).toBe('return 1.0;\n\nfn f()');
   expect(minifyWgsl('a /* b */ c')).toBe('a c');
 });
 
-test.each(shaderNames)('%s: which arrays it writes and its parts of a grid are found in the short text too', (name) => {
+test.each(shaderNames)('%s: writtenBindings and gridPartSource accept the minified source', (name) => {
   const text = shaderText(name);
   const short = minifyWgsl(text);
   expect(writtenBindings(short)).toEqual(writtenBindings(text));

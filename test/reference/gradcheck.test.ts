@@ -83,7 +83,7 @@ describe('gradcheck', () => {
     expect(gradcheck(spoiled(spoil), [a, b], {})).not.toEqual([]);
   });
 
-  test('rejects a gradient that ignores the mask', () => {
+  test('rejects a gradient that ignores the ReLU mask', () => {
     const unmasked: Reference<[x: NdArray]> = { forward: relu.forward, backward: (_inputs, _output, dout) => [dout] };
     expect(gradcheck(unmasked, [a], {})).not.toEqual([]);
   });

@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-test('a build of the sources that are there runs, also where only their times differ', async () => {
+test('runs a build of the current sources, also if only their times differ', async () => {
   utimesSync(join(root, 'src/cli/main.ts'), new Date(), new Date());
   expect(await tilegrad()).toMatchObject({ code: 0, out: 'the build ran', err: '' });
 });
@@ -44,7 +44,7 @@ test.each([
     () => rmSync(join(root, 'dist/.tilegrad-build')),
     'dist is missing or incomplete',
   ],
-])('%s: the old build does not run, and the command says so', async (_, change, why) => {
+])('%s: the old build is not run, and the command says so', async (_, change, why) => {
   change();
   const { code, out, err } = await tilegrad();
   expect([code, out]).toEqual([1, '']);

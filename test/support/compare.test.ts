@@ -31,7 +31,7 @@ test.each<[string, number[], number[]]>([
   expect(() => expectClose(actual, expected)).toThrow();
 });
 
-test('expectClose measures against the magnitude of the terms where it is given, and names the worst element', () => {
+test('expectClose compares with the magnitude of the terms if it is given, and names the worst element', () => {
   expectClose([0, 1e-6], [0, 0], { magnitude: [1, 1] });
   expect(() => expectClose([0, 1e-3, 1e-4], [0, 0, 0], { magnitude: [1, 1, 1] })).toThrow(/element 1: got 0.001/);
 });

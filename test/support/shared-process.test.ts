@@ -38,7 +38,7 @@ const FILES: Record<string, { code: string; says: string | null }> = {
 };
 
 describeOnDevice('test files that share a process', () => {
-  test('each fails for what it leaves, and for nothing of those before it', async () => {
+  test('each fails for what it leaves behind, and for nothing of the files before it', async () => {
     mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
     const folder = mkdtempSync(join(root, 'node_modules/.cache/tilegrad-shared-process-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
