@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, expect, test } from 'vitest';
-import { refusals } from './support/refusals.ts';
+import { typedErrors } from './support/typed-errors.ts';
 
 // What users bundle with their own programs: names of classes are gone there, those in messages must not be.
 
@@ -16,12 +16,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test.each([{ minify: true }, { minify: false }])(
   'bundle with %j: all messages and names are those of the sources',
   async ({ minify }) => {
-    const outfile = join(folder, `refusals-${minify}.mjs`);
+    const outfile = join(folder, `typed-errors-${minify}.mjs`);
     await build({
       absWorkingDir: root,
       stdin: {
-        contents: `import { refusals } from './test/support/refusals.ts';
-        process.stdout.write(JSON.stringify(await refusals()));`,
+        contents: `import { typedErrors } from './test/support/typed-errors.ts';
+        process.stdout.write(JSON.stringify(await typedErrors()));`,
         resolveDir: root,
       },
       outfile,
@@ -36,7 +36,7 @@ test.each([{ minify: true }, { minify: false }])(
     });
     const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', timeout: 60_000 });
     expect(status, stderr.slice(-2000)).toBe(0);
-    const expected = await refusals();
+    const expected = await typedErrors();
     expect(expected.length).toBeGreaterThan(200);
     const found = JSON.parse(stdout) as typeof expected;
     const others = found.filter(([call, says], i) => call !== expected[i]?.[0] || says !== expected[i]?.[1]);
@@ -66,7 +66,7 @@ test('sources: no message uses the name of a class at run time', () => {
 });
 
 test('messages: begin with the name of what was called', async () => {
-  const all = Object.fromEntries(await refusals());
+  const all = Object.fromEntries(await typedErrors());
   expect(all['Model 2']).toMatch(/^ArgumentError: Model: there is no option nonsense/);
   expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);
   expect(all['Add 1']).toMatch(/^ArgumentError: Add: options must be an object, but are 3/);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findDeno } from '../scripts/deno/deno.mjs';
-import { bundled, type Ended, runToEnd } from './support/process.ts';
+import { bundleBeforeTests, type Ended, runToEnd } from './support/process.ts';
 
 const root = join(import.meta.dirname, '..');
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const deno = findDeno();
 const without = deno === null ? ' (skipped: Deno is not installed; `npm run test:wgpu` installs it)' : '';
 if (without !== '') console.error(`SKIPPED, every test of Deno as a user has it:${without}`);

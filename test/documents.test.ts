@@ -131,9 +131,9 @@ async function tilegradHelp(words: string[]): Promise<string> {
 
 /** The sources that hold the help of `npm run SCRIPT -- WORDS`: of bench, or of the benchmark in a folder of its own. */
 function benchHelp(script: string, words: string[]): string {
-  const own =
+  const sources =
     script === 'bench' ? words.find((word) => existsSync(join(root, 'bench', word, 'main.ts'))) : script.slice(6);
-  return readFileSync(join(root, 'bench', own ? `${own}/main.ts` : 'options.ts'), 'utf8');
+  return readFileSync(join(root, 'bench', sources ? `${sources}/main.ts` : 'options.ts'), 'utf8');
 }
 
 /** What is wrong with a command line, or null. */

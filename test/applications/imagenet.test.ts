@@ -272,35 +272,38 @@ test("mobileNetV2: reads Keras's .h5 from a path, from bytes and under any file 
 
 test('mobileNetV2: throws for a .h5 that is truncated, of another network, or in another format', async () => {
   const folder = tempDir();
-  const refused = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
+  const expectRejected = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
     const error = await rejection(mobileNetV2({ ...network, ...options, weights }));
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toMatch(message);
   };
-  await refused(write(join(folder, 'cut.h5'), file.subarray(0, 300_000)), /cut\.h5 is cut short: it has 300000 of/);
-  await refused(
+  await expectRejected(
+    write(join(folder, 'cut.h5'), file.subarray(0, 300_000)),
+    /cut\.h5 is cut short: it has 300000 of/,
+  );
+  await expectRejected(
     write(join(folder, 'wider.h5'), wider),
     /wider\.h5 does not fit.*The model is mobileNetV2 of alpha 0\.35, without a head/,
   );
-  await refused(
+  await expectRejected(
     file,
     /weights does not fit.*with a head of 1000 classes\. The file has no head: give includeTop: false, or/,
     {
       includeTop: true,
     },
   );
-  await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
+  await expectRejected(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
   const dense = await officialFile(
     randomWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])),
   );
-  await refused(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
+  await expectRejected(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
   const nested = await officialFile(new Map([...values.values()].map((value, i) => [`mobilenetv2/${i}`, value])));
-  await refused(
+  await expectRejected(
     nested,
     /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
   );
-  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
-  await refused(
+  await expectRejected(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is no HDF5 file/);
+  await expectRejected(
     [file, file],
     /weights\[0\] is one of Keras's files, which hold all weights of a network; give it alone/,
   );

@@ -72,7 +72,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
       for (const [i, { picture, pooledFeatures }] of expected.entries()) {
         const row = features[i]!;
         expect(row).toHaveLength(1280);
-        const scale = row.reduce((most, value) => Math.max(most, value), 0);
+        const scale = row.reduce((largest, value) => Math.max(largest, value), 0);
         for (const [k, value] of pooledFeatures[alpha === 1 ? 'alpha1.0' : 'alpha0.35'].entries()) {
           const error = Math.abs(row[k]! - value);
           largest = Math.max(largest, error / scale);

@@ -125,20 +125,20 @@ test('mobileNetV2: throws for weights of another network, and names the differen
 
 test('mobileNetV2: throws for a value that is not a file, and suggests what to pass', async () => {
   const dir = tempDir();
-  const refused = async (weights: unknown, Kind: new (message: string) => Error, message: RegExp) => {
+  const expectRejected = async (weights: unknown, Kind: new (message: string) => Error, message: RegExp) => {
     const error = await rejection(mobileNetV2({ ...trunk, weights: weights as string }));
     expect(error).toBeInstanceOf(Kind);
     expect(error.message).toMatch(message);
   };
-  await refused('imagnet', FileError, /cannot read imagnet: there is no such file.*did you mean 'imagenet'\?/);
-  await refused('ImageNet', FileError, /did you mean 'imagenet'\?/);
-  await refused(join(dir, 'a.h5'), FileError, /a\.h5: there is no such file or folder$/);
-  await refused(dir, FileError, /it is a folder; give the path of a file in it, or set TILEGRAD_WEIGHTS/);
-  await refused('', ArgumentError, /weights must be text/);
-  await refused(7, ArgumentError, /weights must be 'imagenet', the path or the bytes of a file.*is 7/);
-  await refused([], ArgumentError, /weights must be/);
-  await refused([7], ArgumentError, /weights must be/);
-  await refused(write(join(dir, 'b.safetensors'), 'text'), DataError, /b\.safetensors/);
+  await expectRejected('imagnet', FileError, /cannot read imagnet: there is no such file.*did you mean 'imagenet'\?/);
+  await expectRejected('ImageNet', FileError, /did you mean 'imagenet'\?/);
+  await expectRejected(join(dir, 'a.h5'), FileError, /a\.h5: there is no such file or folder$/);
+  await expectRejected(dir, FileError, /it is a folder; give the path of a file in it, or set TILEGRAD_WEIGHTS/);
+  await expectRejected('', ArgumentError, /weights must be text/);
+  await expectRejected(7, ArgumentError, /weights must be 'imagenet', the path or the bytes of a file.*is 7/);
+  await expectRejected([], ArgumentError, /weights must be/);
+  await expectRejected([7], ArgumentError, /weights must be/);
+  await expectRejected(write(join(dir, 'b.safetensors'), 'text'), DataError, /b\.safetensors/);
   for (const options of [{ rows: 224 as const }, { download: {} }]) {
     const [name] = Object.keys(options);
     const bytes = new Uint8Array(8);

@@ -8,7 +8,7 @@ import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { operatorOptions } from '../support/operator-options.ts';
 
 /** Ill-fitting calls: which error, and what its message must say (the operator and every shape involved). */
-type Wrong = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
+type InvalidCall = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
 type Make = (shape: number[], options?: { dtype?: 'f32' | 'u32' | 'i32'; models?: number }) => Tensor;
 
 const throwing = {
@@ -17,7 +17,7 @@ const throwing = {
   },
 };
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   [
     'conv2d: channels',
     (t) => tg.conv2d(t([32, 28, 28, 3]), t([5, 5, 4, 6])),
@@ -63,7 +63,7 @@ const wrong: Wrong[] = [
     ['conv2d', '[1,8,8,3]', '[5,5,3,6]', '2', '3'],
   ],
   ...[0, -1, 1.5, Number.NaN, [1, 0], [1], [1, 2, 3], '2'].map(
-    (strides): Wrong => [
+    (strides): InvalidCall => [
       `conv2d: strides ${JSON.stringify(strides)}`,
       (t) => tg.conv2d(t([1, 8, 8, 3]), t([5, 5, 3, 6]), null, { strides: strides as number }),
       ArgumentError,
@@ -142,7 +142,7 @@ const wrong: Wrong[] = [
   ['reshape: sparse', (t) => tg.reshape(t([2, 3]), new Array(2)), ArgumentError, ['reshape']],
   ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
   ...[new Array(2), new Proxy([2, 2], throwing), Object.defineProperty([2, 2], 0, throwing), [2, 2, 2], '22'].map(
-    (size): Wrong => [
+    (size): InvalidCall => [
       `resize: an invalid size, ${typeof size}`,
       (t) => tg.resize(t([1, 4, 4, 2]), size as [number, number]),
       ArgumentError,
@@ -150,7 +150,7 @@ const wrong: Wrong[] = [
     ],
   ),
   ...[-1, 2 ** 32, 0.5, Number.NaN].map(
-    (value): Wrong => [
+    (value): InvalidCall => [
       `pad: ${value} in a tensor of u32`,
       (t) => tg.pad(t([2], { dtype: 'u32' }), [[1, 1]], { value }),
       ArgumentError,
@@ -263,7 +263,7 @@ describeOnDevice('operators: invalid arguments', (device: Device) => {
     return tensor(device, new Array(size).fill(1), shape, { dtype, models });
   };
 
-  function expectRefused([, call, error, says]: Wrong): void {
+  function expectRefused([, call, error, says]: InvalidCall): void {
     const thrown = grab(() => tg.scope(device, () => void call(make)));
     expect(thrown).toBeInstanceOf(error);
     for (const part of says) expect((thrown as Error).message).toContain(part);
@@ -332,9 +332,9 @@ describeOnDevice('operators: invalid arguments', (device: Device) => {
       make(shape, { dtype: 'u32' }),
       make(shape, { models: 2 }),
     ]);
-    const gone = make([2, 2]);
-    gone.dispose();
-    pool.push(gone);
+    const disposed = make([2, 2]);
+    disposed.dispose();
+    pool.push(disposed);
   });
   afterAll(() => {
     for (const t of pool) t.dispose();

@@ -38,7 +38,7 @@ function expectNear(what: string, actual: ArrayLike<number>, expected: ArrayLike
 const middles = [0, 1000, -1e5, 1e6, 1e7, -1.2345e7];
 const whole = (n: number, middle: number) =>
   Array.from({ length: n }, (_, i) => Math.fround(middle + ((i * 7) % 3) - 1));
-const drawn = (n: number, middle: number, seed = 3) => {
+const drawValues = (n: number, middle: number, seed = 3) => {
   const values = random(seed);
   return Array.from({ length: n }, () => Math.fround(middle + 2 * values.normal()));
 };
@@ -59,8 +59,8 @@ describeOnDevice('statistics far from 0', (device) => {
     [5, 1],
     [30_011, 0],
   ])('variance: values and gradients, %d rows, ddof %d', async (rows, ddof) => {
-    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
-    columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
+    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
+    columns.push([0, ...drawValues(rows - 1, 1e6)]); // the first value far from all others
     const n = columns.length;
     const dout = columns.map((_, c) => 1 + c);
     const { output, grads } = await runOperator(
@@ -81,7 +81,7 @@ describeOnDevice('statistics far from 0', (device) => {
   });
 
   test('mean: exact over values far from 0, also over the last axis', async () => {
-    const values = drawn(8192, 1e7);
+    const values = drawValues(8192, 1e7);
     const y = scope(device, () => mean(tensor(device, values, [2, 4096]), { axis: 1 }));
     expectNear('mean', await y.data(), [average(values.slice(0, 4096)), average(values.slice(4096))], 1e7, 1e-7);
     y.dispose();
@@ -95,17 +95,17 @@ describeOnDevice('statistics far from 0', (device) => {
     ])(`batchNorm: statistics and gradient sums of %d rows, %d channels: ${variant}`, async (rows, channels) => {
       const columns = middles
         .slice(-channels)
-        .map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
+        .map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
       const values = random(9);
       const dy = Array.from({ length: rows * channels }, () => Math.fround(values.normal() + 0.5));
-      const made = scope(device, () => {
+      const results = scope(device, () => {
         const [x, dout] = [side(columns), dy].map((data) => tensor(device, data, [rows, channels]).array);
         const batch = batchStatistics('batchNorm', x!, null, { variant });
         const sums = batchNormParameterGrads(x!, dout!, batch, 0.5, { variant });
         return [new Tensor(batch.variance), new Tensor(sums.dscale), new Tensor(sums.doffset)] as const;
       });
-      const [spread, dscale, doffset] = await Promise.all(made.map((t) => t.data()));
-      for (const t of made) t.dispose();
+      const [spread, dscale, doffset] = await Promise.all(results.map((t) => t.data()));
+      for (const t of results) t.dispose();
       for (const [c, column_] of columns.entries()) {
         const m = average(column_);
         const expected = squaresOf(column_) / rows;
@@ -121,10 +121,10 @@ describeOnDevice('statistics far from 0', (device) => {
 
   test('batchNorm: results, all gradients and the update of the running statistics', async () => {
     const rows = 4096;
-    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
-    columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
+    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
+    columns.push([0, ...drawValues(rows - 1, 1e6)]); // the first value far from all others
     const channels = columns.length;
-    const dy = drawn(rows * channels, 0.5, 11);
+    const dy = drawValues(rows * channels, 0.5, 11);
     const [scale, offset] = [1.5, 0.25];
     const epsilon = 1e-3;
     const x = tensor(device, side(columns), [rows, channels], { requiresGrad: true });
@@ -146,9 +146,9 @@ describeOnDevice('statistics far from 0', (device) => {
       const largest = Math.max(...z.map(Math.abs)) * scale + offset;
       const expected = z.map((value) => scale * value + offset);
       expectNear(`y ${c}`, column(got, c, channels), expected, largest);
-      const own = column(dy, c, channels);
-      const [doffset, dscale] = [average(own), average(own.map((g, i) => g * z[i]!))];
-      const slopes = own.map((g, i) => (scale / root) * (g - doffset - z[i]! * dscale));
+      const channelDy = column(dy, c, channels);
+      const [doffset, dscale] = [average(channelDy), average(channelDy.map((g, i) => g * z[i]!))];
+      const slopes = channelDy.map((g, i) => (scale / root) * (g - doffset - z[i]! * dscale));
       expectNear(`dx ${c}`, column(dx, c, channels), slopes, Math.max(...slopes.map(Math.abs)));
       expectNear(`running mean ${c}`, [keptMean[c]!], [m], Math.max(1, Math.abs(m)), 1e-7);
       expectNear(`running variance ${c}`, [keptVariance[c]!], [spread], spread);

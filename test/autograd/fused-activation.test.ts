@@ -80,10 +80,10 @@ describeOnDevice('activations fused into linear and conv2d', (device) => {
           bytes: change('bytesAllocated'),
         };
       };
-      const [relu, own] = [await stepsOf('relu'), await stepsOf(activation)];
-      expect(own).toMatchObject({ created: 0, bytes: 0 });
+      const [relu, unfused] = [await stepsOf('relu'), await stepsOf(activation)];
+      expect(unfused).toMatchObject({ created: 0, bytes: 0 });
       // Forward two kernels more. Backward the ReLU of the convolution goes along with the dense layer's product.
-      expect(own.dispatches - relu.dispatches).toBe(3);
+      expect(unfused.dispatches - relu.dispatches).toBe(3);
     },
   );
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import * as tg from '../../src/autograd/index.ts';
 import { ArgumentError, type DType } from '../../src/index.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { expectRefused } from '../support/refused.ts';
+import { expectRefused } from '../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 /** Neighbours that are one number in f32. */

@@ -102,7 +102,7 @@ const curves: Record<Exclude<ActivationName, 'softmax' | 'linear'> | 'geluTanh',
 const TINY = 2 ** -126; // below it f32 is subnormal, which an adapter may flush to 0
 
 /** A few roundings, and WGSL's own bound of exp (test/support/precision.ts), which loses 2 ulp with every unit of its argument. */
-const bound = (expected: number) => 1e-6 + 2.5e-7 * abs(Math.log(abs(expected)));
+const toleranceFor = (expected: number) => 1e-6 + 2.5e-7 * abs(Math.log(abs(expected)));
 
 function expectTails(
   what: string,
@@ -113,14 +113,14 @@ function expectTails(
   off = 0,
 ) {
   let worst = '';
-  let most = 1;
+  let largest = 1;
   for (const [i, x] of xs.entries()) {
     const [got, right] = [actual[i]!, Math.min(expected(x), 3.4e38)];
     const apart = Math.max(abs(got - right) - off, 0);
     const error = abs(right) < TINY && abs(got) <= TINY ? 0 : apart / Math.max(abs(right), abs(terms(x)));
-    const share = error / bound(Math.max(abs(right), TINY));
-    if (!(share <= most)) {
-      most = Number.isNaN(share) ? Number.POSITIVE_INFINITY : share;
+    const share = error / toleranceFor(Math.max(abs(right), TINY));
+    if (!(share <= largest)) {
+      largest = Number.isNaN(share) ? Number.POSITIVE_INFINITY : share;
       worst = `${what} at ${x}: got ${got}, expected ${right}, relative error ${error}`;
     }
   }
@@ -137,7 +137,7 @@ async function throughLayer(device: Device, layer: Layer, shape: number[]) {
     );
   }
   const x = tensor(device, points, [points.length, ...shape], { requiresGrad: true });
-  const made = scope(device, () => {
+  const results = scope(device, () => {
     const output = model.call(x, { training: true });
     output.backward(
       tensor(
@@ -148,8 +148,8 @@ async function throughLayer(device: Device, layer: Layer, shape: number[]) {
     );
     return { output, dx: x.grad! };
   });
-  const result = { output: await made.output.data(), dx: await made.dx.data() };
-  for (const owned of [made.output, made.dx, x, model]) owned.dispose();
+  const result = { output: await results.output.data(), dx: await results.dx.data() };
+  for (const owned of [results.output, results.dx, x, model]) owned.dispose();
   return result;
 }
 
@@ -235,7 +235,7 @@ describeOnDevice('tails of activations', (device) => {
     async (variant) => {
       if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const n = near.length;
-      const made = scope(device, () => {
+      const results = scope(device, () => {
         const x = tensor(
           device,
           near.flatMap((value) => [value, 0]),
@@ -266,8 +266,8 @@ describeOnDevice('tails of activations', (device) => {
           dlogits: new Tensor(dlogits),
         };
       });
-      const columns = async (key: keyof typeof made) => {
-        const values = await made[key].data();
+      const columns = async (key: keyof typeof results) => {
+        const values = await results[key].data();
         return [0, 1].map((c) => near.map((_, i) => values[2 * i + c]!));
       };
       const slope = curves.sigmoid.slope;
@@ -282,20 +282,20 @@ describeOnDevice('tails of activations', (device) => {
         expectTails(`${key}[0]`, near, a!, first);
         expectTails(`${key}[1]`, near, b!, second);
       }
-      for (const owned of Object.values(made)) owned.dispose();
+      for (const owned of Object.values(results)) owned.dispose();
     },
   );
 
   /** A loss of one row and its gradient for it. */
   async function lossOf(x: number[], loss: (output: Tensor) => Tensor) {
     const input = tensor(device, x, [1, x.length], { requiresGrad: true });
-    const made = scope(device, () => {
+    const results = scope(device, () => {
       const value = loss(input);
       value.backward();
       return { value, dx: input.grad! };
     });
-    const result = { value: (await made.value.data())[0]!, dx: await made.dx.data() };
-    for (const owned of [made.value, made.dx, input]) owned.dispose();
+    const result = { value: (await results.value.data())[0]!, dx: await results.dx.data() };
+    for (const owned of [results.value, results.dx, input]) owned.dispose();
     return result;
   }
 

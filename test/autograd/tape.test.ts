@@ -105,9 +105,9 @@ describeOnDevice('backward', (device: Device) => {
     const x = leaf([1, 2, -3]);
     x.gradBuffer = DeviceArray.empty(device, [3]);
     const expectGrad = async (expected: number[]) => {
-      const [grad, home] = [x.grad!.array.storage, x.gradBuffer!.storage];
-      expect(grad.buffer).toBe(home.buffer);
-      expect(grad.offset).toBe(home.offset);
+      const [grad, buffer] = [x.grad!.array.storage, x.gradBuffer!.storage];
+      expect(grad.buffer).toBe(buffer.buffer);
+      expect(grad.offset).toBe(buffer.offset);
       expect(await gradOf(x)).toEqual(expected);
     };
     sum(relu(x)).backward();

@@ -16,7 +16,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 
 /** What `console.log` prints. */
-const logged = (value: unknown) => inspect(value);
+const logText = (value: unknown) => inspect(value);
 const HINT = '(its values are on the adapter; `await tensor.text()` shows them)';
 
 describeOnDevice('console.log and text of a tensor', (device) => {
@@ -55,7 +55,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     async ({ values, shape, options, text }) => {
       const x = tensor(device, values, shape, options);
       const { readBacks, submits } = device.counters;
-      expect(logged(x)).toBe(text);
+      expect(logText(x)).toBe(text);
       expect(`${x}`).toBe(text);
       expect(device.counters).toMatchObject({ readBacks, submits });
       expect(await x.text()).toBe(text);
@@ -66,7 +66,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
 
   test('text: indents a tensor within another value', () => {
     const x = tensor(device, [1, 2, 3, 4], [2, 2]);
-    expect(logged({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
+    expect(logText({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
     x.dispose();
   });
 
@@ -76,7 +76,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
       Float32Array.from({ length: 2000 }, (_, i) => i),
       [100, 20],
     );
-    expect(logged(x)).toBe('Tensor f32 [100,20] [0, 1, 2, 3, 4, 5, ...]');
+    expect(logText(x)).toBe('Tensor f32 [100,20] [0, 1, 2, 3, 4, 5, ...]');
     expect(await x.text()).toBe(`Tensor f32 [100,20]
 [[   0,    1,    2, ...,   17,   18,   19],
  [  20,   21,   22, ...,   37,   38,   39],
@@ -90,21 +90,21 @@ describeOnDevice('console.log and text of a tensor', (device) => {
       Float32Array.from({ length: 40 }, (_, i) => 100 + i),
       [40],
     );
-    for (const line of logged(long).split('\n')) expect(line.length).toBeLessThanOrEqual(16 + 75);
-    expect(logged(long).match(/\d{3}/g)).toHaveLength(40);
+    for (const line of logText(long).split('\n')) expect(line.length).toBeLessThanOrEqual(16 + 75);
+    expect(logText(long).match(/\d{3}/g)).toHaveLength(40);
     for (const one of [x, long]) one.dispose();
   });
 
   test('text: shows how to read a computed tensor, and its values once they are read', async () => {
     const x = tensor(device, [1, -2], [2]);
     const y = relu(x);
-    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(y)).toBe(`Tensor f32 [2] ${HINT}`);
     expect(await y.text()).toBe('Tensor f32 [2] [1, 0]');
-    expect(logged(y)).toBe('Tensor f32 [2] [1, 0]');
-    expect(logged(reshape(y, [1, 2]))).toBe('Tensor f32 [1,2]\n[[1, 0]]');
-    expect(logged(x)).toBe('Tensor f32 [2] [ 1, -2]'); // reading it has not changed it
+    expect(logText(y)).toBe('Tensor f32 [2] [1, 0]');
+    expect(logText(reshape(y, [1, 2]))).toBe('Tensor f32 [1,2]\n[[1, 0]]');
+    expect(logText(x)).toBe('Tensor f32 [2] [ 1, -2]'); // reading it has not changed it
     y.dispose();
-    expect(logged(y)).toBe('Tensor f32 [2], disposed');
+    expect(logText(y)).toBe('Tensor f32 [2], disposed');
     await expect(y.text()).rejects.toThrow(DisposedError);
     x.dispose();
   });
@@ -114,9 +114,9 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     const backward = () => scope(device, () => sum(relu(x)).backward());
     backward();
     await x.grad!.data();
-    expect(logged(x.grad)).toBe('Tensor f32 [2] [1, 1]');
+    expect(logText(x.grad)).toBe('Tensor f32 [2] [1, 1]');
     backward(); // joins it
-    expect(logged(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
     expect(await x.grad!.text()).toBe('Tensor f32 [2] [2, 2]');
 
     let y!: Tensor;
@@ -126,21 +126,21 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     program.run();
     expect(await y.text()).toBe('Tensor f32 [2] [1, 2]');
     device.upload(x.array.storage, Float32Array.of(3, 4));
-    expect(logged(x)).toMatch(/\[3, 4\]$/);
-    expect(logged(y)).toMatch(/\[1, 2\]$/); // still
+    expect(logText(x)).toMatch(/\[3, 4\]$/);
+    expect(logText(y)).toMatch(/\[1, 2\]$/); // still
     program.run();
-    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(y)).toBe(`Tensor f32 [2] ${HINT}`);
     program.dispose();
 
     const z = tensor(device, [0, 0], [2]);
     device.copy(x.array.storage, z.array.storage);
-    expect(logged(z)).toContain(HINT);
+    expect(logText(z)).toContain(HINT);
     device.upload(z.array.storage, Float32Array.of(9), 4);
-    expect(logged(z)).toContain(HINT);
+    expect(logText(z)).toContain(HINT);
     const reading = z.data();
     device.upload(z.array.storage, Float32Array.of(7, 7));
     expect(Array.from(await reading)).toEqual([3, 9]);
-    expect(logged(z)).toBe('Tensor f32 [2] [7, 7]'); // not what was read before
+    expect(logText(z)).toBe('Tensor f32 [2] [7, 7]'); // not what was read before
     for (const one of [x, z]) one.dispose();
   });
 
@@ -149,21 +149,21 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     model.compile({ optimizer: new SGD({ learningRate: 0.5 }), loss: 'meanSquaredError' });
     const { tensor: kernel } = model.weights[0]!;
     await kernel.data();
-    expect(logged(kernel)).toMatch(/\[\[1\],\n \[1\]\]$/);
+    expect(logText(kernel)).toMatch(/\[\[1\],\n \[1\]\]$/);
     const data = { x: [[1, 1]], y: [0] };
     await model.fit(data);
-    expect(logged(kernel)).toContain(HINT);
+    expect(logText(kernel)).toContain(HINT);
     expect(await kernel.text()).toMatch(/\[\[-1\],\n \[-1\]\]$/);
     await model.trainOnBatch([[1, 1]], [0]);
-    expect(logged(kernel)).toContain(HINT);
+    expect(logText(kernel)).toContain(HINT);
   });
 
   test('text: shows known values after the device was disposed', async () => {
     const other = await openDevice();
     const [x, y] = [tensor(other, [1], [1]), relu(tensor(other, [1], [1]))];
     other.dispose();
-    expect(logged(x)).toBe('Tensor f32 [1] [1]');
-    expect(logged(y)).toContain(HINT);
+    expect(logText(x)).toBe('Tensor f32 [1] [1]');
+    expect(logText(y)).toContain(HINT);
     await expect(y.text()).rejects.toThrow(DisposedError);
   });
 });

@@ -8,9 +8,9 @@ import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
 import { writeRunFile, writeRunFiles } from '../../src/report/run-folder.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const program = bundled('test/support/write-and-die.ts');
+const program = bundleBeforeTests('test/support/write-and-die.ts');
 
 let root: string;
 beforeEach(() => {

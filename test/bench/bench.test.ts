@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { kernelCases } from '../../bench/kernel-cases.ts';
 import { stepCases } from '../../bench/steps.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const main = bundled('bench/main.ts');
+const main = bundleBeforeTests('bench/main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bench-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -40,20 +40,20 @@ describe('npm run bench', () => {
     { words: ['--rounds', '0'], said: '--rounds: must be a positive integer, but is 0' },
     { words: ['--fast'], said: '--fast' },
     { words: ['--compare', join(folder, 'missing.json')], said: 'missing.json' },
-  ])('$words exits with 2 and the reason', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 
   test.each([
     { content: 'not JSON', said: 'cannot read' },
     { content: '{"adapter": "x", "kernels": []}', said: 'ceilings' },
-  ])('--compare exits with 2 and the reason if the file is $content', async ({ content, said }) => {
+  ])('--compare exits with 2 and the reason if the file is $content', async ({ content, said: message }) => {
     const path = join(folder, 'bad.json');
     writeFileSync(path, content);
     const { code, err } = await runToEnd([main, '--compare', path]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect(code).toBe(2);
   });
 

@@ -4,9 +4,9 @@ import { disagreement, peersTable } from '../../bench/peers/compare.ts';
 import { EngineProcess } from '../../bench/peers/process.ts';
 import { initialLimit, kernelShapes, workloads } from '../../bench/peers/workloads.ts';
 import type { Model } from '../../src/node.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const main = bundled('bench/peers/main.ts');
+const main = bundleBeforeTests('bench/peers/main.ts');
 
 describe('npm run bench:peers', () => {
   test.each([
@@ -101,9 +101,9 @@ describe('npm run bench:peers', () => {
     { words: ['--only', 'foo'], said: 'no benchmark "foo"' },
     { words: ['--engine', 'caffe'], said: 'no benchmark "caffe"' },
     { words: ['--rounds', '1.5'], said: '--rounds: 1.5 is no positive integer' },
-  ])('$words exits with 2 and the reason', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 });

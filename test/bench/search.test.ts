@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TEST_FUNCTIONS } from '../../bench/search/functions.ts';
 import { signedRankTest, signTest } from '../../bench/search/signed-rank.ts';
 import { HyperParameters } from '../../src/search/hyperparameters.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 const valueAt = (name: string, values: Record<string, number | string | boolean>) => {
   const f = TEST_FUNCTIONS.find((other) => other.name === name)!;
@@ -57,7 +57,7 @@ test("Wilcoxon's signed-rank test: Darwin's plants, as in SciPy's documentation;
 });
 
 describe('npm run bench -- search', () => {
-  const main = bundled('bench/search/main.ts');
+  const main = bundleBeforeTests('bench/search/main.ts');
 
   test('prints a row for each function, and the same in every run', async () => {
     const run = () => runToEnd([main, '--trials', '12', '--seeds', '3']);
@@ -72,9 +72,9 @@ describe('npm run bench -- search', () => {
     [['--trials', '0'], '--trials: must be a positive integer'],
     [['--seeds', 'x'], '--seeds: must be a positive integer'],
     [['--trails', '3'], '--trails'],
-  ])('%j exits with 2', async (words, said) => {
+  ])('%j exits with 2', async (words, message) => {
     const { err, code } = await runToEnd([main, ...words]);
     expect(code).toBe(2);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
   });
 });

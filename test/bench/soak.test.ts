@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 describeOnDevice('npm run bench -- soak', () => {
-  const main = bundled('bench/soak/main.ts');
+  const main = bundleBeforeTests('bench/soak/main.ts');
 
   test('every kind of round leaves no memory in use; prints the memory held', async () => {
     const { code, out, err } = await runToEnd([main, '--rounds', '6', '--seed', '3']);
@@ -16,9 +16,9 @@ describeOnDevice('npm run bench -- soak', () => {
   test.each([
     { words: ['--minutes', '0'], said: '--minutes: must be a positive number' },
     { words: ['--hours', '1'], said: '--hours' },
-  ])('$words exits with 2 and the reason', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 });

@@ -151,10 +151,10 @@ describe('wrong usage exits with 2 and lists the valid choices', () => {
   test.each([
     ['--epochs', 100_000],
     ['--batch', 65_536],
-  ])('%s has a maximum', async (option, most) => {
-    const { code, err, log } = await tilegrad(['run', 'A1', option, `${most + 1}`]);
+  ])('%s has a maximum', async (option, maximum) => {
+    const { code, err, log } = await tilegrad(['run', 'A1', option, `${maximum + 1}`]);
     expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
-    expect(err).toContain(`${option} takes a whole number from 1 to ${most}, but was given "${most + 1}"`);
+    expect(err).toContain(`${option} takes a whole number from 1 to ${maximum}, but was given "${maximum + 1}"`);
   });
 
   test('tune --batch has the same maximum', async () => {

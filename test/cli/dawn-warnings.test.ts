@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { FakeIo, tilegrad } from './fakes.ts';
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 let out: string;
 beforeEach(() => {
   out = mkdtempSync(join(tmpdir(), 'tilegrad-warnings-'));
@@ -17,7 +17,7 @@ const reduced = { maxDynamicUniformBuffersPerPipelineLayout: 16, maxDynamicStora
 const explanation = /^Note: Dawn.* has reduced limits of dynamic buffers.* have no effect\. This note comes once\.$/m;
 
 /** What a command says on stderr where the adapter has these limits. */
-async function said(words: string, cache: string, limits: Record<string, number>): Promise<string> {
+async function stderrOf(words: string, cache: string, limits: Record<string, number>): Promise<string> {
   const io = new FakeIo();
   io.env = { TILEGRAD_CACHE: cache };
   const { code, err } = await tilegrad(words.split(' '), { io, limits });
@@ -33,19 +33,19 @@ describe("Dawn's warnings about dynamic buffers", () => {
       ['tune A1', run],
     ] as const) {
       const cache = join(out, `cache of ${first.slice(0, 3)}`);
-      expect(await said(first, cache, reduced)).toMatch(explanation);
-      for (const words of [first, then]) expect(await said(words, cache, reduced)).not.toContain('Dawn');
+      expect(await stderrOf(first, cache, reduced)).toMatch(explanation);
+      for (const words of [first, then]) expect(await stderrOf(words, cache, reduced)).not.toContain('Dawn');
     }
   });
 
   test('are explained each time if nothing can be stored', async () => {
     writeFileSync(join(out, 'file'), '');
-    for (let i = 0; i < 2; i++) expect(await said('tune A1', join(out, 'file'), reduced)).toMatch(explanation);
+    for (let i = 0; i < 2; i++) expect(await stderrOf('tune A1', join(out, 'file'), reduced)).toMatch(explanation);
   });
 
   test('are not mentioned for an adapter that does not cause them', async () => {
     const limits = { maxDynamicUniformBuffersPerPipelineLayout: 8, maxDynamicStorageBuffersPerPipelineLayout: 8 };
-    expect(await said('tune A1', join(out, 'cache'), limits)).not.toContain('Dawn');
+    expect(await stderrOf('tune A1', join(out, 'cache'), limits)).not.toContain('Dawn');
     expect(existsSync(join(out, 'cache'))).toBe(false);
     expect((await tilegrad(['doctor'], { limits })).out).not.toContain('dynamic');
   });

@@ -40,18 +40,18 @@ describe('an experiment in a file', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain('my-mlp: Mine\n');
     expect(out).toContain('epochs 4, seed 7');
-    const [made] = runs() as [string];
-    expect(made).toMatch(/\d{8}-\d{6}-my-mlp$/);
-    const record = readRunRecord(made);
+    const [runFolder] = runs() as [string];
+    expect(runFolder).toMatch(/\d{8}-\d{6}-my-mlp$/);
+    const record = readRunRecord(runFolder);
     expect(record).toMatchObject({
       ...{ id: 'my-mlp', title: 'Mine', question: ['Mine'], status: 'finished', data: {}, code: codeHash(file) },
       request: { file, scale: 'full', seed: 7 },
       command: `npx tilegrad run ${file} --scale full --seed 7`,
       rows: [{ id: 'my-mlp', settings: { epochs: 4, batchSize: 32, replicas: 1 }, reduced: [] }],
     });
-    const { report } = readReport(made);
+    const { report } = readReport(runFolder);
     expect(report.provenance[0]!.settings).not.toHaveProperty('Data');
-    const again = await run(file, '--resume', made, '--json');
+    const again = await run(file, '--resume', runFolder, '--json');
     expect(again.code, again.err).toBe(0);
     expect(again.err).toContain('count is done already');
   });
@@ -103,9 +103,9 @@ describe('an experiment in a file', () => {
     expect(failed.code).toBe(2);
     expect(failed.err).toContain(`${file}: in run: Error: on line 1`);
     expect(failed.err).not.toContain('bug in tilegrad');
-    const [made] = runs() as [string];
-    expect(readRunRecord(made).status).toBe('failed');
-    const other = await run('A1', '--resume', made);
+    const [runFolder] = runs() as [string];
+    expect(readRunRecord(runFolder).status).toBe('failed');
+    const other = await run('A1', '--resume', runFolder);
     expect(other.err).toContain(
       `this is a run of my-mlp, not of A1. Resume it with \`npx tilegrad run ${file} --resume`,
     );
@@ -116,7 +116,7 @@ describe('an experiment in a file', () => {
     const body = counted.replace("'epochs '", "text + ': epochs '");
     const file = write(`import { text } from './helper.mjs'; ${body}`);
     expect((await run(file)).out).toContain('one: epochs 4');
-    const [made] = runs() as [string];
+    const [runFolder] = runs() as [string];
     const before = codeHash(file);
     for (const change of [
       () => write("export const text = 'two';", 'helper.mjs'),
@@ -124,17 +124,17 @@ describe('an experiment in a file', () => {
     ]) {
       change();
       expect(codeHash(file)).not.toBe(before);
-      const { code, err } = await run(file, '--resume', made);
+      const { code, err } = await run(file, '--resume', runFolder);
       expect(code).toBe(1);
       expect(err).toContain(
-        `--resume ${made}: ${file}, or a file that it imports, has changed since that run was started`,
+        `--resume ${runFolder}: ${file}, or a file that it imports, has changed since that run was started`,
       );
       expect(err).toContain('--accept-changes');
     }
-    const accepted = await run(file, '--resume', made, '--accept-changes');
+    const accepted = await run(file, '--resume', runFolder, '--accept-changes');
     expect(accepted.code, accepted.err).toBe(0);
-    expect(readRunRecord(made).code).toBe(codeHash(file));
-    expect((await run(file, '--resume', made)).code).toBe(0); // from now on it is that
+    expect(readRunRecord(runFolder).code).toBe(codeHash(file));
+    expect((await run(file, '--resume', runFolder)).code).toBe(0); // from now on it is that
   });
 
   test("exits with an error for --workers, --profile, --accept-changes without --resume, and an id of tilegrad's", async () => {
@@ -238,20 +238,20 @@ describe('defineExperiment', () => {
   const base = { id: 'x', title: 'X', run };
 
   test('sets defaults for missing options, and returns the same if called again', () => {
-    const made = defineExperiment(base);
-    expect(made).toMatchObject({
+    const defined = defineExperiment(base);
+    expect(defined).toMatchObject({
       question: ['X'],
       published: '',
       datasets: [],
       scales: { full: { epochs: 1, batchSize: 32, replicas: 1 } },
     });
-    expect(defineExperiment(made)).toEqual(made);
-    const own = defineExperiment({
+    expect(defineExperiment(defined)).toEqual(defined);
+    const custom = defineExperiment({
       ...base,
       question: 'Why?',
       scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
     } as Parameters<typeof defineExperiment>[0]);
-    expect(own).toMatchObject({
+    expect(custom).toMatchObject({
       question: ['Why?'],
       scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
     });
@@ -270,8 +270,8 @@ describe('defineExperiment', () => {
       on: true,
     };
     const scales = { full, smoke: { units: 2, widths: [], extra: { a: null } } };
-    const made = defineExperiment({ ...base, scales } as Parameters<typeof defineExperiment>[0]);
-    expect(made.scales).toEqual({ ...scales, full: { epochs: 1, batchSize: 32, replicas: 1, ...full } });
+    const defined = defineExperiment({ ...base, scales } as Parameters<typeof defineExperiment>[0]);
+    expect(defined.scales).toEqual({ ...scales, full: { epochs: 1, batchSize: 32, replicas: 1, ...full } });
   });
 
   test.each([

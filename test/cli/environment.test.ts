@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 // The command, bundled and in a process of its own, where the system lacks what most systems have.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-environment-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 

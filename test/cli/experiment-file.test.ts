@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readRunRecord } from '../../src/report/report-files.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { installed } from '../support/installed.ts';
+import { installPackage } from '../support/install-package.ts';
 import { runToEnd } from '../support/process.ts';
 
 // `tilegrad run FILE` and `tilegrad/report` as users have them: the package in node_modules, in a process of its own.
 
-const { folder, command, write } = installed();
+const { folder, command, write } = installPackage();
 const run = (file: string, ...words: string[]) =>
   runToEnd([command, 'run', file, '--out', 'runs', ...words], { cwd: folder });
 
@@ -90,15 +90,17 @@ describeOnDevice('on an adapter', () => {
     expect(code, err).toBe(0);
     expect(out).toContain('my-mlp: mlp is done already');
     expect(out).toMatch(/my-mlp +│ +measured/);
-    const [made, ...others] = readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('-my-mlp'));
+    const [runFolder, ...others] = readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('-my-mlp'));
     expect(others).toEqual([]);
-    const record = readRunRecord(join(folder, 'runs', made!));
+    const record = readRunRecord(join(folder, 'runs', runFolder!));
     expect(record.trainings).toMatchObject([{ name: 'mlp', seeds: [1, 2], epochs: 2, batchSize: 64, kept: true }]);
-    const page = readFileSync(join(folder, 'runs', made!, 'report.html'), 'utf8');
+    const page = readFileSync(join(folder, 'runs', runFolder!, 'report.html'), 'utf8');
     expect(page).toContain('<p>What <code>mlp</code> learned.</p>');
     for (const name of ['history-loss', 'history-accuracy', 'confusion-matrix', 'model'])
       expect(page).toContain(`<figure id="${name}">`);
-    const { counts } = JSON.parse(readFileSync(join(folder, 'runs', made!, 'figures/confusion-matrix.json'), 'utf8'));
+    const { counts } = JSON.parse(
+      readFileSync(join(folder, 'runs', runFolder!, 'figures/confusion-matrix.json'), 'utf8'),
+    );
     expect((counts as number[][]).flat().reduce((sum, n) => sum + n, 0)).toBe(100);
   });
 

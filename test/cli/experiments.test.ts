@@ -4,9 +4,9 @@ import { experimentsOf } from '../../src/cli/run-target.ts';
 import { settingsFor } from '../../src/cli/settings.ts';
 
 test('the experiments of coursework A take a learning rate', () => {
-  const own = experiments.filter(({ id }) => /^A\d/.test(id));
-  expect(own.length).toBeGreaterThan(0);
-  for (const one of own) {
+  const courseworkA = experiments.filter(({ id }) => /^A\d/.test(id));
+  expect(courseworkA.length).toBeGreaterThan(0);
+  for (const one of courseworkA) {
     const settings = settingsFor(one, { id: one.id, scale: 'smoke', seed: 1, learningRate: 0.5 });
     expect(settings.learningRate).toBe(0.5);
   }

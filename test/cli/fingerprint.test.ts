@@ -21,7 +21,7 @@ import {
 } from '../../src/index.ts';
 import { drawImages } from '../support/images.ts';
 
-const squared = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
+const squaredError = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
 const absolute = (y: Tensor, t: Tensor) => sum(relu(sub(y, t)));
 
 /** The hash of a network of these layers, trained so. */
@@ -79,7 +79,7 @@ test('networkKey: the same network has the same hash; everything that affects th
           learningRate: schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 100, decayRate: 0.8 }),
         }),
       }),
-    () => key(none, { loss: squared }),
+    () => key(none, { loss: squaredError }),
     () => key(none, { loss: absolute }),
     () => key(none, { loss: new SparseCategoricalCrossentropy() }),
     () => key(none, { loss: new SparseCategoricalCrossentropy({ fromLogits: true }) }),

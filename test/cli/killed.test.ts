@@ -8,11 +8,11 @@ import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import type { SearchRecord } from '../../src/search/record.ts';
 import { rowRecord, runRecordOf } from '../report/samples.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 // Runs that are killed, and commands that run twice at once: bundled, in processes of their own, on the real engine.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
@@ -91,8 +91,8 @@ describeOnDevice('on an adapter', () => {
     expect(whole.code, whole.err).toBe(0);
     const trials = (folder: string) => {
       const all = join(folder, 'searches');
-      const own = existsSync(all) ? readdirSync(all).map((name) => join(all, name, 'trials')) : [];
-      return own.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
+      const trialFolders = existsSync(all) ? readdirSync(all).map((name) => join(all, name, 'trials')) : [];
+      return trialFolders.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
     };
     const folder = await killedRun(words, join(out, 'killed-search'), (_, at) => trials(at).length >= 2);
     // What there is of it can be drawn, though it is not finished.
@@ -102,7 +102,7 @@ describeOnDevice('on an adapter', () => {
     const { code, err } = await tilegrad(`run C1 --resume ${folder} --json`);
     expect(code, err).toBe(0);
     expect(err).toMatch(/\d+ trials? (is|are) done already; continuing in/);
-    const found = (run: string): SearchRecord['trials'] => {
+    const trialsOf = (run: string): SearchRecord['trials'] => {
       const name = readdirSync(join(run, 'parts')).find((one) => one.startsWith('c1-search'))!;
       return (JSON.parse(readFileSync(join(run, 'parts', name), 'utf8')) as { value: SearchRecord }).value.trials;
     };
@@ -110,9 +110,9 @@ describeOnDevice('on an adapter', () => {
       ...{ number, values, score, bestEpoch },
       histories: histories.map((epochs) => epochs.map(({ seconds: _, samplesPerSecond: __, ...figures }) => figures)),
     });
-    const unbroken = found(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
+    const unbroken = trialsOf(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
     expect(unbroken).toHaveLength(6);
-    expect(found(folder).map(bits)).toEqual(unbroken.map(bits));
+    expect(trialsOf(folder).map(bits)).toEqual(unbroken.map(bits));
     expect(recordIn(folder).searches!.map(({ row, status, record }) => [row, status, record.trials.length])).toEqual([
       ['C1', 'finished', 6],
     ]);
@@ -120,8 +120,8 @@ describeOnDevice('on an adapter', () => {
 
   test('of two concurrent --resume of one run, one trains and the other exits with an error', async () => {
     const runs = join(out, 'two');
-    const begun = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
-    const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, begun);
+    const hasEpochs = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
+    const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, hasEpochs);
     const both = await Promise.all([folder, folder].map((one) => tilegrad(`run A1 --resume ${one} --json`)));
     const [done, refused] = both[0]!.code === 0 ? both : both.toReversed();
     expect([done!.code, refused!.code], done!.err).toEqual([0, 2]);

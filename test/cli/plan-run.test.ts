@@ -96,7 +96,7 @@ describe('checkRunOptions', () => {
   beforeEach(async () => {
     catalogued = (await targetOf('A1')).target;
   });
-  const own = async () => ({ ...(await targetOf('A1')).target, file: '/mine.mjs' });
+  const fileTarget = async () => ({ ...(await targetOf('A1')).target, file: '/mine.mjs' });
 
   test('--profile: throws UsageError for a coursework, and for an experiment without network or data set', async () => {
     const { target } = await targetOf('A', { experiments: two });
@@ -111,13 +111,13 @@ describe('checkRunOptions', () => {
 
   test('--workers: throws UsageError for an experiment in a file', async () => {
     expect(() => checkRunOptions(catalogued, { workers: 'redis://host' })).not.toThrow();
-    await expect(own().then((target) => checkRunOptions(target, { workers: 'redis://host' }))).rejects.toThrow(
+    await expect(fileTarget().then((target) => checkRunOptions(target, { workers: 'redis://host' }))).rejects.toThrow(
       /--workers: .*\/mine\.mjs/,
     );
   });
 
   test('--accept-changes: throws UsageError without --resume, and without an experiment file', async () => {
-    const target = await own();
+    const target = await fileTarget();
     expect(() => checkRunOptions(target, { acceptChanges: true, resume: true })).not.toThrow();
     expect(() => checkRunOptions(target, { acceptChanges: true })).toThrow(/--accept-changes/);
     expect(() => checkRunOptions(catalogued, { acceptChanges: true, resume: true })).toThrow(/--accept-changes/);

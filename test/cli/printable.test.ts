@@ -30,14 +30,14 @@ async function clean(words: string[], code: number) {
 }
 
 /** With all names hostile; text blocks, which may have lines, without lines of its own. */
-const replaced = <T>(value: T): T =>
+const replaceNames = <T>(value: T): T =>
   JSON.parse(
     JSON.stringify(value, (_, one) =>
       one?.type === 'text' ? { ...one, text: HOSTILE.split('\n')[0] } : one,
     ).replaceAll(JSON.stringify(nasty).slice(1, -1), JSON.stringify(HOSTILE).slice(1, -1)),
   );
-const hostileReport: ReportContent = replaced(content());
-const hostileRun: RunRecord = replaced(
+const hostileReport: ReportContent = replaceNames(content());
+const hostileRun: RunRecord = replaceNames(
   runRecordOf(
     [
       rowRecord({

@@ -7,11 +7,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 // The command as users run it: bundled, in a process of its own, on the real engine.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-process-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 

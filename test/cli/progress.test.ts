@@ -28,12 +28,12 @@ const lineOfLogs =
 
 /** A stream that keeps what is written; with `isTTY` cli-progress takes it for a terminal. */
 function stream(isTTY: boolean): { stream: PassThrough & { isTTY: boolean; columns: number }; text(): string } {
-  const through = Object.assign(new PassThrough(), { isTTY, columns: 120 });
+  const output = Object.assign(new PassThrough(), { isTTY, columns: 120 });
   let text = '';
-  through.on('data', (chunk) => {
+  output.on('data', (chunk) => {
     text += chunk;
   });
-  return { stream: through, text: () => text };
+  return { stream: output, text: () => text };
 }
 
 test('the line of an epoch is that of Keras, without validation metrics if there are none', () => {

@@ -56,12 +56,12 @@ test('a truncated run.json is reported if an older report.json is used instead',
   const folder = join(root, 'cut');
   cpSync(runs[0]!, folder, { recursive: true });
   writeFileSync(join(folder, 'run.json'), readFileSync(join(folder, 'run.json'), 'utf8').slice(0, -30));
-  const said = `Note: ${join(folder, 'report.json')} is what is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
+  const note = `Note: ${join(folder, 'report.json')} is what is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
   const drawn = await tilegrad(['report', folder, '--json']);
-  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(note) });
   expect(JSON.parse(drawn.out).report.id).toBe('A1');
   const compared = await tilegrad(['compare', folder, runs[1]!, '--out', join(root, 'of-cut')]);
-  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(note) });
 });
 
 describe('tilegrad compare', () => {

@@ -56,7 +56,7 @@ const row = (id: string, ours: number[], changes: Partial<ExperimentRecord> = {}
   });
 
 const results = (...words: string[]) => tilegrad(['results', ...words, '--docs', join(out, 'docs')]);
-const written = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
+const readDocument = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
 
 describe('tilegrad results', () => {
   test('saves a file for each experiment and writes one table of all, in the order of the experiments', async () => {
@@ -69,7 +69,7 @@ describe('tilegrad results', () => {
     expect({ code, engineLoads: log.engineLoads }).toEqual({ code: 0, engineLoads: 0 });
     expect(text).toContain('with 2 rows, 1 of them new: A2');
     expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A10.json', 'A2.json']);
-    const lines = written()
+    const lines = readDocument()
       .split('\n')
       .filter((line) => line.startsWith('|'));
     expect(lines.slice(2)).toEqual([
@@ -80,30 +80,30 @@ describe('tilegrad results', () => {
       '|  | test accuracy | 0.6000 | 0.6100 (sd 0.0100, 3 runs) | +1.00 points |  |  |  |  |',
       '|  | ten runs: error | 0.01 to 0.04 | 0.02 |  |  |  |  |  |',
     ]);
-    expect(written()).toContain('- A2, test accuracy: theirs was one training.');
-    expect(written()).toContain('software adapter: the kernels run on the CPU); 2026-11-20; tilegrad 0.1.0');
-    expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(written());
+    expect(readDocument()).toContain('- A2, test accuracy: theirs was one training.');
+    expect(readDocument()).toContain('software adapter: the kernels run on the CPU); 2026-11-20; tilegrad 0.1.0');
+    expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(readDocument());
   });
 
   test('states what was reduced, or that no reason is known', async () => {
     const off = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.1])]))];
     await results(runOf('one', [row('A1', [0.1], { sections: off })]));
-    expect(written()).toContain('- A1, test accuracy: no reason is known.');
+    expect(readDocument()).toContain('- A1, test accuracy: no reason is known.');
     rmSync(join(out, 'docs'), { recursive: true });
     const cut = row('A1', [0.1], { sections: off, reduced: ['epochs 1 instead of 10'] });
     await results(runOf('one', [cut]));
-    expect(written()).toContain('- A1, test accuracy: see what was reduced.');
-    expect(written()).toContain('- A1: epochs 1 instead of 10');
+    expect(readDocument()).toContain('- A1, test accuracy: see what was reduced.');
+    expect(readDocument()).toContain('- A1: epochs 1 instead of 10');
   });
 
   test('a smaller scale does not replace a larger one', async () => {
     await results(runOf('one', [row('A1', [0.6])]));
-    const before = written();
+    const before = readDocument();
     const short = runOf('two', [row('A1', [0.1])], { request: { id: 'A1', scale: 'short', seed: 1 } });
     const { code, err } = await results(short);
     expect(code).toBe(2);
     expect(err).toContain('A1.json is of scale full, and the run of scale short');
-    expect(written()).toBe(before);
+    expect(readDocument()).toBe(before);
   });
 
   test('a reduced result does not replace a complete one, saved or from another run; a complete one replaces a reduced one', async () => {
@@ -111,14 +111,14 @@ describe('tilegrad results', () => {
     const whole = runOf('whole', [row('A1', [0.6])]);
     expect((await results(cut)).code).toBe(0);
     expect((await results(whole, cut)).out).toContain('with 1 rows, 1 of them new: A1');
-    const before = written();
+    const before = readDocument();
     expect(before).toContain('| test accuracy | 0.6000 | 0.6000 |');
     const { code, out: text, err } = await results(cut);
     expect({ code, text }).toEqual({ code: 2, text: '' });
     expect(err).toContain(
       'A1.json is of scale full, and the run of scale full, reduced or changed (epochs 1 instead of 10; the first 512 images only): delete',
     );
-    expect(written()).toBe(before);
+    expect(readDocument()).toBe(before);
   });
 
   test('of several runs of an experiment, the most complete counts, and of those the last', async () => {
@@ -130,7 +130,7 @@ describe('tilegrad results', () => {
     ];
     const { code, out: text } = await results(...runs);
     expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('with 1 rows, 1 of them new: A1') });
-    expect(written()).toContain('| test accuracy | 0.6000 | 0.6200 |');
+    expect(readDocument()).toContain('| test accuracy | 0.6000 | 0.6200 |');
   });
 
   test('a run with a model whose loss is not a finite number is left out, with a note', async () => {

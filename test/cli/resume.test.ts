@@ -45,7 +45,7 @@ const lockedBy = (folder: string, change: object) => {
 const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
 
 /** A coursework that was stopped in its last training. */
-async function interrupted(words = 'A', options: FakeOptions = {}): Promise<string> {
+async function interruptRun(words = 'A', options: FakeOptions = {}): Promise<string> {
   const io = new FakeIo();
   let epochs = 0;
   // The first training has three epochs.
@@ -85,7 +85,7 @@ describe('a coursework', () => {
   test('resumes, with the same results as if it had not been interrupted', async () => {
     await run('A --seed 4', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
-    const folder = await interrupted('A --seed 4', { kind: 'folder' });
+    const folder = await interruptRun('A --seed 4', { kind: 'folder' });
     expect(recordIn(folder)).toMatchObject({
       status: 'interrupted',
       rows: [{ status: 'finished' }, { status: 'interrupted' }],
@@ -97,8 +97,8 @@ describe('a coursework', () => {
     expect(folders()).toHaveLength(2);
     const record = recordIn(folder);
     expect(record).toMatchObject({ status: 'finished', request: { id: 'A', scale: 'full', seed: 4 } });
-    const said = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
-    expect(said(record)).toEqual(said(whole));
+    const rowsWithoutTimes = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
+    expect(rowsWithoutTimes(record)).toEqual(rowsWithoutTimes(whole));
     const figures = ({ trainings }: RunRecord) =>
       trainings.map(({ name, histories, evaluations }) => ({ name, histories, evaluations }));
     expect(figures(record)).toEqual(figures(whole));
@@ -181,8 +181,8 @@ describe('a coursework', () => {
   });
 
   test('--resume without a folder uses the newest unfinished run of that id', async () => {
-    const first = await interrupted();
-    await interrupted();
+    const first = await interruptRun();
+    await interruptRun();
     await run('A1');
     expect((await run('A --resume')).out).toContain(`Resuming in ${folderAt(1)}`);
     expect((await run('A --resume')).out).toContain(`Resuming in ${first}`);
@@ -193,27 +193,27 @@ describe('a coursework', () => {
   });
 
   test('--resume without a folder skips newer runs that are damaged or still running, and says so', async () => {
-    const [first, running, damaged] = [await interrupted(), await interrupted(), await interrupted()];
+    const [first, running, damaged] = [await interruptRun(), await interruptRun(), await interruptRun()];
     lockedBy(running, {});
     writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
     mkdirSync(join(out, '99990101-000000-A'));
     const { code, out: text, err } = await run('A --resume');
     expect({ code, isResumed: text.includes(`Resuming in ${first}`) }).toEqual({ code: 0, isResumed: true });
-    const said = [
+    const skippedRuns = [
       [damaged, 'run.json is not JSON, or cut short'],
       [running, `process ${process.pid} is still running it`],
       [join(out, '99990101-000000-A'), 'there is no'],
     ] as const;
-    for (const [folder, why] of said) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
+    for (const [folder, why] of skippedRuns) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
     const none = await run('A --resume --json');
     expect(none.code).toBe(2);
-    for (const [folder, why] of said) {
+    for (const [folder, why] of skippedRuns) {
       expect(JSON.parse(none.out).error.message).toMatch(new RegExp(`no unfinished[^]*${folder} .*${why}`));
     }
   });
 
   test('removes a backup of a finished training that a killed session left', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     const name = partsIn(folder)
       .find((one) => one.startsWith('baseline'))!
       .replace('.json', '.safetensors');
@@ -227,9 +227,9 @@ describe('a coursework', () => {
     await run('A', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
     expect(whole.tuning.choices).toEqual({ 'matmul m=3': 'naive', 'matmul m=4': 'naive' });
-    const folder = await interrupted('A', { kind: 'folder' });
-    const taken = await run('A --resume', { kind: 'folder' });
-    expect(taken.log.fits.map(({ epochs }) => epochs)).toEqual([4]);
+    const folder = await interruptRun('A', { kind: 'folder' });
+    const resumed = await run('A --resume', { kind: 'folder' });
+    expect(resumed.log.fits.map(({ epochs }) => epochs)).toEqual([4]);
     expect(recordIn(folder).tuning).toEqual(whole.tuning);
     await run(`A --resume ${folder}`, { kind: 'folder' }); // in which nothing is trained
     expect(recordIn(folder).tuning).toEqual(whole.tuning);
@@ -247,7 +247,7 @@ describe('a coursework', () => {
   });
 
   test('finds its data from another working folder', async () => {
-    const folder = await interrupted('A --data some/data');
+    const folder = await interruptRun('A --data some/data');
     expect(recordIn(folder)).toMatchObject({
       request: { data: resolve('some/data') },
       command: expect.stringContaining(`--data ${resolve('some/data')} `),
@@ -257,7 +257,7 @@ describe('a coursework', () => {
 });
 
 describe('--resume exits with an error, and leaves the folder unchanged, for', () => {
-  const refused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
+  const expectRefused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
     const before = folders().map((name) => readFileSync(join(out, name, 'run.json'), 'utf8'));
     const { code, err, log } = await run(words, options);
     expect(log.fits).toEqual([]);
@@ -267,9 +267,14 @@ describe('--resume exits with an error, and leaves the folder unchanged, for', (
   };
 
   test('another experiment', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     expect(
-      await refused(`A1 --resume ${folder}`, {}, 'a run of A, not of A1', `npx tilegrad run A --resume ${folder}`),
+      await expectRefused(
+        `A1 --resume ${folder}`,
+        {},
+        'a run of A, not of A1',
+        `npx tilegrad run A --resume ${folder}`,
+      ),
     ).toBe(2);
     const spaced = join(out, 'of last week-A');
     renameSync(folder, spaced);
@@ -286,47 +291,47 @@ describe('--resume exits with an error, and leaves the folder unchanged, for', (
     ['--batch 10', 'without --batch'],
     ['--lr 0.5', 'without --lr'],
   ])('another %s', async (option, says) => {
-    await interrupted();
-    expect(await refused(`A --resume ${option}`, {}, says, option)).toBe(2);
+    await interruptRun();
+    expect(await expectRefused(`A --resume ${option}`, {}, says, option)).toBe(2);
   });
 
   test('another --runs 2, the older name of --replicas', async () => {
-    await interrupted();
-    expect(await refused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
+    await interruptRun();
+    expect(await expectRefused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
   });
 
   test('no error if the options are the same', async () => {
-    await interrupted('A --epochs 3');
+    await interruptRun('A --epochs 3');
     expect((await run('A --resume --epochs 3 --seed 1')).code).toBe(0);
   });
 
   test('another data set', async () => {
-    await interrupted();
-    expect(await refused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
+    await interruptRun();
+    expect(await expectRefused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
   });
 
   test('another adapter, or another version of tilegrad', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     edit(folder, (record) => {
       record.adapter.name = 'a graphics card';
     });
-    expect(await refused('A --resume', {}, 'started on a graphics card', 'llvmpipe (fake)')).toBe(1);
+    expect(await expectRefused('A --resume', {}, 'started on a graphics card', 'llvmpipe (fake)')).toBe(1);
     edit(folder, (record) => {
       record.adapter.name = 'llvmpipe (fake)';
       record.versions.tilegrad = '9.0.0';
     });
-    expect(await refused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
+    expect(await expectRefused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
   });
 
   test('a run that another process is still running', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     lockedBy(folder, {});
     const says = [`process ${process.pid} is still running it`, `delete ${join(folder, 'run.lock')}`];
-    expect(await refused(`A --resume ${folder}`, {}, ...says)).toBe(2);
-    expect(await refused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
+    expect(await expectRefused(`A --resume ${folder}`, {}, ...says)).toBe(2);
+    expect(await expectRefused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
     lockedBy(folder, { host: 'elsewhere' });
     expect(
-      await refused(
+      await expectRefused(
         `A --resume ${folder}`,
         {},
         `process ${process.pid} on elsewhere (seen 0 s ago) is still running it`,
@@ -339,7 +344,7 @@ describe('--resume exits with an error, and leaves the folder unchanged, for', (
   });
 
   test('a run that is refused or fails leaves no lock file', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     expect(readdirSync(folder)).not.toContain('run.lock');
     for (const words of ['A --resume --epochs 9', `A1 --resume ${folder}`]) expect((await run(words)).code).toBe(2);
     expect((await run('A --resume', { label: 3 })).code).toBe(1);
@@ -357,23 +362,23 @@ describe('--resume exits with an error, and leaves the folder unchanged, for', (
   });
 
   test('kernels measured since, or another version of Dawn', async () => {
-    const folder = await interrupted('A', { measured: 2 });
-    expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
+    const folder = await interruptRun('A', { measured: 2 });
+    expect(await expectRefused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
     edit(folder, (record) => {
       record.versions.webgpu = '0.0.1';
     });
-    expect(await refused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
+    expect(await expectRefused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
   });
 
   test('a folder without a run, or a record that has another version or is truncated', async () => {
     expect((await run(`A --resume ${join(out, 'nowhere')}`)).err).toContain('there is no');
-    const folder = await interrupted();
+    const folder = await interruptRun();
     for (const [text, says] of [
       ['{"schemaVersion": 1}', 'version 1; this tilegrad reads version 2'],
       ['{"schemaVersion": 2, "kind"', 'cut short'],
     ] as const) {
       writeFileSync(join(folder, 'run.json'), text);
-      expect(await refused(`A --resume ${folder}`, {}, says)).toBe(1);
+      expect(await expectRefused(`A --resume ${folder}`, {}, says)).toBe(1);
     }
   });
 });
@@ -393,7 +398,7 @@ describe('a saved result that cannot be used is named, with what to do', () => {
     ['of another kind', (text) => withoutSum(text).replace('"histories"', '"history"'), 'histories: '],
     ['no part at all', () => '[]', 'does not hold the result baseline'],
   ])('%s', async (_what, change, says) => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     const path = join(folder, 'parts', partsIn(folder).find((name) => name.startsWith('baseline'))!);
     writeFileSync(path, change(readFileSync(path, 'utf8')));
     const { code, err, log } = await run('A --resume');
@@ -405,12 +410,12 @@ describe('a saved result that cannot be used is named, with what to do', () => {
   });
 
   test('a saved result of other code is not used', async () => {
-    const folder = await interrupted();
-    const changed = (network: Network) => [
+    const folder = await interruptRun();
+    const changedExperiments = (network: Network) => [
       rowOf(network, 'A1', { baseline: { shuffle: false } }),
       rowOf(network, 'A2', { baseline: { shuffle: false } }),
     ];
-    const { code, log, out: text } = await run('A --resume', { experiments: changed });
+    const { code, log, out: text } = await run('A --resume', { experiments: changedExperiments });
     expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
     expect(text).toContain('the saved result baseline is from other settings or code');
     expect(partsIn(folder).filter((name) => name.startsWith('baseline'))).toHaveLength(2);

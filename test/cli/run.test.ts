@@ -16,7 +16,8 @@ afterEach(() => rmSync(out, { recursive: true, force: true }));
 /** What a run leaves; one that was stopped in its first training has no parts. */
 const unfinished = ['figures', 'report.html', 'report.json', 'run.json'];
 const whole = ['figures', 'parts', 'report.html', 'report.json', 'run.json'];
-const drawn = (...names: string[]) => names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
+const figureFiles = (...names: string[]) =>
+  names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
 
 /** The one folder a run left, and its record, checked against the schema. */
 function result(): { folder: string; files: string[]; record: RunRecord } {
@@ -34,7 +35,7 @@ describe('a run that finishes', () => {
     const { folder, files, record } = result();
     expect(folder).toMatch(/[/\\]\d{8}-\d{6}-A1$/);
     expect(files).toEqual(whole);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(text).toContain('llvmpipe (fake), Mesa 25.0.7 (software adapter: the kernels run on the CPU)');
     expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
     expect(text).toContain('Model: "fake"');
@@ -247,7 +248,7 @@ describe('a run that is stopped', () => {
     );
     expect(err).toContain('press Ctrl-C again');
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(record).toMatchObject({ status: 'interrupted', rows: [{ status: 'interrupted', sections: [] }] });
     expect(record.trainings[0]).toMatchObject({ status: 'interrupted', evaluations: [] });
     expect(record.trainings[0]!.histories[0]).toHaveLength(2);
@@ -272,7 +273,7 @@ describe('a run that is stopped', () => {
     expect(JSON.parse(text).error.code).toBe('ABORTED');
     const { folder, files } = result();
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('model'));
   });
 
   test('Ctrl-C with three replicas keeps the epochs of each', async () => {
@@ -316,7 +317,7 @@ describe('a run that is stopped', () => {
     expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
     expect(record.trainings[0]!.histories[0]).toHaveLength(1);
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
   });
 

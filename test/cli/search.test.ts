@@ -26,28 +26,28 @@ export function buildModel(hp) {
 
 describe('the module of a search', () => {
   const buildModel = () => {};
-  const refused = (exported: Record<string, unknown>, message: RegExp) => {
+  const expectRefused = (exported: Record<string, unknown>, message: RegExp) => {
     expect(() => readSearchModule('own.mjs', exported)).toThrow(UsageError);
     expect(() => readSearchModule('own.mjs', exported)).toThrow(message);
   };
 
   test('throws if an export is missing or unknown', () => {
-    refused(
+    expectRefused(
       { data: {} },
       /^own\.mjs: must export buildModel, a function of hp that returns a compiled model, but that is undefined$/,
     );
-    refused({ data: {}, build_model: buildModel }, /is build_model meant to be buildModel\?/);
-    refused({ buildModel }, /must export data, what model\.fit takes/);
-    refused(
+    expectRefused({ data: {}, build_model: buildModel }, /is build_model meant to be buildModel\?/);
+    expectRefused({ buildModel }, /must export data, what model\.fit takes/);
+    expectRefused(
       { buildModel, data: {}, searcher: 'Random' },
       /searcher must be one of RandomSearch, GridSearch, Hyperband, BayesianOptimization, but is "Random"/,
     );
-    refused({ buildModel, data: {}, options: 5 }, /options must be an object of options, but is 5/);
-    refused(
+    expectRefused({ buildModel, data: {}, options: 5 }, /options must be an object of options, but is 5/);
+    expectRefused(
       { buildModel, data: {}, options: { directory: 'x' } },
       /options must be without directory, which the command decides/,
     );
-    refused(
+    expectRefused(
       { buildModel, data: {} },
       /^own\.mjs: must export options with an objective, as in `export const options = /,
     );
@@ -120,9 +120,9 @@ describeOnDevice('tilegrad search', () => {
         `the best model is (runs/[^/]*/weights/000${best}\\.safetensors), which loadModel\\('\\1', device\\) reads\n$`,
       ),
     );
-    const told = [...out.matchAll(/^\|-Trials done: (\d of 3)\n\|-Best so far: trial (\d), valLoss ([\d.e-]+)$/gm)];
-    expect(told.map(([, done]) => done)).toEqual(['1 of 3', '2 of 3', '3 of 3']);
-    expect(told.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
+    const progress = [...out.matchAll(/^\|-Trials done: (\d of 3)\n\|-Best so far: trial (\d), valLoss ([\d.e-]+)$/gm)];
+    expect(progress.map(([, done]) => done)).toEqual(['1 of 3', '2 of 3', '3 of 3']);
+    expect(progress.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
   });
 
   test('--resume continues after Ctrl-C with the same results, and beyond if maxTrials was raised', async () => {
@@ -148,10 +148,10 @@ describeOnDevice('tilegrad search', () => {
     // Stopped in its first trial it has nothing to report.
     if (existsSync(join(path, 'trials'))) expect(readReport(path).report.status).toBe('interrupted');
     else expect(existsSync(join(path, 'report.html'))).toBe(false);
-    const gone = await tilegrad(['--json', '--out', 'cut', '--resume']);
-    expect(gone.code, gone.err).toBe(0);
+    const resumed = await tilegrad(['--json', '--out', 'cut', '--resume']);
+    expect(resumed.code, resumed.err).toBe(0);
     const scores = ({ trials }: { trials: { score: number }[] }) => trials.map(({ score }) => score);
-    const record = JSON.parse(gone.out);
+    const record = JSON.parse(resumed.out);
     expect(scores(record)).toEqual(scores(whole));
     write((text) => text.replace('maxTrials: 3', 'maxTrials: 4'));
     const longer = JSON.parse((await tilegrad(['--json', '--resume', record.directory])).out);
@@ -160,14 +160,14 @@ describeOnDevice('tilegrad search', () => {
   });
 
   test('--resume uses the seed of the search if none is given', async () => {
-    const begun = await tilegrad(['--json', '--seed', '9']);
-    expect(begun.code, begun.err).toBe(0);
-    const { directory, seed, trials } = JSON.parse(begun.out);
+    const first = await tilegrad(['--json', '--seed', '9']);
+    expect(first.code, first.err).toBe(0);
+    const { directory, seed, trials } = JSON.parse(first.out);
     expect(seed).toBe(9);
-    const gone = await tilegrad(['--json', '--resume', directory]);
-    expect(gone.code, gone.err).toBe(0);
-    expect(gone.err).toContain('Seed:    9, with which the search was started');
-    expect(JSON.parse(gone.out).trials).toEqual(trials);
+    const resumed = await tilegrad(['--json', '--resume', directory]);
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.err).toContain('Seed:    9, with which the search was started');
+    expect(JSON.parse(resumed.out).trials).toEqual(trials);
     const other = await tilegrad(['--resume', directory, '--seed', '8']);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('seed was 9 and is 8')]);
   });
@@ -188,27 +188,30 @@ describeOnDevice('tilegrad search', () => {
   });
 
   test("an error thrown by the module's code is not reported as a bug of tilegrad", async () => {
-    const refused = async (change: (text: string) => string, message: RegExp) => {
+    const expectFailure = async (change: (text: string) => string, message: RegExp) => {
       write(change);
       const { code, err } = await tilegrad([]);
       expect([code === 1 || code === 2, err]).toEqual([true, expect.stringMatching(message)]);
       expect(err).not.toContain('bug in tilegrad');
     };
-    await refused((text) => `${text}const = 5;`, /^error: own\.mjs:\d+: it cannot be loaded: SyntaxError: /m);
-    await refused((text) => `throw new Error('at once');${text}`, /own\.mjs:1: it cannot be loaded: Error: at once/);
-    await refused(
+    await expectFailure((text) => `${text}const = 5;`, /^error: own\.mjs:\d+: it cannot be loaded: SyntaxError: /m);
+    await expectFailure(
+      (text) => `throw new Error('at once');${text}`,
+      /own\.mjs:1: it cannot be loaded: Error: at once/,
+    );
+    await expectFailure(
       (text) => text.replace('buildModel(hp) {', "buildModel(hp) { throw new TypeError('boo');"),
       /own\.mjs:8: in buildModel: TypeError: boo/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace(/export const fit = .*/, 'export const fit = async () => {};'),
       /own\.mjs: the function fit must return an object of options, but returned undefined/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace('batchSize: 8', 'callbacks: [{}]'),
       /RandomSearch: search: callbacks remember things .* but a list was given/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace(/export const data = .*/, "export const data = async () => { throw new Error('gone'); };"),
       /own\.mjs:\d+: in data: Error: gone/,
     );

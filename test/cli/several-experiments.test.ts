@@ -26,7 +26,7 @@ const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
 const record = () => runRecord.parse(JSON.parse(readFileSync(join(out, readdirSync(out)[0]!, 'run.json'), 'utf8')));
 
 describe("an error in an experiment's code is reported", () => {
-  const told = async (specs: Record<string, Partial<TrainSpec>>) =>
+  const errorOf = async (specs: Record<string, Partial<TrainSpec>>) =>
     (
       await run('A', {
         experiments: (network) => [rowOf(network, 'A1', { baseline: {} }), rowOf(network, 'A2', specs)],
@@ -34,13 +34,13 @@ describe("an error in an experiment's code is reported", () => {
     ).err;
 
   test('two different trainings with one name', async () => {
-    expect(await told({ baseline: { seed: 9 } })).toContain(
+    expect(await errorOf({ baseline: { seed: 9 } })).toContain(
       'two different computations of this run are called baseline',
     );
   });
 
   test('a name that cannot be a file name', async () => {
-    expect(await told({ '../up': {} })).toContain('"../up" cannot name a result');
+    expect(await errorOf({ '../up': {} })).toContain('"../up" cannot name a result');
   });
 
   test('a data set that the experiment does not list', async () => {
@@ -67,13 +67,13 @@ describe("an error in an experiment's code is reported", () => {
 
   test('data without an id', async () => {
     const data = { x: [[1]], y: [1] };
-    expect(await told({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
-    expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
+    expect(await errorOf({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
+    expect(await errorOf({ mine: { data, dataId: 'one' } })).toBe('');
   });
 });
 
 describe('a batch larger than the part of the data that an experiment trains on is all of that part', () => {
-  const trained = async (words: string, spec: Partial<TrainSpec>) => {
+  const runTraining = async (words: string, spec: Partial<TrainSpec>) => {
     const { code, out, log } = await run(words, { experiments: (network) => [rowOf(network, 'A1', { mine: spec })] });
     expect(code).toBe(0);
     return { batches: log.fits.map(({ batchSize }) => batchSize), out };
@@ -81,15 +81,15 @@ describe('a batch larger than the part of the data that an experiment trains on 
   const loader = (size: number) => ({ data: { size } as unknown as TrainSpec['data'], dataId: 'some' });
 
   test('some of the classes', async () => {
-    const { batches, out } = await trained('A1 --limit 300', loader(27));
+    const { batches, out } = await runTraining('A1 --limit 300', loader(27));
     expect(batches).toEqual([27]);
     expect(out).toContain('A1: training mine, seed 1, batches of 27 (all samples) instead of 256\n');
   });
 
   test('a split', async () => {
     const half = { ...loader(511), validationSplit: 0.5 };
-    expect((await trained('A1', half)).batches).toEqual([255]);
-    const { batches, out } = await trained('A1 --batch 255', half);
+    expect((await runTraining('A1', half)).batches).toEqual([255]);
+    const { batches, out } = await runTraining('A1 --batch 255', half);
     expect(batches).toEqual([255]);
     expect(out).not.toContain('all samples');
   });
@@ -130,17 +130,17 @@ describe('scales', () => {
   });
 
   test('--lr throws UsageError if the experiment compares learning rates', async () => {
-    const fixed = (network: Network) => [
+    const experiments = (network: Network) => [
       lenetOf(network, { scales: { full: { epochs: 1, batchSize: 9, replicas: 1 }, smoke: {} } }),
     ];
-    const { code, err } = await run('A1 --lr 0.1', { experiments: fixed });
+    const { code, err } = await run('A1 --lr 0.1', { experiments: experiments });
     expect(code).toBe(2);
     expect(err).toContain('--lr: the learning rates of A1');
   });
 });
 
 describe('--short runs some variations of an experiment at the short scale', () => {
-  const varied = (network: Network) => [
+  const experiments = (network: Network) => [
     lenetOf(network, {
       scales: {
         full: { epochs: 3, batchSize: 256, replicas: 1 },
@@ -151,15 +151,15 @@ describe('--short runs some variations of an experiment at the short scale', () 
       async run(context) {
         const names: string[] = [];
         for (const name of ['wide', 'deep']) {
-          const own = context.variation(name);
-          await own.train(`${name}-${own.scale}`, { ...network, data: own.loaders('cifar10').train });
-          names.push(`${name} ${own.scale}`);
+          const variation = context.variation(name);
+          await variation.train(`${name}-${variation.scale}`, { ...network, data: variation.loaders('cifar10').train });
+          names.push(`${name} ${variation.scale}`);
         }
         return [section('Results', compare([measuredRow(names.join(', '), 0.5, [0.5])]))];
       },
     }),
   ];
-  const options = { experiments: varied, kind: 'folder' } as const;
+  const options = { experiments: experiments, kind: 'folder' } as const;
 
   test('the named variations are short, the others full, and the record states which', async () => {
     const { code, log } = await run('A1 --short deep', options);

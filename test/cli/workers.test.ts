@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 import { tilegrad } from './fakes.ts';
 
@@ -30,7 +30,7 @@ describe('without a server', () => {
   });
 });
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 
 describeOnDevice('on an adapter', () => {
   describeOnRedis('with a server', () => {
@@ -47,8 +47,8 @@ describeOnDevice('on an adapter', () => {
     const env = { TILEGRAD_REDIS_PASSWORD: 'open sesame' };
 
     function startWorker(...words: string[]) {
-      const own = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'none'), ...env };
-      const child = spawn(process.execPath, [cli, 'worker', redis.url, ...words], { env: own });
+      const childEnv = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'none'), ...env };
+      const child = spawn(process.execPath, [cli, 'worker', redis.url, ...words], { env: childEnv });
       workers.push(child);
       let text = '';
       child.stdout.on('data', (chunk) => {

@@ -14,7 +14,7 @@ const bomb = (first: Uint8Array, megabytes: number) =>
   Buffer.concat([gzipSync(first), ...new Array<Buffer>(megabytes / 16).fill(zeros)]);
 
 /** The message of the DataError that loading must throw, and the growth of the peak memory in megabytes. */
-async function refused(name: DatasetName, dir: string): Promise<{ message: string; grown: number }> {
+async function loadRefused(name: DatasetName, dir: string): Promise<{ message: string; grown: number }> {
   const before = process.resourceUsage().maxRSS;
   const error = await loadDataset(name, { dir }).then(
     () => null,
@@ -40,7 +40,7 @@ test.each([
 ] as const)(
   'throws before it fills the memory, for %s that unpacks to more than its header states',
   async (name, size) => {
-    const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
+    const { message, grown } = await loadRefused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
     expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
     expect(grown).toBeLessThan(200);
   },
@@ -53,7 +53,7 @@ test('gunzipSized: throws before unpacking if a header states more than the limi
     [[1_300_000, 28, 28], /promises 1,019,200,016 bytes, which its 16,\d+ packed bytes cannot hold/],
     [[1, 30_000, 30_000], /holds images of 30000 x 30000, expected 28 x 28/],
   ] as const) {
-    const { message, grown } = await refused('mnist', mnist(name, bomb(idx([...dims], []), 16)));
+    const { message, grown } = await loadRefused('mnist', mnist(name, bomb(idx([...dims], []), 16)));
     expect(message).toMatch(says);
     expect(grown).toBeLessThan(100);
   }
@@ -62,12 +62,14 @@ test('gunzipSized: throws before unpacking if a header states more than the limi
 test('gunzipSized: throws for truncated files, also within their header', async () => {
   const name = 'train-labels-idx1-ubyte';
   const packed = gzipSync(smallMnist()[name]!);
-  expect((await refused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(/damaged or cut-short gzip/);
-  expect((await refused('mnist', mnist(name, gzipSync(idx([3], [5]))))).message).toMatch(
+  expect((await loadRefused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(
+    /damaged or cut-short gzip/,
+  );
+  expect((await loadRefused('mnist', mnist(name, gzipSync(idx([3], [5]))))).message).toMatch(
     /promises 11; it is cut short/,
   );
-  expect((await refused('mnist', mnist(name, gzipSync(Uint8Array.of(0, 0))))).message).toMatch(/it is cut short/);
-  expect((await refused('mnist', mnist(name, gzipSync(new Uint8Array(0))))).message).toMatch(/is empty/);
+  expect((await loadRefused('mnist', mnist(name, gzipSync(Uint8Array.of(0, 0))))).message).toMatch(/it is cut short/);
+  expect((await loadRefused('mnist', mnist(name, gzipSync(new Uint8Array(0))))).message).toMatch(/is empty/);
 });
 
 /** An entry of a tar archive: a header, which may be wrong, and the bytes, padded to whole blocks. */
@@ -106,14 +108,14 @@ test.each([
   ['attributes', 'x', 'x'],
 ])('readTarGz: throws before an archive fills the memory: %s', async (_, name, type) => {
   const head = entry(name, new Uint8Array(0), { size: 2 ** 32, type });
-  const { message, grown } = await refused('cifar10', archive(bomb(head, 2048)));
+  const { message, grown } = await loadRefused('cifar10', archive(bomb(head, 2048)));
   expect(message).toMatch(/unpacks to more than 1,073,741,824 bytes|damaged or cut short/);
   expect(grown).toBeLessThan(300);
 });
 
 test('readTarGz: throws DataError if an archive has a file twice', async () => {
   const other = entry('other/data_batch_3.bin', cifarBatch([1, 1, 1]));
-  const { message } = await refused(
+  const { message } = await loadRefused(
     'cifar10',
     archive(gzipSync(Buffer.concat([...cifar(), other, Buffer.alloc(1024)]))),
   );
@@ -126,7 +128,7 @@ test('readTarGz: ignores links, and folders with the name of a file', async () =
   for (const type of ['1', '2', '5']) {
     const entries = cifar().slice(1);
     const link = entry('test_batch.bin', new Uint8Array(0), { type, link: 'data_batch_1.bin' });
-    const { message } = await refused(
+    const { message } = await loadRefused(
       'cifar10',
       archive(gzipSync(Buffer.concat([...entries, link, Buffer.alloc(1024)]))),
     );

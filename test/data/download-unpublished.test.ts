@@ -91,8 +91,8 @@ describe('downloadFile, for a file without published size and checksum', () => {
     (content: Uint8Array, etag: string, { careless = false } = {}): Handler =>
     (request, response) => {
       response.setHeader('etag', etag);
-      const asked = request.headers['if-range'];
-      if (!careless && asked !== undefined && asked !== etag) delete request.headers.range;
+      const ifRange = request.headers['if-range'];
+      if (!careless && ifRange !== undefined && ifRange !== etag) delete request.headers.range;
       serves(content)(request, response);
     };
 
@@ -119,16 +119,16 @@ describe('downloadFile, for a file without published size and checksum', () => {
     const first = cutAtHalf();
     const dir = tempDir();
     const stop = new AbortController();
-    const named: Handler = (request, response) => {
+    const serveWithETag: Handler = (request, response) => {
       response.setHeader('etag', '"a"');
       first.handler(request, response);
     };
-    const { url, requests } = await serve(named, version(CONTENT, '"a"'));
+    const { url, requests } = await serve(serveWithETag, version(CONTENT, '"a"'));
     const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
     expect(await rejection(fetchInto(dir, url, { signal: stop.signal, onProgress }))).toBeInstanceOf(AbortedError);
-    const begun: number[] = [];
-    await fetchInto(dir, url, { onProgress: ({ received }) => begun.push(received) });
-    expect(begun[0]).toBe(HALF);
+    const starts: number[] = [];
+    await fetchInto(dir, url, { onProgress: ({ received }) => starts.push(received) });
+    expect(starts[0]).toBe(HALF);
     expect(requests).toHaveLength(2);
     expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);

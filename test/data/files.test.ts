@@ -149,17 +149,17 @@ describe('CIFAR-10', () => {
 describe('MNIST', () => {
   const gz = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, gzipSync(bytes)]));
-  const dotted = (files: Record<string, Uint8Array>) =>
+  const withDots = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name.replace('-idx', '.idx'), bytes]));
-  const misnamed = (files: Record<string, Uint8Array>) =>
+  const withWrongNames = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, bytes]));
 
   test.each([
     ['mnist', 'plain', '', smallMnist()],
     ['mnist', 'gz', 'mnist', gz(smallMnist())],
     ['mnist', 'torchvision folder', 'MNIST/raw', smallMnist()],
-    ['mnist', 'dotted names', '', dotted(smallMnist())],
-    ['mnist', 'unpacked but still called .gz', '', misnamed(smallMnist())],
+    ['mnist', 'dotted names', '', withDots(smallMnist())],
+    ['mnist', 'unpacked but still called .gz', '', withWrongNames(smallMnist())],
     ['fashion-mnist', 'gz', 'fashion-mnist', gz(smallMnist())],
   ] as const)('loads %s, %s', async (name, _, sub, files) => {
     const dir = tempDir();

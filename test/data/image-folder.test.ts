@@ -145,7 +145,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
   ],
   ['an empty file', { 'a/1.jpg': '' }, {}, /1\.jpg is empty/],
   ['half a PNG', { 'a/1.png': picture.subarray(0, 50) }, {}, /1\.png is damaged or cut short/],
-  ['a PNG with a wrong checksum', { 'a/1.png': damaged(picture) }, {}, /1\.png is damaged/],
+  ['a PNG with a wrong checksum', { 'a/1.png': damagePixels(picture) }, {}, /1\.png is damaged/],
   ['a PNG that begins, and no more', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
   [
     'different sizes',
@@ -188,7 +188,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
 });
 
 /** Changes one bit of the pixels. */
-function damaged(file: Buffer): Buffer {
+function damagePixels(file: Buffer): Buffer {
   const copy = Buffer.from(file);
   copy[file.length - 20]! ^= 4;
   return copy;
@@ -328,19 +328,19 @@ describeOnDevice('pictures of a folder', (device) => {
     }
     const images = await imageFolder(folderOf(Object.fromEntries(files)), { size: [4, 4] });
     const { train, test } = trainTestSplit(images, { testSize: 6, stratify: true });
-    const [data, held] = [new ImageLoader(device, train), new ImageLoader(device, test)];
+    const [data, testLoader] = [new ImageLoader(device, train), new ImageLoader(device, test)];
     const model = new Sequential([
       new Flatten({ inputShape: images.shape }),
       new Dense({ units: 3, activation: 'softmax' }),
     ]);
     model.build(device, { seed: 1 }).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
     await model.fit(data, { epochs: 200, batchSize: 12 });
-    expect((await model.evaluate(held)).accuracy).toBe(1);
+    expect((await model.evaluate(testLoader)).accuracy).toBe(1);
     expect(images.classes).toEqual(['blue', 'green', 'red']);
-    expect((await confusionMatrix(model, held)).counts).toEqual([[2, 0, 0], [0, 2, 0], [0, 0, 2]]); // biome-ignore format: as rows
+    expect((await confusionMatrix(model, testLoader)).counts).toEqual([[2, 0, 0], [0, 2, 0], [0, 0, 2]]); // biome-ignore format: as rows
     const unknown = await imageFolder(folderOf({ 'x.png': solidPng(GREEN, 9, 9) }), { size: [4, 4], labels: null });
     const [blue, green, red] = await model.predict(new ImageLoader(device, unknown));
     expect(green).toBeGreaterThan(Math.max(blue!, red!));
-    for (const made of [data, held, model]) made.dispose();
+    for (const one of [data, testLoader, model]) one.dispose();
   });
 });

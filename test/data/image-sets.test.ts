@@ -38,7 +38,7 @@ const withThrowing = (field: keyof ImageSet) =>
     },
   });
 /** Detached bytes, as after a transfer to a worker. */
-function detached(length: number): Uint8Array {
+function detachedBytes(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   return bytes;
@@ -67,7 +67,7 @@ const invalidSets: [what: string, set: unknown, error: ErrorClass, says: RegExp]
   ['an heir of bytes', set({ images: Object.create(Uint8Array.prototype) }), ArgumentError, /images must be/],
   ['a proxy of labels', set({ labels: new Proxy(new Uint8Array(4), {}) }), ArgumentError, /labels must be/],
   ['an heir of labels', set({ labels: Object.create(Uint8Array.prototype) }), ArgumentError, /labels must be/],
-  ['images given away', set({ images: detached(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
+  ['images given away', set({ images: detachedBytes(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
   ['too few floats', set({ images: new Float32Array(23) }), DataError, /need 24 numbers.*there are 23 and 4/],
   ['labels without classes', set({ classes: [], labels: new Uint8Array(4) }), ArgumentError, /classes must be/],
   ['classes without labels', set({ labels: new Uint8Array(0) }), DataError, /and 4 labels.* 24 and 0/],
@@ -193,8 +193,8 @@ test.each([
   const { train, test } = trainTestSplit(floats, { testSize: 2, stratify: true });
   expect([...train.files!, ...test.files!].sort()).toEqual(files);
   for (const [i, file] of test.files!.entries()) {
-    const at = 6 * files.indexOf(file);
-    expect(test.images.slice(6 * i, 6 * i + 6)).toEqual(images.slice(at, at + 6));
+    const offset = 6 * files.indexOf(file);
+    expect(test.images.slice(6 * i, 6 * i + 6)).toEqual(images.slice(offset, offset + 6));
   }
 });
 

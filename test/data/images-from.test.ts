@@ -22,13 +22,13 @@ afterEach(() => {
 });
 
 /** A picture like `ImageData`. */
-const imageData = (width: number, height: number, at: (i: number, c: number) => number) => ({
+const imageData = (width: number, height: number, pixelAt: (i: number, c: number) => number) => ({
   ...{ width, height },
-  data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => at(Math.floor(k / 4), k % 4)),
+  data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => pixelAt(Math.floor(k / 4), k % 4)),
 });
 const opaque = (width: number, height: number, rgb: ArrayLike<number>) =>
   imageData(width, height, (i, c) => (c === 3 ? 255 : rgb[3 * i + c]!));
-const drawn = (width: number, height: number, seed: number, alpha = false) => {
+const drawPicture = (width: number, height: number, seed: number, alpha = false) => {
   const values = random(seed);
   return imageData(width, height, (_, c) => (c === 3 && !alpha ? 255 : values.integer(0, 255)));
 };
@@ -47,14 +47,14 @@ function triangle(length: number, out: number): number[][] {
 /** A resized picture in float64, from the definition: rows * picture * columns, with colors weighted by their alpha. */
 function reference({ width, height, data }: ReturnType<typeof imageData>, [h, w]: readonly [number, number]): number[] {
   const [rows, columns] = [triangle(height, h), triangle(width, w)];
-  const plane = (value: (at: number) => number) => (y: number, x: number) => {
+  const plane = (value: (index: number) => number) => (y: number, x: number) => {
     let sum = 0;
     for (let i = 0; i < height; i++)
       for (let j = 0; j < width; j++) sum += rows[y]![i]! * columns[x]![j]! * value(4 * (i * width + j));
     return sum;
   };
-  const alpha = plane((at) => data[at + 3]! / 255);
-  const channels = [0, 1, 2].map((c) => plane((at) => (data[at + c]! * data[at + 3]!) / 255));
+  const alpha = plane((index) => data[index + 3]! / 255);
+  const channels = [0, 1, 2].map((c) => plane((index) => (data[index + c]! * data[index + 3]!) / 255));
   return Array.from({ length: h * w }, (_, i) => {
     const [y, x] = [Math.floor(i / w), i % w];
     const a = alpha(y, x);
@@ -68,7 +68,7 @@ const maxDifference = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =
   );
 
 test('imagesFrom: keeps the bytes of ImageData of one size', () => {
-  const pictures = [drawn(5, 3, 1), drawn(5, 3, 2)];
+  const pictures = [drawPicture(5, 3, 1), drawPicture(5, 3, 2)];
   const { images, ...rest } = imagesFrom(pictures, { labels: ['dog', 'cat'] });
   expect(rest).toEqual({ labels: Uint8Array.of(1, 0), size: 2, shape: [3, 5, 3], classes: ['cat', 'dog'] });
   expect([...images]).toEqual(pictures.flatMap(({ data }) => [...data].filter((_, i) => i % 4 !== 3)));
@@ -103,7 +103,7 @@ test.each<[from: [number, number], to: [number, number]]>([
   'imagesFrom: %j (width, height) to %j (height, width) is bilinear as in float64, within rounding',
   ([width, height], size) => {
     for (const alpha of [false, true]) {
-      const picture = drawn(width, height, 3, alpha);
+      const picture = drawPicture(width, height, 3, alpha);
       const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
       expect(shape).toEqual([...size, 4]);
       expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
@@ -152,7 +152,7 @@ test.each([
   ['large, cropped', 640, 480, true, 4],
 ] as const)(
   'imagesFrom: gives the same pixels as imageFolder for a picture file: %s',
-  async (_what, width, height, cropToAspectRatio, most) => {
+  async (_what, width, height, cropToAspectRatio, allowed) => {
     // Smooth, with an edge, like photographs.
     const picture = imageData(width, height, (i, c) => {
       const [x, y] = [(i % width) / width, Math.floor(i / width) / height];
@@ -161,12 +161,12 @@ test.each([
     const options = { size: [16, 24], cropToAspectRatio } as const;
     const file = png(width, height, 'rgba', picture.data);
     const { images } = await imageFolder(folderOf({ 'a/1.png': file }), options);
-    expect(maxDifference(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(most);
+    expect(maxDifference(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(allowed);
   },
 );
 
 test('imagesFrom: numbers as labels; many classes', () => {
-  const pictures = [drawn(1, 1, 1), drawn(1, 1, 2)];
+  const pictures = [drawPicture(1, 1, 1), drawPicture(1, 1, 2)];
   expect(imagesFrom(pictures, { labels: [1, 0], classNames: ['x', 'y'] })).toMatchObject({
     labels: Uint8Array.of(1, 0),
     classes: ['x', 'y'],
@@ -200,7 +200,7 @@ class FakeCanvas {
 
 test('imagesFrom: draws an ImageBitmap at its size, and resizes it like ImageData', () => {
   vi.stubGlobal('OffscreenCanvas', FakeCanvas);
-  const data = drawn(9, 6, 4);
+  const data = drawPicture(9, 6, 4);
   const bitmap = { width: 9, height: 6, pixels: data.data, close() {} };
   expect(imagesFrom([bitmap], { size: 4 })).toEqual(imagesFrom([data], { size: 4 }));
   expect(() => imagesFrom([{ width: 9, height: 6 }])).toThrow(DataError);
@@ -209,7 +209,7 @@ test('imagesFrom: draws an ImageBitmap at its size, and resizes it like ImageDat
   );
 });
 
-const one = drawn(2, 2, 1);
+const one = drawPicture(2, 2, 1);
 const throwing = Object.defineProperty({ height: 2 }, 'width', {
   get() {
     throw new Error('of a proxy');
@@ -245,7 +245,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
     /2 x 2 pixels need 16 bytes of RGBA, but data has 12/,
   ],
   ['a bitmap without a browser', [{ width: 2, height: 2 }], {}, DataError, /only a browser can draw/],
-  ['two sizes', [one, drawn(3, 2, 1)], {}, DataError, /picture 0 is 2 x 2 .*picture 1 is 2 x 3; give size/],
+  ['two sizes', [one, drawPicture(3, 2, 1)], {}, DataError, /picture 0 is 2 x 2 .*picture 1 is 2 x 3; give size/],
   ['size 0', [one], { size: 0 }, ArgumentError, /size must be/],
   [
     'too few labels',
@@ -304,6 +304,6 @@ describeOnDevice('imagesFrom', (device) => {
     await model.fit(loader, { epochs: 60, batchSize: 10 });
     const outputs = await model.predict(new ImageLoader(device, imagesFrom([shades[3]!], { size: 3 })));
     expect(outputs[images.classes.indexOf('light')]).toBeGreaterThan(0.5);
-    for (const made of [loader, model]) made.dispose();
+    for (const one of [loader, model]) one.dispose();
   });
 });

@@ -51,11 +51,11 @@ test('alpha: kept in RGBA, else blended with white or another background', async
   const file = png(5, 3, 'rgba', rgba);
   expect(await decode('a.png', file, { colorMode: 'rgba' })).toEqual({ shape: [3, 5, 4], pixels: rgba });
   for (const background of [undefined, [10, 200, 30] as const]) {
-    const behind = background ?? [255, 255, 255];
+    const backgroundColor = background ?? [255, 255, 255];
     const over = Array.from({ length: 45 }, (_, i) => {
-      const [at, c] = [4 * Math.floor(i / 3), i % 3];
-      const alpha = rgba[at + 3]! / 255;
-      return Math.round(alpha * rgba[at + c]! + (1 - alpha) * behind[c]!);
+      const [offset, c] = [4 * Math.floor(i / 3), i % 3];
+      const alpha = rgba[offset + 3]! / 255;
+      return Math.round(alpha * rgba[offset + c]! + (1 - alpha) * backgroundColor[c]!);
     });
     const { pixels } = await decode('a.png', file, background ? { background } : {});
     expect(maxDifference(pixels, over)).toBeLessThanOrEqual(1); // halves may be rounded either way

@@ -9,7 +9,7 @@ import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
 
 /** A training of some epochs of 100 samples, of which each took so many seconds. */
-const trained = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
+const makeTraining = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
   const { seconds = accuracies.map(() => 1), seed = 1 } = options;
   return trainingOf({
     name,
@@ -53,7 +53,7 @@ test('variationOf: reads variation and scale from the name of a training', () =>
 });
 
 test('the time of an epoch is the median; that of a step is that of its samples in batches', () => {
-  const training = trained('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
+  const training = makeTraining('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
   expect(epochSeconds(training)).toBe(2);
   expect(stepSeconds(training)).toBe(0.5); // 100 samples are four batches of 32
   expect(stepSeconds({ ...training, histories: [[]] })).toBeNaN();
@@ -61,8 +61,8 @@ test('the time of an epoch is the median; that of a step is that of its samples 
 
 test('trainings with several seeds are joined, each with its number of epochs', () => {
   const both = merged('base', [
-    { ...trained('base-seed-1', [0.5, 0.6]), diverged: [1] },
-    trained('base-seed-2', [0.7], { seed: 2 }),
+    { ...makeTraining('base-seed-1', [0.5, 0.6]), diverged: [1] },
+    makeTraining('base-seed-2', [0.7], { seed: 2 }),
   ]);
   expect(both).toMatchObject({ name: 'base', seeds: [1, 2], diverged: [1] });
   expect(both.histories.map((epochs) => epochs.length)).toEqual([2, 1]);
@@ -71,7 +71,7 @@ test('trainings with several seeds are joined, each with its number of epochs', 
 
 test('compares only published metrics; the only reason given for a shortened variation is that it was shortened', () => {
   const labels = (name: string) =>
-    comparisonOf(trained(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
+    comparisonOf(makeTraining(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
   expect(labels('base-seed-1')).toEqual([
     ['test accuracy, base', 0.74, 'because'],
     ['epochs, base', 15, undefined],
@@ -86,11 +86,11 @@ test('compares only published metrics; the only reason given for a shortened var
 
 test('the table has a row for each variation, with means over its seeds, and the plot a curve', () => {
   const [table, note, plot] = variationsSummary([
-    trained('base-seed-1', [0.5, 0.9]),
-    trained('two-blocks-seed-1', [0.6]),
-    trained('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
-    trained('doubled-short-seed-1', [0.3]),
-    trained('another', [0.3]),
+    makeTraining('base-seed-1', [0.5, 0.9]),
+    makeTraining('two-blocks-seed-1', [0.6]),
+    makeTraining('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
+    makeTraining('doubled-short-seed-1', [0.3]),
+    makeTraining('another', [0.3]),
   ]);
   expect(table).toMatchObject({
     rows: [
@@ -100,7 +100,7 @@ test('the table has a row for each variation, with means over its seeds, and the
     ],
   });
   expect(note).toEqual({ type: 'text', text: '! not within 2 points of the published figure' });
-  const within = variationsSummary([trained('base-seed-1', [0.94])]);
+  const within = variationsSummary([makeTraining('base-seed-1', [0.94])]);
   expect(within.map(({ type }) => type)).toEqual(['table', 'figure']);
   const { figure } = plot as { figure: { lines: { run: string; y: number[] }[] } };
   expect(figure.lines.map(({ run, y }) => [run, y])).toEqual([
@@ -108,7 +108,7 @@ test('the table has a row for each variation, with means over its seeds, and the
     ['two blocks', [expect.closeTo(0.6), 0.8]],
     ['kernels doubled (short)', [expect.closeTo(0.2)]],
   ]);
-  expect(variationsSummary([trained('another', [0.3])])).toEqual([]);
+  expect(variationsSummary([makeTraining('another', [0.3])])).toEqual([]);
 });
 
 test.each([
@@ -128,7 +128,7 @@ test.each([
       async train(name: string, { seed, replicas }: TrainSpec) {
         expect(replicas).toBe(1);
         names.push(name);
-        return { ...trained(name, [0.5], { seed: seed! }), measured: [[[1]]] };
+        return { ...makeTraining(name, [0.5], { seed: seed! }), measured: [[[1]]] };
       },
     } as unknown as ExperimentContext;
     await row.run(context);

@@ -44,13 +44,13 @@ test('the whole training set is split into 50,000 and 10,000', () => {
 });
 
 describe('the network of C1', () => {
-  const built = (values: Trial['values'] = {}) => {
+  const buildNetwork = (values: Trial['values'] = {}) => {
     const hp = new HyperParameters({ values });
     return { model: buildModel(hp), hp };
   };
 
   test('has the 12 hyperparameters of the coursework, under its names, and three more for each further layer', () => {
-    const { hp } = built();
+    const { hp } = buildNetwork();
     expect(searchSpaceText(hp.asked).split('\n').slice(0, 8)).toEqual([
       '[Search space summary]',
       '|-Default search space size: 12',
@@ -67,7 +67,7 @@ describe('the network of C1', () => {
       ...['l2_final', 'learning_rate'],
     ];
     expect(hp.asked.map(({ name }) => name)).toEqual(names(3));
-    expect(built({ layers: 5 }).hp.asked.map(({ name }) => name)).toEqual(names(5));
+    expect(buildNetwork({ layers: 5 }).hp.asked.map(({ name }) => name)).toEqual(names(5));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'l2_1', min: 1e-8, max: 1e-4, sampling: 'log' }));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'dropout_1', min: 0.1, max: 0.5, step: 0.2 }));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'learning_rate', min: 1e-4, max: 0.1 }));
@@ -75,7 +75,7 @@ describe('the network of C1', () => {
 
   test('has dense, batch normalization, leaky ReLU and dropout in each hidden layer, and its output is logits', () => {
     const values = { layers: 4, units0: 256, units1: 64, units2: 128, units3: 64, l2_1: 1e-5, dropout_2: 0.5 };
-    const { model } = built(values);
+    const { model } = buildNetwork(values);
     const hidden = ['Dense', 'BatchNormalization', 'LeakyReLU', 'Dropout'];
     expect(model.layers.map(({ kind }) => kind)).toEqual(['Flatten', ...Array(4).fill(hidden).flat(), 'Dense']);
     const widths = [784, 256, 64, 128, 64];

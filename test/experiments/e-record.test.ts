@@ -3,15 +3,15 @@ import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } 
 import { blur, classMeans, correlation, likeness, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
-const about = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
+const trainInfo = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
 
 /** What `fit` says after steps of known losses and hits: means over the epoch so far. */
 function logsOf(epoch: number, steps: { samples: number; loss: number; hits: number }[][]): StepLogs {
   const step = steps[0]!.length;
   const samples = steps[0]!.reduce((sum, one) => sum + one.samples, 0);
-  const replicas = steps.map((own) => ({
-    loss: own.reduce((sum, one) => sum + one.loss * one.samples, 0) / samples,
-    accuracy: own.reduce((sum, one) => sum + one.hits, 0) / samples,
+  const replicas = steps.map((replicaSteps) => ({
+    loss: replicaSteps.reduce((sum, one) => sum + one.loss * one.samples, 0) / samples,
+    accuracy: replicaSteps.reduce((sum, one) => sum + one.hits, 0) / samples,
   }));
   return { epoch, step, samples, logs: replicas[0]!, replicas };
 }
@@ -22,13 +22,13 @@ test('training curves: a point has the metrics of the steps since the last point
     [9, 8, 7, 6, 5].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 20 })),
   ];
   const recorder = new TrainingCurves(2);
-  recorder.onTrainBegin(about());
+  recorder.onTrainBegin(trainInfo());
   for (const epoch of [1, 2]) {
     for (const done of [2, 4])
       await recorder.onSteps(
         logsOf(
           epoch,
-          steps.map((own) => own.slice(0, done)),
+          steps.map((replicaSteps) => replicaSteps.slice(0, done)),
         ),
       );
   }
@@ -48,7 +48,7 @@ function modelOf(weights: number[][]): Model {
 test("change of the first layer: the norm of each replica's difference divided by the rate", async () => {
   const recorder = new FirstLayerChanges(1, 0.5);
   recorder.onTrainBegin(
-    about(
+    trainInfo(
       modelOf([
         [0, 0, 1, 1],
         [3, 4, 1, 2],
@@ -73,35 +73,35 @@ test('a restored recorder continues as if it had not been interrupted', async ()
   ];
   const step = (n: number) => ({ ...logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]), step: n });
   const whole = new FirstLayerChanges(1, 0.5);
-  whole.onTrainBegin(about(modelOf(weights)));
+  whole.onTrainBegin(trainInfo(modelOf(weights)));
   for (const n of [1, 2, 3]) await whole.onSteps(step(n));
 
   const first = new FirstLayerChanges(1, 0.5);
-  first.onTrainBegin(about(modelOf(weights)));
+  first.onTrainBegin(trainInfo(modelOf(weights)));
   for (const n of [1, 2]) await first.onSteps(step(n));
   const state = first.state();
   await first.onSteps(step(3)); // what was remembered before must not change
   const second = new FirstLayerChanges(1, 0.5);
-  second.onTrainBegin(about(modelOf(weights.slice(2))));
+  second.onTrainBegin(trainInfo(modelOf(weights.slice(2))));
   second.restore(state);
   await second.onSteps(step(3));
   expect([second.steps, second.curves]).toEqual([whole.steps, whole.curves]);
 });
 
 test('the accuracy curve evaluates the whole data at each point, with the given batch size', async () => {
-  const asked: unknown[] = [];
+  const requests: unknown[] = [];
   const data = { x: [[0]], y: [0] };
   const evaluateReplicas = async (...words: unknown[]) => {
-    asked.push(words);
+    requests.push(words);
     return [
-      { loss: 1, accuracy: asked.length / 10 },
+      { loss: 1, accuracy: requests.length / 10 },
       { loss: 1, accuracy: 0 },
     ];
   };
   const recorder = new AccuracyCurve(10, data, 50);
-  recorder.onTrainBegin(about({ replicas: 2, evaluateReplicas }));
+  recorder.onTrainBegin(trainInfo({ replicas: 2, evaluateReplicas }));
   for (const _ of [1, 2]) await recorder.onSteps(logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]));
-  expect(asked).toEqual([
+  expect(requests).toEqual([
     [data, { batchSize: 50 }],
     [data, { batchSize: 50 }],
   ]);

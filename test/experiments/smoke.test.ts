@@ -120,13 +120,13 @@ describeOnDevice('on an adapter', () => {
   });
 
   test("TensorBoard's files of each of two replicas are those of a single training", async () => {
-    const logged = async (...options: string[]) => {
+    const logFolder = async (...options: string[]) => {
       const { code, out } = await tilegrad('run', 'A1', '--scale', 'smoke', '--json', ...options);
       expect(code).toBe(0);
       return join((JSON.parse(out) as { folder: string }).folder, 'logs');
     };
-    const both = await logged('--seed', '1', '--replicas', '2');
-    const second = await logged('--seed', '2', '--replicas', '1');
+    const both = await logFolder('--seed', '1', '--replicas', '2');
+    const second = await logFolder('--seed', '2', '--replicas', '1');
     expect(readdirSync(both).sort()).toEqual(['baseline-seed-1', 'baseline-seed-2']);
     const found = eventsIn(join(both, 'baseline-seed-2'));
     expect(found).toEqual(eventsIn(join(second, 'baseline')));

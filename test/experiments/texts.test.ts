@@ -30,10 +30,10 @@ test('a model is at chance if its last loss is that of a constant answer', () =>
 });
 
 test('E3: ratios of models that learned are reported apart from those at chance', () => {
-  const compared = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
-  const relu = compared([10, 20, 10], [true, true, true]);
+  const comparison = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
+  const relu = comparison([10, 20, 10], [true, true, true]);
   const rows = (learned: boolean[]) =>
-    ratioRows('a to b', null, compared([5, 30, 0], learned), relu).map(({ label, ours }) => [label, ours]);
+    ratioRows('a to b', null, comparison([5, 30, 0], learned), relu).map(({ label, ours }) => [label, ours]);
   expect(rows([true, true, true])).toEqual([['a to b', expect.closeTo(2 / 3)]]);
   expect(rows([true, true, false])).toEqual([
     ['a to b: all models', expect.closeTo(2 / 3)],
@@ -72,7 +72,7 @@ test.each([
   [0.05, true],
 ])(
   'D2 to D4: dead outputs are given as a reason only for a largest error above the published range: %d',
-  async (loss, told) => {
+  async (loss, expected) => {
     const ten = withAnswers(
       [[], [4]],
       [
@@ -93,7 +93,7 @@ test.each([
     );
     const largest = compared.find(({ label }) => label.startsWith('largest'))!;
     expect(largest.ours).toBe(loss);
-    expect(largest.why !== undefined).toBe(told);
+    expect(largest.why !== undefined).toBe(expected);
   },
 );
 

@@ -9,7 +9,7 @@ import { type Device, openDevice, TilegradError, tensor } from '../../src/node.t
 import * as report from '../../src/report.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { apart, type Call, calls, methodsApart, type World } from '../support/exported-calls.ts';
-import { type Draw, nasty, OwnError, type Strangers } from '../support/nasty-values.ts';
+import { CallerError, type Draw, drawInvalidValue, type ForeignObjects } from '../support/invalid-values.ts';
 
 // Whatever is exported is called with arguments of which one or two are nasty: it works, or throws a typed error that names it.
 //   RANDOM_CALLS=summary   prints every kind of failure with its count and an example, and fails at the end
@@ -28,12 +28,12 @@ function generator(state: number): Draw {
 }
 
 /** Arguments that fit, but for one or two. */
-function drawArguments(draw: Draw, call: Call, world: World, strangers: Strangers): unknown[] {
+function drawArguments(draw: Draw, call: Call, world: World, strangers: ForeignObjects): unknown[] {
   const args = call.args(world);
   const fixed = call.fixed ?? 0;
   const times = draw() < 0.7 ? 1 : 2;
   for (let i = 0; i < times; i++) {
-    const value = nasty(draw, strangers);
+    const value = drawInvalidValue(draw, strangers);
     const last = args.length - 1;
     const options = call.options;
     const how = options && last >= fixed ? draw() : 0.7 + 0.3 * draw();
@@ -142,7 +142,7 @@ async function complaint(name: string, run: () => unknown): Promise<unknown> {
     })();
     return await Promise.race([ended, late]);
   } catch (error) {
-    if (error instanceof OwnError) return null;
+    if (error instanceof CallerError) return null;
     if (!(error instanceof TilegradError)) return error;
     return isNamed(name, error.message) ? null : error;
   } finally {
@@ -154,7 +154,7 @@ describeOnDevice('random calls', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tilegrad-random-'));
   const before = process.cwd();
   let world: World;
-  let strangers: Strangers;
+  let strangers: ForeignObjects;
   const open: Device[] = [];
   const failures = new Map<string, { count: number; example: string }>();
 
@@ -165,15 +165,15 @@ describeOnDevice('random calls', () => {
     vi.stubGlobal('fetch', async () => new Response('not here', { status: 404 }));
     vi.spyOn(console, 'log').mockImplementation(() => {});
     world = { device: await openDevice(), folder };
-    const [other, lost, gone] = [await openDevice(), await openDevice(), await openDevice()];
+    const [other, lost, disposedDevice] = [await openDevice(), await openDevice(), await openDevice()];
     const on = (device: Device) => tensor(device, [1, 2], [2], { requiresGrad: true });
     const disposed = on(other);
-    const tensors = [on(other), on(lost), on(gone), disposed];
+    const tensors = [on(other), on(lost), on(disposedDevice), disposed];
     disposed.dispose();
     lost.gpu.destroy();
     await lost.sync().catch(() => {});
-    gone.dispose();
-    strangers = { tensors, devices: [other, lost, gone] };
+    disposedDevice.dispose();
+    strangers = { tensors, devices: [other, lost, disposedDevice] };
     open.push(other, lost);
   });
   afterAll(() => {
@@ -218,7 +218,7 @@ describeOnDevice('random calls', () => {
         const kind = `${kindOf(name, error)} ${/src\/[\w/.-]+/.exec(stack)?.[0] ?? ''}`;
         const example = `${name}(${args
           .slice(call.fixed ?? 0)
-          .map(shown)
+          .map(formatValue)
           .join(', ')})\n${stack}`;
         const known = failures.get(kind);
         failures.set(kind, { count: (known?.count ?? 0) + 1, example: known?.example ?? example });
@@ -249,7 +249,7 @@ function lookUp(name: string): unknown {
   return (tg as unknown as Record<string, Record<string, unknown>>)[space!]?.[member!];
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   try {
     if (typeof value === 'function') return 'function';
     if (value instanceof tg.Tensor) return 'Tensor';

@@ -12,9 +12,9 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import { failure } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
-import { failure } from '../support/refusing.ts';
+import { replaceLimits } from '../support/limits.ts';
 
 const STORE_ONE = `
 @group(0) @binding(0) var<storage, read_write> out: array<u32>;
@@ -112,7 +112,7 @@ describeOnDevice('failed requests to a device', (shared) => {
   test.each([2 ** 31 - 1, 2 ** 32 - 1])(
     'the largest array is a whole number of vec4s, as bindings are, if the limit is %i bytes',
     (limit) => {
-      using _ = tellLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
+      using _ = replaceLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
       expect(shared.largestArray).toBe(limit - 15);
       expect(() => shared.allocate(limit - 14)).toThrow(OutOfMemoryError);
       expect(() => shared.allocate(limit - 14)).toThrow(
@@ -122,7 +122,7 @@ describeOnDevice('failed requests to a device', (shared) => {
   );
 
   test('allocate: throws if the array is within the limit, but its binding, rounded up to 16 bytes, is not', async () => {
-    using _ = tellLimits(shared, { maxStorageBufferBindingSize: 1012 });
+    using _ = replaceLimits(shared, { maxStorageBufferBindingSize: 1012 });
     const bind = vi.spyOn(shared.gpu, 'createBindGroup');
     const store = (bytes: number) => {
       const storage = shared.allocate(bytes);

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { Device, DeviceLostError, DisposedError, openDevice, tensor } from '../../src/node.ts';
+import { failure } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { failure } from '../support/refusing.ts';
 import { testGpu } from '../support/test-adapters.ts';
 
 // Node's wait, and the one for implementations of which nothing is known.

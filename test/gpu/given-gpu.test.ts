@@ -17,7 +17,7 @@ const failure = (opening: Promise<unknown>): Promise<unknown> =>
   );
 
 /** Dawn as a caller would open it. */
-async function openedDawn(): Promise<GPU> {
+async function openDawn(): Promise<GPU> {
   const { create, globals } = await vi.importActual<typeof import('webgpu')>('webgpu');
   Object.assign(globalThis, globals);
   return create([]);
@@ -37,7 +37,7 @@ const noGpu = { requestAdapter: async () => null } as unknown as GPU;
 
 describeOnDevice('openDevice({ gpu })', () => {
   test('computes on the GPU object, and does not import webgpu', async () => {
-    const dawn = await openedDawn();
+    const dawn = await openDawn();
     const requestAdapter = vi.fn<GPU['requestAdapter']>((options) => dawn.requestAdapter(options));
     const gpu = { requestAdapter } as unknown as GPU;
     vi.resetModules();
@@ -57,14 +57,14 @@ describeOnDevice('openDevice({ gpu })', () => {
     ['openDevice', (gpu) => openDevice({ gpu })],
     ['Device.open', (gpu) => Device.open(gpu)],
   ])('%s: keeps the GPU object while the device is open, and no longer', async (_, open) => {
-    const dawn = await openedDawn();
+    const dawn = await openDawn();
     let device: Device | null = null;
-    const opened = async () => {
+    const openAndDispose = async () => {
       const gpu = { requestAdapter: (options) => dawn.requestAdapter(options) } as GPU;
       device = await open(gpu);
       return new WeakRef(gpu);
     };
-    const gpu = await opened();
+    const gpu = await openAndDispose();
     await collectGarbage();
     expect(gpu.deref()).toBeDefined();
     device!.dispose();
@@ -74,7 +74,7 @@ describeOnDevice('openDevice({ gpu })', () => {
   });
 
   test('openDevice: disposing one of two devices of a GPU object leaves the other usable', async () => {
-    const gpu = await openedDawn();
+    const gpu = await openDawn();
     const first = await openDevice({ gpu });
     using second = await openDevice({ gpu });
     first.dispose();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeAdapter } from '../../src/gpu/info.ts';
 
-const described = (info: object) =>
+const describeInfo = (info: object) =>
   describeAdapter({
     info: { vendor: '', architecture: '', device: '', description: '', isFallbackAdapter: false, ...info },
     features: new Set(['subgroups', 'shader-f16']),
@@ -35,8 +35,8 @@ test.each([
     expected: { name: 'someone', driver: '', isSoftware: true },
   },
 ])('describeAdapter: describes $what', ({ info, expected }) => {
-  expect(described(info)).toMatchObject(expected);
-  expect(described(info)).toMatchObject({ features: ['shader-f16', 'subgroups'], limits: { maxBufferSize: 1024 } });
+  expect(describeInfo(info)).toMatchObject(expected);
+  expect(describeInfo(info)).toMatchObject({ features: ['shader-f16', 'subgroups'], limits: { maxBufferSize: 1024 } });
 });
 
 test.each([
@@ -50,15 +50,15 @@ test.each([
   ['65541', 'mesa'],
   ['12345', ''],
 ])('describeAdapter: vendor %s of wgpu is %j; a numeric device id is not a name', (vendor, expected) => {
-  const info = described({ vendor, device: '0' });
+  const info = describeInfo({ vendor, device: '0' });
   expect([info.vendor, info.name]).toEqual([expected, expected || 'unnamed adapter']);
-  const named = described({ vendor, device: '8709', description: 'NVIDIA H200' });
+  const named = describeInfo({ vendor, device: '8709', description: 'NVIDIA H200' });
   expect(named).toMatchObject({ name: 'NVIDIA H200', driver: '', isSoftware: false });
 });
 
 test('describeAdapter: lavapipe as wgpu describes it', () => {
   const info = { vendor: '65541', device: '0', description: 'llvmpipe (LLVM 15.0.6, 256 bits)' };
-  expect(described(info)).toMatchObject({
+  expect(describeInfo(info)).toMatchObject({
     ...{ name: 'llvmpipe', vendor: 'mesa', driver: 'LLVM 15.0.6, 256 bits', isSoftware: true },
   });
 });

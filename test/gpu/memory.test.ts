@@ -16,7 +16,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 const MIB = 2 ** 20;
 
@@ -133,7 +133,7 @@ describeOnDevice('memory of an idle device', () => {
 });
 
 describeOnDevice('little memory', () => {
-  const program = bundled('test/support/exhaust-memory.ts');
+  const program = bundleBeforeTests('test/support/exhaust-memory.ts');
 
   // Deno reserves more addresses at its start than the limit below leaves, and ends.
   const testInNode = test.skipIf(process.versions.deno !== undefined);

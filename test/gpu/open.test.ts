@@ -7,7 +7,7 @@ import { describeOnDevice } from '../support/device.ts';
 type Changes<T> = { [K in keyof T]?: T[K] | undefined };
 
 /** An object of WebGPU with some members changed. */
-function changed<T extends object>(object: T, changes: Changes<T>): T {
+function withMembers<T extends object>(object: T, changes: Changes<T>): T {
   return new Proxy(object, {
     get(target, key) {
       if (key in changes) return changes[key as keyof T];
@@ -37,7 +37,7 @@ function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPU
       asked.push({ ...(descriptor as Request), adapter: number });
       return request(descriptor);
     };
-    return changed(adapter, { ...changes, requestDevice });
+    return withMembers(adapter, { ...changes, requestDevice });
   };
   return { gpu: { requestAdapter } as unknown as GPU, asked };
 }
@@ -66,7 +66,7 @@ const withDevices = (change: (device: GPUDevice, adapter: number) => Changes<GPU
     requestDevice: async (request) => {
       const device = await adapter.requestDevice(request);
       granted.push(device);
-      return changed(device, change(device, number));
+      return withMembers(device, change(device, number));
     },
   }));
 
@@ -196,7 +196,7 @@ describeOnDevice('an adapter', () => {
   test('that reports nothing is opened without subgroups', async () => {
     const { gpu } = changedGpu((adapter) => ({
       info: undefined,
-      requestDevice: async (request) => changed(await adapter.requestDevice(request), { adapterInfo: undefined }),
+      requestDevice: async (request) => withMembers(await adapter.requestDevice(request), { adapterInfo: undefined }),
     }));
     const device = await open(gpu);
     expect(device.info).toMatchObject({ name: 'unnamed adapter', vendor: '', driver: '', isSoftware: false });

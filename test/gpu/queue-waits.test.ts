@@ -5,7 +5,7 @@ import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulat
 const firefox: Lateness = { ...atTicks(103.4), looksAtSubmit: true };
 
 /** Waits on a simulated queue, measured. */
-async function opened(lateness: Lateness, body: (gpu: SimulatedQueue, waits: QueueWaits) => Promise<void>) {
+async function withWaits(lateness: Lateness, body: (gpu: SimulatedQueue, waits: QueueWaits) => Promise<void>) {
   const gpu = new SimulatedQueue(lateness);
   gpu.compute(37); // a timer began some time before
   const waits = new QueueWaits(gpu.queue, null, gpu.timers);
@@ -18,11 +18,11 @@ async function opened(lateness: Lateness, body: (gpu: SimulatedQueue, waits: Que
 
 /** Milliseconds that a wait takes for work of `ms` milliseconds. */
 async function waitFor(gpu: SimulatedQueue, waits: QueueWaits, ms: number): Promise<number> {
-  const begun = gpu.clock;
+  const start = gpu.clock;
   gpu.encode(ms);
   gpu.queue.submit([]);
   await waits.until(waits.fence());
-  return gpu.clock - begun;
+  return gpu.clock - start;
 }
 
 test.each<[string, Lateness, number]>([
@@ -32,7 +32,7 @@ test.each<[string, Lateness, number]>([
   ['at ticks', atTicks(103.4), 103.4],
   ['10 ms late after blocking', { ...late(10), blocks: true }, 10],
 ])('the latency of waits that end %s is measured, and no submit is made if it would not help', async (_, l, ms) => {
-  await opened(l, async (gpu, waits) => {
+  await withWaits(l, async (gpu, waits) => {
     expect(waits.latencyMs).toBeCloseTo(ms, 6);
     await waitFor(gpu, waits, 50);
     expect(gpu.counts.emptySubmits).toBe(0);
@@ -40,7 +40,7 @@ test.each<[string, Lateness, number]>([
 });
 
 test('waits: are shortened by submits if the implementation checks at submits, which end with the last wait', async () => {
-  await opened(firefox, async (gpu, waits) => {
+  await withWaits(firefox, async (gpu, waits) => {
     expect(waits.latencyMs).toBeLessThan(5);
     for (const ms of [0.1, 3, 30, 77]) expect(await waitFor(gpu, waits, ms)).toBeLessThan(ms + 5);
     const { emptySubmits } = gpu.counts;
@@ -51,21 +51,21 @@ test('waits: are shortened by submits if the implementation checks at submits, w
 });
 
 test('waits: several share the submits, which continue until the longest ends', async () => {
-  await opened(firefox, async (gpu, waits) => {
+  await withWaits(firefox, async (gpu, waits) => {
     const ends = await Promise.all(
       [10, 20, 30].map(async (ms) => {
         await waitFor(gpu, waits, ms);
         return gpu.clock;
       }),
     );
-    const begun = gpu.busyUntil - 60;
-    for (const [i, ms] of [10, 30, 60].entries()) expect(ends[i]! - begun).toBeLessThan(ms + 5);
+    const start = gpu.busyUntil - 60;
+    for (const [i, ms] of [10, 30, 60].entries()) expect(ends[i]! - start).toBeLessThan(ms + 5);
     expect(gpu.counts.emptySubmits).toBeLessThanOrEqual(60 / 4 + 2);
   });
 });
 
 test('waits: if a promise rejects, the submits end, and the wait rejects', async () => {
-  await opened(firefox, async (gpu, waits) => {
+  await withWaits(firefox, async (gpu, waits) => {
     const failing = gpu.sleep(20).then(() => Promise.reject(new Error('lost')));
     await expect(waits.until(failing)).rejects.toThrow('lost');
     const { emptySubmits } = gpu.counts;

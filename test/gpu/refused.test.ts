@@ -12,20 +12,27 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import {
+  DRIVER_SAYS,
+  failure,
+  type Refuser,
+  refuseBuffers,
+  refusePipelines,
+  withMessage,
+} from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DRIVER_SAYS, failure, type Refuser, refuseBuffers, refusePipelines, saying } from '../support/refusing.ts';
 
 const values = async (x: Tensor) => [...(await x.data())];
 
 /** What `body` returns where all pipelines it makes are refused. */
-function refused<T>(device: Device, refuser: Refuser, body: () => T): T {
+function whileRefused<T>(device: Device, refuser: Refuser, body: () => T): T {
   using _ = refusePipelines(device, refuser);
   return body();
 }
 
 const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
 
-const mistake = (says: string) => saying(new GPUValidationError(says), says);
+const mistake = (says: string) => withMessage(new GPUValidationError(says), says);
 
 const refusers: Refuser[] = ['validation', 'internal'];
 
@@ -35,7 +42,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
-      const y = refused(device, refuser, () => relu(x));
+      const y = whileRefused(device, refuser, () => relu(x));
       const error = await failure(() => device.sync());
       expect(error).toBeInstanceOf(ShaderError);
       expect(error.message).toMatch(/^shader \w+\.wgsl/);
@@ -54,7 +61,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     using x = tensor(device, [1, -2], [2]);
     using before = neg(x);
     device.flush();
-    const y = refused(device, 'validation', () => relu(x));
+    const y = whileRefused(device, 'validation', () => relu(x));
     device.flush();
     const z = neg(y);
     const error = await failure(() => values(z));
@@ -72,7 +79,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     using x = tensor(device, [1, -2], [2]);
     await device.sync();
     using other = neg(x);
-    const y = refused(device, 'validation', () => relu(x));
+    const y = whileRefused(device, 'validation', () => relu(x));
     const [first, second, third] = await Promise.allSettled([values(y), values(other), values(x)]);
     expect(first).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
     expect(second).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
@@ -85,7 +92,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
-      const program = refused(device, refuser, () => device.record(() => void relu(x)));
+      const program = whileRefused(device, refuser, () => device.record(() => void relu(x)));
       program.run(); // the adapter has not answered yet
       const error = await failure(() => device.sync());
       expect(error).toBeInstanceOf(ShaderError);
@@ -113,7 +120,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     });
     await device.sync();
     program.encode();
-    refused(device, 'validation', () => relu(x));
+    whileRefused(device, 'validation', () => relu(x));
     const error = await failure(() => values(y!));
     expect(error).toBeInstanceOf(ShaderError);
     expect(await failure(() => values(y!))).toBe(error);
@@ -125,7 +132,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   test('errors that follow from it do not hide the cause, with the messages of other implementations', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
-    refused(device, 'internal', () => relu(x));
+    whileRefused(device, 'internal', () => relu(x));
     const error = mistake("BindGroupLayout with '' label is invalid"); // wgpu
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
     expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
@@ -155,7 +162,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   test('a validation error that comes later, or without a refusal, is thrown as its own error', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
-    refused(device, 'validation', () => relu(x));
+    whileRefused(device, 'validation', () => relu(x));
     expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     await device.sync();
     using y = neg(x);
@@ -225,7 +232,7 @@ describeOnDevice('an error that no call threw', () => {
   test('is printed once when the device is disposed', async () => {
     const refuse = async (device: Device) => {
       using x = tensor(device, [1], [1]);
-      refused(device, 'validation', () => relu(x));
+      whileRefused(device, 'validation', () => relu(x));
       await device.idle();
       await new Promise((resolve) => setTimeout(resolve, 20));
     };
@@ -257,11 +264,11 @@ describeOnDevice('error scopes of new pipelines and buffers', () => {
     });
     program.run();
     await y!.data();
-    const asked = [vi.spyOn(device.gpu, 'pushErrorScope'), vi.spyOn(device.gpu, 'popErrorScope')];
+    const spies = [vi.spyOn(device.gpu, 'pushErrorScope'), vi.spyOn(device.gpu, 'popErrorScope')];
     for (let i = 0; i < 3; i++) program.run();
     await device.sync();
     expect(await values(y!)).toEqual([-1, -0]);
-    for (const spy of asked) expect(spy).not.toHaveBeenCalled();
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
     program.dispose();
   });
 });

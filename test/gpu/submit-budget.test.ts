@@ -99,9 +99,9 @@ describe('cutting a grid into parts', () => {
     expect(seen.length).toBe(all);
     for (const { first, count } of parts)
       for (const axis of [0, 1, 2]) expect(first[axis]! + count[axis]!).toBeLessThanOrEqual(grid[axis]!);
-    const most = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
+    const largest = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
     // None has much more than its share: of an axis of 7 in 3, the longest has 3.
-    expect(most).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
+    expect(largest).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
     if (pieces >= all) expect(parts.length).toBe(all);
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Storage } from '../../src/gpu/storage.ts';
 import { tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DEFAULT_LIMITS, disguised, parseTraits } from '../support/test-adapters.ts';
+import { DEFAULT_LIMITS, parseTraits, withTraits } from '../support/test-adapters.ts';
 
 // Whether the adapter of this run is the one that TILEGRAD_TEST_ADAPTER describes: a run on another would prove nothing.
 const traits = parseTraits(process.env.TILEGRAD_TEST_ADAPTER ?? '');
@@ -55,7 +55,7 @@ const adapterOf = (limits: object) => {
 };
 
 test('default-limits: the adapter refuses features and higher limits, as WebGPU does', async () => {
-  const adapter = await disguised(adapterOf({ maxBufferSize: 2 ** 40 }), ['default-limits']).requestAdapter();
+  const adapter = await withTraits(adapterOf({ maxBufferSize: 2 ** 40 }), ['default-limits']).requestAdapter();
   const subgroups = { requiredFeatures: ['subgroups' as GPUFeatureName] };
   await expect(adapter!.requestDevice(subgroups)).rejects.toThrow(TypeError);
   await expect(adapter!.requestDevice({ requiredLimits: { maxBufferSize: 2 ** 28 + 4 } })).rejects.toThrow(

@@ -4,13 +4,13 @@ import { distrustReason, durations, median, type TimedRun } from '../../src/gpu/
 
 /** A run whose dispatches take these microseconds, one after another with a gap of 1. */
 function run(microseconds: number[], wallMs: number, tick = 1): TimedRun {
-  let at = 5_000_000;
+  let time = 5_000_000;
   const times: bigint[] = [];
   for (const us of microseconds) {
-    times.push(BigInt(at));
-    at += 1000 * us;
-    times.push(BigInt(at));
-    at += 1000;
+    times.push(BigInt(time));
+    time += 1000 * us;
+    times.push(BigInt(time));
+    time += 1000;
   }
   return { times: times.map((time) => (time / BigInt(tick)) * BigInt(tick)), wallMs };
 }

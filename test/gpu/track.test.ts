@@ -24,7 +24,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 /** Position of the line above the caller's, `path:line`, as the runtime reports it. */
 function lineAbove(): string {
@@ -195,7 +195,7 @@ describeOnDevice('device.track', (device) => {
 });
 
 describeOnDevice('device.track, from dist', () => {
-  const library = bundled('src/node.ts');
+  const library = bundleBeforeTests('src/node.ts');
 
   // A separate program, for Node: Deno does not find packages from the folder of the bundle.
   const testInNode = test.skipIf(process.versions.deno !== undefined);

@@ -30,9 +30,9 @@ const state: TrainingState = {
 const bytes = encodeBackup(state);
 
 test('encodeBackup, decodeBackup: every number of a state is restored', () => {
-  const back = decodeBackup(bytes);
-  expect(back).toEqual(state);
-  expect(new Uint32Array(back.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
+  const decoded = decodeBackup(bytes);
+  expect(decoded).toEqual(state);
+  expect(new Uint32Array(decoded.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
 });
 
 test('encodeBackup: writes a safetensors file whose tensors are named by their place in the state', () => {
@@ -41,14 +41,14 @@ test('encodeBackup: writes a safetensors file whose tensors are named by their p
   expect(metadata).toMatchObject({ format: 'tilegrad backup', version: '2' });
 });
 
-const refused = (changed: Uint8Array, says: RegExp) => {
+const expectRefused = (changed: Uint8Array, says: RegExp) => {
   expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(DataError);
   expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(says);
 };
 
 test('decodeBackup: throws for a file truncated at any byte', () => {
   for (let length = 0; length < bytes.length; length += 13)
-    refused(bytes.slice(0, length), /b\.safetensors is cut short/);
+    expectRefused(bytes.slice(0, length), /b\.safetensors is cut short/);
 });
 
 test('decodeBackup: throws for a file with any byte changed', () => {
@@ -59,21 +59,24 @@ test('decodeBackup: throws for a file with any byte changed', () => {
   }
   const changed = bytes.slice();
   changed[bytes.length - 1]! ^= 1;
-  refused(changed, /b\.safetensors is damaged/);
+  expectRefused(changed, /b\.safetensors is damaged/);
 });
 
 test('decodeBackup: throws for other files', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
-  refused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
-  refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /not a backup of a training.*"tilegrad"/);
-  refused(encodeSafetensors(tensors), /not a backup of a training/);
+  expectRefused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
+  expectRefused(
+    encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }),
+    /not a backup of a training.*"tilegrad"/,
+  );
+  expectRefused(encodeSafetensors(tensors), /not a backup of a training/);
   const { sha256: _, ...unsigned } = metadata;
-  refused(encodeSafetensors(tensors, unsigned), /damaged/);
-  refused(new TextEncoder().encode('a text that is no such file'), /header/);
+  expectRefused(encodeSafetensors(tensors, unsigned), /damaged/);
+  expectRefused(new TextEncoder().encode('a text that is no such file'), /header/);
 });
 
 test('decodeBackup: throws for an invalid state with a valid checksum', () => {
-  const forged = (json: string) => {
+  const withChecksum = (json: string) => {
     const unsigned = encodeUnchecked([], {
       format: 'tilegrad backup',
       version: '2',
@@ -85,10 +88,13 @@ test('decodeBackup: throws for an invalid state with a valid checksum', () => {
       Buffer.from(Buffer.from(unsigned).toString('latin1').replace('0'.repeat(64), sum), 'latin1'),
     );
   };
-  expect(decodeBackup(forged('{}'))).toEqual({});
-  refused(forged('{"a":{"$tensor":"weights/0"}}'), /refers to the tensor weights\/0, which it does not have/);
-  refused(forged('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
-  refused(forged('{'), /its state is not JSON/);
+  expect(decodeBackup(withChecksum('{}'))).toEqual({});
+  expectRefused(
+    withChecksum('{"a":{"$tensor":"weights/0"}}'),
+    /refers to the tensor weights\/0, which it does not have/,
+  );
+  expectRefused(withChecksum('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
+  expectRefused(withChecksum('{'), /its state is not JSON/);
 });
 
 test.each<[what: string, remembered: unknown, says: RegExp]>([

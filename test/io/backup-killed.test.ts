@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 describeOnDevice('BackupAndRestore in a process that is killed', () => {
-  const program = bundled('test/support/train-with-backup.ts');
+  const program = bundleBeforeTests('test/support/train-with-backup.ts');
 
   test('during an epoch: the next process resumes and gets the same bits', async () => {
     const root = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));

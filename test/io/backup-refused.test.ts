@@ -16,7 +16,18 @@ import {
   SGD,
   schedules,
 } from '../../src/node.ts';
-import { backedUp, batches, Crash, crash, layers, STEPS, streamed, type Training, x, y } from '../support/backed-up.ts';
+import {
+  backupTrainings,
+  batches,
+  Crash,
+  crash,
+  layers,
+  STEPS,
+  streamed,
+  type Training,
+  x,
+  y,
+} from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 /** A disk that takes half of what is written and is then full. */
@@ -34,7 +45,7 @@ afterEach(() => {
 });
 
 describeOnDevice('BackupAndRestore: errors', (device) => {
-  const { place, monitors, train } = backedUp(device);
+  const { place, monitors, train } = backupTrainings(device);
 
   test('throws DataError if a stream ends before the step of the backup', async () => {
     const training: Training = { data: () => () => batches(0, STEPS), fit: streamed };

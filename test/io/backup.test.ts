@@ -20,7 +20,7 @@ import {
   schedules,
 } from '../../src/node.ts';
 import {
-  backedUp,
+  backupTrainings,
   batches,
   Crash,
   crash,
@@ -31,11 +31,11 @@ import {
   type Training,
   x,
   y,
-} from '../support/backed-up.ts';
+} from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 describeOnDevice('BackupAndRestore', (device) => {
-  const { place, monitors, train, trainTwice } = backedUp(device);
+  const { place, monitors, train, trainTwice } = backupTrainings(device);
 
   test.each<[what: string, crashAt: number, backup: Partial<BackupAndRestoreOptions>, from: object]>([
     ['in the midst of an epoch', 4, {}, { epoch: 1, step: 3 }],
@@ -98,11 +98,11 @@ describeOnDevice('BackupAndRestore', (device) => {
   ])('a signal %s leaves a backup of that position', async (_, steps, callback, from) => {
     const whole = await train({ callbacks: () => [...monitors(), {}] });
     const controller = new AbortController();
-    const begun: number[] = [];
+    const startedEpochs: number[] = [];
     const training = (abort: boolean): Training => {
       const watched = abort ? callback(controller) : {};
       const onEpochBegin: Callback['onEpochBegin'] = (info) => {
-        begun.push(info.epoch);
+        startedEpochs.push(info.epoch);
         return watched.onEpochBegin?.(info);
       };
       const callbacks = () => [...monitors(), { ...watched, onEpochBegin }];
@@ -113,7 +113,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     const resumed = await train(training(false), { seed: 2 });
     expect(resumed.resumedFrom).toEqual(from);
     expect(resumed.left).toEqual(whole.left);
-    expect(begun).toEqual([1, 2, 3, 4]);
+    expect(startedEpochs).toEqual([1, 2, 3, 4]);
   });
 
   function* endless() {

@@ -39,16 +39,16 @@ function expectRefused(
   options: { header: number; seed: number },
   load: (bytes: Uint8Array<ArrayBuffer>) => unknown,
 ): void {
-  const taken: string[] = [];
+  const accepted: string[] = [];
   for (const damage of damaged(bytes, { count: COUNT, ...options })) {
     try {
       load(damage.bytes);
-      taken.push(damage.how);
+      accepted.push(damage.how);
     } catch (error) {
       expect(error, damage.how).toBeInstanceOf(DataError);
     }
   }
-  expect(taken, `of ${COUNT} damaged files`).toEqual([]);
+  expect(accepted, `of ${COUNT} damaged files`).toEqual([]);
 }
 
 const headerOf = (bytes: Uint8Array) => 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -102,7 +102,7 @@ describeOnDevice('damaged models', (device: Device) => {
     using saved = model();
     const { tensors, metadata } = decodeSafetensors(await encodeModel(saved));
     expect(Object.keys(metadata).sort()).toEqual(['format', 'model', 'version']);
-    const without = unchecked(encodeSafetensors(tensors, metadata));
+    const without = withoutChecksum(encodeSafetensors(tensors, metadata));
     decodeModel(without, device).dispose();
     expect(decodeWeights(saved, without)).toHaveLength(8);
     expect(decodeSafetensors(without).metadata).toEqual(metadata);
@@ -110,7 +110,7 @@ describeOnDevice('damaged models', (device: Device) => {
 });
 
 /** The same file without its checksum: as an older tilegrad wrote it. */
-function unchecked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function withoutChecksum(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const start = headerOf(bytes);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
   const { 'tilegrad.checksum': kind, 'tilegrad.crc32c': sum, ...metadata } = header.__metadata__;

@@ -63,7 +63,8 @@ test("a file of events has the bytes of TensorBoard's writer, and the test's rea
 
 test('the reader throws for a changed byte', () => {
   const file = Uint8Array.from(Buffer.concat(Object.values(written).map(record)));
-  for (const at of [0, 20, file.length - 6]) expect(() => readEvents(file.with(at, file[at]! ^ 1))).toThrow();
+  for (const offset of [0, 20, file.length - 6])
+    expect(() => readEvents(file.with(offset, file[offset]! ^ 1))).toThrow();
 });
 
 const rows = (values: number[]) => {

@@ -20,7 +20,7 @@ import { reportText, resultsText } from '../../src/report/text.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
 import { tilegrad } from '../cli/fakes.ts';
 import { content, figures, rowRecord, runRecordOf, trainingOf } from '../report/samples.ts';
-import { changed, nastyValues, placesIn } from '../support/nasty.ts';
+import { hostileValues, pathsIn, withValueAt } from '../support/hostile-json.ts';
 import { random } from '../support/random.ts';
 
 let root: string;
@@ -39,14 +39,14 @@ function surprise(work: () => unknown): string | null {
   }
 }
 const refusal = (work: () => unknown): Error => {
-  let refused: unknown;
+  let thrown: unknown;
   try {
     work();
   } catch (error) {
-    refused = error;
+    thrown = error;
   }
-  expect(refused).toBeInstanceOf(DataError);
-  return refused as Error;
+  expect(thrown).toBeInstanceOf(DataError);
+  return thrown as Error;
 };
 
 const deep = '['.repeat(5000) + ']'.repeat(5000);
@@ -99,8 +99,8 @@ test('safetensors: any value in any place of a header is read or throws', () => 
   };
   const read = (header: unknown) => decodeSafetensors(safetensors(JSON.stringify(header), 16));
   expect([...read(whole).tensors.keys()]).toEqual(['__proto__', 'constructor']);
-  const wrong = [...placesIn(whole)].flatMap((path) =>
-    nastyValues.flatMap((value) => surprise(() => read(changed(whole, path, value))) ?? []),
+  const wrong = [...pathsIn(whole)].flatMap((path) =>
+    hostileValues.flatMap((value) => surprise(() => read(withValueAt(whole, path, value))) ?? []),
   );
   expect(wrong).toEqual([]);
 });
@@ -153,10 +153,10 @@ test('run.json: any value in any place is shown or throws', () => {
   expect(readReport(root).report.title).toBe('LeNet-5');
   const draw = random(20);
   const wrong: string[] = [];
-  for (const path of placesIn(record)) {
+  for (const path of pathsIn(record)) {
     for (let tries = 0; tries < 3; tries++) {
-      const value = nastyValues[draw.integer(0, nastyValues.length - 1)];
-      writeFileSync(join(root, 'run.json'), JSON.stringify(changed(record, path, value)));
+      const value = hostileValues[draw.integer(0, hostileValues.length - 1)];
+      writeFileSync(join(root, 'run.json'), JSON.stringify(withValueAt(record, path, value)));
       const found = surprise(() => {
         reportText(readReport(root).report);
         const run = readRunRecord(root);
@@ -234,7 +234,7 @@ test("saved results and the tuner's cache: throw if they are nested too deep", (
   const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad: '' };
   const { path } = new TuningCache(root, identity, () => {}, {});
   writeFileSync(path, deep);
-  const said: string[] = [];
-  new TuningCache(root, identity, (message) => said.push(message), {});
-  expect(said).toEqual([expect.stringMatching(/is ignored: it is nested more than 200 levels deep/)]);
+  const warnings: string[] = [];
+  new TuningCache(root, identity, (message) => warnings.push(message), {});
+  expect(warnings).toEqual([expect.stringMatching(/is ignored: it is nested more than 200 levels deep/)]);
 });

@@ -34,7 +34,7 @@ import {
 } from '../../src/node.ts';
 import { modelFromConfig } from '../../src/training/model-config.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { changed, nastyValues, placesIn } from '../support/nasty.ts';
+import { hostileValues, pathsIn, withValueAt } from '../support/hostile-json.ts';
 
 /** A model with nearly every kind of layer and option. */
 function network(): Model {
@@ -82,19 +82,19 @@ test('any value in any place of a model file: it loads, or throws an error that 
   const whole = { className: 'Functional', config: model.getConfig() };
   expect(attempt(whole)).toBeInstanceOf(Model);
   const wrong: string[] = [];
-  let refused = 0;
+  let refusals = 0;
   let tried = 0;
-  for (const path of placesIn(whole)) {
-    for (const value of nastyValues) {
-      const result = attempt(changed(whole, path, value));
+  for (const path of pathsIn(whole)) {
+    for (const value of hostileValues) {
+      const result = attempt(withValueAt(whole, path, value));
       tried++;
-      if (result instanceof TilegradError) refused++;
+      if (result instanceof TilegradError) refusals++;
       else if (!(result instanceof Model))
         wrong.push(`${path.join('.')} = ${JSON.stringify(value)?.slice(0, 60)}: ${result}`);
     }
   }
   expect(wrong).toEqual([]);
-  expect(refused).toBeGreaterThan(tried / 2);
+  expect(refusals).toBeGreaterThan(tried / 2);
 });
 
 const layer = { className: 'Activation', config: { activation: 'relu', inputShape: [4] } };

@@ -62,7 +62,7 @@ const reads: [what: string, read: () => unknown][] = [
   ['a backup', () => new BackupAndRestore({ path: fifo('x') }).onTrainBegin({ resume: async () => {} })],
   ['an archive of images', () => loadDataset('cifar10', { dir: fifo('a.tar.gz') })],
   ['images', () => loadDataset('cifar10', { dir: images('test_batch.bin') })],
-  ['packed labels', () => loadDataset('mnist', { dir: packed() })],
+  ['packed labels', () => loadDataset('mnist', { dir: folderWithFifo() })],
 ];
 
 /** A folder with CIFAR-10's files, one of which is a FIFO. */
@@ -72,7 +72,7 @@ function images(name: string): string {
   return join(fifo(name), '..');
 }
 
-function packed(): string {
+function folderWithFifo(): string {
   for (const one of ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte'])
     writeFileSync(join(root, one), '');
   return join(fifo('t10k-labels-idx1-ubyte.gz'), '..');
@@ -127,11 +127,11 @@ test('sockets and folders are not read', async () => {
 });
 
 test("the tuner's cache: ignores a FIFO, with a warning", () => {
-  const said: string[] = [];
+  const warnings: string[] = [];
   const { path } = new TuningCache(root, identity, () => {}, {});
   fifo(path.slice(root.length));
-  expect(new TuningCache(root, identity, (message) => said.push(message), {}).choices().size).toBe(0);
-  expect(said).toEqual([expect.stringMatching(/is ignored: .*it is a FIFO/)]);
+  expect(new TuningCache(root, identity, (message) => warnings.push(message), {}).choices().size).toBe(0);
+  expect(warnings).toEqual([expect.stringMatching(/is ignored: .*it is a FIFO/)]);
 });
 
 test('a download does not write into a FIFO', async () => {

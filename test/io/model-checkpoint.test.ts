@@ -36,9 +36,9 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
           new ModelCheckpoint({ path: join(folder, name), saveWeightsOnly: true }),
         ],
       });
-    const refused = train('ck-{valLoss:.2f}');
-    await expect(refused).rejects.toThrow(ArgumentError);
-    await expect(refused).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
+    const training = train('ck-{valLoss:.2f}');
+    await expect(training).rejects.toThrow(ArgumentError);
+    await expect(training).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
     await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no metric "nothing"/);
     expect({ seen, files: readdirSync(folder) }).toEqual({ seen: [], files: [] });
     // All that an epoch has.

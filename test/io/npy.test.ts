@@ -14,14 +14,14 @@ import {
   ShapeError,
   saveNpy,
 } from '../../src/node.ts';
-import { bytesOf, npyFiles, told, toldByPython } from '../golden/files/files.ts';
+import { bytesOf, npyFiles, textOf, textOfPython } from '../golden/files/files.ts';
 
 const isInteger = (name: string) => /[iub]\d$/.test(name);
 
 test.each(Object.entries(npyFiles.read))("reads NumPy's file: %s", (name, { file, shape, values }) => {
   const array = decodeNpy(bytesOf(file), name);
   expect(array.shape).toEqual(shape);
-  expect(told(array.data)).toEqual(toldByPython(values, isInteger(name) || array.dtype.startsWith('i')));
+  expect(textOf(array.data)).toEqual(textOfPython(values, isInteger(name) || array.dtype.startsWith('i')));
 });
 
 test.each(Object.entries(npyFiles.read).filter(([name]) => /^<(?!f2)..$|scalar|one axis|no elements/.test(name)))(

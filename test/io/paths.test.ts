@@ -47,9 +47,9 @@ describeOnDevice('throws for a path that is not text', (device) => {
 
   test.each(Object.entries({ ...takers, ...optional }))('%s', async (name, take) => {
     for (const path of wrong.filter((value) => value !== undefined || name in takers)) {
-      const taken = (async () => take(path as never))();
-      await expect(taken, String(path)).rejects.toThrow(tg.ArgumentError);
-      await expect(taken, String(path)).rejects.toThrow(/must be text|must be a path|path/);
+      const result = (async () => take(path as never))();
+      await expect(result, String(path)).rejects.toThrow(tg.ArgumentError);
+      await expect(result, String(path)).rejects.toThrow(/must be text|must be a path|path/);
     }
     expect(readdirSync(folder)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ArgumentError, DataError, decodeSafetensors, encodeSafetensors, type NdArray } from '../../src/node.ts';
-import { bytesOf, safetensorsFile, told, toldByPython } from '../golden/files/files.ts';
+import { bytesOf, safetensorsFile, textOf, textOfPython } from '../golden/files/files.ts';
 
 const golden = bytesOf(safetensorsFile.file);
 
@@ -11,7 +11,7 @@ test('reads files of the safetensors package, with every type', () => {
   for (const [name, { shape, values }] of Object.entries(safetensorsFile.tensors)) {
     const array = tensors.get(name)!;
     expect(array.shape).toEqual(shape);
-    expect(told(array.data), name).toEqual(toldByPython(values, /^[IUB]\w*\d$|BOOL/.test(name) && name !== 'BF16'));
+    expect(textOf(array.data), name).toEqual(textOfPython(values, /^[IUB]\w*\d$|BOOL/.test(name) && name !== 'BF16'));
   }
 });
 

@@ -27,7 +27,7 @@ async function train(losses: readonly number[]): Promise<void> {
 }
 
 /** The loss by step as TensorBoard shows it. */
-function shown(): [step: number, loss: number][] {
+function shownSteps(): [step: number, loss: number][] {
   const folder = join(root, 'train');
   let curve: [number, number][] = [];
   for (const name of readdirSync(folder).sort()) {
@@ -40,7 +40,7 @@ function shown(): [step: number, loss: number][] {
 }
 
 /** Steps above 0 of what TensorBoard shows; at step 0 those of all sessions lie one upon another. */
-const later = () => shown().filter(([step]) => step > 0);
+const later = () => shownSteps().filter(([step]) => step > 0);
 
 test.each([12, 120])('of %d trainings within one second, all steps of the last are shown', async (trainings) => {
   vi.spyOn(Date, 'now').mockReturnValue(1_700_000_000_123);

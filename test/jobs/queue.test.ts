@@ -17,7 +17,7 @@ const payload = z.strictObject({ x: z.number() });
 
 /** How often each computation was begun, by key. */
 type Begun = Map<string, number>;
-const noted = (begun: Begun, key: string) => begun.set(key, (begun.get(key) ?? 0) + 1);
+const countStart = (begun: Begun, key: string) => begun.set(key, (begun.get(key) ?? 0) + 1);
 const later = (ms: number, signal?: AbortSignal) =>
   new Promise<void>((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
@@ -31,7 +31,7 @@ const squares = (begun: Begun = new Map(), ms = 0): Handler =>
   defineHandler({
     ...{ kind: 'square', payload, result: z.number() },
     async run({ x }, { key, signal }) {
-      noted(begun, key);
+      countStart(begun, key);
       if (ms > 0) await later(ms, signal);
       return { value: x * x };
     },
@@ -53,10 +53,10 @@ describe('addresses', () => {
   test.each(['http://me:secret@host', 'host:6379', 'redis://', 'redis://me:secret@host/x', 'redis://host?db=1', ''])(
     '"%s" throws, without showing a possible password',
     (url) => {
-      const refused = () => parseAddress(url, {});
-      expect(refused).toThrow(ArgumentError);
-      expect(refused).toThrow(/redis:\/\/HOST/);
-      expect(refused).not.toThrow(/secret/);
+      const parse = () => parseAddress(url, {});
+      expect(parse).toThrow(ArgumentError);
+      expect(parse).toThrow(/redis:\/\/HOST/);
+      expect(parse).not.toThrow(/secret/);
     },
   );
 });
@@ -283,7 +283,7 @@ describeOnRedis('JobQueue', () => {
     const busy = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
       async run({ x }, { key }) {
-        noted(begun, key);
+        countStart(begun, key);
         const until = Date.now() + 5000; // two and a half stall times
         while (Date.now() < until);
         return { value: x * x };
@@ -423,13 +423,13 @@ describeOnRedis('a server with a password', () => {
     const env = { TILEGRAD_REDIS_PASSWORD: 'open sesame' };
     const queue = await openQueue({ url: redis.url, env });
     const abort = new AbortController();
-    const said: string[] = [];
+    const messages: string[] = [];
     const worker = serve({
       ...{ url: redis.url, env, adapter: 'abacus', handlers: [squares()], signal: abort.signal },
-      print: (text) => said.push(text),
+      print: (text) => messages.push(text),
     });
     expect((await queue.run(square, 'secret', { x: 5 })).value).toBe(25);
-    expect([queue.address, ...said].join()).not.toContain('sesame');
+    expect([queue.address, ...messages].join()).not.toContain('sesame');
     abort.abort();
     await worker;
     await queue.close();

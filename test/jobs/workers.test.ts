@@ -25,7 +25,7 @@ describeOnRedis('over TLS', () => {
       const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tls-'));
       const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
       const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
-      const made = spawnSync('openssl', [
+      const result = spawnSync('openssl', [
         ...words,
         '-addext',
         'subjectAltName=DNS:localhost',
@@ -34,7 +34,7 @@ describeOnRedis('over TLS', () => {
         '-out',
         certificate,
       ]);
-      expect(made.status, String(made.stderr)).toBe(0);
+      expect(result.status, String(result.stderr)).toBe(0);
       const port = await freePort();
       const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
       await startRedis(['--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no']);
@@ -151,7 +151,7 @@ describeOnRedis('worker processes', () => {
     const queue = await open();
     const answer = queue.run(sleep, 'deadly', { n: 7, ms: 60_000 }).catch((error) => error);
     const client = new Redis(redis.url);
-    const printed = async () => {
+    const readOutput = async () => {
       const keys = await client.keys('*:logs');
       return (await Promise.all(keys.map((key) => client.lrange(key, 0, -1)))).flat();
     };
@@ -159,7 +159,7 @@ describeOnRedis('worker processes', () => {
       const worker = await serve(name, log.path);
       await worker.prints('ready');
       // Until its line is in the queue: what is on its way when a worker is killed is lost with it.
-      await vi.waitFor(async () => expect(await printed()).toContain(`${name} begins 7`), 60_000);
+      await vi.waitFor(async () => expect(await readOutput()).toContain(`${name} begins 7`), 60_000);
       await worker.kill();
     }
     client.disconnect();

@@ -130,10 +130,10 @@ describeOnDevice('choosing a kernel variant', (device) => {
     const byRule = kernel();
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     const naive = { operator: 'matmul', sizes, variant: 'naive' };
-    const made = [...device.choices.used];
+    const usedBefore = [...device.choices.used];
     expect(withForcedVariant(device.choices, naive, kernel)).toBe('matmul');
     expect(byRule).not.toBe('matmul');
-    expect([...device.choices.used]).toEqual(made);
+    expect([...device.choices.used]).toEqual(usedBefore);
     expect(kernel()).toBe(byRule);
     const failing = () => {
       throw new RangeError('while it was forced');

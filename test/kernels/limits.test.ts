@@ -16,7 +16,7 @@ import { matmul as matmulReference } from '../reference/matmul.ts';
 import type { NdArray } from '../reference/ndarray.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
 // Products and convolutions of more workgroups than a dispatch holds, or of more bytes than an array. Of integers: the results are exact.
@@ -27,7 +27,7 @@ const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value
 type Four = [DeviceArray, DeviceArray, DeviceArray, DeviceArray];
 
 /** Values of several models, with each model's own bias [models, channels] added. */
-const biased = (values: ArrayLike<number>, { shape: [models, channels], data }: NdArray) =>
+const addBias = (values: ArrayLike<number>, { shape: [models, channels], data }: NdArray) =>
   Array.from(
     values,
     (value, i) => value + data[Math.floor((i * models!) / values.length) * channels! + (i % channels!)]!,
@@ -40,7 +40,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
   const upload = ({ shape, data }: NdArray): DeviceArray =>
     tensor(device, data, shape.slice(1), { models: shape[0]! }).array;
   const limitGroups = (maxComputeWorkgroupsPerDimension: number) =>
-    tellLimits(device, { maxComputeWorkgroupsPerDimension });
+    replaceLimits(device, { maxComputeWorkgroupsPerDimension });
 
   async function product(variant: MatmulVariant, a: NdArray, b: NdArray, groups: number): Promise<number[]> {
     using c = scope(device, () => {
@@ -84,7 +84,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       const perReplica = products.length / 3;
       {
         // A binding is whole vec4s: up to three values more.
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: 16 * Math.ceil((room * perReplica) / 4) });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize: 16 * Math.ceil((room * perReplica) / 4) });
         const program = device.record(() => matmul(left, right, { variant }).dispose());
         const sums = program.commands.filter(({ pipeline }) => pipeline.name === 'matmul_slices');
         expect(sums.length).toBeGreaterThan(1);
@@ -92,7 +92,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         const results = scope(device, () =>
           [{ bias }, { reluMask }].map((epilogue) => new Tensor(matmul(left, right, { ...epilogue, variant }))),
         );
-        const expected = [biased(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
+        const expected = [addBias(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
         for (const [i, values] of expected.entries()) {
           expect(plain(await results[i]!.data())).toEqual(plain(values));
           results[i]!.dispose();
@@ -115,10 +115,10 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         return [new Tensor(matmul(left, right, options)), columnSums];
       });
       expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], { transposeA: true }).data));
-      const at = (model: number, row: number, column: number) => dy.data[(model * k + row) * n + column]!;
+      const dyAt = (model: number, row: number, column: number) => dy.data[(model * k + row) * n + column]!;
       const sums = Array.from({ length: models * n }, (_, i) => {
         const [model, column] = [Math.floor(i / n), i % n];
-        return at(model, 0, column) + at(model, 1, column) + at(model, 2, column);
+        return dyAt(model, 0, column) + dyAt(model, 1, column) + dyAt(model, 2, column);
       });
       expect(plain(await db.data())).toEqual(plain(sums));
       dw.dispose();
@@ -197,18 +197,18 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const run = (from: DeviceArray, to: DeviceArray, sums?: DeviceArray) =>
       conv2dWeightGrad(from, to, geometry, { variant, columnSums: sums });
     /** Slices of all models in the kernel's dispatches, which have slices along x or z and models along z. */
-    const dispatched = (from: DeviceArray, to: DeviceArray) => {
+    const slicesOf = (from: DeviceArray, to: DeviceArray) => {
       const program = device.record(() => void run(from, to));
       const grids = program.commands.filter(({ pipeline }) => pipeline.name === kernel);
       program.dispose();
       return grids.map(({ workgroups: [alongX, , alongZ] }) => alongX * alongZ);
     };
     {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: room * bytes });
+      using _ = replaceLimits(device, { maxStorageBufferBindingSize: room * bytes });
       using result = scope(device, () => new Tensor(run(input, gradient, columnSums.array)));
-      expect(dispatched(input, gradient)).toEqual(groups.map((models) => slices * models));
+      expect(slicesOf(input, gradient)).toEqual(groups.map((models) => slices * models));
       // The same slices for a model alone, and so the same bits.
-      expect(dispatched(alone[0]!.array, alone[1]!.array)).toEqual([slices]);
+      expect(slicesOf(alone[0]!.array, alone[1]!.array)).toEqual([slices]);
       expect(plain(await result.data())).toEqual(dw);
     }
     const sums = Array(3 * 8).fill(0);
@@ -227,7 +227,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       });
       const bytes = 2 * 4 * (3 * 3 * 4 * 8 + 8);
       const supports = (maxStorageBufferBindingSize: number) => {
-        using _ = tellLimits(device, { maxStorageBufferBindingSize });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize });
         return conv2dSupports('stream', device, geometry).weightGrad;
       };
       expect([supports(bytes), supports(bytes - 4)]).toEqual([true, false]);
@@ -249,7 +249,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       conv2dWeightGrad(input, gradient, geometry, { variant }),
     ];
     {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * PADDED_BYTES });
+      using _ = replaceLimits(device, { maxStorageBufferBindingSize: 2 * PADDED_BYTES });
       const program = device.record(() => {
         for (const array of run()) array.dispose();
       });
@@ -257,13 +257,13 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1, 2, 1, 2, 1]);
       program.dispose();
       const results = scope(device, () => run().map((array) => new Tensor(array)));
-      for (const [i, expected] of [biased(y, b), dx, dw].entries()) {
+      for (const [i, expected] of [addBias(y, b), dx, dw].entries()) {
         expect(plain(await results[i]!.data())).toEqual(plain(expected));
         results[i]!.dispose();
       }
     }
     {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: PADDED_BYTES - 4 });
+      using _ = replaceLimits(device, { maxStorageBufferBindingSize: PADDED_BYTES - 4 });
       expect(conv2dSupports(variant, device, geometry)).toEqual({
         forward: false,
         inputGrad: false,
@@ -283,7 +283,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const geometry = convGeometry(input, filter, attrs);
     const run = () => conv2dWeightGrad(input, gradient, geometry, { variant: 'patches' });
     {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * PATCHES_BYTES });
+      using _ = replaceLimits(device, { maxStorageBufferBindingSize: 2 * PATCHES_BYTES });
       const program = device.record(() => run().dispose());
       const grids = program.commands.filter(({ pipeline }) => pipeline.name === 'conv2d_patches');
       expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1]);
@@ -294,7 +294,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     // With 16 filters a gradient is 27 x 16 numbers: only that of every fourth model begins where a binding may.
     const few = { ...geometry, outChannels: 16 };
     const supports = (models: number, g = geometry) => {
-      using _ = tellLimits(device, { maxStorageBufferBindingSize: models * PATCHES_BYTES });
+      using _ = replaceLimits(device, { maxStorageBufferBindingSize: models * PATCHES_BYTES });
       return conv2dSupports('patches', device, g).weightGrad;
     };
     expect([supports(0.9), supports(1), supports(3, few), supports(4, few)]).toEqual([false, true, false, true]);
@@ -318,20 +318,20 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         conv2dInputGrad(gradient, filter, geometry, { variant }),
       ];
       {
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize: 2 * FILTER_BYTES });
         const program = device.record(() => {
           for (const array of run()) array.dispose();
         });
         expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([2, 2, 1, 1, 2, 2, 1, 1]);
         program.dispose();
         const results = scope(device, () => run().map((array) => new Tensor(array)));
-        for (const [i, expected] of [biased(y, b), dx].entries()) {
+        for (const [i, expected] of [addBias(y, b), dx].entries()) {
           expectClose(await results[i]!.data(), expected, { atol: 5e-6 * Math.max(...expected.map(Math.abs)) });
           results[i]!.dispose();
         }
       }
       {
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize: FILTER_BYTES - 4 });
         expect(conv2dSupports(variant, device, geometry)).toMatchObject({ forward: false, inputGrad: false });
       }
       for (const array of arrays) array.dispose();
@@ -355,7 +355,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       const variant: Conv2dVariant = 'winogradTiles';
       const run = () => conv2dWeightGrad(input, gradient, geometry, { variant });
       {
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize: room * TILE_BYTES });
         const program = device.record(() => run().dispose());
         const transforms = program.commands.filter(({ pipeline }) => pipeline.name.startsWith('winograd_tiles'));
         // Of x, of dy and of the filter.
@@ -374,7 +374,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         }
       }
       {
-        using _ = tellLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
+        using _ = replaceLimits(device, { maxStorageBufferBindingSize: 4 * 36 * (3 * 2) * 8 - 4 });
         const none = { forward: false, inputGrad: false, weightGrad: false };
         expect(conv2dSupports(variant, device, geometry)).toEqual(none);
       }
@@ -397,15 +397,15 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const geometry = (channels: number, outChannels: number) =>
       geometryOf({ ...sizes, ...images, channels, outChannels });
     const [wide, few, some] = [geometry(36, 40), geometry(3, 8), geometry(8, 8)];
-    const served = () => [
+    const supportFlags = () => [
       conv2dSupports('subgroup', device, wide).weightGrad,
       conv2dSupports('gemm', device, wide).weightGrad,
       conv2dSupports('stream', device, few).forward,
       conv2dSupports('stream', device, few).weightGrad,
       conv2dSupports('winograd', device, some).forward,
     ];
-    expect(served()).toEqual([true, true, true, true, true]);
+    expect(supportFlags()).toEqual([true, true, true, true, true]);
     using _ = limitGroups(4);
-    expect(served()).toEqual([false, false, false, false, false]);
+    expect(supportFlags()).toEqual([false, false, false, false, false]);
   });
 });

@@ -48,7 +48,7 @@ import {
 } from '../../src/node.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { assumeNoNaN, turnComparisons } from '../support/no-nan.ts';
+import { assumeNoNaN, negateComparisons } from '../support/no-nan.ts';
 
 // NaN and infinity arrive where a compiler assumes that there are none. Every kernel whose result depends on comparisons of values that
 // may be NaN runs twice: as it is, which other tests compare with the references, and with all comparisons turned round.
@@ -70,7 +70,7 @@ x.set(special);
 x.set(values, special.length);
 const n = x.length;
 /** The same in another order: every value meets some others. */
-const turnedBy = (by: number) => {
+const rotatedBy = (by: number) => {
   const y = new Float32Array(n);
   y.set(x.subarray(by));
   y.set(x.subarray(0, by), n - by);
@@ -78,16 +78,16 @@ const turnedBy = (by: number) => {
 };
 
 describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain) => {
-  let turned: Device;
+  let negated: Device;
   beforeAll(async () => {
-    turned = turnComparisons(await openDevice());
+    negated = negateComparisons(await openDevice());
   });
-  afterAll(() => turned?.dispose());
+  afterAll(() => negated?.dispose());
 
   type Run = (on: Device) => DeviceArray[];
 
   /** The values of what `run` returns on a device. */
-  async function computed(on: Device, run: Run): Promise<ArrayLike<number>[]> {
+  async function compute(on: Device, run: Run): Promise<ArrayLike<number>[]> {
     const results = scope(on, () => run(on).map((array) => new Tensor(array)));
     const data = await Promise.all(results.map((result) => result.data()));
     for (const result of results) result.dispose();
@@ -96,7 +96,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
 
   /** Expects the same of both devices, and among it NaN, unless there should be none. */
   async function expectSame(run: Run, { isNumber = false } = {}): Promise<void> {
-    const [expected, actual] = [await computed(plain, run), await computed(turned, run)];
+    const [expected, actual] = [await compute(plain, run), await compute(negated, run)];
     for (const [k, result] of expected.entries()) expectSameBits(actual[k]!, result, `result ${k}`);
     expect(expected.some((result) => Array.from(result).some(Number.isNaN))).toBe(!isNumber);
   }
@@ -107,7 +107,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
     of(on, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape);
 
   test('upload: values reach the adapter with their signs', async () => {
-    const [bits] = await computed(plain, (on) => [of(on, x)]);
+    const [bits] = await compute(plain, (on) => [of(on, x)]);
     expect([...new Uint32Array((bits as Float32Array).buffer)]).toEqual([...new Uint32Array(x.buffer)]);
   });
 
@@ -122,8 +122,8 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
       on.dispatch(on.pipeline({ name: 'relu_by_comparison', code }), [of(on, x).storage, y.storage], [1, 1, 1]);
       return [y];
     };
-    const kept = async (on: Device) => Array.from((await computed(on, run))[0]!).filter(Number.isNaN).length;
-    expect([await kept(plain), await kept(turned)]).toEqual([special.length, 0]);
+    const countNaN = async (on: Device) => Array.from((await compute(on, run))[0]!).filter(Number.isNaN).length;
+    expect([await countNaN(plain), await countNaN(negated)]).toEqual([special.length, 0]);
   });
 
   test.each(Object.keys(unaryTable) as UnaryName[])('%s and its gradient', async (name) => {
@@ -134,7 +134,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
       await expectSame((on) => {
         const input = of(on, x);
         const y = pointwise.unary(name, input, options);
-        const grads = [onesOn(on), of(on, turnedBy(7))].map((dy) => pointwise.unaryGrad(name, input, y, dy, options));
+        const grads = [onesOn(on), of(on, rotatedBy(7))].map((dy) => pointwise.unaryGrad(name, input, y, dy, options));
         return [y, ...grads];
       });
     }
@@ -143,7 +143,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
   test.each(Object.keys(binaryTable) as BinaryName[])('%s and its gradients', async (name) => {
     for (const by of [0, 1, 7]) {
       await expectSame((on) => {
-        const [a, b] = [of(on, x), of(on, turnedBy(by))];
+        const [a, b] = [of(on, x), of(on, rotatedBy(by))];
         const y = pointwise.binary(name, a, b);
         const dy = onesOn(on);
         return [y, ...([0, 1] as const).map((which) => pointwise.binaryGrad(name, which, { a, b, y, dy }))];
@@ -153,7 +153,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
 
   test.each(Object.keys(comparisonTable) as ComparisonName[])('%s, which has no NaN', async (name) => {
     for (const by of [0, 1, 7]) {
-      await expectSame((on) => [pointwise.compare(name, of(on, x), of(on, turnedBy(by)))], { isNumber: true });
+      await expectSame((on) => [pointwise.compare(name, of(on, x), of(on, rotatedBy(by)))], { isNumber: true });
     }
   });
 
@@ -191,11 +191,11 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
         Float32Array.from({ length: 4 * n }, (_, i) => x[i >> 2]!),
         [n, 4],
       );
-      const through = pointwise.unary('relu', gate, [0, 0]);
+      const reluOutput = pointwise.unary('relu', gate, [0, 0]);
       const products = matmulVariants
         .filter((v) => v !== 'subgroup' || on.subgroupLanes !== null)
-        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: through, variant }));
-      return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, turnedBy(7))), ...products];
+        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: reluOutput, variant }));
+      return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, rotatedBy(7))), ...products];
     });
   });
 
@@ -229,7 +229,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
     const draw = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };
     const valueRange = [-1, 2] as const;
     await expectSame((on) => {
-      const [images, dy] = [of(on, x, shape), of(on, turnedBy(7), shape)];
+      const [images, dy] = [of(on, x, shape), of(on, rotatedBy(7), shape)];
       const { y, sample } = randomContrast('test', images, { factor: { low: 0.5, high: 1.5 }, valueRange }, draw);
       return [y, randomContrastGrad(images, dy, sample, valueRange)];
     });
@@ -368,7 +368,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
       optimizer.build(store);
       store.weights.forEach(({ tensor: weight, offset }, k) => {
         on.upload(weight.array.storage, k === 0 ? x : new Float32Array(n).fill(k - 1.5));
-        const gradient = k === 2 ? new Float32Array(n).fill(0.25) : turnedBy(5 * k);
+        const gradient = k === 2 ? new Float32Array(n).fill(0.25) : rotatedBy(5 * k);
         on.upload(store.gradients.storage, gradient, 4 * offset!);
       });
       for (let step = 1; step <= 2; step++) {
@@ -379,7 +379,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
       for (const owned of [state, optimizer, store]) owned.dispose();
       return weights;
     };
-    const [expected, actual] = [await steps(plain), await steps(turned)];
+    const [expected, actual] = [await steps(plain), await steps(negated)];
     expect(Array.from(expected[0]!).filter(Number.isNaN).length).toBeGreaterThan(0);
     for (const [k, weights] of expected.entries()) expectSameBits(actual[k]!, weights, `weight ${k}`);
   });

@@ -46,7 +46,7 @@ describeOnDevice('variants of softmax and reductions', (device) => {
    * The values of each of the results.
    */
   async function withModels(inputs: Input[], run: (arrays: DeviceArray[]) => DeviceArray[]): Promise<Float32Array[]> {
-    const computed = async (values: (input: Input) => ArrayLike<number>, models: number) => {
+    const compute = async (values: (input: Input) => ArrayLike<number>, models: number) => {
       const results = scope(device, () => {
         const arrays = inputs.map((input) => {
           const { dtype, shape } = input;
@@ -58,9 +58,9 @@ describeOnDevice('variants of softmax and reductions', (device) => {
       for (const result of results) result.dispose();
       return data;
     };
-    const together = await computed(({ data }) => data, MODELS);
+    const together = await compute(({ data }) => data, MODELS);
     for (let model = 0; model < MODELS; model++) {
-      const alone = await computed(({ data }) => ofModel(data, model), 1);
+      const alone = await compute(({ data }) => ofModel(data, model), 1);
       for (const [k, result] of alone.entries()) {
         expectSameBits(result, ofModel(together[k]!, model), `model ${model} alone, result ${k}`);
       }
@@ -89,7 +89,7 @@ describeOnDevice('variants of softmax and reductions', (device) => {
           if (nan) x.data[seed % x.data.length] = Number.NaN;
           const results = await withModels([x], ([array]) => {
             const layout = { outer: outer * array!.replicas, rows, channels };
-            const reduced = (reduction: 'reduceSum' | 'reduceExtreme', factor: number) => {
+            const reduce = (reduction: 'reduceSum' | 'reduceExtreme', factor: number) => {
               const { replicas: models } = array!;
               const y = tensor(device, new Float32Array(models * outer * channels).fill(9), [outer, channels], {
                 models,
@@ -97,7 +97,7 @@ describeOnDevice('variants of softmax and reductions', (device) => {
               reduceMiddle(reduction, array!, layout, y.array, { factor, variant });
               return y.array;
             };
-            return [reduced('reduceSum', 2), reduced('reduceExtreme', 1), reduced('reduceExtreme', -1)];
+            return [reduce('reduceSum', 2), reduce('reduceExtreme', 1), reduce('reduceExtreme', -1)];
           });
           const expected = [
             map(sum.forward([x], { axis: 2 }), (s) => 2 * s),
@@ -286,8 +286,8 @@ describeOnDevice('variants of softmax and reductions', (device) => {
             const { mean, variance } = statistics(input);
             const [parts, ownVariance, doffset, dscale] = results.map((values) => ofModel(values, model));
             // What the mean is and what rounding took of it.
-            const own = mean.data.map((_, c) => parts![c]! + parts![channels + c]!);
-            expectClose(own, mean.data, { magnitude: mean.data.map(() => 1000), rtol: 1e-6 });
+            const sums = mean.data.map((_, c) => parts![c]! + parts![channels + c]!);
+            expectClose(sums, mean.data, { magnitude: mean.data.map(() => 1000), rtol: 1e-6 });
             expectClose(ownVariance!, variance.data, { magnitude: variance.data.map((v) => v + 1), rtol: 1e-4 });
             const magnitude = columnSums(map(dout, Math.abs)).data;
             expectClose(doffset!, columnSums(dout).data, { magnitude, rtol: 1e-6 });

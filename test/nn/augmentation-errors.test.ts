@@ -152,14 +152,14 @@ const kinds: [string, (more: object) => Layer][] = [
 ];
 
 test.each(kinds)('%s: throws for samples that are not images, and for too large images', (kind, make) => {
-  const built = (inputShape: number[]) => () =>
+  const buildWith = (inputShape: number[]) => () =>
     new Sequential([make({ inputShape }), new Flatten(), new Dense({ units: 1 })]);
   for (const shape of [[4], [4, 4], [4, 4, 4, 1]]) {
-    expect(built(shape)).toThrow(ShapeError);
-    expect(built(shape)).toThrow(`${kind}: needs samples of shape [height, width, channels], but gets [${shape}]`);
+    expect(buildWith(shape)).toThrow(ShapeError);
+    expect(buildWith(shape)).toThrow(`${kind}: needs samples of shape [height, width, channels], but gets [${shape}]`);
   }
-  expect(built([8193, 4, 1])).toThrow(ShapeError);
-  expect(built([8193, 4, 1])).toThrow(
+  expect(buildWith([8193, 4, 1])).toThrow(ShapeError);
+  expect(buildWith([8193, 4, 1])).toThrow(
     `${kind}: takes images of at most 8192 pixels a side, but gets [8193,4,1]; resize them first`,
   );
 });

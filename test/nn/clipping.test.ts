@@ -83,15 +83,15 @@ describeOnDevice('gradient clipping', (device) => {
 
   test('clipping: NaN makes all gradients of its norm NaN; infinity behaves as in Keras', async () => {
     const withOne = (value: number) => draw().map((g, k) => map(g, (x, i) => (k === 1 && i === 5 ? value : x)));
-    const spoilt = async (options: ClipOptions, value: number) =>
+    const countNaN = async (options: ClipOptions, value: number) =>
       (await runClipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
     const all = SHAPES.map((shape) => shape.reduce((a, b) => a * b, 1));
-    expect(await spoilt({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
-    expect(await spoilt({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
-    expect(await spoilt({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
+    expect(await countNaN({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
+    expect(await countNaN({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
+    expect(await countNaN({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
     // inf * (1 / inf) is NaN; the other elements of that weight become 0.
-    expect(await spoilt({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
-    expect(await spoilt({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
+    expect(await countNaN({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
+    expect(await countNaN({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
     const { steps } = await runClipped(device, { clipValue: 0.25 }, withOne(-Infinity));
     expect(steps[1]![5]).toBe(-0.25);
   });

@@ -139,9 +139,10 @@ function expectSurplusError(name: string, { args, options }: Maker): void {
   }
   expect(make(name, [...args, undefined])).toBeDefined();
   if (!options) return;
-  const unknown = () => make(name, [...args.slice(0, -1), { ...(args.at(-1) as object), nonesuch: undefined }]);
-  expect(unknown).toThrow(ArgumentError);
-  expect(unknown).toThrow(/there is no option nonesuch/);
+  const callWithUnknownOption = () =>
+    make(name, [...args.slice(0, -1), { ...(args.at(-1) as object), nonesuch: undefined }]);
+  expect(callWithUnknownOption).toThrow(ArgumentError);
+  expect(callWithUnknownOption).toThrow(/there is no option nonesuch/);
   for (const none of [null, 3, 'x', true])
     expect(() => make(name, [...args.slice(0, -1), none])).toThrow(ArgumentError);
 }
@@ -154,7 +155,7 @@ test('the table of this test has every exported class, and every function that c
     ([, value]) => isClass(value) && !((value as { prototype: unknown }).prototype instanceof Error),
   );
   expect(found.map(([name]) => name).sort()).toEqual([...Object.keys(classes), ...loaders, ...EXCLUDED].sort());
-  const made = Object.entries({ initializers, regularizers, schedules }).flatMap(([space, members]) =>
+  const created = Object.entries({ initializers, regularizers, schedules }).flatMap(([space, members]) =>
     Object.keys(members).map((name) => `${space}.${name}`),
   );
   const helpers = [
@@ -165,7 +166,7 @@ test('the table of this test has every exported class, and every function that c
   ];
   const uncalled = Object.keys(initializers).filter((name) => /^(ones|zeros|glorot|he|lecun)/.test(name));
   const known = [...Object.keys(functions), ...helpers, ...uncalled.map((name) => `initializers.${name}`)];
-  expect(made.filter((name) => !known.includes(name))).toEqual([]);
+  expect(created.filter((name) => !known.includes(name))).toEqual([]);
   expect(uncalled).toHaveLength(8);
 });
 

@@ -24,7 +24,7 @@ test.each([
 ])('glorotUniform of $shape: within its limit, with the right variance', ({ shape, fanIn, fanOut }) => {
   const values = glorotUniform(shape, new RandomStream(5, 'initializer', 0));
   const limit = Math.sqrt(6 / (fanIn + fanOut));
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   expect(largest).toBeLessThanOrEqual(limit);
   expect(largest).toBeGreaterThan(0.999 * limit);
   const n = values.length;
@@ -94,7 +94,7 @@ test.each([
     expect(Math.abs(measured.variance - variance)).toBeLessThan(
       4 * Math.sqrt((measured.fourth - measured.variance ** 2) / n),
     );
-    const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x - mean)), 0);
+    const furthest = values.reduce((max, x) => Math.max(max, Math.abs(x - mean)), 0);
     expect(furthest).toBeLessThanOrEqual(bound * (1 + 1e-6));
     // The range is reached: a normal without truncation exceeds two deviations.
     expect(furthest).toBeGreaterThan(bound === Infinity ? 3 * Math.sqrt(variance) : 0.97 * bound);
@@ -104,7 +104,7 @@ test.each([
 
 test('vectors: fan in and fan out are both the length, as in Keras', () => {
   const values = glorotUniform([2000], stream());
-  const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const furthest = values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   expect(furthest / Math.sqrt(6 / 4000)).toBeGreaterThan(0.99);
   expect(furthest / Math.sqrt(6 / 4000)).toBeLessThanOrEqual(1);
 });
@@ -120,9 +120,9 @@ test.each([
   const values = initializers.orthogonal({ gain })(shape, stream());
   const columns = shape.at(-1)!;
   const rows = values.length / columns;
-  const at = (i: number, j: number) => values[i * columns + j]!;
+  const elementAt = (i: number, j: number) => values[i * columns + j]!;
   const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
-  const entry = (k: number, i: number) => (rows >= columns ? at(i, k) : at(k, i));
+  const entry = (k: number, i: number) => (rows >= columns ? elementAt(i, k) : elementAt(k, i));
   for (let a = 0; a < count; a++) {
     for (let b = 0; b <= a; b++) {
       let product = 0;

@@ -160,14 +160,14 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
   ])("%s equals PyTorch's", async (_name, loss, value, slopes) => {
     const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
     const target = tensor(device, [1, 0, 0, 0, 0, 1], [2, 3]);
-    const made = scope(device, () => {
+    const results = scope(device, () => {
       const result = loss.call(y, target, { input: lossInputFor(loss, null), weight: null });
       result.loss.backward();
       return { ...result, gradient: y.grad! };
     });
-    expectClose(await made.loss.data(), [value], { rtol: 2e-6 });
-    expectClose(await made.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
-    for (const t of [y, target, made.loss, made.gradient]) t.dispose();
+    expectClose(await results.loss.data(), [value], { rtol: 2e-6 });
+    expectClose(await results.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
+    for (const t of [y, target, results.loss, results.gradient]) t.dispose();
   });
 
   test.each<[string, () => unknown, string]>([

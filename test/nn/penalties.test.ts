@@ -88,16 +88,16 @@ describeOnDevice('penalties on the flat buffer of weights', (device) => {
   test.each([
     ['the same rates', [0.02, 0.02, 0.02]],
     ['rates of their own', [0.02, 0, 0.5]],
-  ])('replicas with %s have the bits of single models', async (what, own) => {
+  ])('replicas with %s have the bits of single models', async (what, rates) => {
     const sizes = [450, 10, 64, 1, 4999];
-    const all = sizes.map((size, k) => drawLike([own.length * size], 8 + k).data.map(Math.fround));
-    const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: own, l2: own });
+    const all = sizes.map((size, k) => drawLike([rates.length * size], 8 + k).data.map(Math.fround));
+    const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: rates, l2: rates });
     const together = await flatPenalties(
       device,
       all.map((w) => ({ w, regularizer })),
-      own.length,
+      rates.length,
     );
-    for (const [r, rate] of own.entries()) {
+    for (const [r, rate] of rates.entries()) {
       const part = (w: ArrayLike<number>, k: number) => Array.from(w).slice(r * sizes[k]!, (r + 1) * sizes[k]!);
       if (rate === 0) {
         expect(together.value[r]).toBe(0);
@@ -195,8 +195,8 @@ describeOnDevice('penalties in training', (device) => {
         const evaluated = await penalized.model.evaluate(loader, { batchSize: 4 });
         expectClose([evaluated.loss], [valLoss], { rtol: 1e-6 });
         const other = build(undefined, undefined).model;
-        for (const [k, { tensor: own }] of other.weights.entries()) {
-          device.upload(own.array.storage, Float32Array.from(moved[k]!));
+        for (const [k, { tensor: weight }] of other.weights.entries()) {
+          device.upload(weight.array.storage, Float32Array.from(moved[k]!));
         }
         const plainAfter = await other.evaluate(loader);
         expectClose([valLoss], [plainAfter.loss + penaltyOf(moved, frozen)], { rtol: 2e-6 }, 'validation loss');

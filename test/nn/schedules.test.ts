@@ -185,13 +185,13 @@ describeOnDevice('the learning rate in fit', (device) => {
   }
 
   test('fit: throws if a callback sets the rate of an optimizer with a schedule', async () => {
-    const scheduled = (callback: Callback) =>
+    const fitWith = (callback: Callback) =>
       train(
         () => 0.1,
         () => [callback],
       );
-    await expect(scheduled(new LearningRateScheduler((_, rate) => rate))).rejects.toThrow(ArgumentError);
-    await expect(scheduled(new ReduceLROnPlateau({ monitor: 'loss' }))).rejects.toThrow(
+    await expect(fitWith(new LearningRateScheduler((_, rate) => rate))).rejects.toThrow(ArgumentError);
+    await expect(fitWith(new ReduceLROnPlateau({ monitor: 'loss' }))).rejects.toThrow(
       /ReduceLROnPlateau: .* is a schedule/,
     );
   });

@@ -69,8 +69,8 @@ test('a package whose own dependency is missing is not reported as missing', asy
 });
 
 test("returns a module that loads, and passes on tilegrad's own errors", async () => {
-  const own = new AdapterError('the driver is broken');
-  expect(packageError('webgpu', 'openDevice', own)).toBe(own);
+  const adapterError = new AdapterError('the driver is broken');
+  expect(packageError('webgpu', 'openDevice', adapterError)).toBe(adapterError);
   expect(await importPackage('webgpu', 'openDevice', async () => 5)).toBe(5);
   expect(await importPackage('webgpu', 'openDevice', () => 6)).toBe(6);
 });

@@ -20,13 +20,13 @@ const TOKEN = new RegExp(
 function tokens(text: string): string[] {
   const found: string[] = [];
   let line = 1;
-  for (let at = 0; at < text.length; ) {
-    TOKEN.lastIndex = at;
+  for (let index = 0; index < text.length; ) {
+    TOKEN.lastIndex = index;
     const match = TOKEN.exec(text);
-    if (!match) throw new Error(`no token at ${text.slice(at, at + 20)}`);
+    if (!match) throw new Error(`no token at ${text.slice(index, index + 20)}`);
     if (!match.groups!.blank) found.push(`${line}:${match[0]}`);
     line += match[0].split('\n').length - 1;
-    at += match[0].length;
+    index += match[0].length;
   }
   return found;
 }

@@ -133,7 +133,7 @@ describe('curves', () => {
     for (const drawn of [svg, narrow!]) {
       const points = drawn.match(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/)?.[0] ?? '';
       const drawnPoints = [...points.matchAll(/<path [^>]*transform="translate\(([^)]*)\)"[^>]*fill="([^"]*)"/g)];
-      expect(new Set(drawnPoints.map(([, at]) => at)).size).toBe(3);
+      expect(new Set(drawnPoints.map(([, y]) => y)).size).toBe(3);
       expect(new Set(drawnPoints.map(([, , fill]) => fill)).size).toBe(3);
     }
     const mixed = [...one([0.2, 0.3]), { run: 'long', series: 'val', x: [1, 2], y: [0.1, 0.2] }];
@@ -158,11 +158,11 @@ describe('curves', () => {
     ] as const) {
       // biome-ignore format: as pairs
       const groups = [...drawn.matchAll(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/g)].map(([group]) => group);
-      const at = groups.flatMap((group) =>
+      const xs = groups.flatMap((group) =>
         [...group.matchAll(/transform="translate\(([\d.]+),/g)].map(([, x]) => Number(x)),
       );
-      expect(at).toHaveLength(count);
-      for (const x of at) expect(Math.abs(x / width - 0.45)).toBeLessThan(0.1); // the plot begins right of its labels
+      expect(xs).toHaveLength(count);
+      for (const x of xs) expect(Math.abs(x / width - 0.45)).toBeLessThan(0.1); // the plot begins right of its labels
       expect(drawn.match(/<text [^>]*>1<\/text>/g)).toHaveLength(1); // the epoch, and none before or after it
       expect(drawn).not.toContain('>2</text>');
     }
@@ -175,9 +175,9 @@ describe('curves', () => {
       lines: [{ run: 'seed 1', series: 'training', x: y.map((_, i) => i + 1), y: JSON.parse(JSON.stringify(y)) }],
       published: [],
     };
-    const known = (log: boolean) => meanCurve(curves({ ...figure, y: { label: 'loss', log } }), 'training');
-    expect(known(false).map((point) => point.y)).toEqual([2.3, 0, -1, 2]);
-    expect(known(true).map((point) => point.y)).toEqual([2.3, 2]);
+    const knownPoints = (log: boolean) => meanCurve(curves({ ...figure, y: { label: 'loss', log } }), 'training');
+    expect(knownPoints(false).map((point) => point.y)).toEqual([2.3, 0, -1, 2]);
+    expect(knownPoints(true).map((point) => point.y)).toEqual([2.3, 2]);
     const { svg } = await drawFigure(curves({ ...figure, y: { label: 'loss', log: true } }));
     expect(svg).not.toMatch(/NaN|Infinity/);
   });

@@ -36,8 +36,8 @@ describe('pixels', () => {
   });
 
   test('weights are blue below 0, white at 0 and red above', () => {
-    const [low, zero, high, none] = [0, 3, 6, 9].map((at) =>
-      bytesOf(imageFromWeights([-2, 0, 2, Number.NaN], square, 2)).slice(at, at + 3),
+    const [low, zero, high, none] = [0, 3, 6, 9].map((offset) =>
+      bytesOf(imageFromWeights([-2, 0, 2, Number.NaN], square, 2)).slice(offset, offset + 3),
     );
     expect(low![2]).toBeGreaterThan(low![0]!);
     expect(zero).toEqual([255, 255, 255]);

@@ -104,36 +104,40 @@ test('text between backticks is code also in titles, headings, heads, cells, cap
 });
 
 describe('comparisons', () => {
-  const compared = async (...rows: ComparisonInput[]) =>
+  const pageWithComparison = async (...rows: ComparisonInput[]) =>
     pageOf({ ...content(), sections: [{ title: 'a', blocks: [{ type: 'comparison', rows }] }] });
   const heads = (html: string) => [...html.matchAll(/<th scope="col"[^>]*>([^<]*)</g)].map(([, name]) => name);
   const none = { label: 'a', published: null, ours: 0.5 };
 
   test('do not wrap a number; wrap a published sentence', async () => {
     const published = 'much higher than the highest of 32 units';
-    expect(await compared({ ...none, published })).toContain(`<td class="figure">${published}</td>`);
-    const html = await compared({ ...none, published: '65 to 74, one model' });
+    expect(await pageWithComparison({ ...none, published })).toContain(`<td class="figure">${published}</td>`);
+    const html = await pageWithComparison({ ...none, published: '65 to 74, one model' });
     expect(html).toContain('<td class="figure"><span>65 to 74, one model</span></td>');
   });
 
   test('have no empty column: published, or the difference from it', async () => {
-    const bare = await compared(none, { ...none, label: 'b' });
+    const bare = await pageWithComparison(none, { ...none, label: 'b' });
     expect(heads(bare)).toEqual(['', 'measured']);
     expect(bare).toContain('<tr><th scope="row" class="short">a</th><td class="figure"><span>0.5000</span></td></tr>');
-    expect(heads(await compared(none, { ...none, published: '0.4 to 0.6' }))).toEqual(['', 'published', 'ours']);
-    const one = await compared(none, { ...none, published: 0.5 });
+    expect(heads(await pageWithComparison(none, { ...none, published: '0.4 to 0.6' }))).toEqual([
+      '',
+      'published',
+      'ours',
+    ]);
+    const one = await pageWithComparison(none, { ...none, published: 0.5 });
     expect(heads(one)).toEqual(['', 'published', 'ours', 'difference']);
   });
 
   test('of a quick run show differences without a mark, and say why', async () => {
     const far = { ...none, published: 0.9 };
     const alarm = /class="number off"|<abbr|not within 2 points/;
-    expect(await compared(far)).toMatch(alarm);
-    const quick = await compared({ ...far, likeForLike: false });
+    expect(await pageWithComparison(far)).toMatch(alarm);
+    const quick = await pageWithComparison({ ...far, likeForLike: false });
     expect(quick).not.toMatch(alarm);
     expect(quick).toContain('-40.00 points');
     expect(quick).toContain(`<p class="note">${QUICK_NOTE}</p>`);
-    expect(await compared({ ...none, likeForLike: false })).not.toContain(QUICK_NOTE);
+    expect(await pageWithComparison({ ...none, likeForLike: false })).not.toContain(QUICK_NOTE);
   });
 });
 

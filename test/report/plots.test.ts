@@ -284,9 +284,9 @@ describe('plotImages and plotFilters', () => {
       [...red!, ...white],
       [...white, ...half(blue!)],
     ]);
-    const own = plotFilters({ shape: [1, 2, 2, 2], data }, { ownScale: true });
-    expect(pixels(own)[0]).toEqual([...white, ...red!]);
-    expect(own.figures[0]).not.toHaveProperty('limit');
+    const separatelyScaled = plotFilters({ shape: [1, 2, 2, 2], data }, { ownScale: true });
+    expect(pixels(separatelyScaled)[0]).toEqual([...white, ...red!]);
+    expect(separatelyScaled.figures[0]).not.toHaveProperty('limit');
   });
 
   test('plotFilters: units of a dense layer as images of its inputs', () => {
@@ -355,23 +355,23 @@ describe('files', () => {
   });
 
   test('throws for an unknown format, a folder or no path, and writes nothing', async () => {
-    const refused = async (path: string, type: typeof ArgumentError | typeof FileError, says: RegExp) => {
+    const expectRefused = async (path: string, type: typeof ArgumentError | typeof FileError, says: RegExp) => {
       const error = await plot.save(path).catch((one: unknown) => one);
       expect(error).toBeInstanceOf(type);
       expect((error as Error).message).toMatch(says);
     };
-    await refused(
+    await expectRefused(
       join(folder, 'a.pdf'),
       ArgumentError,
       /the format follows from the ending, one of \.svg, \.png, \.html, but the path is/,
     );
-    await refused(join(folder, 'svg'), ArgumentError, /the format follows from the ending/);
-    await refused('', ArgumentError, /the path must be text/);
-    await refused(5 as never, ArgumentError, /the path must be text/);
+    await expectRefused(join(folder, 'svg'), ArgumentError, /the format follows from the ending/);
+    await expectRefused('', ArgumentError, /the path must be text/);
+    await expectRefused(5 as never, ArgumentError, /the path must be text/);
     mkdirSync(join(folder, 'sub.svg'));
-    await refused(join(folder, 'sub.svg'), FileError, /sub\.svg is a folder; name a file in it/);
+    await expectRefused(join(folder, 'sub.svg'), FileError, /sub\.svg is a folder; name a file in it/);
     writeFileSync(join(folder, 'file'), '');
-    await refused(join(folder, 'file/a.svg'), FileError, /a part of the path is a file, not a folder/);
+    await expectRefused(join(folder, 'file/a.svg'), FileError, /a part of the path is a file, not a folder/);
     expect(existsSync(join(folder, 'a.pdf'))).toBe(false);
   });
 

@@ -16,7 +16,7 @@ const resultsOf = (rows: ExperimentRecord[], changes: Partial<RunRecord> = {}) =
   resultsText(checkReport(reportOf(runRecordOf(rows, changes))));
 
 /** A row that compares these accuracies on training and test data, a number a model. */
-const compared = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
+const experimentWith = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
   rowRecord({
     sections: [
       section(
@@ -45,7 +45,7 @@ test('metrics of a training: of the last epoch, and of the test data; NaN if a l
 });
 
 test('the comparison shows published, measured and signed difference, and reasons only if requested', () => {
-  const text = resultsOf([compared([0.63], [0.6])]);
+  const text = resultsOf([experimentWith([0.63], [0.6])]);
   expect(text).toMatch(/training accuracy │ +0\.6191 │ 0\.6300 │ \+1\.09 points/);
   expect(text).toMatch(/test accuracy +│ +0\.6022 │ 0\.6000 │ -0\.22 points/);
   expect(text).toMatch(/parameters +│ +62,006 │ 62,000 │ +-6 /);
@@ -55,7 +55,7 @@ test('the comparison shows published, measured and signed difference, and reason
 
 test('the comparison of several replicas has deviations; metrics that are off or not numbers are marked, with the reason', () => {
   const text = resultsOf([
-    compared([0.59, 0.6, 0.61], [Number.NaN, 0.5, 0.6], { reduced: ['epochs 2 instead of 10'] }),
+    experimentWith([0.59, 0.6, 0.61], [Number.NaN, 0.5, 0.6], { reduced: ['epochs 2 instead of 10'] }),
   ]);
   for (const part of ['0.6000 (sd 0.0100, 3 runs)', 'n/a !', 'it is small', '  - epochs 2 instead of 10']) {
     expect(text).toContain(part);
@@ -91,10 +91,10 @@ test('a metric of every replica has a line each, named by its seed', () => {
 test('a coursework has one report: an overview, a section for each experiment, and figures named by experiment', () => {
   const curves = () => section('Curves', trainingCurves(trainingOf(), { title: 'LeNet-5' }));
   const rows = ['A1', 'A2'].map((id) =>
-    compared([0.63], [0.6], {
+    experimentWith([0.63], [0.6], {
       id,
       reduced: ['the first 100 training images only', `${id} has one epoch`],
-      sections: [...compared([0.63], [0.6]).sections, curves()],
+      sections: [...experimentWith([0.63], [0.6]).sections, curves()],
     }),
   );
   rows.push(rowRecord({ id: 'A3', status: 'waiting', reduced: ['the first 100 training images only'] }));

@@ -35,7 +35,7 @@ describe('importance', () => {
     };
 
   test('that may be chance has a separate color and a legend, also if it is the only one', async () => {
-    for (const [chance, at] of [
+    for (const [chance, colorIndex] of [
       [0.01, 0],
       [0.2, 1],
     ] as const) {
@@ -44,8 +44,8 @@ describe('importance', () => {
       expect(text).toContain('hardly by chance');
       expect(text).toContain('may be chance (above 0.05)');
       // The bar itself, and its square in the legend; of the other colour only the square.
-      const filled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
-      expect([filled(at), filled(1 - at)]).toEqual([2, 1]);
+      const countFilled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
+      expect([countFilled(colorIndex), countFilled(1 - colorIndex)]).toEqual([2, 1]);
     }
   });
 

@@ -102,13 +102,13 @@ export function hyperbandRecord(): SearchRecord {
     ];
     const best = histories[0]!.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a));
     const failed = number === 5;
-    const own = {
+    const tunerValues = {
       ...{ 'tuner/bracket': bracket, 'tuner/round': round, 'tuner/epochs': to, 'tuner/initial_epoch': from },
       ...(parent === undefined ? {} : { 'tuner/trial_number': parent }),
     };
     const trial = trialOf({
       number,
-      ...{ values: { ...values, ...own }, score: failed ? null : best.valAccuracy },
+      ...{ values: { ...values, ...tunerValues }, score: failed ? null : best.valAccuracy },
       ...{ bestEpoch: failed ? null : best.epoch, histories: failed ? [[]] : histories },
       ...(failed ? { status: 'failed' as const, reason: 'the loss of epoch 1 is NaN' } : {}),
       ...{ parameters: 55_000 + 1000 * number, seconds: { setUp: 0.12, total: 2.5 * (to - from) } },
@@ -127,7 +127,7 @@ export function hyperbandRecord(): SearchRecord {
     for (const [round, size] of rounds.entries()) {
       const to = ends[2 - bracket + round]!;
       const from = round === 0 ? 0 : ends[2 - bracket + round - 1]!;
-      const own = (trial: Trial) =>
+      const valuesOf = (trial: Trial) =>
         Object.fromEntries(Object.entries(trial.values).filter(([name]) => !name.startsWith('tuner/')));
       survivors =
         round === 0
@@ -135,7 +135,7 @@ export function hyperbandRecord(): SearchRecord {
           : [...survivors]
               .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
               .slice(0, size)
-              .map((parent) => run(own(parent), { bracket, round, from, to, parent: parent.number }));
+              .map((parent) => run(valuesOf(parent), { bracket, round, from, to, parent: parent.number }));
     }
   }
   return recordOf({

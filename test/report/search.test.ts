@@ -292,35 +292,35 @@ test('a report is drawn again from its JSON to the byte; two are compared side b
 });
 
 describe('the folder of a search with only search.json', () => {
-  const own = join(folder, 'library');
+  const searchFolder = join(folder, 'library');
   const write = (record: SearchRecord) => {
-    mkdirSync(own, { recursive: true });
-    writeFileSync(join(own, 'search.json'), toChecksummedJson(record));
+    mkdirSync(searchFolder, { recursive: true });
+    writeFileSync(join(searchFolder, 'search.json'), toChecksummedJson(record));
   };
 
   test('has a report that says how to load the best model', () => {
     write(hyperbandRecord());
-    const { report } = readReport(own);
+    const { report } = readReport(searchFolder);
     expect(report).toMatchObject({ id: 'c1-seed-1', status: 'finished' });
     expect(report.provenance[0]).toMatchObject({ adapter: { name: 'llvmpipe', isSoftware: true }, startedAt: null });
     expect(report.sections.map(({ title }) => title)).toEqual([
       ...['What was found', 'Trials', 'Hyperparameters', 'Learning curves', 'Brackets'],
     ]);
     const best = bestTrial(hyperbandRecord())!.number;
-    expect(JSON.stringify(report)).toContain(`${own}/weights/${String(best).padStart(4, '0')}.safetensors`);
+    expect(JSON.stringify(report)).toContain(`${searchFolder}/weights/${String(best).padStart(4, '0')}.safetensors`);
     expect(reportPage({ ...report, sections: [] }, new Map())).toContain('at a time that was not kept');
-    mkdirSync(join(own, 'backups'), { recursive: true });
-    writeFileSync(join(own, 'backups', '0007.safetensors'), '');
-    expect(readReport(join(own, 'search.json')).report.status).toBe('running');
+    mkdirSync(join(searchFolder, 'backups'), { recursive: true });
+    writeFileSync(join(searchFolder, 'backups', '0007.safetensors'), '');
+    expect(readReport(join(searchFolder, 'search.json')).report.status).toBe('running');
   });
 
   test('throws if it is damaged', () => {
     write(hyperbandRecord());
-    const path = join(own, 'search.json');
+    const path = join(searchFolder, 'search.json');
     writeFileSync(path, readFileSync(path, 'utf8').replace('learning_rate', 'learning_rat3'));
-    expect(() => readReport(own)).toThrow(/search\.json was changed after it was written/);
+    expect(() => readReport(searchFolder)).toThrow(/search\.json was changed after it was written/);
     writeFileSync(path, '{"kind":"tilegrad-search","schemaVersion":2}');
-    expect(() => readReport(own)).toThrow(/is a search of version 2; this tilegrad reads version 1/);
+    expect(() => readReport(searchFolder)).toThrow(/is a search of version 2; this tilegrad reads version 1/);
   });
 });
 

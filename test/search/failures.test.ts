@@ -24,7 +24,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
 /** A builder of one hyperparameter, `n` from 0 to 9. */
-const numbered = (make: (n: number) => unknown) => (hp: HyperParameters) => {
+const numberedBuilder = (make: (n: number) => unknown) => (hp: HyperParameters) => {
   const n = hp.int('n', { min: 0, max: 9 });
   return make(n) as Sequential;
 };
@@ -32,7 +32,7 @@ const numbered = (make: (n: number) => unknown) => (hp: HyperParameters) => {
 describeOnDevice('a trial that fails', (device) => {
   const grid = (make: (n: number) => unknown, more: Partial<SearchOptions> & { maxTrials?: number } = {}) =>
     new GridSearch({
-      ...{ buildModel: numbered(make), objective: 'valLoss', directory: folder(), device, maxTrials: 4 },
+      ...{ buildModel: numberedBuilder(make), objective: 'valLoss', directory: folder(), device, maxTrials: 4 },
       ...more,
     });
   const statuses = async (search: GridSearch, options: SearchFitOptions = fit) =>
@@ -147,9 +147,9 @@ describeOnDevice('a trial that fails', (device) => {
     await expect(run).rejects.toThrow(AbortedError);
     expect(stopped.record.trials.map(({ number }) => number)).toEqual([0]);
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0001.safetensors']);
-    const gone = await grid(() => network(), { directory }).search(data, fit);
+    const resumed = await grid(() => network(), { directory }).search(data, fit);
     const whole = await grid(() => network()).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(whole));
+    expect(trialsOf(resumed)).toEqual(trialsOf(whole));
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
@@ -166,8 +166,8 @@ describeOnDevice('a trial that fails', (device) => {
     const search = grid(() => network(), { directory, device: lost });
     await expect(search.search(data, { ...fit, callbacks })).rejects.toThrow(DeviceLostError);
     lost.dispose();
-    const gone = await grid(() => network(), { directory }).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(await grid(() => network()).search(data, fit)));
+    const resumed = await grid(() => network(), { directory }).search(data, fit);
+    expect(trialsOf(resumed)).toEqual(trialsOf(await grid(() => network()).search(data, fit)));
   });
 });
 
@@ -290,14 +290,14 @@ describeOnDevice('errors of a search', (device) => {
   });
 
   test('an empty space', () => {
-    const fixed = (hp: HyperParameters) => {
+    const buildFixed = (hp: HyperParameters) => {
       hp.fixed('units', 3);
       return network();
     };
     expect(() => random({ buildModel: () => network() })).toThrow(
       /^RandomSearch: buildModel asks hp for no hyperparameter, so there is nothing to search; ask for one/,
     );
-    expect(() => random({ buildModel: fixed })).toThrow(/no hyperparameter that can change/);
+    expect(() => random({ buildModel: buildFixed })).toThrow(/no hyperparameter that can change/);
   });
 
   test('a hyperparameter name with two kinds', () => {

@@ -21,7 +21,7 @@ const trial = (number: number, losses: (number | null)[], status: Trial['status'
 });
 const all = (...trials: Trial[]) => new Map(trials.map((one) => [one.number, one]));
 const pruning = { warmUpEpochs: 1, startupTrials: 2 };
-const asked = { name: 'valLoss', epochs: 4 };
+const objective = { name: 'valLoss', epochs: 4 };
 
 // What Optuna 3's MedianPruner(n_startup_trials=2, n_warmup_steps=1) compares with: numpy.nanpercentile(..., 50) of the completed trials'
 // values in the same step.
@@ -32,14 +32,17 @@ test('medians are those of the completed trials below the horizon, for each epoc
     trial(2, [7, 2, null, 1]),
     trial(3, [6, 0, 0, 0], 'pruned'),
   );
-  expect(medians(pruning, asked, 2, finished)).toEqual([null, 2.5, 3.5, 7]);
-  expect(medians(pruning, asked, 4, finished)).toEqual([null, 2, 3.5, 4]);
-  expect(medians({ ...pruning, warmUpEpochs: 0 }, asked, 4, finished)).toEqual([8, 2, 3.5, 4]);
-  expect(medians(pruning, asked, 1, finished)).toBe(undefined); // below the startup
-  expect(medians({ ...pruning, startupTrials: 4 }, asked, 9, finished)).toBe(undefined); // three are completed
-  expect(medians(pruning, { ...asked, epochs: 6 }, 4, finished)!.slice(4)).toEqual([null, null]);
+  expect(medians(pruning, objective, 2, finished)).toEqual([null, 2.5, 3.5, 7]);
+  expect(medians(pruning, objective, 4, finished)).toEqual([null, 2, 3.5, 4]);
+  expect(medians({ ...pruning, warmUpEpochs: 0 }, objective, 4, finished)).toEqual([8, 2, 3.5, 4]);
+  expect(medians(pruning, objective, 1, finished)).toBe(undefined); // below the startup
+  expect(medians({ ...pruning, startupTrials: 4 }, objective, 9, finished)).toBe(undefined); // three are completed
+  expect(medians(pruning, { ...objective, epochs: 6 }, 4, finished)!.slice(4)).toEqual([null, null]);
   const twice = { ...trial(0, []), histories: [[{ epoch: 2, valLoss: 1 }], [{ epoch: 2, valLoss: 4 }]] };
-  expect(medians({ warmUpEpochs: 0, startupTrials: 1 }, { ...asked, epochs: 2 }, 1, all(twice))).toEqual([null, 2.5]);
+  expect(medians({ warmUpEpochs: 0, startupTrials: 1 }, { ...objective, epochs: 2 }, 1, all(twice))).toEqual([
+    null,
+    2.5,
+  ]);
 });
 
 test('a trial is pruned if its best value is worse than the median, not if it is equal', () => {
@@ -108,12 +111,12 @@ describeOnDevice('pruning', (device) => {
     expect(options).toMatchObject({ 'pruning/warmUpEpochs': 1, 'pruning/startupTrials': 3, parallelTrials: 1 });
     const losses = trials.map(({ histories }) => histories[0]!.map(({ valLoss }) => valLoss!));
     const lengths: number[] = [];
-    const expected = losses.map((own, number) => {
+    const expected = losses.map((trialLosses, number) => {
       const before = trials.slice(0, number).filter(({ status }) => status === 'completed');
       for (let epoch = 2; epoch < 5 && number >= 3 && before.length >= 3; epoch++) {
         const others = before.map((one) => losses[one.number]![epoch - 1]!).sort((a, b) => a - b);
         const middle = (others[Math.floor((others.length - 1) / 2)]! + others[Math.ceil((others.length - 1) / 2)]!) / 2;
-        if (Math.min(...own.slice(0, epoch)) <= middle) continue;
+        if (Math.min(...trialLosses.slice(0, epoch)) <= middle) continue;
         lengths.push(epoch);
         return 'pruned';
       }

@@ -13,11 +13,11 @@ import {
   type RandomSearchOptions,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
 describeOnDevice('a search whose process is killed', () => {
-  const program = bundled('test/support/search-and-die.ts');
+  const program = bundleBeforeTests('test/support/search-and-die.ts');
 
   async function run(directory: string, kind: string, ...death: (string | number)[]) {
     const ended = await runToEnd([program, directory, kind, ...death.map(String)]);
@@ -45,9 +45,9 @@ describeOnDevice('a search whose process is killed', () => {
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0001.safetensors']);
     await run(directory, 'random', 'trial', 2);
     expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json', '0001.json', '0002.json']);
-    const gone = await run(directory, 'random');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained).toEqual(trained.filter((one) => one.startsWith('3:')));
+    const resumed = await run(directory, 'random');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained).toEqual(trained.filter((one) => one.startsWith('3:')));
     expect(left.trials).toHaveLength(4);
     const lengths = left.trials.map(({ histories }) => histories[0]!.length);
     expect(Math.min(...lengths)).toBeLessThan(6); // some of them stopped early
@@ -59,9 +59,9 @@ describeOnDevice('a search whose process is killed', () => {
     const directory = folder();
     await run(directory, 'random', 'fit', stopped.number);
     expect(existsSync(join(directory, 'trials', `000${stopped.number}.json`))).toBe(false);
-    const gone = await run(directory, 'random');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
+    const resumed = await run(directory, 'random');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
   });
 
   test('in a later round of Hyperband, which starts with carried weights', async () => {
@@ -71,9 +71,9 @@ describeOnDevice('a search whose process is killed', () => {
     expect(begin).toBeGreaterThan(1);
     const directory = folder();
     await run(directory, 'hyperband', 'step', carried.number, begin);
-    const gone = await run(directory, 'hyperband');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained.length).toBeLessThan(trained.length);
+    const resumed = await run(directory, 'hyperband');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained.length).toBeLessThan(trained.length);
   });
 });
 
@@ -116,20 +116,20 @@ describeOnDevice('a search that is created again', (device) => {
   test('throws in the folder of another search, and lists the differences', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
-    const refused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
+    const expectRefused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
       expect(() => random(directory, more)).toThrow(ArgumentError);
       expect(() => random(directory, more)).toThrow(message);
     };
-    refused(
+    expectRefused(
       { seed: 4 },
       /^RandomSearch: .* holds another search: seed was 3 and is 4\. Use what it was started with, .* overwrite: true$/,
     );
-    refused(
+    expectRefused(
       { objective: 'valAccuracy' },
       /objective\.name was "valLoss" and is "valAccuracy"; objective\.direction was "min"/,
     );
-    refused({ executionsPerTrial: 2 }, /executionsPerTrial was 1 and is 2/);
-    refused({ pruning: true }, /options\.parallelTrials was none and is 1; /);
+    expectRefused({ executionsPerTrial: 2 }, /executionsPerTrial was 1 and is 2/);
+    expectRefused({ pruning: true }, /options\.parallelTrials was none and is 1; /);
     await expect(random(directory).search(data, { ...fit, epochs: 4 })).rejects.toThrow(/fit\.epochs was 3 and is 4/);
     const others = { x: data.x.map((value) => -value), y: data.y };
     await expect(random(directory).search(others, fit)).rejects.toThrow(
@@ -140,23 +140,23 @@ describeOnDevice('a search that is created again', (device) => {
   test('throws if the space has changed, and lists the changes', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
-    const changed = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
+    const expectChanged = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
       expect(() => random(directory, { buildModel: build as never })).toThrow(message);
     const rate = (hp: HyperParameters, max = 1) => hp.float('learningRate', { min: 1e-3, max, sampling: 'log' });
     const dropout = (hp: HyperParameters) => hp.float('dropout', { min: 0, max: 0.5, step: 0.25 });
-    changed((hp) => {
+    expectChanged((hp) => {
       dropout(hp);
       return network(hp.int('units', { min: 2, max: 8 }), rate(hp));
     }, /the space has changed: units was int from 2 to 6 and is int from 2 to 8\./);
-    changed(
+    expectChanged(
       (hp) => network(hp.int('units', { min: 2, max: 6 }), rate(hp)),
       /the space has changed: dropout of trial 0 is no longer asked for/,
     );
-    changed((hp) => {
+    expectChanged((hp) => {
       hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: bias, boolean, is new\./);
-    changed((hp) => {
+    expectChanged((hp) => {
       if (hp.int('units', { min: 2, max: 6 }) > 2) hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: trial \d has no value of bias\./);
@@ -191,8 +191,8 @@ describeOnDevice('a search that is created again', (device) => {
       const options = { buildModel: build, numInitialPoints: 4, maxConsecutiveFailures: 9, seed: 3 };
       return new BayesianOptimization({ ...options, objective: 'loss', maxTrials, directory: into, device });
     };
-    const begun = await bayes(directory, false, 5).search(data, { epochs: 1 });
-    expect(begun.trials.map(({ status }) => status)).toContain('failed');
+    const first = await bayes(directory, false, 5).search(data, { epochs: 1 });
+    expect(first.trials.map(({ status }) => status)).toContain('failed');
     const copy = folder();
     cpSync(directory, copy, { recursive: true });
     const [same, mended] = [
@@ -218,8 +218,8 @@ describeOnDevice('a search that is created again', (device) => {
       /backups.0000\.safetensors is of another training: .*weights\.dense\/kernel was "\[2,\d\]" and is/,
     );
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0000.safetensors']);
-    const gone = await random(directory).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(await random(folder()).search(data, fit)));
+    const resumed = await random(directory).search(data, fit);
+    expect(trialsOf(resumed)).toEqual(trialsOf(await random(folder()).search(data, fit)));
   });
 
   test('throws for damaged, foreign or missing files', async () => {
@@ -267,7 +267,7 @@ describeOnDevice('a search that is created again', (device) => {
     expect([...(await alone.predict(data.x))]).toEqual([...(await best!.predict(data.x))]);
     alone.dispose();
     best!.dispose();
-    const changed = (make: (hp: HyperParameters) => unknown) => {
+    const bestModelsWith = (make: (hp: HyperParameters) => unknown) => {
       const build = (hp: HyperParameters) => {
         const [units, dropout] = [
           hp.int('units', { min: 2, max: 6 }),
@@ -278,13 +278,13 @@ describeOnDevice('a search that is created again', (device) => {
       };
       return random(directory, { buildModel: build }).bestModels();
     };
-    await expect(changed(() => null)).rejects.toThrow(
+    await expect(bestModelsWith(() => null)).rejects.toThrow(
       /^buildModel makes another model than that of trial \d, whose weights are in .*safetensors: config\.layers\.dense\.units was \d and is \d\. Go on/,
     );
     const other = (hp: HyperParameters) => {
       const model = network(hp.get('units') as number, 0.1, 0.4);
       return model;
     };
-    await expect(changed(other)).rejects.toThrow(/config\.layers\.dropout(\.rate)? was/);
+    await expect(bestModelsWith(other)).rejects.toThrow(/config\.layers\.dropout(\.rate)? was/);
   });
 });

@@ -123,10 +123,10 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     const directory = folder();
     const expected = await random({});
     const abort = new AbortController();
-    const begun: string[] = [];
+    const starts: string[] = [];
     const callbacks = ({ number }: { number: number }): Callback[] => [
       {
-        onEpochBegin: ({ epoch }) => void begun.push(`${number}:${epoch}`),
+        onEpochBegin: ({ epoch }) => void starts.push(`${number}:${epoch}`),
         onEpochEnd: ({ epoch }) => {
           if (number === 1 && epoch === 2) abort.abort();
         },
@@ -138,11 +138,11 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     const left = readdirSync(join(directory, 'backups'));
     expect(left).toHaveLength(1);
     expect(left[0]).toMatch(/^together-.*1.*\.safetensors$/);
-    begun.length = 0;
+    starts.length = 0;
     const record = await new RandomSearch(options).search(data, { ...fit, callbacks });
     expect({ trials: trialsOf(record), weights: weightsIn(directory) }).toEqual(expected);
-    expect(begun).toContain('1:3');
-    expect(begun).not.toContain('1:1');
+    expect(starts).toContain('1:3');
+    expect(starts).not.toContain('1:1');
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 

@@ -85,9 +85,9 @@ describeOnDevice('RandomSearch', (device) => {
   });
 
   test('callbacks are created for each trial, and EarlyStopping ends it', async () => {
-    const made: number[] = [];
+    const numbers: number[] = [];
     const callbacks = ({ number }: { number: number }) => {
-      made.push(number);
+      numbers.push(number);
       return [new EarlyStopping({ monitor: 'loss', patience: 0, minDelta: 100 })];
     };
     const { trials } = await new RandomSearch({ ...common, directory: folder(), maxTrials: 2 }).search(data, {
@@ -95,7 +95,7 @@ describeOnDevice('RandomSearch', (device) => {
       epochs: 6,
       callbacks,
     });
-    expect(made).toEqual([0, 1]);
+    expect(numbers).toEqual([0, 1]);
     expect(trials.map(({ histories }) => histories[0]!.length)).toEqual([2, 2]);
     expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);
   });

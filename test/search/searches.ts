@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-export * from './small.ts';
+export * from './small-search.ts';
 
 /** A folder that goes with the test. */
 export function folder(): string {

@@ -93,7 +93,9 @@ describeOnDevice('trials that are trained together', (device) => {
     const callbacks = numbers.map((i) => make(i));
     const seed = numbers.flatMap((i) => Array.from({ length: executions }, (_, e) => SEEDS[i]! + e));
     using model = togetherModel(models, { executions }).build(device, { seed });
-    const shared = new SharedTraining(callbacks.map((own) => ({ replicas: executions, callbacks: own })));
+    const shared = new SharedTraining(
+      callbacks.map((trialCallbacks) => ({ replicas: executions, callbacks: trialCallbacks })),
+    );
     const whole = await model.fit(data, { ...options, seed, callbacks: [shared, ...more] });
     const taken = models.map((one, i) => takeReplicas(model, one, { first: i * executions, replicas: executions }));
     const weights = await Promise.all(taken.map(weightsOf));
@@ -117,8 +119,8 @@ describeOnDevice('trials that are trained together', (device) => {
     for (const i of RATES.keys()) {
       const one = await alone(make, i, executions);
       expect(outcome(all.histories[i]!), `history of trial ${i}`).toEqual(outcome(one.history));
-      for (const [k, own] of one.weights.entries())
-        expectSameBits(all.weights[i]![k]!, own, `weight ${k} of trial ${i}`);
+      for (const [k, weight] of one.weights.entries())
+        expectSameBits(all.weights[i]![k]!, weight, `weight ${k} of trial ${i}`);
       const states = await Promise.all(one.callbacks.map((callback) => callback.state?.()));
       expect(await Promise.all(all.callbacks[i]!.map((callback) => callback.state?.()))).toEqual(states);
       lengths.push(one.history.epochs.length);
@@ -178,18 +180,18 @@ describeOnDevice('trials that are trained together', (device) => {
   });
 
   test('one that diverges does not affect the others', async () => {
-    const scaled = (i: number) => [
+    const divergingCallbacks = (i: number) => [
       ...(i === 1 ? [new LearningRateScheduler((epoch, rate) => (epoch === 1 ? 1e30 : rate))] : []),
       new TerminateOnNaN(),
     ];
-    const all = await together(scaled);
+    const all = await together(divergingCallbacks);
     expect(all.histories.map(({ diverged }) => diverged)).toEqual([[], [0], [], []]);
     expect(all.whole.diverged).toEqual([1]);
     expect(all.histories[1]!.epochs.length).toBeLessThan(EPOCHS);
     for (const i of [0, 2, 3]) {
-      const one = await alone(scaled, i);
+      const one = await alone(divergingCallbacks, i);
       expect(outcome(all.histories[i]!)).toEqual(outcome(one.history));
-      for (const [k, own] of one.weights.entries()) expectSameBits(all.weights[i]![k]!, own);
+      for (const [k, weight] of one.weights.entries()) expectSameBits(all.weights[i]![k]!, weight);
     }
   });
 
@@ -285,7 +287,7 @@ describeOnDevice('trials that are trained together', (device) => {
         expect(resumed.histories.map(outcome)).toEqual(whole.histories.map(outcome));
         expect(resumed.failures.map((one) => (one?.error as Error)?.message)).toEqual([...Array(3), 'no more']);
         for (const [i, weights] of whole.weights.entries()) {
-          for (const [k, own] of weights.entries()) expectSameBits(resumed.weights[i]![k]!, own);
+          for (const [k, weight] of weights.entries()) expectSameBits(resumed.weights[i]![k]!, weight);
         }
       }
     } finally {

@@ -197,8 +197,8 @@ describe('spaceSize', () => {
 
 test('hasSameValues: compares name, kind and values, not default, conditions or the order of keys', () => {
   const same = { ...int(1, 5), default: 3, conditions: [{ name: 'a', values: [1] }] } as Hyperparameter;
-  const turned = Object.fromEntries(Object.entries(same).reverse()) as Hyperparameter;
-  expect(hasSameValues(int(1, 5), same) && hasSameValues(turned, same)).toBe(true);
+  const reversed = Object.fromEntries(Object.entries(same).reverse()) as Hyperparameter;
+  expect(hasSameValues(int(1, 5), same) && hasSameValues(reversed, same)).toBe(true);
   const others = [int(1, 6), int(1, 5, { step: 2 }), int(1, 5, log), float(1, 5), { ...int(1, 5), name: 'y' }];
   expect(others.filter((other) => hasSameValues(int(1, 5), other))).toEqual([]);
 });

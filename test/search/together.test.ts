@@ -56,7 +56,7 @@ const mlp = ({ units = 7, rate = 0.1, dropout = 0.2, penalty, optimizer }: Numbe
   });
 
 /** A branch, a model inside, batch normalization and a frozen layer. */
-const branched = ({ rate = 0.01, dropout = 0, penalty = null }: Numbers = {}): Model => {
+const branchedModel = ({ rate = 0.01, dropout = 0, penalty = null }: Numbers = {}): Model => {
   const x = input([6, 6, 1]);
   const inner = new Sequential([
     new Conv2D({ filters: 4, kernelSize: 3, kernelRegularizer: penalty, inputShape: [6, 6, 1] }),
@@ -81,11 +81,11 @@ const SEEDS = [40, 3, 17];
 const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
 describe('models that can be trained together', () => {
-  const groups = (models: Model[], most = 8) => groupTrials(models, most);
+  const groups = (models: Model[], maxSize = 8) => groupTrials(models, maxSize);
 
   test('models that differ only in rate, penalty and dropout are one group', () => {
     expect(groups(numbers.map((one) => mlp(one)))).toEqual([[0, 1, 2]]);
-    expect(groups(numbers.map((one) => branched(one)))).toEqual([[0, 1, 2]]);
+    expect(groups(numbers.map((one) => branchedModel(one)))).toEqual([[0, 1, 2]]);
     expect(groups([])).toEqual([]);
   });
 
@@ -98,20 +98,24 @@ describe('models that can be trained together', () => {
   });
 
   const other = (change: (model: Model) => Model): Model => change(mlp());
-  const compiled = (options: Partial<Parameters<Model['compile']>[0]>) =>
+  const compiledModel = (options: Partial<Parameters<Model['compile']>[0]>) =>
     other((model) => model.compile({ optimizer: new SGD({ momentum: 0.9 }), ...same, ...options }));
   const same = { loss: 'sparseCategoricalCrossentropy', metrics: ['f1'] } as const;
   test.each<[what: string, make: () => Model, says: RegExp]>([
     ['units', () => mlp({ units: 8 }), /layers\.1\.config\.units was 7 and is 8/],
-    ['an optimizer', () => compiled({ optimizer: 'adam' }), /optimizer\.name was "sgd" and is "adam"/],
+    ['an optimizer', () => compiledModel({ optimizer: 'adam' }), /optimizer\.name was "sgd" and is "adam"/],
     [
       'its options',
-      () => compiled({ optimizer: new SGD({ momentum: 0.5 }) }),
+      () => compiledModel({ optimizer: new SGD({ momentum: 0.5 }) }),
       /optimizer\.momentum was 0\.9 and is 0\.5/,
     ],
-    ['clipping', () => compiled({ optimizer: new SGD({ momentum: 0.9, clipNorm: 1 }) }), /clipNorm was none and is 1/],
-    ['a loss', () => compiled({ loss: 'categoricalCrossentropy' }), /loss\.name was "sparse/],
-    ['metrics', () => compiled({ metrics: [] }), /metrics\.0 was "f1" and is none/],
+    [
+      'clipping',
+      () => compiledModel({ optimizer: new SGD({ momentum: 0.9, clipNorm: 1 }) }),
+      /clipNorm was none and is 1/,
+    ],
+    ['a loss', () => compiledModel({ loss: 'categoricalCrossentropy' }), /loss\.name was "sparse/],
+    ['metrics', () => compiledModel({ metrics: [] }), /metrics\.0 was "f1" and is none/],
     ['a frozen layer', () => other(freeze), /trainable was none and is false/],
     [
       'a name',
@@ -175,8 +179,9 @@ describe('models that can be trained together', () => {
     expect(groups([by('huber'), by(new Huber()), by(new Huber({ delta: 2 }))])).toEqual([[0, 1], [2]]);
     expect(groups([by(f), by(f), by((y) => mean(y)), by((y) => mean(y))])).toEqual([[0, 1], [2], [3]]);
     expect(groups([by(new CustomLoss(f)), by(new CustomLoss(f, 'custom', 'labels'))])).toEqual([[0], [1]]);
-    const smoothed = (labelSmoothing: number) => by(new BinaryCrossentropy({ fromLogits: true, labelSmoothing }));
-    expect(groups([smoothed(0.1), smoothed(0.1), smoothed(0.2)])).toEqual([[0, 1], [2]]);
+    const modelWithSmoothing = (labelSmoothing: number) =>
+      by(new BinaryCrossentropy({ fromLogits: true, labelSmoothing }));
+    expect(groups([modelWithSmoothing(0.1), modelWithSmoothing(0.1), modelWithSmoothing(0.2)])).toEqual([[0, 1], [2]]);
     expect(() => togetherModel([by((y) => mean(y)), by((y) => mean(y))])).toThrow(/losses custom are two functions/);
   });
 
@@ -209,13 +214,13 @@ describeOnDevice('models trained together', (device) => {
     { executions = 1, ready = () => {} }: { executions?: number; ready?: (model: Model, i: number) => void } = {},
   ) => {
     using data = new ImageLoader(device, images);
-    const made = () =>
+    const makeModels = () =>
       makes.map((make, i) => {
         const model = make();
         ready(model, i);
         return model;
       });
-    const models = made();
+    const models = makeModels();
     expect(groupTrials(models, 9)).toEqual([models.map((_, i) => i)]);
     const seeds = models.flatMap((_, i) => Array.from({ length: executions }, (_, e) => SEEDS[i]! + e));
     using together = togetherModel(models, { executions }).build(device, { seed: seeds });
@@ -223,12 +228,12 @@ describeOnDevice('models trained together', (device) => {
     expect(history.replicas).toHaveLength(seeds.length);
     const evaluated = await together.evaluateReplicas(data);
     const losses = new Set<number>();
-    for (const [i, model] of made().entries()) {
+    for (const [i, model] of makeModels().entries()) {
       using alone = model.build(device, { seed: SEEDS[i]!, replicas: executions });
       const { replicas } = await alone.fit(data, { ...options, seed: SEEDS[i]! });
       using taken = takeReplicas(together, models[i]!, { first: i * executions, replicas: executions });
-      for (const [k, own] of (await weightsOf(alone)).entries()) {
-        expectSameBits((await weightsOf(taken))[k]!, own, `${alone.weights[k]!.name} of model ${i}`);
+      for (const [k, weight] of (await weightsOf(alone)).entries()) {
+        expectSameBits((await weightsOf(taken))[k]!, weight, `${alone.weights[k]!.name} of model ${i}`);
       }
       expectSameBits(await taken.predict(data), await alone.predict(data));
       const expected = await alone.evaluateReplicas(data);
@@ -253,7 +258,7 @@ describeOnDevice('models trained together', (device) => {
   });
 
   test('also nested models, convolutions and batch normalization', async () => {
-    await expectAlike(numbers.map((one) => () => branched(one)));
+    await expectAlike(numbers.map((one) => () => branchedModel(one)));
   });
 
   test('also several executions of each', async () => {

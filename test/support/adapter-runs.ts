@@ -26,9 +26,9 @@ const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 /** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes long there. */
 export const SLOW_ON_WGPU = [
   ...['depthwise-variants', 'long-sums', 'long-sums-products', 'row-variants'],
-  ...['parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
+  ...['grid-parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
   'long-epochs',
-  ...['random-models', 'replicas-drawn', 'feature-cache', 'autograd/models', 'adjoint'],
+  ...['random-models', 'replicas-drawn', 'feature-cache', 'replica-bits', 'adjoint'],
 ].map((name) => `test/**/${name}.test.ts`);
 
 /** What the host does with options, data and callbacks, which is the same code on every implementation. */

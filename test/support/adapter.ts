@@ -100,22 +100,22 @@ export async function runOperator(
   dout: ArrayLike<number> | ((shape: readonly number[]) => ArrayLike<number>),
   models = 1,
 ): Promise<OperatorResult> {
-  const made = tg.scope(device, () => {
+  const results = tg.scope(device, () => {
     const tensors = inputs.map(({ shape, data, dtype = 'f32', requiresGrad = dtype === 'f32' }) =>
       tg.tensor(device, data, shape, { dtype, requiresGrad, models }),
     );
     const output = callOperator(name, tensors, attrs);
-    const back = typeof dout === 'function' ? dout(output.shape) : dout;
-    output.backward(tg.tensor(device, back, output.shape, { models }));
+    const gradient = typeof dout === 'function' ? dout(output.shape) : dout;
+    output.backward(tg.tensor(device, gradient, output.shape, { models }));
     return { output, grads: tensors.map((t) => t.grad) };
   });
   const result = {
-    shape: made.output.shape,
-    output: await made.output.data(),
-    grads: await Promise.all(made.grads.map((grad) => grad?.data() ?? null)),
+    shape: results.output.shape,
+    output: await results.output.data(),
+    grads: await Promise.all(results.grads.map((grad) => grad?.data() ?? null)),
   };
-  made.output.dispose();
-  for (const grad of made.grads) grad?.dispose();
+  results.output.dispose();
+  for (const grad of results.grads) grad?.dispose();
   return result;
 }
 
@@ -278,8 +278,8 @@ export async function compareWithReference(
 }
 
 const largest = (values: ArrayLike<number>) => {
-  const most = Array.from(values).reduce((a, b) => Math.max(a, b), 0);
-  return new Float64Array(values.length).fill(most);
+  const max = Array.from(values).reduce((a, b) => Math.max(a, b), 0);
+  return new Float64Array(values.length).fill(max);
 };
 
 const noNegativeZero = (value: number): number => value + 0;

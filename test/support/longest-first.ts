@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   ...[
     'experiments/smoke',
-    'web/losses',
+    'web/recovery',
     'jobs/workers',
     'cli/workers',
     'jobs/queue',

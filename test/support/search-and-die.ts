@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Callback, EarlyStopping, Hyperband, openDevice, RandomSearch } from '../../src/node.ts';
-import { buildModel, data, fit, withoutTimes } from '../search/small.ts';
+import { buildModel, data, fit, withoutTimes } from '../search/small-search.ts';
 
 // Runs as a separate program (see search/resumed.test.ts) with the folder of a search, `random` or `hyperband`, and perhaps where it kills
 // itself: `step` after the third step of an epoch, `fit` when a trial's training has come to its end, `trial` when the trial is on

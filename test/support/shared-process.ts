@@ -27,8 +27,8 @@ afterAll(async () => {
   vi.unstubAllGlobals();
   vi.unstubAllEnvs();
   const end = Date.now() + GRACE_MS;
-  while (leftOpen().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
-  const [open, changed] = [leftOpen(), differences(stateBefore, processState())];
+  while (openResources().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
+  const [open, changed] = [openResources(), differences(stateBefore, processState())];
   // Some come late, of work that an earlier file did not wait for: they are shown, with where they were opened.
   for (const stack of devices?.values() ?? []) if (!isOwn(stack)) console.error(stack);
   devices?.clear();
@@ -37,11 +37,11 @@ afterAll(async () => {
   if (changed.length > 0) throw new Error(`this file leaves changed: ${changed.join(', ')}; restore it`);
 });
 
-function leftOpen(): string[] {
+function openResources(): string[] {
   const more = [...resources()].map(([kind, count]) => [kind, count - (resourcesBefore.get(kind) ?? 0)] as const);
   const open = more.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind}`);
-  const own = [...(devices?.values() ?? [])].filter(isOwn).length;
-  return own > 0 ? [`${own} GPUDevice`, ...open] : open;
+  const openCount = [...(devices?.values() ?? [])].filter(isOwn).length;
+  return openCount > 0 ? [`${openCount} GPUDevice`, ...open] : open;
 }
 
 /** Whether this test file itself asked for a device. */

@@ -50,8 +50,8 @@ export class SimulatedQueue {
       this.worked += this.encoded;
       this.encoded = 0;
       if (!this.lateness.looksAtSubmit) return;
-      const asked = [...this.fences]; // what is asked for later, the look does not see
-      this.at(this.clock + MESSAGE_MS, () => this.look(asked));
+      const waiting = [...this.fences]; // what is asked for later, the look does not see
+      this.at(this.clock + MESSAGE_MS, () => this.look(waiting));
     },
     onSubmittedWorkDone: (): Promise<undefined> => {
       this.counts.fences++;
@@ -122,8 +122,8 @@ export class SimulatedQueue {
     }
   }
 
-  private at(at: number, run: () => void): void {
-    this.events.push({ at, run });
+  private at(time: number, run: () => void): void {
+    this.events.push({ at: time, run });
   }
 
   private see(fence: Fence): void {

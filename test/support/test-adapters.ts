@@ -54,7 +54,7 @@ export function parseTraits(text: string): AdapterTrait[] {
 
 /** A GPU object whose adapters have these traits: of the runtime where it has WebGPU, as Deno, else of Dawn. */
 export async function testGpu(traits: readonly AdapterTrait[]): Promise<GPU> {
-  return disguised(await underlyingGpu(traits.includes('strict')), traits);
+  return withTraits(await underlyingGpu(traits.includes('strict')), traits);
 }
 
 /** As `openDevice`, a Dawn instance for each device: an instance that is held keeps the process alive. */
@@ -71,15 +71,15 @@ async function underlyingGpu(isStrict: boolean): Promise<GPU> {
 }
 
 /** A GPU object whose adapters compute as those of `gpu` do, but offer less or say something else of themselves. */
-export function disguised(gpu: GPU, traits: readonly AdapterTrait[]): GPU {
+export function withTraits(gpu: GPU, traits: readonly AdapterTrait[]): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
     const adapter = await gpu.requestAdapter(options);
-    return adapter && disguisedAdapter(adapter, traits);
+    return adapter && adapterWithTraits(adapter, traits);
   };
   return { requestAdapter } as GPU;
 }
 
-function disguisedAdapter(adapter: GPUAdapter, traits: readonly AdapterTrait[]): GPUAdapter {
+function adapterWithTraits(adapter: GPUAdapter, traits: readonly AdapterTrait[]): GPUAdapter {
   const isLeast = traits.includes('default-limits');
   const features: ReadonlySet<string> = isLeast ? new Set() : adapter.features;
   const limits = isLeast ? DEFAULT_LIMITS : (adapter.limits as unknown as Readonly<Record<string, number>>);

@@ -42,7 +42,7 @@ describeOnDevice('callbacks in fit', (device) => {
   };
 
   /** The weights after each epoch, on the host. */
-  const recorded = (model: () => Model, into: number[][]): Callback => ({
+  const recordWeights = (model: () => Model, into: number[][]): Callback => ({
     async onEpochEnd() {
       into.push(await weightsOf(model()));
     },
@@ -61,7 +61,7 @@ describeOnDevice('callbacks in fit', (device) => {
       epochs,
       batchSize: 10,
       validationData,
-      callbacks: [recorded(() => model, snapshots), early],
+      callbacks: [recordWeights(() => model, snapshots), early],
     });
     const losses = history.epochs.map(({ valLoss }) => valLoss!);
     const best = losses.indexOf(Math.min(...losses));
@@ -78,7 +78,7 @@ describeOnDevice('callbacks in fit', (device) => {
     using model = build(device);
     const snapshots: number[][] = [];
     const early = new EarlyStopping({ monitor: 'loss', mode: 'max' });
-    await model.fit(data, { epochs: 9, batchSize: 10, callbacks: [recorded(() => model, snapshots), early] });
+    await model.fit(data, { epochs: 9, batchSize: 10, callbacks: [recordWeights(() => model, snapshots), early] });
     expect(early.stoppedEpoch).toBe(snapshots.length);
     expect(await weightsOf(model)).toEqual(snapshots.at(-1));
   });
@@ -93,7 +93,7 @@ describeOnDevice('callbacks in fit', (device) => {
       epochs: 9,
       batchSize: 10,
       signal: stop.signal,
-      callbacks: [recorded(() => model, snapshots), early, abort],
+      callbacks: [recordWeights(() => model, snapshots), early, abort],
     });
     expect([interrupted, snapshots.length]).toEqual([true, 3]);
     expect(await weightsOf(model)).toEqual(snapshots[early.bestEpoch - 1]);
@@ -113,9 +113,9 @@ describeOnDevice('callbacks in fit', (device) => {
       expect(fourth![key], key).toBe(third![key]);
     }
     expect(fourth!.readBacks).toBe(third!.readBacks + 1);
-    const held = device.counters.bytesAllocated;
+    const bytesBefore = device.counters.bytesAllocated;
     await model.fit(data, { epochs: 2, batchSize: 10, callbacks: [falling, early] });
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(bytesBefore);
   });
 
   test('ReduceLROnPlateau: reduces the rate of the following epochs', async () => {
@@ -144,7 +144,7 @@ describeOnDevice('callbacks in fit', (device) => {
   });
 
   test('EarlyStopping: its copy is released with the model if training failed', async () => {
-    const held: number[] = [];
+    const heldBytes: number[] = [];
     for (let i = 0; i < 3; i++) {
       using model = build(device);
       const early = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true });
@@ -157,9 +157,9 @@ describeOnDevice('callbacks in fit', (device) => {
         RangeError,
       );
       expect(early.bestEpoch).toBeGreaterThan(0);
-      held.push(device.counters.bytesAllocated);
+      heldBytes.push(device.counters.bytesAllocated);
     }
-    expect(held[2]).toBe(held[1]);
+    expect(heldBytes[2]).toBe(heldBytes[1]);
   });
 
   test('onBatchEnd: fit throws its error, at any place of an epoch', async () => {
@@ -202,8 +202,17 @@ describeOnDevice('callbacks in fit', (device) => {
     });
     const line = new ProgressLine((text) => heard.push(text.replace(/\d\.\d+/g, '#')));
     await model.fit(data, { epochs: 2, batchSize: 10, callbacks: [lambda, line] });
-    const said = (epoch: number) => `Epoch ${epoch}/2 - #s - loss: # - accuracy: #`;
-    expect(heard).toEqual(['begin 2 30 10', 'epoch 1', 'end 1', said(1), 'epoch 2', 'end 2', said(2), 'done 2']);
+    const expectedLine = (epoch: number) => `Epoch ${epoch}/2 - #s - loss: # - accuracy: #`;
+    expect(heard).toEqual([
+      'begin 2 30 10',
+      'epoch 1',
+      'end 1',
+      expectedLine(1),
+      'epoch 2',
+      'end 2',
+      expectedLine(2),
+      'done 2',
+    ]);
   });
 
   test('monitor: fit throws before training for an unknown metric', async () => {

@@ -27,7 +27,7 @@ const epochLogs = (epoch: number, figures: Record<string, number>): EpochLogs =>
 });
 
 /** Feeds made-up figures, as `fit` would. @returns the epoch after which training stopped, or 0, and the callback's view */
-function feed(options: EarlyStoppingOptions, values: number[]) {
+function runEarlyStopping(options: EarlyStoppingOptions, values: number[]) {
   const callback = new EarlyStopping(options);
   const model = { stopTraining: false } as Model;
   callback.onTrainBegin({ model, monitored: NAMES });
@@ -41,7 +41,7 @@ function feed(options: EarlyStoppingOptions, values: number[]) {
 }
 
 // What Keras 3's EarlyStopping does with the same figures (its epochs count from 0, ours from 1).
-test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
+test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof runEarlyStopping>]>([
   [
     'patience 0: the first epoch without improvement',
     {},
@@ -87,7 +87,7 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
   ],
   ['NaN, then a number', { patience: 2 }, [Number.NaN, 5, 6, 7], { ran: 4, best: 5, bestEpoch: 2, stoppedEpoch: 4 }],
 ])('EarlyStopping: %s', (_what, options, values, expected) => {
-  expect(feed(options, values)).toEqual(expected);
+  expect(runEarlyStopping(options, values)).toEqual(expected);
 });
 
 test("monitor: accepts Keras's spelling of a metric", () => {

@@ -133,7 +133,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await values(count)).toEqual([1]); // 0, 1, 0, 1
   });
 
-  const refused: Record<
+  const invalidSteps: Record<
     string,
     [step: (w: Tensor, x: Tensor) => unknown, kind: new (message: string) => Error, message: RegExp]
   > = {
@@ -163,7 +163,7 @@ describeOnDevice('compileStep', (device) => {
       /cannot be called while another one is recorded/,
     ],
   };
-  test.each(Object.entries(refused))('throws for %s, and changes nothing', async (_, [step, kind, message]) => {
+  test.each(Object.entries(invalidSteps))('throws for %s, and changes nothing', async (_, [step, kind, message]) => {
     const w = leaf([1, 2]);
     const call = tg.compileStep(device, (x) => step(w, x));
     const before = device.counters.bytesAllocated - device.freeBytes;
@@ -203,9 +203,9 @@ describeOnDevice('compileStep', (device) => {
     );
     expect(() => step('no' as never)).toThrow(/^compileStep: input 0 must be an array of numbers/);
     expect(() => step([[1], [2, 3]])).toThrow(tg.ShapeError);
-    const gone = tg.tensor(device, [1], [1]);
-    gone.dispose();
-    expect(() => step(gone)).toThrow(DisposedError);
+    const disposed = tg.tensor(device, [1], [1]);
+    disposed.dispose();
+    expect(() => step(disposed)).toThrow(DisposedError);
     using other = await tg.openDevice();
     expect(() => step(tg.tensor(other, [1], [1]))).toThrow(/on another device/);
     expect(() => tg.compileStep(device, null as never)).toThrow(ArgumentError);

@@ -38,13 +38,13 @@ describeOnDevice('random layers in custom loops', (device) => {
       const optimizer = make(model);
       const masks = await masksOf(() => {
         const output = model.call(x(), { training: true });
-        const held = output.detach();
+        const detached = output.detach();
         if (optimizer) {
           tg.sum(output).backward();
           optimizer.step();
           optimizer.clearGrad();
         }
-        return held;
+        return detached;
       });
       expect(distinct(masks), by).toBe(5);
       for (const mask of masks) expect(mask, by).toMatch(/0.*1|1.*0/);

@@ -4,7 +4,7 @@ import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 /** What the adapter holds for a device. Of what is not used for 30 seconds some is given back, on a busy machine. */
-const held = (device: Device) => {
+const memoryOf = (device: Device) => {
   const { buffersCreated, bytesAllocated, pipelinesCreated } = device.counters;
   return { buffersCreated, pipelinesCreated, inUse: bytesAllocated - device.freeBytes };
 };
@@ -124,7 +124,7 @@ describeOnDevice('memory of a custom training loop', () => {
     let loss = step();
     for (let i = 1; i < 10; i++) loss = step();
     expect(Number.isFinite(await loss.item())).toBe(true);
-    const early = held(device);
+    const early = memoryOf(device);
     const steps = LONG || name.includes('optimizer') || name.includes('compiled') ? 2000 : 300;
     for (let i = 10; i < steps; i++) {
       loss = step();
@@ -132,7 +132,7 @@ describeOnDevice('memory of a custom training loop', () => {
       if (i % 10 === 0) await device.sync();
     }
     await device.sync();
-    expect(held(device)).toEqual(early);
+    expect(memoryOf(device)).toEqual(early);
     // Buffers of the pool serve by turns, so that a few hundred pairings of kernels and buffers come up; one a dispatch would be 10,000 and more.
     expect(device.counters.bindGroupsCreated).toBeLessThan(4000);
     expect(Number.isFinite(await loss.item())).toBe(true);

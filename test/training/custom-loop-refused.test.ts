@@ -5,7 +5,7 @@ import { ArgumentError, DataError, DisposedError, GpuError, ShapeError } from '.
 import { describeOnDevice } from '../support/device.ts';
 
 /** What the call throws. */
-function thrown(call: () => unknown): Error {
+function errorOf(call: () => unknown): Error {
   try {
     call();
   } catch (error) {
@@ -14,7 +14,7 @@ function thrown(call: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 function expectError(call: () => unknown, kind: new (message: string) => Error, message: RegExp): void {
-  const error = thrown(call);
+  const error = errorOf(call);
   expect(error).toBeInstanceOf(kind);
   expect(error.message).toMatch(message);
 }
@@ -47,44 +47,44 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
       /^step: this optimizer has no parameters.* new Adam\(\{ parameters: model\.parameters \}\)/,
     );
     expectError(() => optimizer.clearGrad(), ArgumentError, /^clearGrad: this optimizer has no parameters/);
-    const own = new tg.Adam({ parameters: [leaf([1])] });
-    expectError(() => own.step(...([1] as never[])), ArgumentError, /^step: 1 is an argument more/);
+    const other = new tg.Adam({ parameters: [leaf([1])] });
+    expectError(() => other.step(...([1] as never[])), ArgumentError, /^step: 1 is an argument more/);
   });
 
   test('parameters that cannot be trained', async () => {
     const w = leaf([1, 2]);
-    const gone = leaf([1]);
-    gone.dispose();
-    const made = (parameters: unknown) => () => new tg.Adam({ parameters: parameters as Tensor[] });
-    expectError(made([]), ArgumentError, /^Adam: parameters is an empty list/);
+    const disposed = leaf([1]);
+    disposed.dispose();
+    const makeAdam = (parameters: unknown) => () => new tg.Adam({ parameters: parameters as Tensor[] });
+    expectError(makeAdam([]), ArgumentError, /^Adam: parameters is an empty list/);
     expectError(
-      made(w),
+      makeAdam(w),
       ArgumentError,
       /^Adam: parameters must be model\.parameters or a list of tensors, but is a Tensor/,
     );
-    expectError(made([w, 3]), ArgumentError, /^Adam: parameters\[1\] must be a tensor, but is 3/);
+    expectError(makeAdam([w, 3]), ArgumentError, /^Adam: parameters\[1\] must be a tensor, but is 3/);
     expectError(
-      made(build().weights),
+      makeAdam(build().weights),
       ArgumentError,
       /parameters\[0\] must be a tensor, .*parameters: model\.parameters/,
     );
     expectError(
-      made([w, tg.tensor(device, [1], [1])]),
+      makeAdam([w, tg.tensor(device, [1], [1])]),
       ArgumentError,
       /parameters\[1\], a tensor of shape \[1\], requires no gradient/,
     );
-    expectError(made([tg.mul(w, 2)]), ArgumentError, /parameters\[0\], .*was computed from others; only leaves/);
-    expectError(made([w, w]), ArgumentError, /parameters\[1\] is the same tensor as parameters\[0\]/);
+    expectError(makeAdam([tg.mul(w, 2)]), ArgumentError, /parameters\[0\], .*was computed from others; only leaves/);
+    expectError(makeAdam([w, w]), ArgumentError, /parameters\[1\] is the same tensor as parameters\[0\]/);
     expectError(
-      made([w, gone]),
+      makeAdam([w, disposed]),
       DisposedError,
       /parameters\[1\], a tensor of shape \[1\], was used after it was disposed/,
     );
     using other = await tg.openDevice();
     const there = tg.tensor(other, [1], [1], { requiresGrad: true });
-    expectError(made([w, there]), ArgumentError, /parameters\[1\] is on another device than parameters\[0\]/);
+    expectError(makeAdam([w, there]), ArgumentError, /parameters\[1\] is on another device than parameters\[0\]/);
     const two = tg.tensor(device, [1, 2], [1], { requiresGrad: true, models: 2 });
-    expectError(made([w, two]), ArgumentError, /parameters\[1\] has 2 replicas, but parameters\[0\] has 1/);
+    expectError(makeAdam([w, two]), ArgumentError, /parameters\[1\] has 2 replicas, but parameters\[0\] has 1/);
     const model = build();
     model.dispose();
     expect(() => model.parameters).toThrow(DisposedError);
@@ -212,7 +212,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
         callbacks: [
           {
             onEpochEnd() {
-              error = thrown(() => model.setWeights(weights));
+              error = errorOf(() => model.setWeights(weights));
             },
           },
         ],
@@ -251,14 +251,18 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     );
     const two = tg.tensor(device, new Array(8).fill(1), [2, 2], { models: 2 });
     expectError(() => t.assign(two), ShapeError, /^assign: the arguments have different numbers of replicas/);
-    const gone = leaf([1, 2, 3, 4], [2, 2]);
-    gone.dispose();
+    const disposed = leaf([1, 2, 3, 4], [2, 2]);
+    disposed.dispose();
     expectError(
-      () => gone.assign([1, 2, 3, 4]),
+      () => disposed.assign([1, 2, 3, 4]),
       DisposedError,
       /^assign: the tensor, of shape \[2,2\], was used after/,
     );
-    expectError(() => t.assign(gone), DisposedError, /^assign: the values, a tensor of shape \[2,2\], was used after/);
+    expectError(
+      () => t.assign(disposed),
+      DisposedError,
+      /^assign: the values, a tensor of shape \[2,2\], was used after/,
+    );
     expect([...(await t.data())]).toEqual([1, 2, 3, 4]);
   });
 
@@ -273,7 +277,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
         callbacks: [
           {
             onEpochEnd() {
-              error = thrown(() => optimizer.step());
+              error = errorOf(() => optimizer.step());
             },
           },
         ],

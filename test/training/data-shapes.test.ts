@@ -15,11 +15,11 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { nested, row, through } from '../support/numbers.ts';
+import { identityModel, nested, row } from '../support/numbers.ts';
 import { build, points, sigmoid, softmax } from '../support/points.ts';
 
 describeOnDevice('shapes of data', (device) => {
-  const taken: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
+  const accepted: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
     ['rows', [3], nested([2, 3]), 2],
     ['a row of numbers is whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
     ['a typed array is whole samples', [2, 2, 1], row(12), 3],
@@ -42,13 +42,13 @@ describeOnDevice('shapes of data', (device) => {
       1,
     ],
   ];
-  test.each(taken)('predict takes %s', async (_what, inputShape, x, samples) => {
-    using model = through(inputShape).build(device);
+  test.each(accepted)('predict takes %s', async (_what, inputShape, x, samples) => {
+    using model = identityModel(inputShape).build(device);
     const size = samples * inputShape.reduce((product, n) => product * n, 1);
     expect(await model.predict(x)).toEqual(row(size));
   });
 
-  const refused: [what: string, inputShape: number[], x: Numbers, says: RegExp][] = [
+  const invalidData: [what: string, inputShape: number[], x: Numbers, says: RegExp][] = [
     [
       'three rows of two for three inputs',
       [3],
@@ -110,8 +110,8 @@ describeOnDevice('shapes of data', (device) => {
     ['a transposed view', [3], { shape: [2, 3], stride: [1, 2], offset: 0, data: row(6) } as never, /row-major/],
     ['a view that begins later', [3], { shape: [1, 3], offset: 3, data: row(6) } as never, /offset 3/],
   ];
-  test.each(refused)('predict throws for %s', async (_what, inputShape, x, says) => {
-    using model = through(inputShape).build(device);
+  test.each(invalidData)('predict throws for %s', async (_what, inputShape, x, says) => {
+    using model = identityModel(inputShape).build(device);
     await expect(model.predict(x)).rejects.toThrow(ShapeError);
     await expect(model.predict(x)).rejects.toThrow(says);
   });
@@ -142,7 +142,7 @@ describeOnDevice('shapes of data', (device) => {
     ['a list without end', () => ({ length: 2 ** 53 }), /predict: x cannot be read/],
     ['text', () => '123', /must be an array of numbers, but is "123"/],
   ])('predict throws for %s', async (_what, make, says) => {
-    using model = through([3]).build(device);
+    using model = identityModel([3]).build(device);
     const refusal = (async () => {
       const made: Numbers[] = [];
       scope(device, () => void made.push((make as () => Numbers)()));
@@ -184,8 +184,8 @@ describeOnDevice('shapes of data', (device) => {
       { x: rows, y: Uint8Array.from(y) },
       { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
     ]) {
-      const made = await run(data);
-      if (made instanceof ArrayLoader) made.dispose();
+      const result = await run(data);
+      if (result instanceof ArrayLoader) result.dispose();
     }
     await expect(run({ x: columns, y })).rejects.toThrow(
       /x has shape \[2,40\], but the (model|loader) takes \[samples,2\]/,

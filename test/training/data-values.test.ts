@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ArgumentError, DataError, type Numbers, ShapeError, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { nested, row, through } from '../support/numbers.ts';
+import { identityModel, nested, row } from '../support/numbers.ts';
 import { build, sigmoid, softmax } from '../support/points.ts';
 
 describeOnDevice('values from the host', (device) => {
@@ -26,8 +26,8 @@ describeOnDevice('values from the host', (device) => {
       expect(make).toThrow(says);
       expect(make).toThrow(ShapeError);
     } else {
-      using made = make();
-      expect(await made.data()).toEqual(row(6));
+      using result = make();
+      expect(await result.data()).toEqual(row(6));
     }
   });
 
@@ -48,13 +48,13 @@ describeOnDevice('values from the host', (device) => {
     const growing = new Float32Array(new (ArrayBuffer as any)(8, { maxByteLength: 16 }));
     for (const values of [shared, growing]) {
       values.set([1, 2]);
-      using made = tensor(device, values, [2]);
-      expect([...(await made.data())]).toEqual([1, 2]);
+      using result = tensor(device, values, [2]);
+      expect([...(await result.data())]).toEqual([1, 2]);
     }
   });
 
   test('model.call accepts only tensors', () => {
-    using model = through([2]).build(device);
+    using model = identityModel([2]).build(device);
     using one = tensor(device, [1, 2], [2]);
     expect(() => model.call(one)).toThrow(
       /expects batches of \[2\] samples, but was given \[2\]; reshape one sample to \[1,2\]/,
@@ -150,7 +150,7 @@ describeOnDevice('values from the host', (device) => {
   test('for images the position is the pixel; for class labels it is the sample', async () => {
     const images = row(2 * 12);
     images[12 + 3 + 2] = Number.NaN;
-    using model = through([2, 2, 3]).build(device);
+    using model = identityModel([2, 2, 3]).build(device);
     await expect(model.predict(images)).rejects.toThrow(/number 17 is NaN \(sample 1 at \[0,1,2\]\)/);
     using classes = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
     const named = {

@@ -102,9 +102,9 @@ describeOnDevice('a split that leaves a class out of training', (device) => {
   test.each(cases)('throws for %s', async (_, last, loss, data) => {
     using model = build(device, last(), { loss });
     const options = { validationSplit: 0.25 };
-    const refused = () => model.fit(data(sorted), options);
-    await expect(refused()).rejects.toThrow(DataError);
-    await expect(refused()).rejects.toThrow(/all samples of class 1 are among them.*stratify/s);
+    const fitSorted = () => model.fit(data(sorted), options);
+    await expect(fitSorted()).rejects.toThrow(DataError);
+    await expect(fitSorted()).rejects.toThrow(/all samples of class 1 are among them.*stratify/s);
     expect(model.training.optimizer.iterations).toBe(0);
     expect((await model.fit(data(mixed), options)).epochs).toHaveLength(1);
   });

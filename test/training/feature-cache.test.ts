@@ -27,10 +27,10 @@ import {
 } from '../../src/node.ts';
 import { findCut } from '../../src/training/features/feature-cut.ts';
 import { FeatureSource } from '../../src/training/features/feature-source.ts';
-import { backedUp, Crash, crash } from '../support/backed-up.ts';
+import { backupTrainings, Crash, crash } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bitsOf, compiled, extractor, figures, head, images, layers, SHAPE, SIZE } from '../support/frozen-network.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 import { random } from '../support/random.ts';
 
 describeOnDevice('cacheFeatures', (device) => {
@@ -201,10 +201,10 @@ describeOnDevice('cacheFeatures', (device) => {
 
   test('features of more samples than a buffer binds are in several buffers', async () => {
     const without = await train({}, false);
-    const made: FeatureSource[] = [];
+    const sources: FeatureSource[] = [];
     aroundAllocate((source) => {
-      made.push(source);
-      return tellLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
+      sources.push(source);
+      return replaceLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
     });
     const chunks: number[] = [];
     const { store } = FeatureSource.prototype;
@@ -213,7 +213,7 @@ describeOnDevice('cacheFeatures', (device) => {
       return store.call(this, batch, first);
     });
     expect(await train({}, true)).toEqual(without);
-    expect([made.length, chunks]).toEqual([1, [5, 5, 5]]);
+    expect([sources.length, chunks]).toEqual([1, [5, 5, 5]]);
   });
 
   test('replicas share the features of equal weights, and have separate ones otherwise', async () => {
@@ -229,14 +229,14 @@ describeOnDevice('cacheFeatures', (device) => {
 
   test('if the adapter has no memory for the features, they stay on the host', async () => {
     const without = await train({}, false);
-    const asked: string[] = [];
+    const locations: string[] = [];
     aroundAllocate((_source, _copies, where) => {
-      asked.push(where);
+      locations.push(where);
       if (where === 'adapter') throw new OutOfMemoryError('none left');
       return null;
     });
     expect(await train({}, true)).toEqual(without);
-    expect(asked).toEqual(['adapter', 'host']);
+    expect(locations).toEqual(['adapter', 'host']);
   });
 
   test('onFeatures reports progress; an error in it ends training', async () => {
@@ -282,12 +282,12 @@ describeOnDevice('cacheFeatures', (device) => {
   });
 
   test('memory is released after the call, also if it stops while features are computed', async () => {
-    using own = await openDevice();
-    using model = compiled(own, layers());
-    using loader = new ImageLoader(own, images);
+    using otherDevice = await openDevice();
+    using model = compiled(otherDevice, layers());
+    using loader = new ImageLoader(otherDevice, images);
     const round = async () => {
       await model.fit(loader, { batchSize: 8, cacheFeatures: true, validationSplit: 0.3 });
-      return own.counters.bytesAllocated;
+      return otherDevice.counters.bytesAllocated;
     };
     await round();
     const before = await round();
@@ -302,10 +302,10 @@ describeOnDevice('cacheFeatures', (device) => {
       callbacks,
     });
     expect([history.interrupted, history.epochs.length]).toEqual([true, 0]);
-    expect(own.counters.bytesAllocated).toBe(before);
+    expect(otherDevice.counters.bytesAllocated).toBe(before);
   });
 
-  const { trainTwice, train: trainOnce } = backedUp(device);
+  const { trainTwice, train: trainOnce } = backupTrainings(device);
 
   test("a training resumes from a backup with the same bits, and with the backup's frozen weights", async () => {
     const training = {

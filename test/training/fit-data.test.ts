@@ -209,7 +209,7 @@ describeOnDevice('fit on arrays', (device) => {
       return device.counters.bytesAllocated;
     };
     await round();
-    const held = await round();
-    expect(await round()).toBe(held);
+    const heldBytes = await round();
+    expect(await round()).toBe(heldBytes);
   });
 });

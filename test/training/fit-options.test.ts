@@ -55,7 +55,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     ['huber', { loss: 'huber' }, softmax],
   ])('classWeight with %s: mean of weighted losses, divided by the number of samples', async (_what, compile, last) => {
     const part = (label: number) => {
-      const which = y.flatMap((own, i) => (own === label ? [i] : []));
+      const which = y.flatMap((sampleLabel, i) => (sampleLabel === label ? [i] : []));
       return { x: which.map((i) => [x[2 * i]!, x[2 * i + 1]!]), y: which.map(() => label) };
     };
     using model = build(device, last(), { ...compile, optimizer: new SGD({ learningRate: 1e-30 }) });
@@ -176,19 +176,19 @@ describeOnDevice('splits, weights and epochs', (device) => {
 
   test('signal: ends waiting for a stream, in training and in validation', async () => {
     using model = build(device, sigmoid());
-    const stalled = (stop: AbortController) =>
+    const stalledStream = (stop: AbortController) =>
       async function* (): AsyncGenerator<Arrays> {
         yield { x, y };
         setTimeout(() => stop.abort());
         await new Promise(() => {}); // for good
       };
     const [training, validating, evaluating] = [0, 1, 2].map(() => new AbortController()) as AbortController[];
-    const trained = await model.fit(stalled(training!), { signal: training!.signal });
+    const trained = await model.fit(stalledStream(training!), { signal: training!.signal });
     expect([trained.epochs.length, trained.interrupted]).toEqual([0, true]);
-    const validationData = stalled(validating!);
+    const validationData = stalledStream(validating!);
     const validated = await model.fit({ x, y }, { validationData, signal: validating!.signal });
     expect([validated.epochs.length, validated.interrupted]).toEqual([0, true]);
     const { signal } = evaluating!;
-    await expect(model.evaluate(stalled(evaluating!), { signal })).rejects.toThrow(AbortedError);
+    await expect(model.evaluate(stalledStream(evaluating!), { signal })).rejects.toThrow(AbortedError);
   });
 });

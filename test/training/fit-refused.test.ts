@@ -198,9 +198,9 @@ describeOnDevice('data that does not fit the model', (device) => {
   ])('%s throws for NaN, with its position', async (_, call) => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
-    const refused = (async () => call(model))();
-    await expect(refused).rejects.toThrow(DataError);
-    await expect(refused).rejects.toThrow(/x: number 13 is NaN/);
+    const result = (async () => call(model))();
+    await expect(result).rejects.toThrow(DataError);
+    await expect(result).rejects.toThrow(/x: number 13 is NaN/);
     expect(await weightsOf(model)).toEqual(before);
     expect(model.training.optimizer.iterations).toBe(0);
   });

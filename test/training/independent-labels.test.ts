@@ -121,13 +121,15 @@ describeOnDevice('independent labels', (device: Device) => {
       const outputs = await model.predict(x);
       const evaluated = await model.evaluateReplicas({ x, y }, { batchSize: 128 });
       for (let r = 0; r < 3; r++) {
-        const own = outputs.subarray(r * y.length, (r + 1) * y.length);
-        expect(pick(evaluated[r]!)).toEqual(closeTo(scoresOf(own, y, labels)));
+        const replicaOutputs = outputs.subarray(r * y.length, (r + 1) * y.length);
+        expect(pick(evaluated[r]!)).toEqual(closeTo(scoresOf(replicaOutputs, y, labels)));
         for (let label = 0; label < labels; label++) {
           const { counts } = await confusionMatrix(model, { x, y }, { replica: r, label, batchSize: 128 });
           const count = (actual: number, predicted: number) =>
-            y.filter((target, i) => i % labels === label && target === actual && Number(own[i]! > 0.5) === predicted)
-              .length;
+            y.filter(
+              (target, i) =>
+                i % labels === label && target === actual && Number(replicaOutputs[i]! > 0.5) === predicted,
+            ).length;
           expect(counts).toEqual([0, 1].map((actual) => [count(actual, 0), count(actual, 1)]));
         }
       }

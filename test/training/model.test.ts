@@ -139,7 +139,7 @@ describeOnDevice('misuse of a model', (device) => {
     data = new ImageLoader(device, images(6));
   });
 
-  const refused: Refused[] = [
+  const invalidCalls: Refused[] = [
     [
       'fit before build',
       () =>
@@ -201,7 +201,7 @@ describeOnDevice('misuse of a model', (device) => {
       ['[4,4,1]', '[1,1]'],
     ],
   ];
-  test.each(refused.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
+  test.each(invalidCalls.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
 
   test('an optimizer belongs to one model; a model may change its optimizer', async () => {
     const optimizer = new Adam();
@@ -216,11 +216,11 @@ describeOnDevice('misuse of a model', (device) => {
   });
 
   test('throws for a disposed model and disposed data', async () => {
-    const gone = build(device);
-    gone.dispose();
-    gone.dispose();
-    await expect(gone.fit(data)).rejects.toThrow(DisposedError);
-    expect(() => gone.weights).toThrow(DisposedError);
+    const disposed = build(device);
+    disposed.dispose();
+    disposed.dispose();
+    await expect(disposed.fit(data)).rejects.toThrow(DisposedError);
+    expect(() => disposed.weights).toThrow(DisposedError);
     using alive = build(device);
     const images6 = new ImageLoader(device, images(6));
     images6.dispose();
@@ -236,21 +236,21 @@ describeOnDevice('misuse of a model', (device) => {
   });
 
   test('a device lost during training: fit throws DeviceLostError', async () => {
-    using own = await openDevice();
-    const lost = build(own).fit(new ImageLoader(own, images(6)), {
+    using lostDevice = await openDevice();
+    const lost = build(lostDevice).fit(new ImageLoader(lostDevice, images(6)), {
       epochs: 100,
       batchSize: 2,
-      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.gpu.destroy()) }],
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && lostDevice.gpu.destroy()) }],
     });
     await expect(lost).rejects.toThrow(DeviceLostError);
   });
 
   test('a device disposed during training: fit throws DisposedError', async () => {
-    const own = await openDevice();
-    const stopped = build(own).fit(new ImageLoader(own, images(6)), {
+    const otherDevice = await openDevice();
+    const stopped = build(otherDevice).fit(new ImageLoader(otherDevice, images(6)), {
       epochs: 100,
       batchSize: 2,
-      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.dispose()) }],
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && otherDevice.dispose()) }],
     });
     await expect(stopped).rejects.toThrow(DisposedError);
   });

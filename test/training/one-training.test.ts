@@ -61,7 +61,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     return { bytes: await encodeWeights(other), path };
   }
 
-  const refused = async (call: () => unknown): Promise<unknown> => {
+  const errorOf = async (call: () => unknown): Promise<unknown> => {
     try {
       await call();
     } catch (error) {
@@ -75,7 +75,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     const file = await files();
     using model = build(device, sigmoid());
     const training = model.fit(data, options);
-    const error = await refused(() => change(model, file));
+    const error = await errorOf(() => change(model, file));
     const { epochs } = await training;
     expect(error).toBeInstanceOf(ArgumentError);
     expect(String(error)).toMatch(/is being trained by fit/);
@@ -97,7 +97,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     const errors: unknown[] = [];
     const callback: Callback = {
       everySteps: 1,
-      [hook]: async () => void errors.push(await refused(() => change(model, file))),
+      [hook]: async () => void errors.push(await errorOf(() => change(model, file))),
     };
     const { epochs } = await model.fit(data, { ...options, callbacks: [callback] });
     expect(errors.length).toBeGreaterThan(0);

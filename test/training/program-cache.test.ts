@@ -25,7 +25,7 @@ describeOnDevice('evaluate and predict called again on the same data', (device) 
     const model = new Sequential(layers).build(device, { seed }).compile({ optimizer: new SGD(), loss });
     return { model, body };
   };
-  const created = () => {
+  const objectsCreated = () => {
     const { bindGroupsCreated, buffersCreated, pipelinesCreated } = device.counters;
     return { bindGroupsCreated, buffersCreated, pipelinesCreated };
   };
@@ -35,9 +35,9 @@ describeOnDevice('evaluate and predict called again on the same data', (device) 
     const { model } = build();
     const both = async () => [await model.evaluate(data), await model.predict(data)] as const;
     const [first, outputs] = await both();
-    const before = created();
+    const before = objectsCreated();
     const [again, same] = await both();
-    expect(created()).toEqual(before);
+    expect(objectsCreated()).toEqual(before);
     expect(again).toEqual(first);
     expectSameBits(same, outputs);
     await model.fit(data, { epochs: 3 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { Dense, type Device, openDevice, Sequential, ShaderError } from '../../src/node.ts';
+import { failure, refusePipelines } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { failure, refusePipelines } from '../support/refusing.ts';
 
 const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
 const y = Uint32Array.from({ length: 8 }, (_, i) => i % 2);
 const batch = { x, y };
 
-function compiled(device: Device): Sequential {
+function buildCompiled(device: Device): Sequential {
   const model = new Sequential([new Dense({ units: 4, inputShape: [3] }), new Dense({ units: 2 })]);
   model.build(device, { seed: 1 });
   model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
@@ -26,7 +26,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
     ['a stream', (model) => model.fit(() => [batch, batch])],
   ])('fit on %s throws the cause before the first step, and does not change the model', async (_what, train) => {
     using device = await openDevice();
-    const model = compiled(device);
+    const model = buildCompiled(device);
     const before = await weightsOf(model);
     const predicted = await model.predict(x);
     {
@@ -52,7 +52,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
       using device = await openDevice();
       // Whatever is submitted is submitted alone, and would spoil the weights.
       Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => 1, set: () => {} });
-      const model = compiled(device);
+      const model = buildCompiled(device);
       const before = await weightsOf(model);
       {
         using _ = refusePipelines(device, 'internal', (label) => label.startsWith(kernel));
@@ -70,7 +70,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
   test('batches passed while the first waits for its kernels are trained in order, with their values at the call', async () => {
     const run = async (isAwaited: boolean) => {
       using device = await openDevice();
-      const model = compiled(device);
+      const model = buildCompiled(device);
       const losses: unknown[] = [];
       // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded again.
       for (let i = 0; i < 14; i++) {
@@ -95,7 +95,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
 
   test('evaluate and predict throw the cause, and never return values that were not computed', async () => {
     using device = await openDevice();
-    const model = compiled(device);
+    const model = buildCompiled(device);
     {
       using _ = refusePipelines(device, 'validation', (label) => label.startsWith('softmax_cross_entropy'));
       expect(await failure(() => model.evaluate(batch))).toBeInstanceOf(ShaderError);

@@ -32,12 +32,12 @@ import {
   drawnSeed,
   dropoutFor,
   laterRate,
-  MOST_REPLICAS,
+  MAX_REPLICAS,
   optimizerOf,
   regularizerOf,
   seedFor,
   sharedPenalty,
-  shareOf,
+  valueFor,
 } from '../support/drawn-trainings.ts';
 import { fitLinear } from '../support/linear-training.ts';
 import { drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
@@ -81,7 +81,7 @@ type DrawnLayer = ReturnType<typeof layerWith> extends fc.Arbitrary<infer T> ? T
 
 const trainingWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
   fc.record({
-    replicas: fc.integer({ min: 1, max: MOST_REPLICAS }),
+    replicas: fc.integer({ min: 1, max: MAX_REPLICAS }),
     convolution: fc.option(layerWith(penalty)),
     layers: fc.array(layerWith(penalty), { maxLength: 3 }),
     last: penalty,
@@ -177,9 +177,9 @@ describeOnDevice('replicas with options drawn at random', (device) => {
           const together = await train(drawn, null);
           for (let r = 0; r < drawn.replicas; r++) {
             const alone = await train(drawn, r);
-            for (const [k, own] of alone.weights.entries()) {
+            for (const [k, weight] of alone.weights.entries()) {
               const among = sliceOf(together.weights[k]!, r, drawn.replicas);
-              expectSameBits(among, own, `${together.names[k]} of replica ${r}`);
+              expectSameBits(among, weight, `${together.names[k]} of replica ${r}`);
             }
             expect(together.logs[r]).toEqual(alone.logs[0]);
           }
@@ -196,7 +196,7 @@ describeOnDevice('replicas with options drawn at random', (device) => {
   const INPUTS = 3;
   const OUTPUTS = 2;
   const linear = fc.record({
-    replicas: fc.integer({ min: 1, max: MOST_REPLICAS }),
+    replicas: fc.integer({ min: 1, max: MAX_REPLICAS }),
     units: fc.constantFrom(1, 5, 70),
     penalties: fc.oneof(fc.tuple(sharedPenalty, sharedPenalty), fc.tuple(anyPenalty, anyPenalty)),
     trainable: fc.constantFrom([true, true], [true, true], [false, true], [true, false]),
@@ -225,11 +225,11 @@ describeOnDevice('replicas with options drawn at random', (device) => {
           const weights = model.weights.map(({ spec }, k) =>
             ndarray([...spec.shape], Float64Array.from(sliceOf(before[k]!, r, replicas))),
           );
-          const own = penalties.map((penalty) => ({
-            l1: (shareOf(penalty?.l1 ?? 0, r) as number) ?? 0,
-            l2: (shareOf(penalty?.l2 ?? 0, r) as number) ?? 0,
+          const replicaPenalties = penalties.map((penalty) => ({
+            l1: (valueFor(penalty?.l1 ?? 0, r) as number) ?? 0,
+            l2: (valueFor(penalty?.l2 ?? 0, r) as number) ?? 0,
           }));
-          fitLinear(weights, data, { own, trainable, optimizer, batchSize, r });
+          fitLinear(weights, data, { own: replicaPenalties, trainable, optimizer, batchSize, r });
           for (const [k, { name }] of model.weights.entries()) {
             const what = `${name} of replica ${r}`;
             expectClose(sliceOf(after[k]!, r, replicas), weights[k]!.data, { rtol: 2e-4, atol: 2e-6 }, what);

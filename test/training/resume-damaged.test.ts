@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ArgumentError, type Callback, Sequential, type TrainingState } from '../../src/node.ts';
-import { layers, x, y } from '../support/backed-up.ts';
+import { layers, x, y } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 /** What a store that keeps no checksum may give back, and what is said of it. */

@@ -185,23 +185,23 @@ describeOnDevice('memory', () => {
     const first = build(device);
     await first.model.fit(first.loader, { batchSize: 8 });
     // Only the pool's buffers are left; a training step's own would be more than this.
-    const held = device.counters.bytesAllocated;
+    const heldBytes = device.counters.bytesAllocated;
     const parameters = first.model.parameters.values.size;
-    expect(held).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);
+    expect(heldBytes).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);
     first.dispose();
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(heldBytes);
     const second = build(device);
     await second.model.fit(second.loader, { batchSize: 8 });
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(heldBytes);
     second.dispose();
   });
 
   test('two models have separate memory', async () => {
     using device = await openDevice();
     const first = build(device);
-    const held = device.counters.bytesAllocated;
+    const heldBytes = device.counters.bytesAllocated;
     const second = build(device);
-    expect(device.counters.bytesAllocated).toBe(2 * held);
+    expect(device.counters.bytesAllocated).toBe(2 * heldBytes);
     first.dispose();
     second.dispose();
   });

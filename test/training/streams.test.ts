@@ -29,7 +29,7 @@ describeOnDevice('streams', (device) => {
   };
 
   /** Streams without an end that take a while to close, counted. */
-  function counted(inFinally: () => void = () => {}) {
+  function countedStream(inFinally: () => void = () => {}) {
     const counts = { open: 0, most: 0, drawn: 0, closed: 0 };
     async function* endless(): AsyncGenerator<Arrays> {
       counts.open++;
@@ -52,14 +52,14 @@ describeOnDevice('streams', (device) => {
 
   test('each stream of training is closed before the next begins, and all when fit resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit(endless, { epochs: 4, stepsPerEpoch: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 4 });
   });
 
   test('a stream that continues from epoch to epoch is closed when fit resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit(endless(), { epochs: 4, stepsPerEpoch: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 1 });
   });
@@ -89,7 +89,7 @@ describeOnDevice('streams', (device) => {
       model.stopTraining = true;
     };
     for (const itself of [false, true]) {
-      const { counts, endless } = counted();
+      const { counts, endless } = countedStream();
       const data = itself ? endless() : endless;
       await model.fit(data, { epochs: 2, stepsPerEpoch: 3, ...options(new AbortController()) }).catch(() => {});
       expect([counts.open, counts.closed]).toEqual([0, 1]);
@@ -102,7 +102,7 @@ describeOnDevice('streams', (device) => {
 
   test('streams of validation and of evaluate are closed when the call resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit({ x, y }, { epochs: 3, validationData: endless, validationSteps: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 6, closed: 3 });
     await model.fit({ x, y }, { epochs: 3, validationData: endless(), validationSteps: 2 });
@@ -119,13 +119,13 @@ describeOnDevice('streams', (device) => {
   ])('fit throws what the `finally` of a stream of %s throws', async (_, options) => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
-      const { endless } = counted(() => {
+      const { endless } = countedStream(() => {
         throw new RangeError('of the finally');
       });
       const { train = { x, y }, ...rest } = options(itself ? endless() : endless);
       await expect(model.fit(train, { epochs: 2, ...rest })).rejects.toThrow('of the finally');
     }
-    const { endless } = counted(() => {
+    const { endless } = countedStream(() => {
       throw new RangeError('of the finally');
     });
     await expect(model.evaluate(endless, { steps: 1 })).rejects.toThrow('of the finally');
@@ -134,7 +134,7 @@ describeOnDevice('streams', (device) => {
   test('an error in `finally` does not hide the error that ended the training', async () => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
-      const { endless } = counted(() => {
+      const { endless } = countedStream(() => {
         throw new RangeError('of the finally');
       });
       const callbacks = [{ onEpochEnd: fail, everySteps: 1, onSteps: fail }];
@@ -166,7 +166,7 @@ describeOnDevice('streams', (device) => {
   });
 
   test('validationSteps: limits an endless stream; a function starts it again, an iterator continues', async () => {
-    const { endless } = counted();
+    const { endless } = countedStream();
     // So small a rate that every epoch measures the same weights.
     using model = build(device, sigmoid(), { optimizer: new SGD({ learningRate: 1e-30 }) });
     const restarted = await model.fit({ x, y }, { epochs: 2, validationData: endless, validationSteps: 3 });
@@ -184,7 +184,7 @@ describeOnDevice('streams', (device) => {
   });
 
   test('steps: limits evaluate, evaluateReplicas and confusionMatrix', async () => {
-    const { endless } = counted();
+    const { endless } = countedStream();
     using model = build(device, sigmoid()).replicate(2);
     const whole = await model.evaluateReplicas(first(3));
     const bounded = await model.evaluateReplicas(endless, { steps: 3 });
@@ -252,7 +252,7 @@ describeOnDevice('streams', (device) => {
 
   test('the message distinguishes a stream closed by an earlier call from one that is too short', async () => {
     using model = build(device, sigmoid());
-    const { endless } = counted();
+    const { endless } = countedStream();
     const data = endless();
     await model.fit(data, { stepsPerEpoch: 2 });
     for (const again of [() => model.fit(data, { stepsPerEpoch: 2 }), () => model.evaluate(data, { steps: 2 })]) {
@@ -303,8 +303,8 @@ describeOnDevice('streams', (device) => {
   ])('throws if an iterator has no next (%#)', async (iterator, message) => {
     using model = build(device, sigmoid());
     const stream = { [Symbol.iterator]: () => iterator } as unknown as Iterable<Arrays>;
-    const refused = model.fit(stream, { stepsPerEpoch: 1 });
-    await expect(refused).rejects.toThrow(ArgumentError);
-    await expect(refused).rejects.toThrow(new RegExp(`^fit: the stream's iterator ${message}`));
+    const training = model.fit(stream, { stepsPerEpoch: 1 });
+    await expect(training).rejects.toThrow(ArgumentError);
+    await expect(training).rejects.toThrow(new RegExp(`^fit: the stream's iterator ${message}`));
   });
 });

@@ -68,7 +68,7 @@ async function withStep(
 }
 
 /** 200 ms of work at this many GFLOP/s. */
-const seen = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
+const noteRate = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
 
 describeOnDevice('submits of a training step', () => {
   test.each([false, true])('VGG: 59 GFLOP at batch 256 are cut; kernels of a GPU: %s', async (card) => {
@@ -82,7 +82,7 @@ describeOnDevice('submits of a training step', () => {
         [60, 3e9],
         [400, 20e9],
       ] as const) {
-        if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
+        if (gflops !== null) for (let i = 0; i < 5; i++) noteRate(device, gflops);
         step.run();
         const costs = submits();
         expect(costs.reduce((a, b) => a + b)).toBeCloseTo(step.program.cost);
@@ -93,7 +93,7 @@ describeOnDevice('submits of a training step', () => {
           if (i > 0) expect(cost + costs[i - 1]!).toBeGreaterThan(bound);
         }
       }
-      for (let i = 0; i < 5; i++) seen(device, 10_000);
+      for (let i = 0; i < 5; i++) noteRate(device, 10_000);
       step.run();
       expect(submits()).toHaveLength(1);
     });
@@ -104,7 +104,7 @@ describeOnDevice('submits of a training step', () => {
     async (card) => {
       await withStep({ model: 'lenet', batch: 256, card }, (step, submits, device) => {
         for (const gflops of [null, 40, 100, 10_000]) {
-          if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
+          if (gflops !== null) for (let i = 0; i < 5; i++) noteRate(device, gflops);
           step.run();
           expect(submits(), `${gflops}`).toHaveLength(1);
         }
@@ -131,10 +131,10 @@ const layers = (): Layer[] => [
 /** What is to be the most cost of a submit and of a dispatch, whatever rates are seen. */
 function fixBounds(device: Device): { submit: number; dispatch: number } {
   const bounds = { submit: Number.POSITIVE_INFINITY, dispatch: Number.POSITIVE_INFINITY };
-  const fixed = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
+  const fixedProperty = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
   Object.defineProperties(device.budget, {
-    maxSubmitCost: fixed('submit'),
-    maxDispatchCost: fixed('dispatch'),
+    maxSubmitCost: fixedProperty('submit'),
+    maxDispatchCost: fixedProperty('dispatch'),
   });
   return bounds;
 }
@@ -169,14 +169,14 @@ describeOnDevice('a training has the same bits', () => {
       const whole = await train(device);
       expect(whole.values.every(Number.isFinite)).toBe(true);
       // Each dispatch alone; and cuts between the dispatches of steps that share a submit.
-      for (const [submit, most] of [
+      for (const [submit, maxDispatch] of [
         [1, 1.1],
         [7e7, 100],
       ] as const) {
         bounds.submit = submit;
         const one = await train(device);
         expect(one.dispatches).toBe(whole.dispatches);
-        expect(one.submits).toBeGreaterThan(whole.dispatches / most);
+        expect(one.submits).toBeGreaterThan(whole.dispatches / maxDispatch);
         expectSameBits(one.values, whole.values, `submits of ${submit}`);
       }
       // A dispatch costs 1e6 at least: in three parts or more, where it has as many workgroups.

@@ -99,8 +99,8 @@ describeOnDevice('targets that the loss does not accept', (device) => {
   describe.each(outside)('outside 0 to 1: %s', (_name, loss, last, y, says) => {
     test.each(Object.entries(routes))('%s', async (route, call) => {
       using model = compile(last(), loss);
-      const refused = expect(call(model, x, y)).rejects;
-      await refused.toThrow(says);
+      const rejection = expect(call(model, x, y)).rejects;
+      await rejection.toThrow(says);
       expectUntrained(model, route);
     });
     test.each(Object.entries(loaderRoutes))('%s', async (_route, call) => {
@@ -127,10 +127,10 @@ describeOnDevice('targets that the loss does not accept', (device) => {
   });
 
   test('a custom source: its labels and extremes are checked if the host has them', async () => {
-    const unused = () => {
+    const unusedStream = () => {
       throw new Error('no batch is asked for');
     };
-    const source = { device, size: 4, sampleShape: [2], batch: unused };
+    const source = { device, size: 4, sampleShape: [2], batch: unusedStream };
     using classes = compile(units(3, 'softmax'), 'sparseCategoricalCrossentropy');
     for (const bad of [3, -1, 0.5, Number.NaN]) {
       const data = { ...source, classes: 3, labels: [0, 1, 2, bad] };
@@ -195,7 +195,7 @@ describeOnDevice('targets that the loss does not accept', (device) => {
 
 describe('compile: throws for a softmax with one output', () => {
   const sequential = (...layers: Layer[]) => new Sequential([new Flatten({ inputShape: [4, 4, 1] }), ...layers]);
-  const nested = () => {
+  const nestedModel = () => {
     const x = input([3]);
     return new Model({ inputs: x, outputs: new Dense({ units: 1, activation: 'softmax' }).apply(x) });
   };
@@ -212,7 +212,7 @@ describe('compile: throws for a softmax with one output', () => {
       () => sequential(new Dense({ units: 1, activation: 'softmax' }), new Dense({ units: 2, activation: 'softmax' })),
       /dense/,
     ],
-    ['a model inside', () => new Sequential([new Flatten({ inputShape: [3] }), nested()]), /dense/],
+    ['a model inside', () => new Sequential([new Flatten({ inputShape: [3] }), nestedModel()]), /dense/],
   ])('%s', (_what, make, names) => {
     for (const loss of ['binaryCrossentropy', 'meanSquaredError', 'categoricalCrossentropy'] as const) {
       const compile = () => make().compile({ optimizer: 'sgd', loss });

@@ -65,10 +65,10 @@ class Machine {
   async measure(steps: number): Promise<number> {
     const { gpu } = this;
     await this.endPass();
-    const begun = Math.max(gpu.clock, gpu.busyUntil);
+    const start = Math.max(gpu.clock, gpu.busyUntil);
     await this.train(steps);
     await this.endPass();
-    return (Math.max(gpu.clock, gpu.busyUntil) - begun) / steps;
+    return (Math.max(gpu.clock, gpu.busyUntil) - start) / steps;
   }
 
   private waiting(): ThrottleDevice {
@@ -82,10 +82,10 @@ class Machine {
         return waits.fence();
       },
       wait: async (fence, awake) => {
-        const begun = gpu.clock;
-        log.longestAhead = Math.max(log.longestAhead, gpu.busyUntil - begun);
+        const start = gpu.clock;
+        log.longestAhead = Math.max(log.longestAhead, gpu.busyUntil - start);
         await waits.until(fence, awake);
-        log[awake ? 'awake' : 'asleep'] += gpu.clock - begun;
+        log[awake ? 'awake' : 'asleep'] += gpu.clock - start;
         log.waits++;
       },
       latency: () => waits.latencyMs,

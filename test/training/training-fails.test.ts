@@ -65,14 +65,14 @@ describeOnDevice('a training that fails', (device) => {
     async (what, data, options, epochs) => {
       using model = build(device, sigmoid());
       const ended: [string, History, unknown][] = [];
-      const named = (name: string) =>
+      const namedCallback = (name: string) =>
         new LambdaCallback({ onTrainEnd: (history, failure) => void ended.push([name, history, failure]) });
-      const callbacks = [named('first'), ...(options.callbacks ?? []), named('last')];
+      const callbacks = [namedCallback('first'), ...(options.callbacks ?? []), namedCallback('last')];
       const error = await model.fit(data, { epochs: 4, ...options, callbacks }).catch((error: unknown) => error);
       expect(error).toBeInstanceOf(Error);
       // One that had not begun has nothing to end.
-      const begun = what === 'a callback in onTrainBegin' ? ['first'] : ['first', 'last'];
-      expect(ended.map(([name]) => name)).toEqual(begun);
+      const started = what === 'a callback in onTrainBegin' ? ['first'] : ['first', 'last'];
+      expect(ended.map(([name]) => name)).toEqual(started);
       for (const [, history, failure] of ended) {
         expect(failure).toEqual({ error });
         expect([history.interrupted, history.epochs.length]).toEqual([true, epochs]);
@@ -137,14 +137,14 @@ describeOnDevice('a training that fails', (device) => {
     ['lost', ({ gpu }) => gpu.destroy(), DeviceLostError],
     ['disposed', (device) => device.dispose(), DisposedError],
   ])('a device that is %s: a typed error, and all callbacks are ended', async (_, lose, error) => {
-    const own = await openDevice();
-    const model = build(own, sigmoid());
+    const otherDevice = await openDevice();
+    const model = build(otherDevice, sigmoid());
     const ended: unknown[] = [];
     const early = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true });
     const callbacks: Callback[] = [
       early,
       {
-        onEpochEnd: ({ epoch }) => void (epoch === 2 && lose(own)),
+        onEpochEnd: ({ epoch }) => void (epoch === 2 && lose(otherDevice)),
         onTrainEnd: (_, failure) => void ended.push(failure?.error),
       },
     ];
@@ -152,7 +152,7 @@ describeOnDevice('a training that fails', (device) => {
     await expect(training).rejects.toThrow(error);
     expect(ended).toEqual([expect.any(error)]);
     expect([...model.parameters.copies]).toEqual([]);
-    own.dispose();
+    otherDevice.dispose();
   });
 
   test("no progress is reported after a callback's end", async () => {

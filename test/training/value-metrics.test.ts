@@ -355,13 +355,16 @@ describeOnDevice('metrics of regression', (device) => {
   });
 
   test('trials are trained together only if their functions are the same', () => {
-    const compiled = (f: (y: Tensor, t: Tensor) => Tensor) =>
+    const compileWith = (f: (y: Tensor, t: Tensor) => Tensor) =>
       new Sequential([new Dense({ units: 1, inputShape: [2] })]).compile({
         optimizer: 'adam',
         loss: 'meanSquaredError',
         metrics: ['r2Score', new CustomMetric(f, 'bias')],
       });
-    expect(groupTrials([compiled(bias), compiled(bias), compiled((y, t) => sub(y, t))], 8)).toEqual([[0, 1], [2]]);
+    expect(groupTrials([compileWith(bias), compileWith(bias), compileWith((y, t) => sub(y, t))], 8)).toEqual([
+      [0, 1],
+      [2],
+    ]);
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -426,8 +429,8 @@ describeOnDevice('metrics of regression', (device) => {
     },
   ])('throws for a function that returns $what, and does not change the model', async ({ f, error, says }) => {
     const data = points(16);
-    const own = new CustomMetric(f as never, 'own');
-    using model = regression(device, [own]);
+    const metric = new CustomMetric(f as never, 'own');
+    using model = regression(device, [metric]);
     const before = await model.predict(data.x);
     for (const run of [
       () => model.fit(data, { batchSize: 8 }),

@@ -30,7 +30,7 @@ const conv = (size: number, out: number, channels: number) => 2 * BATCH * size *
 const dense = (inputs: number, units: number) => 2 * BATCH * inputs * units;
 
 describeOnDevice('profile of a training step', (device) => {
-  async function profiled(): Promise<Profile> {
+  async function profileLenet(): Promise<Profile> {
     const loader = new ImageLoader(device, drawImages(20, { shape: [32, 32, 3], classes: 10 }));
     const model = lenet().createModel() as Sequential;
     model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
@@ -41,7 +41,7 @@ describeOnDevice('profile of a training step', (device) => {
   }
 
   test('LeNet-5: every dispatch moves bytes, the main ones have the FLOP of the formulas, and the rows add up', async () => {
-    const { step, dispatches, kernels } = await profiled();
+    const { step, dispatches, kernels } = await profileLenet();
     expect(dispatches.filter(({ bytes }) => !(bytes > 0))).toEqual([]);
     expect(dispatches.filter(({ shapes, ms }) => shapes === '' || !(ms >= 0))).toEqual([]);
 
@@ -73,7 +73,7 @@ describeOnDevice('profile of a training step', (device) => {
   });
 
   test('LeNet-5: each dispatch names its layer, its pass and the variants chosen for it', async () => {
-    const { dispatches } = await profiled();
+    const { dispatches } = await profileLenet();
     const of = (layer: string | null, backward: boolean) =>
       dispatches.filter((one) => one.layer === layer && one.backward === backward);
     const operators = (layer: string | null, backward: boolean) => [
@@ -131,7 +131,7 @@ describeOnDevice('profile of a training step', (device) => {
   });
 
   test('bytes are those that a kernel reads and writes; an array updated in place counts twice', async () => {
-    const { dispatches } = await profiled();
+    const { dispatches } = await profileLenet();
     const of = (name: string) => dispatches.find(({ kernel }) => kernel.startsWith(name))!;
     const weights = Number(/^\[(\d+)\]/.exec(of('adam').shapes)![1]);
     expect(weights).toBeGreaterThan(62_006);
@@ -193,7 +193,7 @@ describeOnDevice('profile of a training step', (device) => {
     const gpu = new Proxy(device.gpu, {
       get: (target, key) => (key === 'features' ? features : Reflect.get(target, key)),
     });
-    const blind = new Proxy(device, { get: (target, key) => (key === 'gpu' ? gpu : bound(target, key)) });
+    const blind = new Proxy(device, { get: (target, key) => (key === 'gpu' ? gpu : boundMember(target, key)) });
     const timing = await timeProgram(blind, program, { seconds: 1, now });
     // A wait is a millisecond there, and so is everything that is waited for: as often as the budget allows.
     expect(timing).toMatchObject({ clock: 'serialised', reason: 'the adapter has no timestamps', programMs: 0.2 });
@@ -209,7 +209,7 @@ describeOnDevice('profile of a training step', (device) => {
 });
 
 /** A property of the object behind a proxy, methods with their own `this`. */
-function bound(target: object, key: string | symbol): unknown {
+function boundMember(target: object, key: string | symbol): unknown {
   const value = Reflect.get(target, key, target) as unknown;
   return typeof value === 'function' ? value.bind(target) : value;
 }

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { type Device, neg, openDevice, ShaderError, tensor, tune } from '../../src/node.ts';
 import type { Problem } from '../../src/tuner/bench.ts';
 import { type NotTuned, tuneProblems } from '../../src/tuner/session.ts';
+import { DRIVER_SAYS, failure, type Refuser, refusePipelines } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DRIVER_SAYS, failure, type Refuser, refusePipelines } from '../support/refusing.ts';
 
 const product = { m: 16, n: 8, k: 12, transposeA: 0, transposeB: 1, batch: 1 };
 const matmul: Problem = { operator: 'matmul', sizes: product };

@@ -11,7 +11,7 @@ import { choicesHash, TuningCache, type TuningIdentity } from '../../src/tuner/c
 import type { Tuned } from '../../src/tuner/session.ts';
 import { clockResolution, toleranceOf, tuneOperator, type VariantBenchmark } from '../../src/tuner/tune.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 
 /** Simulated kernels that take `ms` milliseconds and compute 1, 2, 3, unless `wrong` has another result. */
 function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
@@ -128,7 +128,7 @@ const identity: TuningIdentity = {
   driver: '1.2',
   tilegrad: '0.1.0',
 };
-const tuned = (key: string, variant: string, operator = 'matmul'): Tuned => ({
+const tunedEntry = (key: string, variant: string, operator = 'matmul'): Tuned => ({
   ...{ key, operator, variant, sizes: { m: 8 }, shapes: '', ms: { naive: 2, [variant]: 1 } },
   rejected: [{ variant: 'other', reason: 'wrong' }],
 });
@@ -143,8 +143,8 @@ describe('tuning cache', () => {
 
   test('returns the measurements; later ones replace earlier ones', () => {
     expect(open().choices).toEqual({});
-    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
-    open().cache.save([tuned('matmul m=8', 'workgroup')]);
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
+    open().cache.save([tunedEntry('matmul m=8', 'workgroup')]);
     const { choices, warnings } = open();
     expect(choices).toEqual({ 'matmul m=8': 'workgroup', 'conv2d m=8': 'naive' });
     expect(warnings).toEqual([]);
@@ -153,9 +153,9 @@ describe('tuning cache', () => {
 
   test('two concurrent tunings save the entries of both, and the later one of an entry that both measured', () => {
     const [one, two] = [open().cache, open().cache];
-    one.save([tuned('matmul m=8', 'subgroup')]);
-    two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
-    one.save([tuned('conv2d m=8', 'winograd', 'conv2d')]);
+    one.save([tunedEntry('matmul m=8', 'subgroup')]);
+    two.save([tunedEntry('matmul m=9', 'workgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
+    one.save([tunedEntry('conv2d m=8', 'winograd', 'conv2d')]);
     const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd' };
     expect(open().choices).toEqual(all);
     expect(Object.fromEntries(one.choices())).toEqual(all);
@@ -165,16 +165,16 @@ describe('tuning cache', () => {
   test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
     'another %s has a separate cache',
     (part) => {
-      open().cache.save([tuned('matmul m=8', 'subgroup')]);
+      open().cache.save([tunedEntry('matmul m=8', 'subgroup')]);
       const other = { ...identity, [part]: 'another' };
       expect(open(other).choices).toEqual({});
-      open(other).cache.save([tuned('matmul m=8', 'workgroup')]);
+      open(other).cache.save([tunedEntry('matmul m=8', 'workgroup')]);
       expect(open().choices).toEqual({ 'matmul m=8': 'subgroup' });
     },
   );
 
   test('a changed shader is measured again; the measurements of other operators are kept', () => {
-    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
     const changed = { ...shaders, matmul: 'cccc' };
     expect(open(identity, changed).choices).toEqual({ 'conv2d m=8': 'naive' });
     open(identity, changed).cache.save([]);
@@ -187,21 +187,21 @@ describe('tuning cache', () => {
     ['of another adapter', (text) => text.replace('"maker"', '"thief"'), /another adapter/],
     ['with an invalid variant', (text) => text.replace('"subgroup"', '17'), /does not look like one/],
   ])('a file %s is ignored with one warning, and replaced by the next measurement', (_what, damage, says) => {
-    open().cache.save([tuned('matmul m=8', 'subgroup')]);
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup')]);
     const { path } = open().cache;
     writeFileSync(path, damage(readFileSync(path, 'utf8')));
     const { cache, choices, warnings } = open();
     expect(choices).toEqual({});
     expect(warnings).toEqual([expect.stringMatching(says)]);
     expect(warnings[0]).toContain(path);
-    cache.save([tuned('matmul m=9', 'subgroup')]);
+    cache.save([tunedEntry('matmul m=9', 'subgroup')]);
     expect(open()).toMatchObject({ choices: { 'matmul m=9': 'subgroup' }, warnings: [] });
   });
 
   test('throws FileError if the folder cannot be created, but only if there is something to save', () => {
     writeFileSync(join(folder, 'file'), '');
     const cache = new TuningCache(join(folder, 'file'), identity, () => {}, shaders);
-    expect(() => cache.save([tuned('matmul m=8', 'subgroup')])).toThrow(FileError);
+    expect(() => cache.save([tunedEntry('matmul m=8', 'subgroup')])).toThrow(FileError);
   });
 
   test('choicesHash: depends on the variants, not on their order', () => {
@@ -276,7 +276,7 @@ describeOnDevice('on an adapter', () => {
 
   test('variants use less scratch memory if the adapter cannot bind more', async () => {
     using device = await openDevice();
-    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    using _ = replaceLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
     const { variants, rejected } = await withVariantBenchmark(device, problem, async (bench) => bench);
     expect(variants[0]).toBe('naive');
@@ -286,7 +286,7 @@ describeOnDevice('on an adapter', () => {
 
   test("if an operator's arrays are too large, those created so far are released", async () => {
     using device = await openDevice();
-    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    using _ = replaceLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2d', sizes: { ...partialSums, outChannels: 256 } }; // the filter is
     const fails = () => expect(withVariantBenchmark(device, problem, async () => {})).rejects.toThrow(OutOfMemoryError);
     await fails();

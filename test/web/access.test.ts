@@ -22,7 +22,7 @@ const overflow = (page: Page) =>
   page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
 /** Sections that lie over each other, or whose contents reach beyond them. */
-const misplaced = (page: Page) =>
+const misplacedElements = (page: Page) =>
   page.evaluate<string[]>(`(() => {
     const sections = [...document.querySelectorAll('main > section')].filter((one) => one.checkVisibility());
     const boxes = sections.map((one) => one.getBoundingClientRect());
@@ -56,7 +56,7 @@ describeInBrowser('accessibility of the training page', () => {
     await inEveryLook(page, async (look) => {
       expect(await findings(page), look).toEqual([]);
       expect(await overflow(page), look).toBe(0);
-      expect(await misplaced(page), look).toEqual([]);
+      expect(await misplacedElements(page), look).toEqual([]);
     });
   });
 
@@ -69,7 +69,7 @@ describeInBrowser('accessibility of the training page', () => {
     await inEveryLook(page, async (look) => {
       expect(await findings(page), look).toEqual([]);
       expect(await overflow(page), look).toBe(0);
-      expect(await misplaced(page), look).toEqual([]);
+      expect(await misplacedElements(page), look).toEqual([]);
     });
   });
 
@@ -95,16 +95,16 @@ describeInBrowser('accessibility of the training page', () => {
     const reached = new Set<string>();
     for (let presses = 0; presses < controls.length + 20; presses++) {
       await page.keyboard.press('Tab');
-      const at = await page.evaluate<{ stop?: string; html: string; isSeen: boolean } | null>(`(() => {
+      const focused = await page.evaluate<{ stop?: string; html: string; isSeen: boolean } | null>(`(() => {
         const one = document.activeElement;
         if (one === document.body) return null;
         const { outlineStyle, outlineWidth } = getComputedStyle(one);
         const isSeen = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
         return { stop: one.dataset.tabStop, html: one.outerHTML.slice(0, 80), isSeen };
       })()`);
-      if (!at) break;
-      expect(at.isSeen, at.html).toBe(true);
-      if (at.stop) reached.add(at.stop);
+      if (!focused) break;
+      expect(focused.isSeen, focused.html).toBe(true);
+      if (focused.stop) reached.add(focused.stop);
     }
     expect([...reached].sort()).toEqual([...controls].sort());
 

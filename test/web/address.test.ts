@@ -49,9 +49,9 @@ describeInBrowser('settings in the address', () => {
   test('an invalid value is reported, and the default used', async () => {
     const query = `${SMALL}&layers=7&data=imagenet&rate=fast&replicas=11&seed=1.5&strength=-1&penalty=l2&optimizer=adagrad&activation=`;
     const training = await TrainingPage.open(query.replace('layers=16&', 'layers=-4&').replace('&layers=7', ''));
-    const said = (await training.notices.allTextContents()).join('\n');
+    const notices = (await training.notices.allTextContents()).join('\n');
     for (const name of ['layers', 'data', 'rate', 'replicas', 'seed', 'strength', 'optimizer', 'activation']) {
-      expect(said).toMatch(new RegExp(`^${name} must be .* is used instead`, 'm'));
+      expect(notices).toMatch(new RegExp(`^${name} must be .* is used instead`, 'm'));
     }
     expect(addressOf(training.page)).toMatchObject({ data: 'mnist', replicas: '1', seed: '1', batch: '128' });
     await training.notices.first().getByRole('button', { name: 'Close' }).click();
@@ -60,9 +60,9 @@ describeInBrowser('settings in the address', () => {
 
   test('unknown and repeated names are reported', async () => {
     const training = await TrainingPage.open(`${SMALL}&sed=3&batch=64`);
-    const said = (await training.notices.allTextContents()).join('\n');
-    expect(said).toMatch(/sed/);
-    expect(said).toMatch(/batch is given 2 times/);
+    const notices = (await training.notices.allTextContents()).join('\n');
+    expect(notices).toMatch(/sed/);
+    expect(notices).toMatch(/batch is given 2 times/);
   });
 
   test('an invalid value in the form is reported, and changes nothing', async () => {

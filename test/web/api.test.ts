@@ -6,7 +6,7 @@ import type { Snapshot } from '../../web/src/snapshot.ts';
 import { Api } from '../../web/src/worker/api.ts';
 import { type Checkpoint, Checkpoints, type Store } from '../../web/src/worker/checkpoints.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 import { SMALL, samples } from './images.ts';
 
 /** A store in memory, as IndexedDB keeps things. */
@@ -259,14 +259,14 @@ describeOnDevice('worker API', () => {
     const files = new Map<number, Uint8Array>();
     const { curves } = api.current;
     const add = curves.addTraining.bind(curves);
-    const asked: Promise<unknown>[] = [];
+    const requests: Promise<unknown>[] = [];
     // While a step is read, it is done, but not counted yet.
     curves.addTraining = (...reading) => {
       add(...reading);
-      if (asked.length < 4) asked.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
+      if (requests.length < 4) requests.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
     };
-    await until(() => asked.length === 4);
-    await Promise.all(asked);
+    await until(() => requests.length === 4);
+    await Promise.all(requests);
     expect(api.current.isPlaying).toBe(true);
     await api.pause();
     const { device } = api.current;
@@ -427,7 +427,10 @@ describeOnDevice('worker API', () => {
 
   test('a network too large for the adapter: reported, and another one can be opened', async () => {
     const { api, snapshots, failures } = await open(SMALL);
-    const limits = tellLimits(api.device as Device, { maxStorageBufferBindingSize: 2 ** 20, maxBufferSize: 2 ** 20 });
+    const limits = replaceLimits(api.device as Device, {
+      maxStorageBufferBindingSize: 2 ** 20,
+      maxBufferSize: 2 ** 20,
+    });
     await api.configure({ ...SMALL, layers: [1024] });
     expect(snapshots.at(-1)!.state).toBe('failed');
     expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: null }]);

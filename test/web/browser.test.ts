@@ -31,12 +31,14 @@ const WRONG: Record<string, { body: string; expected: RegExp }> = {
 };
 
 test('findChromium: takes $CHROMIUM, else one on the path or in the usual places, else none', () => {
-  const found = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
-  expect(found({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
-  expect(() => found({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow('CHROMIUM is /a/b, but there is no such file');
-  expect(found({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
-  expect(found({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
-  expect(found({ PATH: '/c' })).toBe(null);
+  const findIn = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
+  expect(findIn({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
+  expect(() => findIn({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow(
+    'CHROMIUM is /a/b, but there is no such file',
+  );
+  expect(findIn({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
+  expect(findIn({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
+  expect(findIn({ PATH: '/c' })).toBe(null);
 });
 
 describeInBrowser('browser harness', () => {

@@ -38,8 +38,8 @@ it('centerDigit: restores an image of MNIST that is drawn ten times as large, el
   for (let i = 0; i < 20; i++) {
     const image = images.slice(i * 784, (i + 1) * 784);
     const ink = new Uint8Array(400 * 400);
-    for (let at = 0; at < 280 * 280; at++) {
-      const [x, y] = [at % 280, Math.floor(at / 280)];
+    for (let index = 0; index < 280 * 280; index++) {
+      const [x, y] = [index % 280, Math.floor(index / 280)];
       ink[(y + 90) * 400 + x + 15] = image[Math.floor(y / 10) * 28 + Math.floor(x / 10)]!;
     }
     expect(centerDigit(ink, 400), `image ${i}`).toEqual(image);

@@ -23,7 +23,7 @@ const holding = (value: unknown) => {
   };
   return kept;
 };
-const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+const namedError = (name: string, message: string) => Object.assign(new Error(message), { name });
 
 test('load: returns what another page saved', async () => {
   const store = holding(undefined);
@@ -40,9 +40,17 @@ test('remove: deletes the checkpoint', async () => {
 });
 
 test.each([
-  ['full', named('QuotaExceededError', 'no space'), /storage of this browser is full.*Training continues/],
-  ['forbidden', named('SecurityError', 'The operation is insecure.'), /forbids storage.*insecure.*Training continues/],
-  ['broken', named('UnknownError', 'Internal error'), /No checkpoint can be kept \(UnknownError: Internal error\)/],
+  ['full', namedError('QuotaExceededError', 'no space'), /storage of this browser is full.*Training continues/],
+  [
+    'forbidden',
+    namedError('SecurityError', 'The operation is insecure.'),
+    /forbids storage.*insecure.*Training continues/,
+  ],
+  [
+    'broken',
+    namedError('UnknownError', 'Internal error'),
+    /No checkpoint can be kept \(UnknownError: Internal error\)/,
+  ],
   ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training continues/],
   // Firefox ends a transaction that has no room with an error event, before the transaction has its error.
   ['of no words', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],

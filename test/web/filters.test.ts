@@ -25,7 +25,7 @@ function withNamedWeights(
 }
 
 /** [count, channels, height, width] of `valueAt`. */
-function named(replica: number, [height, width, channels, count]: number[]): number[] {
+function weightValues(replica: number, [height, width, channels, count]: number[]): number[] {
   const values: number[] = [];
   for (let f = 0; f < count!; f++)
     for (let c = 0; c < channels!; c++)
@@ -51,9 +51,9 @@ describeOnDevice('readFirstFilters', (device) => {
         height: 5,
         width: 3,
         channels: 3,
-        limit: Math.max(...named(replica, [5, 3, 3, 6]).map(Math.abs)),
+        limit: Math.max(...weightValues(replica, [5, 3, 3, 6]).map(Math.abs)),
       });
-      expect(Array.from(values)).toEqual(named(replica, [5, 3, 3, 6]));
+      expect(Array.from(values)).toEqual(weightValues(replica, [5, 3, 3, 6]));
     }
     model.dispose();
   });
@@ -66,7 +66,7 @@ describeOnDevice('readFirstFilters', (device) => {
       const model = new Sequential([new Flatten({ inputShape: [4, 8, channels] }), new Dense({ units: 70 })]);
       withNamedWeights(model, device, 1, [4, 8, channels, 70]);
       const { values, ...rest } = (await readFirstFilters(model))!;
-      const expected = named(0, [4, 8, channels, 70]).slice(0, shown * 32 * channels);
+      const expected = weightValues(0, [4, 8, channels, 70]).slice(0, shown * 32 * channels);
       const limit = Math.max(...expected.map(Math.abs));
       expect(rest).toEqual({ layer: 'dense', kind: 'dense', count: 70, height: 4, width: 8, channels, limit });
       expect(Array.from(values)).toEqual(expected);

@@ -24,7 +24,7 @@ const all = ({ layers }: KernelTable): Kernel[] => layers.flatMap(({ forward, ba
 
 describeOnDevice('kernels of a network during training', (device) => {
   /** A paused training of some steps. */
-  async function opened(settings: Settings, steps: number): Promise<Session> {
+  async function openSession(settings: Settings, steps: number): Promise<Session> {
     const session = new Session(
       device,
       settings,
@@ -42,7 +42,7 @@ describeOnDevice('kernels of a network during training', (device) => {
   }
 
   test('LeNet-5: every layer has its forward and backward kernels, and every dispatch of the step is there once', async () => {
-    const session = await opened({ ...DEFAULTS, batch: 8 }, 0);
+    const session = await openSession({ ...DEFAULTS, batch: 8 }, 0);
     const table = await measureKernels(session, options);
     expect(table.layers.map(({ layer }) => layer)).toEqual([
       ...['conv2d', 'max_pooling2d', 'conv2d_1', 'max_pooling2d_1', 'flatten', 'dense', 'dense_1', 'dense_2', null],
@@ -62,7 +62,7 @@ describeOnDevice('kernels of a network during training', (device) => {
   });
 
   test('a kernel has its source, which begins with what it computes, its share of the ceiling and its bytes', async () => {
-    const session = await opened(mlp, 0);
+    const session = await openSession(mlp, 0);
     const table = await measureKernels(session, options);
     expect(table.ceilings).toEqual(options.ceilings);
     for (const { wgsl, ms, flops, bytes, share, dispatches } of all(table)) {
@@ -84,12 +84,12 @@ describeOnDevice('kernels of a network during training', (device) => {
     const settings: Settings = { ...mlp, penalty: 'l2', replicas: 2 };
     const train = async (isMeasured: boolean) => {
       device.choices.used.clear();
-      const session = await opened(settings, 3);
-      const made = [...device.choices.used];
+      const session = await openSession(settings, 3);
+      const usedBefore = [...device.choices.used];
       if (isMeasured) {
         const table = await measureKernels(session, options);
         await compareWithReference(session, choicesOf(table, 'dense')[0]!, options);
-        expect([...device.choices.used]).toEqual(made);
+        expect([...device.choices.used]).toEqual(usedBefore);
         expect([...device.choices.tuned]).toEqual([]);
       }
       for (let i = 0; i < 3; i++) await session.takeStep();
@@ -106,7 +106,7 @@ describeOnDevice('kernels of a network during training', (device) => {
   };
 
   test('the reference in place of a variant gives equal losses; in place of itself the same bits', async () => {
-    const session = await opened(mlp, 2);
+    const session = await openSession(mlp, 2);
     const table = await measureKernels(session, options);
     const choices = choicesOf(table, 'dense');
     expect(choices.length).toBeGreaterThan(1); // forward, and the gradient of the weights
@@ -135,7 +135,7 @@ describeOnDevice('kernels of a network during training', (device) => {
   });
 
   test('a reference with other results is not reported as equal, even if Adam hides the difference', async () => {
-    const session = await opened(mlp, 2);
+    const session = await openSession(mlp, 2);
     const choices = choicesOf(await measureKernels(session, options), 'dense');
     const restore = withWrongReference(device);
     const compare = (transposeA: number) =>

@@ -47,8 +47,8 @@ describeInBrowser('panels of the training page', () => {
         let wrong = 0;
         for (const [i, value] of values.entries()) {
           const [unit, y, x] = [Math.floor(i / 784), Math.floor(i / 28) % 28, i % 28];
-          const at = 4 * ((1 + y) * (12 * 29 + 1) + unit * 29 + 1 + x);
-          const [red, , blue, alpha] = data.slice(at, at + 4) as [number, number, number, number];
+          const offset = 4 * ((1 + y) * (12 * 29 + 1) + unit * 29 + 1 + x);
+          const [red, , blue, alpha] = data.slice(offset, offset + 4) as [number, number, number, number];
           const isOrange = red > blue;
           if (Math.abs(alpha - (255 * Math.abs(value)) / limit) > 1) wrong++;
           else if (alpha > 10 && isOrange !== value > 0) wrong++;
@@ -83,7 +83,7 @@ describeInBrowser('panels of the training page', () => {
     // The cell with the most mistakes, by a click.
     const cells = counts.flatMap((row, t) => row.map((count, p) => ({ t, p, count: t === p ? 0 : count })));
     const { t, p, count } = cells.sort((a, b) => b.count - a.count)[0]!;
-    const cellOf = (truth: number, taken: number) => rows.nth(truth).locator('button').nth(taken);
+    const cellOf = (truth: number, predicted: number) => rows.nth(truth).locator('button').nth(predicted);
     const images = page.locator('#confusion .mistakes li');
     await cellOf(t, p).click();
     await poll(() => images.count()).toBe(Math.min(20, count));
@@ -126,8 +126,8 @@ describeInBrowser('panels of the training page', () => {
     expect(new Set(lit.map(({ row }) => row)).size).toBe(20);
     expect(lit.every(({ column }) => column >= 12 && column <= 16)).toBe(true);
 
-    const classified = async () => (await probabilities(training)).reduce((sum, one) => sum + one, 0);
-    await poll(classified).toBeCloseTo(100, 0);
+    const probabilitySum = async () => (await probabilities(training)).reduce((sum, one) => sum + one, 0);
+    await poll(probabilitySum).toBeCloseTo(100, 0);
     const before = await probabilities(training);
     await training.takeSteps(1);
     await poll(() => probabilities(training)).not.toEqual(before);

@@ -45,7 +45,7 @@ const colorsOf = (scheme: Scheme) => {
 };
 const bytesOf = (css: string): number[] =>
   css.startsWith('#')
-    ? [1, 3, 5].map((at) => Number.parseInt(css.slice(at, at + 2), 16))
+    ? [1, 3, 5].map((begin) => Number.parseInt(css.slice(begin, begin + 2), 16))
     : css.match(/\d+/g)!.map(Number);
 
 test("fromOklch: Ottosson's colors, and back", () => {

@@ -47,11 +47,11 @@ test('the share of training data selects how many points are trained on, and mov
     expect(training.labels).toHaveLength((SAMPLES * share) / 100);
     expect(test.labels).toHaveLength(SAMPLES - (SAMPLES * share) / 100);
   }
-  const sorted = (share: number) =>
+  const sortedPoints = (share: number) =>
     all(draw('moons', { share }))
       .map(({ x, y, label }) => `${x} ${y} ${label}`)
       .sort();
-  expect(sorted(10)).toEqual(sorted(90));
+  expect(sortedPoints(10)).toEqual(sortedPoints(90));
   // A random half: the number of class 1 in it is within five standard deviations of hypergeometric draws.
   const ones = draw('moons').training.labels.reduce((sum, label) => sum + label, 0);
   expect(Math.abs(ones - SAMPLES / 4)).toBeLessThan(5 * Math.sqrt(SAMPLES / 16));

@@ -69,7 +69,7 @@ async function difference(...addresses: [string, string]): Promise<number> {
       .raw()
       .toBuffer();
   const [a, b] = (await Promise.all(addresses.map(read))) as [Buffer, Buffer];
-  return a.length === b.length ? a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) : 255;
+  return a.length === b.length ? a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0) : 255;
 }
 
 test('the playground is below 80 kB once compressed, with its worker', () => {

@@ -22,12 +22,12 @@ async function start(changes: Partial<Settings> = {}, open: () => Promise<Device
     }
   };
   const settings = { ...DEFAULTS, data: 'circles', layers: [3], ...changes } as Settings;
-  const opened = async () => {
+  const openPlayer = async () => {
     const device = await open();
     devices.push(device);
     return device;
   };
-  const player = await Player.start(opened, settings, report);
+  const player = await Player.start(openPlayer, settings, report);
   players.push(player);
   /** The next update of which `condition` holds. */
   const next = (condition: (update: Update) => boolean) =>

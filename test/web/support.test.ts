@@ -52,8 +52,8 @@ describeInBrowser('a page that cannot train', () => {
     const { page } = training;
     await page.goto(page.url().replace(/\?.*/, '?data=cifar10&network=mlp&layers=8192&replicas=10'));
     await training.hasState(/^Stopped/);
-    const said = (await training.notices.allTextContents()).join('\n');
-    expect(said).toMatch(/MiB|bytes/);
+    const notices = (await training.notices.allTextContents()).join('\n');
+    expect(notices).toMatch(/MiB|bytes/);
 
     // Other settings are of use again.
     await training.set('layers', '8');

@@ -64,8 +64,9 @@ describeInBrowser('training page', () => {
     const training = await TrainingPage.open();
     await training.train.click();
     await training.reachesStep(1);
-    const kept = () => training.inWorker<number>(`tilegrad.checkpoints.load().then((kept) => kept ? 1 : 0)`);
-    await expect.poll(kept, { timeout: 60_000 }).toBe(1);
+    const countCheckpoints = () =>
+      training.inWorker<number>(`tilegrad.checkpoints.load().then((kept) => kept ? 1 : 0)`);
+    await expect.poll(countCheckpoints, { timeout: 60_000 }).toBe(1);
     await training.reachesStep((await training.step()) + 1);
     const bare = training.page.url().split('?')[0]!;
     const second = openBeside(training.page, bare);

@@ -36,7 +36,7 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.le
 const rowsOf = (x: number[], { rows, classes }: Batch) =>
   Array.from({ length: rows }, (_, r) => x.slice(r * classes, (r + 1) * classes));
 const logSum = (row: number[]) => Math.log(row.reduce((s, v) => s + Math.exp(v), 0));
-const kept = (p: number) => Math.min(1 - 1e-7, Math.max(1e-7, p));
+const clipProbability = (p: number) => Math.min(1 - 1e-7, Math.max(1e-7, p));
 
 interface Case {
   input(b: Batch): number[];
@@ -78,7 +78,7 @@ const cases: Record<string, Case> = {
   'binaryCrossentropy from probabilities': {
     input: share,
     call: (y, t) => tg.binaryCrossentropy(y, t),
-    formula: (x, b) => -mean(x.map((p, i) => Math.log(b.oneHot[i] ? kept(p) : 1 - kept(p)))),
+    formula: (x, b) => -mean(x.map((p, i) => Math.log(b.oneHot[i] ? clipProbability(p) : 1 - clipProbability(p)))),
   },
   'binaryCrossentropy from logits, smoothed': {
     input: output,
@@ -135,7 +135,9 @@ const cases: Record<string, Case> = {
     input: share,
     call: (y, t) => tg.categoricalCrossentropy(y, t),
     formula: (x, b) =>
-      -mean(rowsOf(x, b).map((row, r) => Math.log(kept(row[b.labels[r]!]! / row.reduce((a, b) => a + b, 0))))),
+      -mean(
+        rowsOf(x, b).map((row, r) => Math.log(clipProbability(row[b.labels[r]!]! / row.reduce((a, b) => a + b, 0)))),
+      ),
   },
   'sparseCategoricalCrossentropy from logits': {
     input: output,
@@ -149,7 +151,7 @@ const cases: Record<string, Case> = {
     formula: (x, b) =>
       mean(
         rowsOf(x, b).map((row, r) => {
-          const logs = row.map((p) => Math.log(kept(p)));
+          const logs = row.map((p) => Math.log(clipProbability(p)));
           return logSum(logs) - logs[b.labels[r]!]!;
         }),
       ),
@@ -175,8 +177,8 @@ describeOnDevice('losses follow their definitions', (device) => {
         // The logarithms are as uncertain as 1 is.
         expectClose(await loss.data(), [value], { rtol: 2e-6, magnitude: [1 + value] });
         const slopes = values.map((v, i) => {
-          const at = (moved: number) => formula(values.with(i, moved), b);
-          return (at(v + 1e-6) - at(v - 1e-6)) / 2e-6;
+          const lossAt = (moved: number) => formula(values.with(i, moved), b);
+          return (lossAt(v + 1e-6) - lossAt(v - 1e-6)) / 2e-6;
         });
         expectClose(await x.grad!.data(), slopes, { rtol: 1e-5, magnitude: slopes.map((s) => Math.abs(s) + 0.1) });
         x.grad!.dispose();
@@ -264,16 +266,16 @@ describeOnDevice('losses follow their definitions', (device) => {
     expect(() => call(y, target, labels, wrong)).toThrow(/sampleWeight must have .* \[6\], but has \[2\]/);
     // Any other value than a tensor is an error, and messages name the loss, not an operator inside it.
     const lossName = name.split(' ')[0];
-    const given = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
+    const callWith = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
     for (const value of [0, false, '', Number.NaN]) {
-      expect(given(value)).toThrow(new RegExp(`^${lossName}: sampleWeight must be a tensor`));
+      expect(callWith(value)).toThrow(new RegExp(`^${lossName}: sampleWeight must be a tensor`));
     }
-    expect(given(labels)).toThrow(new RegExp(`^${lossName}: sampleWeight must be f32`));
+    expect(callWith(labels)).toThrow(new RegExp(`^${lossName}: sampleWeight must be f32`));
     const noTensor = [undefined, { length: -1 }] as unknown as tg.Tensor[];
     for (const value of noTensor) {
-      const thrown = () => call(y, value, value, sampleWeight);
-      expect(thrown).toThrow(ArgumentError);
-      expect(thrown).toThrow(new RegExp(`^${lossName}: .* must be a tensor`));
+      const callWithBadTarget = () => call(y, value, value, sampleWeight);
+      expect(callWithBadTarget).toThrow(ArgumentError);
+      expect(callWithBadTarget).toThrow(new RegExp(`^${lossName}: .* must be a tensor`));
       expect(() => call(value, target, labels, sampleWeight)).toThrow(
         new RegExp(`^${lossName}: the output must be a tensor`),
       );

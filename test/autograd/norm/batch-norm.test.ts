@@ -187,13 +187,13 @@ describeOnDevice('batchNorm', (device) => {
       ['batchNormInference', 'the variance', '1'],
     ],
   ])('throws for %s', (_what, call, error, says) => {
-    const thrown = () =>
+    const runScoped = () =>
       tg.scope(device, () => {
         call((shape, dtype) =>
           tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape, { dtype }),
         );
       });
-    expect(thrown).toThrow(error);
-    for (const part of ['batchNorm', ...says]) expect(thrown).toThrow(part);
+    expect(runScoped).toThrow(error);
+    for (const part of ['batchNorm', ...says]) expect(runScoped).toThrow(part);
   });
 });

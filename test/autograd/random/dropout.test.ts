@@ -6,7 +6,7 @@ import { StepState } from '../../../src/kernels/optimizers/step-state.ts';
 import * as kernels from '../../../src/kernels/random/dropout.ts';
 import { elementwiseWorkgroups, runKernel } from '../../../src/kernels/run.ts';
 import * as tg from '../../../src/node.ts';
-import { dropout, kept } from '../../reference/dropout.ts';
+import { dropout, isKept } from '../../reference/dropout.ts';
 import { ndarray } from '../../reference/ndarray.ts';
 import { runOperator } from '../../support/adapter.ts';
 import { expectClose, expectSameBits } from '../../support/compare.ts';
@@ -94,12 +94,12 @@ describeOnDevice('dropout', (device) => {
       const x = Array(models * n).fill(1);
       const options = { ...draw, seed };
       const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, x, models);
-      const expected = x.map((_, i) => (kept(i % n, { ...draw, seed: seed + Math.floor(i / n) }) ? 2 : 0));
+      const expected = x.map((_, i) => (isKept(i % n, { ...draw, seed: seed + Math.floor(i / n) }) ? 2 : 0));
       expectSameBits(output, expected);
       expectSameBits(grads[0]!, expected);
     }
     const [first, second] = [0, 1].map((r) =>
-      Array.from({ length: n }, (_, i) => kept(i, { ...draw, seed: seed + r })),
+      Array.from({ length: n }, (_, i) => isKept(i, { ...draw, seed: seed + r })),
     );
     expect(first).not.toEqual(second);
   });
@@ -120,22 +120,22 @@ describeOnDevice('dropout', (device) => {
       const options = { ...draw, seed, rate };
       const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, dy, 4);
       for (let r = 0; r < 4; r++) {
-        const own = {
+        const replicaAttrs = {
           ...draw,
           seed: typeof seed === 'number' ? seed + r : seed[r]!,
           rate: typeof rate === 'number' ? rate : rate[r]!,
         };
         const [from, to] = [r * n, (r + 1) * n];
         const attrs = [{ shape: [n], data: x.slice(from, to) }] as const;
-        const alone = await runOperator(device, 'dropout', [...attrs], own, dy.slice(from, to));
+        const alone = await runOperator(device, 'dropout', [...attrs], replicaAttrs, dy.slice(from, to));
         const [y, dx] = [output, grads[0]!].map((all) => Array.from(all).slice(from, to));
         expectSameBits(y!, alone.output, `model ${r}`);
         expectSameBits(dx!, alone.grads[0]!, `gradient of model ${r}`);
         const a = ndarray([n], Float64Array.from(x.slice(from, to)));
-        const reference = dropout.forward([a], own);
+        const reference = dropout.forward([a], replicaAttrs);
         expectClose(y!, reference.data, { rtol: 1e-6, atol: 0 }, `model ${r}`);
         const dout = ndarray([n], Float64Array.from(dy.slice(from, to)));
-        const [expected] = dropout.backward([a], reference, dout, own);
+        const [expected] = dropout.backward([a], reference, dout, replicaAttrs);
         expectClose(dx!, expected!.data, { rtol: 1e-6, atol: 0 }, `gradient of model ${r}`);
       }
     }
@@ -182,7 +182,7 @@ describeOnDevice('dropout', (device) => {
     for (const step of [8, 9]) {
       state.write({ batchStart: 0, step });
       program.run();
-      const expected = Array.from({ length: n }, (_, i) => (kept(i, { ...draw, step }) ? 2 : 0));
+      const expected = Array.from({ length: n }, (_, i) => (isKept(i, { ...draw, step }) ? 2 : 0));
       for (const array of [y, dx]) {
         const shared = new tg.Tensor(array.reshape([n]));
         expectSameBits(await shared.data(), expected, `step ${step}`);
@@ -197,7 +197,7 @@ describeOnDevice('dropout', (device) => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const data = Array.from({ length: 64 }, (_, i) => (i % 2 ? nan : inf));
     const { output } = await runOperator(device, 'dropout', [{ shape: [64], data }], draw, ones(64).data);
-    const expected = data.map((value, i) => (kept(i, draw) ? value : 0));
+    const expected = data.map((value, i) => (isKept(i, draw) ? value : 0));
     expectSameBits(output, expected);
   });
 

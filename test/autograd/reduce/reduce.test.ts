@@ -8,13 +8,13 @@ import { compareWithReference, type HostInput, hostInputs, runOperator } from '.
 import { reduceCase } from '../../support/cases-reduce.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-cases.ts';
 import { random } from '../../support/random.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['sum: axis', (t) => sum(t([2, 3]), { axis: 2 }), ShapeError, ['sum', 'axis 2', '[2,3]']],
   ['mean: negative axis', (t) => mean(t([2, 3]), { axis: -3 }), ShapeError, ['mean', 'axis -3', '[2,3]']],
   ['max: an axis of a scalar', (t) => max(t([]), { axis: 0 }), ShapeError, ['max', '[]', 'none']],

@@ -3,12 +3,12 @@ import { ArgumentError, resize, ShapeError } from '../../../src/node.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const method = (name: string) => ({ method: name as 'nearest' });
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['rank', (t) => resize(t([4, 4, 1]), [2, 2]), ShapeError, ['resize', '[4,4,1]']],
   ['dtype', (t) => resize(t([1, 4, 4, 1], { dtype: 'u32' }), [2, 2]), ArgumentError, ['resize', 'u32']],
   ['no size', (t) => resize(t([1, 4, 4, 1]), [2, 0]), ArgumentError, ['resize', '[2,0]']],

@@ -22,11 +22,11 @@ import { oneHot as oneHotReference } from '../../reference/shape.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const u32 = { dtype: 'u32' } as const;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['transpose: too few axes', (t) => transpose(t([2, 3]), [0]), ArgumentError, ['transpose', '[0]', '[2,3]']],
   ['transpose: an axis twice', (t) => transpose(t([2, 3]), [1, -1]), ArgumentError, ['transpose', '[1,-1]', '[2,3]']],
   ['transpose: axis', (t) => transpose(t([2, 3]), [0, 2]), ShapeError, ['transpose', 'axis 2', '[2,3]']],
@@ -74,10 +74,10 @@ describeOnDevice('operators that move elements', (device) => {
 
   test('transpose: values computed by hand', async () => {
     const x = { shape: [1, 2, 3], data: [1, 2, 3, 4, 5, 6] };
-    const turned = await runOperator(device, 'transpose', [x], { axes: [2, 0, 1] }, [1, 2, 3, 4, 5, 6]);
-    expect(turned.shape).toEqual([3, 1, 2]);
-    expectClose(turned.output, [1, 4, 2, 5, 3, 6]);
-    expectClose(turned.grads[0]!, [1, 3, 5, 2, 4, 6]);
+    const transposed = await runOperator(device, 'transpose', [x], { axes: [2, 0, 1] }, [1, 2, 3, 4, 5, 6]);
+    expect(transposed.shape).toEqual([3, 1, 2]);
+    expectClose(transposed.output, [1, 4, 2, 5, 3, 6]);
+    expectClose(transposed.grads[0]!, [1, 3, 5, 2, 4, 6]);
   });
 
   test.each<[OperatorName, number[][], object]>([
@@ -154,10 +154,10 @@ describeOnDevice('operators that move elements', (device) => {
     ]);
     const [top] = split(x, 2) as [Tensor];
     expect([...(await top.data())]).toEqual([1, 2, 3]);
-    const back = concat([b, a, b], 1);
-    back.backward(tensor(device, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 5]));
+    const concatenated = concat([b, a, b], 1);
+    concatenated.backward(tensor(device, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 5]));
     expect([...(await x.grad!.data())]).toEqual([3, 5, 7, 8, 15, 17]);
-    for (const t of [a, b, top, back, x.grad!]) t.dispose();
+    for (const t of [a, b, top, concatenated, x.grad!]) t.dispose();
   });
 
   test('gather: gradients of equal indices add up; an invalid index gives NaN and no gradient; no indices, an empty result', async () => {

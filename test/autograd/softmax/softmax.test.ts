@@ -5,11 +5,11 @@ import { logSoftmax as reference } from '../../reference/softmax.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['softmax: axis', (t) => softmax(t([2, 3]), { axis: 2 }), ShapeError, ['softmax', 'axis 2', '[2,3]']],
   ['logSoftmax: scalar', (t) => logSoftmax(t([])), ShapeError, ['logSoftmax', '[]']],
   ['logSoftmax: no class', (t) => logSoftmax(t([2, 0, 3]), { axis: 1 }), ShapeError, ['logSoftmax', '[2,0,3]']],

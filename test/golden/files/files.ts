@@ -23,11 +23,11 @@ export const eventFiles: { events: Record<string, string>; values: number[]; png
 export const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'));
 
 /** Elements as the golden files tell them; NaNs alike, -0 apart from 0. */
-export const told = (data: ArrayLike<number | bigint>) =>
+export const textOf = (data: ArrayLike<number | bigint>) =>
   Array.from(data as ArrayLike<number>, (v) => (Object.is(v, -0) ? '-0' : String(v)));
 /** The same of Python's text, where `of` says whether the elements are floats. */
-export const toldByPython = (values: string[], integers: boolean) =>
-  integers ? values : told(values.map((text) => Number(text.replace('inf', 'Infinity'))));
+export const textOfPython = (values: string[], integers: boolean) =>
+  integers ? values : textOf(values.map((text) => Number(text.replace('inf', 'Infinity'))));
 
 /** An .h5 file that h5py wrote, packed. */
 interface Packed {

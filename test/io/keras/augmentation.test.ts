@@ -47,7 +47,7 @@ test.each(layers)('decodeKeras: %s with %o', async (kind, config, here) => {
 
 test('decodeKeras: throws for random layers with channels first, bounding boxes or unknown modes', async () => {
   const given = { ...common, name: 'layer' };
-  const refused = async (kind: string, config: object) =>
+  const expectRefused = async (kind: string, config: object) =>
     decodeKeras(kerasZip(model3([INPUT, layer3(kind, { ...given, ...config })]))).then(
       () => null,
       (error: unknown) => error,
@@ -58,7 +58,7 @@ test('decodeKeras: throws for random layers with channels first, bounding boxes 
     ['RandomZoom', { height_factor: 0.1, bounding_box_format: 'xyxy' }, /bounding_box_format is "xyxy", but must be left out/],
     ['RandomBrightness', { factor: 0.1 }, /there are no layers like RandomBrightness/],
   ] as const) {
-    const error = await refused(kind, config);
+    const error = await expectRefused(kind, config);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toMatch(says);
   }

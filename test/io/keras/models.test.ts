@@ -189,11 +189,11 @@ describeOnDevice('on a device', (device) => {
       let compared = 0;
       for (const { name, tensor } of model.weights) {
         const [layer, weight] = name.split('/').slice(-2);
-        const held = tensors.get(`${layer}/${layer!.endsWith('depthwise') ? 'depthwise_kernel' : weight}`);
-        if (!held) continue;
-        expect(tensor.shape).toEqual(held.shape);
+        const stored = tensors.get(`${layer}/${layer!.endsWith('depthwise') ? 'depthwise_kernel' : weight}`);
+        if (!stored) continue;
+        expect(tensor.shape).toEqual(stored.shape);
         expect(
-          Buffer.compare(new Uint8Array((await tensor.data()).buffer), new Uint8Array(held.data.buffer)),
+          Buffer.compare(new Uint8Array((await tensor.data()).buffer), new Uint8Array(stored.data.buffer)),
           name,
         ).toBe(0);
         compared++;

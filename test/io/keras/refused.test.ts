@@ -208,7 +208,7 @@ test("decodeKeras: the error says what it reads, and which function reads tilegr
 });
 
 test('loadKeras and loadKerasWeights: check path and options under their names, before the file is read', async () => {
-  const refused = (work: Promise<unknown>, message: RegExp) =>
+  const expectRefused = (work: Promise<unknown>, message: RegExp) =>
     work.then(
       () => expect.unreachable(),
       (error) => {
@@ -216,20 +216,20 @@ test('loadKeras and loadKerasWeights: check path and options under their names, 
         expect(error.message).toMatch(message);
       },
     );
-  await refused(loadKeras(undefined as never), /^loadKeras: the path of a \.keras or \.h5 file must be text/);
-  await refused(loadKeras('none.h5', { device: 1 } as never), /^loadKeras: there is no option device/);
-  await refused(loadKeras('none.h5', { inputShape: [0] }), /^loadKeras: inputShape must be/);
+  await expectRefused(loadKeras(undefined as never), /^loadKeras: the path of a \.keras or \.h5 file must be text/);
+  await expectRefused(loadKeras('none.h5', { device: 1 } as never), /^loadKeras: there is no option device/);
+  await expectRefused(loadKeras('none.h5', { inputShape: [0] }), /^loadKeras: inputShape must be/);
   const device = Object.create(Device.prototype);
-  await refused(
+  await expectRefused(
     loadKeras('none.h5', device),
     /^loadKeras: takes no device; .*\(await loadKeras\(...\)\)\.build\(device\)$/,
   );
   const model = new Sequential([new Dense({ units: 1, inputShape: [2] })]);
-  await refused(
+  await expectRefused(
     loadKerasWeights(model, '' as never),
     /^loadKerasWeights: the path of a \.h5 or \.keras file must be text/,
   );
-  await refused(
+  await expectRefused(
     loadKerasWeights(model, 'none.h5', { prefx: 'a' } as never),
     /^loadKerasWeights: .* did you mean prefix/,
   );
@@ -322,9 +322,10 @@ test('readKerasWeights: throws for a file that the HDF5 library would read in an
   expect(heap).toBeGreaterThan(0);
   // Object by object to the one that stands for the rest of the collection, number 0: it has no bytes now.
   const view = new DataView(bytes.buffer);
-  let at = heap + 16;
-  while (view.getUint16(at, true) !== 0) at += 16 + 8 * Math.ceil(Number(view.getBigUint64(at + 8, true)) / 8);
-  view.setBigUint64(at + 8, 0n, true);
+  let offset = heap + 16;
+  while (view.getUint16(offset, true) !== 0)
+    offset += 16 + 8 * Math.ceil(Number(view.getBigUint64(offset + 8, true)) / 8);
+  view.setBigUint64(offset + 8, 0n, true);
   expect(await refusal(readKerasWeights(bytes, 'f.h5'))).toMatch(
     /^f\.h5 is damaged.*\(its sizes or texts make no sense\); fetch it again$/,
   );
@@ -343,7 +344,7 @@ test('readKerasWeights: throws for a file that makes the HDF5 library write outs
 });
 
 /** A file with some of its bytes changed, or another beginning of it. */
-const damaged = (file: Uint8Array) =>
+const damageFile = (file: Uint8Array) =>
   fc
     .tuple(
       fc.array(
@@ -379,7 +380,7 @@ test.each([
   ['weights of several types', kerasWeights.types.file],
 ])('decodeKeras and readKerasWeights: %s with changed bytes is read or throws a typed error', async (_, file) => {
   await fc.assert(
-    fc.asyncProperty(damaged(unpacked(file)), async (bytes) => {
+    fc.asyncProperty(damageFile(unpacked(file)), async (bytes) => {
       expect(await surprise(() => decodeKeras(bytes))).toBeNull();
       expect(await surprise(() => readKerasWeights(bytes))).toBeNull();
     }),

@@ -18,7 +18,7 @@ import { type DepthwiseAttrs, depthwiseConv2d as reference } from '../../referen
 import { type NdArray, ndarray } from '../../reference/ndarray.ts';
 import { depthwiseCase } from '../../support/cases-depthwise.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { tellLimits } from '../../support/limits.ts';
+import { replaceLimits } from '../../support/limits.ts';
 import {
   drawInputs,
   drawLike,
@@ -134,7 +134,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         });
         program.dispose();
         return ['depthwiseConv2d', 'depthwiseInputGrad', 'depthwiseWeightGrad'].map((operator) => {
-          return [...device.choices.used.values()].find((made) => made.operator === operator)?.variant;
+          return [...device.choices.used.values()].find((choice) => choice.operator === operator)?.variant;
         });
       });
     const all = (variant: string) => [variant, variant, variant];
@@ -157,26 +157,26 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     const run = () => depthwiseConv2d(x.array, filter.array, null, g, { variant });
     using expected = scope(device, () => new Tensor(run()));
     {
-      using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 8 });
+      using _ = replaceLimits(device, { maxComputeWorkgroupsPerDimension: 8 });
       const program = device.record(() => run().dispose());
       expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([8, 4]); // two models of four images, then one
       program.dispose();
       using result = scope(device, () => new Tensor(run()));
       expect(await result.data()).toEqual(await expected.data());
     }
-    using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 3 });
+    using _ = replaceLimits(device, { maxComputeWorkgroupsPerDimension: 3 });
     expect(depthwiseSupports('forward', variant, device, g)).toBe(false);
     for (const array of [x, filter]) array.dispose();
   });
 
   test('on a GPU, large filters are computed one channel at a time', () => {
     const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
-    const preferred = (isSoftware: boolean, kernel: number) => {
+    const preferredFor = (isSoftware: boolean, kernel: number) => {
       const sizes = { batch: 8, input: [64, 64], output: [64, 64], kernel: [kernel, kernel], outChannels: 8 };
       return preferredDepthwise(on(isSoftware), sizes as unknown as DepthwiseGeometry);
     };
-    expect([3, 4, 5].map((kernel) => preferred(false, kernel)[0])).toEqual(['stripsVec4', 'stripsVec4', 'strips']);
-    expect(preferred(true, 5)[0]).toBe('stripsVec4');
+    expect([3, 4, 5].map((kernel) => preferredFor(false, kernel)[0])).toEqual(['stripsVec4', 'stripsVec4', 'strips']);
+    expect(preferredFor(true, 5)[0]).toBe('stripsVec4');
   });
 
   test.each(depthwiseVariants)('forward pass and gradients of three replicas are exact: %s', async (variant) => {
@@ -293,14 +293,14 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
             const dy = drawLike(y.shape, i + 50, 'integer');
             // A tap, and a pixel of x and dy each: in a corner, at an edge, in the middle.
             filter.data[place * 4 + 1] = bad;
-            const at = (shape: readonly number[]) => {
+            const positionIn = (shape: readonly number[]) => {
               const [row, column] = [Math.floor(place / 3), place % 3].map((third, axis) =>
                 Math.round((third * (shape[axis + 1]! - 1)) / 2),
               );
               return (row! * shape[2]! + column!) * 4 + 2;
             };
-            x.data[at(x.shape)] = bad;
-            dy.data[at(dy.shape)] = bad;
+            x.data[positionIn(x.shape)] = bad;
+            dy.data[positionIn(dy.shape)] = bad;
             const expected = reference.forward([x, filter], attrs);
             const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
             const found = await run(device, variant, [x, filter], dy, attrs, 1);

@@ -65,8 +65,12 @@ describeOnDevice('gatherRowsGrad', (device) => {
       expectSameBits(await gradient(shape, axis, indices, dys), together, 'again');
       const size = together.length / 3;
       for (const replica of [0, 1, 2]) {
-        const own = together.slice(replica * size, (replica + 1) * size);
-        expectSameBits(await gradient(shape, axis, [indices[replica]!], [dys[replica]!]), own, `replica ${replica}`);
+        const replicaGrad = together.slice(replica * size, (replica + 1) * size);
+        expectSameBits(
+          await gradient(shape, axis, [indices[replica]!], [dys[replica]!]),
+          replicaGrad,
+          `replica ${replica}`,
+        );
         // A row more, for the indices outside.
         const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
         const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
@@ -78,7 +82,7 @@ describeOnDevice('gatherRowsGrad', (device) => {
           return data.filter((_, i) => Math.floor(i / inner) % wide[axis]! < shape[axis]!);
         };
         const magnitude = backward(Array.from(dys[replica]!, Math.abs));
-        expectClose(own, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
+        expectClose(replicaGrad, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
       }
     },
   );
@@ -153,8 +157,8 @@ describeOnDevice('gatherRowsGrad', (device) => {
           return new Tensor(sortPositions(all.array, largest));
         });
         const expected = Array.from({ length: models }, (_, model) => {
-          const own = keys.slice(model * count, (model + 1) * count).map((key) => Math.min(key, largest));
-          return own.map((_, i) => i).sort((a, b) => own[a]! - own[b]! || a - b);
+          const replicaKeys = keys.slice(model * count, (model + 1) * count).map((key) => Math.min(key, largest));
+          return replicaKeys.map((_, i) => i).sort((a, b) => replicaKeys[a]! - replicaKeys[b]! || a - b);
         });
         expect(Array.from(await sorted.data())).toEqual(expected.flat());
       }),

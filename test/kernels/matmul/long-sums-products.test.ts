@@ -98,7 +98,7 @@ describeOnDevice('long sums of products', (device) => {
     test.skipIf(device && !supports(1, 1, 1))(`matmul, no term lost between parts of a sum: ${variant}`, async () => {
       for (const [i, k] of lengths.entries()) {
         const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
-        const [at, bt] = [transposed(a), transposed(b)];
+        const [at, bt] = [transpose(a), transpose(b)];
         const bias = drawLike([b.shape[1]!], i, 'integer');
         const expected = matmulReference.forward([a, b], {});
         const biased: NdArray = {
@@ -131,7 +131,7 @@ describeOnDevice('long sums of products', (device) => {
 
   test('long sums: the bits of a replica do not depend on the number of replicas', async () => {
     const models = 3;
-    const drawn = (shape: number[], seed: number) =>
+    const drawIntegers = (shape: number[], seed: number) =>
       Array.from({ length: models }, (_, m) => Float32Array.from(drawLike(shape, 10 * seed + m).data));
     const all = (parts: Float32Array[], shape: number[]) =>
       tensor(device, Float32Array.from(parts.flatMap((part) => Array.from(part))), shape, { models }).array;
@@ -140,7 +140,7 @@ describeOnDevice('long sums of products', (device) => {
       run: (a: DeviceArray, b: DeviceArray) => DeviceArray,
       what: string,
     ) => {
-      const [as, bs] = [drawn(left, 1), drawn(right, 2)];
+      const [as, bs] = [drawIntegers(left, 1), drawIntegers(right, 2)];
       const together = scope(device, () => new Tensor(run(all(as, left), all(bs, right))));
       const found = await together.data();
       together.dispose();
@@ -415,7 +415,7 @@ describeOnDevice('long sums of products', (device) => {
   );
 });
 
-function transposed({ shape, data }: NdArray): NdArray {
+function transpose({ shape, data }: NdArray): NdArray {
   const [rows, columns] = shape as [number, number];
   return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!) };
 }

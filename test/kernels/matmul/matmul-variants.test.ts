@@ -79,9 +79,9 @@ describeOnDevice('matmul variants', (device) => {
             const activation = { relu: { name: 'relu', p: 0 }, leakyRelu: { name: 'leakyRelu', p: 0.5 } } as const;
             const options = { transposeA, transposeB, activation: activation[epilogue as 'relu'] ?? null, variant };
             const c = scope(device, () => {
-              const through = epilogue === 'through' ? upload(below) : null;
+              const reluOutput = epilogue === 'through' ? upload(below) : null;
               return new Tensor(
-                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, reluMask: through }),
+                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, reluMask: reluOutput }),
               );
             });
             expect(c.shape).toEqual([m, n]);
@@ -120,11 +120,14 @@ describeOnDevice('matmul variants', (device) => {
       ] as const) {
         const [x, dy] = [drawLike([models, k, m], k, 'integer'), drawLike([models, k, n], m, 'integer')];
         dy.data[n + 2] = Number.NaN;
-        const own = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
+        const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
         const attrs = { transposeA: true };
         const [dw, db] = scope(device, () => {
           const columnSums = tensor(device, Array(models * n).fill(9), [n], { models });
-          return [new Tensor(matmul(own(x), own(dy), { ...attrs, variant, columnSums: columnSums.array })), columnSums];
+          return [
+            new Tensor(matmul(upload(x), upload(dy), { ...attrs, variant, columnSums: columnSums.array })),
+            columnSums,
+          ];
         });
         expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], attrs).data));
         const sums = Array.from({ length: models * n }, (_, i) => {

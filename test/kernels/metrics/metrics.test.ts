@@ -69,10 +69,10 @@ describeOnDevice('metrics computed on the adapter', (device) => {
         const expected = new Uint32Array(models * words);
         const classesExpected = rowsOf(output, classes).map((row) => classOf(row, 0.25));
         for (const [i, row] of rowsOf(output, classes).entries()) {
-          const at = words * Math.floor(i / rows);
+          const offset = words * Math.floor(i / rows);
           const [a, b] = [labels[i]!, classesExpected[i]!];
-          if (a < known && b < known) expected[at + first + a * known + b]! += 2;
-          if (inTopK(row, a, k)) expected[at + 1]! += 2;
+          if (a < known && b < known) expected[offset + first + a * known + b]! += 2;
+          if (inTopK(row, a, k)) expected[offset + 1]! += 2;
         }
         expect(Array.from(await predicted.data())).toEqual(classesExpected);
         expect(Array.from(await counts.data())).toEqual(Array.from(expected));
@@ -124,10 +124,10 @@ describeOnDevice('metrics computed on the adapter', (device) => {
         countLabels(y.array, target.array, counts.array, { threshold, first });
 
         const expected = Array.from(start, BigInt);
-        const add = (at: number) => {
-          const sum = expected[at]! + (expected[at + 1]! << 32n) + 1n;
-          expected[at] = sum & 0xffffffffn;
-          expected[at + 1] = (sum >> 32n) & 0xffffffffn;
+        const add = (index: number) => {
+          const sum = expected[index]! + (expected[index + 1]! << 32n) + 1n;
+          expected[index] = sum & 0xffffffffn;
+          expected[index + 1] = (sum >> 32n) & 0xffffffffn;
         };
         for (const [i, value] of output.entries()) {
           if (Number.isNaN(value)) continue;

@@ -254,8 +254,8 @@ describeOnDevice('long sums of equal terms', (device) => {
         data: drawn.flatMap((one) => Array.from(one[k]!.data)),
       }));
       const all = await runOperator(device, name, together, attrs, (shape) => douts(shape).flat(), 3);
-      for (const [replica, own] of drawn.entries()) {
-        const alone = await runOperator(device, name, own, attrs, (shape) => douts(shape)[replica]!);
+      for (const [replica, inputs] of drawn.entries()) {
+        const alone = await runOperator(device, name, inputs, attrs, (shape) => douts(shape)[replica]!);
         const part = (values: ArrayLike<number>) => {
           const size = values.length / 3;
           return Array.from(values).slice(replica * size, (replica + 1) * size);

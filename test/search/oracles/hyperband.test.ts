@@ -87,9 +87,9 @@ describe('a search of 10 epochs with factor 3', () => {
 
   test('has 30 trials, of which the first of each bracket are drawn, and the values of the tuner', () => {
     expect([trials.length, isOver]).toEqual([30, true]);
-    const own = { 'tuner/bracket': 2, 'tuner/round': 0, 'tuner/epochs': 2, 'tuner/initial_epoch': 0 };
-    expect(oracle.propose(0, state)).toEqual({ values: own, epochs: 2, initialEpoch: 0 });
-    expect(trials[0]!.values).toMatchObject(own);
+    const tunerValues = { 'tuner/bracket': 2, 'tuner/round': 0, 'tuner/epochs': 2, 'tuner/initial_epoch': 0 };
+    expect(oracle.propose(0, state)).toEqual({ values: tunerValues, epochs: 2, initialEpoch: 0 });
+    expect(trials[0]!.values).toMatchObject(tunerValues);
     const drawn = trials.filter(({ values }) => values['tuner/round'] === 0).map(({ values }) => rateOf(values));
     expect(drawn.length).toBe(12 + 6 + 4);
     expect(new Set(drawn).size).toBe(drawn.length);
@@ -100,14 +100,14 @@ describe('a search of 10 epochs with factor 3', () => {
     [12, 13, 14, 15].forEach((number, place) => {
       const from = best[place]!;
       const { rate, units } = from.values;
-      const own = { 'tuner/bracket': 2, 'tuner/round': 1, 'tuner/epochs': 4, 'tuner/initial_epoch': 2 };
+      const tunerValues = { 'tuner/bracket': 2, 'tuner/round': 1, 'tuner/epochs': 4, 'tuner/initial_epoch': 2 };
       expect(oracle.propose(number, state)).toEqual({
-        values: { rate, units, 'tuner/trial_number': from.number, ...own },
+        values: { rate, units, 'tuner/trial_number': from.number, ...tunerValues },
         epochs: 4,
         initialEpoch: 2,
         from: from.number,
       });
-      expect(trials[number]!.values).toMatchObject({ rate, units, ...own });
+      expect(trials[number]!.values).toMatchObject({ rate, units, ...tunerValues });
     });
     // The next goes on with the copies, not with those they are copies of.
     expect(oracle.propose(16, state)).toMatchObject({ from: 12, epochs: 10, initialEpoch: 4 });
@@ -157,7 +157,7 @@ describe('a search of 10 epochs with factor 3', () => {
   });
 
   test('a failed trial ranks last', () => {
-    const failed = (numbers: number[]) => {
+    const stateWithFailures = (numbers: number[]) => {
       const ended = trials.map((t) => trialOf(t.number, t.values, numbers.includes(t.number) ? null : t.score));
       return { ...state, finished: new Map(ended.map((trial) => [trial.number, trial])) };
     };
@@ -165,9 +165,9 @@ describe('a search of 10 epochs with factor 3', () => {
       .slice(0, 12)
       .sort((a, b) => a.score! - b.score!)
       .map(({ number }) => number);
-    expect(oracle.propose(12, failed([best[0]!]))).toMatchObject({ from: best[1] });
+    expect(oracle.propose(12, stateWithFailures([best[0]!]))).toMatchObject({ from: best[1] });
     // Two of four places are left to trials that failed, which begin again: in the order of their numbers.
-    const others = failed(best.slice(2));
+    const others = stateWithFailures(best.slice(2));
     const again = best.slice(2).sort((a, b) => a - b)[0]!;
     const { rate } = state.proposed.get(again)!;
     expect(oracle.propose(13, others)).toMatchObject({ from: best[1], initialEpoch: 2 });

@@ -100,10 +100,10 @@ test('floats: samples follow the density', () => {
   const kernels = parzenKernels(h, [1e-4, 1e-3]);
   const random = new RandomStream(6, 'search', 0);
   for (let kernel = 0; kernel < 3; kernel++) {
-    const at = (u: number) => kernels.densities(1e-4 ** (1 - u))[kernel]!;
-    expect(integral(at)).toBeCloseTo(1, 9);
-    const mean = integral((u) => u * at(u));
-    const variance = integral((u) => (u - mean) ** 2 * at(u));
+    const densityAt = (u: number) => kernels.densities(1e-4 ** (1 - u))[kernel]!;
+    expect(integral(densityAt)).toBeCloseTo(1, 9);
+    const mean = integral((u) => u * densityAt(u));
+    const variance = integral((u) => (u - mean) ** 2 * densityAt(u));
     const draws = Array.from({ length: 4000 }, () => 1 + Math.log10(kernels.sample(kernel, random) as number) / 4);
     const average = draws.reduce((sum, u) => sum + u, 0) / draws.length;
     expect(Math.abs(average - mean)).toBeLessThan(4 * Math.sqrt(variance / draws.length));

@@ -50,7 +50,7 @@ const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 
 describe('values drawn after the first trials', () => {
   const choice = (hp: HyperParameters) => hp.choice('activation', ['relu', 'tanh', 'elu']);
-  const ended = (best: string, rest: string[], score: (i: number) => number | null) =>
+  const endedState = (best: string, rest: string[], score: (i: number) => number | null) =>
     stateOf(choice, [
       [{ activation: best as never }, 0],
       ...rest.map((a, i) => [{ activation: a as never }, score(i)] as never),
@@ -59,20 +59,20 @@ describe('values drawn after the first trials', () => {
 
   test('are those of the best tenth', () => {
     // l(tanh) = (0.6 + 1/3) / 2, g(tanh) = (9 * 0.0769 + 1/3) / 10: a ratio of 4.5, against 0.55 and 0.66 of the others.
-    const state = ended('tanh', others, (i) => 1 + i);
+    const state = endedState('tanh', others, (i) => 1 + i);
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
   test('are those with the highest objective if it is maximized', () => {
     const state = {
-      ...ended('tanh', others, (i) => -1 - i),
+      ...endedState('tanh', others, (i) => -1 - i),
       objective: { name: 'accuracy', direction: 'max' as const },
     };
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
   test('avoid those that failed: failed trials count as bad', () => {
-    const state = ended('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
+    const state = endedState('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
     const drawn = seeds.map((seed) => next(choice, state, seed).activation);
     expect(drawn.filter((activation) => activation === 'relu')).toEqual([]);
   });
@@ -224,25 +224,25 @@ describe('parallel trials', () => {
     fc.assert(
       fc.property(order, (choices) => {
         const oracle = tpeOracle(options);
-        const own = { ...state, finished: new Map<number, Trial>(), proposed: new Map(), asked: new Map() };
+        const current = { ...state, finished: new Map<number, Trial>(), proposed: new Map(), asked: new Map() };
         const running: number[] = [];
         let number = 0;
         for (const choice of choices) {
           // As many begin as may, then any one of those that run ends.
-          for (let proposal = oracle.propose(number, own); proposal !== 'wait' && proposal !== null; ) {
-            const trial = populate(oracle, build, number, proposal.values, own);
-            own.proposed.set(number, trial.values);
-            own.asked.set(number, trial.asked);
+          for (let proposal = oracle.propose(number, current); proposal !== 'wait' && proposal !== null; ) {
+            const trial = populate(oracle, build, number, proposal.values, current);
+            current.proposed.set(number, trial.values);
+            current.asked.set(number, trial.asked);
             running.push(number++);
-            proposal = oracle.propose(number, own);
+            proposal = oracle.propose(number, current);
           }
           const [ended] = running.splice(choice % Math.max(1, running.length), 1);
           if (ended === undefined) break;
-          const values = own.proposed.get(ended)!;
-          own.finished.set(ended, trialOf(ended, values, score(values, ended)));
+          const values = current.proposed.get(ended)!;
+          current.finished.set(ended, trialOf(ended, values, score(values, ended)));
         }
-        expect([...own.proposed]).toEqual([...state.proposed]);
-        expect(own.finished.size).toBe(30);
+        expect([...current.proposed]).toEqual([...state.proposed]);
+        expect(current.finished.size).toBe(30);
       }),
       { seed: 5, numRuns: 15 },
     );

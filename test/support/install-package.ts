@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * A folder of a user's, with tilegrad as a package in its `node_modules`, made before the file's tests: built, and without sources.
  * @returns the folder, its command, and what writes a file into it
  */
-export function installed(): { folder: string; command: string; write(name: string, text: string): string } {
+export function installPackage(): { folder: string; command: string; write(name: string, text: string): string } {
   // Below the repository's node_modules, in which the package finds what it imports.
   const folder = join(root, 'node_modules/.cache', `tilegrad-installed-${process.pid}`);
   const package_ = join(folder, 'node_modules/tilegrad');

@@ -3,7 +3,7 @@ import * as tg from '../../src/node.ts';
 /** Calls to skip: they download, open a device, or read and write files (3 is a file descriptor), whatever they are given. */
 const ACTIVE = /^(openDevice|fetchDataset|datasetStatus|load[A-Z]\w+|save[A-Z]\w+)$/;
 /** Wrong arguments: none, a number, unknown options or options of another type, an extra argument, an array, a layer in place of another value. */
-const ODD: readonly (readonly unknown[])[] = [
+const WRONG_ARGUMENTS: readonly (readonly unknown[])[] = [
   [],
   [3],
   [{ nonsense: 1 }],
@@ -57,7 +57,7 @@ function names(): [string, string][] {
 }
 
 /** Names and messages of the typed errors that each export throws for wrong arguments, by call. */
-export async function refusals(): Promise<[call: string, says: string][]> {
+export async function typedErrors(): Promise<[call: string, says: string][]> {
   const found = names();
   const attempt = async (label: string, call: () => unknown) => {
     try {
@@ -68,7 +68,7 @@ export async function refusals(): Promise<[call: string, says: string][]> {
   };
   for (const [name, exported] of Object.entries(tg)) {
     if (typeof exported !== 'function' || ACTIVE.test(name)) continue;
-    for (const [i, given] of ODD.entries()) {
+    for (const [i, given] of WRONG_ARGUMENTS.entries()) {
       await attempt(`${name} ${i}`, () =>
         /^[A-Z]/.test(name)
           ? Reflect.construct(exported as new () => unknown, given)

@@ -58,8 +58,8 @@ export const layers = () => [
 /** A stream of batches of eight samples. */
 export const batches = (first: number, count: number) =>
   Array.from({ length: count }, (_, i) => {
-    const at = ((first + i) * 8) % 40;
-    return { x: x.subarray(2 * at, 2 * at + 16), y: y.slice(at, at + 8) };
+    const offset = ((first + i) * 8) % 40;
+    return { x: x.subarray(2 * offset, 2 * offset + 16), y: y.slice(offset, offset + 8) };
   });
 export const streamed: FitOptions = { batchSize: undefined, validationSplit: undefined, validationData: { x, y } };
 export const plain = (): Layer[] => [
@@ -72,7 +72,7 @@ export const crash = (): never => {
 };
 
 /** Trainings of one file's tests; each has a separate folder with its backup. */
-export function backedUp(device: Device) {
+export function backupTrainings(device: Device) {
   const place = { root: '', path: '' };
   beforeEach(() => {
     place.root = mkdtempSync(join(tmpdir(), 'tilegrad-backup-'));

@@ -104,16 +104,23 @@ describeOnDevice('dispatches cut into parts', (device) => {
   );
 
   test('conv2d: 3 x 3 x 64 x 64 on 32 images of 224 x 224, 118 GFLOP, is cut to 250 ms of a slow GPU', async () => {
-    using own = await openDevice();
-    const info = { ...own.info, name: 'a card', vendor: 'nvidia', driver: '', architecture: '', isSoftware: false };
-    Object.assign(own, { info });
+    using gpuDevice = await openDevice();
+    const info = {
+      ...gpuDevice.info,
+      name: 'a card',
+      vendor: 'nvidia',
+      driver: '',
+      architecture: '',
+      isSoftware: false,
+    };
+    Object.assign(gpuDevice, { info });
     // Arrays of 411 MB, which exist on paper.
-    vi.spyOn(own.gpu, 'createBindGroup').mockReturnValue({} as GPUBindGroup);
-    const allocating = vi.spyOn(own, 'allocate');
+    vi.spyOn(gpuDevice.gpu, 'createBindGroup').mockReturnValue({} as GPUBindGroup);
+    const allocating = vi.spyOn(gpuDevice, 'allocate');
     allocating.mockImplementation((bytes) => new Storage({ size: bytes } as GPUBuffer, 0, bytes, null));
-    const x = DeviceArray.empty(own, [32, 224, 224, 64]);
-    const filter = DeviceArray.empty(own, [3, 3, 64, 64]);
-    const program = own.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
+    const x = DeviceArray.empty(gpuDevice, [32, 224, 224, 64]);
+    const filter = DeviceArray.empty(gpuDevice, [3, 3, 64, 64]);
+    const program = gpuDevice.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
     const flops = program.commands.map(({ info }) => info!.flops!);
     expect(program.kernels.every((name) => name === 'conv2d_workgroup')).toBe(true);
     expect(flops.reduce((a, b) => a + b)).toBeCloseTo(2 * 32 * 224 ** 2 * 9 * 64 ** 2, -3);
@@ -121,8 +128,8 @@ describeOnDevice('dispatches cut into parts', (device) => {
     expect(flops.length).toBeLessThan(30);
     program.dispose();
     // By a rate that was measured: what 600 GFLOP/s do in a quarter of a second.
-    own.noteRate(120e9, 200);
-    const faster = own.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
+    gpuDevice.noteRate(120e9, 200);
+    const faster = gpuDevice.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
     expect(faster.dispatches).toBe(1);
     faster.dispose();
   });

@@ -18,7 +18,7 @@ describeOnDevice('operators: tensors left after disposal', (device) => {
   });
   afterEach(() => expect(inUse()).toBe(before));
 
-  const filled = (value: number, shape: readonly number[], dtype: 'f32' | 'u32' = 'f32', requiresGrad = false) =>
+  const filledTensor = (value: number, shape: readonly number[], dtype: 'f32' | 'u32' = 'f32', requiresGrad = false) =>
     tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(value), shape, { dtype, requiresGrad });
 
   /** Calls it, goes back through what is on the tape, and disposes what was given and what came out. */
@@ -26,7 +26,7 @@ describeOnDevice('operators: tensors left after disposal', (device) => {
     const results = [call()].flat();
     for (const y of results) {
       if (!y.requiresGrad) continue;
-      const dy = filled(1, y.shape);
+      const dy = filledTensor(1, y.shape);
       y.backward(dy);
       dy.dispose();
     }
@@ -68,10 +68,10 @@ describeOnDevice('operators: tensors left after disposal', (device) => {
   test.each(Object.entries(others))('%s', (name, call) => {
     for (const differentiate of [true, false]) {
       const inputs = [
-        filled(0.25, [3, 4], 'f32', differentiate),
-        filled(0.5, [3, 4]),
-        filled(1, [3], 'u32'),
-        filled(2, [3]),
+        filledTensor(0.25, [3, 4], 'f32', differentiate),
+        filledTensor(0.5, [3, 4]),
+        filledTensor(1, [3], 'u32'),
+        filledTensor(2, [3]),
       ];
       run(inputs, () => call(inputs));
       expect(inUse(), `${name}, ${differentiate ? 'taped' : 'not taped'}`).toBe(before);
@@ -79,7 +79,7 @@ describeOnDevice('operators: tensors left after disposal', (device) => {
   });
 
   test('dispose: a result without a backward pass releases its intermediate arrays', () => {
-    const [x, t] = [filled(0.25, [3, 4], 'f32', true), filled(0.5, [3, 4])];
+    const [x, t] = [filledTensor(0.25, [3, 4], 'f32', true), filledTensor(0.5, [3, 4])];
     tg.huber(x, t).dispose();
     x.dispose();
     t.dispose();
