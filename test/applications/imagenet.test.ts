@@ -82,7 +82,7 @@ test("mobileNetV2: 'imagenet' takes a file from TILEGRAD_WEIGHTS, Keras's or saf
   expect((await rejection(imagenet(NO_SERVER, top))).message).toMatch(/cannot be downloaded/); // its head is not there
   write(join(folder, 'mobilenet-v2-0.35-160-top.safetensors'), publishedFile(whole, isHead));
   expectInitial(await imagenet(NO_SERVER, top), whole);
-  expect(() => readdirSync(downloads)).not.toThrow(); // of the one that failed
+  expect(() => readdirSync(downloads)).not.toThrow(); // of the download that failed
   expect(readdirSync(downloads)).toEqual([]);
 });
 
@@ -97,7 +97,7 @@ test("mobileNetV2: 'imagenet' uses the checkpoint of the input's rows if there i
   expectInitial(await imagenet(NO_SERVER, { inputShape: [128, 96, 3] }), of(224));
   expectInitial(await imagenet(NO_SERVER, { inputShape: [32, 32, 3] }), of(224));
   expectInitial(await imagenet(NO_SERVER, { rows: 224 }), of(224));
-  const error = await rejection(imagenet(NO_SERVER)); // 96 x 96, whose file is not there: none of the others is taken for it
+  const error = await rejection(imagenet(NO_SERVER)); // 96 x 96: its file is missing, and no other file is used instead
   expect(error).toBeInstanceOf(DataError);
   expect(error.message).toContain(
     `TILEGRAD_WEIGHTS is ${folder}, which has no ${NAME}, and no mobilenet-v2-0.35-96-no-top.safetensors`,
@@ -139,7 +139,7 @@ test("mobileNetV2: 'imagenet' resumes a download that was aborted, or that the s
 
 test.each<[string, Handler, RegExp]>([
   ['a page that asks to log in', sends(Buffer.from('<html>')), /no HDF5 file/],
-  ['a file that is cut short', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
+  ['a truncated file', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
   ['the file of another alpha', serves(wider), /does not fit the model/],
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
   ['nothing', (request) => void request.socket.destroy(), /fetch failed/],

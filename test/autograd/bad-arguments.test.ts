@@ -7,7 +7,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { operatorOptions } from '../support/operator-options.ts';
 
-/** Ill-fitting calls: which error, and what its message must say (the operator and every shape involved). */
+/** Invalid calls: the error, and the texts in its message (the operator and every shape involved). */
 type InvalidCall = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
 type Make = (shape: number[], options?: { dtype?: 'f32' | 'u32' | 'i32'; models?: number }) => Tensor;
 
@@ -211,7 +211,7 @@ const wrong: InvalidCall[] = [
   ],
 ];
 
-/** Operators that take something else than options after their tensors, and such that take a list of tensors. */
+/** Operators with other arguments than options after their tensors, and operators that take a list of tensors. */
 const POSITIONAL: ReadonlySet<string> = new Set([
   'cast',
   'oneHot',
@@ -232,7 +232,7 @@ const LISTS: ReadonlySet<string> = new Set(['concat', 'stack']);
 /** Exports of src/autograd other than operators. */
 const OTHERS: readonly string[] = ['noGrad', 'operators', 'scope', 'tensor', 'Tensor'];
 const publicOperators = Object.entries(autograd).filter(([name]) => !OTHERS.includes(name));
-/** Tensors that an operator takes, where its own number of arguments does not say so. */
+/** Number of tensors of an operator, if it differs from `length` of the function. */
 const ARITY: Partial<Record<string, number>> = {
   argmax: 1,
   argmin: 1,
@@ -273,7 +273,7 @@ describeOnDevice('operators: invalid arguments', (device: Device) => {
 
   test.each<[string, () => unknown, typeof TilegradError]>([
     ['tensor: too few values', () => tensor(device, [1, 2], [3]), ShapeError],
-    ['tensor: too many values for one model', () => tensor(device, [1, 2], [1]), ShapeError],
+    ['tensor: too many values for one replica', () => tensor(device, [1, 2], [1]), ShapeError],
     ['tensor: a fractional size', () => tensor(device, [1], [1.5]), ArgumentError],
     ['tensor: a negative size', () => tensor(device, [1], [-1]), ArgumentError],
     ['tensor: no shape', () => tensor(device, [1], undefined as unknown as number[]), ArgumentError],
@@ -355,7 +355,7 @@ describeOnDevice('operators: invalid arguments', (device: Device) => {
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
-    // Its own names: any other is refused at once.
+    // Only known names, because an unknown option throws at once.
     const options = fc.dictionary(fc.constantFrom(...(operatorOptions[name] ?? ['none'])), oddity);
     const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
@@ -371,7 +371,7 @@ describeOnDevice('operators: invalid arguments', (device: Device) => {
       { seed: FAST_CHECK_SEED, numRuns: 300 },
     );
     expect(refused).toBeGreaterThan(0);
-    // Nothing that was accepted may have upset the adapter: its errors come late, with the next read.
+    // Errors of the adapter come late, with the next read: no accepted call may have caused one.
     expect([...(await pool[4 * 2]!.data())]).toEqual([1]);
   });
 });

@@ -14,8 +14,8 @@ import { runOperator } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
-// Statistics of f32 values whose mean is so far from 0 that f32 does not hold it: at 1e7 neighbours are 1 apart. What is expected is
-// computed here in float64 from the same f32 values.
+// Statistics of f32 values whose mean is so far from 0 that f32 cannot represent it: at 1e7, adjacent numbers are 1 apart. Expected
+// values are computed in float64 from the same f32 values.
 
 const average = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 const squaresOf = (values: readonly number[]) => {
@@ -34,7 +34,7 @@ function expectNear(what: string, actual: ArrayLike<number>, expected: ArrayLike
   );
 }
 
-/** The same deviations about different middles. */
+/** Means around which the deviations are the same. */
 const middles = [0, 1000, -1e5, 1e6, 1e7, -1.2345e7];
 const whole = (n: number, middle: number) =>
   Array.from({ length: n }, (_, i) => Math.fround(middle + ((i * 7) % 3) - 1));

@@ -21,12 +21,12 @@ import { drawImages } from '../support/images.ts';
 describeOnDevice('activations fused into linear and conv2d', (device) => {
   test.each(fusedActivations)('%s: values and gradients', async (activation) => {
     const attrs = { activation, ...(activation === 'leakyRelu' ? { negativeSlope: 0.3 } : {}) };
-    // One product in a piece, one in slices that are added up afterwards.
+    // One product without slices, one in slices that are added afterwards.
     for (const depth of [7, 801]) {
       const inputs = [{ shape: [5, depth] }, { shape: [depth, 11] }, { shape: [11] }];
       await compareWithReference(device, 'linear', { inputs, attrs, seed: depth });
     }
-    // As many channels as the kernels for few, for eight and for many want.
+    // Numbers of channels for the kernels with few, with eight and with many channels.
     for (const [from, to] of [
       [1, 3],
       [3, 8],
@@ -82,7 +82,7 @@ describeOnDevice('activations fused into linear and conv2d', (device) => {
       };
       const [relu, unfused] = [await stepsOf('relu'), await stepsOf(activation)];
       expect(unfused).toMatchObject({ created: 0, bytes: 0 });
-      // Forward two kernels more. Backward the ReLU of the convolution goes along with the dense layer's product.
+      // Two more kernels forward, and one backward: the dense layer's product applies the ReLU of the convolution.
       expect(unfused.dispatches - relu.dispatches).toBe(3);
     },
   );

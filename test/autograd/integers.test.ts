@@ -5,7 +5,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { expectRefused } from '../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-/** Neighbours that are one number in f32. */
+/** Adjacent integers that are equal in f32. */
 const LARGE = [16_777_216, 16_777_217, 4_294_967_295, 4_294_967_294, 0];
 
 describeOnDevice('integer tensors', (device) => {

@@ -14,7 +14,7 @@ describeOnDevice('operators at kinks and extreme values', (device) => {
   const run = (name: OperatorName, inputs: HostInput[], attrs: object, dout: number[]) =>
     runOperator(device, name, inputs, attrs, dout);
 
-  /** Forward only: what an operator makes of special values must be what the reference makes of them. */
+  /** Expects that the operator's results for special values are those of the reference, forward only. */
   async function expectForward(name: OperatorName, inputs: HostInput[], attrs: object = {}): Promise<Float32Array> {
     const tensors = inputs.map(({ shape, data, dtype }) => tensor(device, data, shape, { dtype }));
     const y = callOperator(name, tensors, attrs);
@@ -34,10 +34,10 @@ describeOnDevice('operators at kinks and extreme values', (device) => {
     expectClose(grads[0]!, [0, 0, 0, 1, 1]);
   });
 
-  // Results and gradients (of a sum) as PyTorch 1.13 gives them on a CPU, in float32 and float64 alike, but where a line says what is ours.
+  // Results and gradients (of a sum) of PyTorch 1.13 on a CPU, in float32 and float64, except where a comment states a difference.
   const kinks: [name: OperatorName, attrs: object, x: number[], y: number[], slope: number[]][] = [
     ['relu', {}, [-inf, -0, 0, inf, nan], [0, 0, 0, inf, nan], [0, 0, 0, 1, 1]],
-    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, 0 in vectorised CPU code.
+    // Different at NaN, the last value: PyTorch's gradient is 1 in scalar code and on CUDA, 0 in vectorized CPU code.
     ['relu6', {}, [-inf, -0, 0, 6, 7, inf, nan], [0, 0, 0, 6, 6, 6, nan], [0, 0, 0, 0, 0, 0, 1]],
     [
       'leakyRelu',
@@ -46,12 +46,12 @@ describeOnDevice('operators at kinks and extreme values', (device) => {
       [-inf, 0, 0, inf, nan],
       [0.25, 0.25, 0.25, 1, 0.25],
     ],
-    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, NaN in vectorised CPU code.
+    // Different at NaN, the last value: PyTorch's gradient is 1 in scalar code and on CUDA, NaN in vectorized CPU code.
     ['elu', { alpha: 0.5 }, [-inf, -0, 0, inf, nan], [-0.5, 0, 0, inf, nan], [0, 0.5, 0.5, 1, 1]],
     ['clip', { min: -1, max: 2 }, [-inf, -1, 2, 3, inf, nan], [-1, -1, 2, 2, 2, nan], [0, 1, 1, 0, 0, 0]],
     ['clip', { min: -1 }, [-inf, -1, inf, nan], [-1, -1, inf, nan], [0, 1, 1, 0]],
     ['abs', {}, [-inf, -0, 0, inf, nan], [inf, 0, 0, inf, nan], [-1, 0, 0, 1, 0]],
-    // Ours of NaN is NaN, as NumPy's; PyTorch's is 0.
+    // The sign of NaN is NaN, as in NumPy; in PyTorch it is 0.
     ['sign', {}, [-inf, -0, 0, inf, nan], [-1, 0, 0, 1, nan], [0, 0, 0, 0, 0]],
     ['gelu', {}, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
     ['gelu', { approximate: true }, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
@@ -206,7 +206,7 @@ describeOnDevice('operators at kinks and extreme values', (device) => {
     expectClose(grads[0]!, expected[0]!.data, { magnitude: Array(16).fill(1), rtol: 1e-6 });
   });
 
-  // A window or a row without the NaN must stay clean, one with it must not lose it.
+  // NaN must not spread to other windows or rows, and must not be lost in its own.
   const poisoned = [1, nan, -2, 3, 0.5, 4, -inf, 1, 2, inf, 1, -1];
   test.each<[OperatorName, HostInput[], object?]>([
     ['relu', [{ shape: [12], data: poisoned }]],

@@ -27,14 +27,14 @@ describeOnDevice('operators: values and gradients agree with the float64 referen
     pipelines.mockRestore();
   });
 
-  // `npm run docs:operators` asks for it, with the cases of the long suite.
+  // `npm run docs:operators` sets the variable, with the cases of the long suite.
   test.runIf(process.env.TILEGRAD_WRITE_DOCS === '1')('writes docs/OPERATORS.md', () => {
     expect(Object.keys(measured).sort()).toEqual([...operatorNames].sort());
     writeOperatorsTable(measured as Record<OperatorName, Measured>, `${device.info.name} ${device.info.driver}`);
   });
 });
 
-// Sums of products of small integers are exact in f32 whatever the order, so here nothing hides in a tolerance.
+// Sums of products of small integers are exact in f32 in any order, so no tolerance can hide an error.
 describeOnDevice('operators: exact for small integers', (device) => {
   test.each([
     'matmul',

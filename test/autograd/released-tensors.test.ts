@@ -9,7 +9,7 @@ import { FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
 
 const cases = operatorCases('small');
 
-// Nothing here is in a scope: whoever calls an operator has its result, and nothing else to dispose.
+// Without a scope, the caller of an operator must dispose only its result.
 describeOnDevice('operators: tensors left after disposal', (device) => {
   const inUse = () => device.counters.bytesAllocated - device.freeBytes;
   let before = 0;
@@ -21,7 +21,7 @@ describeOnDevice('operators: tensors left after disposal', (device) => {
   const filledTensor = (value: number, shape: readonly number[], dtype: 'f32' | 'u32' = 'f32', requiresGrad = false) =>
     tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(value), shape, { dtype, requiresGrad });
 
-  /** Calls it, goes back through what is on the tape, and disposes what was given and what came out. */
+  /** Calls the operator, runs the backward pass if there is one, and disposes the inputs and results. */
   function run(inputs: readonly Tensor[], call: () => Tensor | Tensor[]): void {
     const results = [call()].flat();
     for (const y of results) {

@@ -56,7 +56,7 @@ describeOnDevice('gradients that a kernel passes through the ReLU below', (devic
     return { grads, kernels };
   }
 
-  /** What `dy` for the ReLU's output makes of x and the first layer's weights. */
+  /** Gradients of x and the first layer's weights for the gradient `dy` of the ReLU's output. */
   const expectedGrads = (dy: NdArray) => reference.backward([x, w1, b1], y, dy, relu).map((grad) => plain(grad!.data));
   const ones = map(ndarray([rows, outputs]), () => 1);
   const under = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;

@@ -25,10 +25,10 @@ import { runOperator } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bounded } from '../support/precision.ts';
 
-// Values and derivatives where they are small, by relative error. The formulas here are float64 without cancellation: nothing is
-// subtracted from 1, and they are written otherwise than the kernels and than test/reference.
+// Relative errors of values and derivatives where these are small. The float64 formulas here have no cancellation: nothing is
+// subtracted from 1, and they differ from those of the kernels and of test/reference.
 
-/** All of -40 .. 40, near 0, and where f32 and exp end. */
+/** -40 .. 40, near 0, and at the ends of the range of f32 and exp. */
 const points = [
   ...Array.from({ length: 1281 }, (_, i) => -40 + i / 16),
   ...[0.3, 0.1, 0.0101, 0.0099, 1e-3, 1e-5, 1e-10, 1e-30, 45.3, 86.9, 88.7, 89, 104, 1e3, 1e10, 1e20, 3e38].flatMap(
@@ -127,7 +127,7 @@ function expectTails(
   expect(worst).toBe('');
 }
 
-/** What a layer alone, its weights 1 and its bias 0, makes of the points, and its derivative. */
+/** Output for the points, and derivative, of a single layer with weights 1 and bias 0. */
 async function throughLayer(device: Device, layer: Layer, shape: number[]) {
   const model = new Sequential([layer]).build(device);
   for (const { name, tensor: weight } of model.weights) {

@@ -87,7 +87,7 @@ describeOnDevice('backward', (device: Device) => {
     expect([...(await dout.data())]).toEqual([3, 4]);
     expect([...(await y.data())]).toEqual([2, 4]);
     expect(await gradOf(x)).toEqual([12, 16]);
-    // The gradient is its own memory: changing one later must not change the other.
+    // The gradient has separate memory: changing one later must not change the other.
     dout.dispose();
     expect(await gradOf(x)).toEqual([12, 16]);
   });

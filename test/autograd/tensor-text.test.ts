@@ -115,7 +115,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     backward();
     await x.grad!.data();
     expect(logText(x.grad)).toBe('Tensor f32 [2] [1, 1]');
-    backward(); // joins it
+    backward(); // adds to the gradient
     expect(logText(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
     expect(await x.grad!.text()).toBe('Tensor f32 [2] [2, 2]');
 
@@ -127,7 +127,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     expect(await y.text()).toBe('Tensor f32 [2] [1, 2]');
     device.upload(x.array.storage, Float32Array.of(3, 4));
     expect(logText(x)).toMatch(/\[3, 4\]$/);
-    expect(logText(y)).toMatch(/\[1, 2\]$/); // still
+    expect(logText(y)).toMatch(/\[1, 2\]$/); // the program has not run again yet
     program.run();
     expect(logText(y)).toBe(`Tensor f32 [2] ${HINT}`);
     program.dispose();
@@ -140,7 +140,7 @@ describeOnDevice('console.log and text of a tensor', (device) => {
     const reading = z.data();
     device.upload(z.array.storage, Float32Array.of(7, 7));
     expect(Array.from(await reading)).toEqual([3, 9]);
-    expect(logText(z)).toBe('Tensor f32 [2] [7, 7]'); // not what was read before
+    expect(logText(z)).toBe('Tensor f32 [2] [7, 7]'); // not the values of the earlier read
     for (const one of [x, z]) one.dispose();
   });
 

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bench-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const positive = z.number().positive();
-/** What users of `--json` rely on; written down here too, so that a change of it shows. */
+/** The output on which users of `--json` rely, repeated here so that a change is noticed. */
 const schema = z.object({
   adapter: z.string().min(1),
   driver: z.string(),

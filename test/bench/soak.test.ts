@@ -10,7 +10,7 @@ describeOnDevice('npm run bench -- soak', () => {
     expect(out, err).toMatch(/seconds +rounds +process MiB[\s\S]*\n +\d+ +6( +\d+){6}\n/);
     expect(out).toMatch(/device: at most \d+ MiB, then \d+ MiB/);
     expect(out).toMatch(/in use on the device in the end: 0 bytes\n$/);
-    expect(code === 0).toBe(!out.includes('IT GROWS')); // which the first rounds may
+    expect(code === 0).toBe(!out.includes('IT GROWS')); // memory may grow in the first rounds
   });
 
   test.each([

@@ -7,7 +7,7 @@ import { describeOnDevice } from '../../support/device.ts';
 import { drawnCases, FAST_CHECK_SEED, one, seed } from '../../support/operator-cases.ts';
 import { random } from '../../support/random.ts';
 
-/** What a loss compares: outputs of any size, or shares of 1, and the right answers in two forms. */
+/** Data for a loss: outputs of any size, or probabilities, and the targets in two forms. */
 interface Batch {
   rows: number;
   classes: number;
@@ -144,7 +144,7 @@ const cases: Record<string, Case> = {
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l, { fromLogits: true }),
     formula: (x, b) => mean(rowsOf(x, b).map((row, r) => logSum(row) - row[b.labels[r]!]!)),
   },
-  // Keras: clip, take the logarithm, and normalise that as logits are: outputs need not sum to 1, nor be positive.
+  // Keras: clip, take the logarithm, and normalize it like logits: outputs need not sum to 1, nor be positive.
   'sparseCategoricalCrossentropy from outputs': {
     input: ({ share }) => share.map((p, i) => (i % 6 === 5 ? -0.5 : i % 6 === 2 ? 1 + p : p)),
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l),
@@ -174,7 +174,7 @@ describeOnDevice('losses follow their definitions', (device) => {
         const values = Array.from(await x.data());
         expect(loss.shape).toEqual([]);
         const value = formula(values, b);
-        // The logarithms are as uncertain as 1 is.
+        // The logarithms have the absolute rounding error of 1.
         expectClose(await loss.data(), [value], { rtol: 2e-6, magnitude: [1 + value] });
         const slopes = values.map((v, i) => {
           const lossAt = (moved: number) => formula(values.with(i, moved), b);
@@ -286,7 +286,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     for (const t of [y, target, labels, sampleWeight, loss, wrong]) t.dispose();
   });
 
-  // The weight of a sample must not decide whether its label is looked at.
+  // Labels must be checked whatever the weight of the sample.
   test.each([
     ['without weights', undefined],
     ['with weights', [1, 1, 1]],

@@ -46,7 +46,7 @@ describeOnDevice('batchNorm', (device) => {
   });
 
   test('batchNorm: a large mean does not hide the variance', async () => {
-    // E[x^2] - E[x]^2 in f32 would leave nothing: 1e6 +- 8 of a variance of 1.
+    // E[x^2] - E[x]^2 in f32 would cancel: 1e6 +- 8 for a variance of 1.
     const values = random(4);
     const x = ndarray(
       [1009, 2],

@@ -74,7 +74,7 @@ describeOnDevice('pow', (device) => {
     );
   });
 
-  // Multiplied: each factor rounds once, by 2^-24. A negative exponent divides, twice.
+  // Each multiplication rounds once, by 2^-24. A negative exponent needs two divisions.
   test('pow: integer exponents from -8 to 8, and their gradients, are as exact as multiplication', async () => {
     const x = [4000, -4000, 3999.7, 1234.5, 3.3, 1.0001, 0.77, -0.31, 0.0123].map(Math.fround);
     const powers = Array.from({ length: 17 }, (_, i) => i - 8);

@@ -22,7 +22,7 @@ const wrong: InvalidCall[] = [
 describeOnDevice('resize', (device) => {
   test.each(wrong.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(device, row));
 
-  // From the definition of tf.image.resize: half-pixel centres, edges repeated.
+  // From the definition of tf.image.resize: half-pixel centers, edges repeated.
   test('resize: values computed by hand', async () => {
     const x = { shape: [1, 1, 4, 1], data: [0, 10, 20, 30] };
     const up = await runOperator(device, 'resize', [x], { size: [1, 8] }, [1, 1, 1, 1, 1, 1, 1, 1]);
