@@ -16,7 +16,7 @@ afterEach(() => rmSync(out, { recursive: true, force: true }));
 const reduced = { maxDynamicUniformBuffersPerPipelineLayout: 16, maxDynamicStorageBuffersPerPipelineLayout: 16 };
 const explanation = /^Note: Dawn.* has reduced limits of dynamic buffers.* have no effect\. This note comes once\.$/m;
 
-/** What a command says on stderr where the adapter has these limits. */
+/** The stderr of a command on an adapter with these limits. */
 async function stderrOf(words: string, cache: string, limits: Record<string, number>): Promise<string> {
   const io = new FakeIo();
   io.env = { TILEGRAD_CACHE: cache };

@@ -14,14 +14,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes a file of the test's folder. Each has a name of its own: Node loads a module once. */
+/** Writes a file into the test's folder, under a new name each time: Node loads a module once. */
 let files = 0;
 function write(text: string, name = `mine-${files++}.mjs`): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
 
-/** A model of the fakes is not to be had in a file: an experiment that computes parts alone. */
+/** A file cannot import the fake model, so this experiment only computes cached results. */
 const mine = (run: string, more = '') =>
   `export default { id: 'my-mlp', title: 'Mine', ${more} async run(context) { ${run} } };`;
 const counted = mine(
@@ -134,7 +134,7 @@ describe('an experiment in a file', () => {
     const accepted = await run(file, '--resume', runFolder, '--accept-changes');
     expect(accepted.code, accepted.err).toBe(0);
     expect(readRunRecord(runFolder).code).toBe(codeHash(file));
-    expect((await run(file, '--resume', runFolder)).code).toBe(0); // from now on it is that
+    expect((await run(file, '--resume', runFolder)).code).toBe(0); // the accepted version is now the one of the run
   });
 
   test("exits with an error for --workers, --profile, --accept-changes without --resume, and an id of tilegrad's", async () => {

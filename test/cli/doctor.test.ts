@@ -68,7 +68,12 @@ describe('doctor', () => {
 
   test.each<[string, Partial<Probe>, string, RegExp | null]>([
     ['no subgroups', { lanes: 'unused', shuffles: 'unused' }, 'kernels with subgroups are not used', null],
-    ['other lanes', { lanes: 'wrong', shuffles: 'wrong' }, 'in another order than kernels need', /^Nothing to worry/],
+    [
+      'lanes in another order',
+      { lanes: 'wrong', shuffles: 'wrong' },
+      'in another order than kernels need',
+      /^Nothing to worry/,
+    ],
     ['wrong shuffles', { shuffles: 'wrong' }, 'subgroups pass wrong values', /^Nothing to worry/],
     ['unknown lanes', { lanes: 'unknown', shuffles: 'unknown' }, 'could not be checked', /^Nothing to worry/],
     ['NaN that gets lost', { nanInRelu: 'wrong' }, 'NaN gets lost in a ReLU', /diverged/],
@@ -85,7 +90,7 @@ describe('doctor', () => {
   });
 
   test.each([
-    ['a loss that does not fall', [1, 1.2, 1.1], 'it should have decreased'],
+    ['a loss that does not decrease', [1, 1.2, 1.1], 'it should have decreased'],
     ['a loss that is not a number', [1, Number.NaN, 0.5], 'it should be a finite number'],
     ['no loss at all', [], 'it should be a finite number'],
   ])('fails for %s', async (_name, doctorLosses, text) => {
@@ -133,7 +138,11 @@ test.each([
   ['Debian 12', 'ID=debian\nVERSION_ID="12"\n', 'bookworm-backports'],
   ['Debian 13', 'ID=debian\nVERSION_ID="13"\n', 'apt-get install -y mesa-vulkan-drivers'],
   ['Ubuntu', 'VERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n', 'apt-get install -y mesa-vulkan-drivers'],
-  ['a relative of Ubuntu', 'ID=linuxmint\nID_LIKE="ubuntu debian"\n', 'apt-get install -y mesa-vulkan-drivers'],
+  [
+    'a distribution derived from Ubuntu',
+    'ID=linuxmint\nID_LIKE="ubuntu debian"\n',
+    'apt-get install -y mesa-vulkan-drivers',
+  ],
   ['another Linux', 'ID=fedora\nVERSION_ID=43\n', 'package manager'],
 ])('advice for %s', (name, osRelease, expected) => {
   const advice = adapterAdvice({ platform: 'linux', osRelease }).join('\n');

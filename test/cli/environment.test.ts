@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
 import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// The command, bundled and in a process of its own, where the system lacks what most systems have.
+// The bundled command in a separate process, on a system without a home folder.
 
 const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-environment-'));
@@ -20,7 +20,7 @@ os.homedir = () => {
 syncBuiltinESMExports();`;
 const unset = { TILEGRAD_CACHE: '', XDG_CACHE_HOME: '', HOME: '' };
 
-/** Runs a command without a home folder; what it printed on stdout is JSON. */
+/** Runs a command without a home folder, and parses its stdout as JSON. */
 async function homeless(words: string, env: NodeJS.ProcessEnv = unset) {
   const preload = `data:text/javascript,${encodeURIComponent(withoutHome)}`;
   const { code, out: text, err } = await runToEnd(['--import', preload, cli, ...words.split(' ')], { cwd: out, env });

@@ -6,7 +6,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { installPackage } from '../support/install-package.ts';
 import { runToEnd } from '../support/process.ts';
 
-// `tilegrad run FILE` and `tilegrad/report` as users have them: the package in node_modules, in a process of its own.
+// `tilegrad run FILE` and `tilegrad/report` as users run them: with the package in node_modules, in a separate process.
 
 const { folder, command, write } = installPackage();
 const run = (file: string, ...words: string[]) =>

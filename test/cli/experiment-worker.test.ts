@@ -8,7 +8,7 @@ import { experimentHandler } from '../../src/cli/experiment-worker.ts';
 import { CannotRunJob, type JobContext } from '../../src/jobs/handler.ts';
 import { FakeIo, fakeModules, lenetOf } from './fakes.ts';
 
-/** A worker of the fake engine, whose model trains nothing. */
+/** A worker with the fake engine, which trains nothing. */
 async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
   const { modules, log } = fakeModules(options);
   const engine = await modules.engine();

@@ -24,7 +24,7 @@ import { drawImages } from '../support/images.ts';
 const squaredError = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
 const absolute = (y: Tensor, t: Tensor) => sum(relu(sub(y, t)));
 
-/** The hash of a network of these layers, trained so. */
+/** The hash of a network with these layers and compile options. */
 const key = (layers: () => Layer[], compiled: Partial<CompileOptions> = {}) =>
   hashOf(
     networkKey(new Sequential([new Dense({ units: 4, inputShape: [3] }), ...layers()]), {

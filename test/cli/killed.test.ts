@@ -10,19 +10,19 @@ import { rowRecord, runRecordOf } from '../report/samples.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// Runs that are killed, and commands that run twice at once: bundled, in processes of their own, on the real engine.
+// Runs that are killed, and commands that run twice at once: bundled, in separate processes, on the real engine.
 
 const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-// Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+// The user's data and tuner cache must not affect the tests.
 const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'cache') };
 const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out, env });
 const recordIn = (folder: string): RunRecord =>
   runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
 
-/** Begins a run below `runs` and kills it as soon as its record is as wanted. @returns its folder */
+/** Starts a run below `runs`, and kills it as soon as `isWanted` returns true for its record. @returns its folder */
 function killedRun(
   words: string,
   runs: string,
@@ -95,7 +95,7 @@ describeOnDevice('on an adapter', () => {
       return trialFolders.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
     };
     const folder = await killedRun(words, join(out, 'killed-search'), (_, at) => trials(at).length >= 2);
-    // What there is of it can be drawn, though it is not finished.
+    // An unfinished run can be drawn too.
     expect(recordIn(folder).searches![0]!.status).toBe('running');
     const { code: drawn, out: text } = await tilegrad(`report ${folder}`);
     expect([drawn, text]).toEqual([0, expect.stringMatching(/\d trials? of Hyperband/)]);

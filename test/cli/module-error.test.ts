@@ -18,7 +18,7 @@ afterAll(() => {
 const write = (text: string, name = 'own.mjs') => writeFileSync(join(folder, name), text);
 const rest = "export const data = {};\nexport const options = { objective: 'loss' };\n";
 
-/** What a call of a module throws, in a process of its own: the test runner loads modules in a way of its own. */
+/** The error of a call of a module, in a separate process, because the test runner has its own module loader. */
 async function errorOf(call: string, name = 'own.mjs') {
   const script = `
     import { loadSearchModule, prepareSearch } from ${JSON.stringify(pathToFileURL(join(built, 'module.js')).href)};
@@ -59,7 +59,7 @@ test.each<[string, string, string, unknown]>([
     ':2: it cannot be loaded: TypeError: at once',
     'TypeError',
   ],
-  ['code that throws no error', 'throw 5;\n', ': it cannot be loaded: 5 was thrown', 5],
+  ['code that throws a value that is not an error', 'throw 5;\n', ': it cannot be loaded: 5 was thrown', 5],
 ])('loading throws for a module with %s', async (_, text, message, cause) => {
   write(text);
   const expected = `own.mjs${message.replace('FILE', join(folder, 'own.mjs'))}`;

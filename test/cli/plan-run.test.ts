@@ -23,7 +23,7 @@ const two: FakeOptions['experiments'] = (network: Network) => [
   lenetOf(network, { id: 'A2', checkpoint: { alpha: 1, rows: 96, includeTop: false } }),
 ];
 
-/** A target of a catalogue whose engine can open no device. */
+/** A run target whose engine cannot open a device. */
 async function targetOf(id: string, options: FakeOptions = {}) {
   const { modules } = fakeModules({
     ...options,

@@ -13,12 +13,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** Clears the screen, sets a window's title, C1, a direction override, a carriage return, and a line that looks like ours. */
+/** Clears the screen, sets the window title; C1, a direction override, a carriage return, and a line like those of tilegrad. */
 const HOSTILE = '\u001b[2J\u001b]0;evil\u0007\u009b31m\u202egnp\rpwned\nerror: pwned';
-/** What a terminal would act on; but for lines and tabs. */
+/** Characters on which a terminal acts, except line feeds and tabs. */
 const ACTS = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
-/** Runs a command whose input is hostile: both streams must be clean, and no line of its own may look like an error. */
+/** Runs a command with hostile input: both streams must be clean, and no line of the input may look like an error. */
 async function clean(words: string[], code: number) {
   const done = await tilegrad(words);
   expect(done.code, done.err).toBe(code);
@@ -29,7 +29,7 @@ async function clean(words: string[], code: number) {
   return done;
 }
 
-/** With all names hostile; text blocks, which may have lines, without lines of its own. */
+/** Replaces all names by the hostile text; text blocks, which may have several lines, get it without line breaks. */
 const replaceNames = <T>(value: T): T =>
   JSON.parse(
     JSON.stringify(value, (_, one) =>
@@ -61,7 +61,7 @@ const hostileRun: RunRecord = replaceNames(
   ),
 );
 
-/** The folder of a foreign run, called `name`. */
+/** The folder of a run from elsewhere, called `name`. */
 function foreign(name: string, file: 'run.json' | 'report.json', value: unknown): string {
   const folder = join(out, name);
   mkdirSync(folder);

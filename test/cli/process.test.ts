@@ -9,13 +9,13 @@ import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// The command as users run it: bundled, in a process of its own, on the real engine.
+// The command as users run it: bundled, in a separate process, on the real engine.
 
 const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-process-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** Runs the command until it ends by itself; `onError` sees stderr grow and may send a signal. */
+/** Runs the command until it ends by itself; `onError` gets the stderr so far and may send a signal. */
 const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void) => void) =>
   runToEnd([cli, ...words], { cwd: out, onError });
 
@@ -26,7 +26,7 @@ test('wrong usage exits with 2', async () => {
 });
 
 test('a module that awaits a promise that never settles exits with 1 and a message', async () => {
-  // As bin/tilegrad.mjs imports it: of the module that Node was started with, Node itself would say something.
+  // Imported, as bin/tilegrad.mjs does: for the main module, Node itself would print a warning.
   const entry = join(out, 'entry.mjs');
   writeFileSync(entry, `import(${JSON.stringify(pathToFileURL(cli).href)});`);
   writeFileSync(join(out, 'never.mjs'), 'await new Promise(() => {});\nexport default {};\n');
@@ -41,7 +41,7 @@ test.runIf(existsSync('/dev/full'))('output to a full disk ends with an error wi
 });
 
 describe('an impossible request exits with 1 and a typed error, and creates no folder', () => {
-  /** `run A1 --json` on some data; what stdout says is the error. */
+  /** Runs `run A1 --json` on some data, and returns the error on stdout. */
   async function failedRun(data: string, env?: NodeJS.ProcessEnv): Promise<{ code: string; message: string }> {
     const results = join(out, 'failed');
     const words = [cli, 'run', 'A1', '--json', '--batch', '5', '--out', results, ...(data ? ['--data', data] : [])];

@@ -26,7 +26,7 @@ const batch = {
 const lineOfLogs =
   'Epoch  3/10  loss 1.2346  accuracy 0.5678  val_loss 1.3000  val_accuracy 0.5000  12.3 s  3,456 samples/s';
 
-/** A stream that keeps what is written; with `isTTY` cli-progress takes it for a terminal. */
+/** A stream that records its text; with `isTTY` cli-progress treats it as a terminal. */
 function stream(isTTY: boolean): { stream: PassThrough & { isTTY: boolean; columns: number }; text(): string } {
   const output = Object.assign(new PassThrough(), { isTTY, columns: 120 });
   let text = '';

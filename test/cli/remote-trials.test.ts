@@ -11,7 +11,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
 import { describeOnRedis, startRedis, type TestRedis } from '../support/redis.ts';
 
-// `tilegrad search --workers`: bundled, workers in processes of their own, on the real engine.
+// `tilegrad search --workers`: bundled, workers in separate processes, on the real engine.
 
 const MODULE = `
 import { Adam, Dense, Sequential } from 'tilegrad/node';
@@ -60,7 +60,7 @@ describeOnDevice('on an adapter', () => {
       return { child, text: () => text };
     }
 
-    /** What the last search has said on stderr. */
+    /** The stderr of the last search so far. */
     let errors = '';
     async function search(out: string, words: string[]) {
       const {
@@ -86,7 +86,7 @@ describeOnDevice('on an adapter', () => {
       return { record: searchRecord.parse(record), weights, err };
     }
 
-    /** What must not depend on where a trial was trained. */
+    /** The properties of a trial that must not depend on where it was trained. */
     const figures = ({ trials, space }: SearchRecord) => ({
       space,
       trials: trials.map(({ seconds: _, worker: __, histories, ...trial }) => ({

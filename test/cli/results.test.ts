@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** A run's folder with a record of these rows. */
+/** A run's folder with a record of these experiments. */
 function runOf(name: string, rows: ExperimentRecord[], changes: Partial<RunRecord> = {}): string {
   const folder = join(out, name);
   mkdirSync(folder, { recursive: true });
@@ -151,10 +151,20 @@ describe('tilegrad results', () => {
   });
 
   test.each([
-    ['a row whose id leads out of the folder', [row('../../../evil', [0.6])], {}, 'rows.0.id: the id of an experiment'],
-    ['a row whose data set is not told', [row('A1', [0.6])], { data: {} }, 'data: has no entry for a data set'],
     [
-      'one whose data set is named like a method',
+      'an experiment whose id leads out of the folder',
+      [row('../../../evil', [0.6])],
+      {},
+      'rows.0.id: the id of an experiment',
+    ],
+    [
+      'an experiment without information about its data set',
+      [row('A1', [0.6])],
+      { data: {} },
+      'data: has no entry for a data set',
+    ],
+    [
+      'an experiment whose data set is named like a method',
       [row('A1', [0.6], { datasets: ['valueOf'] })],
       {},
       'data: has no entry',

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { expect, test, vi } from 'vitest';
 import { tilegrad } from './fakes.ts';
 
-// Permissions are no obstacle to root, who may run the tests: the system's refusal is acted.
+// Tests may run as root, whom no permission stops, so the system's error is simulated.
 vi.mock('node:fs', async (importOriginal) => ({
   ...(await importOriginal<typeof import('node:fs')>()),
   readdirSync: () => {

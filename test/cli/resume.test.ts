@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** Two rows that share a training; the second has one of its own. */
+/** Two experiments that share a training; the second has another one too. */
 const experiments = (network: Network) => [
   rowOf(network, 'A1', { baseline: {} }),
   rowOf(network, 'A2', { baseline: {}, longer: { epochs: 4 } }),
@@ -35,7 +35,7 @@ const edit = (folder: string, change: (record: RunRecord) => void) => {
 const fail = () => {
   throw new DeviceLostError('as far as here');
 };
-/** As if another process were at a run. */
+/** Writes a lock file as if another process were running the run. */
 const lockedBy = (folder: string, change: object) => {
   const path = join(folder, 'run.lock');
   rmSync(path, { force: true });
@@ -132,7 +132,7 @@ describe('a coursework', () => {
   test.each([
     ['before the first row', { openDevice: 'stops' }, 1],
     ['by an error before the first row', { openDevice: 'fails' }, 1],
-    ['by a part that cannot be read', { part: 'seeds-of-a3' }, 1],
+    ['by a saved result that cannot be read', { part: 'seeds-of-a3' }, 1],
   ] as const)('loses nothing if it is stopped again, %s', async (_what, how, code) => {
     const three = (network: Network) => [
       rowOf(network, 'A3', { first: {} }),
@@ -141,7 +141,7 @@ describe('a coursework', () => {
     ];
     const stopping = new FakeIo();
     let epochs = 0;
-    // Ten epochs are those of the first three rows.
+    // The first three experiments have ten epochs.
     const duringEpoch = () => ++epochs === 11 && stopping.pressCtrlC();
     await run('A', { experiments: three, io: stopping, duringEpoch: duringEpoch as () => void });
     const folder = folderAt(0);

@@ -13,13 +13,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** What a run leaves; one that was stopped in its first training has no parts. */
+/** Files of a run; a run that was stopped in its first training has no `parts`. */
 const unfinished = ['figures', 'report.html', 'report.json', 'run.json'];
 const whole = ['figures', 'parts', 'report.html', 'report.json', 'run.json'];
 const figureFiles = (...names: string[]) =>
   names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
 
-/** The one folder a run left, and its record, checked against the schema. */
+/** The only run folder, and its record, checked against the schema. */
 function result(): { folder: string; files: string[]; record: RunRecord } {
   const folders = readdirSync(out);
   expect(folders).toHaveLength(1);
@@ -40,7 +40,7 @@ describe('a run that finishes', () => {
     expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
     expect(text).toContain('Model: "fake"');
     expect(text).toContain('Epoch 3/3  loss 0.5000  accuracy 0.8750  val_loss 0.6000  val_accuracy 0.7750');
-    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points │/); // far off, but of a sample
+    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points │/); // far off, but on a sample
     expect(text).toContain(QUICK_NOTE);
     expect(text).toMatch(/test +[▁▂▃▄▅▆▇█]{3} {2}0\.65 → 0\.775\n/);
     expect(text).toContain(join(folder, 'report.html'));
@@ -322,7 +322,7 @@ describe('a run that is stopped', () => {
   });
 
   test('run.json has status finished only once the report is written', async () => {
-    // What is there when the report is about to be written: a folder where the page is to go keeps it from being so.
+    // A folder with the name of the page makes writing the report fail.
     const duringEpoch = () => mkdirSync(join(result().folder, 'report.html', 'in the way'), { recursive: true });
     const { code, err } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
     expect(code).toBe(1);

@@ -55,7 +55,7 @@ describeOnDevice('the report of tilegrad search', () => {
     expect(scores).toHaveLength(2);
     expect((scores[0] + scores[1]) / 2).toBe(best.score);
     expect(units).toBe(2);
-    // The command's own time, which the trials' is a part of, each named.
+    // The time of the command includes that of the trials; both are labeled.
     const [{ seconds, settings }] = report.provenance as [Report['provenance'][number]];
     const trials = record.trials.reduce(
       (sum: number, one: { seconds: { total: number } }) => sum + one.seconds.total,

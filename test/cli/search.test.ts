@@ -94,7 +94,7 @@ describeOnDevice('tilegrad search', () => {
     expect(out).toContain(
       '[Search space summary]\n|-Default search space size: 1\n> learningRate (Float)\n|-default: 0.001',
     );
-    expect(out.match(/\[Trial summary\]/g)).toHaveLength(6); // each as it ends, and in the results
+    expect(out.match(/\[Trial summary\]/g)).toHaveLength(6); // when each trial ends, and in the results
     expect(out).toMatch(/\[Results summary\]\n\|-Results in runs\/\d{8}-\d{6}-search-own\n\|-Trials: 3 completed/);
     expect(out.match(/Epoch [12]\/2 {2}loss/g)).toHaveLength(6);
     const record = JSON.parse(readFileSync(join(folder, 'runs', directory!, 'search.json'), 'utf8'));
@@ -145,7 +145,7 @@ describeOnDevice('tilegrad search', () => {
     );
     const [cut] = readdirSync(join(folder, 'cut'));
     const path = join(folder, 'cut', cut!);
-    // Stopped in its first trial it has nothing to report.
+    // A search that stopped in its first trial has nothing to report.
     if (existsSync(join(path, 'trials'))) expect(readReport(path).report.status).toBe('interrupted');
     else expect(existsSync(join(path, 'report.html'))).toBe(false);
     const resumed = await tilegrad(['--json', '--out', 'cut', '--resume']);

@@ -8,7 +8,7 @@ import { adapter, FakeIo, tilegrad } from './fakes.ts';
 const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];
 const tools = async () => ({ ensureAdapter: () => 'llvmpipe' });
 
-/** What `setup` says where only these packages are installed. */
+/** The output of `setup` if only these packages are installed. */
 async function setUpWith(installed: readonly string[], options = { driver: true }) {
   const io = new FakeIo();
   const versionOf = (name: PackageName) => (installed.includes(name) ? '1.2.3' : null);
@@ -76,6 +76,6 @@ test('tilegrad setup: prints the adapter, looks for none with --no-driver, and e
 
 test('commands that draw at their end fail at their start if the packages for it are missing', async () => {
   await expect(checkDrawing()).resolves.toBeUndefined();
-  // One that no folder has may load all the same.
+  // A package that is in no folder may still load.
   await expect(checkDrawing((name) => (name === 'vega' ? null : '1.2.3'))).resolves.toBeUndefined();
 });

@@ -22,7 +22,7 @@ afterEach(() => {
 const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
   tilegrad(['run', ...words.split(' '), '--out', out], options);
 
-/** Of the only run. */
+/** The record of the only run. */
 const record = () => runRecord.parse(JSON.parse(readFileSync(join(out, readdirSync(out)[0]!, 'run.json'), 'utf8')));
 
 describe("an error in an experiment's code is reported", () => {

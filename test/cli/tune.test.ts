@@ -49,7 +49,7 @@ describe('tune', () => {
   const refused: NotTuned = {
     ...{ operator: 'conv2d', sizes: {}, key: 'conv2d', shapes: '[2] -> [2]', reason: 'shader conv2d.wgsl: refused' },
   };
-  /** An engine of whose two problems the adapter refuses the second, or both. */
+  /** An engine with two problems, of which the adapter refuses the second, or both. */
   const refusing = (tuned: Tuned[]) => async () => ({
     ...(await fakeModules().modules.engine()),
     async tune(_device: unknown, _problems: unknown, { onTuned, onFailed }: SessionOptions) {

@@ -10,7 +10,7 @@ import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 import { tilegrad } from './fakes.ts';
 
-// `tilegrad run --workers` and `tilegrad worker`, bundled, in processes of their own, on the real engine.
+// `tilegrad run --workers` and `tilegrad worker`, bundled, in separate processes, on the real engine.
 
 describe('without a server', () => {
   test.each([['run', 'A1', '--scale', 'smoke', '--workers'], ['worker']])(
@@ -90,7 +90,7 @@ describeOnDevice('on an adapter', () => {
       };
     }
 
-    /** What must not depend on where it was trained. */
+    /** The properties of a training that must not depend on where it was trained. */
     const figures = ({ trainings, rows }: RunRecord) => ({
       trainings: trainings.map(({ name, row, status, seeds, histories, evaluations, model }) => ({
         ...{ name, row, status, seeds, evaluations, summary: model.summary },

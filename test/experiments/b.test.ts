@@ -8,7 +8,7 @@ import { networks } from '../../experiments/vgg.ts';
 import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
 
-/** A training of some epochs of 100 samples, of which each took so many seconds. */
+/** A training with epochs of 100 samples, each of which took the given seconds. */
 const makeTraining = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
   const { seconds = accuracies.map(() => 1), seed = 1 } = options;
   return trainingOf({

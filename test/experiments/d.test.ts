@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { argmax, deadOutputsText, predictionsOf, withDeadOutputs } from '../../experiments/d.ts';
 import { trainingOf } from '../report/samples.ts';
 
-/** Outputs of one image, 0 but for those named. */
+/** Outputs for one image; those not named are 0. */
 const outputs = (values: Record<number, number>) => Array.from({ length: 10 }, (_, i) => values[i] ?? 0);
 
 test('the largest output is the first of equal ones, as in NumPy, and never NaN', () => {

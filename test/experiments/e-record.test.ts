@@ -5,7 +5,7 @@ import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
 const trainInfo = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
 
-/** What `fit` says after steps of known losses and hits: means over the epoch so far. */
+/** The logs of `fit` after steps with known losses and hits: means over the epoch so far. */
 function logsOf(epoch: number, steps: { samples: number; loss: number; hits: number }[][]): StepLogs {
   const step = steps[0]!.length;
   const samples = steps[0]!.reduce((sum, one) => sum + one.samples, 0);
@@ -38,7 +38,7 @@ test('training curves: a point has the metrics of the steps since the last point
   expect(recorder.curves.accuracy).toEqual([close([0.1, 0.5, 0.1, 0.5]), close([0.4, 0.4, 0.4, 0.4])]);
 });
 
-/** A model of two replicas whose first layer has two weights, as `weights` says at each reading. */
+/** A model of two replicas whose first layer has two weights; `weights` has their values at each read. */
 function modelOf(weights: number[][]): Model {
   let reading = 0;
   const data = async () => Float32Array.from(weights[reading++]!);
@@ -80,7 +80,7 @@ test('a restored recorder continues as if it had not been interrupted', async ()
   first.onTrainBegin(trainInfo(modelOf(weights)));
   for (const n of [1, 2]) await first.onSteps(step(n));
   const state = first.state();
-  await first.onSteps(step(3)); // what was remembered before must not change
+  await first.onSteps(step(3)); // earlier states must not change
   const second = new FirstLayerChanges(1, 0.5);
   second.onTrainBegin(trainInfo(modelOf(weights.slice(2))));
   second.restore(state);
@@ -139,7 +139,7 @@ test('units are along the last axis of a kernel; each is assigned to the class w
     [0.5, -0.1, -0.5].map((value) => expect.closeTo(value, 12)),
     [-0.5, 0.1, 0.5].map((value) => expect.closeTo(value, 12)),
   ]);
-  // 12 pixels a row, so that blurring leaves something. The two classes are each other's negative: another goes beside one.
+  // 12 pixels a row, so that the image is not constant after blurring. The two classes are each other's negative.
   const wide = pictures.map((picture) => picture.flatMap((value) => [value, value, value, value]));
   const other = wide[1]!.map((_, p) => (p - 5) ** 2);
   const unit = wide[1]!.map((value) => 20 * value + 3);

@@ -54,7 +54,7 @@ test('rates: each epoch has the rate of its phase, and later epochs that of the 
 test('speed and noise of a curve', () => {
   expect(firstEpochAbove([0.5, 0.9, 0.91, 0.8], 0.9)).toBe(3);
   expect(firstEpochAbove([0.5], 0.9)).toBeNull();
-  // The first half does not count.
+  // The first half is ignored.
   expect(roughness([0, 9, 1, 4, 2, 3])).toBeCloseTo(1.5, 12);
   expect(roughness([1, 2])).toBeNaN();
 });

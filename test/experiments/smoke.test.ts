@@ -17,11 +17,11 @@ import { describeOnDevice } from '../support/device.ts';
 import { fashionFiles } from './fashion.ts';
 import { pretrainedFile } from './pretrained.ts';
 
-// Every row there is, on the real engine with the images that come with the repository, cut as far as they go.
+// Every experiment on the real engine, with the images of the repository, at the smallest scale.
 
 const root = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
 beforeAll(() => {
-  // Neither full data nor measured kernels of whoever runs the tests; Fashion-MNIST, of which there is no sample, and weights are drawn.
+  // The user's data and tuner cache must not affect the tests. Fashion-MNIST, which has no sample, and weights are random.
   vi.stubEnv('TILEGRAD_CACHE', join(root, 'cache'));
   vi.stubEnv('TILEGRAD_DATA', '');
   fashionFiles(join(root, 'cache', 'fashion-mnist'));
@@ -39,7 +39,7 @@ async function tilegrad(...words: string[]): Promise<{ code: number; out: string
   return { code, out: io.out, err: io.err };
 }
 
-/** What the event files of a folder hold, but for times. */
+/** The events in the files of a folder, without times. */
 function eventsIn(folder: string): { step: number; tag: string; numbers: number[] }[] {
   return ['train', 'validation'].flatMap((part) =>
     readdirSync(join(folder, part)).flatMap((name) =>
@@ -83,7 +83,7 @@ describeOnDevice('on an adapter', () => {
         expect(compared.filter(({ ours }) => ours === null)).toEqual([]);
         expect(compared.filter(({ published }) => published === null).length).toBeLessThan(compared.length);
         expect(blocks.some(({ type }) => type === 'figure')).toBe(true);
-        // On a handful of images any figure is far from the published one: nothing to be alarmed about.
+        // With a few images every metric is far from the published one, so it is not marked.
         expect(compared.filter((one) => comparisonText(one).isOff)).toEqual([]);
       },
     );

@@ -9,9 +9,9 @@ import { SGD } from '../../src/index.ts';
 import type { Training } from '../../src/report/training.ts';
 import { trainingOf } from '../report/samples.ts';
 
-// What rows say of their figures: a reason only where it is one, and no mean over two outcomes alone.
+// The texts about metrics: a reason only if it applies, and no mean over models with two different outcomes.
 
-/** A model a list of dead outputs, all with these figures of the last epoch. */
+/** A model for each list of dead outputs, all with these metrics of the last epoch. */
 const withAnswers = (dead: number[][], figures: { loss: number; accuracy: number }[]) =>
   trainingOf({
     seeds: dead.map((_, i) => i + 1),
