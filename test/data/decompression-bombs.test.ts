@@ -102,8 +102,8 @@ test('the archives of these tests load if they are intact', async () => {
 });
 
 test.each([
-  ['a file that is not wanted', 'readme.html', '0'],
-  ['a wanted one', 'data_batch_1.bin', '0'],
+  ['a file that is not needed', 'readme.html', '0'],
+  ['a file that is needed', 'data_batch_1.bin', '0'],
   ['a long name', 'x', 'L'],
   ['attributes', 'x', 'x'],
 ])('readTarGz: throws before an archive fills the memory: %s', async (_, name, type) => {

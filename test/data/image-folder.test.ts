@@ -146,7 +146,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
   ['an empty file', { 'a/1.jpg': '' }, {}, /1\.jpg is empty/],
   ['half a PNG', { 'a/1.png': picture.subarray(0, 50) }, {}, /1\.png is damaged or cut short/],
   ['a PNG with a wrong checksum', { 'a/1.png': damagePixels(picture) }, {}, /1\.png is damaged/],
-  ['a PNG that begins, and no more', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
+  ['a PNG of which only the beginning exists', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
   [
     'different sizes',
     { 'a/1.png': picture, 'b/2.png': solidPng(RED, 5, 4) },

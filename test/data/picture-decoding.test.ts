@@ -88,7 +88,7 @@ test('JPEG in CMYK: white, red, cyan, black', async () => {
   expect(Math.max(...block(3))).toBeLessThan(70);
 });
 
-// EXIF's orientation says where row 0 and column 0 of the file are displayed: each entry maps a displayed pixel of h x w to the file's.
+// EXIF's orientation defines where row 0 and column 0 of the file are displayed. Each entry maps a displayed pixel of h x w to the file's.
 const ORIENTATIONS: Record<number, (y: number, x: number, h: number, w: number) => [number, number]> = {
   1: (y, x) => [y, x],
   2: (y, x, _h, w) => [y, w - 1 - x],

@@ -34,7 +34,7 @@ export async function serve(...handlers: Handler[]) {
   return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
 }
 
-/** An address without a server. */
+/** An address on which no server listens. */
 export async function closedAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -30,7 +30,7 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   const creating = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
     if (label !== undefined && descriptor.label !== label) return make(descriptor);
     failures.add(scopes);
-    gpu.pushErrorScope('validation'); // of an invalid buffer, which is what one without memory is
+    gpu.pushErrorScope('validation'); // a buffer without memory is an invalid buffer
     const buffer = make({ ...descriptor, usage: descriptor.usage | 0x8000 });
     void GPUDevice.prototype.popErrorScope.call(gpu);
     return buffer;
@@ -48,7 +48,7 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   }
 }
 
-// A failure may make its device unusable, so each test has its own.
+// A failure may make a device unusable, so each test opens its own.
 describeOnDevice('failed requests to a device', (shared) => {
   const open = () => openDevice();
 
@@ -128,7 +128,7 @@ describeOnDevice('failed requests to a device', (shared) => {
       const storage = shared.allocate(bytes);
       shared.dispatch(shared.pipeline({ name: 'store', code: STORE_ONE }), [storage], [1, 1, 1]);
       storage.release();
-      shared.trim(); // so that each makes its own bind group
+      shared.trim(); // so that each creates a separate bind group
     };
     try {
       expect(() => store(1012)).toThrow(OutOfMemoryError);
@@ -152,7 +152,7 @@ describeOnDevice('failed requests to a device', (shared) => {
 
   test('sync: throws OutOfMemoryError if memory ran out', async () => {
     using device = await open();
-    // As Dawn reports it; filling the memory of the machine that tests run on would be unkind.
+    // The error is simulated as Dawn reports it, because tests must not fill the memory of the machine.
     const error = new GPUOutOfMemoryError('allocation failed');
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
     const thrown = await failure(() => device.allocate(16));
@@ -167,13 +167,13 @@ describeOnDevice('failed requests to a device', (shared) => {
     relu(x).dispose();
     expect(device.freeBytes).toBeGreaterThan(0);
     using lost = failing(device, () => tensor(device, new Array(1000).fill(1), [1000]));
-    const consequence = await failure(() => relu(lost)); // the adapter has not said so yet
+    const consequence = await failure(() => relu(lost)); // the adapter has not answered yet
     expect(consequence.message).toBe('nothing was thrown');
     const error = await failure(() => device.sync());
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error.message).toMatch(/^device: the adapter ran out of memory.*smaller batch.*not enough/);
     expect(device.freeBytes).toBe(0);
-    // What has no memory stays so; all else works, and a tensor of that size too.
+    // A tensor without memory stays unusable; other tensors work, also of that size.
     expect(await failure(() => relu(lost))).toBeInstanceOf(OutOfMemoryError);
     expect(await failure(() => lost.data())).toBeInstanceOf(OutOfMemoryError);
     lost.dispose();
@@ -294,7 +294,7 @@ describeOnDevice('recording', (device) => {
     using x = tensor(device, [1], [1]);
     const before = device.counters.bytesAllocated;
     expect(() => device.record(() => void x.data())).toThrow(GpuError);
-    // Also where what it threw was caught, which a promise does.
+    // Also if the error was caught, as in a promise.
     let reading: Promise<Error> | undefined;
     const caught = () => {
       reading = failure(() => x.data());

@@ -4,13 +4,13 @@ import { failure } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { testGpu } from '../support/test-adapters.ts';
 
-// Node's wait, and the one for implementations of which nothing is known.
+// Node's wait, and the wait for unknown implementations.
 const openings: [string, () => Promise<Device>][] = [
   ['openDevice', () => openDevice()],
   ['Device.open', async () => Device.open(await testGpu([]))],
 ];
 
-/** What a call ends with, unless it waits for two seconds. */
+/** The result or error of a call, unless it waits for two seconds. */
 const ends = (call: () => unknown): Promise<Error> =>
   Promise.race([
     failure(call),
@@ -22,7 +22,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
 
   const never = () => new Promise<never>(() => {});
 
-  /** A device whose waits do not end, and calls that wait: for a fence in two ways, for a read-back, for what was made. */
+  /** A device whose waits do not end, and calls that wait: for a fence in two ways, for a read-back, for new objects. */
   async function waiting(open: () => Promise<Device>): Promise<[Device, (() => unknown)[]]> {
     const device = await open();
     vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone').mockImplementation(never);

@@ -9,21 +9,21 @@ afterEach(() => {
   vi.resetModules();
 });
 
-/** What a call ends with. */
+/** The result or error of a call. */
 const failure = (opening: Promise<unknown>): Promise<unknown> =>
   opening.then(
     () => null,
     (error: unknown) => error,
   );
 
-/** Dawn as a caller would open it. */
+/** Opens Dawn as a caller would. */
 async function openDawn(): Promise<GPU> {
   const { create, globals } = await vi.importActual<typeof import('webgpu')>('webgpu');
   Object.assign(globalThis, globals);
   return create([]);
 }
 
-/** Collects what nothing refers to, in a turn of the event loop after that in which a WeakRef was read. */
+/** Collects garbage, in a turn of the event loop after the one in which a WeakRef was read. */
 async function collectGarbage(): Promise<void> {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
@@ -85,10 +85,10 @@ describeOnDevice('openDevice({ gpu })', () => {
 
 test.each([
   ['null', null],
-  ['undefined, which navigator.gpu is where WebGPU is off', undefined],
+  ['undefined, as navigator.gpu is if WebGPU is off', undefined],
   ['text', 'navigator.gpu'],
   ['an object without requestAdapter', {}],
-  ['navigator in the place of its gpu', { gpu: noGpu }],
+  ['navigator instead of its gpu', { gpu: noGpu }],
   ['a function', () => noGpu],
   [
     'one that cannot be read',

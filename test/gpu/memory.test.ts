@@ -98,7 +98,7 @@ describeOnDevice('memory of an idle device', () => {
       expect(device.freeBytes).toBe(0);
       const labels = destroy.mock.instances.map((buffer) => (buffer as GPUBuffer).label);
       expect(labels).toEqual(expect.arrayContaining(['staging', 'tensor']));
-      // A loop creates nothing meanwhile, as what it uses was just given back.
+      // A loop creates nothing in the meantime, because its buffers were just released.
       for (let i = 0; i < 3; i++) relu(kept).dispose();
       const { buffersCreated } = device.counters;
       for (let i = 1; i < 5; i++) {
@@ -135,7 +135,7 @@ describeOnDevice('memory of an idle device', () => {
 describeOnDevice('little memory', () => {
   const program = bundleBeforeTests('test/support/exhaust-memory.ts');
 
-  // Deno reserves more addresses at its start than the limit below leaves, and ends.
+  // Deno reserves more addresses at its start than the limit below allows, and exits.
   const testInNode = test.skipIf(process.versions.deno !== undefined);
 
   testInNode(

@@ -6,7 +6,7 @@ import { describeOnDevice } from '../support/device.ts';
 
 type Changes<T> = { [K in keyof T]?: T[K] | undefined };
 
-/** An object of WebGPU with some members changed. */
+/** A WebGPU object with some members changed. */
 function withMembers<T extends object>(object: T, changes: Changes<T>): T {
   return new Proxy(object, {
     get(target, key) {
@@ -19,11 +19,11 @@ function withMembers<T extends object>(object: T, changes: Changes<T>): T {
 
 type Request = Required<Pick<GPUDeviceDescriptor, 'requiredFeatures' | 'requiredLimits'>>;
 
-/** The implementation of WebGPU here, whatever other tests run on: the runtime's own, as in Deno, else Dawn. */
+/** The implementation of WebGPU, independent of the adapter of the tests: that of the runtime, as in Deno, else Dawn. */
 const gpuHere = async (): Promise<GPU> =>
   (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu ?? (await import('webgpu')).create([]);
 
-/** Its adapters, changed; what they were asked for, with the number of the adapter. */
+/** The GPU object with changed adapters, and the requests for devices with the number of the adapter. */
 function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPUAdapter> = () => ({})) {
   const here = gpuHere();
   const asked: (Request & { adapter: number })[] = [];
@@ -45,7 +45,7 @@ function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPU
 const hasFeatures = ({ requiredFeatures = [] }: GPUDeviceDescriptor) => [...requiredFeatures].length > 0;
 const hasLimits = ({ requiredLimits = {} }: GPUDeviceDescriptor) => Object.keys(requiredLimits).length > 0;
 
-/** Adapters that give a device unless `isRefused`. */
+/** Adapters that return a device unless `isRefused`. */
 const refusing = (isRefused: (request: GPUDeviceDescriptor) => boolean) =>
   changedGpu((adapter) => ({
     requestDevice: (request = {}) =>
@@ -54,7 +54,7 @@ const refusing = (isRefused: (request: GPUDeviceDescriptor) => boolean) =>
         : adapter.requestDevice(request),
   }));
 
-/** Devices that were granted but may not be of use. */
+/** Devices that were returned but may be unusable. */
 const granted: GPUDevice[] = [];
 afterEach(() => {
   for (const device of granted.splice(0)) device.destroy();
@@ -80,10 +80,10 @@ afterEach(() => {
   for (const device of opened.splice(0)) device.dispose();
 });
 
-/** A device of an adapter that is as it is. */
+/** A device of an unchanged adapter. */
 const usual = () => open(changedGpu().gpu);
 
-/** A product on the device, which shows that kernels run on it, and that no error waits to be thrown. */
+/** A product on the device, to check that kernels run on it and that no error is pending. */
 async function product(device: Device): Promise<number[]> {
   const [a, b] = [tensor(device, [1, 2, 3, 4], [2, 2]), tensor(device, [5, 6, 7, 8], [2, 2])];
   const values = [...(await matmul(a, b).data())];
@@ -117,7 +117,7 @@ describeOnDevice('an adapter', () => {
     const { gpu, asked } = refusing(hasFeatures);
     const device = await open(gpu);
     expect(asked.map(hasFeatures)).toEqual([true, false]);
-    expect(asked.map(({ adapter }) => adapter)).toEqual([0, 1]); // an adapter gives one device
+    expect(asked.map(({ adapter }) => adapter)).toEqual([0, 1]); // an adapter returns one device
     expect(device.limits.maxBufferSize).toBe(device.info.limits.maxBufferSize);
     expect(device.gpu.features.has('subgroups')).toBe(false);
     expect(device.subgroupLanes).toBe(null);
@@ -234,7 +234,7 @@ describeOnDevice('a probe', (shared) => {
   });
 
   withLanes('that finds other lanes: subgroups are off', async () => {
-    // Lanes as they would be if the workgroup began with its second invocation.
+    // Lanes as if the workgroup began with its second invocation.
     const shift = (code: string) => code.replace('out[local] =', 'out[(local + 1u) % SIZE] =');
     const { gpu } = withDevices((device) => ({
       createShaderModule: (descriptor) => device.createShaderModule({ ...descriptor, code: shift(descriptor.code) }),

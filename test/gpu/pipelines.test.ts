@@ -20,7 +20,7 @@ test('PipelineCache: evicts the oldest pipelines above the limit, and modules wi
   expect(get('x', 1)).toBe(first);
   expect([counters.pipelinesCreated, modules]).toEqual([3, ['x', 'y']]);
   get('y', 2);
-  expect(get('x', 1)).not.toBe(first); // and the other one of x was the next to go
+  expect(get('x', 1)).not.toBe(first); // the other pipeline of x would have been evicted next
   expect([counters.pipelinesCreated, modules]).toEqual([5, ['x', 'y']]);
   get('y', 3);
   get('y', 4);
@@ -29,7 +29,7 @@ test('PipelineCache: evicts the oldest pipelines above the limit, and modules wi
   expect([counters.pipelinesCreated, modules]).toEqual([9, ['x', 'y', 'x']]);
 });
 
-/** Why a device refuses a kernel whose compiler says this of it, when `refuse` is called for it. */
+/** The message of the error for a refused kernel with these compiler messages. */
 async function refusal(says: string, getCompilationInfo: () => Promise<unknown>): Promise<string> {
   const refused: Error[] = [];
   const answers = new Answers();

@@ -15,7 +15,7 @@ import { describeOnDevice } from '../support/device.ts';
 const bitsOf = (value: number) => new Uint32Array(new Float32Array([value]).buffer)[0]!;
 const floatOf = (bits: number) => new Float32Array(new Uint32Array([bits]).buffer)[0]!;
 
-/** How an adapter calculates. */
+/** Arithmetic of a simulated adapter. */
 interface Arithmetic {
   divide(a: number, b: number): number;
   relu(bits: number): number;
@@ -29,7 +29,7 @@ const MODEL: Arithmetic = {
   multiply: (a, b) => Math.fround(a * b),
 };
 
-/** What probe_numbers.wgsl writes on such an adapter. */
+/** Output of probe_numbers.wgsl on such an adapter. */
 function numbersOn(change: Partial<Arithmetic>): Uint32Array {
   const { divide, relu, isAbove, multiply } = { ...MODEL, ...change };
   const pairs = numbersQuestion.input!;
@@ -99,7 +99,7 @@ describe('numbers', () => {
   });
 });
 
-/** What probe_lanes.wgsl writes in a workgroup of `size` where invocation i is in such a subgroup, as such a lane. */
+/** Output of probe_lanes.wgsl in a workgroup of `size`, for the given subgroup and lane of each invocation. */
 function lanesOn(size: number, place: (local: number) => readonly [subgroup: number, lane: number]): Uint32Array {
   const places = Array.from({ length: size }, (_, local) => place(local));
   const from = (local: number, distance: number) => {

@@ -4,7 +4,7 @@ import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulat
 
 const firefox: Lateness = { ...atTicks(103.4), looksAtSubmit: true };
 
-/** Waits on a simulated queue, measured. */
+/** Runs `body` with measured waits on a simulated queue. */
 async function withWaits(lateness: Lateness, body: (gpu: SimulatedQueue, waits: QueueWaits) => Promise<void>) {
   const gpu = new SimulatedQueue(lateness);
   gpu.compute(37); // a timer began some time before
@@ -16,7 +16,7 @@ async function withWaits(lateness: Lateness, body: (gpu: SimulatedQueue, waits: 
   });
 }
 
-/** Milliseconds that a wait takes for work of `ms` milliseconds. */
+/** Milliseconds that waiting for `ms` milliseconds of work takes. */
 async function waitFor(gpu: SimulatedQueue, waits: QueueWaits, ms: number): Promise<number> {
   const start = gpu.clock;
   gpu.encode(ms);

@@ -24,7 +24,7 @@ import { describeOnDevice } from '../support/device.ts';
 
 const values = async (x: Tensor) => [...(await x.data())];
 
-/** What `body` returns where all pipelines it makes are refused. */
+/** The result of `body` if all its pipelines are refused. */
 function whileRefused<T>(device: Device, refuser: Refuser, body: () => T): T {
   using _ = refusePipelines(device, refuser);
   return body();
@@ -73,7 +73,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     expect(await values(after)).toEqual([1, 4]);
   });
 
-  // The submit is dropped as a whole, and the reads with it: only one of them can be the one that the refusal is thrown by.
+  // The whole submit is dropped with both reads, but the cause can be thrown by only one of them.
   test('two concurrent reads both throw if the contents were not computed', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
@@ -175,7 +175,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   });
 });
 
-/** Elements of 2 MiB, which is more than a driver takes out of a block that it has. */
+/** Number of elements for 2 MiB, for which a driver allocates a separate block. */
 const LARGE = 2 ** 19;
 
 describeOnDevice('a buffer that the adapter refuses', () => {
@@ -217,7 +217,7 @@ describeOnDevice('a buffer that the adapter refuses', () => {
 
 describeOnDevice('an error that no call threw', () => {
   const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
-  /** What `console.error` is given by a device that is disposed after that. */
+  /** Arguments of `console.error` when the device is disposed after `body`. */
   const printedAfter = async (body: (device: Device) => unknown) => {
     printed.mockClear();
     const device = await openDevice();

@@ -9,7 +9,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 const MIB = 2 ** 20;
 
-/** A pool on a device that notes what it is asked for. */
+/** A pool on a device that records its requests. */
 function createPool({ maxBufferSize = 2 ** 31, keepBytes }: { maxBufferSize?: number; keepBytes?: number } = {}) {
   const made: number[] = [];
   const destroyed: number[] = [];
@@ -82,9 +82,9 @@ test('BufferPool: destroys nothing while commands are pending', () => {
   commands.hasPending = true;
   pool.acquire(8 * MIB).release();
   expect(destroyed).toEqual([]);
-  pool.acquire(8 * MIB).release(); // it is there still
+  pool.acquire(8 * MIB).release(); // it is still there
   expect(commands.flushes).toBe(0);
-  pool.acquire(2 * MIB); // too much is free to make another before it is given back
+  pool.acquire(2 * MIB); // the free buffers exceed the limit, so some are destroyed before another is created
   expect(commands.flushes).toBe(1);
   expect(destroyed).toEqual([8 * MIB]);
 });

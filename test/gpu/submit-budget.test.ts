@@ -6,7 +6,7 @@ import { ArgumentError } from '../../src/node.ts';
 
 const storage = (bytes: number, buffer = {} as GPUBuffer) => new Storage(buffer, 0, bytes, null);
 
-/** GFLOP/s as costs in a millisecond. */
+/** GFLOP/s converted to cost per millisecond. */
 const gflops = (n: number) => 1e6 * n;
 
 describe('cost of a dispatch', () => {
@@ -100,7 +100,7 @@ describe('cutting a grid into parts', () => {
     for (const { first, count } of parts)
       for (const axis of [0, 1, 2]) expect(first[axis]! + count[axis]!).toBeLessThanOrEqual(grid[axis]!);
     const largest = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
-    // None has much more than its share: of an axis of 7 in 3, the longest has 3.
+    // No part is much larger than the mean: an axis of 7 in 3 parts has at most 3.
     expect(largest).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
     if (pieces >= all) expect(parts.length).toBe(all);
   });

@@ -6,12 +6,12 @@ import { StepState } from '../../src/kernels/optimizers/step-state.ts';
 import { type Device, leakyRelu, openDevice, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** Fixes how much goes into a submit, whatever rates are seen. */
+/** Fixes the maximum cost of a submit, whatever rates are measured. */
 const fix = (device: Device, submit: number) =>
   Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => submit, set: () => {}, configurable: true });
 
 describeOnDevice('programs and dispatches cut into several submits', () => {
-  // Forty runs are more than wait for one submit; a run is two dispatches, of which each costs a little over 1e6.
+  // Forty runs are more than one submit holds; a run has two dispatches, each of which costs a little over 1e6.
   test.each([Number.POSITIVE_INFINITY, 1, 3.5e6, 9e6])(
     'each of many runs that are encoded without a flush has its own parameters: %s',
     async (submit) => {

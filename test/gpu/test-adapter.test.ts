@@ -4,7 +4,7 @@ import { tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { DEFAULT_LIMITS, parseTraits, withTraits } from '../support/test-adapters.ts';
 
-// Whether the adapter of this run is the one that TILEGRAD_TEST_ADAPTER describes: a run on another would prove nothing.
+// Checks that the adapter of this run has the traits in TILEGRAD_TEST_ADAPTER: a run on another adapter would prove nothing.
 const traits = parseTraits(process.env.TILEGRAD_TEST_ADAPTER ?? '');
 
 /** Copies the first word of `source` and word 100 of it, which is beyond its end, into `out`. */

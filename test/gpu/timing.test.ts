@@ -21,16 +21,16 @@ test('distrustReason: null for timestamps that agree with the wall time', () => 
 
 test.each<[string, TimedRun[], RegExp]>([
   ['that run backwards', [{ ...run([400, 20], 1), times: [4n, 9n, 7n, 8n] }], /backwards/],
-  ['of which one ends before it begins', [{ times: [4n, 9n, 11n, 10n], wallMs: 1 }], /backwards/],
-  ['that stand still', [{ times: [7n, 7n, 7n, 7n], wallMs: 1 }], /do not change/],
-  ['of more time than passed', [run([4000, 2000], 3)], /add up to 6\.0 ms of 3\.0 ms/],
-  ['of far too little', [run([4, 2], 3)], /only 0\.0 ms of 3\.0 ms/],
-  ['of a clock that ticks too coarsely', [run([400, 20, 900], 1.5, 65536)], /resolution of 131 us is too coarse/],
+  ['with an end before its begin', [{ times: [4n, 9n, 11n, 10n], wallMs: 1 }], /backwards/],
+  ['that do not change', [{ times: [7n, 7n, 7n, 7n], wallMs: 1 }], /do not change/],
+  ['that add up to more than the elapsed time', [run([4000, 2000], 3)], /add up to 6\.0 ms of 3\.0 ms/],
+  ['that add up to far too little', [run([4, 2], 3)], /only 0\.0 ms of 3\.0 ms/],
+  ['of a clock that is too coarse', [run([400, 20, 900], 1.5, 65536)], /resolution of 131 us is too coarse/],
 ])('distrustReason: gives a reason for timestamps %s', (_what, runs, says) => {
   expect(distrustReason(runs)).toMatch(says);
 });
 
-// A GPU may note a begin before it waits for what comes before: here the second's lies in the first dispatch, or before it.
+// A GPU may record a begin before it waits for earlier work: here the second begin is within the first dispatch, or before it.
 test.each([5_100_000n, 4_900_000n])(
   'durations: a dispatch that starts early is counted from the end of the one before: %s',
   (early) => {

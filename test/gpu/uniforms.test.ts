@@ -24,7 +24,7 @@ describe('uniforms', () => {
   beforeEach(() => vi.stubGlobal('GPUBufferUsage', { UNIFORM: 64, STORAGE: 128, COPY_DST: 8 }));
   afterEach(() => vi.unstubAllGlobals());
 
-  /** Uniforms on a device that notes what is made, written and submitted. */
+  /** Uniforms on a device that records the buffers created, written and submitted. */
   function createUniforms() {
     const made: number[] = [];
     const destroyed: number[] = [];
@@ -101,7 +101,7 @@ describe('uniforms', () => {
     for (let i = 0; i < 10_000; i++) expect(contents(get(i))).toEqual([i, 0, 0, 0]);
     expect(made.length).toBe(16);
     expect(commands.flushes).toBe(Math.ceil(10_000 / 256));
-    // What was forgotten is written again.
+    // Contents that were evicted are written again.
     expect(contents(get(5))).toEqual([5, 0, 0, 0]);
   });
 
@@ -132,7 +132,7 @@ describe('uniforms', () => {
     const early = get(1); // in the only buffer that no program holds
     fill(255);
     expect(get(1)).toBe(early);
-    fill(2000); // parts of one dispatch, say
+    fill(2000); // for example the parts of one dispatch
     expect(contents(early)).toEqual([1, 0, 0, 0]);
   });
 

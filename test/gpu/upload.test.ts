@@ -15,7 +15,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
 describeOnDevice('a failed upload', (device) => {
-  // Whatever was refused, the same device computes afterwards, and holds no more than before.
+  // After each error, the same device must still compute, and hold no more memory than before.
   afterEach(async () => {
     using x = tensor(device, [1, 2], [2]);
     expect([...(await x.data())]).toEqual([1, 2]);
@@ -116,7 +116,7 @@ describeOnDevice('a failed upload', (device) => {
       let uploads = 0;
       let heldBytes = 0;
       for (; failing(uploads) instanceof OutOfMemoryError; uploads++) {
-        // The second time everything comes from what the first gave back.
+        // The second time, all memory comes from buffers that the first call released.
         heldBytes = device.counters.bytesAllocated;
         failing(uploads);
         expect(device.counters.bytesAllocated).toBe(heldBytes);
