@@ -11,7 +11,7 @@ import { type GoldenArray, type GoldenVector, goldenOperators, goldenVectors } f
 
 /** Operators without vectors, with the reason. */
 const WITHOUT_VECTORS: Record<string, string> = {
-  dropout: 'its mask comes from a generator of its own',
+  dropout: "its mask comes from another generator than PyTorch's",
   isNan: 'JSON has no NaN',
   cast: 'its values, exact ones, are in test/autograd/integers.test.ts',
 };

@@ -11,7 +11,7 @@ import {
   type TrainingState,
 } from '../../src/node.ts';
 
-/** A NaN whose payload JavaScript's numbers would not keep. */
+/** A NaN with a payload, which JavaScript's numbers would lose. */
 const nan = new Float32Array(Uint32Array.of(0x7fc0_1234).buffer);
 const state: TrainingState = {
   run: { batchSize: 7, data: { shape: [2, 3], classes: null } },
@@ -101,7 +101,7 @@ test.each<[what: string, remembered: unknown, says: RegExp]>([
   ['a function', { f: () => 3 }, /callbacks\/0\/f must be numbers, text/],
   ['a map', { f: new Map() }, /callbacks\/0\/f must be/],
   ['floats of 64 bits', { list: [Float64Array.of(1)] }, /callbacks\/0\/list\/0 must be/],
-  ['a key that is taken', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
+  ['a reserved key', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
 ])("encodeBackup: throws for %s in a callback's state", (_, remembered, says) => {
   const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, StateValue>] });
   expect(encode).toThrow(ArgumentError);

@@ -30,7 +30,7 @@ import {
 } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A disk that takes half of what is written and is then full. */
+/** Simulates a disk that writes half of the data and is then full. */
 const disk = vi.hoisted(() => ({ full: false }));
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -107,7 +107,7 @@ describeOnDevice('BackupAndRestore: errors', (device) => {
       { loss: new CategoricalCrossentropy({ labelSmoothing: 0.1 }) },
       /loss was .*labelSmoothing/,
     ],
-    ['an optimiser', { optimizer: () => new SGD() }, /optimizer\.name was "adam" and is "sgd"/],
+    ['an optimizer', { optimizer: () => new SGD() }, /optimizer\.name was "adam" and is "sgd"/],
     [
       'its options',
       { optimizer: () => new Adam({ beta1: 0.8, clipValue: 1 }) },

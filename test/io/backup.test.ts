@@ -38,7 +38,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   const { place, monitors, train, trainTwice } = backupTrainings(device);
 
   test.each<[what: string, crashAt: number, backup: Partial<BackupAndRestoreOptions>, from: object]>([
-    ['in the midst of an epoch', 4, {}, { epoch: 1, step: 3 }],
+    ['within an epoch', 4, {}, { epoch: 1, step: 3 }],
     ['after the last step of an epoch', STEPS, { saveFreq: STEPS }, { epoch: 1, step: STEPS }],
     ['in a later epoch', 2 * STEPS + 3, { saveFreq: 1 }, { epoch: 3, step: 3 }],
     ['after a backup at the end of an epoch', 2 * STEPS + 3, { saveFreq: 'epoch' }, { epoch: 3, step: 0 }],
@@ -81,7 +81,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     () => controller.abort(),
   ];
   test.each<[what: string, steps: number, callback: (controller: AbortController) => Callback, from: object]>([
-    ['in the midst of an epoch', STEPS + 2, () => ({}), { epoch: 2, step: 2 }],
+    ['within an epoch', STEPS + 2, () => ({}), { epoch: 2, step: 2 }],
     ['in the validation of an epoch', 2 * STEPS, () => ({}), { epoch: 2, step: STEPS }],
     [
       'at the end of an epoch',
@@ -121,9 +121,9 @@ describeOnDevice('BackupAndRestore', (device) => {
   }
   test.each<[what: string, training: Training]>([
     ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }],
-    ['a stream that goes on from epoch to epoch', { data: endless, fit: { ...streamed, stepsPerEpoch: STEPS - 1 } }],
+    ['a stream that continues from epoch to epoch', { data: endless, fit: { ...streamed, stepsPerEpoch: STEPS - 1 } }],
     [
-      'validation by a stream that goes on from epoch to epoch',
+      'validation by a stream that continues from epoch to epoch',
       {
         fit: {
           ...{ batchSize: 8, validationSplit: undefined }, // as many steps as with the split

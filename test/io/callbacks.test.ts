@@ -32,7 +32,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { readEvents } from './event-reader.ts';
 
-/** A disk that takes half of what is written and is then full. */
+/** Simulates a disk that writes half of the data and is then full. */
 const disk = vi.hoisted(() => ({ full: false }));
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -95,9 +95,9 @@ test('CSVLogger: overwrites the file, or appends after the last complete line wi
   resumed.onTrainBegin();
   resumed.onEpochEnd({ valLoss: 0.25, epoch: 2 } as EpochLogs);
   expect(read('log.csv')).toBe('epoch;valLoss\n1;0.5\n2;0.25\n');
-  const anew = new CSVLogger(path);
-  anew.onTrainBegin();
-  anew.onEpochEnd(logs(1, 0.5));
+  const overwriting = new CSVLogger(path);
+  overwriting.onTrainBegin();
+  overwriting.onEpochEnd(logs(1, 0.5));
   expect(read('log.csv').split('\n')[0]).toBe(HEADER);
 });
 
@@ -120,8 +120,8 @@ test('JSONLLogger: writes an object for each epoch, and appends after the last c
     { epoch: 1 },
     { ...logs(2, 0), valLoss: null, valAccuracy: null },
   ]);
-  const anew = new JSONLLogger(path);
-  anew.onTrainBegin();
+  const overwriting = new JSONLLogger(path);
+  overwriting.onTrainBegin();
   expect(read('log.jsonl')).toBe('');
 });
 
@@ -145,7 +145,11 @@ test('CSVLogger, JSONLLogger: a full disk leaves complete lines, and the error s
 const options = <T>(value: unknown) => value as T;
 test.each<[what: string, make: () => unknown, says: RegExp]>([
   ['a CSV log without path', () => new CSVLogger(options<string>(undefined)), /needs the path of a file.*undefined/],
-  ['a separator of two', () => new CSVLogger('x', { separator: '::' }), /separator must be a character.*"::"/],
+  [
+    'a separator of two characters',
+    () => new CSVLogger('x', { separator: '::' }),
+    /separator must be a character.*"::"/,
+  ],
   ['a point between numbers', () => new CSVLogger('x', { separator: '.' }), /separator must be/],
   ['a JSON log without path', () => new JSONLLogger(''), /JSONLLogger: needs the path/],
   ['a checkpoint without options', () => new ModelCheckpoint(options(null)), /options must be an object/],
@@ -162,7 +166,7 @@ test.each<[what: string, make: () => unknown, says: RegExp]>([
 
 const loss = 'sparseCategoricalCrossentropy';
 const shape: [number, number, number] = [6, 6, 1];
-/** A 24 by 18 picture, as far as its header goes. */
+/** The header of a 24 x 18 picture. */
 const png = Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 24, 0, 0, 0, 18]);
 
 function network(): Model {
@@ -264,7 +268,7 @@ describeOnDevice('callbacks that write files', (device: Device) => {
     for (const one of [model, loader]) one.dispose();
   });
 
-  /** The events below a folder, of its only file. */
+  /** The events in the only file below a folder. */
   function eventsOf(...folder: string[]) {
     const [name, ...others] = readdirSync(pathOf(...folder));
     expect(others).toEqual([]);
@@ -362,7 +366,7 @@ describeOnDevice('callbacks that write files', (device: Device) => {
       const starts = files.map((name) =>
         readEvents(readFileSync(pathOf('logs', of, name))).filter(({ start }) => start),
       );
-      // The first one begins the run; at a later one TensorBoard forgets that step and those after it.
+      // The first session starts the run; at a later one TensorBoard deletes its first step and all later steps.
       expect(starts.map((found) => found.map(({ step }) => step))).toEqual([[1], [1]]);
     }
   });

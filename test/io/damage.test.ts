@@ -33,7 +33,7 @@ function folder(): string {
   return root;
 }
 
-/** What comes of each damaged file: every one must be refused. */
+/** Expects that loading throws for each damaged version of a file. */
 function expectRefused(
   bytes: Uint8Array,
   options: { header: number; seed: number },
@@ -185,7 +185,7 @@ test('record and report of a run: a damaged file never shows other metrics', asy
       } catch (error) {
         expect(error, damage.how).toBeInstanceOf(DataError);
       }
-      expect(found ?? whole, damage.how).toBe(whole); // at most the checksum's name was hit, and all else is as it was
+      expect(found ?? whole, damage.how).toBe(whole); // if it was read, only the name of the checksum was damaged
     }
     writeFileSync(path, Buffer.from(bytes).toString().replace(/"A1"/, '"A2"'));
     expect(read).toThrow(/\.json was changed after it was written.*"crc32c"/);

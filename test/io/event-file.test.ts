@@ -26,7 +26,7 @@ test.each([
   expect(slowCrc32c(bytes)).toBe(crc);
 });
 
-/** What make_files.py had TensorBoard write. */
+/** Files that TensorBoard wrote for make_files.py. */
 const written: Record<string, Uint8Array> = {
   version: versionEvent(1700000000.25),
   scalar: summaryEvent(1700000000.5, 3, [scalar('epoch_loss', 0.1)]),

@@ -76,7 +76,7 @@ export interface ReadEvent {
   wallTime: number;
   step: number;
   version?: string;
-  /** Where a session begins. */
+  /** The step at which a session begins. */
   start?: true;
   graph?: { name: string; op: string; inputs: string[] }[];
   values: { tag: string; plugin: string; shape: number[]; numbers: number[]; strings: Uint8Array[] }[];

@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** What comes of a hostile file where it is no error of ours. */
+/** The error for a hostile file if it is not a typed error. */
 function surprise(work: () => unknown): string | null {
   try {
     work();
@@ -51,7 +51,7 @@ const refusal = (work: () => unknown): Error => {
 
 const deep = '['.repeat(5000) + ']'.repeat(5000);
 
-/** A safetensors file with that header and so many bytes behind it. */
+/** A safetensors file with this header, followed by this number of bytes. */
 function safetensors(header: string, length = 0, size = BigInt(new TextEncoder().encode(header).length)): Uint8Array {
   const text = new TextEncoder().encode(header);
   const bytes = new Uint8Array(8 + text.length + length);
@@ -63,7 +63,7 @@ function safetensors(header: string, length = 0, size = BigInt(new TextEncoder()
 test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
   ['a header of 2^64 - 1 bytes', () => safetensors('{}', 0, 2n ** 64n - 1n), /more than the 100000000 allowed/],
   ['a header of 2^63 bytes', () => safetensors('{}', 0, 2n ** 63n), /more than the 100000000 allowed/],
-  ['a header of 99 MB, of which there is nothing', () => safetensors('{}', 0, 99_000_000n), /is cut short/],
+  ['a header of 99 MB that is missing', () => safetensors('{}', 0, 99_000_000n), /is cut short/],
   ['5,000 lists within each other', () => safetensors(`{"x":${deep}}`), /nested more than 200 levels deep/],
   ['the same within metadata', () => safetensors(`{"__metadata__":{"a":${deep}}}`), /nested more than 200 levels deep/],
   [
@@ -72,7 +72,7 @@ test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
     /has 1000001 entries; at most 200000 tensors are read/,
   ],
   [
-    'a shape whose size is no number',
+    'a shape whose size is not a number',
     () => safetensors(`{"x":{"dtype":"F32","shape":[${`${2 ** 52},`.repeat(30)}0],"data_offsets":[0,0]}}`),
     /takes NaN bytes/,
   ],
@@ -105,7 +105,7 @@ test('safetensors: any value in any place of a header is read or throws', () => 
   expect(wrong).toEqual([]);
 });
 
-/** A `.npy` file, version 2, with that header. */
+/** A `.npy` file, version 2, with this header. */
 function npy(header: string, length = 0): Uint8Array {
   const bytes = new Uint8Array(12 + header.length + length);
   bytes.set([0x93, ...Buffer.from('NUMPY'), 2, 0]);
@@ -116,7 +116,7 @@ function npy(header: string, length = 0): Uint8Array {
 const header = (shape: string, descr = "'<f4'") => `{'descr': ${descr}, 'fortran_order': False, 'shape': ${shape}, }`;
 
 test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
-  // The patterns that read it had not come to an end after 40 s.
+  // An earlier regular expression did not finish within 40 s.
   [
     'a header of a megabyte',
     npy(`{${"'descr':[".repeat(120_000)}`),
@@ -124,7 +124,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ],
   ['a header of 4 GB', npy('').with(8, 255).with(9, 255).with(10, 255).with(11, 255), /is cut short/],
   ['a shape beyond all numbers', npy(header(`(${'9'.repeat(400)},)`)), /no array has the shape/],
-  ['a shape whose size is no number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
+  ['a shape whose size is not a number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
   ['more than there is', npy(header('(1000000000000,)'), 8), /promises 4000000000000 bytes/],
   ['a type from a prototype', npy(header('(1,)', "'constructor'"), 4), /type constructor/],
 ])('npy: %s', (_, bytes, says) => {

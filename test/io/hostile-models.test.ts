@@ -68,7 +68,7 @@ function network(): Model {
   return new Model({ inputs: x, outputs: new Concatenate().apply([head, global]), name: 'net' });
 }
 
-/** What a description does: it makes a model, or it is refused by an error of ours. */
+/** The model that a description makes, or the typed error that it throws. */
 function attempt(description: unknown): Model | TilegradError {
   try {
     return modelFromConfig(description);
@@ -105,20 +105,20 @@ const sequential = (layers: unknown[], uses: unknown[]) => ({
 });
 
 test.each<[what: string, description: unknown, says: RegExp]>([
-  ['a use of no layer', sequential([layer], [use('map', 0)]), /uses\[0\] is .*"map".*, but layers are 0 to 0/],
+  ['a call of a missing layer', sequential([layer], [use('map', 0)]), /uses\[0\] is .*"map".*, but layers are 0 to 0/],
   [
     'a use of a prototype',
     sequential([layer], [use('__proto__', 0)]),
     /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/,
   ],
-  ['inputs of no use', sequential([layer], [use(0, '0')]), /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/],
+  ['invalid inputs', sequential([layer], [use(0, '0')]), /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/],
   [
     'uses that are no chain',
     sequential([layer, layer], [use(0, 0), use(1, 0)]),
     /uses\[1\] .*the input of a layer is the output before it/,
   ],
   [
-    'a name that is none',
+    'an invalid name',
     sequential([{ ...layer, config: { ...layer.config, name: {} } }], [use(0, 0)]),
     /name.* must be text/,
   ],

@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** A FIFO that nobody writes to; should somebody read it, it ends after ten seconds, so that a test fails rather than hangs. */
+/** A FIFO without a writer. If it is read, it ends after ten seconds, so that a test fails instead of hanging. */
 function fifo(...path: string[]): string {
   const full = join(root, ...path);
   mkdirSync(join(full, '..'), { recursive: true });
@@ -48,7 +48,7 @@ const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad:
 
 const reads: [what: string, read: () => unknown][] = [
   ['loadNpy', () => loadNpy(fifo('x'))],
-  ['loadSafetensors, and so models and weights', () => loadSafetensors(fifo('x'))],
+  ['loadSafetensors, which models and weights use', () => loadSafetensors(fifo('x'))],
   ["a model of Keras's, and so its weights", () => loadKeras(fifo('x'))],
   ['a report', () => readReport(fifo('x'))],
   ['the folder of a run', () => readReport(join(fifo('run.json'), '..'))],
@@ -86,7 +86,7 @@ test.each(reads)('%s: does not read a FIFO', async (_, read) => {
 
 const writes: [what: string, write: (path: string) => unknown][] = [
   ['saveNpy', (path) => saveNpy(path, array)],
-  ['saveSafetensors, and so models, weights and checkpoints', (path) => saveSafetensors(path, [])],
+  ['saveSafetensors, which models, weights and checkpoints use', (path) => saveSafetensors(path, [])],
   ['run.json', (path) => writeRunFile(path, '{}')],
   [
     'a report',
@@ -97,7 +97,7 @@ const writes: [what: string, write: (path: string) => unknown][] = [
       ]),
   ],
   ['CSVLogger', (path) => new CSVLogger(path).onTrainBegin()],
-  ['CSVLogger that goes on', (path) => new CSVLogger(path, { append: true }).onTrainBegin()],
+  ['CSVLogger that appends', (path) => new CSVLogger(path, { append: true }).onTrainBegin()],
   ['JSONLLogger', (path) => new JSONLLogger(path).onTrainBegin()],
 ];
 

@@ -41,7 +41,7 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
     await expect(training).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
     await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no metric "nothing"/);
     expect({ seen, files: readdirSync(folder) }).toEqual({ seen: [], files: [] });
-    // All that an epoch has.
+    // All metrics of an epoch.
     await train('all', { validationData: loader });
     await train(
       Object.keys(seen[0]!)

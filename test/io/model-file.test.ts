@@ -58,7 +58,7 @@ const images = drawImages(12, { shape, classes: 3 });
 
 const outputs = (model: Model, loader: ImageLoader) => model.predict(loader, { batchSize: 4 });
 
-/** Multiplies by a weight of its own. */
+/** Multiplies by a weight. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   private readonly start: number;
@@ -77,7 +77,7 @@ class Scale extends Layer {
   }
 }
 
-/** Branches, a layer used twice, a model in the model, moving statistics, a layer of the user's own. */
+/** Branches, a layer used twice, a nested model, moving statistics, a custom layer. */
 function network(): Model {
   const x = input(shape);
   const convolution = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', activation: 'relu' });
@@ -178,7 +178,7 @@ describeOnDevice('model files', (device: Device) => {
     expect(await valuesOf(second)).toEqual(part(1));
     loadWeights(second, path, { replica: 2, byName: true });
     expect(await valuesOf(second)).toEqual(part(2));
-    // Weights that were loaded are kept by those that become several.
+    // replicate() keeps weights that were loaded.
     second.replicate(2);
     expect(await valuesOf(second)).toEqual(part(2).map((values) => [...values, ...values]));
     expect(() => loadWeights(second, path)).toThrow(DataError);
@@ -228,7 +228,7 @@ describeOnDevice('model files', (device: Device) => {
       expect(await valuesOf(loaded)).toEqual(await valuesOf(alone));
       for (const one of [loaded, alone]) one.dispose();
     }
-    // A file that somebody shortened a list of.
+    // A file with a list that is too short.
     const { tensors, metadata } = loadSafetensors(path);
     const shorter = encodeSafetensors(tensors, { ...metadata, model: metadata.model!.replace('[0.1,0.5,0]', '[0.1]') });
     expect(() => decodeModel(shorter, device, { replica: 2 }, 'm')).toThrow(DataError);

@@ -75,7 +75,7 @@ test('throws for a file truncated at any byte', () => {
   }
 });
 
-/** A file of one f32 with that header. */
+/** A file of one f32 with this header. */
 const withHeader = (header: string) => {
   const text = new TextEncoder().encode(header);
   return new Uint8Array([...good.slice(0, 8), text.length, 0, ...text, 0, 0, 0, 0]);
@@ -86,7 +86,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['version 4', good.with(6, 4), /version 4\.0 is not supported/],
   ['version 0', good.with(6, 0), /version 0\.0 is not supported/],
   ['bytes after the end', new Uint8Array([...good, 0]), /after its end.*24 bytes.*25/],
-  ['a header that is none', withHeader('hello'), /header needs descr, fortran_order and shape.*hello/],
+  ['an invalid header', withHeader('hello'), /header needs descr, fortran_order and shape.*hello/],
   ['no shape', withHeader("{'descr': '<f4', 'fortran_order': False, }"), /header needs descr, fortran_order and shape/],
   [
     'a negative size',

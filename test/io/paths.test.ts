@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-// Node takes a number for a file that is open under it, and a Buffer or URL for a path: here paths are text.
+// Node accepts a number as a file descriptor, and a Buffer or URL as a path; tilegrad accepts only text.
 
 const wrong: unknown[] = [3, -1, undefined, null, true, '', 1n, {}, [], ['a'], Buffer.from('a'), new URL('file:///a')];
 const array = { shape: [1], data: Float32Array.of(1) };
@@ -28,7 +28,7 @@ describeOnDevice('throws for a path that is not text', (device) => {
     ModelCheckpoint: (path) => new tg.ModelCheckpoint({ path }),
     BackupAndRestore: (path) => new tg.BackupAndRestore({ path }),
   };
-  /** Of those that have a default, which undefined means. */
+  /** Functions whose path has a default, which `undefined` selects. */
   const optional: Record<string, (path: never) => unknown> = {
     TensorBoard: (logDir) => new tg.TensorBoard({ logDir }),
     loadDataset: (dir) => tg.loadDataset('mnist', { dir }),

@@ -48,7 +48,7 @@ test('throws for a file truncated at any byte', () => {
   }
 });
 
-/** A file with that header and so many bytes behind it. */
+/** A file with this header, followed by this number of bytes. */
 function file(header: string | object, length = 0, size?: bigint): Uint8Array {
   const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + text.length + length);
@@ -66,7 +66,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['a gap', file({ a: tensor(0, 4), b: tensor(8, 12) }, 12), /tensor b leaves a gap.*byte 8 instead of 4/],
   ['a gap at the beginning', file({ a: tensor(4, 8) }, 8), /tensor a leaves a gap/],
   ['a tensor beyond the end', file({ a: tensor(0, 8) }, 4), /cut short: tensor a lies in bytes 0 to 8.*there are 4/],
-  ['bytes of no tensor', file({ a: tensor(0, 4) }, 9), /5 bytes that belong to no tensor/],
+  ['bytes outside all tensors', file({ a: tensor(0, 4) }, 9), /5 bytes that belong to no tensor/],
   ['a name twice', file('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061" : 3}'), /a is there twice/],
   ['a huge header', file('{}', 0, 2n ** 40n), /1099511627776 bytes, more than the 100000000 allowed/],
   ['no JSON', file('{"a":'), /not valid JSON/],
@@ -76,10 +76,14 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['another size', file({ a: tensor(0, 8, [3]) }, 8), /tensor a: shape \[3\] of F32 takes 12 bytes, but it has 8/],
   ['a negative size', file({ a: tensor(0, 4, [-1, -1]) }, 4), /integers from 0 up/],
   ['offsets the wrong way round', file({ a: tensor(4, 0, [1]) }, 4), /integers from 0 up/],
-  ['an offset that is no integer', file({ a: tensor(0.5, 4.5, [1]) }, 4), /integers from 0 up/],
+  ['an offset that is not an integer', file({ a: tensor(0.5, 4.5, [1]) }, 4), /integers from 0 up/],
   ['an unknown type', file({ a: tensor(0, 4, [4], 'F8_E4M3') }, 4), /tensor a: elements of type F8_E4M3/],
-  ['a type called as an object has it', file({ a: tensor(0, 4, [4], 'toString') }, 4), /elements of type toString/],
-  ['metadata that is no text', file({ __metadata__: { a: 1 } }), /metadata must be text/],
+  [
+    'a type with the name of an object member',
+    file({ a: tensor(0, 4, [4], 'toString') }, 4),
+    /elements of type toString/,
+  ],
+  ['metadata that is not text', file({ __metadata__: { a: 1 } }), /metadata must be text/],
 ])('throws for %s', (_, bytes, says) => {
   expect(() => decodeSafetensors(bytes)).toThrow(DataError);
   expect(() => decodeSafetensors(bytes)).toThrow(says);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type EpochLogs, type Model, TensorBoard } from '../../src/node.ts';
 import { readEvents } from './event-reader.ts';
 
-// TensorBoard reads the files of a folder by their names' order, and forgets what came before a session that begins at its step.
+// TensorBoard reads the files of a folder in the order of their names. A session that begins at a step replaces earlier events from there.
 
 let root: string;
 beforeEach(() => {

@@ -76,7 +76,7 @@ describe('a server that cannot be used', () => {
     for (const answer of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
       const server = createServer((socket) => {
         socket.on('error', () => {});
-        socket.resume(); // or it would not see that the other side ends
+        socket.resume(); // without a reader, the socket would not notice that the other side ends
         if (answer) socket.end(answer);
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -94,7 +94,7 @@ describeOnRedis('JobQueue', () => {
     redis = await startRedis();
   });
   afterEach(async () => {
-    for (const stop of running) await stop(); // what a test that failed has left
+    for (const stop of running) await stop(); // workers and coordinators that a failed test left running
     running.clear();
     const client = new Redis(redis.url);
     await client.flushall();
@@ -217,7 +217,7 @@ describeOnRedis('JobQueue', () => {
     await vi.waitFor(() => expect(said.join()).toMatch(/There is no worker; waiting for one/), 20_000);
     abort.abort();
     await expect(answer).rejects.toThrow(AbortedError);
-    expect((await queue.counts()).waiting).toBe(0); // nobody waits for it: it is taken out
+    expect((await queue.counts()).waiting).toBe(0); // nobody waits for the job, so it is removed
     await queue.close();
   });
 
@@ -289,7 +289,7 @@ describeOnRedis('JobQueue', () => {
         return { value: x * x };
       },
     });
-    // The other worker runs in a thread of Redis's clock alone: the checker of a second process.
+    // The second worker is another process, which checks for stalled jobs.
     const other = await startChild(['serve', redis.url, '2']);
     const worker = work({ handlers: [busy] });
     const answer = await queue.run(square, 'busy', { x: 9 });
@@ -322,7 +322,7 @@ describeOnRedis('JobQueue', () => {
     const worker = work({ handlers: [stuck], busySeconds: 1 });
     const answer = queue.run({ name: 'sleep', result: z.number() }, 'stuck', { n: 5, ms: 1 });
     await hasBegun;
-    // It lets go no more once there is another worker: one that starts slowly would find the job given back and taken again.
+    // It blocks as soon as there is another worker: a worker that starts slowly would find the job returned and taken again.
     const other = await startChild(['serve', redis.url, '2', 'other']);
     release();
     expect(await answer).toMatchObject({ value: 25, worker: { name: 'other' } });
@@ -338,7 +338,7 @@ describeOnRedis('JobQueue', () => {
     await queue.run(square, 'before', { x: 1 });
     const client = new Redis(redis.url);
     const [wait] = (await client.keys('tilegrad:v1-*:meta')).map((key) => key.replace(/meta$/, ''));
-    // No JSON at all, put there by hand.
+    // Not JSON, added by hand.
     await client.hset(`${wait}torn`, 'name', 'square', 'data', '{"x', 'opts', '{}', 'timestamp', '1');
     await client.lpush(`${wait}wait`, 'torn');
     await client.hset(keys.queues, 'nonsense', 'no JSON');

@@ -11,7 +11,7 @@ import { aliveWorkers } from '../../src/jobs/watch.ts';
 import { killChildren, startChild } from '../support/job-child.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 
-// Workers and coordinators in processes of their own, which are killed.
+// Workers and coordinators in separate processes, which are killed.
 
 const STALL = 2;
 const sleep = { name: 'sleep', result: z.number() };
@@ -67,7 +67,7 @@ describeOnRedis('worker processes', () => {
     client.disconnect();
   });
 
-  /** What workers wrote of jobs, a line at each begin and end. */
+  /** The workers' log: a line at the begin and end of each job. */
   function journal(name: string) {
     const path = join(folder, name);
     const lines = () => {
@@ -94,17 +94,17 @@ describeOnRedis('worker processes', () => {
       .filter((line) => line.endsWith(' one') && !log.lines().includes(line.replace('begin', 'end')));
     expect(lost).toHaveLength(1);
     const three = await serve('three', log.path);
-    // On a slow machine the other may have done all of them by now: there is more to do when the third one is there.
+    // On a slow machine the other worker may have finished: there must be more to do when the third one starts.
     const more = Array.from({ length: 6 }, (_, i) => queue.run(sleep, `late-${i}`, { n: 12 + i, ms: 1000 }));
     const results = [...(await answers), ...(await Promise.all(more))];
     expect(results.map(({ value }) => value)).toEqual(Array.from({ length: 18 }, (_, n) => n * n));
-    // Each was ended once; the one that was lost was begun twice, all others once.
+    // Each job ended once. The lost job was started twice, all others once.
     const n = Number(lost[0]!.split(' ')[1]);
     const count = (what: string, of: number) => log.of(`${what} ${of} `).length;
     for (let i = 0; i < 18; i++) expect([i, count('begin', i), count('end', i)]).toEqual([i, i === n ? 2 : 1, 1]);
     expect(new Set(results.map(({ worker }) => worker.name))).toContain('three');
     expect(results[n]!.worker.name).not.toBe('one');
-    // What the killed worker had printed of it is there still.
+    // The output of the killed worker is still there.
     expect(await results[n]!.printed()).toEqual([`one begins ${n}`, `${results[n]!.worker.name} begins ${n}`]);
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, completed: 18, failed: 0 });
     for (const worker of [two, three]) expect(await worker.end()).toBe(0);
@@ -139,7 +139,7 @@ describeOnRedis('worker processes', () => {
     await frozen.prints(/The result of sleep-late is dropped: there was no sign of this worker for too long/);
     expect((await queue.run(sleep, 'late', { n: 5, ms: 1500 })).worker.name).toBe('other');
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, failed: 0 });
-    // It goes on with the next one.
+    // It continues with the next job.
     await other.end();
     expect((await queue.run(sleep, 'next', { n: 6, ms: 1 })).worker.name).toBe('frozen');
     await frozen.end();
@@ -158,7 +158,7 @@ describeOnRedis('worker processes', () => {
     for (const name of ['one', 'two', 'three']) {
       const worker = await serve(name, log.path);
       await worker.prints('ready');
-      // Until its line is in the queue: what is on its way when a worker is killed is lost with it.
+      // Waits until its line is in the queue: a line that is being sent when the worker is killed is lost.
       await vi.waitFor(async () => expect(await readOutput()).toContain(`${name} begins 7`), 60_000);
       await worker.kill();
     }

@@ -6,7 +6,7 @@ const dtype = { module: 'keras', class_name: 'DTypePolicy', config: { name: 'flo
 const common = { trainable: true, dtype, data_format: 'channels_last' };
 const INPUT = layer3('InputLayer', { name: 'x', batch_shape: [null, 8, 9, 3] });
 
-/** As Keras 3.15.1 writes them (`layer.get_config()`), with what they are here. */
+/** Configurations of Keras 3.15.1 (`layer.get_config()`), with the layers they become. */
 const layers: [kind: string, config: object, here: object][] = [
   ['RandomFlip', { seed: null, mode: 'horizontal_and_vertical' }, { mode: 'horizontalAndVertical' }],
   ['RandomFlip', { seed: 3, mode: 'vertical' }, { mode: 'vertical', seed: 3 }],

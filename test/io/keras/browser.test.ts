@@ -20,7 +20,7 @@ test("a browser's bundle: loads the reader of Keras's files when a file is read,
     platform: 'browser',
     loader: { '.wgsl': 'text' },
   });
-  // What the first file imports at once, and what that imports.
+  // The static imports of the first file, and theirs.
   const atOnce = new Set(['bundle/index.js']);
   for (const path of atOnce) {
     for (const { path: other, kind } of metafile.outputs[path]!.imports)

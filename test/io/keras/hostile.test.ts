@@ -7,7 +7,7 @@ import { kerasModels, unpacked } from '../../golden/files/files.ts';
 import { hostileValues, pathsIn, withValueAt } from '../../support/hostile-json.ts';
 import { random } from '../../support/random.ts';
 
-/** Of the places and values, as all take minutes: every so many places, and values that are tried there. */
+/** All places and values would take minutes: the distance of the places that are tested, and the number of values for each. */
 const [STEP, TRIED] = process.env.LONG === '1' ? [1, hostileValues.length] : [5, 3];
 
 const configOf = (name: 'sequential' | 'branches' | 'nested'): unknown => {

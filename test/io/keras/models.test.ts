@@ -44,7 +44,7 @@ test.each(CASES)(
   "decodeKeras: %s of %s has Keras's layers, with their names and in their order",
   async (name, file) => {
     const model = await decodeKeras(unpacked(kerasModels[name].files[file]));
-    // The pooling that keeps its axes is two layers here.
+    // Keras's pooling with keepdims is two layers here.
     expect(kerasOrder(model).map((layer) => layer.name)).toEqual(kerasModels[name].layers);
     expect(model.inputShape).toEqual(kerasModels[name].inputShape);
     expect(model.kind).toBe(name === 'sequential' ? 'Sequential' : 'Functional');
@@ -76,7 +76,7 @@ test('decodeKeras: keeps which layers are frozen, penalties and initializers', a
     kernelRegularizer: { l1: 0, l2: 0.25 },
     biasInitializer: 'zeros',
   });
-  // What was read can be written: it is made of tilegrad's own options.
+  // A model that was read can be saved, because it has only tilegrad's options.
   expect(modelFromConfig(modelConfig(plain)).summary()).toBe(plain.summary());
 });
 
@@ -96,7 +96,7 @@ test('decodeKeras: uses the given shape of samples only if the file leaves sizes
   );
 });
 
-/** A layer of a user's, as Keras might call one. */
+/** A user's layer, under a name that Keras uses. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   readonly options: Record<string, unknown>;

@@ -80,7 +80,7 @@ test.each([
     /model "small" needs an output, but has \[\]; save the model again with Keras$/,
   ],
   [
-    'an input that is none',
+    'an invalid input',
     graph([layer2('ReLU', { name: 'x' }, from('x'))]),
     /the input of model "small" must be an InputLayer, but "x" is none/,
   ],
@@ -95,7 +95,7 @@ test.each([
     graph([X, layer2('Add', { name: 'a' }, from('x', 'b')), layer2('ReLU', { name: 'b' }, from('a'))]),
     /"a" is fed by itself/,
   ],
-  ['a layer that nothing feeds', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) is fed by nothing/],
+  ['a layer without an input', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) is fed by nothing/],
   [
     'a call that is not there',
     graph([X, layer2('ReLU', { name: 'a' }, from('x'))], [['x', 0, 0]], [['a', 1, 0]]),
@@ -117,11 +117,11 @@ test.each([
     /a \(ReLU\): is called with factor=2, which layers here are not$/,
   ],
   [
-    'a batch norm that is told not to train',
+    'a batch norm with training=False',
     graph([X, layer2('BatchNormalization', { name: 'a' }, [[['x', 0, 0, { training: false }]]])]),
     /a \(BatchNormalization\): is called with training=false, which layers here are not; freeze it \(trainable = False\) and save the model again$/,
   ],
-  ['two layers of one name', graph([X, X]), /model "small" has two layers called "x"/],
+  ['two layers with one name', graph([X, X]), /model "small" has two layers called "x"/],
   [
     'layers that do not fit',
     model3([INPUT, layer3('Conv2D', { name: 'big', filters: 1, kernel_size: 5 })]),
@@ -139,10 +139,10 @@ test.each([
     layer3('Dense', { name: 'd', units: 1 }),
     /a Sequential or a Functional model can be read, but this is a "Dense"/,
   ],
-  ['a layer that is none', model3([INPUT, 3 as never]), /layer 1 of "small" needs class_name and config, but is 3/],
-  ['layers that are no list', model3({} as never), /model "small" needs a list of layers, but has \{\}/],
+  ['an invalid layer', model3([INPUT, 3 as never]), /layer 1 of "small" needs class_name and config, but is 3/],
+  ['layers that are not a list', model3({} as never), /model "small" needs a list of layers, but has \{\}/],
   [
-    'a name that is none',
+    'an invalid name',
     model3([layer3('Flatten', { name: 3 })]),
     /the name of layer 0 of "small" must be text, but is 3/,
   ],
@@ -160,7 +160,7 @@ test.each([
 test('decodeKeras: accepts training=False where it changes nothing', async () => {
   const frozen = { name: 'a', trainable: false };
   const config = graph([X, layer2('BatchNormalization', frozen, [[['x', 0, 0, { training: false, mask: null }]]])]);
-  // The weights that the file has are of another model.
+  // The file has the weights of another model.
   expect(await refusedModel(config)).toMatch(
     /^m\.keras does not fit the model small: the file lacks a \(layers\/batch_normalization\)/,
   );
@@ -320,7 +320,7 @@ test('readKerasWeights: throws for a file that the HDF5 library would read in an
   const bytes = unpacked(kerasWeights.types.file);
   const heap = Buffer.from(bytes.buffer).indexOf('GCOL');
   expect(heap).toBeGreaterThan(0);
-  // Object by object to the one that stands for the rest of the collection, number 0: it has no bytes now.
+  // Walks the objects of the collection to object 0, the free space, and sets its size to 0.
   const view = new DataView(bytes.buffer);
   let offset = heap + 16;
   while (view.getUint16(offset, true) !== 0)
@@ -343,7 +343,7 @@ test('readKerasWeights: throws for a file that makes the HDF5 library write outs
   }
 });
 
-/** A file with some of its bytes changed, or another beginning of it. */
+/** A file with some bytes changed, or truncated. */
 const damageFile = (file: Uint8Array) =>
   fc
     .tuple(
@@ -360,7 +360,7 @@ const damageFile = (file: Uint8Array) =>
       return bytes.subarray(0, Math.ceil(share * bytes.length));
     });
 
-/** What comes of it where it is no typed error. */
+/** The result for such a file if it is not a typed error. */
 async function surprise(work: () => Promise<unknown>): Promise<unknown> {
   try {
     await work();
@@ -375,8 +375,8 @@ const RUNS = process.env.LONG === '1' ? 3000 : 60;
 test.each([
   ['a .h5 of Keras 2', kerasModels.nested.files['model-2.h5']],
   ['a .h5 of Keras 3', kerasModels.branches.files['model-3.h5']],
-  ['a .keras that is not packed', kerasModels.nested.files['model.keras']],
-  ['a .keras that is packed', kerasModels.branches.files['model.keras']],
+  ['an uncompressed .keras', kerasModels.nested.files['model.keras']],
+  ['a compressed .keras', kerasModels.branches.files['model.keras']],
   ['weights of several types', kerasWeights.types.file],
 ])('decodeKeras and readKerasWeights: %s with changed bytes is read or throws a typed error', async (_, file) => {
   await fc.assert(

@@ -82,7 +82,7 @@ test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and compresse
       ],
     },
   ]);
-  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // the library is given them, not a copy
+  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // unchanged, although the HDF5 library gets the bytes themselves
 });
 
 test("readKerasWeights: reads Keras 3's .weights.h5 without optimizer and seeds", async () => {
@@ -136,7 +136,7 @@ test('decodeKerasWeights: throws before it changes anything, and names the diffe
 });
 
 test("decodeKerasWeights: assigns the weights of a nested model in Keras's order if the names do not identify them", async () => {
-  // The trained ones first, then those of the frozen batch norm and all moving statistics.
+  // Trained weights first, then those of the frozen batch norm and all moving statistics.
   const order = ['d/kernel', 'd/bias', 'b2/gamma', 'b2/beta'];
   order.push('b1/gamma', 'b1/beta', 'b1/moving_mean', 'b1/moving_variance', 'b2/moving_mean', 'b2/moving_variance');
   const bytes = await h5File(({ root }) => {
