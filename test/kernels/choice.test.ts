@@ -189,7 +189,7 @@ describeOnDevice('choosing a kernel variant', (device) => {
     const [a, b, into] = arrays as [DeviceArray, DeviceArray, DeviceArray];
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     tunables.matmul!.run('naive', sizes, [a, b], into);
-    expect(device.choices.used.size).toBe(0); // asked for by name: nothing was chosen
+    expect(device.choices.used.size).toBe(0); // a variant requested by name is not a choice
     device.record(() => void matmulArrays(a, b)).dispose();
     expect([...device.choices.used.keys()]).toEqual([key]);
     for (const array of arrays) array.dispose();
@@ -230,7 +230,7 @@ test('tunables: list every shader of their operators, so that any change is noti
     );
   const known = [...new Set(Object.values(tunables).flatMap(({ shaders }) => shaders))];
   expect(imported.length).toBeGreaterThan(5);
-  // Whole, or with what is written around it.
+  // The whole text, or with generated code around it.
   expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
   const written = [...streamCode.sampleSources(), ...winogradCode.sampleSources()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));

@@ -11,9 +11,9 @@ import {
 import { floatDecisions } from '../support/float-comparisons.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-// No kernel leaves it to a comparison of floats what becomes of a value that may be NaN: WGSL lets compilers assume that there is none. It
-// is decided by bits (shaders/float_bits.wgsl). Here stand all lines that compare floats nevertheless, with what makes them harmless. That
-// they are is shown by test/kernels/no-nan.test.ts, which also covers the texts that src/kernels writes.
+// WGSL lets compilers assume that there is no NaN, so kernels test for NaN by bits (shaders/float_bits.wgsl) and not by comparing floats.
+// This file lists all lines that compare floats nevertheless, with the reason why they are safe. test/kernels/no-nan.test.ts checks
+// that they are, also for generated kernels.
 
 const EXPLAINED: Record<string, readonly string[]> = {
   'numbers from the host, or counts: never NaN': [
@@ -87,7 +87,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
   ],
 };
 
-/** But for the probes, which look for what becomes of NaN in a comparison. */
+/** All but the probes, which test comparisons with NaN. */
 const shaders = shaderNames.filter((name) => !name.startsWith('probe_'));
 /** Loops over integers whose names are those of floats elsewhere in the function. */
 const INTEGERS = [

@@ -14,12 +14,12 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-// A dispatch that would take too long runs as several, each a part of its grid: with the same bits, whatever the kernel.
+// A dispatch that would take too long runs as several dispatches, each with a part of its grid. All kernels must give the same bits.
 
 /** Runs `body` with every dispatch in at least `pieces` parts, if it has as many workgroups. */
 async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>): Promise<T> {
   const { maxDispatchCost } = device.budget;
-  device.budget.maxDispatchCost = 1e6 / (pieces - 0.5); // a dispatch of nothing costs 1e6
+  device.budget.maxDispatchCost = 1e6 / (pieces - 0.5); // an empty dispatch costs 1e6
   try {
     return await body();
   } finally {
@@ -27,7 +27,7 @@ async function inParts<T>(device: Device, pieces: number, body: () => Promise<T>
   }
 }
 
-/** What measures the adapter's ceilings, in dispatches that it makes as long as it needs, and probes, of one workgroup. */
+/** Kernels that cannot be cut: those that measure the adapter's ceilings, which set their own length, and probes of one workgroup. */
 const WHOLE = ['copy_vec4', 'fma_chains', 'probe_lanes', 'probe_numbers'];
 
 describe('gridPartSource of every kernel', () => {
@@ -114,7 +114,7 @@ describeOnDevice('dispatches cut into parts', (device) => {
       isSoftware: false,
     };
     Object.assign(gpuDevice, { info });
-    // Arrays of 411 MB, which exist on paper.
+    // Arrays of 411 MB, whose memory is not allocated.
     vi.spyOn(gpuDevice.gpu, 'createBindGroup').mockReturnValue({} as GPUBindGroup);
     const allocating = vi.spyOn(gpuDevice, 'allocate');
     allocating.mockImplementation((bytes) => new Storage({ size: bytes } as GPUBuffer, 0, bytes, null));
@@ -127,7 +127,7 @@ describeOnDevice('dispatches cut into parts', (device) => {
     for (const n of flops) expect(n).toBeLessThanOrEqual(8e9);
     expect(flops.length).toBeLessThan(30);
     program.dispose();
-    // By a rate that was measured: what 600 GFLOP/s do in a quarter of a second.
+    // With a measured rate of 600 GFLOP/s, the maximum is the work of 250 ms.
     gpuDevice.noteRate(120e9, 200);
     const faster = gpuDevice.record(() => conv2d(x, filter, { padding: 'same' }).dispose());
     expect(faster.dispatches).toBe(1);

@@ -19,14 +19,14 @@ import { describeOnDevice } from '../support/device.ts';
 import { replaceLimits } from '../support/limits.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
-// Products and convolutions of more workgroups than a dispatch holds, or of more bytes than an array. Of integers: the results are exact.
+// Products and convolutions with more workgroups than a dispatch can have, or more bytes than an array. Integers, so results are exact.
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 type Four = [DeviceArray, DeviceArray, DeviceArray, DeviceArray];
 
-/** Values of several models, with each model's own bias [models, channels] added. */
+/** Values of several replicas, with each replica's bias of [models, channels] added. */
 const addBias = (values: ArrayLike<number>, { shape: [models, channels], data }: NdArray) =>
   Array.from(
     values,
@@ -36,7 +36,7 @@ const addBias = (values: ArrayLike<number>, { shape: [models, channels], data }:
 describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
-  /** A model for each element of the first axis. */
+  /** One replica for each element of the first axis. */
   const upload = ({ shape, data }: NdArray): DeviceArray =>
     tensor(device, data, shape.slice(1), { models: shape[0]! }).array;
   const limitGroups = (maxComputeWorkgroupsPerDimension: number) =>
@@ -66,10 +66,10 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     });
   }
 
-  // Of a model the result has 5 x 6 numbers, or twice as many.
+  // The result of a replica has 5 x 6 numbers, or twice as many.
   const sliced = (['subgroup', 'workgroup'] as const).flatMap((variant) => [
-    { variant, batch: [], room: 3 }, // for some of the slices
-    { variant, batch: [], room: 9 }, // for those of some models, on a processor
+    { variant, batch: [], room: 3 }, // room for some of the slices
+    { variant, batch: [], room: 9 }, // room for the slices of some replicas, on a CPU
     { variant, batch: [2], room: 5 },
   ]);
   test.skipIf(lanes === null).each(sliced)(
@@ -126,7 +126,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     },
   );
 
-  /** Inputs of a convolution, a model each, and what the reference makes of them. */
+  /** Inputs of a convolution for each replica, and the results of the reference. */
   function drawConvolution(models: number, input: number[], filter: number[], attrs: Conv2dAttrs) {
     const all = (shape: number[], seed: number) => drawLike([models, ...shape], seed, 'integer');
     const of = ({ shape, data }: NdArray, model: number): NdArray => {
@@ -147,7 +147,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const { x, w, dy, y, dw } = drawConvolution(4, [2, 17, 17, 2], [3, 3, 2, 3], attrs);
     const results = scope(device, () => {
       const [input, filter, gradient] = [upload(x), upload(w), upload(dy)];
-      using _ = limitGroups(3); // models alone are more, too
+      using _ = limitGroups(3); // replicas alone exceed it too
       const variant: Conv2dVariant = 'workgroup';
       const geometry = convGeometry(input, filter, attrs);
       return [
@@ -160,7 +160,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     for (const result of results) result.dispose();
   });
 
-  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 6 images of 11 rows to sum; `slices` where there is room.
+  // A slice of this filter's gradient is 9 x 8 x 8 numbers, and there are 6 images of 11 rows to sum; with enough room, `slices` slices.
   const SLICE_BYTES = 4 * 9 * 8 * 8;
   const WITH_SUMS = SLICE_BYTES + 4 * 8; // and of the columns
   const [inSubgroup, inGemm, inStream, inWorkgroup] = [
@@ -169,7 +169,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     { variant: 'stream', kernel: 'conv2d_weight_grad_stream', bytes: WITH_SUMS, width: 5 },
     { variant: 'workgroup', kernel: 'conv2d_workgroup', bytes: SLICE_BYTES, width: 17 },
   ] as const;
-  const some = [1, 1, 1]; // models at once where there is room for some of the slices
+  const some = [1, 1, 1]; // replicas at once if there is room for some of the slices
   test.skipIf(lanes === null).each([
     { ...inSubgroup, room: 10, slices: 10, groups: some },
     { ...inSubgroup, room: 70, slices: 33, groups: [2, 1] }, // for those of some models
@@ -196,7 +196,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const geometry = convGeometry(input, filter, attrs);
     const run = (from: DeviceArray, to: DeviceArray, sums?: DeviceArray) =>
       conv2dWeightGrad(from, to, geometry, { variant, columnSums: sums });
-    /** Slices of all models in the kernel's dispatches, which have slices along x or z and models along z. */
+    /** Slices of all replicas in the kernel's dispatches, which have slices along x or z and replicas along z. */
     const slicesOf = (from: DeviceArray, to: DeviceArray) => {
       const program = device.record(() => void run(from, to));
       const grids = program.commands.filter(({ pipeline }) => pipeline.name === kernel);
@@ -207,7 +207,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       using _ = replaceLimits(device, { maxStorageBufferBindingSize: room * bytes });
       using result = scope(device, () => new Tensor(run(input, gradient, columnSums.array)));
       expect(slicesOf(input, gradient)).toEqual(groups.map((models) => slices * models));
-      // The same slices for a model alone, and so the same bits.
+      // A single model has the same slices, and so the same bits.
       expect(slicesOf(alone[0]!.array, alone[1]!.array)).toEqual([slices]);
       expect(plain(await result.data())).toEqual(dw);
     }
@@ -220,7 +220,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
   test.skipIf(lanes === null)(
     "conv2d: if an array cannot hold the tiles of one image's gradient, another variant is used",
     () => {
-      // Two tiles, of which each is a slice of 3 x 3 x 4 x 8 numbers and 8 sums of columns.
+      // Two tiles; each is a slice of 3 x 3 x 4 x 8 numbers and 8 column sums.
       const geometry = geometryOf({
         ...{ batch: 1, height: 4, width: 32, channels: 4, outHeight: 4, outWidth: 32, outChannels: 8 },
         ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, dilationY: 1, dilationX: 1, padY: 1, padX: 1 },
@@ -234,7 +234,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     },
   );
 
-  // Of a model, x and dy have 2 x 5 x 6 pixels of 4 places. Slices of the filter's gradient take less.
+  // x and dy of a replica have 2 x 5 x 6 pixels of 4 padded channels. Slices of the filter's gradient are smaller.
   const PADDED_BYTES = 4 * 2 * 5 * 6 * 4;
   test.skipIf(lanes === null)('conv2d: more replicas with grouped channels than an array holds: subgroup', async () => {
     const { x, w, dy, y, dx, dw } = drawConvolution(3, [2, 5, 6, 1], [1, 1, 1, 2], {});
@@ -273,7 +273,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     for (const array of arrays) array.dispose();
   });
 
-  // Of a model, 6 x 4 x 4 windows see 3 x 3 x 3 pixels each.
+  // A replica has 6 x 4 x 4 windows of 3 x 3 x 3 pixels.
   const PATCHES_BYTES = 4 * 6 * 4 * 4 * 3 * 3 * 3;
   test('conv2d: more replicas of patches than an array holds: patches', async () => {
     const attrs = { strides: 2 } as const;
@@ -291,7 +291,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       using result = scope(device, () => new Tensor(run()));
       expect(plain(await result.data())).toEqual(dw);
     }
-    // With 16 filters a gradient is 27 x 16 numbers: only that of every fourth model begins where a binding may.
+    // With 16 filters a gradient is 27 x 16 numbers: only every fourth replica begins at a multiple of the binding alignment.
     const few = { ...geometry, outChannels: 16 };
     const supports = (models: number, g = geometry) => {
       using _ = replaceLimits(device, { maxStorageBufferBindingSize: models * PATCHES_BYTES });
@@ -301,7 +301,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     for (const array of arrays) array.dispose();
   });
 
-  // A model's filter at its 3 x 4 points, of 8 channels each way: more numbers than y has.
+  // A replica's transformed filter has 3 x 4 points of 8 x 8 channels: more numbers than y.
   const FILTER_BYTES = 4 * 3 * 4 * 8 * 8;
   test.skipIf(lanes === null)(
     'conv2d: more replicas of transformed filters than an array holds: winograd',

@@ -50,8 +50,8 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { assumeNoNaN, negateComparisons } from '../support/no-nan.ts';
 
-// NaN and infinity arrive where a compiler assumes that there are none. Every kernel whose result depends on comparisons of values that
-// may be NaN runs twice: as it is, which other tests compare with the references, and with all comparisons turned round.
+// NaN and infinities with a compiler that assumes there are none. Every kernel whose result depends on comparisons of values that may
+// be NaN runs twice: unchanged, as other tests compare it with the references, and with all comparisons negated.
 
 test('assumeNoNaN: negates comparisons, and changes nothing else', () => {
   const code =
@@ -62,14 +62,14 @@ test('assumeNoNaN: negates comparisons, and changes nothing else', () => {
 });
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-/** NaN of both signs (their bits), infinities, zeros, what rounds and what does not. */
+/** NaN of both signs (as bits), infinities, zeros, numbers that round and numbers that do not. */
 const special = new Float32Array(new Uint32Array([0x7fc00000, 0xffc00000, 0x7f800001, 0xffffffff]).buffer);
 const values = Float32Array.of(...[inf, -inf, 0, -0, 1, -1, 6, 7, -2.5, 0.3, 1e-30, -1e-30, 3e38, -3e38, 2, -3]);
 const x = new Float32Array(special.length + values.length);
 x.set(special);
 x.set(values, special.length);
 const n = x.length;
-/** The same in another order: every value meets some others. */
+/** The same values in another order, so that every value is paired with others. */
 const rotatedBy = (by: number) => {
   const y = new Float32Array(n);
   y.set(x.subarray(by));
@@ -86,7 +86,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
 
   type Run = (on: Device) => DeviceArray[];
 
-  /** The values of what `run` returns on a device. */
+  /** The values of the arrays that `run` returns on a device. */
   async function compute(on: Device, run: Run): Promise<ArrayLike<number>[]> {
     const results = scope(on, () => run(on).map((array) => new Tensor(array)));
     const data = await Promise.all(results.map((result) => result.data()));
@@ -94,7 +94,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
     return data;
   }
 
-  /** Expects the same of both devices, and among it NaN, unless there should be none. */
+  /** Expects the same bits on both devices, and some NaN unless `isNumber`. */
   async function expectSame(run: Run, { isNumber = false } = {}): Promise<void> {
     const [expected, actual] = [await compute(plain, run), await compute(negated, run)];
     for (const [k, result] of expected.entries()) expectSameBits(actual[k]!, result, `result ${k}`);
@@ -225,7 +225,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
   );
 
   test('random contrast with clipping, and its gradient', async () => {
-    const shape = [n, 1, 1, 1]; // an image a value, which is its own mean
+    const shape = [n, 1, 1, 1]; // an image is a single value, so it is its mean
     const draw = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };
     const valueRange = [-1, 2] as const;
     await expectSame((on) => {

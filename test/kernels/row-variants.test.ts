@@ -20,18 +20,18 @@ import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike, drawnCases, FAST_CHECK_SEED, one, seed } from '../support/operator-cases.ts';
 
-/** Every implementation of what reduces rows, called directly: the operators' tests see only the one picked for their shapes. */
+/** Every variant of the kernels that reduce rows, called directly: tests of operators run only the one selected for their shapes. */
 const drawn = { seed: FAST_CHECK_SEED + 7, numRuns: drawnCases(25) };
 const MODELS = 3;
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('variants of softmax and reductions', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
 
-  /** A part of the values of `MODELS` models. */
+  /** The values of replica `model` of `MODELS`. */
   const ofModel = (values: ArrayLike<number>, model: number) => {
     const size = values.length / MODELS;
     return Array.from(values).slice(model * size, (model + 1) * size);
@@ -42,8 +42,8 @@ describeOnDevice('variants of softmax and reductions', (device) => {
   }
 
   /**
-   * What `run` makes of three models' inputs, each [MODELS, ...], at once; expects that each model alone has the same bits.
-   * The values of each of the results.
+   * Results of `run` for the inputs of three replicas, each [MODELS, ...]. Expects that each replica has the bits of a single model.
+   * @returns the values of each result
    */
   async function withModels(inputs: Input[], run: (arrays: DeviceArray[]) => DeviceArray[]): Promise<Float32Array[]> {
     const compute = async (values: (input: Input) => ArrayLike<number>, models: number) => {
@@ -219,13 +219,13 @@ describeOnDevice('variants of softmax and reductions', (device) => {
     );
   }
 
-  // As shaders/metrics/hits.wgsl has it, whatever the labels are.
+  // As in shaders/metrics/hits.wgsl, for any labels.
   for (const variant of kernels.softmaxVariants) {
     withVariant(variant)(
       `cross-entropy: a row with NaN hits nothing, and its gradient is NaN: ${variant}`,
       async () => {
         const classes = 21;
-        /** A row whose largest logit is at its label but for the NaN. */
+        /** A row whose largest logit is at its label, apart from NaN. */
         const row = (label: number, nans: number[]) =>
           Array.from({ length: classes }, (_, c) => (nans.includes(c) ? Number.NaN : c === label ? 9 : c / 10));
         const all = [...Array(classes).keys()];
@@ -285,7 +285,7 @@ describeOnDevice('variants of softmax and reductions', (device) => {
             ];
             const { mean, variance } = statistics(input);
             const [parts, ownVariance, doffset, dscale] = results.map((values) => ofModel(values, model));
-            // What the mean is and what rounding took of it.
+            // The mean, and its rounding error.
             const sums = mean.data.map((_, c) => parts![c]! + parts![channels + c]!);
             expectClose(sums, mean.data, { magnitude: mean.data.map(() => 1000), rtol: 1e-6 });
             expectClose(ownVariance!, variance.data, { magnitude: variance.data.map((v) => v + 1), rtol: 1e-4 });

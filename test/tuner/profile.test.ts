@@ -22,7 +22,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
 const BATCH = 8;
-/** Given, so that no test measures them. */
+/** Fixed, so that no test measures them. */
 const ceilings = { fmaGflops: 100, copyGBs: 10 };
 
 /** FLOP of a convolution of LeNet-5: 2 N OH OW Co KH KW Ci. */
@@ -67,7 +67,7 @@ describeOnDevice('profile of a training step', (device) => {
       flops: total('flops', dispatches),
       bytesMoved: total('bytes', dispatches),
     });
-    // The batch, and what the first layer makes of it, live at once.
+    // The batch and the output of the first layer exist at the same time.
     expect(step.peakBytes).toBeGreaterThan(4 * BATCH * (32 * 32 * 3 + 28 * 28 * 6));
     expect(step.peakBytes).toBeLessThan(step.bytesMoved);
   });
@@ -90,7 +90,7 @@ describeOnDevice('profile of a training step', (device) => {
     expect(operators('dense_2', false)).toEqual(['matmul']);
     const sizes = { m: BATCH, n: 10, k: 84, transposeA: 0, transposeB: 0, batch: 1 };
     expect(of('dense_2', false)[0]!.choices[0]).toMatchObject({ operator: 'matmul', sizes });
-    // Loss and optimizer are no layer's, nor is what comes after a choice a part of it.
+    // Loss and optimizer belong to no layer, and a choice ends before later dispatches.
     expect(operators(null, false)).toContain('softmaxCrossEntropy');
     expect(of(null, false).find(({ kernel }) => kernel.startsWith('adam'))!.choices).toEqual([]);
     const layers = new Set(dispatches.map(({ layer }) => layer));
@@ -187,7 +187,7 @@ describeOnDevice('profile of a training step', (device) => {
     using x = tensor(device, [1, 2], [2]);
     const program = device.record(() => void add(add(x, x), x));
     let calls = 0;
-    const now = () => ++calls; // every look at the clock is a millisecond after the last
+    const now = () => ++calls; // the clock advances by a millisecond at each read
     const features = new Set(device.gpu.features);
     features.delete('timestamp-query');
     const gpu = new Proxy(device.gpu, {
@@ -195,7 +195,7 @@ describeOnDevice('profile of a training step', (device) => {
     });
     const blind = new Proxy(device, { get: (target, key) => (key === 'gpu' ? gpu : boundMember(target, key)) });
     const timing = await timeProgram(blind, program, { seconds: 1, now });
-    // A wait is a millisecond there, and so is everything that is waited for: as often as the budget allows.
+    // A wait takes a millisecond, and so does each measurement: as many as the budget allows.
     expect(timing).toMatchObject({ clock: 'serialised', reason: 'the adapter has no timestamps', programMs: 0.2 });
     expect(timing.ms).toEqual([1 / 2000, 1 / 2000]);
     program.dispose();

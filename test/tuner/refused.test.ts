@@ -13,7 +13,7 @@ const matmul: Problem = { operator: 'matmul', sizes: product };
 const rows: Problem = { operator: 'reduceSum', sizes: { outer: 3, rows: 68, channels: 1 } };
 const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
 
-/** Compiling counts, and no problem may be left out for lack of time. */
+/** Enough seconds for compilation, so that no problem is left out. */
 const seconds = 120;
 
 async function expectUsable(device: Device): Promise<void> {
@@ -36,7 +36,7 @@ describeOnDevice('tuning if the adapter refuses kernels', () => {
       expect(sums!.rejected).toEqual([]);
       expect(device.choices.tuned.get(products!.key)).toBe(products!.variant);
       await expectUsable(device);
-      // Known by now without asking the adapter again.
+      // The cause is known without another request to the adapter.
       const [again] = await tuneProblems(device, [matmul], { seconds });
       expect(again!.rejected).toEqual(products!.rejected);
     },

@@ -90,7 +90,7 @@ describe('tuner', () => {
       return looks.at(-1)!;
     };
     await tuneOperator(bench, { resolution: 1, seconds: 1 });
-    // Twenty ticks make a figure good to 5%; the rest are steps towards that.
+    // Twenty ticks give an accuracy of 5%; the earlier runs find how many are needed.
     expect(looks.slice(-10).every((ms) => ms >= 20)).toBe(true);
   });
 
@@ -109,7 +109,7 @@ describe('tuner', () => {
   });
 
   test('a missing product is detected in the longest of sums', () => {
-    // Values in -1 .. 1: a product is 1/3 in the root of its mean square.
+    // Values are in -1 .. 1: the root mean square of a product is 1/3.
     expect(toleranceOf(1)).toBeLessThan(1e-5);
     expect(toleranceOf(1e6)).toBeLessThan(1 / 3);
   });
@@ -246,7 +246,7 @@ describeOnDevice('on an adapter', () => {
     using device = await openDevice();
     const seen: string[] = [];
     const results = await tune(device, [...problems, problems[0]!], {
-      ...{ folder, seconds: 120 }, // compiling counts, and none may be left out
+      ...{ folder, seconds: 120 }, // enough seconds for compilation, so that none is left out
       onTuned: ({ key }, { done, total }) => seen.push(`${done}/${total} ${key}`),
     });
     for (const { variant, ms, rejected } of results) {
@@ -268,7 +268,7 @@ describeOnDevice('on an adapter', () => {
     );
   });
 
-  // The arrays of this gradient are 33 and 37 KB; 70 KB hold no more than one of its partial sums.
+  // The arrays of this gradient are 33 and 37 KB; 70 KB can hold only one of its partial sums.
   const partialSums = {
     ...{ batch: 1, height: 6, width: 43, channels: 32, outHeight: 6, outWidth: 43, outChannels: 32 },
     ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
@@ -305,7 +305,7 @@ describeOnDevice('on an adapter', () => {
     const count = (operator: string) => problems.filter((problem) => problem.operator === operator).length;
     expect(['conv2d', 'conv2dInputGrad', 'conv2dWeightGrad', 'matmul'].map(count)).toEqual([2, 1, 2, 9]);
     expect(problems[0]).toMatchObject({ sizes: { batch: 4, outChannels: 6 } }); // the longest computation first
-    expect(device.counters.bytesAllocated - before).toBeLessThan(2 ** 20); // the optimiser's state
+    expect(device.counters.bytesAllocated - before).toBeLessThan(2 ** 20); // the optimizer's state
     model.dispose();
   });
 

@@ -27,16 +27,15 @@ import {
 import { testOfConv2d } from '../../support/variants.ts';
 
 /**
- * Every implementation of the convolutions, called directly: the operators' tests see only the one that is picked for
- * their shapes. Integers, so that the order of additions cannot matter and the result must be exact; but Winograd's algorithm
- * divides by 3 on the way.
+ * Every variant of the convolutions, called directly: tests of operators run only the variant that is selected for their shapes.
+ * Integers, so that the result is exact for any order of additions, except with Winograd's algorithm, which divides by 3.
  */
 const ROUNDING = { winograd: 2e-6, winogradTiles: 5e-6 }; // of the largest result; the second in both directions
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
 
 /**
- * Any width of a row and any number of channels up to 17, since both choose the tuned variant's tiles and groups. Each
- * combination is texts of its own to compile, about a second for a software adapter: so forty, for all cases.
+ * Any width of a row and any number of channels up to 17, because both determine the tiles and groups of the optimized variants. Each
+ * combination has separate shaders, which a software adapter compiles in about a second: so there are forty for all cases.
  */
 const channels = fc.integer({ min: 1, max: 17 });
 const texts = fc.sample(
@@ -80,7 +79,7 @@ function tunedConv2dCase(
     }));
 }
 
-/** What the variants by Winograd's algorithm serve: by rows channels that fill lanes, and long rows of the filter; by tiles any, or multiples of four. */
+/** Channels and filters that the Winograd variants support: 1-D needs channels that fill vectors and long filter rows; 2-D any, or multiples of four. */
 const winogradTexts = fc.sample(
   fc.record({
     width: fc.integer({ min: 2, max: 21 }),
@@ -96,19 +95,19 @@ const onePixel = <T extends { shape: readonly number[] }>(filter: T): T => ({
   shape: [1, 1, ...filter.shape.slice(2)],
 });
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('conv2d variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
   const models = 3;
-  /** Arrays of one shape, a model each. */
+  /** Stacks arrays of one shape, one for each replica. */
   const together = (arrays: NdArray[]): NdArray => ({
     shape: arrays[0]!.shape,
     data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
   });
-  /** Over all but the last axis. */
+  /** Sums over all axes but the last. */
   const columnSumsOf = ({ shape, data }: NdArray): NdArray => {
     const sums = new Float64Array(shape.at(-1)!);
     for (const [i, value] of data.entries()) sums[i % sums.length]! += value;
@@ -116,7 +115,7 @@ describeOnDevice('conv2d variants', (device) => {
   };
   const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
 
-  /** `expected` is asked after `run`, which may find out what there is to expect. */
+  /** `expected` is called after `run`, on whose choices it may depend. */
   async function expectResults(variant: string, run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
@@ -134,7 +133,7 @@ describeOnDevice('conv2d variants', (device) => {
 
   const withVariant = (variant: string) => testOfConv2d(device, variant);
 
-  // Of all kinds, since some variants serve few of them.
+  // Cases of all kinds, because some variants support few of them.
   const convCases = fc.oneof(
     conv2dCase('full'),
     conv2dCase('full').map((c) => ({ ...c, attrs: { ...c.attrs, strides: 1, dilation: 1 } })),
@@ -176,7 +175,7 @@ describeOnDevice('conv2d variants', (device) => {
           const epilogue = { activation, negativeSlope: 0.5 }; // exact too
           const y = conv2dReference.forward(inputs, { ...attrs, ...epilogue });
           const dy = drawLike(y.shape, c.seed, 'integer');
-          // The gradient kernels know neither bias nor activation: they are given dz.
+          // The gradient kernels have neither bias nor activation: their input is dz.
           const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
           const expected: NdArray[] = [];
           await expectResults(
@@ -209,13 +208,13 @@ describeOnDevice('conv2d variants', (device) => {
     });
   }
 
-  // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
+  // More channels than a tile holds, and the layers of the courseworks; each of three replicas must get its own result.
   const layers: { input: number[]; filter: number[]; attrs: Omit<Conv2dAttrs, 'activation'> }[] = [
     { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
     { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
     { input: [2, 7, 6, 10], filter: [1, 1, 10, 18], attrs: { padding: 'same' } },
     { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
-    // Strides beside dilations that divide them, do not, or are as long; and longer than the filter, so that some pixels get nothing.
+    // Strides with dilations that divide them, do not, or are equal; and longer than the filter, so that some pixels are not read.
     { input: [2, 11, 9, 36], filter: [3, 3, 36, 20], attrs: { strides: 2, padding: 'same' } },
     { input: [2, 12, 10, 8], filter: [4, 4, 8, 6], attrs: { strides: [2, 4], dilation: [2, 1] } },
     { input: [1, 13, 14, 4], filter: [3, 2, 4, 7], attrs: { strides: [3, 2], dilation: [2, 3], padding: 'same' } },

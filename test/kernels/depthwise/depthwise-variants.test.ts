@@ -29,14 +29,14 @@ import {
 } from '../../support/operator-cases.ts';
 
 /**
- * Every implementation of the depthwise convolutions, called directly: the operator's tests see only the one that is picked for their
- * shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ * Every variant of the depthwise convolutions, called directly: tests of the operator run only the variant that is selected for their
+ * shapes. Integers, so that the result is exact for any order of additions.
  */
 const drawn = { seed: FAST_CHECK_SEED + 9, numRuns: drawnCases(15) };
 const MODELS = 3;
 const kernels = ['forward', 'inputGrad', 'weightGrad'] as const;
 
-/** Around the eight and four columns of a strip, and the rows of a block. Each width is a text of its own to compile. */
+/** Around the eight and four columns of a strip, and the rows of a block. Each width needs a separate shader. */
 const texts = fc.sample(
   fc.record({
     width: one([1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 24, 33]),
@@ -75,16 +75,16 @@ const stripCase: fc.Arbitrary<OperatorCase> = fc
     seed,
   }));
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-/** Arrays of one shape, a model each. */
+/** Stacks arrays of one shape, one for each replica. */
 const together = (arrays: NdArray[]): NdArray => ({
   shape: arrays[0]!.shape,
   data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
 });
 
-/** Of each kernel that a variant has for the case: its results for all models. */
+/** For each kernel that the variant has for the case: its results for all replicas. */
 async function run(
   device: Device,
   variant: DepthwiseVariant,

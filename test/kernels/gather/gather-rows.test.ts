@@ -12,7 +12,7 @@ import { random } from '../../support/random.ts';
 
 const u32 = 'u32' as const;
 
-/** Indices as tokens are: half of them one row (padding), the others rather low than high, a few outside. */
+/** Indices like those of tokens: half of them one row (padding), the others mostly low, a few out of range. */
 function drawTokens(count: number, rows: number, seed: number): number[] {
   const values = random(seed);
   return Array.from({ length: count }, () => {
@@ -40,7 +40,7 @@ describeOnDevice('gatherRowsGrad', (device) => {
     return new Float32Array((await dx.data()) as Float32Array);
   }
 
-  // Chunks of 64 places and more: 64 are one, 65 two, 6,400 eighty; rows named by none, one, or many chunks' indices.
+  // Chunks of 64 positions and more: 64 are one, 65 two, 6,400 eighty. Rows occur in no chunk, in one or in many.
   test.each([
     { shape: [700, 4], axis: 0, count: 6400 },
     { shape: [2000, 3], axis: 0, count: 1000 },
@@ -49,7 +49,7 @@ describeOnDevice('gatherRowsGrad', (device) => {
     { shape: [1, 2], axis: 0, count: 129 },
     { shape: [31, 1], axis: 0, count: 64 },
     { shape: [70_000, 1], axis: 0, count: 400 },
-    // The most indices, and comparisons, that are looked through for each element, and one more.
+    // The maximum number of indices, and of comparisons, for the kernel that reads all indices; and one more.
     { shape: [100, 8], axis: 0, count: 256 },
     { shape: [100, 8], axis: 0, count: 257 },
     { shape: [1024, 4], axis: 0, count: 256 },
@@ -71,7 +71,7 @@ describeOnDevice('gatherRowsGrad', (device) => {
           replicaGrad,
           `replica ${replica}`,
         );
-        // A row more, for the indices outside.
+        // One more row, for indices out of range.
         const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
         const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
         const backward = (dy: ArrayLike<number>) => {
@@ -89,13 +89,13 @@ describeOnDevice('gatherRowsGrad', (device) => {
 
   test.each<[string, (count: number) => number[]]>([
     ['all equal', (count) => new Array(count).fill(2)],
-    ['each in its turn', (count) => Array.from({ length: count }, (_, i) => i % 7)],
+    ['in cyclic order', (count) => Array.from({ length: count }, (_, i) => i % 7)],
     ['all outside', (count) => new Array(count).fill(2 ** 31)],
     ['drawn', (count) => drawTokens(count, 7, 9)],
   ])('64 indices have the same bits with and without sorting: %s', async (_what, draw) => {
     const [indices, dy] = [draw(64), drawLike([64, 4], 3).data];
     const few = await gradient([7, 4], 0, [indices], [dy]);
-    // With rows that no index names there are too many comparisons.
+    // With many unused rows there are too many comparisons, so the indices are sorted.
     const sorted = await gradient([5000, 4], 0, [indices.map((index) => (index < 7 ? index : 2 ** 31))], [dy]);
     expectSameBits(sorted.slice(0, 28), few, 'few');
   });
@@ -132,7 +132,7 @@ describeOnDevice('gatherRowsGrad', (device) => {
     const [few, many] = [commands(20_000, 6400), commands(30_000, 6400)];
     const others = (all: typeof few) => all.filter(({ name }) => name !== 'fill');
     expect(others(few)).toEqual(others(many));
-    // An invocation of the sums goes through 80 places (the root of 6,400), each for four channels.
+    // An invocation sums 80 positions (the root of 6,400) for four channels.
     expect(others(few).filter(({ name }) => name.startsWith('gather'))).toEqual([
       { name: 'gather_rows_grad_vec4', groups: (80 * 32) / 64 },
       { name: 'gather_rows_grad_join_vec4', groups: (80 * 32) / 64 },

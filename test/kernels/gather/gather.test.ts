@@ -16,7 +16,7 @@ import { describeOnDevice } from '../../support/device.ts';
 import { replaceLimits } from '../../support/limits.ts';
 import { random } from '../../support/random.ts';
 
-/** Lays images out as the kernel wants them, `perChunk` to a buffer: what an adapter with small bindings needs. */
+/** Images in the layout of the kernel, `perChunk` to a buffer, as on an adapter with small bindings. */
 function store(device: Device, bytes: Uint8Array, count: number, perChunk: number): StoredSamples {
   const size = bytes.length / count;
   const stride = Math.ceil(size / 4);

@@ -28,15 +28,15 @@ import { drawLike } from '../../support/operator-cases.ts';
 import { testOfConv2d } from '../../support/variants.ts';
 
 /**
- * Sums of many products, in every variant. Added up one after another in f32, a million equal terms are off by 1e-2 of their sum; no kernel
- * may be off by more than 1e-5 at ten millions. And where a kernel begins a new part of a sum, no term is lost or counted twice:
- * integers, whose sums must be exact.
+ * Sums of many products, in every variant. A single f32 accumulator is off by 1e-2 after a million equal terms; no kernel may be off by
+ * more than 1e-5 after ten million. Integers, whose sums must be exact, show that no term is lost or counted twice between two parts of
+ * a sum.
  */
 const ALLOWED = 1e-5;
 const TERM = Math.fround(0.1);
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-/** The tiles for graphics cards are nearly empty here, and a processor takes as long for them as for full ones. */
+/** The tiles for GPUs are nearly empty here, and a CPU takes as long for them as for full ones. */
 const longestFor = (variant: string) => (variant === 'workgroup' ? 300_000 : 1e7);
 
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
@@ -48,7 +48,7 @@ describeOnDevice('long sums of products', (device) => {
     tensor(device, new Float32Array(sizeOf(shape)).fill(value), [...shape]).array;
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
-  /** Each result holds, at the places asked for, sums of so many terms. */
+  /** Expects that each result has sums of `terms` terms at the given positions. */
   async function expectSums(run: () => { result: DeviceArray; terms: number; at?: number; what: string }[]) {
     const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
     for (const { result, terms, at, what } of results) {
@@ -70,7 +70,7 @@ describeOnDevice('long sums of products', (device) => {
     return results.length;
   }
 
-  /** Around the ends of parts and slices, of terms taken one by one or by four. */
+  /** Numbers of terms around the ends of parts and slices, for terms added one by one or by four. */
   const lengths = [255, 256, 257, 511, 513, 1023, 1024, 1028, 2049, 2052, 4099, 65_537];
 
   for (const variant of matmulVariants) {
@@ -197,7 +197,7 @@ describeOnDevice('long sums of products', (device) => {
     input: Shape;
     filter: Shape;
     attrs?: Attrs;
-    /** Of the forward pass, both gradients: at one place of the result how many terms there are. */
+    /** The number of terms at one position of the result, for the forward pass and both gradients. */
     terms: { forward?: number; inputGrad?: number; weightGrad?: number };
     at?: number;
   }
@@ -219,7 +219,7 @@ describeOnDevice('long sums of products', (device) => {
       at: 16,
     },
     { input: [1, 3, 3, 4], filter: [3, 3, 4, 1024], attrs: { padding: 'same' }, terms: { inputGrad: 9216 }, at: 16 },
-    // Gradients of filters: large images, large batches, rows and columns of pixels.
+    // Filter gradients: large images, large batches, rows and columns of pixels.
     { input: [1, 1000, 1000, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
     { input: [1, 502, 502, 4], filter: [3, 3, 4, 4], terms: { weightGrad: 250_000 } },
     { input: [10_000, 12, 12, 1], filter: [3, 3, 1, 5], terms: { weightGrad: 1e6 } },
@@ -262,7 +262,7 @@ describeOnDevice('long sums of products', (device) => {
     });
   }
 
-  // The longest there are. Winograd by rows has no gradient of a filter, and no array holds the patches of so many pixels.
+  // The longest sums. Winograd 1-D has no filter gradient, and no array can hold the patches of this many pixels.
   const none: readonly string[] = ['winograd', 'patches'];
   for (const variant of conv2dVariants.filter((one) => longestFor(one) >= 1e7 && !none.includes(one))) {
     testOfConv2d(device, variant)(`gradient of a filter over ten million pixels: ${variant}`, async () => {
@@ -334,7 +334,7 @@ describeOnDevice('long sums of products', (device) => {
 
   test.each(depthwiseVariants)('depthwiseConv2d and its gradients, long sums of equal terms: %s', async (variant) => {
     let checked = 0;
-    // Of one channel, and of four, which kernels take at once.
+    // One channel, and four, which kernels compute at once.
     for (const channels of [1, 4]) {
       for (const { input, filter } of [
         { input: [1, 1000, 1000, channels], filter: [1000, 1000, channels, 1] },
@@ -420,7 +420,7 @@ function transpose({ shape, data }: NdArray): NdArray {
   return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!) };
 }
 
-/** Over all but the last axis. */
+/** Sums over all axes but the last. */
 function columnSumsOf({ shape, data }: NdArray): NdArray {
   const sums = new Float64Array(shape.at(-1)!);
   for (const [i, value] of data.entries()) sums[i % sums.length]! += value;

@@ -10,12 +10,12 @@ import { describeOnDevice } from '../../support/device.ts';
 import { drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-cases.ts';
 
 /**
- * Every implementation of the matrix product, called directly: the operators' tests see only the one that is picked for
- * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ * Every variant of the matrix product, called directly: tests of operators run only the variant that is selected for their shapes.
+ * Integers, so that the result is exact for any order of additions.
  */
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
 const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('matmul variants', (device) => {
@@ -160,7 +160,7 @@ describeOnDevice('matmul variants', (device) => {
     expect(plain(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(plain(expected.data));
   });
 
-  // Sums long enough that a bad order of additions, or one in too low a precision, would show.
+  // The sums are long enough to show a bad order of additions, or too low a precision.
   for (const variant of matmulVariants) {
     withVariant(variant)(`matmul over a long inner axis: ${variant}`, async () => {
       const [a, b] = [drawLike([3, 20_012], 1), drawLike([20_012, 4], 2)];

@@ -25,7 +25,7 @@ const NONE = 0xffffffff;
 const rowsOf = (flat: ArrayLike<number>, width: number) =>
   Array.from({ length: flat.length / width }, (_, i) => Array.from({ length: width }, (_, c) => flat[i * width + c]!));
 
-/** What the kernels compute, for one row on the host. */
+/** The same on the host, for one row. */
 const classOf = (row: number[], threshold: number) => {
   if (row.some(Number.isNaN)) return NONE;
   return row.length === 1 ? Number(row[0]! > threshold) : row.indexOf(Math.max(...row));
@@ -250,7 +250,7 @@ describeOnDevice('metrics computed on the adapter', (device) => {
       for (const t of [loss, totals]) t.dispose();
     });
 
-    // What the kernel does, a million times as fast: the test above holds the kernel to it.
+    // The same additions as the kernel, a million times as fast. The test above compares the kernel itself.
     test('10,000,000 batches: the scheme of sums is within 1e-5', () => {
       for (const value of [0.1, 1 / 3, 0.7, 5e-20].map(Math.fround)) {
         const levels = new Float32Array(5);

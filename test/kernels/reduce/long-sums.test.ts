@@ -33,12 +33,12 @@ import { expectSameBits } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
 
-// Sums of equal terms, where one f32 accumulator drifts: it rounds every addition the same way. What comes out is known without adding.
+// Sums of equal terms, in which a single f32 accumulator drifts: it rounds every addition the same way. The result is known.
 
-/** Terms of the longest sums; a sum of n terms must be right to 1e-5 up to here. */
+/** Terms of the longest sums; up to this number, the relative error must be at most 1e-5. */
 const N = 1e7;
 const RIGHT = 1e-5;
-/** What the terms are: 0.1 as f32 has it. */
+/** The value of each term: 0.1 rounded to f32. */
 const TERM = Math.fround(0.1);
 
 function expectRight(what: string, actual: number, expected: number): void {
@@ -52,14 +52,14 @@ describeOnDevice('long sums of equal terms', (device) => {
     for (const one of owned.splice(0)) one.dispose();
   });
 
-  /** An array full of one value, without its way over the host. */
+  /** An array filled with one value on the adapter. */
   const full = (shape: readonly number[], value = TERM): DeviceArray => {
     const array = fill(device, shape, value);
     owned.push(array);
     return array;
   };
   const leaf = (shape: readonly number[]) => new Tensor(full(shape), true);
-  /** The first values of an array; of ten million alike some will do. */
+  /** The first values of an array: enough, because all ten million are equal. */
   const values = async (array: DeviceArray): Promise<Float32Array> =>
     new Float32Array(await device.read(array.storage, Math.min(4 * array.size, 2 ** 17)));
 
@@ -85,7 +85,7 @@ describeOnDevice('long sums of equal terms', (device) => {
       ['sum', N, [N], (x) => sum(x)],
       ['sum of the first axis', N / 5, [N / 5, 3], (x) => sum(x, { axis: 0 })],
       ['sum of the last axis', N / 2, [2, N / 2], (x) => sum(x, { axis: -1 })],
-      ['sum of two axes apart', N / 3 - 1 / 3, [1111111, 3, 3], (x) => sum(x, { axis: [0, 2] })],
+      ['sum of two axes that are not adjacent', N / 3 - 1 / 3, [1111111, 3, 3], (x) => sum(x, { axis: [0, 2] })],
       ['mean', 1, [N], (x) => mean(x)],
       ['globalAveragePool2d', 1, [1, 2000, 2500, 2], (x) => globalAveragePool2d(x)],
       ['meanAbsoluteError', 1, [N], (x) => meanAbsoluteError(x, new Tensor(full([N], 0)))],
@@ -94,7 +94,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     for (const [name, n, shape, run] of forward) {
       const y = scope(device, () => run(new Tensor(full(shape))));
       owned.push(y);
-      const terms = name === 'sum of two axes apart' ? 1111111 * 3 : n;
+      const terms = name === 'sum of two axes that are not adjacent' ? 1111111 * 3 : n;
       expectRight(name, (await values(y.array))[0]!, terms * TERM);
       for (const one of owned.splice(0)) one.dispose();
     }
@@ -183,7 +183,7 @@ describeOnDevice('long sums of equal terms', (device) => {
       [N, 1],
       [1_000_000, 6],
     ])(`batch norm of %d rows, %d channels: ${variant}`, async (rows, channels) => {
-      // 0 and 0.2 in turns: equal deviations from the mean 0.1, on either side.
+      // 0 and 0.2 alternate: equal deviations from the mean 0.1, on either side.
       const data = new Float32Array(rows * channels);
       for (let row = 1; row < rows; row += 2) data.fill(2 * TERM, row * channels, (row + 1) * channels);
       const x = tensor(device, data, [rows, channels]);
@@ -227,7 +227,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     });
   }
 
-  // Each long enough for sums in levels.
+  // Each is long enough for sums in levels.
   const longCases: [name: OperatorName, inputs: HostInput['shape'][], attrs: object][] = [
     ['sum', [[300_000]], {}],
     ['mean', [[3, 50_000, 2]], { axis: 1 }],
