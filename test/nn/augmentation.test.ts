@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 import { random } from '../support/random.ts';
 
-/** What determines the numbers of the layers here. */
+/** Determines the random numbers of the layers here. */
 const SEEDS = [4, 2 ** 40 + 1, 9];
 const LAYER_INDEX = 2;
 const STEP = 5;
@@ -267,7 +267,7 @@ describeOnDevice('random layers of images', (device) => {
   const contrasts = [
     ['a number', { factor: 0.4 }, [0.6, 1.4]],
     ['two', { factor: [0.9, 0.2] }, [0.8, 1.9]],
-    ['all of it', { factor: 1 }, [0, 2]],
+    ['the whole range', { factor: 1 }, [0, 2]],
   ] as const;
   test.each(contrasts)('RandomContrast by %s', async (_, options, bounds) => {
     const valueRange = [-0.7, 0.9] as const;

@@ -49,8 +49,13 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
   ['movingVarianceInitializer', wrong({ movingVarianceInitializer: 1 }), ArgumentError, 'movingVarianceInitializer'],
   ['betaRegularizer', wrong({ betaRegularizer: 'l3' }), ArgumentError, 'betaRegularizer'],
   ['the batch as axis', () => new BatchNormalization({ axis: 0 }).plan([4, 5]), ShapeError, 'axis is 0'],
-  ['no such axis', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
-  ['no such axis from the end', () => new BatchNormalization({ axis: -3 }).plan([4, 5]), ShapeError, 'axis is -3'],
+  ['an axis that does not exist', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
+  [
+    'a negative axis that does not exist',
+    () => new BatchNormalization({ axis: -3 }).plan([4, 5]),
+    ShapeError,
+    'axis is -3',
+  ],
   ['single numbers', () => new BatchNormalization().plan([]), ShapeError, 'single numbers'],
 ])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);

@@ -249,7 +249,7 @@ const first = { inputShape: [3] };
 const invalidLayers: [what: string, layer: Layer, says: RegExp][] = [
   ['a Lambda', new Lambda((x) => x, first), /lambda: a Lambda holds a function.*saveWeights/],
   [
-    'an initializer of its own',
+    'a custom initializer',
     new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
     /dense: kernelInitializer is a function.*saveWeights/,
   ],

@@ -236,7 +236,7 @@ test.each<[string, () => unknown, RegExp]>([
   ],
   ['nesterov', () => new tg.SGD({ nesterov: 'no' as never }), /^SGD: nesterov must be true or false/],
   ['centered', () => new tg.RMSprop({ centered: 1 as never }), /^RMSprop: centered must be true or false/],
-  ['a line that is no function', () => new tg.ProgressLine({} as never), /^ProgressLine: write must be a function/],
+  ['a line that is not a function', () => new tg.ProgressLine({} as never), /^ProgressLine: write must be a function/],
   [
     'a value that is not an update',
     () => new tg.ProgressLine(() => {}, 3 as never),

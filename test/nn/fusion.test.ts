@@ -106,7 +106,7 @@ const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
     ],
     has: ['batch_norm_vec4_relu6'],
   },
-  'a layer with a call of its own': {
+  'a layer with a custom call': {
     layers: () => {
       class Twice extends BatchNormalization {
         override call(...args: Parameters<BatchNormalization['call']>): Tensor {
@@ -117,7 +117,7 @@ const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
     },
     has: ['batch_norm_vec4', 'relu6'],
   },
-  'a layer with a call of its own for its list of inputs': {
+  'a layer with a custom call for its list of inputs': {
     layers: () => {
       class Listed extends BatchNormalization {
         override callMany(...args: Parameters<BatchNormalization['callMany']>): Tensor {

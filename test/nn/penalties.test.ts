@@ -87,7 +87,7 @@ describeOnDevice('penalties on the flat buffer of weights', (device) => {
   // The replicas of a weight follow each other, so blocks may begin and end anywhere.
   test.each([
     ['the same rates', [0.02, 0.02, 0.02]],
-    ['rates of their own', [0.02, 0, 0.5]],
+    ['different rates', [0.02, 0, 0.5]],
   ])('replicas with %s have the bits of single models', async (what, rates) => {
     const sizes = [450, 10, 64, 1, 4999];
     const all = sizes.map((size, k) => drawLike([rates.length * size], 8 + k).data.map(Math.fround));

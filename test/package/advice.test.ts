@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// Errors and help never advise what an installed package does not have: scripts of this repository and its files.
+// Errors and help must not advise what only a clone has: its scripts and files.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** What an installed package runs; of the scripts, those that package.json lists. */
+/** Sources that an installed package runs, with the scripts that package.json lists. */
 const shipped = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).files as string[]).filter((path) =>
   path.endsWith('.mjs'),
 );

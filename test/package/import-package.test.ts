@@ -31,7 +31,7 @@ test('no other package is a peer dependency', () => {
   expect(Object.keys(peerDependenciesMeta).sort()).toEqual([...names].sort());
 });
 
-/** What an import throws in Node, in a bundle of CommonJS, in Vite's stand-in for optional peers, and in a browser. */
+/** Errors of an import in Node, in a CommonJS bundle, in Vite's replacement for optional peers, and in a browser. */
 const notThere = (name: string) => [
   `Cannot find package '${name}' imported from /app/node_modules/tilegrad/dist/node.js`,
   `Cannot find module '${name}'\nRequire stack:\n- /app/main.cjs`,

@@ -4,7 +4,7 @@ import { gridPartSource } from '../../src/gpu/cut-grid.ts';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-/** Tokens as the WGSL specification has them, longest first (section 3), templates' brackets as operators, each with its line. */
+/** Tokens of the WGSL specification, longest first (section 3), with template brackets as operators; each with its line. */
 const TOKEN = new RegExp(
   [
     String.raw`(?<blank>[ \t\r\n]+|//[^\n]*)`,
@@ -16,7 +16,7 @@ const TOKEN = new RegExp(
   'uy',
 );
 
-/** `line:token` of each; throws at what is no token. */
+/** `line:token` of each token. @throws Error for text that is not a token */
 function tokens(text: string): string[] {
   const found: string[] = [];
   let line = 1;

@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Writes a lock as this process would, changed, and so many seconds old. */
+/** Writes a lock as this process would, with changes, and `age` seconds old. */
 function writeLock(change: object, age: number): void {
   tryLock(lock);
   writeFileSync(lock, JSON.stringify({ ...JSON.parse(readFileSync(lock, 'utf8')), ...change }));
@@ -30,7 +30,7 @@ function writeLock(change: object, age: number): void {
   utimesSync(lock, time, time);
 }
 
-/** No process has it: larger than any process id that Linux, macOS or Windows gives. */
+/** Larger than any process id of Linux, macOS or Windows, so no process has it. */
 const nobody = 2147483646;
 
 describe('a lock', () => {
@@ -52,17 +52,17 @@ describe('a lock', () => {
     expect(lockHolder(lock)).toBe(`process ${process.pid}`);
   });
 
-  // A minute is the longest that a holder elsewhere is silent, a quarter of an hour that a set-up is.
+  // A holder on another machine may be silent for a minute, a set-up for 15 minutes.
   test.each<[string, object, number, boolean]>([
     ['a dead process', { pid: nobody }, 0, false],
-    ['another machine that gives signs of life', { host: 'elsewhere' }, 30, true],
-    ['another machine that gives none', { host: 'elsewhere' }, 90, false],
-    ['another container, where the same number is another process', { space: 'other' }, 30, true],
-    ['another container that gives no sign of life', { space: 'other' }, 90, false],
+    ['another machine with a recent sign of life', { host: 'elsewhere' }, 30, true],
+    ['another machine without a recent sign of life', { host: 'elsewhere' }, 90, false],
+    ['another container, where the same id is another process', { space: 'other' }, 30, true],
+    ['another container without a recent sign of life', { space: 'other' }, 90, false],
     ['a set-up in another container', { space: 'other', silence: 15 * 60_000 }, 600, true],
     ['a set-up in another container that must be dead', { space: 'other', silence: 15 * 60_000 }, 1000, false],
-    ['another container that claims to be silent for ever', { space: 'other', silence: 1e99 }, 1000, false],
-    ['another container whose clock is ahead for ever', { space: 'other' }, -1000, false],
+    ['another container with an unlimited time of silence', { space: 'other', silence: 1e99 }, 1000, false],
+    ['another container whose clock is far ahead', { space: 'other' }, -1000, false],
   ])('is taken over or not: %s', (_what, change, age, isHeld) => {
     writeLock(change, age);
     expect(lockHolder(lock) !== null).toBe(isHeld);
@@ -70,14 +70,14 @@ describe('a lock', () => {
   });
 
   test.runIf(process.platform === 'linux')('of a process whose id is used again is taken over', () => {
-    writeLock({ started: '12' }, 0); // this process, but begun at another time
+    writeLock({ started: '12' }, 0); // this process id, but another start time
     expect(tryLock(lock).holder).toBeNull();
     writeLock({ pid: process.ppid, started: readStart(process.ppid) }, 3600);
     expect(tryLock(lock).holder).toBe(`process ${process.ppid}`);
   });
 
   test.runIf(process.platform === 'linux')('of a killed process without a waiting parent is taken over', async () => {
-    // The shell does not wait for its child, as the first process of many a container.
+    // The shell does not wait for its child, like the first process of many containers.
     const script = 'sleep 60 & echo $!; kill -9 $!; exec sleep 60';
     const parent = spawn('sh', ['-c', script]);
     const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
@@ -160,7 +160,7 @@ test('if many processes find a stale lock, only one works at a time', async () =
   writeLock({ pid: nobody }, 0);
   const module = new URL('../../scripts/setup/lock.mjs', import.meta.url).href;
   const log = join(folder, 'log');
-  // Begins and ends of work in one file: were two at it at once, they would interleave.
+  // Each process logs its begin and end to one file. If two worked at once, the entries would interleave.
   const script = `import { appendFileSync } from 'node:fs';
     import { takeShortLock } from '${module}';
     for (let i = 0; i < 20; i++) {
