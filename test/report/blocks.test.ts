@@ -16,7 +16,7 @@ import { checkReport } from '../../src/report/report-files.ts';
 import { comparisonTable } from '../../src/report/tables.ts';
 import { content, trainingOf } from './samples.ts';
 
-/** The figure of a block, which a report must take. */
+/** The figure of a block, checked against the schema of reports. */
 function figureOf<T extends Figure['type']>(block: BlockInput | undefined, type: T): Extract<Figure, { type: T }> {
   checkReport({ ...content(), sections: [section('Figure', block ? [block] : [])] });
   if (block?.type !== 'figure' || block.figure.type !== type) throw new Error(`no ${type}`);
@@ -49,7 +49,7 @@ describe('curves of a training', () => {
     ]);
     expect(subtitle).toEqual(['batch 256, adam, seeds 4, 5']);
     expect(figureOf(loss, 'curves')).toMatchObject({ name: 'loss', title: 'A1: loss' });
-    expect(figureOf(loss, 'curves').lines[3]!.y).toEqual([null, null]); // what diverged
+    expect(figureOf(loss, 'curves').lines[3]!.y).toEqual([null, null]); // values that diverged
   });
 
   test('of a training without accuracy or validation show only the loss; before the first epoch nothing', () => {

@@ -5,7 +5,7 @@ import { drawFigure } from '../../src/report/draw.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from '../../src/report/figures/images.ts';
 import { encodePng } from '../../src/report/figures/png.ts';
 
-/** What another reader of PNG makes of it: bytes of red, green, blue for each pixel. */
+/** The PNG decoded by another library: red, green and blue bytes of each pixel. */
 function decode(png: Buffer, width: number, height: number): number[][] {
   const href = `data:image/png;base64,${png.toString('base64')}`;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><image width="${width}" height="${height}" href="${href}"/></svg>`;
@@ -18,8 +18,8 @@ const bytesOf = ({ pixels }: { pixels: string }) => [...Buffer.from(pixels, 'bas
 test('a PNG written here is read by resvg: gray and color', () => {
   const gray = Uint8Array.of(0, 50, 100, 150, 200, 255);
   expect(decode(encodePng(3, 2, 1, gray), 3, 2)).toEqual([...gray].map((v) => [v, v, v]));
-  const colour = Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7);
-  expect(decode(encodePng(2, 2, 3, colour), 2, 2)).toEqual([
+  const color = Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7);
+  expect(decode(encodePng(2, 2, 3, color), 2, 2)).toEqual([
     [255, 0, 0],
     [0, 255, 0],
     [0, 0, 255],

@@ -155,7 +155,7 @@ test('loads nothing: it has no script and no address, and a policy forbids both'
 
 test('escapes all text, in every place', () => {
   expect(page).not.toContain('<img');
-  // As markup the attribute would stand in a tag that it opened itself.
+  // If it were markup, the attribute would be in its tag.
   const inTags = [...page.matchAll(/<[a-z][^<>]*>/gi)].map(([tag]) => tag.replaceAll(/"[^"]*"/g, '""'));
   expect(inTags.filter((tag) => /onerror|src=x/.test(tag))).toEqual([]);
   expect(page.split('onerror').length).toBeGreaterThan(20);
@@ -187,11 +187,11 @@ test('is dark if the system is: every color of the light drawings has a dark rul
     expect(dark).toContain(`[stroke="${light}"]{stroke:${there}}`);
   }
   const known = new Set([...Object.values(tones), ...series, ...ramp].map(({ light }) => light));
-  // A confusion matrix fades its two colours to the paper; white stands on full ones. These hold in light and dark.
-  for (const colour of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(colour);
+  // A confusion matrix blends its two colors with the paper, and full cells have white text: these colors are the same in light and dark.
+  for (const color of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(color);
   const used = [...page.matchAll(/(?:fill|stroke)="(#[0-9a-f]+)"/g)].map((match) => match[1]!);
   expect(used.length).toBeGreaterThan(50);
-  expect([...new Set(used)].filter((colour) => !known.has(colour))).toEqual([]);
+  expect([...new Set(used)].filter((color) => !known.has(color))).toEqual([]);
 });
 
 test('fits a phone: drawings are narrow, and wide boxes scroll', () => {
@@ -201,7 +201,7 @@ test('fits a phone: drawings are narrow, and wide boxes scroll', () => {
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
-  // A shadow at each edge of a box beyond which there is more, which nothing in the box covers.
+  // A box has a shadow at each edge beyond which it can scroll, above its content.
   const [, shadows = ''] = /\n\.scroll\{([^}]*)\}/.exec(page) ?? [];
   for (const edge of ['left', 'right', 'top', 'bottom']) {
     expect(shadows).toMatch(new RegExp(`var\\(--paper\\) 40%,transparent\\) ${edge}/\\S+ \\S+ no-repeat local`));
@@ -210,7 +210,7 @@ test('fits a phone: drawings are narrow, and wide boxes scroll', () => {
   expect(page).toContain('figure .scroll>svg>rect:first-child{fill:none}');
   expect(page).toMatch(/thead th\{background:var\(--head\)/);
   expect(page).toMatch(/--head:rgba\(/);
-  // A broad table's first column, which stays in sight, has room for its labels, and lines at the height of the others.
+  // The first column of a wide table stays visible, fits its labels, and its rows align with the others.
   expect(page).toMatch(/\.label\{min-width:5\.5em\}\.many \.label\{min-width:9\.5em\}/);
   expect(page).toContain('.many{border-collapse:separate;border-spacing:0}');
 });

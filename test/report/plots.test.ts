@@ -33,7 +33,7 @@ const epoch = (n: number, loss: number) => ({
   ...{ learningRate: 0.1, seconds: 2, samplesPerSecond: 9 },
 });
 const history = { epochs: [epoch(1, 0.5), epoch(2, 0.4), epoch(3, 0.2)] };
-/** What is written in an SVG, each text once. */
+/** The texts in an SVG, each once. */
 const texts = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]+)<\/text>/g)].map(([, text]) => text!);
 const bars = (svg: string) =>
   [...svg.matchAll(/class="mark-rect role-mark[\s\S]*?<\/g>/g)].join('').match(/<path /g)!.length;
@@ -351,7 +351,7 @@ describe('files', () => {
     const page = readFileSync(path('a.html'), 'utf8');
     expect(page).toMatch(/^<!doctype html>[\s\S]*<figure id="bars">[\s\S]*class="fits narrow"/);
     expect(page).not.toMatch(/<script|https?:/);
-    expect(readdirSync(join(folder, 'new')).sort()).toEqual(['a.PNG', 'a.html', 'a.svg']); // nothing half-written
+    expect(readdirSync(join(folder, 'new')).sort()).toEqual(['a.PNG', 'a.html', 'a.svg']); // no partial file
   });
 
   test('throws for an unknown format, a folder or no path, and writes nothing', async () => {

@@ -78,11 +78,11 @@ test('the trace has every dispatch on one track, one after another, in microseco
 
 test.each<[what: string, profile: unknown]>([
   ['nothing', undefined],
-  ['a driver that is no text', { ...profile, adapter: { ...profile.adapter, driver: Object.create(null) } }],
+  ['a driver that is not text', { ...profile, adapter: { ...profile.adapter, driver: Object.create(null) } }],
   ['no clock', { ...profile, clock: undefined }],
   ['dispatches with holes', { ...profile, dispatches: new Array(2) }],
-  ['a time that is no number', { ...profile, dispatches: [{ ...dispatches[0]!, ms: 1n }] }],
-  ['workgroups that are no numbers', { ...profile, dispatches: [{ ...dispatches[0]!, workgroups: [{}] }] }],
+  ['a time that is not a number', { ...profile, dispatches: [{ ...dispatches[0]!, ms: 1n }] }],
+  ['workgroups that are not numbers', { ...profile, dispatches: [{ ...dispatches[0]!, workgroups: [{}] }] }],
   ['a kernel without a name', { ...profile, dispatches: [{ ...dispatches[0]!, kernel: Symbol('a') }] }],
   [
     'a field that cannot be read',

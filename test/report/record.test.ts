@@ -11,11 +11,11 @@ import { resultsText } from '../../src/report/text.ts';
 import { lastFigures, testFigures } from '../../src/report/training.ts';
 import { rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
-/** What `tilegrad run` prints at its end. */
+/** The output of `tilegrad run` at its end. */
 const resultsOf = (rows: ExperimentRecord[], changes: Partial<RunRecord> = {}) =>
   resultsText(checkReport(reportOf(runRecordOf(rows, changes))));
 
-/** A row that compares these accuracies on training and test data, a number a model. */
+/** An experiment that compares these accuracies on training and test data, one for each replica. */
 const experimentWith = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
   rowRecord({
     sections: [

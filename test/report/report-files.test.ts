@@ -8,13 +8,13 @@ import { figure } from '../../src/report/figures/schema.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
 import { content, figures, rowRecord, runRecordOf } from './samples.ts';
 
-/** How many more files the disk has room for. */
+/** Number of files for which the disk still has room. */
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   const writeFileSync: typeof fs.writeFileSync = (path, data, options) => {
     if (disk.room-- > 0) return fs.writeFileSync(path, data, options);
-    fs.writeFileSync(path, Buffer.from(data as string).subarray(0, 10), options); // what still fitted
+    fs.writeFileSync(path, Buffer.from(data as string).subarray(0, 10), options); // files that fit before the disk was full
     throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
   };
   return { ...fs, writeFileSync };
@@ -157,7 +157,11 @@ describe('readReport: a file that is', () => {
       () => report().replace('"schemaVersion":1', '"schemaVersion":7'),
       'version 7; this tilegrad reads version 1',
     ],
-    ['out to leave its folder', () => report().replace('"name":"accuracy"', '"name":"../../accuracy"'), 'figure.name'],
+    [
+      'with a name that leads out of its folder',
+      () => report().replace('"name":"accuracy"', '"name":"../../accuracy"'),
+      'figure.name',
+    ],
   ])('%s', (_what, text, says) => {
     writeFileSync(join(folder, 'report.json'), text());
     expect(read()).toBeInstanceOf(DataError);

@@ -43,7 +43,7 @@ describe('importance', () => {
       const text = svg.replaceAll(/<[^>]*>/g, ' ');
       expect(text).toContain('hardly by chance');
       expect(text).toContain('may be chance (above 0.05)');
-      // The bar itself, and its square in the legend; of the other colour only the square.
+      // One color has the bar and its square in the legend; the other has only the square.
       const countFilled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
       expect([countFilled(colorIndex), countFilled(1 - colorIndex)]).toEqual([2, 1]);
     }
@@ -112,7 +112,7 @@ describe('rangeOf', () => {
     expect(range.high).toBeLessThan(10);
     const rising = { label: 'r2', direction: 'max' } as const;
     expect(rangeOf([0.9, 0.8, 0.7, 0.5, ...diverged.map((one) => -one)], rising).low).toBeGreaterThan(-2);
-    // No cut where scores differ as scores do.
+    // Ordinary differences between scores are not cut.
     expect(rangeOf([0.05, 0.4, 2.3, 2.3], objective).cuts).toBe(false);
   });
 });
@@ -150,7 +150,7 @@ describe('lines of trials', () => {
     const named = layers.flatMap(({ data: { values } }) => values.filter(({ label }) => label === 'none'));
     const missing = labels.filter((name) => record.trials.some(({ values }) => values[name] === undefined));
     expect(new Set(named.map(({ row }) => labels[row] ?? 'score'))).toEqual(new Set([...missing, 'score']));
-    // Of trials that have everything there is no such place.
+    // There is no such position if all trials have all values.
     const whole = recordOf({ trials: [1, 2].map((number) => trialOf({ number, values: { learning_rate: 0.01 } })) });
     expect(JSON.stringify(parallelSpec(figureOf(whole, 'parallel'), 'wide'))).not.toContain('"none"');
   });

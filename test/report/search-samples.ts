@@ -9,7 +9,7 @@ const rate: Hyperparameter = {
   ...{ sampling: 'log', step: null, default: 1e-4 },
 };
 
-/** The space of C1, as the builder asks for it. */
+/** The search space of C1, in the order of the builder's requests. */
 export const mlpSpace: Hyperparameter[] = [
   { kind: 'int', name: 'layers', ...always, min: 3, max: 5, sampling: 'linear', step: 1, default: 3 },
   ...[0, 1, 2, 3, 4].flatMap((i): Hyperparameter[] => [
@@ -33,7 +33,7 @@ export const mlpSpace: Hyperparameter[] = [
   rate,
 ];
 
-/** A trial as it is kept. */
+/** A trial in a record. */
 export const trialOf = (changes: Partial<Trial> & { number: number }): Trial => ({
   values: {},
   status: 'completed',
@@ -60,7 +60,7 @@ export const recordOf = (changes: Partial<SearchRecord> = {}): SearchRecord => (
   ...changes,
 });
 
-/** Draws what a builder of that space asks for. */
+/** Draws values for the hyperparameters of that space. */
 function draw(space: readonly Hyperparameter[], numbers: ReturnType<typeof random>): Trial['values'] {
   const values: Record<string, HyperparameterValue> = {};
   for (const one of space) {
@@ -76,7 +76,7 @@ function draw(space: readonly Hyperparameter[], numbers: ReturnType<typeof rando
   return values;
 }
 
-/** A search by Hyperband over the space of C1, its accuracies made up: high rates and much dropout cost some. */
+/** A Hyperband search over the space of C1 with invented accuracies: high rates and high dropout reduce them. */
 export function hyperbandRecord(): SearchRecord {
   const numbers = random(7);
   const trials: Trial[] = [];

@@ -100,7 +100,7 @@ describe('importance', () => {
     const having = chainsOf(record).filter(([first]) => 'units4' in first!.values).length;
     expect(found.units4!.trials).toBe(having);
     expect(found.learning_rate!.importance).toBeGreaterThan(0.5);
-    // More epochs give all of a bracket higher scores: that is no merit of their values.
+    // All trials of a bracket score higher with more epochs, which says nothing about their values.
     const longer = record.trials.map((trial) =>
       trial.values['tuner/bracket'] === 0 ? { ...trial, score: trial.score! + 10 } : trial,
     );

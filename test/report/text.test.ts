@@ -85,7 +85,7 @@ test('a few runs on one plot have a line each, many have a line for their mean',
   };
   expect(report(3)).toContain('seed 2, loss  ▁█  2 → 3');
   expect(report(10)).toContain('mean of 10 runs\n  loss  ▁█  4.5 → 5.5');
-  // Variations have no mean that says anything.
+  // A mean over variations has no meaning.
   for (const runs of [10, 20]) {
     expect(report(runs, 'width')).toContain(`width ${runs - 1}, loss  ▁█  ${runs - 1} → ${runs}`);
     expect(report(runs, 'width')).not.toContain('mean of');

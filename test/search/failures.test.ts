@@ -184,7 +184,7 @@ describeOnDevice('errors of a search', (device) => {
     await expect(random({}).search(data, { epochs: 3 })).rejects.toThrow(
       /^RandomSearch: search: the objective valLoss needs validation, but there is neither validationData nor validationSplit; give/,
     );
-    // Without validation data, and with a callback of which nobody knows what it adds: after one epoch.
+    // Without validation data, and with a callback that may add the metric: throws after one epoch.
     const epochs: number[] = [];
     const callbacks = () => [{ onEpochEnd: ({ epoch }: { epoch: number }) => void epochs.push(epoch) }];
     const run = random({}).search(data, { epochs: 3, callbacks });

@@ -102,7 +102,7 @@ describe('values for a builder', () => {
 
   test('types: a choice has the type of its values', () => {
     const activation: 'relu' | 'tanh' = new HyperParameters().choice('activation', ['relu', 'tanh']);
-    // @ts-expect-error: the default is none of the values
+    // @ts-expect-error: the default is not one of the values
     expect(() => new HyperParameters().choice('a', ['relu', 'tanh'], { default: 'elu' })).toThrow(ArgumentError);
     expect(activation).toBe('relu');
   });
@@ -160,7 +160,7 @@ describe('conditionalScope', () => {
       /"c" is no value of kind, a choice/,
     ],
     ['no values', (hp) => hp.conditionalScope('kind', [], () => 0), /at least one value of the parent, but are \[\]/],
-    ['one value, no list', (hp) => hp.conditionalScope('kind', 'a' as never, () => 0), /a list.*but are "a"/],
+    ['a value instead of a list', (hp) => hp.conditionalScope('kind', 'a' as never, () => 0), /a list.*but are "a"/],
     ['no function', (hp) => hp.conditionalScope('kind', ['a'], 3 as never), /takes a function, but was given 3/],
     ['an async function', (hp) => hp.conditionalScope('kind', ['a'], async () => 0), /must not be async/],
   ])('throws for %s', (_, call, expected) => {
@@ -235,11 +235,11 @@ describe('invalid arguments', () => {
     ['an inverted range', { min: 3, max: 1 }, /min must be at most max, but 3 is above 1; exchange the two/],
     ['a step of 0', { min: 0, max: 4, step: 0 }, /step must be above 0, but is 0/],
     ['a step below 0', { min: 0, max: 4, step: -1 }, /step must be above 0, but is -1/],
-    ['a step that is no number', { min: 0, max: 4, step: nan }, /step must be above 0, but is NaN/],
+    ['a step that is not a number', { min: 0, max: 4, step: nan }, /step must be above 0, but is NaN/],
     ['log from 0', { min: 0, max: 4, sampling: 'log' }, /with sampling 'log', min must be above 0, but is 0/],
     ['log from below 0', { min: -2, max: 4, sampling: 'log' }, /min must be above 0, but is -2/],
     ['log with a factor of 1', { min: 1, max: 4, step: 1, sampling: 'log' }, /a factor above 1, .* but is 1/],
-    ['a sampling that is none', { min: 1, max: 4, sampling: 'reverse_log' }, /'linear' or 'log', but is "reverse_log"/],
+    ['an unknown sampling', { min: 1, max: 4, sampling: 'reverse_log' }, /'linear' or 'log', but is "reverse_log"/],
     [
       'a default out of range',
       { min: 1, max: 4, default: 5 },
@@ -247,7 +247,7 @@ describe('invalid arguments', () => {
     ],
     ['a default between steps', { min: 1, max: 5, step: 2, default: 2 }, /default: 2 is no value of x/],
     ['a misspelt option', { min: 1, max: 4, steps: 2 }, /there is no option steps; did you mean step\?/],
-    ['options that are no object', 3 as never, /options must be an object, but are 3/],
+    ['options that are not an object', 3 as never, /options must be an object, but are 3/],
   ])('hp.int and hp.float throw for %s', (_, options, expected) => {
     expect(message(() => hp().int('x', options as never))).toMatch(expected);
     expect(message(() => hp().float('x', options as never))).toMatch(expected);

@@ -5,7 +5,7 @@ import { isPruned, medians } from '../../src/search/pruning.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
 
-/** A trial with these values of an objective, an epoch each. */
+/** A trial with these values of the objective, one for each epoch. */
 const trial = (number: number, losses: (number | null)[], status: Trial['status'] = 'completed'): Trial => ({
   ...{
     number,
@@ -23,8 +23,8 @@ const all = (...trials: Trial[]) => new Map(trials.map((one) => [one.number, one
 const pruning = { warmUpEpochs: 1, startupTrials: 2 };
 const objective = { name: 'valLoss', epochs: 4 };
 
-// What Optuna 3's MedianPruner(n_startup_trials=2, n_warmup_steps=1) compares with: numpy.nanpercentile(..., 50) of the completed trials'
-// values in the same step.
+// Optuna 3's MedianPruner(n_startup_trials=2, n_warmup_steps=1) compares with numpy.nanpercentile(..., 50) of the values of completed
+// trials in the same step.
 test('medians are those of the completed trials below the horizon, for each epoch after the warm-up', () => {
   const finished = all(
     trial(0, [9, 4, 2]),
@@ -57,7 +57,7 @@ test('horizon: trials of a group are compared with those before the group', () =
   expect(Array.from({ length: 9 }, (_, n) => horizonOf(n, 2, 3))).toEqual([0, 0, 2, 2, 2, 5, 5, 5, 8]);
 });
 
-/** Losses that follow from the values; stops a trial by the medians that it was given, as its watcher would. */
+/** Losses computed from the values; stops a trial by the given medians, like a trial's watcher. */
 class PretendingRunner implements TrialRunner {
   most = 0;
   readonly limits: unknown[] = [];
@@ -91,7 +91,7 @@ test('the same trials are pruned for any number of parallel trials', async () =>
     return { most: runner.most, limits: runner.limits, trials: trialsOf(record) };
   };
   const [one, alone, three, many] = [await run(1, 1), await run(4, 1), await run(1, 4), await run(4, 4)];
-  expect([one.most, alone.most, three.most, many.most]).toEqual([1, 3, 1, 4]); // the first three go by nothing
+  expect([one.most, alone.most, three.most, many.most]).toEqual([1, 3, 1, 4]); // the first three have no medians
   expect(alone.trials).toEqual(one.trials);
   expect(many.trials).toEqual(three.trials);
   expect([alone.limits, many.limits]).toEqual([one.limits, three.limits]);

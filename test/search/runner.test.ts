@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
 
-/** Runs trials without training: their losses follow from their values. The more may run at once, the less in order they end. */
+/** Runs trials without training: their losses are computed from their values. Parallel trials end in another order. */
 class PretendingRunner implements TrialRunner {
   /** Trials that began, in that order, and how many ran at once at most. */
   readonly begun: TrialDescription[] = [];
@@ -159,7 +159,7 @@ describeOnDevice('Hyperband', (device) => {
     const carried = described.find(({ from }) => from !== null)!;
     const { number, from, seed, epochs, initialEpoch, values } = carried;
     expect(initialEpoch).toBe(described[from!]!.epochs);
-    // The same by hand: from the kept weights, and from drawn ones.
+    // The same without a search: from the saved weights, and from drawn ones.
     const train = async (path: string | null) => {
       const model =
         path === null

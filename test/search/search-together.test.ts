@@ -21,7 +21,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { data, fit, folder, trialsOf } from './searches.ts';
 
-/** Numbers, and units of two sizes: trials of one size can be trained together. */
+/** Options that may differ between replicas, and units of two sizes: trials of one size can be trained together. */
 function buildModel(hp: HyperParameters): Sequential {
   const units = hp.choice('units', [3, 4]) as number;
   const penalty = hp.float('l2', { min: 1e-4, max: 0.1, sampling: 'log' });
@@ -51,7 +51,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
     return { trials: trialsOf(record), weights: weightsIn(directory) };
   };
-  /** Trainings that a search begins. */
+  /** Trainings that a search starts. */
   const counting = async <T>(run: () => Promise<T>) => {
     const { record } = device;
     let programs = 0;

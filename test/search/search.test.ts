@@ -75,7 +75,7 @@ describeOnDevice('RandomSearch', (device) => {
     expect(trial!.histories).toHaveLength(3);
     const best = trial!.histories.map((epochs) => Math.max(...epochs.map(({ valAccuracy }) => valAccuracy!)));
     expect(trial!.score).toBe(best.reduce((sum, one) => sum + one, 0) / 3);
-    // Alone, with the seed that execution 2 of trial 1 has: 3 + 1 * 3 + 2.
+    // A single training with the seed of execution 2 of trial 1: 3 + 1 * 3 + 2.
     const model = buildModel(new HyperParameters({ values: trial!.values })).build(device, { seed: 8 });
     const { epochs } = await model.fit(data, { ...fit, seed: 8 });
     model.dispose();

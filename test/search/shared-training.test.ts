@@ -49,7 +49,7 @@ const modelOf = (i: number): Model =>
     loss: 'sparseCategoricalCrossentropy',
   });
 
-/** What the training of a trial is told by a user. */
+/** The stopping rule of the trials. */
 const stopping = (options = {}) => new EarlyStopping({ monitor: 'loss', patience: 1, startFromEpoch: 1, ...options });
 const plain = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 const outcome = ({ epochs, replicas, diverged, interrupted }: History) => ({
@@ -64,10 +64,10 @@ describe('callbacks of trials that are trained together', () => {
       null,
     ],
     ['TerminateOnNaN, which looks then too', [new TerminateOnNaN()], null],
-    ['hooks of a user', [{ onEpochEnd() {}, onTrainBegin() {} }], null],
-    ['figures of batches', [new LambdaCallback({ onBatchEnd() {} })], /LambdaCallback has onBatchEnd/],
-    ['a line of progress', [stopping(), new ProgressLine()], /ProgressLine has onBatchEnd/],
-    ['figures of steps', [{ onSteps() {}, everySteps: 2 }], /has onSteps/],
+    ['a custom callback', [{ onEpochEnd() {}, onTrainBegin() {} }], null],
+    ['metrics of batches', [new LambdaCallback({ onBatchEnd() {} })], /LambdaCallback has onBatchEnd/],
+    ['a progress line', [stopping(), new ProgressLine()], /ProgressLine has onBatchEnd/],
+    ['metrics of steps', [{ onSteps() {}, everySteps: 2 }], /has onSteps/],
     ['a backup', [new BackupAndRestore({ path: 'backup' })], /BackupAndRestore has onSafePoint/],
   ])('%s', (_, callbacks, says) => {
     if (says) expect(reasonCallbacksAlone(callbacks)).toMatch(says);
@@ -131,7 +131,7 @@ describeOnDevice('trials that are trained together', (device) => {
 
   test('each ends when its own callbacks stop it, with its weights of that epoch', async () => {
     const lengths = await expectAlike(() => [stopping()]);
-    expect(new Set(lengths).size).toBeGreaterThan(1); // or nobody went on without another
+    expect(new Set(lengths).size).toBeGreaterThan(1); // else no trial would continue after another one ended
   });
 
   test('the training ends once all trials have ended', async () => {

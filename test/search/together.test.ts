@@ -143,23 +143,19 @@ describe('models that can be trained together', () => {
     });
   test.each<[what: string, make: () => Model, says: RegExp]>([
     ['a function as a layer', () => net(new Lambda((x: Tensor) => relu(x))), /Lambda/],
-    ['a layer of a class of its own', () => net(new Doubled({ units: 2 })), /Doubled/],
+    ['a layer of a custom class', () => net(new Doubled({ units: 2 })), /Doubled/],
     [
-      'an initializer of its own',
+      'a custom initializer',
       () => net(new Dense({ units: 2, kernelInitializer: (shape) => new Float32Array(shape[0]! * shape[1]!) })),
       /kernelInitializer is a function/,
     ],
-    [
-      'an optimizer of a class of its own',
-      () => net().compile({ optimizer: new Own(), loss: 'huber' }),
-      /optimizer adam/,
-    ],
+    ['an optimizer of a custom class', () => net().compile({ optimizer: new Own(), loss: 'huber' }), /optimizer adam/],
     [
       'rates of replicas',
       () => net().compile({ optimizer: new SGD({ learningRate: [1, 2] }), loss: 'huber' }),
       /learning rates of several replicas/,
     ],
-    ['rates of dropout of replicas', () => net(new Dropout([0.1, 0.2])), /numbers of several replicas/],
+    ['dropout rates of replicas', () => net(new Dropout([0.1, 0.2])), /numbers of several replicas/],
     [
       'penalties of replicas',
       () => net(new Dense({ units: 2, kernelRegularizer: regularizers.l2([1, 2]) })),
@@ -193,7 +189,7 @@ describe('models that can be trained together', () => {
       () => groupTrials([new Sequential([new Dense({ units: 1, inputShape: [1] })])], 2),
       /compile/,
     ],
-    ['groups of none', () => groupTrials([mlp()], 0), /a group has 1 model or more, but 0/],
+    ['groups of zero models', () => groupTrials([mlp()], 0), /a group has 1 model or more, but 0/],
     ['no models', () => togetherModel([]), /at least one/],
     ['half an execution', () => togetherModel([mlp()], { executions: 0.5 }), /executions must be a positive integer/],
     ['an unknown option', () => togetherModel([mlp()], { replicas: 2 } as object), /no option replicas/],

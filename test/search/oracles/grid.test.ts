@@ -79,7 +79,7 @@ test('a range of integers is not stored as a list, because it may be huge', () =
 });
 
 test('drawn spaces: every combination once, as many as spaceSize, the same in each run', async () => {
-  // Each hyperparameter: number of values, default, and which earlier one's value it depends on.
+  // Each hyperparameter: number of values, default, and the earlier one on whose value it depends.
   const wheel = fc.record({
     count: fc.integer({ min: 1, max: 4 }),
     start: fc.nat(3),
@@ -112,7 +112,7 @@ test('drawn spaces: every combination once, as many as spaceSize, the same in ea
   expect(spaceSize(space)).toBe(6);
 });
 
-/** The same builder gone through by recursion over values. */
+/** All combinations of the same builder, by recursion over the values. */
 function countByTree(
   wheels: { count: number; parent: number; value: number }[],
   known: (number | null)[] = [],

@@ -6,7 +6,7 @@ import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { hyperbandOracle, hyperbandRounds } from '../../../src/search/oracles/hyperband.ts';
 import type { Trial } from '../../../src/search/record.ts';
 
-/** Of each bracket, the first one first, [trials, epochs] of its rounds. */
+/** [trials, epochs] of the rounds of each bracket, the first bracket first. */
 function tableOf(maxEpochs: number, factor: number): [trials: number, epochs: number][][] {
   const rounds = hyperbandRounds(maxEpochs, factor);
   const brackets = [...new Set(rounds.map(({ bracket }) => bracket))];
@@ -109,7 +109,7 @@ describe('a search of 10 epochs with factor 3', () => {
       });
       expect(trials[number]!.values).toMatchObject({ rate, units, ...tunerValues });
     });
-    // The next goes on with the copies, not with those they are copies of.
+    // The next round continues the copies, not their originals.
     expect(oracle.propose(16, state)).toMatchObject({ from: 12, epochs: 10, initialEpoch: 4 });
     expect(oracle.propose(17, state)).toMatchObject({ from: 13, epochs: 10, initialEpoch: 4 });
   });
@@ -143,7 +143,7 @@ describe('a search of 10 epochs with factor 3', () => {
         const proposals = new Map<number, unknown>();
         for (const trial of ended) {
           finished.set(trial.number, trial);
-          // Asked again after each trial, and kept as soon as it says anything.
+          // Asks again after each trial, and keeps the first proposal.
           for (let number = 0; number < 31; number++) {
             const proposal = oracle.propose(number, { ...state, finished });
             if (proposal !== 'wait' && !proposals.has(number)) proposals.set(number, proposal);
@@ -166,7 +166,7 @@ describe('a search of 10 epochs with factor 3', () => {
       .sort((a, b) => a.score! - b.score!)
       .map(({ number }) => number);
     expect(oracle.propose(12, stateWithFailures([best[0]!]))).toMatchObject({ from: best[1] });
-    // Two of four places are left to trials that failed, which begin again: in the order of their numbers.
+    // Two of four places go to trials that failed, in the order of their numbers; they start again.
     const others = stateWithFailures(best.slice(2));
     const again = best.slice(2).sort((a, b) => a - b)[0]!;
     const { rate } = state.proposed.get(again)!;

@@ -28,7 +28,7 @@ test('proposes maxTrials trials, 10 by default', () => {
   expect([search.state.finished.size, search.isOver]).toEqual([10, true]);
 });
 
-/** A state in which the trials of a list have ended. */
+/** A state in which the trials of the list have ended. */
 function stateOf(
   build: (hp: HyperParameters) => unknown,
   list: [values: Record<string, never>, score: number | null][],
@@ -102,7 +102,7 @@ describe('values drawn after the first trials', () => {
     expect(new Set(drawn).size).toBe(30);
   });
 
-  // Good are (p, q) and (q, p). For itself, p is as good as q in both places, and so are the pairs of equal ones.
+  // (p, q) and (q, p) are good. Separately, p is as good as q in both places, so pairs of equal letters would be as good.
   const letters = ['p', 'q', 'r'] as const;
   const bad = [
     'pp',
@@ -228,7 +228,7 @@ describe('parallel trials', () => {
         const running: number[] = [];
         let number = 0;
         for (const choice of choices) {
-          // As many begin as may, then any one of those that run ends.
+          // Starts as many trials as allowed, then ends a random one of those that run.
           for (let proposal = oracle.propose(number, current); proposal !== 'wait' && proposal !== null; ) {
             const trial = populate(oracle, build, number, proposal.values, current);
             current.proposed.set(number, trial.values);
