@@ -23,7 +23,7 @@ import { readEvents } from '../io/event-reader.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, sigmoid } from '../support/points.ts';
 
-// Callbacks may add figures to the logs, in some epochs only: others log and monitor them.
+// Callbacks may add metrics to the logs, also in some epochs only. Other callbacks log and monitor them.
 
 let root: string;
 beforeEach(() => {
@@ -33,7 +33,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const pathOf = (...names: string[]) => join(root, ...names);
 const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
-/** Adds the figure in the epochs for which there is a value. */
+/** Adds the metric in the epochs that have a value. */
 const adding = (name: string, values: readonly (number | null)[]): Callback => ({
   onEpochEnd(logs) {
     const value = values[logs.epoch - 1];
@@ -113,7 +113,7 @@ describeOnDevice('metrics that a callback adds', (device) => {
     again.onTrainBegin();
     again.onEpochEnd({ epoch: 6, loss: 4, 'my figure': 9 } as unknown as EpochLogs);
     expect(read('log.csv')).toBe(`${expected}6;NA;4;9\n`);
-    // What is no log is left alone.
+    // A file that is not a log is not changed.
     writeFileSync(pathOf('other.csv'), 'name,age\nA,3\n');
     const foreign = new CSVLogger(pathOf('other.csv'), { append: true });
     foreign.onTrainBegin();
@@ -123,7 +123,7 @@ describeOnDevice('metrics that a callback adds', (device) => {
 
   test.each<[string, () => Callback]>([
     ['a plain object', () => adding('mine', [4, 2, 3, 5])],
-    ['one that says so', () => ({ ...adding('mine', [4, 2, 3, 5]), adds: ['mine'] })],
+    ['an object with `adds`', () => ({ ...adding('mine', [4, 2, 3, 5]), adds: ['mine'] })],
     [
       'a LambdaCallback',
       () => new LambdaCallback({ adds: ['mine'], onEpochEnd: adding('mine', [4, 2, 3, 5]).onEpochEnd! }),
@@ -160,9 +160,9 @@ describeOnDevice('metrics that a callback adds', (device) => {
   });
 
   test.each<[string, (values: (number | null)[]) => Callback, (number | null)[]]>([
-    ['from the first epoch on, say nothing', (values) => adding('mine', values), [4, null, 2, null, 3, null, 3]],
+    ['from the first epoch on need no declaration', (values) => adding('mine', values), [4, null, 2, null, 3, null, 3]],
     [
-      'later, are told by adds',
+      'later are declared by `adds`',
       (values) => ({ ...adding('mine', values), adds: ['mine'] }),
       [null, null, 2, null, 3, null, 3],
     ],
@@ -221,7 +221,7 @@ describeOnDevice('metrics that a callback adds', (device) => {
       const says = new RegExp(
         `^${who}: the epoch has no metric "mine"; there are .*loss.* A callback that adds it must come before`,
       );
-      // After one that may add it in vain.
+      // After a callback that may add it, but does not.
       for (const callbacks of [
         [...known, monitor('mine')],
         [note, monitor('mine'), adding('mine', [1])],
@@ -243,7 +243,7 @@ describeOnDevice('metrics that a callback adds', (device) => {
 
 describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (device) => {
   const { x, labels: y } = points();
-  /** The files that one epoch with such figures leaves. */
+  /** The files that one epoch with these metrics writes. */
   async function savedNames(path: string, figures: Record<string, number> = {}): Promise<string[]> {
     using model = build(device, sigmoid());
     const fix: Callback = { onEpochEnd: (logs) => void Object.assign(logs, figures) };
@@ -252,7 +252,7 @@ describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (dev
     return readdirSync(root);
   }
 
-  // What Python's str.format gives for the same numbers.
+  // Results of Python's str.format for the same numbers.
   test.each<[path: string, figures: Record<string, number>, name: string]>([
     ['weights.{epoch:02d}-{val_loss:.2f}.h5', { valLoss: 0.456 }, 'weights.01-0.46.h5'],
     ['{val_loss:.2f}', { valLoss: 0.456 }, '0.46'],

@@ -35,7 +35,7 @@ const SHAPE: [number, number, number] = [8, 9, 3];
 const SIZE = 22;
 const images = drawImages(SIZE, { shape: SHAPE, classes: 3 });
 
-/** All of them, one behind the other. */
+/** All random layers, one after another. */
 const chain = (): Layer[] => [
   new RandomFlip({ inputShape: SHAPE }),
   new RandomTranslation({ heightFactor: 0.2, widthFactor: 0.2 }),
@@ -117,7 +117,7 @@ describeOnDevice('models with random layers of images', (device) => {
     for (const other of [{ seed: 4 }, { step: 10 }]) {
       expect(await callModel(model, input, { ...context, ...other })).not.toEqual(first);
     }
-    // Two layers of one kind draw apart, but by one seed alike, wherever they stand.
+    // Two layers of one kind draw different numbers; with the same seed they draw the same, at any position.
     const shift = (seed?: number) =>
       new RandomTranslation({ heightFactor: 0, widthFactor: 0.4, fillMode: 'wrap', seed, inputShape: SHAPE });
     using twice = new Sequential([shift(), shift()]).build(device);

@@ -29,7 +29,7 @@ describeOnDevice('callbacks in fit', (device) => {
   const build = (device: Device, optimizer = new Adam({ learningRate: 0.05 })) =>
     new Sequential([
       new Dense({ units: 4, inputShape: [2] }),
-      new BatchNormalization(), // its running figures are part of the weights
+      new BatchNormalization(), // its moving statistics are part of the weights
       new Dense({ units: 1, activation: 'sigmoid' }),
     ])
       .build(device, { seed: 2 })
@@ -55,7 +55,7 @@ describeOnDevice('callbacks in fit', (device) => {
     using model = build(device, new Adam({ learningRate: 0.3 }));
     const snapshots: number[][] = [];
     const early = new EarlyStopping({ patience, restoreBestWeights: true });
-    // Validation on the opposite labels gets worse after a while of training.
+    // Validation on the opposite labels gets worse after some training.
     const validationData = { x, y: y.map((label) => 1 - label) };
     const history = await model.fit(data, {
       epochs,
@@ -166,7 +166,7 @@ describeOnDevice('callbacks in fit', (device) => {
     using model = build(device);
     const stream = async function* () {
       for (let i = 0; i < 40; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 15)); // figures are read a few times a second
+        await new Promise((resolve) => setTimeout(resolve, 15)); // metrics are read a few times a second
         yield data;
       }
     };

@@ -26,7 +26,7 @@ const epochLogs = (epoch: number, figures: Record<string, number>): EpochLogs =>
   epoch,
 });
 
-/** Feeds made-up figures, as `fit` would. @returns the epoch after which training stopped, or 0, and the callback's view */
+/** Calls EarlyStopping with these metrics, as `fit` does. @returns the epoch after which training stopped, or 0, and the callback's state */
 function runEarlyStopping(options: EarlyStoppingOptions, values: number[]) {
   const callback = new EarlyStopping(options);
   const model = { stopTraining: false } as Model;
@@ -40,7 +40,7 @@ function runEarlyStopping(options: EarlyStoppingOptions, values: number[]) {
   return { ran: ran + 1, best, bestEpoch, stoppedEpoch };
 }
 
-// What Keras 3's EarlyStopping does with the same figures (its epochs count from 0, ours from 1).
+// Results of Keras 3's EarlyStopping for the same metrics (its epochs count from 0, ours from 1).
 test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof runEarlyStopping>]>([
   [
     'patience 0: the first epoch without improvement',
@@ -51,8 +51,18 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof runEarlySto
   ['patience 2', { patience: 2 }, [3, 2, 4, 1.5, 5, 6, 7], { ran: 6, best: 1.5, bestEpoch: 4, stoppedEpoch: 6 }],
   ['no stop', { patience: 3 }, [3, 4, 5], { ran: 0, best: 3, bestEpoch: 1, stoppedEpoch: 0 }],
   ['an equal value is no improvement', { patience: 1 }, [2, 2], { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 }],
-  ['nor is a change of minDelta', { minDelta: 0.5 }, [2, 1.5], { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 }],
-  ['a larger one is', { minDelta: -0.5 }, [2, 1.25, 1], { ran: 3, best: 1.25, bestEpoch: 2, stoppedEpoch: 3 }],
+  [
+    'a change of minDelta is no improvement',
+    { minDelta: 0.5 },
+    [2, 1.5],
+    { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 },
+  ],
+  [
+    'a larger change is an improvement',
+    { minDelta: -0.5 },
+    [2, 1.25, 1],
+    { ran: 3, best: 1.25, bestEpoch: 2, stoppedEpoch: 3 },
+  ],
   [
     'accuracy rises',
     { monitor: 'valAccuracy', patience: 1 },
@@ -119,7 +129,7 @@ function rates(options: ReduceLROnPlateauOptions, values: number[], rate = 1): n
   });
 }
 
-// What Keras 3's ReduceLROnPlateau does with the same figures.
+// Results of Keras 3's ReduceLROnPlateau for the same metrics.
 test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   ['factor 0.1 after patience epochs', { patience: 2 }, [2, 2, 2, 2, 2], [1, 1, 0.1, 0.1, 0.01]],
   ['an improvement restarts the wait', { patience: 2, factor: 0.5 }, [3, 3, 2, 2, 2], [1, 1, 1, 1, 0.5]],
@@ -207,7 +217,7 @@ test.each<[string, () => unknown, RegExp]>([
     () => new LambdaCallback({ onEpochEndd() {} } as Callback),
     /no option onEpochEndd; did you mean onEpochEnd\?/,
   ],
-  ['a hook that is no function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
+  ['a hook that is not a function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
   ['no hooks', () => new LambdaCallback(no), /LambdaCallback: options/],
 ])('throws for %s', (_what, make, says) => {
   expect(make).toThrow(ArgumentError);

@@ -150,7 +150,7 @@ describeOnDevice('compileStep', (device) => {
       ArgumentError,
       /^compileStep: the gradient of a tensor of shape \[2\] stays after the step.*clearGrad/,
     ],
-    'an error of its own': [
+    'an error of the step': [
       () => {
         throw new RangeError('mine');
       },

@@ -3,7 +3,7 @@ import type { Device, Model, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A model whose output shows what its dropout kept. */
+/** A model whose output shows which elements its dropout kept. */
 function masking(device: Device): Model {
   const layers = [new tg.Dropout(0.5, { inputShape: [64] }), new tg.Dense({ units: 64 })];
   const model = new tg.Sequential(layers).build(device);

@@ -156,7 +156,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     model.setWeights([[[4]], [0]]);
     step();
     expect(await weights()).toEqual([[2], [-2]]);
-    // One that a loop left is gone with the next step of fit, which takes its place.
+    // A gradient that a loop left is replaced by the next step of fit.
     tg.mean(model.call(x)).backward();
     await model.trainOnBatch([[1]], [[0]]);
     expect(model.weights.map(({ tensor }) => tensor.grad)).toEqual([null, null]);

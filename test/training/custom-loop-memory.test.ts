@@ -3,7 +3,7 @@ import type { Device, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What the adapter holds for a device. Of what is not used for 30 seconds some is given back, on a busy machine. */
+/** Objects and memory of a device. On a busy machine, buffers that are unused for 30 seconds are destroyed. */
 const memoryOf = (device: Device) => {
   const { buffersCreated, bytesAllocated, pipelinesCreated } = device.counters;
   return { buffersCreated, pipelinesCreated, inUse: bytesAllocated - device.freeBytes };
@@ -11,7 +11,7 @@ const memoryOf = (device: Device) => {
 const LONG = process.env.LONG === '1';
 const numbers = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i));
 
-/** Loops as they are written without a thought of memory: no scope, nothing disposed. */
+/** Loops that do not manage memory: no scope, nothing disposed. */
 const loops: Record<string, (device: Device) => () => Tensor> = {
   'tensors, operators and an optimizer'(device) {
     const x = tg.tensor(device, numbers(32), [8, 4]);
@@ -128,12 +128,12 @@ describeOnDevice('memory of a custom training loop', () => {
     const steps = LONG || name.includes('optimizer') || name.includes('compiled') ? 2000 : 300;
     for (let i = 10; i < steps; i++) {
       loss = step();
-      // The host is not to run ahead of the adapter for ever.
+      // The host must not run ahead of the adapter without a limit.
       if (i % 10 === 0) await device.sync();
     }
     await device.sync();
     expect(memoryOf(device)).toEqual(early);
-    // Buffers of the pool serve by turns, so that a few hundred pairings of kernels and buffers come up; one a dispatch would be 10,000 and more.
+    // The pool's buffers alternate, which gives a few hundred pairs of kernels and buffers; one for each dispatch would be over 10,000.
     expect(device.counters.bindGroupsCreated).toBeLessThan(4000);
     expect(Number.isFinite(await loss.item())).toBe(true);
   });

@@ -4,7 +4,7 @@ import * as tg from '../../src/node.ts';
 import { ArgumentError, DataError, DisposedError, GpuError, ShapeError } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What the call throws. */
+/** The error that the call throws. */
 function errorOf(call: () => unknown): Error {
   try {
     call();
@@ -200,7 +200,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
       ArgumentError,
       /number 3, second\/bias, must be an array of numbers/,
     );
-    expect(await model.getWeights()).toEqual(weights); // nothing was taken
+    expect(await model.getWeights()).toEqual(weights); // nothing was assigned
     const unbuilt = new tg.Sequential([new tg.Dense({ units: 2, inputShape: [3] })]);
     expect(() => unbuilt.setWeights([])).toThrow(/build\(device\) comes first/);
     await expect(unbuilt.getWeights()).rejects.toThrow(ArgumentError);
@@ -286,7 +286,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect((error as Error).message).toMatch(/^step: this optimizer is in use by a running training/);
     expect(optimizer.iterations).toBe(1);
     lossOf(model).backward();
-    optimizer.step(); // fit is over: on from there
+    optimizer.step(); // fit has ended, so the loop can continue
     expect(optimizer.iterations).toBe(2);
     const other = build().compile({ optimizer, loss: 'meanSquaredError' });
     await expect(other.fit({ x: [[1, 2, 3]], y: [[1, 2]] })).rejects.toThrow(/already belongs to another model/);

@@ -95,7 +95,7 @@ describeOnDevice('a custom training loop', (device) => {
       expect(await bytesOf(model)).toEqual(expected);
       expect(optimizer.iterations).toBe(9);
 
-      // The same compiled, from the same beginning.
+      // The same with a compiled step, from the same initial weights.
       const again = build().build(device, { seed: 3 });
       const compiledOptimizer = optimizers[kind]!({ parameters: again.parameters });
       using step = tg.compileStep(device, (x, y) => {

@@ -21,16 +21,16 @@ import { build, points, sigmoid, softmax } from '../support/points.ts';
 describeOnDevice('shapes of data', (device) => {
   const accepted: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
     ['rows', [3], nested([2, 3]), 2],
-    ['a row of numbers is whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
+    ['a flat list of whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
     ['a typed array is whole samples', [2, 2, 1], row(12), 3],
     ['rows as typed arrays', [3], [row(3), Float64Array.of(3, 4, 5)], 2],
     ['images', [2, 3, 1], nested([4, 2, 3, 1]), 4],
-    ['images without their channel, as Keras takes them', [2, 3, 1], nested([4, 2, 3]), 4],
-    ['and with one too many', [2, 3], nested([4, 2, 3, 1]), 4],
-    ['one number a sample', [1], [0, 1, 2], 3],
-    ['one number a sample, in rows', [1], nested([3, 1]), 3],
+    ['images without their channel, as in Keras', [2, 3, 1], nested([4, 2, 3]), 4],
+    ['images with one channel axis too many', [2, 3], nested([4, 2, 3, 1]), 4],
+    ['one number for each sample', [1], [0, 1, 2], 3],
+    ['one number for each sample, in rows', [1], nested([3, 1]), 3],
     ['data with its shape', [2, 3], { shape: [1, 2, 3], data: row(6) }, 1],
-    ['what NumPy wrote', [3], decodeNpy(encodeNpy({ shape: [2, 3], data: row(6) })), 2],
+    ['an array written by NumPy', [3], decodeNpy(encodeNpy({ shape: [2, 3], data: row(6) })), 2],
     ['64-bit integers of NumPy', [3], { shape: [2, 3], data: BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n]) }, 2],
     ['a list of arrays with a shape', [2, 1], [0, 2].map((i) => ({ shape: [2, 1], data: [i, i + 1] })), 2],
     ['a typed array that has a shape', [3], Object.assign(row(6), { shape: [2, 3] }), 2],
@@ -126,7 +126,7 @@ describeOnDevice('shapes of data', (device) => {
     ['tensors in a list', () => [tensor(device, [1, 2, 3], [3])], /entry 0 is on the device/],
     ['a promise', () => Promise.resolve([1, 2, 3]), /is a Promise, to be awaited/],
     ['{ x }', () => ({ x: [1, 2, 3] }), /give only its x/],
-    ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
+    ['an invalid shape', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
     ['a shape without data', () => ({ shape: [1, 3] }), /an object with a shape needs data/],
     ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /an object with a shape needs data/],
     [
@@ -158,7 +158,7 @@ describeOnDevice('shapes of data', (device) => {
   const stream = (data: unknown) => () => [data as { x: Numbers; y: Numbers }];
   const fits = { x: rows, y };
 
-  // Every way by which samples and targets come to a model.
+  // Every way to pass samples and targets to a model.
   const routes: [what: string, take: (model: Model, data: { x: Numbers; y: Numbers }) => unknown][] = [
     ['fit', (model, data) => model.fit(data)],
     ['fit on a stream', (model, data) => model.fit(stream(data))],

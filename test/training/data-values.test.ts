@@ -8,8 +8,8 @@ describeOnDevice('values from the host', (device) => {
   const stream = (data: unknown) => () => [data as { x: Numbers; y: Numbers }];
 
   test.each<[what: string, data: Numbers, shape: number[], models: number, says: RegExp | null]>([
-    ['lists of its shape', nested([2, 3]), [2, 3], 1, null],
-    ['an array of its shape', { shape: [2, 3], data: row(6) }, [2, 3], 1, null],
+    ['lists of the same shape', nested([2, 3]), [2, 3], 1, null],
+    ['an array of the same shape', { shape: [2, 3], data: row(6) }, [2, 3], 1, null],
     ['lists for each model', nested([2, 3]), [3], 2, null],
     [
       'lists of another shape',

@@ -152,7 +152,7 @@ describeOnDevice('trainable set while fit trains', (device) => {
       const training = model.fit(data, { epochs: 3, batchSize: 10, callbacks: [callback] });
       await expect(training).rejects.toThrow(ArgumentError);
       await expect(training).rejects.toThrow(`fit: trainable of ${layers} was changed while fit trains the model`);
-      // Now it counts.
+      // Now it takes effect.
       const before = await weightsOf(model);
       const next = model.fit(data, { batchSize: 10 });
       await (what === 'a layer' ? next : expect(next).rejects.toThrow(/so there is nothing to train/));

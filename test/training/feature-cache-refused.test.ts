@@ -48,7 +48,7 @@ describeOnDevice('cacheFeatures: errors', (device) => {
       'fit: cacheFeatures stores the output of the frozen layers at the beginning of a model, but before any of them first (Conv2D) is trainable; ' +
         'freeze the layers from the first one (layer.trainable = false), or leave cacheFeatures out',
     );
-    // A beginning without weights alone is no extractor: to keep it would only take memory.
+    // First layers without weights are not a feature extractor: caching their output would only take memory.
     const resized = new Resizing({ height: 8, width: 8, inputShape: SHAPE });
     const net = new SequentialModel([resized, new Conv2D({ filters: 2, kernelSize: 3, name: 'inner' })], 'net');
     expect(await refusalOf([net, new Flatten(), dense()])).toMatch(
@@ -111,7 +111,7 @@ describeOnDevice('cacheFeatures: errors', (device) => {
     await expect(model.fit(loader, { cacheFeatures: true })).rejects.toThrow(
       /but the class of doubled overrides how they are called/,
     );
-    // Inside another model it is a layer like any other, which does not say that it is deterministic.
+    // Inside another model it is a layer like any other, and is not marked as deterministic.
     const inner = new Doubled([conv({ name: 'inner' })], 'doubled');
     inner.trainable = false;
     expect(await refusalOf([inner, new Flatten(), dense()])).toMatch(

@@ -44,7 +44,7 @@ describeOnDevice('cacheFeatures', (device) => {
     prepare?: (model: Model) => void;
   }
 
-  /** Losses, metrics and final weights of a training with the option as given. */
+  /** Losses, metrics and final weights of a training with the given option. */
   async function train(
     { layers: all = layers, loss, fit, data, prepare }: Case,
     cacheFeatures: FitOptions['cacheFeatures'],
@@ -75,7 +75,7 @@ describeOnDevice('cacheFeatures', (device) => {
     'three replicas of one model': {
       fit: { replicas: 3 },
       prepare: ({ parameters }) => {
-        // as after weights were loaded: all replicas begin with them
+        // as after loading weights: all replicas start with them
         parameters.hasInitialValues = false;
       },
     },
@@ -132,7 +132,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(cutOf(model(net(153), new Flatten({ name: 'flat' })))).toBe('flat (Flatten) 1280');
     const larger = new Resizing({ height: 4, width: 4 });
     expect(cutOf(model(net(153), larger, new Flatten()))).toBe('mobilenetv2 (Functional): out_relu (ReLU) 1,1,1280');
-    // From block_4_expand on, as in experiment B10; within a block, the sum around it still asks for what it began with.
+    // From block_4_expand on, as in experiment B10. Within a block, the residual sum still needs the block's input.
     expect(cutOf(model(net(35), new Flatten()))).toBe(
       'mobilenetv2 (Functional): block_3_project_BN (BatchNormalization) 4,4,16',
     );
@@ -156,12 +156,12 @@ describeOnDevice('cacheFeatures', (device) => {
       return { begin: epochs[0]!, each: [epochs[1], epochs[3], epochs[5]] };
     };
     const [without, cached] = [await dispatches(false), await dispatches(true)];
-    // A prefix: rescaling twice, two convolutions with what they arrange of their filters, a batch norm, a ReLU, a sum, a mean.
+    // The frozen layers: two rescalings, two convolutions with their filter transforms, a batch norm, a ReLU, a sum, a mean.
     const saved = without.each[0]! - cached.each[0]!;
     expect(cached.each).toEqual([cached.each[0], cached.each[0], cached.each[0]]);
     // Two batches of training and two of validation, each with at least seven kernels, less the gather that remains.
     expect(saved).toBeGreaterThanOrEqual(4 * 7);
-    // All of it is done once, before the first epoch.
+    // All features are computed once, before the first epoch.
     expect(cached.begin - without.begin).toBeGreaterThanOrEqual(saved);
     expect(cached.begin - without.begin).toBeLessThanOrEqual(saved + 4 * 3);
   });
@@ -188,7 +188,7 @@ describeOnDevice('cacheFeatures', (device) => {
     },
   );
 
-  /** Lets `meanwhile` happen around the making of room for features. */
+  /** Calls `meanwhile` when memory for features is allocated. */
   function aroundAllocate(
     meanwhile: (source: FeatureSource, copies: number, where: 'adapter' | 'host') => Disposable | null,
   ) {
@@ -255,7 +255,7 @@ describeOnDevice('cacheFeatures', (device) => {
       },
     ];
     await train({ fit: { epochs: 1, validationSplit: 0.25, callbacks } }, true);
-    // Of 22 samples 16 train in two batches, and 6 are measured in one.
+    // Of 22 samples, 16 are trained on in two batches, and 6 are evaluated in one.
     expect(heard).toEqual(['begin', '8/22', '16/22', '22/22', 'epoch']);
     const fails = () => {
       throw new RangeError('of the callback');

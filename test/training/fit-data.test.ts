@@ -74,7 +74,7 @@ describeOnDevice('fit on arrays', (device) => {
     const right = labels.filter((label, i) => Number(output[i]! > 0.5) === label).length;
     expect(right).not.toBe(SIZE);
     expect((await model.evaluate({ x, y: labels })).accuracy).toBeCloseTo(right / SIZE, 6);
-    // Of logits without a sigmoid Keras's threshold is at a half as well.
+    // For logits without a sigmoid, Keras's threshold is 0.5 too.
     using logits = build(device, new Dense({ units: 1 }), { loss: new BinaryCrossentropy({ fromLogits: true }) });
     const raw = await logits.predict(x);
     const above = labels.filter((label, i) => Number(raw[i]! > 0.5) === label).length;
@@ -143,9 +143,9 @@ describeOnDevice('fit on arrays', (device) => {
     }
     expect(await weightsOf(single)).toEqual(await weightsOf(whole));
     expect(await single.testOnBatch(x, labels)).toEqual(await whole.evaluate({ x, y: labels }, { batchSize: SIZE }));
-    // A batch of another size has a separate step.
+    // Another batch size has a separate step.
     expect((await single.trainOnBatch(x.subarray(0, 6), labels.slice(0, 3))).loss).toBeGreaterThan(0);
-    // A layer that is frozen now is left alone, though a step of these settings was recorded before.
+    // A layer that is frozen now does not change, although a step with these settings was recorded before.
     await single.trainOnBatch(x, labels);
     single.layers[0]!.trainable = false;
     const before = await weightsOf(single);

@@ -64,7 +64,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     const expected = (ofZeros.loss * zeros.y.length + 3 * ofOnes.loss * ones.y.length) / SIZE;
     const { epochs } = await model.fit({ x, y }, { batchSize: SIZE, classWeight, validationData: { x, y } });
     expect(epochs[0]!.loss).toBeCloseTo(expected, 5);
-    // Validation and accuracy know no weights.
+    // Validation and accuracy do not use weights.
     expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 5);
     expect(epochs[0]!.accuracy).toBe(epochs[0]!.valAccuracy);
   });
@@ -109,7 +109,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
       },
     };
     expect((await model.fit({ x, y }, { epochs: 9, callbacks: [stop] })).epochs).toHaveLength(2);
-    // What comes after the end interrupts nothing.
+    // Setting it after the end has no effect.
     const late = new AbortController();
     const both = {
       onEpochEnd() {
@@ -139,10 +139,10 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
     const { epochs } = await model.fit(endless(), { epochs: 3, stepsPerEpoch: 4 });
     expect([epochs.length, drawn, closed]).toEqual([3, 12, 1]);
-    // A function opens the stream again.
+    // A function starts the stream again.
     await model.fit(endless, { epochs: 3, stepsPerEpoch: 4 });
     expect([drawn, closed]).toEqual([24, 4]);
-    // The batches of a list, spread over the epochs; then there are no more.
+    // The batches of a list are spread over the epochs, until there are no more.
     const list = Array.from({ length: 5 }, () => ({ x, y })).values();
     await expect(model.fit(list, { epochs: 3, stepsPerEpoch: 2 })).rejects.toThrow(
       /after 1 batches .*stepsPerEpoch is 2/,

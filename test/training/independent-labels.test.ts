@@ -19,9 +19,9 @@ import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
 const SCORES: MetricName[] = ['accuracy', 'precision', 'recall', 'f1'];
-const SAMPLES = 300; // more than an invocation counts
+const SAMPLES = 300; // more rows than one invocation counts
 
-/** What scikit-learn gives for rows of labels: precision_recall_fscore_support(..., average='macro', zero_division=0). */
+/** scikit-learn's precision_recall_fscore_support(..., average='macro', zero_division=0) for rows of labels. */
 function scoresOf(outputs: ArrayLike<number>, targets: ArrayLike<number>, labels: number, threshold = 0.5) {
   const each = Array.from({ length: labels }, () => ({ both: 0, predicted: 0, actual: 0 }));
   let right = 0;
@@ -62,7 +62,7 @@ describeOnDevice('independent labels', (device: Device) => {
     expect((await model.evaluate({ x, y })).accuracy).toBe(1);
     model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy', metrics: ['precision', 'recall', 'f1'] });
     expect(pick(await model.evaluate({ x, y }))).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
-    // One of fifteen is wrong: label 0 of a sample.
+    // One of fifteen labels is wrong: label 0 of a sample.
     const wrong = x.with(0, 1);
     const scores = pick(await model.evaluate({ x: wrong, y }));
     expect(scores).toEqual(closeTo({ accuracy: 14 / 15, precision: (3 / 4 + 2) / 3, recall: 1, f1: (6 / 7 + 2) / 3 }));
@@ -75,9 +75,9 @@ describeOnDevice('independent labels', (device: Device) => {
     ['logits', [4], () => new Dense({ units: 3 }), new BinaryCrossentropy({ fromLogits: true })],
     ['another loss', [4], () => new Dense({ units: 3, activation: 'sigmoid' }), 'meanSquaredError'],
     ['places in a row', [3, 4], () => new Dense({ units: 2, activation: 'sigmoid' })],
-    ['one label for each place', [3, 4], () => new Dense({ units: 1, activation: 'sigmoid' })],
+    ['one label for each position', [3, 4], () => new Dense({ units: 1, activation: 'sigmoid' })],
     ['pixels', [3, 2, 2], () => new Conv2D({ filters: 3, kernelSize: 1, activation: 'sigmoid' })],
-    ['one label a pixel', [3, 2, 2], () => new Conv2D({ filters: 1, kernelSize: 1, activation: 'sigmoid' })],
+    ['one label for each pixel', [3, 2, 2], () => new Conv2D({ filters: 1, kernelSize: 1, activation: 'sigmoid' })],
   ];
 
   describe.each(cases)('%s', (_name, inputShape, last, loss = 'binaryCrossentropy') => {
@@ -88,7 +88,7 @@ describeOnDevice('independent labels', (device: Device) => {
       const first = new Dense({ units: inputShape.at(-1)!, inputShape });
       return new Sequential([first, last()])
         .build(device, { seed: 2, replicas })
-        .compile({ optimizer: new SGD({ learningRate: 1e-30 }), loss, metrics: SCORES }); // which moves no weight
+        .compile({ optimizer: new SGD({ learningRate: 1e-30 }), loss, metrics: SCORES }); // so no weight changes
     };
     const targetsOf = (model: Sequential) =>
       Float32Array.from({ length: SAMPLES * model.outputShape.reduce((a, b) => a * b, 1) }, () => values.integer(0, 1));

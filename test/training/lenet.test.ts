@@ -55,7 +55,7 @@ describeOnDevice('LeNet-5 trained on the adapter and on the float64 reference', 
     expectClose(losses, expected, { rtol: 1e-4 }, 'loss');
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
 
-    // Adam divides by the gradient's own size, so a weight whose gradient is all rounding error may go astray by a whole
+    // Adam divides by the size of the gradient, so a weight whose gradient is only rounding error may be off by a whole
     // step; hence the distance of the weights as a whole.
     const trained = await readWeights(model);
     trained.forEach((weight, k) => {

@@ -36,9 +36,9 @@ describeOnDevice('memory of models', (device) => {
       await model.testOnBatch(x, y);
       heldBytes.push(device.counters.bytesAllocated);
     }
-    // Programs of the same buckets take the same memory, those of larger batches a little more.
+    // Programs with the same buckets take the same memory, those of larger batches a little more.
     expect(heldBytes[29]! / heldBytes[9]!).toBeLessThan(1.25);
-    // A size that was used lately is recorded still, one of long ago again.
+    // The program of a recently used size is still cached; an old one is recorded again.
     const { pipelinesCreated, bindGroupsCreated } = device.counters;
     await model.trainOnBatch(new Float32Array(2 * 125), new Float32Array(125));
     expect(device.counters.bindGroupsCreated).toBe(bindGroupsCreated);
@@ -67,7 +67,7 @@ describeOnDevice('memory of models', (device) => {
   describe('memory of a recorded training step', () => {
     const [BATCH, CHANNELS] = [16, 16];
 
-    /** Bytes of a step of a convolutional network with these layers between its first and its last. */
+    /** Bytes of a step of a convolutional network with these layers between its first and its last layer. */
     function bytesOfStep(layers: Layer[]): number {
       using data = new ImageLoader(device, drawImages(BATCH, { classes: 2 }));
       const [height, width, channels] = data.sampleShape;
@@ -82,7 +82,7 @@ describeOnDevice('memory of models', (device) => {
       return bytes;
     }
     const { shape } = drawImages(1, { classes: 2 });
-    /** Of what a layer of the network puts out. */
+    /** Bytes of the output of a layer. */
     const OUTPUT = 4 * BATCH * shape[0] * shape[1] * CHANNELS;
     const normalizedBlocks = (n: number, activation: () => Layer[]) =>
       Array.from({ length: n }, () => [

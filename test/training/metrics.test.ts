@@ -122,7 +122,7 @@ describeOnDevice('metrics of a model', (device) => {
     const none = await spent();
     expect(await spent(['accuracy'])).toEqual(none);
     expect(await spent(['topK2'])).toEqual({ ...none, dispatches: none.dispatches + 1 });
-    // The predicted classes, and the matrix that all three scores come from.
+    // The predicted classes, and the confusion matrix for all three scores.
     expect(await spent(['precision'])).toEqual({ ...none, dispatches: none.dispatches + 2 });
     expect(await spent(['f1', 'recall', 'precision'])).toEqual({ ...none, dispatches: none.dispatches + 2 });
     data.dispose();
@@ -152,7 +152,7 @@ describeOnDevice('metrics of a model', (device) => {
       [2, 0],
       [1, 3],
     ]);
-    // Of class 1, as Keras's metrics of these names have it.
+    // For class 1, as in Keras's metrics with these names.
     const { accuracy, recall, f1 } = await built.evaluate({ x, y });
     expect(accuracy).toBeCloseTo(5 / 6, 6);
     expect(recall).toBeCloseTo(3 / 4, 6);
@@ -221,7 +221,7 @@ test('giniIndex: as in coursework A6', () => {
   expect(giniIndex([-2, 2, -2, -2])).toBeCloseTo(0.75, 6);
   expect(giniIndex([5, 5, 5])).toBeCloseTo(0, 12);
   expect(giniIndex([0, 0])).toBe(0);
-  // A single large value among n zeros comes near 1 - 1 / n.
+  // A single large value among n zeros gives about 1 - 1 / n.
   expect(giniIndex(Float32Array.from({ length: 1000 }, (_, i) => (i === 7 ? 1e6 : 0)))).toBeCloseTo(0.999, 6);
   // NumPy 2.4, the coursework's own lines on np.arange(7) ** 2 / 10 - 1.5, in float64.
   expect(giniIndex(Array.from({ length: 7 }, (_, i) => i ** 2 / 10 - 1.5))).toBeCloseTo(0.5274724868977209, 12);

@@ -28,7 +28,7 @@ describeOnDevice('MNIST', (device) => {
     expect(accuracy).toBeGreaterThan(0.9);
     expect(epochs.at(-1)!.valAccuracy).toBe(accuracy);
 
-    // The probabilities say the same as the loss and accuracy that were gathered on the adapter.
+    // The probabilities agree with the loss and accuracy computed on the adapter.
     const probabilities = await model.predict(testing, { batchSize: 64 });
     let hits = 0;
     let total = 0;

@@ -58,7 +58,7 @@ const model = (...all: unknown[]) => new Sequential(all as Layer[]);
 const refusedModels: Refused[] = [
   ['no layers', () => model(), ArgumentError, ['at least one']],
   ['no list', () => new Sequential(undefined as unknown as Layer[]), ArgumentError, ['list of layers', 'undefined']],
-  ['a layer that is none', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
+  ['an invalid layer', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
   ['no inputShape', () => model(new Dense({ units: 1 })), ArgumentError, ['Dense', 'inputShape']],
   [
     'a number as inputShape',
@@ -170,7 +170,7 @@ describeOnDevice('misuse of a model', (device) => {
     ['predict before build', () => model(...layers()).predict(data), ArgumentError, ['build(device)']],
     ['call before build', () => model(...layers()).call(tensor(device, [], [0, 4, 4, 1])), ArgumentError, ['build']],
     ['build twice', () => build(device).build(device), ArgumentError, ['already built']],
-    ['a seed that is none', () => model(...layers()).build(device, { seed: -1 }), ArgumentError, ['seed', '-1']],
+    ['an invalid seed', () => model(...layers()).build(device, { seed: -1 }), ArgumentError, ['seed', '-1']],
     ['no data', () => build(device).fit(undefined as unknown as BatchSource), ArgumentError, ['fit', 'undefined']],
     ['null options', () => build(device).fit(data, null as unknown as object), ArgumentError, ['fit', 'null']],
     ['epochs', () => build(device).fit(data, { epochs: 0 }), ArgumentError, ['epochs', '0']],

@@ -28,7 +28,7 @@ describeOnDevice('one training of a model at a time', (device) => {
   const data = { x, y };
   const options: FitOptions = { epochs: 3, batchSize: 10, seed: 2 };
 
-  /** What one undisturbed training comes to. */
+  /** Results of one undisturbed training. */
   async function alone() {
     using model = build(device, sigmoid());
     const { epochs } = await model.fit(data, options);
@@ -37,7 +37,7 @@ describeOnDevice('one training of a model at a time', (device) => {
 
   const changes: [what: string, change: (model: Sequential, file: { bytes: Uint8Array; path: string }) => unknown][] = [
     ['fit', (model) => model.fit(data, options)],
-    ['fit of other replicas', (model) => model.fit(data, { ...options, replicas: 2 })],
+    ['fit with another number of replicas', (model) => model.fit(data, { ...options, replicas: 2 })],
     ['trainOnBatch', (model) => model.trainOnBatch(x, y)],
     ['compile', (model) => model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' })],
     ['replicate', (model) => model.replicate(2)],
@@ -80,7 +80,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     expect(error).toBeInstanceOf(ArgumentError);
     expect(String(error)).toMatch(/is being trained by fit/);
     expect({ losses: epochs.map(({ loss }) => loss), weights: await weightsOf(model) }).toEqual(expected);
-    // Afterwards all is free again.
+    // Afterwards everything can be used again.
     model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
     await change(model, file);
   });
@@ -117,7 +117,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     expect(compile).toThrow(/optimizer is in use by a running training/);
     await training;
     expect(await weightsOf(first)).toEqual(expected.weights);
-    // It serves the first model still, and says so.
+    // It still belongs to the first model, and the error says so.
     await expect(second.fit(data, options)).rejects.toThrow(/already belongs to another model/);
   });
 

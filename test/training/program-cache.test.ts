@@ -62,7 +62,7 @@ describeOnDevice('evaluate and predict called again on the same data', (device) 
 
     using more = new ImageLoader(device, images);
     model.compile({ optimizer: 'adam', loss });
-    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments would go
+    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments would be released
     await expect(model.fit(more, { epochs: 2, callbacks: [{ onEpochEnd }] })).rejects.toThrow(ArgumentError);
     await expect(model.fit(more, { callbacks: [{ onEpochBegin: () => model.dispose() }] })).rejects.toThrow(
       DisposedError,
@@ -89,7 +89,7 @@ describeOnDevice('evaluate and predict called again on the same data', (device) 
     using data = new ImageLoader(device, images);
     const { model, body } = build();
     const whole = await model.evaluate(data);
-    body.trainable = false; // its penalty leaves the loss
+    body.trainable = false; // its penalty is no longer in the loss
     const frozen = await model.evaluate(data);
     expect(frozen.loss).toBeLessThan(whole.loss);
     body.trainable = true;

@@ -34,12 +34,12 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
       const error = await failure(() => train(model));
       expect(error).toBeInstanceOf(ShaderError);
       expect(error.message).toMatch(/^shader adam\w*\.wgsl/);
-      expect(await failure(() => train(model))).toBe(error); // the adapter has said so
+      expect(await failure(() => train(model))).toBe(error); // the adapter has answered
     }
     expect(await weightsOf(model)).toEqual(before);
     expect(await model.predict(x)).toEqual(predicted);
     expect((await model.evaluate(batch)).loss).toBeGreaterThan(0);
-    // With another optimizer it trains.
+    // It trains with another optimizer.
     model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     await train(model);
     expect(await weightsOf(model)).not.toEqual(before);
@@ -50,7 +50,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
     'trainOnBatch throws that %s was refused before its step, which is not counted, and does not change the model',
     async (kernel) => {
       using device = await openDevice();
-      // Whatever is submitted is submitted alone, and would spoil the weights.
+      // Every dispatch is submitted separately, so a refused step would change the weights.
       Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => 1, set: () => {} });
       const model = buildCompiled(device);
       const before = await weightsOf(model);
@@ -72,7 +72,7 @@ describeOnDevice('training if the adapter refuses a kernel', () => {
       using device = await openDevice();
       const model = buildCompiled(device);
       const losses: unknown[] = [];
-      // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded again.
+      // Twelve sizes are more than the cache keeps; some have other settings, so their steps are recorded again.
       for (let i = 0; i < 14; i++) {
         const n = 1 + (i % 12);
         const samples = Float32Array.from({ length: 3 * n }, (_, k) => Math.sin(k + i));

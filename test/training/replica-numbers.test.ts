@@ -24,7 +24,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** No two of them follow each other; the second one's low word is all ones, and two replicas share a seed. */
+/** No two seeds are consecutive; the low word of the second is all ones, and two replicas share a seed. */
 const SEEDS = [11, 2 ** 32 - 1, 4, 11];
 const REPLICAS = SEEDS.length;
 const FIT_SEEDS = [3, 3, 2 ** 40 + 7, 0];
@@ -33,7 +33,7 @@ const DROPOUTS = [0, 0.5, 0.1, 0.5];
 const MORE_DROPOUTS = [0.25, 0, 0.9, 0.3];
 const PENALTIES = [0, 0.001, 0.05, 0];
 
-/** Values of all replicas, or of replica `r` alone. */
+/** Values of all replicas, or of replica `r`. */
 const of = <T>(all: readonly T[], r: number | null): T | readonly T[] => (r === null ? all : all[r]!);
 const penalty = (r: number | null) => regularizers.l1l2({ l1: of(PENALTIES, r), l2: of(PENALTIES.toReversed(), r) });
 
@@ -189,7 +189,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
       const [few, many] = seen as [Record<string, number>, Record<string, number>];
       return Object.fromEntries(Object.entries(many).map(([name, count]) => [name, (count - few[name]!) / 3]));
     };
-    // No rate of replica 2 is 0, so that alone it has all dispatches of dropout, too.
+    // No rate of replica 2 is 0, so as a single model it has all dispatches of dropout too.
     using together = compileModel(setups[3]!, null).build(device, { seed: SEEDS });
     using alone = compileModel(setups[3]!, 2).build(device);
     expect(await steps(together, FIT_SEEDS)).toEqual(await steps(alone, 0));
@@ -197,7 +197,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
 
   test.each<[what: string, seed: unknown]>([
     ['a fraction', [1, 1.5]],
-    ['a negative one', [1, -1]],
+    ['a negative seed', [1, -1]],
     ['text', [1, '2']],
     ['a hole', [1, undefined]],
     ['none', []],

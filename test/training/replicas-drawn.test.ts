@@ -46,7 +46,7 @@ import { random } from '../support/random.ts';
 const SAMPLES = 11;
 const SEED = 3;
 
-/** Multiplies with a weight for each channel, which has a penalty: any weight may have one, not kernels alone. */
+/** Multiplies by a weight for each channel, which has a penalty: any weight may have one, not only kernels. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   constructor(
@@ -89,7 +89,7 @@ const trainingWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
     batchSize: fc.integer({ min: 1, max: SAMPLES }),
     seed: drawnSeed,
     buildSeed: drawnSeed,
-    /** Draws the kernels that run; null for those of the rule. */
+    /** Draws the kernels that run; null for those that the rule selects. */
     variants: fc.option(fc.nat(1000)),
     classWeight: fc.option(fc.constant({ 0: 0.5, 2: 3 })),
   });
@@ -171,7 +171,7 @@ describeOnDevice('replicas with options drawn at random', (device) => {
         try {
           used.clear();
           if (drawn.variants !== null) {
-            await train(drawn, 0); // to learn which choices there are
+            await train(drawn, 0); // to find all choices
             drawVariants(drawn.variants);
           }
           const together = await train(drawn, null);
@@ -192,7 +192,7 @@ describeOnDevice('replicas with options drawn at random', (device) => {
     );
   });
 
-  // Two layers without activations, so that the gradients are a few lines of float64.
+  // Two layers without activations, so that the float64 gradients are a few lines.
   const INPUTS = 3;
   const OUTPUTS = 2;
   const linear = fc.record({

@@ -3,7 +3,7 @@ import { ArgumentError, type Callback, Sequential, type TrainingState } from '..
 import { layers, x, y } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What a store that keeps no checksum may give back, and what is said of it. */
+/** Damaged states, as a store without checksums may return them, and the expected messages. */
 const damages: Record<string, { damage: (state: TrainingState) => unknown; says: RegExp }> = {
   'fewer weights': {
     damage: (state) => ({ ...state, weights: state.weights.slice(1) }),

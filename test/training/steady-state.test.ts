@@ -20,7 +20,7 @@ import { drawImages } from '../support/images.ts';
 
 const SIZE = 22;
 
-/** What a model may have in addition: penalties, clipping, a schedule, a frozen layer in the middle. */
+/** A compiled model with its data. `furnished` adds penalties, clipping, a schedule and a frozen layer in the middle. */
 function build(device: Device, furnished = false): { model: Sequential; loader: ImageLoader; dispose(): void } {
   const loader = new ImageLoader(device, drawImages(SIZE, { shape: [8, 8, 1], classes: 3 }));
   const kernelRegularizer = furnished ? 'l2' : undefined;
@@ -42,13 +42,13 @@ function build(device: Device, furnished = false): { model: Sequential; loader: 
   return { model, loader, dispose };
 }
 
-/** What the device did from one moment to the next. */
+/** The difference of two readings of the device's counters. */
 function difference(after: Counters, before: Counters): Counters {
   const keys = Object.keys(after) as (keyof Counters)[];
   return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as unknown as Counters;
 }
 
-/** What each epoch of a training did; no callback reads anything back meanwhile. */
+/** The counters of each epoch of a training, in which no callback reads anything back. */
 async function epochs(device: Device, batchSize: number, shuffle: boolean, furnished = false): Promise<Counters[]> {
   const { model, loader, dispose } = build(device, furnished);
   const moments: Counters[] = [];
@@ -81,7 +81,7 @@ describeOnDevice('in steady state', (device) => {
       for (const epoch of later) {
         const { submits, ...rest } = epoch;
         expect(submits).toBeGreaterThan(0);
-        expect(submits).toBeLessThanOrEqual(steps + 1); // and the copy of the totals at the end; short steps share one
+        expect(submits).toBeLessThanOrEqual(steps + 1); // with the copy of the totals at the end; short steps share a submit
         expect(rest).toEqual({
           ...CREATES_NOTHING,
           dispatches: first!.dispatches,
@@ -90,7 +90,7 @@ describeOnDevice('in steady state', (device) => {
           readBacks: 1,
         });
       }
-      // The first epoch is no different but for what it creates.
+      // The first epoch differs only by the objects that it creates.
       expect(first).toMatchObject({ readBacks: 1, bytesReadBack: TOTALS });
     },
   );
@@ -101,19 +101,19 @@ describeOnDevice('in steady state', (device) => {
     model.compile({ optimizer: 'adam', loss, metrics: ['topK2', 'precision', 'f1'] });
     const moments: Counters[] = [];
     const note = { onEpochEnd: () => void moments.push({ ...device.counters }) };
-    // The learning rate falls, so every epoch is the best so far.
+    // The learning rate decreases, so every epoch is the best so far.
     const falling = new LearningRateScheduler((epoch) => 0.01 / (epoch + 1));
     const early = new EarlyStopping({ monitor: 'learningRate', restoreBestWeights: true });
     await model.fit(loader, {
       epochs: 4,
       batchSize: 8,
-      validationSplit: 0.25, // of 22: 16 stay
+      validationSplit: 0.25, // leaves 16 of 22
       classWeight: { 1: 2 },
       callbacks: [falling, early, note],
     });
     dispose();
     expect(early.bestEpoch).toBe(4);
-    const counts = 256 + 4 * (1 + 9); // of topK2 and a matrix of three classes, behind the sums
+    const counts = 256 + 4 * (1 + 9); // topK2 and a matrix of three classes, after the sums
     const epoch = difference(moments[3]!, moments[2]!);
     expect(epoch.submits).toBeLessThanOrEqual(2 + 1 + 2 + 1); // training, validation, read-backs, the copy of the weights
     expect(epoch).toMatchObject({
@@ -151,7 +151,7 @@ describeOnDevice('in steady state', (device) => {
   test('evaluate and predict read back once', async () => {
     const { model, loader, dispose } = build(device);
     for (const method of ['evaluate', 'predict'] as const) {
-      device.flush(); // what the building of the model left to do
+      device.flush(); // pending commands of building the model
       const before = { ...device.counters };
       await model[method](loader, { batchSize: 8 });
       const { readBacks, submits } = difference(device.counters, before);
@@ -172,7 +172,7 @@ describeOnDevice('memory', () => {
       await model.predict(loader, { batchSize: 5 });
       return device.counters.bytesAllocated;
     };
-    await round(); // what evaluate and predict keep for the next call is there from now on
+    await round(); // creates the programs that evaluate and predict keep
     const before = await round();
     const { pipelinesCreated } = device.counters;
     for (let k = 0; k < 3; k++) expect(await round()).toBe(before);
@@ -184,7 +184,7 @@ describeOnDevice('memory', () => {
     using device = await openDevice();
     const first = build(device);
     await first.model.fit(first.loader, { batchSize: 8 });
-    // Only the pool's buffers are left; a training step's own would be more than this.
+    // Only the pool's buffers are left; those of a training step would be larger.
     const heldBytes = device.counters.bytesAllocated;
     const parameters = first.model.parameters.values.size;
     expect(heldBytes).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);

@@ -11,7 +11,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, sigmoid, weightsOf } from '../support/points.ts';
 
-// Streams are closed before a call resolves, what their `finally` throws is not lost, and one without an end can be bounded.
+// Streams are closed before a call resolves, errors in their `finally` are thrown, and endless streams can be limited.
 
 describeOnDevice('streams', (device) => {
   const { x, labels: y } = points();
@@ -28,7 +28,7 @@ describeOnDevice('streams', (device) => {
     };
   };
 
-  /** Streams without an end that take a while to close, counted. */
+  /** Endless streams that take a while to close, with counters of how many were opened and closed. */
   function countedStream(inFinally: () => void = () => {}) {
     const counts = { open: 0, most: 0, drawn: 0, closed: 0 };
     async function* endless(): AsyncGenerator<Arrays> {
@@ -167,7 +167,7 @@ describeOnDevice('streams', (device) => {
 
   test('validationSteps: limits an endless stream; a function starts it again, an iterator continues', async () => {
     const { endless } = countedStream();
-    // So small a rate that every epoch measures the same weights.
+    // The rate is so small that every epoch evaluates the same weights.
     using model = build(device, sigmoid(), { optimizer: new SGD({ learningRate: 1e-30 }) });
     const restarted = await model.fit({ x, y }, { epochs: 2, validationData: endless, validationSteps: 3 });
     const { loss, accuracy } = await model.evaluate(first(3));

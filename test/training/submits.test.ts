@@ -21,7 +21,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** Makes the engine take the kernels that it takes on a graphics card. */
+/** Makes the engine select the kernels for GPUs. */
 function passForCard(device: Device): void {
   const info = { ...device.info, name: 'a card', vendor: 'nvidia', driver: '', architecture: '', isSoftware: false };
   Object.assign(device, { info });
@@ -39,7 +39,7 @@ const lenet = () =>
   ]);
 const models = { lenet, vgg: () => networks.base.createModel() as Sequential };
 
-/** Runs `body` with a recorded step, whose submits reach no adapter. */
+/** Runs `body` with a recorded step whose submits do not reach the adapter. */
 async function withStep(
   { model: kind, batch, card }: { model: keyof typeof models; batch: number; card: boolean },
   body: (step: RecordedStep, submits: () => number[], device: Device) => void,
@@ -87,7 +87,7 @@ describeOnDevice('submits of a training step', () => {
         const costs = submits();
         expect(costs.reduce((a, b) => a + b)).toBeCloseTo(step.program.cost);
         expect(costs.length).toBeGreaterThanOrEqual(step.program.cost / Math.max(bound, largest));
-        // As full as they can be: two neighbours would not go into one.
+        // Submits are as full as possible: two adjacent ones would exceed the maximum.
         for (const [i, cost] of costs.entries()) {
           expect(cost).toBeLessThanOrEqual(Math.max(bound, largest));
           if (i > 0) expect(cost + costs[i - 1]!).toBeGreaterThan(bound);
@@ -128,7 +128,7 @@ const layers = (): Layer[] => [
   new Dense({ units: 4, activation: 'softmax' }),
 ];
 
-/** What is to be the most cost of a submit and of a dispatch, whatever rates are seen. */
+/** Fixes the maximum cost of a submit and of a dispatch, whatever rates are measured. */
 function fixBounds(device: Device): { submit: number; dispatch: number } {
   const bounds = { submit: Number.POSITIVE_INFINITY, dispatch: Number.POSITIVE_INFINITY };
   const fixedProperty = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
@@ -139,7 +139,7 @@ function fixBounds(device: Device): { submit: number; dispatch: number } {
   return bounds;
 }
 
-/** Trains for two epochs of five steps. @returns losses, outputs and weights, and what it took */
+/** Trains for two epochs of five steps. @returns losses, outputs and weights, with the numbers of submits and dispatches */
 async function train(device: Device) {
   using loader = new ImageLoader(device, drawImages(37, { shape: [8, 8, 3], classes: 4 }));
   using model = new Sequential(layers()).build(device, { seed: 3, replicas: 3 });
@@ -168,7 +168,7 @@ describeOnDevice('a training has the same bits', () => {
       const bounds = fixBounds(device);
       const whole = await train(device);
       expect(whole.values.every(Number.isFinite)).toBe(true);
-      // Each dispatch alone; and cuts between the dispatches of steps that share a submit.
+      // Each dispatch in its own submit; and cuts between the dispatches of steps that share a submit.
       for (const [submit, maxDispatch] of [
         [1, 1.1],
         [7e7, 100],
@@ -179,7 +179,7 @@ describeOnDevice('a training has the same bits', () => {
         expect(one.submits).toBeGreaterThan(whole.dispatches / maxDispatch);
         expectSameBits(one.values, whole.values, `submits of ${submit}`);
       }
-      // A dispatch costs 1e6 at least: in three parts or more, where it has as many workgroups.
+      // A dispatch costs at least 1e6, so it has three or more parts if it has that many workgroups.
       bounds.dispatch = 4e5;
       const parts = await train(device);
       expect(parts.dispatches).toBeGreaterThan(1.5 * whole.dispatches);

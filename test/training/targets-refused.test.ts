@@ -44,14 +44,14 @@ const routes: Record<string, Route> = {
   testOnBatch: (model, x, y) => model.testOnBatch(x, y),
   confusionMatrix: (model, x, y) => confusionMatrix(model, { x, y }, model.replicas > 1 ? { replica: 0 } : {}),
 };
-/** The same for a loader that was made before. */
+/** The same for an existing loader. */
 const loaderRoutes: Record<string, (model: Sequential, data: TrainingData, fine: TrainingData) => Promise<unknown>> = {
   'fit on a loader': (model, data) => model.fit(data),
   'fit on a loader, validation': (model, data, fine) => model.fit(fine, { validationData: data }),
   'evaluate a loader': (model, data) => model.evaluate(data),
 };
 
-/** Nothing was trained on it; a stream of validation data is first seen after an epoch. */
+/** The model was not trained, except with a stream of validation data, which is first read after an epoch. */
 const expectUntrained = (model: Sequential, route: string) =>
   expect(model.training.optimizer.iterations).toBe(route === 'fit, validation by a stream' ? 1 : 0);
 
@@ -61,7 +61,7 @@ describeOnDevice('targets that the loss does not accept', (device) => {
     new Sequential([new Flatten({ inputShape: [2] }), last]).build(device).compile({ optimizer: new SGD(), loss });
   const units = (n: number, activation?: 'sigmoid' | 'softmax') => new Dense({ units: n, activation });
 
-  /** Four samples: the loss, the last layer, the targets, and the value that is named with its place. */
+  /** Four samples: the loss, the last layer, the targets, and the value in the message with its position. */
   const outside: [name: string, loss: CompileOptions['loss'], last: () => Layer, y: number[], says: RegExp][] = [
     ['-1 and 1', 'binaryCrossentropy', () => units(1, 'sigmoid'), [1, 1, -1, 1], /-1 of sample 2 /],
     ['1 and 2', 'binaryCrossentropy', () => units(1, 'sigmoid'), [1, 1, 1, 2], /2 of sample 3 .*count from 0/],
@@ -144,7 +144,7 @@ describeOnDevice('targets that the loss does not accept', (device) => {
     await expect(values.evaluate(data)).rejects.toThrow(/evaluate: y: target -2 of sample 2 \(column 1\)/);
   });
 
-  /** Without extremes: the adapter looks at the targets, and who reads the figures learns of it. */
+  /** Without extremes: the adapter checks the targets, and reading the metrics throws. */
   const bare = (loader: ArrayLoader): BatchSource => {
     const { size, sampleShape, classes, targetShape } = loader;
     return { ...{ device, size, sampleShape, classes, targetShape }, batch: (...of) => loader.batch(...of) };

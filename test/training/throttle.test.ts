@@ -5,12 +5,12 @@ import { Throttle, type ThrottleDevice } from '../../src/training/throttle.ts';
 import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulated-queue.ts';
 
 const PROMPT = late(0.01);
-/** Firefox, where empty submits make it look (bug 1870699). */
+/** Firefox, which checks for finished work at empty submits (bug 1870699). */
 const LOOKS_AT_SUBMIT: Lateness = { ...atTicks(103.4), looksAtSubmit: true };
-/** Deno 2.9: blocks until the GPU is done, and says so 10 ms later. */
+/** Deno 2.9, which blocks until the GPU is done, and reports it 10 ms later. */
 const BLOCKS: Lateness = { ...late(10), blocks: true };
 
-/** A throttle for a GPU that takes so long for each step. */
+/** A throttle with a simulated GPU, which takes the given time for each step. */
 class Machine {
   readonly gpu: SimulatedQueue;
   readonly log = { awake: 0, asleep: 0, waits: 0, mostQueued: 0, longestAhead: 0 };
@@ -37,7 +37,7 @@ class Machine {
     });
   }
 
-  /** Encodes steps. @returns for how many of them it waited, and how many might be unfinished then */
+  /** Encodes steps. @returns after how many steps it waited, and how many could be unfinished then */
   async train(
     steps: number,
     report: (step: number) => boolean = () => false,
@@ -61,7 +61,7 @@ class Machine {
     this.queued = 0;
   }
 
-  /** Milliseconds a step, from an idle GPU to an idle GPU. */
+  /** Milliseconds for each step, from an idle GPU to an idle GPU. */
   async measure(steps: number): Promise<number> {
     const { gpu } = this;
     await this.endPass();
@@ -78,7 +78,7 @@ class Machine {
       dispatches: () => this.steps * (options.kernels ?? 20),
       submit: () => gpu.hasEncoded && gpu.queue.submit([]),
       fence: () => {
-        expect(gpu.hasEncoded).toBe(false); // or it would not be waited for
+        expect(gpu.hasEncoded).toBe(false); // otherwise it would not be awaited
         return waits.fence();
       },
       wait: async (fence, awake) => {
@@ -99,7 +99,7 @@ class Machine {
 test('busy wait: for steps of small kernels', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   await machine.run(async () => void (await machine.train(500)));
-  expect(machine.log.asleep).toBeLessThan(10); // until they are known
+  expect(machine.log.asleep).toBeLessThan(10); // until the time of a step is known
   expect(machine.log.awake).toBeGreaterThan(1000);
   expect(machine.log.mostQueued).toBeGreaterThan(10);
 });
@@ -135,7 +135,7 @@ test.each([
 ])('steps of %f ms: about %i in a submit', async (ms, together) => {
   const machine = new Machine(() => ms);
   await machine.run(async () => {
-    await machine.train(200); // until it knows
+    await machine.train(200); // until the time of a step is known
     const [steps, { submits }] = [machine.steps, { ...machine.gpu.counts }];
     await machine.train(1200);
     const each = (machine.steps - steps) / (machine.gpu.counts.submits - submits);
@@ -149,7 +149,7 @@ test.each([
   ['steps of LeNet', 50],
   ['steps longer than a burst', 900],
 ])('%s: waits asleep, and the GPU is hardly ever idle', async (_what, ms) => {
-  const machine = new Machine((step) => (step === 0 ? 2000 + ms : ms)); // the first compiles
+  const machine = new Machine((step) => (step === 0 ? 2000 + ms : ms)); // the first step compiles
   await machine.run(async () => {
     await machine.train(20);
     expect(await machine.measure(2000)).toBeLessThan(1.01 * ms);
@@ -162,7 +162,7 @@ test.each([0.01, 0.2, 5, 90, 5000])('steps of %f ms: the host is never far ahead
   const machine = new Machine(() => ms, { encodeMs: 0.001 });
   await machine.run(async () => void (await machine.train(3000)));
   expect(machine.log.mostQueued).toBeLessThanOrEqual(256);
-  // Two bursts; of steps longer than one, none but the present: a training that is to stop does so after it.
+  // At most two bursts; if a step is longer than a burst, only the current step, after which a training can be stopped.
   expect(machine.log.longestAhead).toBeLessThanOrEqual(Math.max(210, ms + 0.1));
 });
 
@@ -207,7 +207,7 @@ test.each(STEPS)(
       await machine.train(1000);
       for (const lateness of [atTicks(103.4), PROMPT, late(10), LOOKS_AT_SUBMIT, late(0.5)]) {
         machine.gpu.lateness = lateness;
-        await machine.train(Math.ceil(8000 / ms)); // 8 s: it is noticed as bursts become shorter and take no less time
+        await machine.train(Math.ceil(8000 / ms)); // 8 s: the throttle needs several bursts, which become shorter without taking less time
         expect(await machine.measure(Math.ceil(4000 / ms))).toBeLessThanOrEqual(1.3 * ms);
       }
     });
@@ -230,7 +230,7 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
     const machine = new Machine((step) => (step === 0 ? 500 : ms), { lateness });
     await machine.run(async () => void (await machine.train(Math.ceil(6000 / ms))));
     expect(machine.rates.length).toBeGreaterThan(3);
-    const tolerance = seen.includes('ticks') ? 0.3 : 0.1; // a rate is of four latencies at least
+    const tolerance = seen.includes('ticks') ? 0.3 : 0.1; // a rate is measured over at least four latencies
     for (const rate of machine.rates) expect(Math.abs(rate / 1000 - 1)).toBeLessThan(tolerance);
   },
 );
@@ -238,7 +238,7 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
 test('no rate is reported if the GPU waits for the host', async () => {
   const machine = new Machine(() => 1, { encodeMs: 3 });
   await machine.run(async () => void (await machine.train(2000)));
-  // The first two steps are waited for one by one.
+  // The first two steps are awaited one by one.
   expect(machine.rates.length).toBeLessThanOrEqual(1);
 });
 

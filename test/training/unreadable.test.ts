@@ -67,7 +67,7 @@ describeOnDevice('throws, with the name of the argument, for values that cannot 
       },
       /^Own: a value cannot be read/,
     ],
-    // One array for each replica ends the process before any memory of the device does.
+    // One JavaScript array for each replica would exhaust the process before the memory of the device.
     ['fit: replicas', () => buildCompiled().fit(data(), { replicas: 2 ** 31 }), /^fit: replicas must be at most 65535/],
     ['build: replicas', () => buildModel().replicate(2 ** 16), /^replicate: replicas must be at most 65535/],
     [

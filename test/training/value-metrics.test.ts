@@ -40,7 +40,7 @@ import { random } from '../support/random.ts';
 const ALL = ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError', 'r2Score'] as const;
 type Asked = NonNullable<CompileOptions['metrics']>;
 
-/** A model that gives what it is given, so that x is the outputs. */
+/** An identity model, so that x is the output. */
 const identity = (device: Device, metrics: Asked, inputShape: Shape = [1]) =>
   new Sequential([new Rescaling({ scale: 1, inputShape })])
     .build(device)
@@ -51,7 +51,7 @@ const regression = (device: Device, metrics: Asked, units = 1) =>
     .build(device, { seed: 1 })
     .compile({ optimizer: new Adam({ learningRate: 0.02 }), loss: 'meanSquaredError', metrics });
 
-/** Points and targets that a regression can learn, about `offset`. */
+/** Points and targets that a regression can learn, around `offset`. */
 function points(size: number, { units = 1, offset = 0, seed = 1 } = {}) {
   const { normal } = random(seed);
   const x = Float32Array.from({ length: 2 * size }, normal);
@@ -62,7 +62,7 @@ function points(size: number, { units = 1, offset = 0, seed = 1 } = {}) {
   return { x, y };
 }
 
-/** Each metric within `relative` of the reference, R2 within as much of what it leaves of 1. */
+/** Expects each metric within `relative` of the reference, R2 relative to 1 - R2. */
 function expectFigures(figures: Metrics, expected: ValueFigures, relative = 5e-6): void {
   for (const name of ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError'] as const) {
     expect(Math.abs(figures[name]! / expected[name] - 1), name).toBeLessThan(relative);
@@ -311,7 +311,7 @@ describeOnDevice('metrics of regression', (device) => {
       readBacks: 1,
     });
     expect(submits).toBeLessThanOrEqual(4 + 1);
-    // Of each step R2 is one dispatch, and names of the same mean share what is counted.
+    // R2 is one dispatch a step, and metrics of the same mean share their sums.
     expect((await spent(['r2Score'])).dispatches).toBe(none.dispatches! + 4);
     expect((await spent(['mse', 'meanSquaredError', 'rootMeanSquaredError'])).dispatches).toBe(
       (await spent(['mse'])).dispatches,
@@ -369,7 +369,7 @@ describeOnDevice('metrics of regression', (device) => {
 
   test.each<[string, unknown, RegExp]>([
     ['an unknown name', ['auc'], /mae, meanAbsoluteError, mse.*r2Score, or a function.*"auc" was given$/],
-    ['what is nearly a name', ['root_mean_squared_error'], /did you mean rootMeanSquaredError\?/],
+    ['a misspelled name', ['root_mean_squared_error'], /did you mean rootMeanSquaredError\?/],
     ["another library's name", ['rmse'], /did you mean rootMeanSquaredError\?/],
     ['a number', [3], /but 3 was given/],
     [
@@ -388,7 +388,7 @@ describeOnDevice('metrics of regression', (device) => {
       /metric bias is a function.*give it another one/,
     ],
     ['a function named as a metric', [new CustomMetric(bias, 'accuracy')], /metric accuracy is a function/],
-    ['a function named as what logs have', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
+    ['a function with the name of a log entry', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
     ['a function named as a validation', [new CustomMetric(bias, 'valMae')], /metric valMae is a function/],
     ['a class', [Dense], /CustomMetric: takes a function/],
   ])('compile throws for %s', (_what, metrics, says) => {
@@ -397,7 +397,7 @@ describeOnDevice('metrics of regression', (device) => {
     expect(compile).toThrow(says);
   });
 
-  // Constants are made before: a step that is recorded takes no host data.
+  // Constants are created before, because a recorded step cannot upload host data.
   let other: Tensor;
   beforeAll(() => {
     other = tensor(device, [1, 2, 3], [3, 1]);
