@@ -8,7 +8,7 @@ import { openWebPage, SMALL, TrainingPage } from './pages.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds wrong on a page as it is shown. */
+/** axe-core's findings on the page in its current state. */
 async function findings(page: Page): Promise<string[]> {
   if (!(await page.evaluate(`'axe' in globalThis`))) await page.evaluate(axe);
   const { violations } = await page.evaluate<AxeResults>(`axe.run({ resultTypes: ['violations'] })`);
@@ -21,7 +21,7 @@ async function findings(page: Page): Promise<string[]> {
 const overflow = (page: Page) =>
   page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
-/** Sections that lie over each other, or whose contents reach beyond them. */
+/** Sections that overlap, or whose contents overflow. */
 const misplacedElements = (page: Page) =>
   page.evaluate<string[]>(`(() => {
     const sections = [...document.querySelectorAll('main > section')].filter((one) => one.checkVisibility());

@@ -82,7 +82,7 @@ describeInBrowser('settings in the address', () => {
     await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
     await expect.poll(() => addressOf(page).batch).toBe('200');
 
-    // Another field that is changed gives the wrong one its value back.
+    // A change of another field restores the value of the invalid one.
     await training.set('batch', '0');
     await training.set('seed', '3');
     expect([await field.inputValue(), await field.getAttribute('aria-invalid')]).toEqual(['200', 'false']);

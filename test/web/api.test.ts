@@ -9,7 +9,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { replaceLimits } from '../support/limits.ts';
 import { SMALL, samples } from './images.ts';
 
-/** A store in memory, as IndexedDB keeps things. */
+/** A store in memory that copies values like IndexedDB. */
 function memoryStore(): Store & { value: unknown } {
   const store = {
     value: undefined as unknown,
@@ -66,7 +66,7 @@ const open = async (settings: Settings, store: Store = memoryStore()) => {
   return connected;
 };
 
-/** Loses the device. @returns what the worker says once it has opened another one, or has given up */
+/** Loses the device. @returns the report of the worker once it has opened another device, or has given up */
 async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean) => Promise<void>): Promise<Snapshot> {
   let reached: Snapshot | null = null;
   const { device } = api;
@@ -121,7 +121,7 @@ describeOnDevice('worker API', () => {
     await api.pause();
     await api.configure({ ...SMALL, seed: 2 });
     expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0, network: 2 });
-    expect(notices).toEqual([]); // of the checkpoint of the network before
+    expect(notices).toEqual([]); // the checkpoint of the previous network
   });
 
   test('configure: continues from the checkpoint of an earlier page', async () => {
@@ -260,7 +260,7 @@ describeOnDevice('worker API', () => {
     const { curves } = api.current;
     const add = curves.addTraining.bind(curves);
     const requests: Promise<unknown>[] = [];
-    // While a step is read, it is done, but not counted yet.
+    // While a step is read, it is finished but not counted yet.
     curves.addTraining = (...reading) => {
       add(...reading);
       if (requests.length < 4) requests.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
@@ -356,7 +356,7 @@ describeOnDevice('worker API', () => {
         /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
       ),
     ]);
-    await api.step(); // it is possible to continue
+    await api.step(); // training can continue
     expect(notices).toHaveLength(1);
     await api.configure(wild);
     for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();

@@ -12,7 +12,7 @@ const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>a page
 /** A worker that runs the text behind `#` in its address. */
 const inWorker = (script: string) => `<script>new Worker('worker.js#' + ${JSON.stringify(script)})</script>`;
 
-/** What goes wrong in pages, each with what has to be reported of it. */
+/** Problems in pages, each with the expected report. */
 const WRONG: Record<string, { body: string; expected: RegExp }> = {
   'logs an error': { body: `<script>console.error('wrong 1')</script>`, expected: /console error: wrong 1/ },
   'logs a warning': { body: `<script>console.warn('wrong 2')</script>`, expected: /console warning: wrong 2/ },

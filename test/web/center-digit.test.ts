@@ -11,7 +11,7 @@ function draw(size: number, ...rectangles: [number, number, number, number][]): 
   return ink;
 }
 
-/** Of the pixels that are not 0: their bounding box and their center of mass. */
+/** Bounding box and center of mass of the pixels that are not 0. */
 function measure(image: Uint8Array) {
   const pixels = Array.from(image, (value, i) => ({ value, x: i % 28, y: Math.floor(i / 28) })).filter((p) => p.value);
   const mass = pixels.reduce((sum, { value }) => sum + value, 0);

@@ -52,8 +52,8 @@ test.each([
     /No checkpoint can be kept \(UnknownError: Internal error\)/,
   ],
   ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training continues/],
-  // Firefox ends a transaction that has no room with an error event, before the transaction has its error.
-  ['of no words', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],
+  // If there is no room, Firefox sends an error event before the transaction has its error.
+  ['failing without a message', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],
   ['odd', 'no', /No checkpoint can be kept \(no\)/],
 ])('a store that is %s: reported once; the last checkpoint is kept in memory', async (_, error, message) => {
   const problems: string[] = [];
@@ -95,7 +95,7 @@ test('a store that answers late: is used again, and has the last checkpoint', as
     });
   const checkpoints = new Checkpoints(store, (problem) => problems.push(problem), 20);
   await checkpoints.save('seed=1', state);
-  await checkpoints.save('seed=2', state); // not written: the first is not done
+  await checkpoints.save('seed=2', state); // not written, because the first write has not finished
   expect(problems).toHaveLength(1);
   answer();
   await new Promise((resolve) => setTimeout(resolve, 1));

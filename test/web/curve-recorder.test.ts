@@ -20,7 +20,7 @@ test('addTraining: starts again in each epoch', () => {
   recorder.addTraining(4, 40, [metrics(2, 0)]);
   recorder.addTest({ step: 5, loss: [3], accuracy: [0.2] });
   recorder.addTraining(10, 50, [metrics(1, 0)]);
-  recorder.addTraining(12, 10, [metrics(0.5, 0)]); // of another epoch, though none of the test images was read between
+  recorder.addTraining(12, 10, [metrics(0.5, 0)]); // of another epoch, although the test images were not evaluated in between
   expect(recorder.curves.train.map(({ loss }) => loss[0])).toEqual([2, 1, 0.5]);
   expect(recorder.curves.test).toEqual([{ step: 5, loss: [3], accuracy: [0.2] }]);
 });

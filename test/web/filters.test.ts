@@ -3,7 +3,7 @@ import { Conv2D, Dense, type Device, Flatten, MaxPooling2D, Sequential } from '.
 import { readFirstFilters } from '../../web/src/worker/filters.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A value that names its place, exact in f32. */
+/** A value that encodes its position, exact in f32. */
 const valueAt = (replica: number, y: number, x: number, channel: number, filter: number) =>
   (replica + 1) * (-1) ** filter * (1 + filter + 100 * (channel + 3 * (x + 8 * y)));
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { describeInBrowser } from './browser.ts';
 import { openWebPage, SMALL, TrainingPage } from './pages.ts';
 
-/** A worker of another address, where there is nothing. */
+/** Makes the page load its worker from an address without a file. */
 const WITHOUT_WORKER = `globalThis.Worker = class extends Worker {
   constructor(_, options) {
     super('missing.js', options);

@@ -31,7 +31,7 @@ describeInBrowser('kernels panel', () => {
 
     await openKernel(page, 'adam');
     const text = openedKernel(page).locator('pre');
-    // Of several files: Adam itself, and how rates are found.
+    // From several files: Adam, and the lookup of rates.
     await expect.poll(() => text.textContent()).toContain(shader('adam'));
     expect(await text.textContent()).toContain(shader('rates_shared'));
     expect(await openedKernel(page).getByRole('button').count()).toBe(0); // Adam has one kernel
@@ -52,7 +52,7 @@ describeInBrowser('kernels panel', () => {
     const verdict = await openedKernel(page).getByRole('status').textContent();
     expect(verdict).toMatch(/^The reference (takes|is) [\d.]+ times as (long|fast)\. (Equal:|Losses, and the weights)/);
 
-    await openKernel(page, 'matmul_workgroup'); // again: closes it
+    await openKernel(page, 'matmul_workgroup'); // a second click closes it
     expect(await openedKernel(page).isHidden()).toBe(true);
   });
 

@@ -15,7 +15,7 @@ import { Session } from '../../web/src/worker/session.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** Given, so that no test measures them. */
+/** Fixed, so that no test measures them. */
 const options = { seconds: 0.01, ceilings: { fmaGflops: 100, copyGBs: 10 } };
 const mlp: Settings = { ...DEFAULTS, network: 'mlp', layers: [12], batch: 16 };
 const images = drawImages(64, { shape: [28, 28, 1] });
@@ -154,7 +154,7 @@ describeOnDevice('kernels of a network during training', (device) => {
   });
 });
 
-/** Makes products by the reference 1% too large; returns what ends that. */
+/** Makes products of the reference 1% too large until the returned function is called. */
 function withWrongReference(device: Device): () => void {
   const pipeline = device.pipeline.bind(device);
   device.pipeline = (source) => {

@@ -23,7 +23,7 @@ describeOnDevice('testModel', (device) => {
         for (const [c, p] of expected.entries()) expect(result.probabilities[i * 4 + c]).toBeCloseTo(p, 5);
       }
       expect(result.counts).toEqual(counts);
-      expect(new Set(result.predicted).size).toBeGreaterThan(1); // or the counts would prove little
+      expect(new Set(result.predicted).size).toBeGreaterThan(1); // otherwise the counts would prove little
     }
     model.dispose();
     source.dispose();

@@ -12,7 +12,7 @@ import { SMALL, TrainingPage } from './pages.ts';
 const QUERY = 'network=mlp&layers=12&batch=1000&rate=0.01';
 const { test: digits } = await loadDataset('mnist', { dir: join(import.meta.dirname, '../../data/sample/mnist') });
 
-/** For machines that do other things as well. */
+/** Long, for busy machines. */
 const poll = <T>(read: () => T) => expect.poll(read, { timeout: 120_000 });
 
 /** Red, green, blue and alpha of each pixel of a canvas. */
@@ -20,13 +20,13 @@ const pixelsOf = (canvas: Locator): Promise<number[]> =>
   canvas.evaluate((element) => {
     // biome-ignore lint/suspicious/noExplicitAny: these tests are compiled without the types of a document
     const [{ OffscreenCanvas }, source] = [globalThis as any, element as any];
-    // By a copy: Chromium warns where a canvas is read often.
+    // Reads a copy, because Chromium warns if a canvas is read often.
     const copy = new OffscreenCanvas(source.width, source.height).getContext('2d');
     copy.drawImage(source, 0, 0);
     return Array.from(copy.getImageData(0, 0, source.width, source.height).data as Uint8ClampedArray);
   });
 
-/** Probabilities as the page writes them. */
+/** Probabilities as printed by the page. */
 const probabilities = async (training: TrainingPage) =>
   (await training.page.locator('#digit .bars td:last-child').allTextContents()).map(Number.parseFloat);
 
@@ -61,7 +61,7 @@ describeInBrowser('panels of the training page', () => {
       expect(await canvas.getAttribute('aria-label')).toContain(`The largest weight is ${limit.toFixed(2)}.`);
     }
     expect(seen[1]).not.toBe(seen[0]);
-    // Fewer fit into a row on a phone, though no step is taken any more.
+    // Fewer fit into a row on a phone, which must be drawn without a further step.
     await training.page.setViewportSize({ width: 390, height: 844 });
     await poll(async () => canvas.getAttribute('width')).not.toBe(String(12 * 29 + 1));
   });
@@ -265,7 +265,7 @@ describeInBrowser('panels of the training page', () => {
     await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
     expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).not.toContain('NaN%');
 
-    // A cell that is chosen while there is no network: not an error of the page.
+    // Selecting a cell while there is no network must not be an error.
     await training.inWorker('tilegrad.close()');
     await training.page.locator('#confusion td button').first().click();
     expect(await training.notices.count()).toBe(1);

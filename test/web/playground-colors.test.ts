@@ -6,7 +6,7 @@ const toLinear = (byte: number) => {
   const c = byte / 255;
   return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
 };
-/** CIELAB of sRGB under D65 (IEC 61966-2-1 and CIE 15): a space that the map was not made in. */
+/** CIELAB of sRGB under D65 (IEC 61966-2-1 and CIE 15), a space independent of the color map. */
 function labOf(rgb: readonly number[]): Triple {
   const [r, g, b] = rgb.map(toLinear) as Triple;
   const xyz = [
@@ -33,7 +33,7 @@ const luminance = (rgb: readonly number[]) => {
   const [r, g, b] = rgb.map(toLinear) as Triple;
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
-/** Contrast as WCAG 2 defines it. */
+/** Contrast as defined by WCAG 2. */
 function contrast(a: readonly number[], b: readonly number[]): number {
   const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
   return (high + 0.05) / (low + 0.05);
@@ -65,7 +65,7 @@ test.each<Scheme>(['light', 'dark'])(
     for (let level = 0; level < LEVELS / 2; level++) {
       const [orange, blue] = [colors[level]!, colors[LEVELS - 1 - level]!];
       expect(Math.abs(oklabOf(orange)[0] - oklabOf(blue)[0])).toBeLessThan(0.006);
-      // In another space of colors too, within what spaces differ by.
+      // In another color space too, within the difference between the spaces.
       expect(Math.abs(labOf(orange)[0] - labOf(blue)[0])).toBeLessThan(5);
       const [near, far] = [distance(labOf(orange), middle), distance(labOf(blue), middle)].sort((x, y) => x - y);
       if (level < LEVELS / 2 - 20) expect(far! / near!).toBeLessThan(1.3);
@@ -101,7 +101,7 @@ test.each<Scheme>(['light', 'dark'])(
   (scheme) => {
     const inksOf = [bytesOf(inks[scheme].line), ...[0, 1].map((label) => bytesOf(pointColor(scheme, label)))];
     for (const [i, ink] of inksOf.entries()) {
-      // A point lies on the other class's color when it is on the wrong side. Its outline parts it from its own.
+      // A misclassified point lies on the color of the other class. Its outline separates it from its own color.
       for (const color of i === 0 ? colorsOf(scheme) : [bytesOf(inks[scheme].outline)])
         expect(contrast(ink, color)).toBeGreaterThanOrEqual(3);
     }

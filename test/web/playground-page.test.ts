@@ -12,7 +12,7 @@ import { openWebPage } from './pages.ts';
 const SMALL = 'data=circles&layers=4&batch=50';
 const WAIT = { timeout: 120_000, interval: 50 };
 
-/** The playground as a person sees it. */
+/** The controls of the playground. */
 class Playground {
   constructor(readonly page: Page) {}
 
@@ -38,7 +38,7 @@ class Playground {
   step = async () => Number((await this.figure('Step')).replaceAll(',', ''));
   reachesStep = (step: number) => expect.poll(this.step, WAIT).toBeGreaterThanOrEqual(step);
 
-  /** Clicks a button that trains and pauses, and waits until so many steps are done. */
+  /** Clicks a button that trains and pauses, and waits until `step` steps are done. */
   async advance(name: 'One step' | 'One epoch', step: number): Promise<void> {
     await this.button(name).click();
     await expect.poll(this.step, WAIT).toBe(step);
@@ -48,7 +48,7 @@ class Playground {
   pixels = (selector: string) =>
     this.page.locator(selector).evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
 
-  /** What axe-core finds, each as a rule with the elements. */
+  /** axe-core's findings, each with its rule and elements. */
   async findings(): Promise<string[]> {
     await this.page.evaluate(axe.source);
     const results = (await this.page.evaluate('axe.run()')) as axe.AxeResults;
@@ -60,8 +60,8 @@ class Playground {
 }
 
 /**
- * The largest difference of two pictures in any channel of a pixel, of 255. Chromium draws a canvas that was read several times on the
- * processor and no longer on the adapter, which may round a pixel another way.
+ * The largest difference of two pictures in a channel of a pixel, out of 255. Chromium draws a canvas that was read several times on the
+ * CPU instead of the adapter, which may round a pixel differently.
  */
 async function difference(...addresses: [string, string]): Promise<number> {
   const read = (address: string) =>
@@ -176,7 +176,7 @@ describeInBrowser('2-D playground', () => {
     await playground.advance('One step', 1);
     expect(await playground.figure('Test loss')).toBe('no points');
     await plane.focus();
-    await page.keyboard.press('Enter'); // where the cursor was left
+    await page.keyboard.press('Enter'); // at the last position of the cursor
     expect(playground.query()).not.toContain('_');
     await playground.button('Remove my points').click();
     expect(playground.query()).toBe('?data=own&layers=2');
@@ -231,7 +231,7 @@ describeInBrowser('2-D playground', () => {
     expect(await page.locator('#support').textContent()).toContain('navigator.gpu is undefined');
     expect(await page.locator('#state').textContent()).toBe('Stopped');
     expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
-    // Points and settings are shown all the same.
+    // Points and settings are still shown.
     await page.getByLabel('Data set').selectOption('xor');
     expect(page.url()).toContain('data=xor');
   });

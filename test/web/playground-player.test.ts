@@ -29,7 +29,7 @@ async function start(changes: Partial<Settings> = {}, open: () => Promise<Device
   };
   const player = await Player.start(openPlayer, settings, report);
   players.push(player);
-  /** The next update of which `condition` holds. */
+  /** The next update for which `condition` holds. */
   const next = (condition: (update: Update) => boolean) =>
     new Promise<Update>((resolve) => waiting.push({ condition, resolve }));
   return { player, settings, updates, devices, next };
@@ -46,7 +46,7 @@ describeOnDevice('playground player', () => {
   test('plays: snapshots arrive while the surface changes; pause ends it, with the bits of the same number of single steps', async () => {
     const { player, updates, next } = await start();
     player.play();
-    player.play(); // again: no second loop
+    player.play(); // a second call starts no second loop
     await next(({ look }) => look!.step >= 8);
     await player.pause();
     const last = updates.at(-1)!;
@@ -79,7 +79,7 @@ describeOnDevice('playground player', () => {
     await player.configure({ ...DEFAULTS, data: 'circles', layers: [2] }); // after all frames so far
     expect(frames).toHaveLength(1);
     await player.pause();
-    for (const frame of frames) frame(); // it was to come, but has nothing to do any more
+    for (const frame of frames) frame(); // a snapshot was pending, but is no longer needed
     player.play();
     await player.configure({ ...DEFAULTS, data: 'circles', layers: [3] });
     expect(frames).toHaveLength(2);

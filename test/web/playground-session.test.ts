@@ -81,7 +81,7 @@ describeOnDevice('playground session', (device) => {
     { optimizer: 'adam', rate: 0.02, activation: 'leakyRelu', layers: [5, 4, 3] },
     { optimizer: 'adam', rate: 0.02, activation: 'linear', layers: [] },
   ])('trains as in float64: %o', async (changes) => {
-    // All training points in each step, so that the order of the epoch plays no part.
+    // All training points are in each step, so the order of the epoch does not matter.
     const session = open({ data: 'xor', layers: [4, 3], share: 10, batch: 400, ...changes });
     const { settings, training } = session;
     const weights = await weightsOf(session);
@@ -155,7 +155,7 @@ describeOnDevice('playground session', (device) => {
   });
 
   test('every epoch has each training point once, in another order', async () => {
-    // With a rate this small all gradients are those at the first weights, so an epoch moves the weights by their sum, whatever its order.
+    // With a rate this small all gradients are those at the first weights, so an epoch changes the weights by their sum, in any order.
     const session = open({ data: 'xor', layers: [2], batch: 8, share: 10, optimizer: 'sgd', rate: 0.00001 });
     const moves = async (steps: number) => {
       const before = await weightsOf(session);
@@ -176,7 +176,7 @@ describeOnDevice('playground session', (device) => {
       expect([session.epoch, session.step]).toEqual([epoch + 1, 5 * (epoch + 1)]);
       for (const [i, { data }] of mean.entries()) {
         const moved = first[i]!.map((move, e) => move + rest[i]![e]!);
-        // The weights are about 1, of which float32 holds steps of 6e-8: 0.006 for a move divided by the rate.
+        // The weights are about 1, where f32 has steps of 6e-8: an error of 0.006 in a change divided by the rate.
         const expected = Array.from(data, (g) => 5 * g);
         expectClose(moved, expected, { rtol: 0.01, atol: 0.05 }, `weight ${i}, epoch ${epoch}`);
       }

@@ -4,7 +4,7 @@ import { readableWgsl } from '../../web/src/page/readable-wgsl.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 const load = async (name: string) => shaderText(name);
-/** As the build has it. */
+/** The shader as in the bundle. */
 const minifiedSource = async (name: string) => `//@${name}${minifyWgsl(await load(name))}`;
 const names = shaderNames;
 

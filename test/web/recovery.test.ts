@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { describeInBrowser, killGpuProcess } from './browser.ts';
 import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
 
-/** Puts a value that code gives where the page keeps its checkpoint. */
+/** Replaces the page's checkpoint by the value that `code` returns. */
 const store = (page: Page, value: string) =>
   page.evaluate(`new Promise((resolve, reject) => {
     const opening = indexedDB.open('tilegrad');
@@ -18,11 +18,11 @@ const store = (page: Page, value: string) =>
   })`);
 
 const inWorker = (script: string) => ({ workerScript: { file: 'worker.js', script } });
-/** A notice that has appeared. */
+/** Waits for a notice that matches. */
 const says = (training: TrainingPage, text: RegExp) =>
   expect.poll(async () => (await training.notices.allTextContents()).join('\n'), { timeout: 60_000 }).toMatch(text);
 
-/** Trains a little, to see that a page is of use. */
+/** Trains a little, to check that the page works. */
 async function trainsStill(training: TrainingPage): Promise<void> {
   const step = await training.step();
   await training.train.click();

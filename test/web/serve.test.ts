@@ -23,7 +23,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-/** Status, type and text of what is at a path, which is sent as it is: `fetch` would resolve its dots. */
+/** Status, type and text of the response for a path, which is sent unchanged: `fetch` would resolve its dots. */
 const get = (path: string) =>
   new Promise<[number | undefined, string | undefined, string]>((resolve, reject) => {
     const { port } = new URL(server.url);

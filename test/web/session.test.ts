@@ -8,7 +8,7 @@ import { SMALL, samples } from './images.ts';
 
 interface Watched {
   session: Session;
-  /** Of all checkpoints, in order. */
+  /** The states of all checkpoints, in order. */
   states: TrainingState[];
   failures: unknown[];
   /** Resolves once `isReached`. */
@@ -24,7 +24,7 @@ function watch(device: Device, settings: Settings, epochs?: number): Watched {
       for (const { isReached, resolve } of waits) if (isReached()) resolve();
     },
     async onCheckpoint(state: TrainingState) {
-      states.push(structuredClone(state)); // as IndexedDB keeps it
+      states.push(structuredClone(state)); // copied, as by IndexedDB
     },
     onFailure: (error: unknown) => void failures.push(error),
   };
@@ -47,7 +47,7 @@ describeOnDevice('session', (device) => {
     const [point, ...more] = session.curves.curves.train;
     expect(more).toEqual([]);
     expect(point!.step).toBe(1);
-    expect(point!.loss[0]).toBeGreaterThan(0.5); // ln 10 = 2.3 of a network that knows nothing
+    expect(point!.loss[0]).toBeGreaterThan(0.5); // ln 10 = 2.3, the loss of equal probabilities
     expect(point!.loss[0]).toBeLessThan(10);
     await session.takeStep();
     expect(session.step).toBe(2);
@@ -75,7 +75,7 @@ describeOnDevice('session', (device) => {
 
   test('play: ends after the last epoch, and then does nothing', async () => {
     const { session, failures, until } = watch(device, SMALL, 2);
-    const ended = until(() => session.step === 10 && !session.isPlaying); // said once fit has ended
+    const ended = until(() => session.step === 10 && !session.isPlaying); // reported once fit has ended
     session.play();
     await ended;
     session.play();

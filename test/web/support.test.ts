@@ -4,7 +4,7 @@ import { openWebPage, SMALL, TrainingPage } from './pages.ts';
 
 const both = (script: string) => ({ initScript: script, workerScript: { file: 'worker.js', script } });
 
-/** Code that takes WebGPU away, and what the page has to say. */
+/** Code that removes parts of WebGPU, and the expected message of the page. */
 const MISSING: Record<string, { options: object; says: RegExp }> = {
   'is not on https': { options: { insecure: true }, says: /https: browsers have WebGPU on secure pages only/ },
   'has a browser without WebGPU': {
@@ -33,7 +33,7 @@ describeInBrowser('a page that cannot train', () => {
     expect(await training.train.isDisabled()).toBe(true);
   });
 
-  /** An adapter that gives what every adapter has, and says so. */
+  /** An adapter that offers and reports only default limits and no features. */
   const PLAIN = `
     const request = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = function (wishes) {
@@ -55,7 +55,7 @@ describeInBrowser('a page that cannot train', () => {
     const notices = (await training.notices.allTextContents()).join('\n');
     expect(notices).toMatch(/MiB|bytes/);
 
-    // Other settings are of use again.
+    // Other settings work again.
     await training.set('layers', '8');
     await training.isPaused();
     await training.takeSteps(1);
