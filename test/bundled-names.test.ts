@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, expect, test } from 'vitest';
 import { typedErrors } from './support/typed-errors.ts';
 
-// What users bundle with their own programs: names of classes are gone there, those in messages must not be.
+// Bundlers that users run remove names of classes; the names in messages must stay.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bundle-'));
@@ -71,7 +71,7 @@ test('messages: begin with the name of what was called', async () => {
   expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);
   expect(all['Add 1']).toMatch(/^ArgumentError: Add: options must be an object, but are 3/);
   expect(all['tensor 7']).toMatch(/was given a Dense$/);
-  expect(all['a plan that is none']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
+  expect(all['an invalid plan']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
   expect(all['two layers of one name']).toMatch(/^ArgumentError: Sequential: two layers are called a/);
   expect(all.ShapeError).toBe('ShapeError: it ShapeError');
 });

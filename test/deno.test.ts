@@ -21,7 +21,7 @@ describe.skipIf(deno === null)(`Deno${without}`, () => {
     expect(code, err).toBe(0);
     expect(out).toMatch(/^adapter: \S/);
     const accuracies = [...out.matchAll(/accuracy:? ([\d.]+)/g)].map(([, digits]) => Number(digits));
-    expect(accuracies).toHaveLength(4); // of three epochs, and of the test set
+    expect(accuracies).toHaveLength(4); // for three epochs, and for the test set
     expect(accuracies[3]).toBeGreaterThan(0.8);
   });
 

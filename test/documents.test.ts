@@ -13,9 +13,9 @@ import { describeOnDevice } from './support/device.ts';
 import { blocksOf, commandsOf, documents, programsOf, readDocument, root } from './support/documents.ts';
 import { runToEnd } from './support/process.ts';
 
-// Every block of code of every document is run, or says why it cannot be: test/support/documents.ts explains the comments beside them.
+// Every block of code in every document is run, or has a reason why not. test/support/documents.ts explains the comments beside them.
 
-/** The folder of a reader, who has tilegrad and three packages installed, and the files that documents name. */
+/** A reader's folder with tilegrad and three packages installed, and the files that documents name. */
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-documents-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -121,7 +121,7 @@ describeOnDevice('programs', () => {
 
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
-/** What `tilegrad WORDS --help` prints; of unknown commands the list of commands. */
+/** The output of `tilegrad WORDS --help`; for unknown commands the list of commands. */
 async function tilegradHelp(words: string[]): Promise<string> {
   const io = new FakeIo();
   const command = words.slice(0, words.findIndex((word) => word.startsWith('-')) >>> 0);
@@ -129,7 +129,7 @@ async function tilegradHelp(words: string[]): Promise<string> {
   return io.out;
 }
 
-/** The sources that hold the help of `npm run SCRIPT -- WORDS`: of bench, or of the benchmark in a folder of its own. */
+/** The sources with the help of `npm run SCRIPT -- WORDS`: those of bench, or of a benchmark with a separate folder. */
 function benchHelp(script: string, words: string[]): string {
   const sources =
     script === 'bench' ? words.find((word) => existsSync(join(root, 'bench', word, 'main.ts'))) : script.slice(6);

@@ -12,7 +12,7 @@ const examples = join(import.meta.dirname, '..', 'examples');
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-examples-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs an example as its reader does: with the built package, in a process of its own, which has to end by itself. */
+/** Runs an example as a reader does: with the built package, in a separate process, which must end by itself. */
 async function run(name: string, words: string[] = [], variables: Record<string, string> = {}): Promise<string> {
   const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(folder, 'cache'), ...variables };
   const { code, out, err } = await runToEnd([join(examples, name), ...words], { cwd: folder, env });
@@ -127,7 +127,7 @@ describeOnDevice('the examples', () => {
     const first = await run('search.mjs', words);
     const scores = numbersAfter(first, 'trial \\d+');
     expect(scores).toHaveLength(10);
-    // The summary's word for it is the score; the model that was kept has it again.
+    // The summary has the score; the saved model has the same score.
     expect(numbersAfter(first, 'the best again')).toEqual([Math.max(...scores)]);
     const second = await run('search.mjs', words);
     expect(numbersAfter(second, 'trial \\d+')).toEqual([]);
@@ -145,12 +145,12 @@ describeOnDevice('the examples', () => {
   });
 
   test('transfer-learning.mjs: the layer behind the extractor learns', async () => {
-    // Weights that are drawn stand in for the published ones, which stay out of the repository.
+    // Random weights replace the published ones, which are not in the repository.
     const weights = mkdtempSync(join(folder, 'weights-'));
     pretrainedFile(weights, { alpha: 0.35, rows: 96 });
     const losses = numbersAfter(await run('transfer-learning.mjs', [], { TILEGRAD_WEIGHTS: weights }), 'loss');
     expect(losses).toHaveLength(8);
-    expect(losses[7]).toBeLessThan(losses[0]!); // by little: drawn weights leave features near 0
+    expect(losses[7]).toBeLessThan(losses[0]!); // by little: with random weights, features are near 0
   });
 });
 

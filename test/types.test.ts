@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeTypes } from '../scripts/types.mjs';
 
-// What TypeScript sees of tilegrad where it is installed: the package's declarations, and nothing of its sources.
+// TypeScript sees only the declarations of an installed tilegrad, not its sources.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-types-'));

@@ -11,7 +11,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { apart, type Call, calls, methodsApart, type World } from '../support/exported-calls.ts';
 import { CallerError, type Draw, drawInvalidValue, type ForeignObjects } from '../support/invalid-values.ts';
 
-// Whatever is exported is called with arguments of which one or two are nasty: it works, or throws a typed error that names it.
+// Every export is called with one or two invalid arguments: it must work, or throw a typed error that names it.
 //   RANDOM_CALLS=summary   prints every kind of failure with its count and an example, and fails at the end
 //   RANDOM_CALLS=fit,Dense only these
 //   RANDOM_CALLS_SEED=7    other draws
@@ -27,7 +27,7 @@ function generator(state: number): Draw {
   };
 }
 
-/** Arguments that fit, but for one or two. */
+/** Valid arguments, except one or two. */
 function drawArguments(draw: Draw, call: Call, world: World, strangers: ForeignObjects): unknown[] {
   const args = call.args(world);
   const fixed = call.fixed ?? 0;
@@ -121,14 +121,14 @@ function names(name: string): string[] {
 const isNamed = (name: string, message: string) =>
   names(name).some((one) => message.toLowerCase().includes(one.toLowerCase()));
 
-/** A failure without what differs from call to call. */
+/** A failure without the parts that differ between calls. */
 const kindOf = (name: string, error: unknown) => {
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : `thrown: ${typeof error}`;
   const short = text.replace(/(but is|but was given|Received|given) .*/s, '$1 ...').replace(/\d[\d.e+]*/g, 'N');
   return short.slice(0, 110) + (error instanceof TilegradError ? ` (does not name ${name})` : '');
 };
 
-/** What is wrong with how a call ended; null if nothing is. */
+/** The problem with the result or error of a call; null if there is none. */
 async function complaint(name: string, run: () => unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
@@ -185,7 +185,7 @@ describeOnDevice('random calls', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Another device where this one was upset: what follows must not suffer. */
+  /** Opens another device if a call broke this one, so that later calls are not affected. */
   async function settle(name: string, note: (error: unknown) => void): Promise<void> {
     try {
       using probe = tensor(world.device, [1], [1]);

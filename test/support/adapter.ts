@@ -91,7 +91,7 @@ export interface OperatorResult {
   grads: (ArrayLike<number> | null)[];
 }
 
-/** Runs an operator forward and backward on the adapter and brings everything to the host; leaves nothing behind. */
+/** Runs an operator forward and backward on the adapter, reads the results, and releases all tensors. */
 export async function runOperator(
   device: Device,
   name: OperatorName,
@@ -221,15 +221,15 @@ export function magnitudes(
 }
 
 /**
- * Whether Winograd's algorithm was chosen, for a kernel or for any, since `choices.made` was cleared. It is not exact on integers,
- * and rounds with all terms of a tile, of which a border may have few itself.
+ * Whether Winograd's algorithm was chosen, for a kernel or for any, since `choices.used` was cleared. It is not exact on integers. Its
+ * rounding errors depend on all terms of a tile, of which an element at the border has few.
  */
 export const byWinograd = (device: Device, kernel?: string): boolean =>
   [...device.choices.used.values()].some(
     ({ operator, variant }) => variant.startsWith('winograd') && (kernel === undefined || operator === kernel),
   );
 
-/** About 30 roundings: room for another order of additions and an adapter's exp, none for a wrong term. Cards: see precision.ts. */
+/** About 30 roundings: enough for another order of additions and an adapter's exp, too small for a wrong term. GPUs: see precision.ts. */
 const RTOL = 2e-6;
 
 /** Compares the adapter's forward and backward with the reference on one case. Returns the largest relative error. */

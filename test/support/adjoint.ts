@@ -5,8 +5,8 @@ import { runForward, runOperator } from './adapter.ts';
 import { drawInputs, type OperatorCase } from './operator-cases.ts';
 import { random } from './random.ts';
 
-// <u, J v> = <J^T u, v> with both sides from the adapter, no reference involved: J^T u is the backward pass, J v a central
-// difference of the forward pass, taken on the host in float64.
+// <u, J v> = <J^T u, v> with both sides from the adapter and without a reference: J^T u is the backward pass, J v a central difference
+// of the forward pass, computed on the host in float64.
 
 /** How J v is computed, and how well both sides must agree. */
 export interface AdjointCheck {
@@ -60,10 +60,10 @@ export const pieces: AdjointCheck = {
   skipKinks: true,
 };
 
-/** The same for steps: there is nothing to be off by, so a gradient of 0 is all that can agree. */
+/** The same for step functions: only a gradient of 0 agrees. */
 export const flat: AdjointCheck = { ...pieces };
 
-/** The same where products are added up: those of integers keep to f32's 24 bits, those of fractions would not. */
+/** The same for sums of products: products of integers fit into f32's 24 bits, those of fractions would not. */
 export const piecesOfProducts: AdjointCheck = { ...pieces, inputs: integers };
 
 /**

@@ -26,7 +26,7 @@ test.each<[string, number[], number[]]>([
   ['NaN for infinity', [Number.NaN], [inf]],
   ['something for zero', [1e-6], [0]],
   ['too few elements', [1], [1, 1]],
-  ['a small element off beside a large one', [1000, 0.03], [1000, 0.01]],
+  ['an error in a small element beside a large one', [1000, 0.03], [1000, 0.01]],
 ])('expectClose rejects %s', (_what, actual, expected) => {
   expect(() => expectClose(actual, expected)).toThrow();
 });

@@ -3,7 +3,7 @@ import type { Device, Tensor } from '../../src/node.ts';
 /** Draws from [0, 1). */
 export type Draw = () => number;
 
-/** The error that a function among the nasty values throws: an error of the caller, which may be passed on unchanged. */
+/** The error thrown by a function among the invalid values: an error of the caller, which may be passed on unchanged. */
 export class CallerError extends Error {}
 
 /** Objects on other devices, and objects without a device. */

@@ -38,7 +38,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Ends every server that the file has started. Registered as the file is collected: in a running hook or test it would not be heeded. */
+/** Ends every server that the file started. Registered while the file is collected, because vitest ignores it in a running hook or test. */
 const endings: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const end of endings) await end();

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, vi } from 'vitest';
 
 // A setup file of vitest for test files that share a process, one after another. Modules are evaluated for each (fresh-modules.ts).
-// Whatever else a process has must be after a file as it was before: a file that leaves a device, a timer or a server open, or something
-// changed, fails.
+// All other state of the process must be the same after a file as before it: a file fails if it leaves a device, a timer or a server
+// open, or changes something.
 
 // Globals of Node that are loaded at their first use are loaded now, so that they do not look like changes.
 for (const name of Object.getOwnPropertyNames(globalThis)) if (!/Storage$/.test(name)) Reflect.get(globalThis, name);
@@ -29,7 +29,7 @@ afterAll(async () => {
   const end = Date.now() + GRACE_MS;
   while (openResources().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
   const [open, changed] = [openResources(), differences(stateBefore, processState())];
-  // Some come late, of work that an earlier file did not wait for: they are shown, with where they were opened.
+  // Devices of work that an earlier file did not wait for appear late: these are printed, with the place where they were opened.
   for (const stack of devices?.values() ?? []) if (!isOwn(stack)) console.error(stack);
   devices?.clear();
   if (open.length > 0)
@@ -82,7 +82,7 @@ async function openDevices(): Promise<Map<object, string> | null> {
   return open;
 }
 
-/** What tests may change for all who come after them: the environment, listeners, globals, and functions of what all share. */
+/** State that tests could change for later files: the environment, listeners, globals, and functions of shared objects. */
 function processState(): Map<string, unknown> {
   const state = new Map<string, unknown>();
   const { VIPSHOME: _, ...env } = process.env; // sharp sets it as it is loaded
@@ -122,7 +122,7 @@ function dawnClasses(): Record<string, { prototype: object }> {
   return Object.fromEntries(classes);
 }
 
-/** What the first use in a process adds or replaces: globals of Dawn and of packages. */
+/** Globals of Dawn and of packages, which their first use in a process adds or replaces. */
 const COMES_LATE = /^(globalThis\.(GPU|WGSL|__)|GPU\w*\.prototype\.)/;
 
 function differences(before: Map<string, unknown>, after: Map<string, unknown>): string[] {

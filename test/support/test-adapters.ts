@@ -19,7 +19,7 @@ export const DEFAULT_LIMITS: Readonly<Record<string, number>> = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** What a graphics card says of itself, so that the kernels for cards are chosen. */
+/** The info of a GPU, so that the kernels for GPUs are selected. */
 const CARD = {
   vendor: 'nvidia',
   architecture: '',
@@ -36,15 +36,15 @@ const STRICT_FLAGS = [
 ];
 
 /**
- * What the adapter of the tests may be:
- * - `default-limits`: default limits and no features, as the least of all adapters
- * - `card`: passes for a graphics card, so that the kernels for cards are chosen
- * - `strict`: new buffers hold 0x01 in each byte, and reads out of bounds are clamped; on Dawn alone
+ * Traits of the adapter of the tests:
+ * - `default-limits`: default limits and no features, which every adapter has at least
+ * - `card`: reports itself as a GPU, so that the kernels for GPUs are selected
+ * - `strict`: new buffers hold 0x01 in each byte, and reads out of bounds are clamped; only on Dawn
  */
 export const ADAPTER_TRAITS = ['default-limits', 'card', 'strict'] as const;
 export type AdapterTrait = (typeof ADAPTER_TRAITS)[number];
 
-/** The traits in a list such as `card,strict`. @throws Error for one there is not: a run must not test another adapter than it says */
+/** The traits in a list such as `card,strict`. @throws Error for an unknown trait, because the run would test another adapter */
 export function parseTraits(text: string): AdapterTrait[] {
   const words = text.split(',').filter((word) => word !== '');
   const isTrait = (word: string): word is AdapterTrait => (ADAPTER_TRAITS as readonly string[]).includes(word);
@@ -70,7 +70,7 @@ async function underlyingGpu(isStrict: boolean): Promise<GPU> {
   return create(isStrict ? STRICT_FLAGS : []);
 }
 
-/** A GPU object whose adapters compute as those of `gpu` do, but offer less or say something else of themselves. */
+/** A GPU object whose adapters compute like those of `gpu`, but offer less or report other info. */
 export function withTraits(gpu: GPU, traits: readonly AdapterTrait[]): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
     const adapter = await gpu.requestAdapter(options);

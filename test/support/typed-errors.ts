@@ -30,7 +30,7 @@ const calls: Record<string, () => unknown> = {
   'a window of 0': () => new tg.MaxPooling2D({ poolSize: 0 }),
   'a mean over a window of 0': () => new tg.AveragePooling2D({ poolSize: 0 }),
   'a layer without options': () => new Own(3 as never),
-  'a plan that is none': () => new Own().apply(tg.input([2])),
+  'an invalid plan': () => new Own().apply(tg.input([2])),
   'a sum of one': () => new tg.Add().apply(tg.input([2])),
   'two layers of one name': () => new tg.Sequential([1, 2].map(() => new tg.Flatten({ name: 'a', inputShape: [2] }))),
   'an input that is not connected': () =>
