@@ -21,7 +21,7 @@ import { drawLike } from '../support/operator-cases.ts';
 
 /** Integers, so that the gradients must be exact whatever the order of additions. */
 const draw = (shape: number[], seed: number) => drawLike(shape, seed, 'integer');
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('gradients that a kernel passes through the ReLU below', (device) => {
   const [rows, inputs, hidden, outputs] = [7, 5, 6, 3];
@@ -57,22 +57,23 @@ describeOnDevice('gradients that a kernel passes through the ReLU below', (devic
   }
 
   /** Gradients of x and the first layer's weights for the gradient `dy` of the ReLU's output. */
-  const expectedGrads = (dy: NdArray) => reference.backward([x, w1, b1], y, dy, relu).map((grad) => plain(grad!.data));
+  const expectedGrads = (dy: NdArray) =>
+    reference.backward([x, w1, b1], y, dy, relu).map((grad) => normalizeZero(grad!.data));
   const ones = map(ndarray([rows, outputs]), () => 1);
   const under = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;
 
   test('linear: applies the ReLU of the dense layer below without a separate kernel', async () => {
     const { grads, kernels } = await run((h, [w]) => linear(h, w!));
-    expect(grads.map(plain)).toEqual(expectedGrads(under(w2)));
+    expect(grads.map(normalizeZero)).toEqual(expectedGrads(under(w2)));
     expect(kernels).not.toContain('relu_grad');
   });
 
   test('linear: adds two such gradients, and still applies the ReLU to other gradients', async () => {
     const both = await run((h, [v, w]) => add(linear(h, v!), linear(h, w!)));
     const [one, two] = [under(w2), under(w3)];
-    expect(both.grads.map(plain)).toEqual(expectedGrads(map(one, (value, i) => value + two.data[i]!)));
+    expect(both.grads.map(normalizeZero)).toEqual(expectedGrads(map(one, (value, i) => value + two.data[i]!)));
     const direct = await run((h, [w]) => add(sum(linear(h, w!)), sum(h)));
-    expect(direct.grads.map(plain)).toEqual(expectedGrads(map(one, (value) => value + 1)));
+    expect(direct.grads.map(normalizeZero)).toEqual(expectedGrads(map(one, (value) => value + 1)));
     expect(direct.kernels).toContain('relu_grad');
   });
 
@@ -108,7 +109,7 @@ describeOnDevice('gradients that a kernel passes through the ReLU below', (devic
 
     test('scales a gradient of linear by the mask, which is 0 where the ReLU is', async () => {
       const { grads, kernels } = await run((h, [w]) => linear(dropout(h, draws), w!));
-      expect(grads.map(plain)).toEqual(expectedGrads(dropoutGrad(under(w2))));
+      expect(grads.map(normalizeZero)).toEqual(expectedGrads(dropoutGrad(under(w2))));
       expect(kernels.filter((name) => name === 'dropout')).toHaveLength(2);
       expect(kernels).not.toContain('relu_grad');
     });
@@ -118,7 +119,7 @@ describeOnDevice('gradients that a kernel passes through the ReLU below', (devic
         const some = dropout(h, draws);
         return add(sum(linear(some, w!)), sum(some));
       });
-      expect(grads.map(plain)).toEqual(expectedGrads(dropoutGrad(map(under(w2), (value) => value + 1))));
+      expect(grads.map(normalizeZero)).toEqual(expectedGrads(dropoutGrad(map(under(w2), (value) => value + 1))));
       expect(kernels).toContain('relu_grad');
     });
   });

@@ -75,13 +75,13 @@ describeOnDevice('on an adapter', () => {
     const { code, out: text, err } = await tilegrad('run A1 --resume --json --out killed');
     expect(code, err).toBe(0);
     expect(err).toContain('baseline is done already');
-    const figures = ({ status, trainings, tuning }: RunRecord) => ({
+    const resultsOf = ({ status, trainings, tuning }: RunRecord) => ({
       ...{ status, tuning },
       losses: trainings.map(({ histories }) =>
         histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])),
       ),
     });
-    expect(figures(JSON.parse(text))).toEqual(figures(JSON.parse(whole.out)));
+    expect(resultsOf(JSON.parse(text))).toEqual(resultsOf(JSON.parse(whole.out)));
     expect(existsSync(join(folder, 'report.html'))).toBe(true);
   });
 

@@ -102,11 +102,11 @@ describeOnDevice('on an adapter', () => {
       expect(kept).toEqual(record);
       records.push(runRecord.parse(record));
     }
-    const figures = records.map(({ trainings }) =>
+    const results = records.map(({ trainings }) =>
       trainings[0]!.histories[0]!.map((e) => [e.loss, e.accuracy, e.valLoss, e.valAccuracy]),
     );
-    expect(figures[0]).toEqual(figures[1]);
-    expect(figures[0]).toHaveLength(2);
+    expect(results[0]).toEqual(results[1]);
+    expect(results[0]).toHaveLength(2);
     const [{ trainings, counters }] = records as [(typeof records)[0]];
     const [{ evaluations, histories }] = trainings as [(typeof trainings)[0]];
     expect(evaluations[0]!.accuracy).toBe(histories[0]![1]!.valAccuracy);
@@ -151,12 +151,12 @@ describeOnDevice('on an adapter', () => {
     expect(stopped.code).toBe(1);
     const resumed = await tilegrad(['run', 'A1', '--resume', '--json', '--out', join(out, 'halved')]);
     expect(resumed.code, resumed.err).toBe(0);
-    const figures = (text: string) => {
+    const resultsOf = (text: string) => {
       const [{ histories, evaluations }] = runRecord.parse(JSON.parse(text)).trainings as [RunRecord['trainings'][0]];
       return { evaluations, losses: histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])) };
     };
-    expect(figures(resumed.out)).toEqual(figures(whole.out));
-    expect(figures(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
+    expect(resultsOf(resumed.out)).toEqual(resultsOf(whole.out));
+    expect(resultsOf(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
   });
 
   test('Ctrl-C ends a run in order: exit code 1, finished epochs are kept', async () => {

@@ -87,7 +87,7 @@ describeOnDevice('on an adapter', () => {
     }
 
     /** The properties of a trial that must not depend on where it was trained. */
-    const figures = ({ trials, space }: SearchRecord) => ({
+    const resultsOf = ({ trials, space }: SearchRecord) => ({
       space,
       trials: trials.map(({ seconds: _, worker: __, histories, ...trial }) => ({
         ...trial,
@@ -107,7 +107,7 @@ describeOnDevice('on an adapter', () => {
       startWorker('two');
       startWorker('three');
       const [theirs, ours] = [await remote, await search('local', [])];
-      expect(figures(theirs.record)).toEqual(figures(ours.record));
+      expect(resultsOf(theirs.record)).toEqual(resultsOf(ours.record));
       expect(theirs.weights).toEqual(ours.weights);
       const { trials } = theirs.record;
       expect(trials.length).toBeGreaterThan(6);

@@ -99,9 +99,9 @@ describe('a coursework', () => {
     expect(record).toMatchObject({ status: 'finished', request: { id: 'A', scale: 'full', seed: 4 } });
     const rowsWithoutTimes = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
     expect(rowsWithoutTimes(record)).toEqual(rowsWithoutTimes(whole));
-    const figures = ({ trainings }: RunRecord) =>
+    const resultsOf = ({ trainings }: RunRecord) =>
       trainings.map(({ name, histories, evaluations }) => ({ name, histories, evaluations }));
-    expect(figures(record)).toEqual(figures(whole));
+    expect(resultsOf(record)).toEqual(resultsOf(whole));
     expect(record.trainings.map(({ kept }) => kept)).toEqual([true, false]);
     expect(record.timings.startedAt < record.timings.finishedAt!).toBe(true);
   });

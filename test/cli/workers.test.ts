@@ -91,7 +91,7 @@ describeOnDevice('on an adapter', () => {
     }
 
     /** The properties of a training that must not depend on where it was trained. */
-    const figures = ({ trainings, rows }: RunRecord) => ({
+    const resultsOf = ({ trainings, rows }: RunRecord) => ({
       trainings: trainings.map(({ name, row, status, seeds, histories, evaluations, model }) => ({
         ...{ name, row, status, seeds, evaluations, summary: model.summary },
         histories: histories.map((epochs) =>
@@ -113,7 +113,7 @@ describeOnDevice('on an adapter', () => {
         startWorker('--name', 'three', '--data', otherData),
       ];
       const [remote, local] = [await run('remote', ['--workers', redis.url]), await run('local', [])];
-      expect(figures(remote.record)).toEqual(figures(local.record));
+      expect(resultsOf(remote.record)).toEqual(resultsOf(local.record));
       expect(remote.record.trainings).toHaveLength(6);
       expect(remote.files).toEqual(local.files);
       expect(remote.files.filter((file) => file.includes('tfevents'))).toHaveLength(6 * 4);
@@ -133,7 +133,7 @@ describeOnDevice('on an adapter', () => {
     test('an experiment of two searches and their best networks: trials are jobs, and the record is the same as without workers', async () => {
       const started = [startWorker('--name', 'one'), startWorker('--name', 'two')];
       const [remote, local] = [await run('c1', ['--workers', redis.url], 'C1'), await run('c1-local', [], 'C1')];
-      expect(figures(remote.record)).toEqual(figures(local.record));
+      expect(resultsOf(remote.record)).toEqual(resultsOf(local.record));
       const searches = ({ searches = [] }: RunRecord) =>
         searches.map(({ row, status, record: { trials, ...record } }) => ({
           ...{ row, status, record },

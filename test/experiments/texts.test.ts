@@ -12,11 +12,11 @@ import { trainingOf } from '../report/samples.ts';
 // The texts about metrics: a reason only if it applies, and no mean over models with two different outcomes.
 
 /** A model for each list of dead outputs, all with these metrics of the last epoch. */
-const withAnswers = (dead: number[][], figures: { loss: number; accuracy: number }[]) =>
+const withAnswers = (dead: number[][], metrics: { loss: number; accuracy: number }[]) =>
   trainingOf({
     seeds: dead.map((_, i) => i + 1),
-    histories: figures.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
-    evaluations: figures,
+    histories: metrics.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
+    evaluations: metrics,
     measured: dead.map((one) => ({ first: Array(10).fill(0), confusion: [], dead: one })),
   }) as Training<{ first: number[]; confusion: number[][]; dead: number[] }>;
 
@@ -51,20 +51,20 @@ test('E3: a ratio has a reason only if it is not below 1, as published', () => {
 });
 
 test('D0: models with one dead output and without any are compared separately', () => {
-  const figures = [
+  const metrics = [
     { loss: 0.013, accuracy: 0.94 },
     { loss: 0.021, accuracy: 0.85 },
     { loss: 0.023, accuracy: 0.86 },
     { loss: 0.06, accuracy: 0.4 },
   ];
-  const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], figures));
+  const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], metrics));
   const of = (label: string) => rows.find((row) => row.label === label);
   expect(rows).toHaveLength(8);
   expect(of('test loss, models with one dead output')).toMatchObject({ ours: expect.closeTo(0.022, 9), runs: 2 });
   expect(of('test accuracy, models with no dead output')).toMatchObject({ ours: 0.94, runs: 1 });
   expect(of('test accuracy, models with no dead output')!.why).toContain('0.0210 to 0.0230');
   // Nothing to compare without both.
-  expect(groupRows(withAnswers([[]], figures.slice(0, 1)))).toEqual([]);
+  expect(groupRows(withAnswers([[]], metrics.slice(0, 1)))).toEqual([]);
 });
 
 test.each([

@@ -123,12 +123,12 @@ describeOnDevice('memory of an idle device', () => {
     ]);
     model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
     const before = device.counters.bytesAllocated - device.freeBytes;
-    const figures = await model.evaluate(loader, { batchSize: 40 });
+    const metrics = await model.evaluate(loader, { batchSize: 40 });
     await model.predict(loader, { batchSize: 40 });
     expect(device.counters.bytesAllocated - device.freeBytes).toBeGreaterThan(before + 40 * 14 * 14 * 16 * 4);
     device.trim();
     expect(device.counters.bytesAllocated).toBe(before);
-    expect(await model.evaluate(loader, { batchSize: 40 })).toEqual(figures);
+    expect(await model.evaluate(loader, { batchSize: 40 })).toEqual(metrics);
   });
 });
 

@@ -23,7 +23,7 @@ import {
   crash,
   layers,
   STEPS,
-  streamed,
+  streamOptions,
   type Training,
   x,
   y,
@@ -48,7 +48,7 @@ describeOnDevice('BackupAndRestore: errors', (device) => {
   const { place, monitors, train } = backupTrainings(device);
 
   test('throws DataError if a stream ends before the step of the backup', async () => {
-    const training: Training = { data: () => () => batches(0, STEPS), fit: streamed };
+    const training: Training = { data: () => () => batches(0, STEPS), fit: streamOptions };
     await expect(train(training, { after: [3, crash] })).rejects.toThrow(Crash);
     const shorter = train({ ...training, data: () => () => batches(0, 2) });
     await expect(shorter).rejects.toThrow(DataError);
@@ -89,7 +89,7 @@ describeOnDevice('BackupAndRestore: errors', (device) => {
       /data\.labels was \d+ and is \d+/,
     ],
     ['fewer samples', { data: () => ({ x: x.subarray(4), y: y.slice(2) }) }, /data\.size was 40 and is 38/],
-    ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }, /data was .* and is "a stream"/],
+    ['a stream', { data: () => () => batches(0, STEPS), fit: streamOptions }, /data was .* and is "a stream"/],
     ['validation', { fit: { validationSplit: undefined, validationData: other } }, /validationData/],
     ['a batch size', { fit: { batchSize: 8 } }, /batchSize was 7 and is 8/],
     ['a seed', { fit: { seed: 4 } }, /seed was 3 and is 4/],

@@ -25,9 +25,9 @@ import {
   Crash,
   crash,
   EPOCHS,
-  plain,
+  plainLayers,
   STEPS,
-  streamed,
+  streamOptions,
   type Training,
   x,
   y,
@@ -120,8 +120,11 @@ describeOnDevice('BackupAndRestore', (device) => {
     for (let i = 0; ; i++) yield* batches(i, 1);
   }
   test.each<[what: string, training: Training]>([
-    ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }],
-    ['a stream that continues from epoch to epoch', { data: endless, fit: { ...streamed, stepsPerEpoch: STEPS - 1 } }],
+    ['a stream', { data: () => () => batches(0, STEPS), fit: streamOptions }],
+    [
+      'a stream that continues from epoch to epoch',
+      { data: endless, fit: { ...streamOptions, stepsPerEpoch: STEPS - 1 } },
+    ],
     [
       'validation by a stream that continues from epoch to epoch',
       {
@@ -141,7 +144,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     [
       'momentum, a schedule, clipping and a penalty',
       {
-        layers: plain,
+        layers: plainLayers,
         optimizer: () => {
           const learningRate = schedules.exponentialDecay({ initialLearningRate: 0.3, decaySteps: 4, decayRate: 0.8 });
           return new SGD({ learningRate, momentum: 0.9, globalClipNorm: 0.5 });
@@ -152,7 +155,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     [
       'RMSprop and a rate that follows from the one before',
       {
-        layers: plain,
+        layers: plainLayers,
         optimizer: () => new RMSprop({ centered: true }),
         callbacks: () => [new LearningRateScheduler((_, rate) => 0.7 * rate)],
       },
@@ -176,7 +179,7 @@ describeOnDevice('BackupAndRestore', (device) => {
         new EarlyStopping({ monitor: 'loss', patience: 9, restoreBestWeights: true, startFromEpoch: 1 }),
       ],
       optimizer: () => new SGD(),
-      layers: plain,
+      layers: plainLayers,
     };
     const whole = await train(training);
     const resumed = await trainTwice(training, 3 * STEPS + 1);
@@ -294,7 +297,7 @@ describeOnDevice('BackupAndRestore', (device) => {
 
   test('steps without a backup read nothing back', async () => {
     const readBacks = async (callbacks: Callback[]) => {
-      const model = new Sequential(plain())
+      const model = new Sequential(plainLayers())
         .build(device)
         .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
       const before = device.counters.readBacks;

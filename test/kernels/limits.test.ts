@@ -22,7 +22,7 @@ import { drawLike } from '../support/operator-cases.ts';
 // Products and convolutions with more workgroups than a dispatch can have, or more bytes than an array. Integers, so results are exact.
 
 /** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 type Four = [DeviceArray, DeviceArray, DeviceArray, DeviceArray];
 
@@ -48,7 +48,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       using _ = limitGroups(groups);
       return new Tensor(matmul(left, right, { variant }));
     });
-    return plain(await c.data());
+    return normalizeZero(await c.data());
   }
 
   for (const variant of matmulVariants) {
@@ -56,13 +56,13 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       `matmul of more tiles each way, and more products, than a dispatch holds: ${variant}`,
       async () => {
         const [a, b] = [drawLike([5, 270, 3], 1, 'integer'), drawLike([5, 3, 260], 2, 'integer')];
-        expect(await product(variant, a, b, 4)).toEqual(plain(matmulReference.forward([a, b], {}).data));
+        expect(await product(variant, a, b, 4)).toEqual(normalizeZero(matmulReference.forward([a, b], {}).data));
       },
     );
 
     withVariant(variant)(`matmul of more slices of a long sum than a dispatch holds: ${variant}`, async () => {
       const [a, b] = [drawLike([7, 5, 801], 3, 'integer'), drawLike([7, 801, 6], 4, 'integer')];
-      expect(await product(variant, a, b, 8)).toEqual(plain(matmulReference.forward([a, b], {}).data));
+      expect(await product(variant, a, b, 8)).toEqual(normalizeZero(matmulReference.forward([a, b], {}).data));
     });
   }
 
@@ -94,7 +94,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         );
         const expected = [addBias(products, offsets), products.map((value, i) => (gate.data[i]! > 0 ? value : 0))];
         for (const [i, values] of expected.entries()) {
-          expect(plain(await results[i]!.data())).toEqual(plain(values));
+          expect(normalizeZero(await results[i]!.data())).toEqual(normalizeZero(values));
           results[i]!.dispose();
         }
       }
@@ -114,13 +114,15 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         const options = { transposeA: true, variant: 'subgroup', columnSums: columnSums.array } as const;
         return [new Tensor(matmul(left, right, options)), columnSums];
       });
-      expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], { transposeA: true }).data));
+      expect(normalizeZero(await dw.data())).toEqual(
+        normalizeZero(matmulReference.forward([x, dy], { transposeA: true }).data),
+      );
       const dyAt = (model: number, row: number, column: number) => dy.data[(model * k + row) * n + column]!;
       const sums = Array.from({ length: models * n }, (_, i) => {
         const [model, column] = [Math.floor(i / n), i % n];
         return dyAt(model, 0, column) + dyAt(model, 1, column) + dyAt(model, 2, column);
       });
-      expect(plain(await db.data())).toEqual(plain(sums));
+      expect(normalizeZero(await db.data())).toEqual(normalizeZero(sums));
       dw.dispose();
       db.dispose();
     },
@@ -137,7 +139,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const ys = Array.from({ length: models }, (_, m) => conv2dReference.forward([of(x, m), of(w, m)], attrs));
     const dy = all([...ys[0]!.shape], 9);
     const grads = ys.map((y, m) => conv2dReference.backward([of(x, m), of(w, m)], y, of(dy, m), attrs));
-    const together = (arrays: NdArray[]) => arrays.flatMap(({ data }) => plain(data));
+    const together = (arrays: NdArray[]) => arrays.flatMap(({ data }) => normalizeZero(data));
     const gradient = (i: number) => together(grads.map((of) => of[i]!));
     return { x, w, dy, y: together(ys), dx: gradient(0), dw: gradient(1) };
   }
@@ -155,8 +157,8 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
         new Tensor(conv2dWeightGrad(input, gradient, geometry, { variant })),
       ];
     });
-    expect(plain(await results[0]!.data())).toEqual(y);
-    expect(plain(await results[1]!.data())).toEqual(dw);
+    expect(normalizeZero(await results[0]!.data())).toEqual(y);
+    expect(normalizeZero(await results[1]!.data())).toEqual(dw);
     for (const result of results) result.dispose();
   });
 
@@ -209,11 +211,11 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       expect(slicesOf(input, gradient)).toEqual(groups.map((models) => slices * models));
       // A single model has the same slices, and so the same bits.
       expect(slicesOf(alone[0]!.array, alone[1]!.array)).toEqual([slices]);
-      expect(plain(await result.data())).toEqual(dw);
+      expect(normalizeZero(await result.data())).toEqual(dw);
     }
     const sums = Array(3 * 8).fill(0);
     for (const [i, value] of dy.data.entries()) sums[Math.floor(i / (dy.data.length / 3)) * 8 + (i % 8)] += value;
-    expect(plain(await columnSums.data())).toEqual(plain(sums));
+    expect(normalizeZero(await columnSums.data())).toEqual(normalizeZero(sums));
     for (const array of [...arrays, ...alone, columnSums]) array.dispose();
   });
 
@@ -258,7 +260,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       program.dispose();
       const results = scope(device, () => run().map((array) => new Tensor(array)));
       for (const [i, expected] of [addBias(y, b), dx, dw].entries()) {
-        expect(plain(await results[i]!.data())).toEqual(plain(expected));
+        expect(normalizeZero(await results[i]!.data())).toEqual(normalizeZero(expected));
         results[i]!.dispose();
       }
     }
@@ -289,7 +291,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
       expect(grids.map(({ workgroups }) => workgroups[2])).toEqual([2, 1]);
       program.dispose();
       using result = scope(device, () => new Tensor(run()));
-      expect(plain(await result.data())).toEqual(dw);
+      expect(normalizeZero(await result.data())).toEqual(dw);
     }
     // With 16 filters a gradient is 27 x 16 numbers: only every fourth replica begins at a multiple of the binding alignment.
     const few = { ...geometry, outChannels: 16 };

@@ -25,7 +25,7 @@ const drawn = { seed: FAST_CHECK_SEED + 7, numRuns: drawnCases(25) };
 const MODELS = 3;
 
 /** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('variants of softmax and reductions', (device) => {
   const lanes = device?.subgroupLanes ?? null;
@@ -103,7 +103,8 @@ describeOnDevice('variants of softmax and reductions', (device) => {
             map(sum.forward([x], { axis: 2 }), (s) => 2 * s),
             ...[max, min].map((of) => of.forward([x], { axis: 2 })),
           ];
-          for (const [k, { data }] of expected.entries()) expect(plain(results[k]!)).toEqual(plain(data));
+          for (const [k, { data }] of expected.entries())
+            expect(normalizeZero(results[k]!)).toEqual(normalizeZero(data));
         }),
         drawn,
       );

@@ -51,9 +51,14 @@ const modelOf = (i: number): Model =>
 
 /** The stopping rule of the trials. */
 const stopping = (options = {}) => new EarlyStopping({ monitor: 'loss', patience: 1, startFromEpoch: 1, ...options });
-const plain = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 const outcome = ({ epochs, replicas, diverged, interrupted }: History) => ({
-  ...{ epochs: epochs.map(plain), replicas: replicas.map((one) => one.map(plain)), diverged, interrupted },
+  ...{
+    epochs: epochs.map(withoutTimes),
+    replicas: replicas.map((one) => one.map(withoutTimes)),
+    diverged,
+    interrupted,
+  },
 });
 
 describe('callbacks of trials that are trained together', () => {

@@ -78,7 +78,7 @@ const numbers: Numbers[] = [
   { rate: 0.3, dropout: 0.6, penalty: regularizers.l1l2({ l1: 0.003, l2: 0 }) },
 ];
 const SEEDS = [40, 3, 17];
-const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
 describe('models that can be trained together', () => {
   const groups = (models: Model[], maxSize = 8) => groupTrials(models, maxSize);
@@ -235,7 +235,7 @@ describeOnDevice('models trained together', (device) => {
       const expected = await alone.evaluateReplicas(data);
       expect(await taken.evaluateReplicas(data)).toEqual(expected);
       for (const [e, epochs] of replicas.entries()) {
-        expect(history.replicas[i * executions + e]!.map(figuresOf)).toEqual(epochs.map(figuresOf));
+        expect(history.replicas[i * executions + e]!.map(withoutTimes)).toEqual(epochs.map(withoutTimes));
         expect(evaluated[i * executions + e]).toEqual(expected[e]);
         losses.add(epochs.at(-1)!.loss);
       }

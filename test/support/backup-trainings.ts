@@ -26,7 +26,7 @@ import { points } from './points.ts';
 
 // Trainings that are interrupted and resumed from their backup, for test/io/backup*.test.ts.
 
-const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
+const withoutTimes = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
 
 /** Ways to interrupt a training. */
 export class Crash extends Error {}
@@ -61,8 +61,8 @@ export const batches = (first: number, count: number) =>
     const offset = ((first + i) * 8) % 40;
     return { x: x.subarray(2 * offset, 2 * offset + 16), y: y.slice(offset, offset + 8) };
   });
-export const streamed: FitOptions = { batchSize: undefined, validationSplit: undefined, validationData: { x, y } };
-export const plain = (): Layer[] => [
+export const streamOptions: FitOptions = { batchSize: undefined, validationSplit: undefined, validationData: { x, y } };
+export const plainLayers = (): Layer[] => [
   new Dense({ units: 5, activation: 'tanh', kernelRegularizer: 'l2', inputShape: [2] }),
   new Dense({ units: 2, activation: 'softmax' }),
 ];
@@ -119,7 +119,7 @@ export function backupTrainings(device: Device) {
           weights: await Promise.all([...buffers, ...optimizer.slots].map((array) => bits(array))),
           iterations: optimizer.iterations,
           learningRate: optimizer.learningRate,
-          logs: [history.epochs, ...history.replicas].map((logs) => logs.map(figures)),
+          logs: [history.epochs, ...history.replicas].map((logs) => logs.map(withoutTimes)),
           states,
         },
       };

@@ -244,9 +244,9 @@ describeOnDevice('metrics that a callback adds', (device) => {
 describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (device) => {
   const { x, labels: y } = points();
   /** The files that one epoch with these metrics writes. */
-  async function savedNames(path: string, figures: Record<string, number> = {}): Promise<string[]> {
+  async function savedNames(path: string, metrics: Record<string, number> = {}): Promise<string[]> {
     using model = build(device, sigmoid());
-    const fix: Callback = { onEpochEnd: (logs) => void Object.assign(logs, figures) };
+    const fix: Callback = { onEpochEnd: (logs) => void Object.assign(logs, metrics) };
     const callbacks = [fix, new ModelCheckpoint({ path: pathOf(path), saveWeightsOnly: true })];
     await model.fit({ x, y }, { validationData: { x, y }, callbacks });
     return readdirSync(root);
@@ -277,8 +277,8 @@ describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (dev
     ['{{{epoch}}}', {}, '{1}'],
     ['a{{b}}', {}, 'a{b}'],
     ['{loss:.2f}', { loss: Number.NaN }, 'nan'],
-  ])('%s of %o gives %s', async (path, figures, name) => {
-    expect(await savedNames(path, figures)).toEqual([name]);
+  ])('%s of %o gives %s', async (path, metrics, name) => {
+    expect(await savedNames(path, metrics)).toEqual([name]);
   });
 
   test.each(['{val_loss:.2q}', '{val_loss:>8.2f}', '{}', '{val loss}', '{loss!r}', '{loss:x}'])(

@@ -17,12 +17,12 @@ import {
 } from '../../src/node.ts';
 
 const NAMES = ['loss', 'accuracy', 'valLoss', 'valAccuracy', 'valTopK5', 'learningRate'];
-const epochLogs = (epoch: number, figures: Record<string, number>): EpochLogs => ({
+const epochLogs = (epoch: number, metrics: Record<string, number>): EpochLogs => ({
   loss: 1,
   learningRate: 0.1,
   seconds: 1,
   samplesPerSecond: 1,
-  ...figures,
+  ...metrics,
   epoch,
 });
 

@@ -29,7 +29,17 @@ import { findCut } from '../../src/training/features/feature-cut.ts';
 import { FeatureSource } from '../../src/training/features/feature-source.ts';
 import { backupTrainings, Crash, crash } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bitsOf, compiled, extractor, figures, head, images, layers, SHAPE, SIZE } from '../support/frozen-network.ts';
+import {
+  bitsOf,
+  compiled,
+  extractor,
+  head,
+  images,
+  layers,
+  SHAPE,
+  SIZE,
+  withoutTimes,
+} from '../support/frozen-network.ts';
 import { replaceLimits } from '../support/limits.ts';
 import { random } from '../support/random.ts';
 
@@ -54,7 +64,10 @@ describeOnDevice('cacheFeatures', (device) => {
     const samples = data?.() ?? new ImageLoader(device, images);
     const history = await model.fit(samples, { epochs: 3, batchSize: 8, seed: 5, ...fit, cacheFeatures });
     samples.dispose?.();
-    return { logs: [history.epochs, ...history.replicas].map((logs) => logs.map(figures)), bits: await bitsOf(model) };
+    return {
+      logs: [history.epochs, ...history.replicas].map((logs) => logs.map(withoutTimes)),
+      bits: await bitsOf(model),
+    };
   }
 
   const numbers = random(8);
@@ -274,7 +287,7 @@ describeOnDevice('cacheFeatures', (device) => {
       const options = { epochs: 30, batchSize: 8, validationSplit: 0.3, callbacks: [stop], cacheFeatures };
       const { epochs } = await model.fit(loader, options);
       const after = await model.evaluate(loader);
-      return { epochs: epochs.map(figures), best: stop.bestEpoch, after, bits: await bitsOf(model) };
+      return { epochs: epochs.map(withoutTimes), best: stop.bestEpoch, after, bits: await bitsOf(model) };
     };
     const without = await run(false);
     expect(without.epochs.length).toBeLessThan(30);

@@ -15,13 +15,13 @@ describeOnDevice('splits, weights and epochs', (device) => {
     const validation = { x: x.slice(58), y: y.slice(29) };
     const bySplit = await split.fit({ x, y }, { ...options, validationSplit: 0.26 });
     const byHand = await apart.fit(training, { ...options, validationData: validation });
-    const figures = ({ loss, accuracy, valLoss, valAccuracy }: Record<string, number | undefined>) => [
+    const metricsOf = ({ loss, accuracy, valLoss, valAccuracy }: Record<string, number | undefined>) => [
       loss,
       accuracy,
       valLoss,
       valAccuracy,
     ];
-    expect(bySplit.epochs.map(figures)).toEqual(byHand.epochs.map(figures));
+    expect(bySplit.epochs.map(metricsOf)).toEqual(byHand.epochs.map(metricsOf));
     expect(await weightsOf(split)).toEqual(await weightsOf(apart));
     expect(bySplit.epochs[1]!.valLoss).toBeCloseTo((await split.evaluate(validation)).loss, 6);
   });

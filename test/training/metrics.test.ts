@@ -47,8 +47,8 @@ describeOnDevice('metrics of a model', (device) => {
     }));
     const mean = (f: (c: (typeof classes)[0]) => number) => classes.reduce((sum, c) => sum + (f(c) || 0), 0) / CLASSES;
 
-    const { loss, ...figures } = await model.evaluate(data, { batchSize: 16 });
-    expect(figures).toEqual({
+    const { loss, ...others } = await model.evaluate(data, { batchSize: 16 });
+    expect(others).toEqual({
       accuracy: expect.closeTo(top(1), 6),
       topK2: expect.closeTo(top(2), 6),
       topK3: expect.closeTo(top(3), 6),
@@ -73,7 +73,7 @@ describeOnDevice('metrics of a model', (device) => {
     );
     expect(matrix.counts).toEqual(expected);
     expect(matrix.total).toBe(SIZE);
-    expect(matrix.macro.f1).toBeCloseTo(figures.f1!, 12);
+    expect(matrix.macro.f1).toBeCloseTo(others.f1!, 12);
     data.dispose();
   });
 

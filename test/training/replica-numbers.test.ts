@@ -75,7 +75,7 @@ const setups: Setup[] = [
   },
 ];
 
-const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
 describeOnDevice('replicas with different seeds, rates, penalties and dropout', (device) => {
   const images = drawImages(22, { classes: 3, shape: [6, 6, 1] });
@@ -104,7 +104,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
       for (const [k, weight] of (await weightsOf(alone)).entries())
         expectSameBits(slice(initialWeights[k]!, r), weight);
       const { epochs } = await alone.fit(data, { ...options, seed: FIT_SEEDS[r]! });
-      expect(history.replicas[r]!.map(figuresOf), `history of ${r}`).toEqual(epochs.map(figuresOf));
+      expect(history.replicas[r]!.map(withoutTimes), `history of ${r}`).toEqual(epochs.map(withoutTimes));
       for (const [k, weight] of (await weightsOf(alone)).entries()) {
         expectSameBits(slice(weights[k]!, r), weight, `${alone.weights[k]!.name} of ${r}`);
       }
@@ -156,7 +156,7 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     for (let r = 0; r < REPLICAS; r++) {
       using alone = compileModel(setup(r), r).build(device, { seed: SEEDS[r]! });
       const { epochs } = await alone.fit(data, { ...options, seed: FIT_SEEDS[r]! });
-      expect(history.replicas[r]!.map(figuresOf)).toEqual(epochs.map(figuresOf));
+      expect(history.replicas[r]!.map(withoutTimes)).toEqual(epochs.map(withoutTimes));
       for (const [k, weight] of (await weightsOf(alone)).entries()) {
         expectSameBits(slice(await together.weights[k]!.tensor.data(), r), weight);
       }

@@ -90,7 +90,7 @@ const setups: Setup[] = [
   })),
 ];
 
-const figuresOf = ({ loss, accuracy, topK2, valLoss, valAccuracy, valTopK2, learningRate, epoch }: EpochLogs) => ({
+const metricsOf = ({ loss, accuracy, topK2, valLoss, valAccuracy, valTopK2, learningRate, epoch }: EpochLogs) => ({
   loss,
   accuracy,
   topK2,
@@ -127,7 +127,7 @@ describeOnDevice('replicas', (device) => {
     for (let r = 0; r < REPLICAS; r++) {
       using alone = compileModel(setup, r).build(device, { seed: SEED + r });
       const { epochs } = await fitModel(alone, data, { seed: SEED + 20 + r });
-      expect(history.replicas[r]!.map(figuresOf), `history of ${r}`).toEqual(epochs.map(figuresOf));
+      expect(history.replicas[r]!.map(metricsOf), `history of ${r}`).toEqual(epochs.map(metricsOf));
       for (const [k, weight] of (await weightsOf(alone)).entries()) {
         expectSameBits(slice(weights[k]!, r), weight, `${alone.weights[k]!.name} of ${r}`);
       }

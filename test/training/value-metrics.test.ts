@@ -63,11 +63,11 @@ function points(size: number, { units = 1, offset = 0, seed = 1 } = {}) {
 }
 
 /** Expects each metric within `relative` of the reference, R2 relative to 1 - R2. */
-function expectFigures(figures: Metrics, expected: ValueFigures, relative = 5e-6): void {
+function expectMetrics(actual: Metrics, expected: ValueFigures, relative = 5e-6): void {
   for (const name of ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError'] as const) {
-    expect(Math.abs(figures[name]! / expected[name] - 1), name).toBeLessThan(relative);
+    expect(Math.abs(actual[name]! / expected[name] - 1), name).toBeLessThan(relative);
   }
-  expect(Math.abs(figures.r2Score! - expected.r2Score), 'r2Score').toBeLessThan(
+  expect(Math.abs(actual.r2Score! - expected.r2Score), 'r2Score').toBeLessThan(
     relative * Math.max(1, Math.abs(1 - expected.r2Score)),
   );
 }
@@ -101,14 +101,14 @@ describeOnDevice('metrics of regression', (device) => {
     { y: [5], x: [5], r2: 1 },
   ])('have known values: $y by $x', async ({ x, y, columns = 1, mae, mse, r2 }) => {
     using model = identity(device, ['mae', 'mse', ...ALL], [columns]);
-    const figures = await model.evaluate({ x, y }, { batchSize: 2 });
-    expect(figures.r2Score).toBeCloseTo(r2, 6);
-    if (mae !== undefined) expect(figures.mae).toBeCloseTo(mae, 6);
-    if (mse !== undefined) expect(figures.mse).toBeCloseTo(mse, 6);
-    expect(figures.meanAbsoluteError).toBe(figures.mae);
-    expect(figures.meanSquaredError).toBe(figures.mse);
-    expect(figures.rootMeanSquaredError).toBe(Math.sqrt(figures.mse!));
-    expect(figures.mse).toBeCloseTo(figures.loss, 6);
+    const metrics = await model.evaluate({ x, y }, { batchSize: 2 });
+    expect(metrics.r2Score).toBeCloseTo(r2, 6);
+    if (mae !== undefined) expect(metrics.mae).toBeCloseTo(mae, 6);
+    if (mse !== undefined) expect(metrics.mse).toBeCloseTo(mse, 6);
+    expect(metrics.meanAbsoluteError).toBe(metrics.mae);
+    expect(metrics.meanSquaredError).toBe(metrics.mse);
+    expect(metrics.rootMeanSquaredError).toBe(Math.sqrt(metrics.mse!));
+    expect(metrics.mse).toBeCloseTo(metrics.loss, 6);
   });
 
   test.each([
@@ -125,7 +125,7 @@ describeOnDevice('metrics of regression', (device) => {
       const y = Float32Array.from({ length: size * columns }, (_, i) => offset + (1 + (i % columns)) * normal());
       const x = y.map((value) => value + 0.5 * normal());
       using model = identity(device, ALL, [columns]);
-      expectFigures(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
+      expectMetrics(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
     },
   );
 
@@ -139,7 +139,7 @@ describeOnDevice('metrics of regression', (device) => {
     if (sorted) y.sort();
     const x = y.map((value) => value + 0.3 * normal());
     using model = identity(device, ALL);
-    expectFigures(await model.evaluate({ x, y }, { batchSize: 64 }), valueFigures(x, y, 1));
+    expectMetrics(await model.evaluate({ x, y }, { batchSize: 64 }), valueFigures(x, y, 1));
   });
 
   test('compare values of any shape element by element', async () => {
@@ -147,10 +147,10 @@ describeOnDevice('metrics of regression', (device) => {
     const y = Float32Array.from({ length: 10 * 6 }, normal);
     const x = Float32Array.from({ length: 10 * 6 }, normal);
     using model = identity(device, ['mae', 'rootMeanSquaredError'], [3, 2]);
-    const figures = await model.evaluate({ x, y }, { batchSize: 4 });
+    const metrics = await model.evaluate({ x, y }, { batchSize: 4 });
     const expected = valueFigures(x, y, 1);
-    expect(figures.mae).toBeCloseTo(expected.meanAbsoluteError, 5);
-    expect(figures.rootMeanSquaredError).toBeCloseTo(expected.rootMeanSquaredError, 5);
+    expect(metrics.mae).toBeCloseTo(expected.meanAbsoluteError, 5);
+    expect(metrics.rootMeanSquaredError).toBeCloseTo(expected.rootMeanSquaredError, 5);
     expect(() => identity(device, ['r2Score'], [3, 2])).toThrow(
       /r2Score needs a model that ends in \[outputs\].*\[3,2\]/,
     );
@@ -168,10 +168,10 @@ describeOnDevice('metrics of regression', (device) => {
         .compile({ optimizer: 'sgd', loss, metrics: [...ALL, bias, 'topK2'] });
       const outputs = await model.predict(data);
       const rows = Array.from(set.labels, (label) => [0, 1, 2].map((c) => Number(c === label))).flat();
-      const figures = await model.evaluate(data, { batchSize: 8 });
-      expectFigures(figures, valueFigures(outputs, rows, 3));
-      expect(Object.keys(figures)).toEqual(['loss', 'accuracy', 'topK2', ...ALL, 'bias']);
-      expect(figures.bias).toBeCloseTo(0, 6); // both add up to 1
+      const metrics = await model.evaluate(data, { batchSize: 8 });
+      expectMetrics(metrics, valueFigures(outputs, rows, 3));
+      expect(Object.keys(metrics)).toEqual(['loss', 'accuracy', 'topK2', ...ALL, 'bias']);
+      expect(metrics.bias).toBeCloseTo(0, 6); // both add up to 1
     }
     using binary = new Sequential([new Dense({ units: 1, activation: 'sigmoid', inputShape: [1] })])
       .build(device, { seed: 2 })
@@ -195,14 +195,14 @@ describeOnDevice('metrics of regression', (device) => {
       ],
       [3],
     );
-    const figures = await model.evaluate({ x: outputs, y }, { batchSize: 16 });
+    const metrics = await model.evaluate({ x: outputs, y }, { batchSize: 16 });
     const errors = Array.from(outputs, (value, i) => value - y[i]!);
     const average = (values: number[]) => values.reduce((total, value) => total + value, 0) / values.length;
     expect(x.length).toBe(90);
-    expect(figures.bias).toBeCloseTo(average(errors), 6);
+    expect(metrics.bias).toBeCloseTo(average(errors), 6);
     const rows = Array.from({ length: 45 }, (_, r) => Math.max(...errors.slice(3 * r, 3 * r + 3).map(Math.abs)));
-    expect(figures.largest).toBeCloseTo(average(rows), 6);
-    expect(figures.batchError).toBeCloseTo(average(errors.map((error) => error ** 2)), 5);
+    expect(metrics.largest).toBeCloseTo(average(rows), 6);
+    expect(metrics.batchError).toBeCloseTo(average(errors.map((error) => error ** 2)), 5);
   });
 
   test('fit: are in logs, validation, callbacks, CSV and TensorBoard; R2 is better if larger', async () => {
@@ -227,7 +227,7 @@ describeOnDevice('metrics of regression', (device) => {
     for (const name of [...names, ...validation]) expect(header.split(',')).toContain(name);
     const figures = await model.evaluate(validationData, { batchSize: 3 });
     expect(figures.r2Score).toBeCloseTo(Math.max(...scores), 5);
-    expectFigures(figures, valueFigures(await model.predict(validationData.x), validationData.y, 1));
+    expectMetrics(figures, valueFigures(await model.predict(validationData.x), validationData.y, 1));
   });
 
   test('a metric whose name only contains r2 is better if smaller', async () => {
@@ -267,9 +267,9 @@ describeOnDevice('metrics of regression', (device) => {
     const stream = function* () {
       for (let i = 0; i < 40; i += 12) yield { x: x.subarray(2 * i, 2 * i + 24), y: y.subarray(i, i + 12) };
     };
-    expectFigures(await model.evaluate(stream), expected);
-    expectFigures(await model.testOnBatch(x, y), expected);
-    expectFigures(await model.trainOnBatch(x, y), expected); // before its step
+    expectMetrics(await model.evaluate(stream), expected);
+    expectMetrics(await model.testOnBatch(x, y), expected);
+    expectMetrics(await model.trainOnBatch(x, y), expected); // before its step
     expect((await model.testOnBatch(x, y)).r2Score).not.toBe(expected.r2Score);
   });
 

@@ -96,7 +96,7 @@ const onePixel = <T extends { shape: readonly number[] }>(filter: T): T => ({
 });
 
 /** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('conv2d variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
@@ -120,13 +120,13 @@ describeOnDevice('conv2d variants', (device) => {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
       const { shape, data } = expected()[k]!;
-      const found = plain(await result.data());
+      const found = normalizeZero(await result.data());
       expect(result.shape).toEqual(shape);
       if (variant === 'winograd' || variant === 'winogradTiles') {
         const allowed = ROUNDING[variant] * Math.max(1, ...data.map(Math.abs));
         const worst = Math.max(0, ...data.map((value, i) => Math.abs(value - found[i]!)));
         expect(worst).toBeLessThanOrEqual(allowed);
-      } else expect(found).toEqual(plain(data));
+      } else expect(found).toEqual(normalizeZero(data));
       result.dispose();
     }
   }

@@ -76,7 +76,7 @@ const stripCase: fc.Arbitrary<OperatorCase> = fc
   }));
 
 /** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 /** Stacks arrays of one shape, one for each replica. */
 const together = (arrays: NdArray[]): NdArray => ({
@@ -196,7 +196,9 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         for (const kernel of kernels) {
           if (!results[kernel]) continue;
           checked[kernel]++;
-          expect(plain(results[kernel]), kernel).toEqual(plain(together(models.map((model) => model[kernel])).data));
+          expect(normalizeZero(results[kernel]), kernel).toEqual(
+            normalizeZero(together(models.map((model) => model[kernel])).data),
+          );
         }
       }),
       drawn,
@@ -225,7 +227,9 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         const inputs = [0, 1].map((k) => together(models.map((model) => model.inputs[k]!)));
         const results = await run(device, variant, inputs, together(models.map(({ dy }) => dy)), attrs, MODELS);
         for (const kernel of kernels) {
-          expect(plain(results[kernel]!)).toEqual(plain(together(models.map((model) => model[kernel])).data));
+          expect(normalizeZero(results[kernel]!)).toEqual(
+            normalizeZero(together(models.map((model) => model[kernel])).data),
+          );
         }
       }
     } finally {
@@ -244,7 +248,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     const y = reference.forward([x, filter], attrs);
     const dy = drawLike(y.shape, 3, 'integer');
     const { weightGrad } = await run(device, 'naive', [x, filter], dy, attrs, 1);
-    expect(plain(weightGrad!)).toEqual(plain(reference.backward([x, filter], y, dy, attrs)[1]!.data));
+    expect(normalizeZero(weightGrad!)).toEqual(normalizeZero(reference.backward([x, filter], y, dy, attrs)[1]!.data));
   });
 
   test.each(depthwiseVariants)('a single model has the bits of each of three replicas: %s', async (variant) => {
@@ -304,9 +308,9 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
             const expected = reference.forward([x, filter], attrs);
             const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
             const found = await run(device, variant, [x, filter], dy, attrs, 1);
-            expect(plain(found.forward!), 'forward').toEqual(plain(expected.data));
-            expect(plain(found.inputGrad!), 'inputGrad').toEqual(plain(dx!.data));
-            expect(plain(found.weightGrad!), 'weightGrad').toEqual(plain(dw!.data));
+            expect(normalizeZero(found.forward!), 'forward').toEqual(normalizeZero(expected.data));
+            expect(normalizeZero(found.inputGrad!), 'inputGrad').toEqual(normalizeZero(dx!.data));
+            expect(normalizeZero(found.weightGrad!), 'weightGrad').toEqual(normalizeZero(dw!.data));
           }
         }
       }

@@ -39,7 +39,7 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 /** The tiles for GPUs are nearly empty here, and a CPU takes as long for them as for full ones. */
 const longestFor = (variant: string) => (variant === 'workgroup' ? 300_000 : 1e7);
 
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 type Shape = readonly number[];
 
@@ -64,7 +64,7 @@ describeOnDevice('long sums of products', (device) => {
   async function expectExact(run: () => { result: DeviceArray; expected: NdArray; what: string }[]) {
     const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
     for (const { result, expected, what } of results) {
-      expect(plain(await result.data()), what).toEqual(plain(expected.data));
+      expect(normalizeZero(await result.data()), what).toEqual(normalizeZero(expected.data));
       result.dispose();
     }
     return results.length;

@@ -16,7 +16,7 @@ import { drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-ca
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
 
 /** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 describeOnDevice('matmul variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
@@ -25,7 +25,7 @@ describeOnDevice('matmul variants', (device) => {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
       expect(result.shape).toEqual(expected[k]!.shape);
-      expect(plain(await result.data())).toEqual(plain(expected[k]!.data));
+      expect(normalizeZero(await result.data())).toEqual(normalizeZero(expected[k]!.data));
       result.dispose();
     }
   }
@@ -85,7 +85,7 @@ describeOnDevice('matmul variants', (device) => {
               );
             });
             expect(c.shape).toEqual([m, n]);
-            expect(plain(await c.data())).toEqual(plain(expected));
+            expect(normalizeZero(await c.data())).toEqual(normalizeZero(expected));
             c.dispose();
           }),
           { ...drawn, numRuns: drawnCases(60) },
@@ -129,12 +129,12 @@ describeOnDevice('matmul variants', (device) => {
             columnSums,
           ];
         });
-        expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], attrs).data));
+        expect(normalizeZero(await dw.data())).toEqual(normalizeZero(matmulReference.forward([x, dy], attrs).data));
         const sums = Array.from({ length: models * n }, (_, i) => {
           const first = Math.floor(i / n) * k * n + (i % n);
           return Array.from({ length: k }, (_, row) => dy.data[first + row * n]!).reduce((a, b) => a + b);
         });
-        expect(plain(await db.data())).toEqual(plain(sums));
+        expect(normalizeZero(await db.data())).toEqual(normalizeZero(sums));
         dw.dispose();
         db.dispose();
       }
@@ -157,7 +157,9 @@ describeOnDevice('matmul variants', (device) => {
     const expected = matmulReference.forward([a, bv], { transposeA });
     const data = Float64Array.from(await c.data());
     c.dispose();
-    expect(plain(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(plain(expected.data));
+    expect(normalizeZero(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(
+      normalizeZero(expected.data),
+    );
   });
 
   // The sums are long enough to show a bad order of additions, or too low a precision.
