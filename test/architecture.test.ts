@@ -8,8 +8,8 @@ import { OF_THE_HOST, QUICK, SLOW_ON_WGPU } from './support/adapter-runs.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * What each room, or single file, may import from besides itself: the order of the house, from the ground up. Rooms of one storey do
- * not know each other.
+ * Folders and files that each folder, or file directly in `src`, may import from in addition to itself. A later entry may import from
+ * earlier ones; folders of the same level do not import each other.
  */
 const GROUND = ['src/base'];
 const ENGINE = [...GROUND, 'src/gpu', 'src/kernels', 'src/autograd'];
@@ -29,7 +29,7 @@ const LIBRARY = [
 ];
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/base': [],
-  // A device is probed with the texts that kernels have.
+  // A device is probed with kernels, which need shader text.
   'src/gpu': [...GROUND, 'shaders'],
   'src/kernels': [...GROUND, 'src/gpu', 'shaders'],
   'src/autograd': ENGINE,
@@ -39,22 +39,22 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/tuner': [...ENGINE, 'src/nn', 'src/training'],
   'src/io': [...ENGINE, 'src/nn', 'src/training'],
   'src/search/record.ts': [],
-  // A queue of computations on other machines, whatever they compute.
+  // The job queue does not depend on what the jobs compute.
   'src/jobs': GROUND,
   'src/search': [...ENGINE, 'src/nn', 'src/training', 'src/io', 'src/data'],
   'src/applications': [...ENGINE, 'src/nn', 'src/training', 'src/data', 'src/io'],
-  // Works on figures alone.
+  // Reports depend on records and metrics only.
   'src/report': [...GROUND, 'src/search/record.ts'],
   'src/index.ts': LIBRARY,
   'src/node.ts': LIBRARY,
   'src/report.ts': [...LIBRARY, 'src/cli'],
   'src/cli': [...LIBRARY, 'experiments'],
   experiments: [...LIBRARY, 'src/cli'],
-  // What pages and their workers share; of the library only what runs in a browser. Workers know nothing of the document.
-  'web/src': LIBRARY.filter((room) => room !== 'src/node.ts'),
-  'web/src/worker': [...LIBRARY.filter((room) => room !== 'src/node.ts'), 'web/src'],
+  // Shared by pages and their workers; only the part of the library that runs in a browser. Workers do not use the document.
+  'web/src': LIBRARY.filter((folder) => folder !== 'src/node.ts'),
+  'web/src/worker': [...LIBRARY.filter((folder) => folder !== 'src/node.ts'), 'web/src'],
   'web/src/page': ['web/src'],
-  'web/src/playground': [...LIBRARY.filter((room) => room !== 'src/node.ts'), 'web/src', 'web/src/page'],
+  'web/src/playground': [...LIBRARY.filter((folder) => folder !== 'src/node.ts'), 'web/src', 'web/src/page'],
 };
 
 /** Files below a folder of the repository, as paths from its root. */
@@ -84,8 +84,8 @@ const isTypeOfWorker = (path: string, other: string) =>
   other.startsWith('web/src/worker/') &&
   new RegExp(`import type [^;]* from '\\.\\./${other.slice('web/src/'.length)}'`).test(text(path));
 
-/** The room a file is in: `src/gpu`, `shaders`, `web/src/page`, or the file itself where it lies directly in `src`. */
-const roomOf = (path: string) =>
+/** The folder of a file: `src/gpu`, `shaders`, `web/src/page`; for a file directly in `src`, the file itself. */
+const folderOf = (path: string) =>
   path.startsWith('web/')
     ? posix.dirname(path)
     : path.startsWith('src/')
@@ -93,20 +93,20 @@ const roomOf = (path: string) =>
       : path.split('/')[0]!;
 const isFile = (specifier: string) => /\.(ts|wgsl)$/.test(specifier);
 
-test('the reading of imports finds every form', () => {
+test('importsOf: finds every form of import', () => {
   expect(importsOf('src/kernels/softmax/softmax.ts')).toContain('shaders/softmax/softmax.wgsl');
   expect(importsOf('src/gpu/dawn.ts')).toEqual(expect.arrayContaining(['src/base/errors.ts', 'webgpu']));
   expect(importsOf('src/index.ts')).toContain('src/autograd/index.ts');
   expect(modules.length).toBeGreaterThan(50);
 });
 
-test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the rooms before it', (room) => {
+test.each(Object.keys(MAY_IMPORT))('%s imports only from itself and the folders before it', (folder) => {
   const wrong = modules
-    .filter((path) => [path, roomOf(path)].includes(room))
+    .filter((path) => [path, folderOf(path)].includes(folder))
     .flatMap((path) =>
       importsOf(path)
-        .filter((other) => isFile(other) && roomOf(other) !== room && !isTypeOfWorker(path, other))
-        .filter((other) => ![other, roomOf(other)].some((one) => MAY_IMPORT[room]!.includes(one)))
+        .filter((other) => isFile(other) && folderOf(other) !== folder && !isTypeOfWorker(path, other))
+        .filter((other) => ![other, folderOf(other)].some((one) => MAY_IMPORT[folder]!.includes(one)))
         .map((other) => `${path} imports ${other}`),
     );
   expect(wrong).toEqual([]);
@@ -134,23 +134,23 @@ function importCircles(graph: ReadonlyMap<string, readonly string[]>): string[][
   return circles;
 }
 
-test('no file is in a circle of imports, types included', () => {
+test('imports: no file is in a circle, types included', () => {
   const graph = new Map(modules.map((path) => [path, importsOf(path).filter((other) => modules.includes(other))]));
   expect(importCircles(graph)).toEqual([]);
 });
 
-test('circles are found: of two files, of three, and a file that imports itself', () => {
+test('importCircles: finds circles of two and three files, and a file that imports itself', () => {
   const of = (edges: string) => new Map(edges.split(' ').map((edge) => [edge[0]!, edge.slice(1).split('')]));
   expect(importCircles(of('ab bc c'))).toEqual([]);
   expect(importCircles(of('ab ba cab'))).toEqual([['a', 'b']]);
   expect(importCircles(of('ab bc ca dd'))).toEqual([['a', 'b', 'c'], ['d']]);
 });
 
-test('every room has its place in the order', () => {
-  expect([...new Set(modules.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
+test('folders: every folder is in the order of imports', () => {
+  expect([...new Set(modules.map(folderOf))].filter((folder) => !(folder in MAY_IMPORT))).toEqual([]);
 });
 
-test('every shader is used, and begins by saying what it computes', () => {
+test('shaders: each is used, and its first line says what it computes', () => {
   const used = new Set(modules.flatMap(importsOf).filter((path) => path.endsWith('.wgsl')));
   expect(shaders.filter((shader) => !used.has(shader))).toEqual([]);
   expect(shaders.filter((shader) => !/^\/\/ \S.{15,}\n/.test(text(shader)))).toEqual([]);
@@ -159,7 +159,7 @@ test('every shader is used, and begins by saying what it computes', () => {
 /** Packages that are loaded when a file of Keras's is read, and not before. */
 const FOR_KERAS = ['src/io/keras/hdf5.ts imports h5wasm', 'src/io/keras/zip.ts imports fflate/browser'];
 
-test("what a browser imports needs no Node, no native module and no package, but for those that read Keras's files as they are needed", async () => {
+test("src/index.ts: a browser bundle loads no Node module, native module or package, except Keras's readers when needed", async () => {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/index.ts'],
@@ -187,7 +187,7 @@ test("what a browser imports needs no Node, no native module and no package, but
   expect(inputs.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
 });
 
-test('the runs on other adapters name test files that there are', () => {
+test('adapter runs: the named test files exist', () => {
   const tests = filesBelow('test', '.test.ts');
   const names = [...QUICK, ...SLOW_ON_WGPU, ...OF_THE_HOST].map((glob) => glob.split('**/').at(-1)!);
   const missing = names.filter((name) => !tests.some((path) => path.endsWith(`/${name}`) || path === name));

@@ -5,23 +5,23 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, expect, test } from 'vitest';
-import { refusals } from './support/refusals.ts';
+import { typedErrors } from './support/typed-errors.ts';
 
-// What users bundle with their own programs: names of classes are gone there, those in messages must not be.
+// Bundlers that users run remove names of classes; the names in messages must stay.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test.each([{ minify: true }, { minify: false }])(
-  'bundled with %j, every message and name is as in the sources',
+  'bundle with %j: all messages and names are those of the sources',
   async ({ minify }) => {
-    const outfile = join(folder, `refusals-${minify}.mjs`);
+    const outfile = join(folder, `typed-errors-${minify}.mjs`);
     await build({
       absWorkingDir: root,
       stdin: {
-        contents: `import { refusals } from './test/support/refusals.ts';
-        process.stdout.write(JSON.stringify(await refusals()));`,
+        contents: `import { typedErrors } from './test/support/typed-errors.ts';
+        process.stdout.write(JSON.stringify(await typedErrors()));`,
         resolveDir: root,
       },
       outfile,
@@ -36,7 +36,7 @@ test.each([{ minify: true }, { minify: false }])(
     });
     const { stdout, stderr, status } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', timeout: 60_000 });
     expect(status, stderr.slice(-2000)).toBe(0);
-    const expected = await refusals();
+    const expected = await typedErrors();
     expect(expected.length).toBeGreaterThan(200);
     const found = JSON.parse(stdout) as typeof expected;
     const others = found.filter(([call, says], i) => call !== expected[i]?.[0] || says !== expected[i]?.[1]);
@@ -45,7 +45,7 @@ test.each([{ minify: true }, { minify: false }])(
   },
 );
 
-test('console.log names a confusion matrix by its class, in what is built too', async () => {
+test('bundle: console.log shows the class name of a confusion matrix', async () => {
   const outfile = join(folder, 'shown.mjs');
   const contents = "import { ConfusionMatrix } from './src/index.ts'; console.log(ConfusionMatrix.of([1, 2, 3, 4]));";
   const stdin = { contents, resolveDir: root };
@@ -55,7 +55,7 @@ test('console.log names a confusion matrix by its class, in what is built too', 
   expect(stdout, stderr.slice(-2000)).toBe('ConfusionMatrix { counts: [ [ 1, 2 ], [ 3, 4 ] ] }\n');
 });
 
-test('no message is made from the name of a class', () => {
+test('sources: no message uses the name of a class at run time', () => {
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.ts'),
   );
@@ -65,13 +65,13 @@ test('no message is made from the name of a class', () => {
   );
 });
 
-test('the sources name what was called', async () => {
-  const all = Object.fromEntries(await refusals());
+test('messages: begin with the name of what was called', async () => {
+  const all = Object.fromEntries(await typedErrors());
   expect(all['Model 2']).toMatch(/^ArgumentError: Model: there is no option nonsense/);
   expect(all['MaxPooling2D 2']).toMatch(/^ArgumentError: MaxPooling2D: there is no option nonsense/);
   expect(all['Add 1']).toMatch(/^ArgumentError: Add: options must be an object, but are 3/);
   expect(all['tensor 7']).toMatch(/was given a Dense$/);
-  expect(all['a plan that is none']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
+  expect(all['an invalid plan']).toMatch(/^ArgumentError: Own: the outputShape of its plan/);
   expect(all['two layers of one name']).toMatch(/^ArgumentError: Sequential: two layers are called a/);
   expect(all.ShapeError).toBe('ShapeError: it ShapeError');
 });

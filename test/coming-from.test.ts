@@ -6,8 +6,8 @@ import { afterAll, expect, test } from 'vitest';
 import * as library from '../src/node.ts';
 import { readDocument, root } from './support/documents.ts';
 
-// Every entry of the last columns of docs/COMING-FROM.md is an expression that compiles with the types of the built package, so that
-// its names are exports, its members exist and its options are known.
+// Every entry in the last columns of docs/COMING-FROM.md is compiled with the types of the built package: its names must be exports,
+// and its members and options must exist.
 
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-names-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -78,7 +78,7 @@ test('COMING-FROM.md: every operator, layer, schedule and callback has an entry'
   expect(names.filter((name) => !new RegExp(`\\b${name}\\(`).test(text))).toEqual([]);
 });
 
-test('COMING-FROM.md: what it calls missing is not exported; what helps instead stands in parentheses', () => {
+test('COMING-FROM.md: what it calls missing is not exported; the alternative in parentheses is', () => {
   const [, missing] = readDocument('docs/COMING-FROM.md').split('## What is not supported\n');
   const names = [...missing!.replace(/\([^()]*(\([^()]*\)[^()]*)*\)/g, '').matchAll(/`(\w+)`/g)].map(
     ([, name]) => name!,

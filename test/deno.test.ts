@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findDeno } from '../scripts/deno/deno.mjs';
-import { bundled, type Ended, runToEnd } from './support/process.ts';
+import { bundleBeforeTests, type Ended, runToEnd } from './support/process.ts';
 
 const root = join(import.meta.dirname, '..');
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const deno = findDeno();
 const without = deno === null ? ' (skipped: Deno is not installed; `npm run test:wgpu` installs it)' : '';
 if (without !== '') console.error(`SKIPPED, every test of Deno as a user has it:${without}`);
@@ -21,7 +21,7 @@ describe.skipIf(deno === null)(`Deno${without}`, () => {
     expect(code, err).toBe(0);
     expect(out).toMatch(/^adapter: \S/);
     const accuracies = [...out.matchAll(/accuracy:? ([\d.]+)/g)].map(([, digits]) => Number(digits));
-    expect(accuracies).toHaveLength(4); // of three epochs, and of the test set
+    expect(accuracies).toHaveLength(4); // for three epochs, and for the test set
     expect(accuracies[3]).toBeGreaterThan(0.8);
   });
 
@@ -40,7 +40,7 @@ describe.skipIf(deno === null)(`Deno${without}`, () => {
     expect(training.losses.at(-1)).toBeLessThan(training.losses[0] / 2);
   });
 
-  test('openDevice({ gpu }): leaves waiting to Deno, whose event loop must not sleep meanwhile', async () => {
+  test('openDevice({ gpu }): leaves waiting to Deno, whose event loop must not sleep', async () => {
     const code = `import { openDevice, relu, tensor } from 'tilegrad/node';
       const device = await openDevice({ gpu: navigator.gpu });
       Atomics.wait = () => { throw new Error('the event loop was made to sleep'); };

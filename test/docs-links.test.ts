@@ -18,13 +18,13 @@ const brokenIn = (files: Readonly<Record<string, string>>) => {
   return brokenLinks(folder, markdownFiles([folder]));
 };
 
-test('documents: every relative link leads to a file, and every anchor to a heading', () => {
+test('documents: every relative link has its file, and every anchor its heading', () => {
   const files = documents.map((path) => join(root, path));
   expect(files.length).toBeGreaterThan(15);
   expect(brokenLinks(root, files)).toEqual([]);
 });
 
-test('links: one to a file that is not there is reported, however it is written', () => {
+test('links: a missing file is reported, for every form of link', () => {
   const text =
     '[a](docs/no.md) ![b](no.png "title") [c]\n\n[c]: ../gone.md\n\n<img src="no.svg"> <source srcset="x.png 2x"> <a href=\'y.md\'>y</a> <a href=z.md>z</a>';
   expect(brokenIn({ 'a.md': text })).toEqual([
@@ -38,7 +38,7 @@ test('links: one to a file that is not there is reported, however it is written'
   ]);
 });
 
-test('links: an anchor must be a heading of the page, as GitHub writes it', () => {
+test("links: an anchor must be that of a heading, in GitHub's form", () => {
   const page =
     '# One `two`: [three](b.md), four!\n\n## Again\n\n## Again\n\n<a name="here"></a>\n\n```\n# no heading\n```\n';
   const good = ['one-two-three-four', 'again', 'again-1', 'here'].map((anchor) => `[x](docs/b.md#${anchor})`).join(' ');
@@ -52,7 +52,7 @@ test('links: an anchor must be a heading of the page, as GitHub writes it', () =
   ]);
 });
 
-test('links: code and other sites are left alone', () => {
+test('links: those in code and to other sites are ignored', () => {
   const text = '`[a](no.md)`, [b](https://example.org/no.md), [c](mailto:a@example.org)\n\n```js\nf[0](no.md)\n```\n';
   expect(brokenIn({ 'a.md': text })).toEqual([]);
 });

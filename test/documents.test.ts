@@ -13,9 +13,9 @@ import { describeOnDevice } from './support/device.ts';
 import { blocksOf, commandsOf, documents, programsOf, readDocument, root } from './support/documents.ts';
 import { runToEnd } from './support/process.ts';
 
-// Every block of code of every document is run, or says why it cannot be: test/support/documents.ts explains the comments beside them.
+// Every block of code in every document is run, or has a reason why not. test/support/documents.ts explains the comments beside them.
 
-/** The folder of a reader, who has tilegrad and three packages installed, and the files that documents name. */
+/** A reader's folder with tilegrad and three packages installed, and the files that documents name. */
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-documents-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -62,7 +62,7 @@ function penguins(): string {
 
 const all = documents.flatMap((path) => blocksOf(path));
 
-test('blocks: each is a program, a shell script, or says why it is not run', () => {
+test('blocks: each is a program or a shell script, or has a reason why it is not run', () => {
   expect(all.length).toBeGreaterThan(30);
   const strange = all.filter(
     ({ language, reason }) => !reason && !/^(js|ts|javascript|typescript|sh|bash)$/.test(language),
@@ -87,11 +87,11 @@ test.each([
   ['```js\nx\n```\n<!-- before\nx -->', 'has no block'],
   ['```js\nx\n```\ntext\n<!-- after\nx -->', 'must follow its block'],
   ['<!-- continues -->\n```js\nx\n```', 'no block above'],
-])('blocks: %j is refused', (text, reason) => {
+])('blocks: %j is rejected', (text, reason) => {
   expect(() => programsOf('page.md', text)).toThrow(reason);
 });
 
-test('blocks: comments beside them are part of their program, in order', () => {
+test('blocks: HTML comments beside them are part of their program, in order', () => {
   const text =
     '<!-- before\nA -->\n\n```js\nB\n```\n<!-- after\nC -->\nText\n\n<!-- continues -->\n```ts\nD\n```\n\n```js\nE\n```\n';
   const programs = programsOf('page.md', text);
@@ -121,7 +121,7 @@ describeOnDevice('programs', () => {
 
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
-/** What `tilegrad WORDS --help` prints; of unknown commands the list of commands. */
+/** The output of `tilegrad WORDS --help`; for unknown commands the list of commands. */
 async function tilegradHelp(words: string[]): Promise<string> {
   const io = new FakeIo();
   const command = words.slice(0, words.findIndex((word) => word.startsWith('-')) >>> 0);
@@ -129,11 +129,11 @@ async function tilegradHelp(words: string[]): Promise<string> {
   return io.out;
 }
 
-/** The sources that hold the help of `npm run SCRIPT -- WORDS`: of bench, or of the benchmark in a folder of its own. */
+/** The sources with the help of `npm run SCRIPT -- WORDS`: those of bench, or of a benchmark with a separate folder. */
 function benchHelp(script: string, words: string[]): string {
-  const own =
+  const sources =
     script === 'bench' ? words.find((word) => existsSync(join(root, 'bench', word, 'main.ts'))) : script.slice(6);
-  return readFileSync(join(root, 'bench', own ? `${own}/main.ts` : 'options.ts'), 'utf8');
+  return readFileSync(join(root, 'bench', sources ? `${sources}/main.ts` : 'options.ts'), 'utf8');
 }
 
 /** What is wrong with a command line, or null. */
@@ -163,7 +163,7 @@ async function problemOf(line: string): Promise<string | null> {
   return /^(export|git|redis-server)$/.test(program!) ? null : 'the test knows no such program';
 }
 
-test('commands: each exists, with the options that it is given', async () => {
+test('commands: each exists, with its options', async () => {
   const problems: string[] = [];
   for (const path of documents) {
     for (const line of commandsOf(path)) {
@@ -181,9 +181,9 @@ test.each([
   'npm run bench -- --onyl x',
   'node nowhere.mjs',
   'rm -r x',
-])('commands: %s is found to be wrong', async (line) => expect(await problemOf(line)).not.toBeNull());
+])('commands: %s is detected as wrong', async (line) => expect(await problemOf(line)).not.toBeNull());
 
-test('README: its table of packages names every optional one, in the version that package.json has', () => {
+test('README: its table of packages names every optional package, with the version of package.json', () => {
   const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const named = [...readDocument('README.md').matchAll(/(?<=[` ])(@?[\w/-]+)@([\d.]+)(?=[` ])/g)].map(
     ([, name, version]) => [name!, version!],

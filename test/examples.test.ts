@@ -12,7 +12,7 @@ const examples = join(import.meta.dirname, '..', 'examples');
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-examples-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs an example as its reader does: with the built package, in a process of its own, which has to end by itself. */
+/** Runs an example as a reader does: with the built package, in a separate process, which must end by itself. */
 async function run(name: string, words: string[] = [], variables: Record<string, string> = {}): Promise<string> {
   const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(folder, 'cache'), ...variables };
   const { code, out, err } = await runToEnd([join(examples, name), ...words], { cwd: folder, env });
@@ -25,7 +25,7 @@ const numbersAfter = (text: string, word: string): number[] =>
   [...text.matchAll(new RegExp(`${word}:? (-?[\\d.]+)`, 'g'))].map(([, digits]) => Number(digits));
 
 describeOnDevice('the examples', () => {
-  test('csv.mjs: finds what the columns say', async () => {
+  test('csv.mjs: finds the relation between the columns', async () => {
     const spread = (i: number, step: number) => (i * step) % 1;
     const lines = Array.from({ length: 300 }, (_, i) => {
       const [humidity, pressure] = [30 + 70 * spread(i, 0.618034), 980 + 60 * spread(i, 0.754878)];
@@ -50,14 +50,14 @@ describeOnDevice('the examples', () => {
   test.each([
     ['csv.mjs', 'usage: node examples/csv.mjs weather.csv'],
     ['own-images.mjs', 'usage: node examples/own-images.mjs shapes'],
-  ])('%s: without its argument, it says how to be called', async (name, says) => {
+  ])('%s: without its argument, prints its usage', async (name, says) => {
     const { code, err } = await runToEnd([join(examples, name)], { cwd: folder });
     expect(err).toContain(says);
     expect(err.trim().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
   });
 
-  test('regression.mjs: finds the sine, and its metrics agree with each other', async () => {
+  test('regression.mjs: fits the sine, with metrics that agree with each other', async () => {
     const out = await run('regression.mjs');
     const [bias, r2, rmse, loss] = ['bias', 'r2Score', 'rootMeanSquaredError', 'loss'].map(
       (name) => numbersAfter(out, name)[0]!,
@@ -72,7 +72,7 @@ describeOnDevice('the examples', () => {
     for (const difference of points) expect(Math.abs(difference)).toBeLessThan(0.1);
   });
 
-  test('own-images.mjs: tells circles from squares', async () => {
+  test('own-images.mjs: distinguishes circles from squares', async () => {
     const shapes = join(folder, 'shapes');
     for (const [name, shape] of [
       ['circle', '<circle cx="20" cy="20" r="14"/>'],
@@ -91,7 +91,7 @@ describeOnDevice('the examples', () => {
     expect(numbersAfter(out, 'test accuracy')[0]).toBeGreaterThan(0.8);
   });
 
-  test('own-loop.mjs: the focal loss falls, and the network has learned', async () => {
+  test('own-loop.mjs: the focal loss decreases, and the network has learned', async () => {
     const out = await run('own-loop.mjs');
     const losses = numbersAfter(out, 'loss');
     expect(losses).toHaveLength(3);
@@ -99,7 +99,7 @@ describeOnDevice('the examples', () => {
     expect(numbersAfter(out, 'test accuracy')[0]).toBeGreaterThan(0.8);
   });
 
-  test('tensorboard-and-plots.mjs: leaves curves, a report with four sections, and logs', async () => {
+  test('tensorboard-and-plots.mjs: writes curves, a report with four sections, and logs', async () => {
     const words = [join(folder, 'digits')];
     const out = await run('tensorboard-and-plots.mjs', words);
     expect(out.trim()).toBe(join(words[0]!, 'report.html'));
@@ -122,19 +122,19 @@ describeOnDevice('the examples', () => {
     expect(Math.max(...accuracies.slice(0, 2))).toBeLessThan(Math.min(...accuracies.slice(4, 6)));
   });
 
-  test('search.mjs: ends with the best trial, and begun again trains nothing', async () => {
+  test('search.mjs: prints the best trial; a second run trains nothing', async () => {
     const words = [join(folder, 'search')];
     const first = await run('search.mjs', words);
     const scores = numbersAfter(first, 'trial \\d+');
     expect(scores).toHaveLength(10);
-    // The summary's word for it is the score; the model that was kept has it again.
+    // The summary has the score; the saved model has the same score.
     expect(numbersAfter(first, 'the best again')).toEqual([Math.max(...scores)]);
     const second = await run('search.mjs', words);
     expect(numbersAfter(second, 'trial \\d+')).toEqual([]);
     expect(first.endsWith(second)).toBe(true);
   });
 
-  test('save-and-load.mjs: the second run begins where the first ended', async () => {
+  test('save-and-load.mjs: the second run starts where the first ended', async () => {
     const words = [join(folder, 'mnist.safetensors')];
     const [first, second] = [await run('save-and-load.mjs', words), await run('save-and-load.mjs', words)];
     const [untrained, trained] = numbersAfter(first, 'accuracy');
@@ -145,12 +145,12 @@ describeOnDevice('the examples', () => {
   });
 
   test('transfer-learning.mjs: the layer behind the extractor learns', async () => {
-    // Weights that are drawn stand in for the published ones, which stay out of the repository.
+    // Random weights replace the published ones, which are not in the repository.
     const weights = mkdtempSync(join(folder, 'weights-'));
     pretrainedFile(weights, { alpha: 0.35, rows: 96 });
     const losses = numbersAfter(await run('transfer-learning.mjs', [], { TILEGRAD_WEIGHTS: weights }), 'loss');
     expect(losses).toHaveLength(8);
-    expect(losses[7]).toBeLessThan(losses[0]!); // by little: drawn weights leave features near 0
+    expect(losses[7]).toBeLessThan(losses[0]!); // by little: with random weights, features are near 0
   });
 });
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { describeOnDevice } from './support/device.ts';
-import { bundled, runToEnd } from './support/process.ts';
+import { bundleBeforeTests, runToEnd } from './support/process.ts';
 
 describeOnDevice('a program that uses tilegrad', () => {
-  const program = bundled('test/support/train-and-leave.ts');
+  const program = bundleBeforeTests('test/support/train-and-leave.ts');
 
   // Dawn keeps a process alive as long as anything holds its instance; a hang shows as this test's time-out.
   test('ends by itself once its devices are disposed', async () => {

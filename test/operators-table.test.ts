@@ -12,7 +12,7 @@ test('docs/OPERATORS.md lists the operators that exist (`npm run docs:operators`
 
 /** Exported functions that compute nothing, or only by calling operators (`split` is slices). */
 const NO_OPERATORS = ['Tensor', 'noGrad', 'scope', 'softmaxCrossEntropyWithHits', 'split', 'tensor'];
-/** Losses are compositions of operators, with a test of their own (test/autograd/losses/losses.test.ts). */
+/** Losses are compositions of operators, with a separate test (test/autograd/losses/losses.test.ts). */
 const LOSSES = [
   'binaryCrossentropy',
   'categoricalCrossentropy',

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeTypes } from '../scripts/types.mjs';
 
-// What TypeScript sees of tilegrad where it is installed: the package's declarations, and nothing of its sources.
+// TypeScript sees only the declarations of an installed tilegrad, not its sources.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-types-'));
@@ -40,11 +40,11 @@ const program = `
   export { relu };
 `;
 
-test('a strict program outside the repository compiles', () => {
+test('a strict program that uses the package compiles', () => {
   expect(compile(program)).toEqual({ status: 0, errors: '' });
 }, 30_000);
 
-test('and its mistakes are found', () => {
+test('mistakes in a program do not compile', () => {
   const { status, errors } = compile(program.replace('units: 3', 'unit: 3').replace('loss: number', 'loss: string'));
   expect(status).not.toBe(0);
   expect(errors).toContain("'unit' does not exist");

@@ -82,11 +82,11 @@ test("mobileNetV2: 'imagenet' takes a file from TILEGRAD_WEIGHTS, Keras's or saf
   expect((await rejection(imagenet(NO_SERVER, top))).message).toMatch(/cannot be downloaded/); // its head is not there
   write(join(folder, 'mobilenet-v2-0.35-160-top.safetensors'), publishedFile(whole, isHead));
   expectInitial(await imagenet(NO_SERVER, top), whole);
-  expect(() => readdirSync(downloads)).not.toThrow(); // of the one that failed
+  expect(() => readdirSync(downloads)).not.toThrow(); // of the download that failed
   expect(readdirSync(downloads)).toEqual([]);
 });
 
-test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else 224, or that of `rows`", async () => {
+test("mobileNetV2: 'imagenet' uses the checkpoint of the input's rows if there is one, else 224, or that of `rows`", async () => {
   const folder = tempDir();
   emptyFolders(folder);
   const of = (rows: number) => randomWeights(mobileNetV2(network), rows);
@@ -97,7 +97,7 @@ test("mobileNetV2: 'imagenet' takes the checkpoint of the input's rows, else 224
   expectInitial(await imagenet(NO_SERVER, { inputShape: [128, 96, 3] }), of(224));
   expectInitial(await imagenet(NO_SERVER, { inputShape: [32, 32, 3] }), of(224));
   expectInitial(await imagenet(NO_SERVER, { rows: 224 }), of(224));
-  const error = await rejection(imagenet(NO_SERVER)); // 96 x 96, whose file is not there: none of the others is taken for it
+  const error = await rejection(imagenet(NO_SERVER)); // 96 x 96: its file is missing, and no other file is used instead
   expect(error).toBeInstanceOf(DataError);
   expect(error.message).toContain(
     `TILEGRAD_WEIGHTS is ${folder}, which has no ${NAME}, and no mobilenet-v2-0.35-96-no-top.safetensors`,
@@ -123,7 +123,7 @@ test("mobileNetV2: 'imagenet' downloads Keras's file into the cache once, with p
   expect(requests.at(-1)!.url).toBe(`/d/${NAME.replace('_no_top', '')}`);
 });
 
-test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that the server ended early", async () => {
+test("mobileNetV2: 'imagenet' resumes a download that was aborted, or that the server ended early", async () => {
   const downloads = emptyFolders();
   const stop = new AbortController();
   const cut = cutAtHalf(file);
@@ -139,21 +139,24 @@ test("mobileNetV2: 'imagenet' resumes a download that was stopped, and one that 
 
 test.each<[string, Handler, RegExp]>([
   ['a page that asks to log in', sends(Buffer.from('<html>')), /not an HDF5 file/],
-  ['a file that is cut short', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
+  ['a truncated file', sends(file.subarray(0, 200_000)), /is cut short|is damaged/],
   ['the file of another alpha', serves(wider), /does not fit the model/],
   ['an error', sends(Buffer.from('no such file'), 404), /the server answered 404/],
   ['nothing', (request) => void request.socket.destroy(), /fetch failed/],
-])("mobileNetV2: 'imagenet' refuses %s from the server, and what was there stays", async (_what, handler, message) => {
-  const downloads = emptyFolders();
-  mkdirSync(downloads, { recursive: true });
-  write(join(downloads, NAME), 'damaged');
-  const { url } = await serve(handler);
-  const error = await rejection(imagenet(url));
-  expect(error).toBeInstanceOf(DataError);
-  expect(error.message).toMatch(message);
-  expect(readFileSync(join(downloads, NAME), 'utf8')).toBe('damaged');
-  expect(readdirSync(downloads)).toEqual([NAME]);
-});
+])(
+  "mobileNetV2: 'imagenet' throws for %s from the server, and keeps the file in the cache",
+  async (_what, handler, message) => {
+    const downloads = emptyFolders();
+    mkdirSync(downloads, { recursive: true });
+    write(join(downloads, NAME), 'damaged');
+    const { url } = await serve(handler);
+    const error = await rejection(imagenet(url));
+    expect(error).toBeInstanceOf(DataError);
+    expect(error.message).toMatch(message);
+    expect(readFileSync(join(downloads, NAME), 'utf8')).toBe('damaged');
+    expect(readdirSync(downloads)).toEqual([NAME]);
+  },
+);
 
 test("mobileNetV2: 'imagenet' checks the known size and checksum of a download", async () => {
   const downloads = emptyFolders();
@@ -170,7 +173,7 @@ test("mobileNetV2: 'imagenet' checks the known size and checksum of a download",
   expect(readdirSync(downloads)).toEqual([]);
 });
 
-test('mobileNetV2: without network and file, the error says what to fetch, from where, and where to put it', async () => {
+test('mobileNetV2: the error without network and file has what to fetch, from where, and where to put it', async () => {
   const downloads = emptyFolders();
   const error = await rejection(imagenet(NO_SERVER, { alpha: 1, rows: 224 }));
   expect(error).toBeInstanceOf(DataError);
@@ -229,7 +232,7 @@ test.each<[string, Partial<PretrainedMobileNetV2Options>, RegExp]>([
     { download: { onProgres: () => {} } as never },
     /mobileNetV2: download: there is no option onProgres/,
   ],
-])("mobileNetV2: 'imagenet' is refused for %s that there is not", async (_what, options, message) => {
+])("mobileNetV2: 'imagenet' throws for %s that do not exist", async (_what, options, message) => {
   emptyFolders();
   const error = await rejection(imagenet(NO_SERVER, options));
   expect(error).toBeInstanceOf(ArgumentError);
@@ -260,44 +263,47 @@ test('weightsStatus: lists the checkpoints in the cache, in the folder of --data
   }
 });
 
-test("mobileNetV2: takes Keras's .h5 by path, as bytes and under any name", async () => {
+test("mobileNetV2: reads Keras's .h5 from a path, from bytes and under any file name", async () => {
   const path = write(join(tempDir(), 'weights.h5'), file);
   expectInitial(await mobileNetV2({ ...network, weights: path }), values);
   expectInitial(await mobileNetV2({ ...network, weights: file }), values);
   expectInitial(await mobileNetV2({ ...network, weights: write(`${path}.bak`, file) }), values);
 });
 
-test('mobileNetV2: throws for a .h5 that is cut short, of another network, or of another format', async () => {
+test('mobileNetV2: throws for a .h5 that is truncated, of another network, or in another format', async () => {
   const folder = tempDir();
-  const refused = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
+  const expectRejected = async (weights: PretrainedMobileNetV2Options['weights'], message: RegExp, options = {}) => {
     const error = await rejection(mobileNetV2({ ...network, ...options, weights }));
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toMatch(message);
   };
-  await refused(write(join(folder, 'cut.h5'), file.subarray(0, 300_000)), /cut\.h5 is cut short: it has 300000 of/);
-  await refused(
+  await expectRejected(
+    write(join(folder, 'cut.h5'), file.subarray(0, 300_000)),
+    /cut\.h5 is cut short: it has 300000 of/,
+  );
+  await expectRejected(
     write(join(folder, 'wider.h5'), wider),
     /wider\.h5 does not fit.*The model is mobileNetV2 of alpha 0\.35, without a head/,
   );
-  await refused(
+  await expectRejected(
     file,
     /weights does not fit.*with a head of 1000 classes\. The file has no head: give includeTop: false, or/,
     {
       includeTop: true,
     },
   );
-  await refused(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
+  await expectRejected(file, /does not fit.*Conv1\/kernel/, { inputShape: [96, 96, 1] });
   const dense = await officialFile(
     randomWeights(new Sequential([new Dense({ units: 2, inputShape: [3], name: 'a' })])),
   );
-  await refused(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
+  await expectRejected(dense, /does not fit.*the file has 1 layers with weights, the model 104/);
   const nested = await officialFile(new Map([...values.values()].map((value, i) => [`mobilenetv2/${i}`, value])));
-  await refused(
+  await expectRejected(
     nested,
     /Conv1 \(\[3,3,3,16\]\) and the file's mobilenetv2 \((\[[\d,]*\], ){4}\[[\d,]*\] and 255 more\)\./,
   );
-  await refused(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is not an HDF5 file/);
-  await refused(
+  await expectRejected(write(join(folder, 'page.h5'), '<html>'), /page\.h5 is not an HDF5 file/);
+  await expectRejected(
     [file, file],
     /weights\[0\] is one of Keras's files, which hold all weights of a network; give it alone/,
   );

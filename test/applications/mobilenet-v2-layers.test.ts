@@ -6,7 +6,7 @@ import { drawImages } from '../support/images.ts';
 const trainable = (summary: string) => summary.split('\n').at(-2);
 
 // The counts are those of keras.applications.MobileNetV2, which also counts its input as a layer.
-test('MobileNetV2 has the layers and parameters of Keras', () => {
+test('mobileNetV2: has the layers and parameters of Keras', () => {
   const model = mobileNetV2();
   expect(model.countParams()).toBe(3_538_984);
   expect(trainable(model.summary())).toMatch(/^Trainable params: 3,504,872 /);
@@ -24,7 +24,7 @@ test('MobileNetV2 has the layers and parameters of Keras', () => {
   expect(connected?.split(/ {2,}/).at(-1)).toBe('block_14_add, block_15_project_BN');
 });
 
-test('alpha scales the filters; odd images are padded as in Keras', () => {
+test('mobileNetV2: alpha scales the filters; images of odd size are padded as in Keras', () => {
   expect(mobileNetV2({ alpha: 0.35, includeTop: false }).countParams()).toBe(410_208);
   expect(mobileNetV2({ alpha: 1.4, includeTop: false }).outputShape).toEqual([7, 7, 1792]);
   expect(mobileNetV2({ inputShape: [97, 65, 3], includeTop: false, alpha: 0.35 }).outputShape).toEqual([4, 3, 1280]);
@@ -36,7 +36,7 @@ test('mobileNetV2: throws for impossible options', () => {
 });
 
 describeOnDevice('MobileNetV2', (device) => {
-  test('learns: the loss of a small network decreases on images of two classes', async () => {
+  test('fit: decreases the loss of a small network on images of two classes', async () => {
     const model = mobileNetV2({ inputShape: [32, 32, 3], alpha: 0.35, classes: 2 }).build(device, { seed: 1 });
     model.compile({ optimizer: new Adam({ learningRate: 0.001 }), loss: 'sparseCategoricalCrossentropy' });
     const data = new ImageLoader(device, drawImages(16, { classes: 2 }));

@@ -43,7 +43,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
     return Array.from({ length: shape[0]! }, (_, i) => all.subarray(i * length, (i + 1) * length));
   }
 
-  test.skipIf(reason)('classifies six photographs as float64 does', async ({ annotate }) => {
+  test.skipIf(reason)('predict: classifies six photographs as in float64', async ({ annotate }) => {
     const { photos, expected } = read();
     expect(expected).toHaveLength(6);
     let largest = 0;
@@ -63,7 +63,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
   });
 
   test.skipIf(reason).for([1, 0.35] as const)(
-    'pools the features of float64, alpha %d',
+    'predict: pools the same features as in float64, alpha %d',
     async (alpha, { annotate }) => {
       const { photos, expected } = read();
       const extractor = await mobileNetV2({ alpha, includeTop: false, weights: 'imagenet' });
@@ -72,7 +72,7 @@ describeOnDevice("MobileNetV2 with 'imagenet' weights", (device) => {
       for (const [i, { picture, pooledFeatures }] of expected.entries()) {
         const row = features[i]!;
         expect(row).toHaveLength(1280);
-        const scale = row.reduce((most, value) => Math.max(most, value), 0);
+        const scale = row.reduce((largest, value) => Math.max(largest, value), 0);
         for (const [k, value] of pooledFeatures[alpha === 1 ? 'alpha1.0' : 'alpha0.35'].entries()) {
           const error = Math.abs(row[k]! - value);
           largest = Math.max(largest, error / scale);

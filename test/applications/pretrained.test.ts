@@ -53,7 +53,7 @@ describeOnDevice('mobileNetV2 with given weights', (device) => {
   const withoutHead = publishedFile(values, (name) => !isHead(name));
   const head = publishedFile(values, isHead);
 
-  test('takes the bytes of a safetensors file, in Node and in browsers', async () => {
+  test('loads the bytes of a safetensors file, in Node and in browsers', async () => {
     await expectWeights(await mobileNetV2({ ...trunk, weights: withoutHead }), device, trunkValues);
     await expectWeights(await core.mobileNetV2({ ...small, weights: withHead }), device, values);
     const { buffer } = new Uint8Array(withHead);
@@ -61,7 +61,7 @@ describeOnDevice('mobileNetV2 with given weights', (device) => {
     await expectWeights(await core.mobileNetV2({ ...small, weights: [withoutHead, head] }), device, values);
   });
 
-  test('takes paths; finds the head next to the file of a network without one', async () => {
+  test('loads paths; finds the head next to the file of a network without one', async () => {
     const dir = tempDir();
     const path = write(join(dir, 'my-no-top.safetensors'), withoutHead);
     await expectWeights(await mobileNetV2({ ...trunk, weights: path }), device, trunkValues);
@@ -123,22 +123,22 @@ test('mobileNetV2: throws for weights of another network, and names the differen
   expect(cut.message).toMatch(/weights is cut short/);
 });
 
-test('mobileNetV2: throws for a value that is not a file, with a suggestion', async () => {
+test('mobileNetV2: throws for a value that is not a file, and suggests what to pass', async () => {
   const dir = tempDir();
-  const refused = async (weights: unknown, Kind: new (message: string) => Error, message: RegExp) => {
+  const expectRejected = async (weights: unknown, Kind: new (message: string) => Error, message: RegExp) => {
     const error = await rejection(mobileNetV2({ ...trunk, weights: weights as string }));
     expect(error).toBeInstanceOf(Kind);
     expect(error.message).toMatch(message);
   };
-  await refused('imagnet', FileError, /cannot read imagnet: there is no such file.*did you mean 'imagenet'\?/);
-  await refused('ImageNet', FileError, /did you mean 'imagenet'\?/);
-  await refused(join(dir, 'a.h5'), FileError, /a\.h5: there is no such file or folder$/);
-  await refused(dir, FileError, /it is a folder; give the path of a file in it, or set TILEGRAD_WEIGHTS/);
-  await refused('', ArgumentError, /weights must be text/);
-  await refused(7, ArgumentError, /weights must be 'imagenet', the path or the bytes of a file.*is 7/);
-  await refused([], ArgumentError, /weights must be/);
-  await refused([7], ArgumentError, /weights must be/);
-  await refused(write(join(dir, 'b.safetensors'), 'text'), DataError, /b\.safetensors/);
+  await expectRejected('imagnet', FileError, /cannot read imagnet: there is no such file.*did you mean 'imagenet'\?/);
+  await expectRejected('ImageNet', FileError, /did you mean 'imagenet'\?/);
+  await expectRejected(join(dir, 'a.h5'), FileError, /a\.h5: there is no such file or folder$/);
+  await expectRejected(dir, FileError, /it is a folder; give the path of a file in it, or set TILEGRAD_WEIGHTS/);
+  await expectRejected('', ArgumentError, /weights must be text/);
+  await expectRejected(7, ArgumentError, /weights must be 'imagenet', the path or the bytes of a file.*is 7/);
+  await expectRejected([], ArgumentError, /weights must be/);
+  await expectRejected([7], ArgumentError, /weights must be/);
+  await expectRejected(write(join(dir, 'b.safetensors'), 'text'), DataError, /b\.safetensors/);
   for (const options of [{ rows: 224 as const }, { download: {} }]) {
     const [name] = Object.keys(options);
     const bytes = new Uint8Array(8);
@@ -159,7 +159,7 @@ test("mobileNetV2: suggests 'imagenet' and a replacement for Keras's pooling", (
   }
 });
 
-test("mobileNetV2 of a browser: throws for 'imagenet' and paths, with what to do", async () => {
+test("mobileNetV2 in a browser: throws for 'imagenet' and paths, and says what to do", async () => {
   for (const weights of ['imagenet', 'a.h5', 7, []]) {
     const error = await rejection(core.mobileNetV2({ ...trunk, weights: weights as unknown as Uint8Array }));
     expect(error).toBeInstanceOf(ArgumentError);

@@ -22,8 +22,10 @@ export function randomWeights(model: Model, seed = 1): Map<string, Values> {
 
 /** A safetensors file like the published ones, in which kernels of depthwise layers have the names of Keras 2. */
 export function publishedFile(values: ReadonlyMap<string, Values>, which: (name: string) => boolean = () => true) {
-  const renamed = (name: string) => name.replace(/depthwise\/kernel$/, 'depthwise/depthwise_kernel');
-  return encodeSafetensors([...values].filter(([name]) => which(name)).map(([name, array]) => [renamed(name), array]));
+  const publishedName = (name: string) => name.replace(/depthwise\/kernel$/, 'depthwise/depthwise_kernel');
+  return encodeSafetensors(
+    [...values].filter(([name]) => which(name)).map(([name, array]) => [publishedName(name), array]),
+  );
 }
 
 export function write(path: string, bytes: string | Uint8Array): string {

@@ -27,7 +27,7 @@ const checks: Record<OperatorName, AdjointCheck> = {
   biasAdd: exact,
   clip: pieces,
   concat: exact,
-  conv2d: piecesOfProducts, // for a ReLU in its store
+  conv2d: piecesOfProducts, // for a fused ReLU
   depthwiseConv2d: exact,
   div: curve,
   dropout: polynomial, // the seed fixes the mask
@@ -107,15 +107,15 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
           expect(disagreement(sides), `input ${k}`).toBeLessThanOrEqual(tolerance);
           seen.directions++;
           seen.caught += Number(disagreement(percentOff(sides)) > tolerance);
-          if (!isExact) continue; // what it rounds looks like kinks
+          if (!isExact) continue; // its rounding errors look like kinks
           seen.elements += sides.u.length;
           seen.skipped += sides.skipped;
         }
       }),
       { seed: FAST_CHECK_SEED, numRuns: drawnCases(8) },
     );
-    // That it holds says something only if it would not hold of a gradient that is 1% too large. Some cases have nothing
-    // to get wrong: empty slices, the softmax of one class, batches of one.
+    // The check is meaningful only if it fails for a gradient that is 1% too large. Some cases have a gradient of 0: empty slices, the
+    // softmax of one class, batches of one.
     if (check === flat) expect(seen.caught).toBe(0);
     else expect(seen.caught / seen.directions).toBeGreaterThan(0.25);
     expect(seen.skipped / seen.elements).toBeLessThan(0.05);
@@ -128,7 +128,7 @@ describeOnDevice('<u, J v> = <J^T u, v> on the adapter', (device) => {
     ['maxPool2d', shapes([1, 4, 6, 2]), { poolSize: 2 }],
     ['linear', shapes([5, 7], [7, 3]), { activation: 'relu' }],
     ['softmax', shapes([5, 7])],
-  ])('a wrong gradient of %s is rejected', async (name, inputs, attrs = {}) => {
+  ])('rejects a wrong gradient of %s', async (name, inputs, attrs = {}) => {
     const check = checks[name];
     const sides = await measure(device, name, { inputs, attrs, seed: 5 }, check, 0);
     expect(disagreement(sides)).toBeLessThanOrEqual(check.tolerance);

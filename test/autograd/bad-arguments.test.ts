@@ -7,8 +7,8 @@ import { describeOnDevice } from '../support/device.ts';
 import { FAST_CHECK_SEED } from '../support/operator-cases.ts';
 import { operatorOptions } from '../support/operator-options.ts';
 
-/** Ill-fitting calls: which error, and what its message must say (the operator and every shape involved). */
-type Wrong = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
+/** Invalid calls: the error, and the texts in its message (the operator and every shape involved). */
+type InvalidCall = [what: string, call: (t: Make) => unknown, error: typeof TilegradError, says: string[]];
 type Make = (shape: number[], options?: { dtype?: 'f32' | 'u32' | 'i32'; models?: number }) => Tensor;
 
 const throwing = {
@@ -17,7 +17,7 @@ const throwing = {
   },
 };
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   [
     'conv2d: channels',
     (t) => tg.conv2d(t([32, 28, 28, 3]), t([5, 5, 4, 6])),
@@ -63,7 +63,7 @@ const wrong: Wrong[] = [
     ['conv2d', '[1,8,8,3]', '[5,5,3,6]', '2', '3'],
   ],
   ...[0, -1, 1.5, Number.NaN, [1, 0], [1], [1, 2, 3], '2'].map(
-    (strides): Wrong => [
+    (strides): InvalidCall => [
       `conv2d: strides ${JSON.stringify(strides)}`,
       (t) => tg.conv2d(t([1, 8, 8, 3]), t([5, 5, 3, 6]), null, { strides: strides as number }),
       ArgumentError,
@@ -142,7 +142,7 @@ const wrong: Wrong[] = [
   ['reshape: sparse', (t) => tg.reshape(t([2, 3]), new Array(2)), ArgumentError, ['reshape']],
   ['clip: min above max', (t) => tg.clip(t([2]), { min: 2, max: -1 }), ArgumentError, ['clip', 'min is 2', 'max -1']],
   ...[new Array(2), new Proxy([2, 2], throwing), Object.defineProperty([2, 2], 0, throwing), [2, 2, 2], '22'].map(
-    (size): Wrong => [
+    (size): InvalidCall => [
       `resize: an invalid size, ${typeof size}`,
       (t) => tg.resize(t([1, 4, 4, 2]), size as [number, number]),
       ArgumentError,
@@ -150,7 +150,7 @@ const wrong: Wrong[] = [
     ],
   ),
   ...[-1, 2 ** 32, 0.5, Number.NaN].map(
-    (value): Wrong => [
+    (value): InvalidCall => [
       `pad: ${value} in a tensor of u32`,
       (t) => tg.pad(t([2], { dtype: 'u32' }), [[1, 1]], { value }),
       ArgumentError,
@@ -211,7 +211,7 @@ const wrong: Wrong[] = [
   ],
 ];
 
-/** Operators that take something else than options after their tensors, and such that take a list of tensors. */
+/** Operators with other arguments than options after their tensors, and operators that take a list of tensors. */
 const POSITIONAL: ReadonlySet<string> = new Set([
   'cast',
   'oneHot',
@@ -232,7 +232,7 @@ const LISTS: ReadonlySet<string> = new Set(['concat', 'stack']);
 /** Exports of src/autograd other than operators. */
 const OTHERS: readonly string[] = ['noGrad', 'operators', 'scope', 'tensor', 'Tensor'];
 const publicOperators = Object.entries(autograd).filter(([name]) => !OTHERS.includes(name));
-/** Tensors that an operator takes, where its own number of arguments does not say so. */
+/** Number of tensors of an operator, if it differs from `length` of the function. */
 const ARITY: Partial<Record<string, number>> = {
   argmax: 1,
   argmin: 1,
@@ -257,13 +257,13 @@ const ARITY: Partial<Record<string, number>> = {
   stack: 2,
 };
 
-describeOnDevice('arguments that do not fit', (device: Device) => {
+describeOnDevice('operators: invalid arguments', (device: Device) => {
   const make: Make = (shape, { dtype, models = 1 } = {}) => {
     const size = models * shape.reduce((product, n) => product * n, 1);
     return tensor(device, new Array(size).fill(1), shape, { dtype, models });
   };
 
-  function expectRefused([, call, error, says]: Wrong): void {
+  function expectRefused([, call, error, says]: InvalidCall): void {
     const thrown = grab(() => tg.scope(device, () => void call(make)));
     expect(thrown).toBeInstanceOf(error);
     for (const part of says) expect((thrown as Error).message).toContain(part);
@@ -273,7 +273,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
 
   test.each<[string, () => unknown, typeof TilegradError]>([
     ['tensor: too few values', () => tensor(device, [1, 2], [3]), ShapeError],
-    ['tensor: too many values for one model', () => tensor(device, [1, 2], [1]), ShapeError],
+    ['tensor: too many values for one replica', () => tensor(device, [1, 2], [1]), ShapeError],
     ['tensor: a fractional size', () => tensor(device, [1], [1.5]), ArgumentError],
     ['tensor: a negative size', () => tensor(device, [1], [-1]), ArgumentError],
     ['tensor: no shape', () => tensor(device, [1], undefined as unknown as number[]), ArgumentError],
@@ -293,7 +293,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     expect(grab(call)).toBeInstanceOf(error);
   });
 
-  test('a tensor of another device', async () => {
+  test('throws ArgumentError for a tensor of another device', async () => {
     using other = await tg.openDevice();
     using a = tensor(device, [1], [1]);
     using b = tensor(other, [1], [1]);
@@ -303,7 +303,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     await other.sync();
   });
 
-  test('cross-entropy: an invalid label makes the loss NaN, and the gradient only in its row', async () => {
+  test('softmaxCrossEntropy: an invalid label makes the loss NaN, and the gradient only in its row', async () => {
     const logits = tensor(device, [1, 2, 3, 1, 2, 3, 1, 2, 3], [3, 3], { requiresGrad: true });
     const labels = tensor(device, [2, 3, 0xffffffff], [3], { dtype: 'u32' });
     const { loss, hits } = tg.softmaxCrossEntropyWithHits(logits, labels);
@@ -316,7 +316,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     for (const t of [logits, labels, loss, hits, logits.grad!]) t.dispose();
   });
 
-  test('a disposed tensor', () => {
+  test('throws DisposedError for a disposed tensor', () => {
     const x = make([2]);
     x.dispose();
     x.dispose(); // harmless
@@ -332,9 +332,9 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       make(shape, { dtype: 'u32' }),
       make(shape, { models: 2 }),
     ]);
-    const gone = make([2, 2]);
-    gone.dispose();
-    pool.push(gone);
+    const disposed = make([2, 2]);
+    disposed.dispose();
+    pool.push(disposed);
   });
   afterAll(() => {
     for (const t of pool) t.dispose();
@@ -347,7 +347,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
     fc.anything(),
   );
 
-  test.each(publicOperators)('whatever %s is given, it works or throws a TilegradError', async (name, exported) => {
+  test.each(publicOperators)('%s: works or throws a TilegradError for any arguments', async (name, exported) => {
     const operator = exported as (...args: unknown[]) => unknown;
     const arity = ARITY[name] ?? operator.length;
     const input = fc.oneof(
@@ -355,7 +355,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       { weight: 1, arbitrary: fc.anything().map((value) => ({ value })) },
     );
     const inputs = fc.array(input, { minLength: arity, maxLength: arity });
-    // Its own names: any other is refused at once.
+    // Only known names, because an unknown option throws at once.
     const options = fc.dictionary(fc.constantFrom(...(operatorOptions[name] ?? ['none'])), oddity);
     const last = POSITIONAL.has(name) ? oddity : fc.oneof({ weight: 9, arbitrary: options }, oddity);
     let refused = 0;
@@ -371,7 +371,7 @@ describeOnDevice('arguments that do not fit', (device: Device) => {
       { seed: FAST_CHECK_SEED, numRuns: 300 },
     );
     expect(refused).toBeGreaterThan(0);
-    // Nothing that was accepted may have upset the adapter: its errors come late, with the next read.
+    // Errors of the adapter come late, with the next read: no accepted call may have caused one.
     expect([...(await pool[4 * 2]!.data())]).toEqual([1]);
   });
 });

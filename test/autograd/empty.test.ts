@@ -3,7 +3,7 @@ import type { OperatorName } from '../reference/index.ts';
 import { compareWithReference } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-// A sum over nothing is 0, also in a gradient: a kernel that skips its work must not leave what the memory held before.
+// An empty sum is 0, also in a gradient: a kernel that has no work must not leave old values in memory.
 describeOnDevice('empty tensors', (device) => {
   test.each<[OperatorName, number[][], object]>([
     ['relu', [[0]], {}],
@@ -41,7 +41,7 @@ describeOnDevice('empty tensors', (device) => {
     ['conv2d', [[1, 4, 4, 0], [3, 3, 0, 2], [2]], { padding: 'same' }],
     ['maxPool2d', [[0, 4, 4, 2]], { poolSize: 2 }],
   ])('%s of %j %j', async (name, shapes, attrs) => {
-    // The second time round, memory comes from the pool and holds something.
+    // In the second round, memory comes from the pool and holds old values.
     for (const seed of [1, 2]) {
       await compareWithReference(device, name, { inputs: shapes.map((shape) => ({ shape })), attrs, seed });
       await compareWithReference(device, 'relu', { inputs: [{ shape: [200] }], attrs: {}, seed });

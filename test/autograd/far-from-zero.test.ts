@@ -14,8 +14,8 @@ import { runOperator } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
-// Statistics of f32 values whose mean is so far from 0 that f32 does not hold it: at 1e7 neighbours are 1 apart. What is expected is
-// computed here in float64 from the same f32 values.
+// Statistics of f32 values whose mean is so far from 0 that f32 cannot represent it: at 1e7, adjacent numbers are 1 apart. Expected
+// values are computed in float64 from the same f32 values.
 
 const average = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 const squaresOf = (values: readonly number[]) => {
@@ -34,11 +34,11 @@ function expectNear(what: string, actual: ArrayLike<number>, expected: ArrayLike
   );
 }
 
-/** The same deviations about different middles. */
+/** Means around which the deviations are the same. */
 const middles = [0, 1000, -1e5, 1e6, 1e7, -1.2345e7];
 const whole = (n: number, middle: number) =>
   Array.from({ length: n }, (_, i) => Math.fround(middle + ((i * 7) % 3) - 1));
-const drawn = (n: number, middle: number, seed = 3) => {
+const drawValues = (n: number, middle: number, seed = 3) => {
   const values = random(seed);
   return Array.from({ length: n }, () => Math.fround(middle + 2 * values.normal()));
 };
@@ -47,7 +47,7 @@ const side = (columns: readonly number[][]) => columns[0]!.flatMap((_, row) => c
 const column = (values: ArrayLike<number>, c: number, of: number) => Array.from(values).filter((_, i) => i % of === c);
 
 describeOnDevice('statistics far from 0', (device) => {
-  test('variance of 8192 values of 1e7 and -1, 0, 1 more is 2/3', async () => {
+  test('variance: is 2/3 for 8192 values of 1e7 - 1, 1e7 and 1e7 + 1', async () => {
     const { output } = await runOperator(device, 'variance', [{ shape: [8192], data: whole(8192, 1e7) }], {}, [1]);
     expectNear('variance', output, [2 / 3], 2 / 3, 1e-4); // 8192 is no multiple of 3
     expectNear('variance', output, [squaresOf(whole(8192, 1e7)) / 8192], 2 / 3, 1e-6);
@@ -58,9 +58,9 @@ describeOnDevice('statistics far from 0', (device) => {
     [8192, 1],
     [5, 1],
     [30_011, 0],
-  ])('variance of %d rows, ddof %d: values and gradients', async (rows, ddof) => {
-    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
-    columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
+  ])('variance: values and gradients, %d rows, ddof %d', async (rows, ddof) => {
+    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
+    columns.push([0, ...drawValues(rows - 1, 1e6)]); // the first value far from all others
     const n = columns.length;
     const dout = columns.map((_, c) => 1 + c);
     const { output, grads } = await runOperator(
@@ -80,8 +80,8 @@ describeOnDevice('statistics far from 0', (device) => {
     }
   });
 
-  test('mean of values far from 0, over the other axis too', async () => {
-    const values = drawn(8192, 1e7);
+  test('mean: exact over values far from 0, also over the last axis', async () => {
+    const values = drawValues(8192, 1e7);
     const y = scope(device, () => mean(tensor(device, values, [2, 4096]), { axis: 1 }));
     expectNear('mean', await y.data(), [average(values.slice(0, 4096)), average(values.slice(4096))], 1e7, 1e-7);
     y.dispose();
@@ -92,20 +92,20 @@ describeOnDevice('statistics far from 0', (device) => {
       [8192, 6],
       [70_001, 1],
       [33, 4],
-    ])(`batch norm's statistics and gradient sums of %d rows, %d channels: ${variant}`, async (rows, channels) => {
+    ])(`batchNorm: statistics and gradient sums of %d rows, %d channels: ${variant}`, async (rows, channels) => {
       const columns = middles
         .slice(-channels)
-        .map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
+        .map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
       const values = random(9);
       const dy = Array.from({ length: rows * channels }, () => Math.fround(values.normal() + 0.5));
-      const made = scope(device, () => {
+      const results = scope(device, () => {
         const [x, dout] = [side(columns), dy].map((data) => tensor(device, data, [rows, channels]).array);
         const batch = batchStatistics('batchNorm', x!, null, { variant });
         const sums = batchNormParameterGrads(x!, dout!, batch, 0.5, { variant });
         return [new Tensor(batch.variance), new Tensor(sums.dscale), new Tensor(sums.doffset)] as const;
       });
-      const [spread, dscale, doffset] = await Promise.all(made.map((t) => t.data()));
-      for (const t of made) t.dispose();
+      const [spread, dscale, doffset] = await Promise.all(results.map((t) => t.data()));
+      for (const t of results) t.dispose();
       for (const [c, column_] of columns.entries()) {
         const m = average(column_);
         const expected = squaresOf(column_) / rows;
@@ -119,12 +119,12 @@ describeOnDevice('statistics far from 0', (device) => {
     });
   }
 
-  test('batch norm: results and all gradients, and what the running statistics take in', async () => {
+  test('batchNorm: results, all gradients and the update of the running statistics', async () => {
     const rows = 4096;
-    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawn(rows, middle, k)));
-    columns.push([0, ...drawn(rows - 1, 1e6)]); // the first value far from all others
+    const columns = middles.map((middle, k) => (k % 2 === 0 ? whole(rows, middle) : drawValues(rows, middle, k)));
+    columns.push([0, ...drawValues(rows - 1, 1e6)]); // the first value far from all others
     const channels = columns.length;
-    const dy = drawn(rows * channels, 0.5, 11);
+    const dy = drawValues(rows * channels, 0.5, 11);
     const [scale, offset] = [1.5, 0.25];
     const epsilon = 1e-3;
     const x = tensor(device, side(columns), [rows, channels], { requiresGrad: true });
@@ -146,9 +146,9 @@ describeOnDevice('statistics far from 0', (device) => {
       const largest = Math.max(...z.map(Math.abs)) * scale + offset;
       const expected = z.map((value) => scale * value + offset);
       expectNear(`y ${c}`, column(got, c, channels), expected, largest);
-      const own = column(dy, c, channels);
-      const [doffset, dscale] = [average(own), average(own.map((g, i) => g * z[i]!))];
-      const slopes = own.map((g, i) => (scale / root) * (g - doffset - z[i]! * dscale));
+      const channelDy = column(dy, c, channels);
+      const [doffset, dscale] = [average(channelDy), average(channelDy.map((g, i) => g * z[i]!))];
+      const slopes = channelDy.map((g, i) => (scale / root) * (g - doffset - z[i]! * dscale));
       expectNear(`dx ${c}`, column(dx, c, channels), slopes, Math.max(...slopes.map(Math.abs)));
       expectNear(`running mean ${c}`, [keptMean[c]!], [m], Math.max(1, Math.abs(m)), 1e-7);
       expectNear(`running variance ${c}`, [keptVariance[c]!], [spread], spread);
@@ -156,7 +156,7 @@ describeOnDevice('statistics far from 0', (device) => {
     for (const t of [y, x, factor!, shift!, runningMean!, runningVariance!]) t.dispose();
   });
 
-  test('the layer: a channel of 1e7 and little more is normalised to mean 0 and variance 1', async () => {
+  test('BatchNormalization: normalizes a channel of 1e7 and a little more to mean 0 and variance 1', async () => {
     const model = new Sequential([new BatchNormalization({ inputShape: [1], epsilon: 1e-6 })]).build(device);
     const values = Array.from({ length: 6000 }, (_, i) => 1e7 + (i % 4)); // the mean lies between two f32
     const x = tensor(device, values, [6000, 1]);
@@ -168,7 +168,7 @@ describeOnDevice('statistics far from 0', (device) => {
   });
 });
 
-test('standardization of numbers far from 0, in float64 on the host', () => {
+test('standardization: computes mean and deviation of numbers far from 0 in float64 on the host', () => {
   for (const middle of [1e7, 1e12, -1e15]) {
     const values = Float64Array.from({ length: 3000 }, (_, i) => middle + (i % 3) - 1);
     const { mean, deviation, scale } = standardization(values);

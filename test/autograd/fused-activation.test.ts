@@ -18,15 +18,15 @@ import { compareWithReference } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-describeOnDevice('activations in the stores of linear and conv2d', (device) => {
+describeOnDevice('activations fused into linear and conv2d', (device) => {
   test.each(fusedActivations)('%s: values and gradients', async (activation) => {
     const attrs = { activation, ...(activation === 'leakyRelu' ? { negativeSlope: 0.3 } : {}) };
-    // One product in a piece, one in slices that are added up afterwards.
+    // One product without slices, one in slices that are added afterwards.
     for (const depth of [7, 801]) {
       const inputs = [{ shape: [5, depth] }, { shape: [depth, 11] }, { shape: [11] }];
       await compareWithReference(device, 'linear', { inputs, attrs, seed: depth });
     }
-    // As many channels as the kernels for few, for eight and for many want.
+    // Numbers of channels for the kernels with few, with eight and with many channels.
     for (const [from, to] of [
       [1, 3],
       [3, 8],
@@ -63,7 +63,7 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
   );
 
   test.each<ActivationName>(['sigmoid', 'tanh'])(
-    'layers: %s runs as a separate kernel if there is a gradient, and a step still creates nothing',
+    'layers: %s runs as a separate kernel if there is a gradient, and a step creates no GPU object',
     async (activation) => {
       using data = new ImageLoader(device, drawImages(24, { classes: 3, shape: [6, 6, 1] }));
       const stepsOf = async (name: ActivationName) => {
@@ -80,14 +80,14 @@ describeOnDevice('activations in the stores of linear and conv2d', (device) => {
           bytes: change('bytesAllocated'),
         };
       };
-      const [relu, own] = [await stepsOf('relu'), await stepsOf(activation)];
-      expect(own).toMatchObject({ created: 0, bytes: 0 });
-      // Forward two kernels more. Backward the ReLU of the convolution goes along with the dense layer's product.
-      expect(own.dispatches - relu.dispatches).toBe(3);
+      const [relu, unfused] = [await stepsOf('relu'), await stepsOf(activation)];
+      expect(unfused).toMatchObject({ created: 0, bytes: 0 });
+      // Two more kernels forward, and one backward: the dense layer's product applies the ReLU of the convolution.
+      expect(unfused.dispatches - relu.dispatches).toBe(3);
     },
   );
 
-  test('negativeSlope: 0 is a ReLU; throws ArgumentError for anything but numbers from 0 up', async () => {
+  test('negativeSlope: 0 is a ReLU; throws ArgumentError for anything but finite numbers >= 0', async () => {
     using x = tensor(device, [-1, 2], [1, 2]);
     using w = tensor(device, [1, 0, 0, 1], [2, 2]);
     using y = linear(x, w, null, { activation: 'leakyRelu', negativeSlope: 0 });

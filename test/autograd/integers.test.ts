@@ -2,18 +2,18 @@ import { expect, test } from 'vitest';
 import * as tg from '../../src/autograd/index.ts';
 import { ArgumentError, type DType } from '../../src/index.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { expectRefused } from '../support/refused.ts';
+import { expectRefused } from '../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-/** Neighbours that are one number in f32. */
+/** Adjacent integers that are equal in f32. */
 const LARGE = [16_777_216, 16_777_217, 4_294_967_295, 4_294_967_294, 0];
 
-describeOnDevice('tensors of integers', (device) => {
+describeOnDevice('integer tensors', (device) => {
   const ints = (data: number[], dtype: DType = 'u32', shape = [data.length]) =>
     tg.tensor(device, data, shape, { dtype });
   const values = async (y: tg.Tensor) => Array.from(await y.data());
 
-  test('equal(argmax(a), argmax(b)) counts as accuracy does', async () => {
+  test('equal: the mean of equal(argmax(a), argmax(b)) is the accuracy', async () => {
     const [a, b] = [
       [1, 2, 3, 9, 1, 4],
       [0, 7, 2, 9, 3, 4],
@@ -37,7 +37,7 @@ describeOnDevice('tensors of integers', (device) => {
     };
 
   test.each(Object.entries(comparisons))(
-    '%s is exact for u32 and i32, broadcast, and beside a number',
+    '%s: exact for u32 and i32, with broadcasting and with numbers',
     async (_, [call, holds]) => {
       const negative = [-2_147_483_648, -2_147_483_647, -1, 0, 16_777_217];
       for (const [dtype, data] of [
@@ -58,7 +58,7 @@ describeOnDevice('tensors of integers', (device) => {
     },
   );
 
-  test('logicalNot of integers', async () => {
+  test('logicalNot: of integers', async () => {
     expect(await values(tg.logicalNot(ints(LARGE)))).toEqual([0, 0, 0, 0, 1]);
     expect(await values(tg.logicalNot(ints([-1, 0, 7], 'i32')))).toEqual([0, 1, 0]);
   });
@@ -80,7 +80,7 @@ describeOnDevice('tensors of integers', (device) => {
       () => tg.sum(tg.cast(tg.cast(tg.tensor(device, [1], [1], { requiresGrad: true }), 'i32'), 'f32')).backward(),
       ['backward', 'requires a gradient'],
     ],
-  ])('refused: %s', (what, call, words) => expectRefused(device, [what, call, ArgumentError, words]));
+  ])('throws for %s', (what, call, words) => expectRefused(device, [what, call, ArgumentError, words]));
 
   test('cast: f32 to integers drops the fraction, clamps to the range, and converts NaN to 0', async () => {
     const x = [1.9, -1.9, 0.5, -0, 3e9, -3e9, 5e9, inf, -inf, nan, 16_777_217];

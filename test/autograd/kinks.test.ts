@@ -10,11 +10,11 @@ import { expectExactly } from '../support/precision.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-describeOnDevice('where derivatives jump and numbers end', (device) => {
+describeOnDevice('operators at kinks and extreme values', (device) => {
   const run = (name: OperatorName, inputs: HostInput[], attrs: object, dout: number[]) =>
     runOperator(device, name, inputs, attrs, dout);
 
-  /** Forward only: what an operator makes of special values must be what the reference makes of them. */
+  /** Expects that the operator's results for special values are those of the reference, forward only. */
   async function expectForward(name: OperatorName, inputs: HostInput[], attrs: object = {}): Promise<Float32Array> {
     const tensors = inputs.map(({ shape, data, dtype }) => tensor(device, data, shape, { dtype }));
     const y = callOperator(name, tensors, attrs);
@@ -34,10 +34,10 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     expectClose(grads[0]!, [0, 0, 0, 1, 1]);
   });
 
-  // Results and gradients (of a sum) as PyTorch 1.13 gives them on a CPU, in float32 and float64 alike, but where a line says what is ours.
+  // Results and gradients (of a sum) of PyTorch 1.13 on a CPU, in float32 and float64, except where a comment states a difference.
   const kinks: [name: OperatorName, attrs: object, x: number[], y: number[], slope: number[]][] = [
     ['relu', {}, [-inf, -0, 0, inf, nan], [0, 0, 0, inf, nan], [0, 0, 0, 1, 1]],
-    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, 0 in vectorised CPU code.
+    // Different at NaN, the last value: PyTorch's gradient is 1 in scalar code and on CUDA, 0 in vectorized CPU code.
     ['relu6', {}, [-inf, -0, 0, 6, 7, inf, nan], [0, 0, 0, 6, 6, 6, nan], [0, 0, 0, 0, 0, 0, 1]],
     [
       'leakyRelu',
@@ -46,12 +46,12 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
       [-inf, 0, 0, inf, nan],
       [0.25, 0.25, 0.25, 1, 0.25],
     ],
-    // Ours at NaN, last: PyTorch's gradient is 1 in scalar code and on CUDA, NaN in vectorised CPU code.
+    // Different at NaN, the last value: PyTorch's gradient is 1 in scalar code and on CUDA, NaN in vectorized CPU code.
     ['elu', { alpha: 0.5 }, [-inf, -0, 0, inf, nan], [-0.5, 0, 0, inf, nan], [0, 0.5, 0.5, 1, 1]],
     ['clip', { min: -1, max: 2 }, [-inf, -1, 2, 3, inf, nan], [-1, -1, 2, 2, 2, nan], [0, 1, 1, 0, 0, 0]],
     ['clip', { min: -1 }, [-inf, -1, inf, nan], [-1, -1, inf, nan], [0, 1, 1, 0]],
     ['abs', {}, [-inf, -0, 0, inf, nan], [inf, 0, 0, inf, nan], [-1, 0, 0, 1, 0]],
-    // Ours of NaN is NaN, as NumPy's; PyTorch's is 0.
+    // The sign of NaN is NaN, as in NumPy; in PyTorch it is 0.
     ['sign', {}, [-inf, -0, 0, inf, nan], [-1, 0, 0, 1, nan], [0, 0, 0, 0, 0]],
     ['gelu', {}, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
     ['gelu', { approximate: true }, [-inf, 0, inf, nan], [nan, 0, inf, nan], [nan, 0.5, nan, nan]],
@@ -90,7 +90,7 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
   test.each<[OperatorName, number[], number[], number[]]>([
     ['maximum', [1, 2, nan, inf, -inf, nan, inf, -inf], [0.5, 0, 1, 0.5, 0.5, 1, 1, 0], [0.5, 1, 1, 0.5, 0.5, 1, 0, 1]],
     ['minimum', [1, 2, nan, inf, -inf, nan, inf, -inf], [0.5, 1, 1, 0.5, 0.5, 1, 0, 1], [0.5, 0, 1, 0.5, 0.5, 1, 1, 0]],
-  ])('%s: equals share, and NaN gives all of the gradient to both, as in PyTorch', async (name, a, da, db) => {
+  ])('%s: equal operands share the gradient; with NaN, both get all of it, as in PyTorch', async (name, a, da, db) => {
     const b = [1, 3, 0, inf, -inf, nan, 0, 0];
     const inputs = [a, b].map((data) => ({ shape: [8], data }));
     const { grads } = await run(name, inputs, {}, new Array(8).fill(1));
@@ -99,7 +99,7 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
   });
 
   // As in PyTorch: sqrt(relu(x)) has the gradient 0 below 0, not 0 times infinity.
-  test.each([inf, nan])('where nothing passes, a gradient of %d does not either', async (dy) => {
+  test.each([inf, nan])('where the derivative is 0, a gradient of %d becomes 0', async (dy) => {
     for (const [name, attrs, x, passes] of [
       ['relu', {}, [-1, 0, 2], [0, 0, 1]],
       ['relu6', {}, [-1, 0, 6, 7, 2], [0, 0, 0, 0, 1]],
@@ -129,7 +129,7 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     ]);
   });
 
-  test('relu fused into linear and conv2d: the gradient at 0 is 0', async () => {
+  test('linear, conv2d: the gradient of a fused ReLU at 0 is 0', async () => {
     // The weights cancel in the first column: an exact 0 before the activation.
     const weight = { shape: [2, 2], data: [1, 1, -1, 1] };
     const linear = await run('linear', [{ shape: [1, 2], data: [3, 3] }, weight], { activation: 'relu' }, [5, 7]);
@@ -146,28 +146,28 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     expectClose(conv.grads[2]!, [0, 7]);
   });
 
-  test('maxPool2d: of equal maxima the first in row-major order gets the gradient', async () => {
+  test('maxPool2d: the first of equal maxima in row-major order gets the gradient', async () => {
     const x = { shape: [1, 2, 4, 1], data: [5, 5, -1, 2, 5, 5, 2, 2] };
     const { output, grads } = await run('maxPool2d', [x], { poolSize: 2 }, [3, 4]);
     expectClose(output, [5, 2]);
     expectClose(grads[0]!, [3, 0, 0, 4, 0, 0, 0, 0]);
   });
 
-  test('maxPool2d: an all-equal image under overlapping windows', async () => {
+  test('maxPool2d: an image of equal values with overlapping windows', async () => {
     const x = { shape: [1, 3, 3, 1], data: Array(9).fill(-2) };
     const { output, grads } = await run('maxPool2d', [x], { poolSize: 2, strides: 1 }, [1, 10, 100, 1000]);
     expectClose(output, [-2, -2, -2, -2]);
     expectClose(grads[0]!, [1, 10, 0, 100, 1000, 0, 0, 0, 0]);
   });
 
-  test("maxPool2d: padding takes no part, whatever the values' sign", async () => {
+  test('maxPool2d: ignores padding, whatever the sign of the values', async () => {
     const x = { shape: [1, 1, 3, 1], data: [-5, -7, -inf] };
     const { output, grads } = await run('maxPool2d', [x], { poolSize: 2, padding: 'same' }, [1, 2]);
     expectClose(output, [-5, -inf]);
     expectClose(grads[0]!, [1, 0, 2]);
   });
 
-  test('maxPool2d: NaN wins its window, and the first of them gets the gradient', async () => {
+  test('maxPool2d: NaN is the maximum of its window, and the first NaN gets the gradient', async () => {
     const x = { shape: [1, 2, 4, 1], data: [9, nan, 1, inf, nan, 9, inf, 1] };
     const { output, grads } = await run('maxPool2d', [x], { poolSize: 2 }, [3, 4]);
     expectClose(output, [nan, inf]);
@@ -206,7 +206,7 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
     expectClose(grads[0]!, expected[0]!.data, { magnitude: Array(16).fill(1), rtol: 1e-6 });
   });
 
-  // A window or a row without the NaN must stay clean, one with it must not lose it.
+  // NaN must not spread to other windows or rows, and must not be lost in its own.
   const poisoned = [1, nan, -2, 3, 0.5, 4, -inf, 1, 2, inf, 1, -1];
   test.each<[OperatorName, HostInput[], object?]>([
     ['relu', [{ shape: [12], data: poisoned }]],
@@ -259,7 +259,7 @@ describeOnDevice('where derivatives jump and numbers end', (device) => {
         { shape: [1], data: [0], dtype: 'u32' },
       ],
     ],
-  ])('%s hands on NaN and infinities', async (name, inputs, attrs) => {
+  ])('%s: propagates NaN and infinities', async (name, inputs, attrs) => {
     await expectForward(name, inputs, attrs);
   });
 

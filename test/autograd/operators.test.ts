@@ -9,7 +9,7 @@ import { type Measured, writeOperatorsTable } from '../support/operators-table.t
 const cases = operatorCases('full');
 const drawn = { seed: FAST_CHECK_SEED, numRuns: drawnCases(40) };
 
-describeOnDevice('forward and backward agree with the float64 reference on drawn shapes', (device) => {
+describeOnDevice('operators: values and gradients agree with the float64 reference on drawn shapes', (device) => {
   const measured: Partial<Record<OperatorName, Measured>> = {};
 
   test.each(operatorNames)('%s', async (name) => {
@@ -27,15 +27,15 @@ describeOnDevice('forward and backward agree with the float64 reference on drawn
     pipelines.mockRestore();
   });
 
-  // `npm run docs:operators` asks for it, with the cases of the long suite.
-  test.runIf(process.env.TILEGRAD_WRITE_DOCS === '1')('docs/OPERATORS.md is written', () => {
+  // `npm run docs:operators` sets the variable, with the cases of the long suite.
+  test.runIf(process.env.TILEGRAD_WRITE_DOCS === '1')('writes docs/OPERATORS.md', () => {
     expect(Object.keys(measured).sort()).toEqual([...operatorNames].sort());
     writeOperatorsTable(measured as Record<OperatorName, Measured>, `${device.info.name} ${device.info.driver}`);
   });
 });
 
-// Sums of products of small integers are exact in f32 whatever the order, so here nothing hides in a tolerance.
-describeOnDevice('depthwiseConv2d: exact for small integers', (device) => {
+// Sums of products of small integers are exact in f32 in any order, so no tolerance can hide an error.
+describeOnDevice('operators: exact for small integers', (device) => {
   test.each([
     'matmul',
     'linear',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { tensor } from '../../src/autograd/index.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice('replicas of a tensor', (device) => {
+describeOnDevice('replicas', (device) => {
   test('tensor: `models`, the deprecated name, is the same as `replicas`', async () => {
     using x = tensor(device, [1, 2, 3, 4], [2], { replicas: 2 });
     using y = tensor(device, [1, 2, 3, 4], [2], { models: 2 });

@@ -25,10 +25,10 @@ import { runOperator } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { bounded } from '../support/precision.ts';
 
-// Values and derivatives where they are small, by relative error. The formulas here are float64 without cancellation: nothing is
-// subtracted from 1, and they are written otherwise than the kernels and than test/reference.
+// Relative errors of values and derivatives where these are small. The float64 formulas here have no cancellation: nothing is
+// subtracted from 1, and they differ from those of the kernels and of test/reference.
 
-/** All of -40 .. 40, near 0, and where f32 and exp end. */
+/** -40 .. 40, near 0, and at the ends of the range of f32 and exp. */
 const points = [
   ...Array.from({ length: 1281 }, (_, i) => -40 + i / 16),
   ...[0.3, 0.1, 0.0101, 0.0099, 1e-3, 1e-5, 1e-10, 1e-30, 45.3, 86.9, 88.7, 89, 104, 1e3, 1e10, 1e20, 3e38].flatMap(
@@ -102,7 +102,7 @@ const curves: Record<Exclude<ActivationName, 'softmax' | 'linear'> | 'geluTanh',
 const TINY = 2 ** -126; // below it f32 is subnormal, which an adapter may flush to 0
 
 /** A few roundings, and WGSL's own bound of exp (test/support/precision.ts), which loses 2 ulp with every unit of its argument. */
-const bound = (expected: number) => 1e-6 + 2.5e-7 * abs(Math.log(abs(expected)));
+const toleranceFor = (expected: number) => 1e-6 + 2.5e-7 * abs(Math.log(abs(expected)));
 
 function expectTails(
   what: string,
@@ -113,21 +113,21 @@ function expectTails(
   off = 0,
 ) {
   let worst = '';
-  let most = 1;
+  let largest = 1;
   for (const [i, x] of xs.entries()) {
     const [got, right] = [actual[i]!, Math.min(expected(x), 3.4e38)];
     const apart = Math.max(abs(got - right) - off, 0);
     const error = abs(right) < TINY && abs(got) <= TINY ? 0 : apart / Math.max(abs(right), abs(terms(x)));
-    const share = error / bound(Math.max(abs(right), TINY));
-    if (!(share <= most)) {
-      most = Number.isNaN(share) ? Number.POSITIVE_INFINITY : share;
+    const share = error / toleranceFor(Math.max(abs(right), TINY));
+    if (!(share <= largest)) {
+      largest = Number.isNaN(share) ? Number.POSITIVE_INFINITY : share;
       worst = `${what} at ${x}: got ${got}, expected ${right}, relative error ${error}`;
     }
   }
   expect(worst).toBe('');
 }
 
-/** What a layer alone, its weights 1 and its bias 0, makes of the points, and its derivative. */
+/** Output for the points, and derivative, of a single layer with weights 1 and bias 0. */
 async function throughLayer(device: Device, layer: Layer, shape: number[]) {
   const model = new Sequential([layer]).build(device);
   for (const { name, tensor: weight } of model.weights) {
@@ -137,7 +137,7 @@ async function throughLayer(device: Device, layer: Layer, shape: number[]) {
     );
   }
   const x = tensor(device, points, [points.length, ...shape], { requiresGrad: true });
-  const made = scope(device, () => {
+  const results = scope(device, () => {
     const output = model.call(x, { training: true });
     output.backward(
       tensor(
@@ -148,13 +148,13 @@ async function throughLayer(device: Device, layer: Layer, shape: number[]) {
     );
     return { output, dx: x.grad! };
   });
-  const result = { output: await made.output.data(), dx: await made.dx.data() };
-  for (const owned of [made.output, made.dx, x, model]) owned.dispose();
+  const result = { output: await results.output.data(), dx: await results.dx.data() };
+  for (const owned of [results.output, results.dx, x, model]) owned.dispose();
   return result;
 }
 
 test.each(Object.entries(curves))(
-  '%s: the float64 reference has the same tails',
+  '%s: the float64 reference has the expected tails',
   (name, { operator, attrs = {}, y, slope, terms }) => {
     const x = ndarray([points.length], points);
     const output = references[operator].forward([x], attrs);
@@ -235,7 +235,7 @@ describeOnDevice('tails of activations', (device) => {
     async (variant) => {
       if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const n = near.length;
-      const made = scope(device, () => {
+      const results = scope(device, () => {
         const x = tensor(
           device,
           near.flatMap((value) => [value, 0]),
@@ -266,8 +266,8 @@ describeOnDevice('tails of activations', (device) => {
           dlogits: new Tensor(dlogits),
         };
       });
-      const columns = async (key: keyof typeof made) => {
-        const values = await made[key].data();
+      const columns = async (key: keyof typeof results) => {
+        const values = await results[key].data();
         return [0, 1].map((c) => near.map((_, i) => values[2 * i + c]!));
       };
       const slope = curves.sigmoid.slope;
@@ -282,26 +282,26 @@ describeOnDevice('tails of activations', (device) => {
         expectTails(`${key}[0]`, near, a!, first);
         expectTails(`${key}[1]`, near, b!, second);
       }
-      for (const owned of Object.values(made)) owned.dispose();
+      for (const owned of Object.values(results)) owned.dispose();
     },
   );
 
   /** A loss of one row and its gradient for it. */
   async function lossOf(x: number[], loss: (output: Tensor) => Tensor) {
     const input = tensor(device, x, [1, x.length], { requiresGrad: true });
-    const made = scope(device, () => {
+    const results = scope(device, () => {
       const value = loss(input);
       value.backward();
       return { value, dx: input.grad! };
     });
-    const result = { value: (await made.value.data())[0]!, dx: await made.dx.data() };
-    for (const owned of [made.value, made.dx, input]) owned.dispose();
+    const result = { value: (await results.value.data())[0]!, dx: await results.dx.data() };
+    for (const owned of [results.value, results.dx, input]) owned.dispose();
     return result;
   }
 
   const some = [-40, -30.5, -17, -12, -7, -6.5, -3, -0.5, 0, 0.25, 2, 6.5, 7, 9, 12, 16, 17, 20, 33, 40];
 
-  test('losses of logits: the logit of the true class much larger, and much smaller', async () => {
+  test('losses of logits: with a much larger and a much smaller logit of the true class', async () => {
     for (const [name, loss] of Object.entries({
       softmaxCrossEntropy: (x: Tensor) => softmaxCrossEntropy(x, tensor(device, [0], [1], { dtype: 'u32' })),
       sparseCategoricalCrossentropy: (x: Tensor) =>
@@ -365,7 +365,7 @@ describeOnDevice('tails of activations', (device) => {
     expectTails('binaryCrossentropy of probabilities', confident, values, (p) => -Math.log1p(p - 1));
   });
 
-  test('ties, one class and many classes: log-softmax sums the terms without the largest', async () => {
+  test('logSoftmax: sums the terms without the largest for ties, one class and many classes', async () => {
     for (const [x, label] of [
       [[3, 3], 0],
       [[5], 0],

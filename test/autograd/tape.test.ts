@@ -25,24 +25,24 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice('the tape', (device: Device) => {
+describeOnDevice('backward', (device: Device) => {
   const leaf = (data: number[], shape = [data.length]) => tensor(device, data, shape, { requiresGrad: true });
   const gradOf = async (x: Tensor) => (x.grad ? [...(await x.grad.data())] : null);
 
-  test('a tensor used twice by one operator gets both gradients', async () => {
+  test('adds both gradients of a tensor that one operator uses twice', async () => {
     const x = leaf([1, 2, 3]);
     sum(add(x, x)).backward();
     expect(await gradOf(x)).toEqual([2, 2, 2]);
   });
 
-  test('matmul of a tensor with itself', async () => {
+  test('matmul: of a tensor with itself', async () => {
     const x = leaf([1, 2, 3, 4], [2, 2]);
     sum(matmul(x, x)).backward();
     // d/dX sum(X X) = 1 X^T + X^T 1
     expect(await gradOf(x)).toEqual([3 + 4, 7 + 4, 3 + 6, 7 + 6]);
   });
 
-  test('a diamond: both ways from x to y add up', async () => {
+  test('adds the gradients of both branches of a diamond', async () => {
     const x = leaf([-1, 2, 3]);
     const shared = relu(x);
     const left = add(shared, shared);
@@ -50,7 +50,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(await gradOf(x)).toEqual([0, 3, 3]);
   });
 
-  test('a tensor used early and late: its gradient waits for every use', async () => {
+  test('waits for the gradients of all uses of a tensor that is used early and late', async () => {
     const x = leaf([1, 1]);
     let y = add(x, x);
     for (let k = 0; k < 6; k++) y = add(y, relu(y));
@@ -58,7 +58,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(await gradOf(x)).toEqual([2 * 2 ** 6 + 1, 2 * 2 ** 6 + 1]);
   });
 
-  test('a leaf used directly and through reshape, whose results share memory', async () => {
+  test('adds the gradients of a leaf used directly and through reshape, which share memory', async () => {
     const x = leaf([1, 2, 3, 4], [2, 2]);
     const flat = reshape(x, [4]);
     add(sum(flat), sum(x)).backward();
@@ -66,7 +66,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(x.grad!.shape).toEqual([2, 2]);
   });
 
-  test('backward twice adds to the gradient, as in PyTorch', async () => {
+  test('adds to the gradient if it is called twice, as in PyTorch', async () => {
     const x = leaf([1, -2]);
     const y = relu(x);
     y.backward(tensor(device, [3, 5], [2]), { retainGraph: true });
@@ -78,7 +78,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(await gradOf(x)).toEqual([0.5, 0.5]);
   });
 
-  test('backward leaves its dout and the output as they were', async () => {
+  test('does not change the given gradient or the output', async () => {
     const x = leaf([1, 2]);
     const y = add(x, x);
     const dout = tensor(device, [3, 4], [2]);
@@ -87,12 +87,12 @@ describeOnDevice('the tape', (device: Device) => {
     expect([...(await dout.data())]).toEqual([3, 4]);
     expect([...(await y.data())]).toEqual([2, 4]);
     expect(await gradOf(x)).toEqual([12, 16]);
-    // The gradient is its own memory: changing one later must not change the other.
+    // The gradient has separate memory: changing one later must not change the other.
     dout.dispose();
     expect(await gradOf(x)).toEqual([12, 16]);
   });
 
-  test('backward: two leaves that share one gradient each get a copy', async () => {
+  test('copies the gradient for each of two leaves that share it', async () => {
     const a = leaf([1, 2]);
     const b = leaf([3, 4]);
     sum(add(a, b)).backward();
@@ -101,13 +101,13 @@ describeOnDevice('the tape', (device: Device) => {
     expect(await gradOf(b)).toEqual([1, 1]);
   });
 
-  test('a place set aside for the gradient receives it, however often the leaf was used', async () => {
+  test('writes the gradient into gradBuffer, however often the leaf was used', async () => {
     const x = leaf([1, 2, -3]);
     x.gradBuffer = DeviceArray.empty(device, [3]);
     const expectGrad = async (expected: number[]) => {
-      const [grad, home] = [x.grad!.array.storage, x.gradBuffer!.storage];
-      expect(grad.buffer).toBe(home.buffer);
-      expect(grad.offset).toBe(home.offset);
+      const [grad, buffer] = [x.grad!.array.storage, x.gradBuffer!.storage];
+      expect(grad.buffer).toBe(buffer.buffer);
+      expect(grad.offset).toBe(buffer.offset);
       expect(await gradOf(x)).toEqual(expected);
     };
     sum(relu(x)).backward();
@@ -125,7 +125,7 @@ describeOnDevice('the tape', (device: Device) => {
     await expectGrad([1, 1, 1]);
   });
 
-  test('inputs that ask for no gradient get none, intermediate results neither', async () => {
+  test('gives no gradient to inputs that need none, and none to intermediate results', async () => {
     const x = tensor(device, [1, 2], [1, 2]);
     const weight = leaf([1, 0, 0, 1], [2, 2]);
     const bias = tensor(device, [0, 0], [2]);
@@ -139,7 +139,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(y.requiresGrad).toBe(true);
   });
 
-  test('noGrad records nothing, also when its body throws', () => {
+  test('noGrad: records nothing, and recording continues if its function throws', () => {
     const x = leaf([1]);
     expect(noGrad(() => relu(x)).requiresGrad).toBe(false);
     expect(() =>
@@ -150,7 +150,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(relu(x).requiresGrad).toBe(true);
   });
 
-  test('backward refuses what has no gradient, no scalar without dout, and a dout that does not fit', () => {
+  test('throws for a tensor without gradient, for a non-scalar without a given gradient, and if its shape does not fit', () => {
     expect(() => sum(tensor(device, [1], [1])).backward()).toThrow(ArgumentError);
     const y = relu(leaf([1, 2]));
     expect(() => y.backward()).toThrow(ShapeError);
@@ -159,7 +159,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(() => y.backward(tensor(device, [1, 2, 3, 4], [2], { models: 2 }))).toThrow(ShapeError);
   });
 
-  test('a scope releases what was made in it, but not what it returns nor the gradients of leaves outside', async () => {
+  test('scope: releases the tensors created in it, but not its result nor the gradients of outer leaves', async () => {
     const x = leaf([1, 2]);
     let inner: Tensor | undefined;
     const { kept } = scope(device, () => {
@@ -174,7 +174,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(() => relu(inner!)).toThrow(DisposedError);
   });
 
-  test('steps in a scope do not grow memory', async () => {
+  test('scope: steps do not grow memory', async () => {
     const weight = leaf([1, 2, 3, 4], [2, 2]);
     const step = () =>
       scope(device, () => {
@@ -193,7 +193,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(device.counters.bytesAllocated).toBe(before);
   });
 
-  test('retainGraph: the same gradients; without it the graph cannot be gone through again', async () => {
+  test('retainGraph: gives the same gradients again; throws for a second backward pass without it', async () => {
     const images = leaf(
       Array.from({ length: 2 * 8 * 8 * 2 }, (_, i) => Math.sin(i)),
       [2, 8, 8, 2],
@@ -224,7 +224,7 @@ describeOnDevice('the tape', (device: Device) => {
     expect(() => loss.backward(undefined, { retainGraph: 1 as never })).toThrow(/retainGraph must be true or false/);
   });
 
-  test('releaseAll: a recorded step needs less memory', async () => {
+  test('releaseAll: reduces the memory of a recorded step', async () => {
     const weight = leaf(new Array(256).fill(1), [256]);
     const x = leaf(new Array(64 * 256).fill(1), [64, 256]);
     const bytes = (releaseAll: boolean) => {

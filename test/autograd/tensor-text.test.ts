@@ -16,10 +16,10 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 
 /** What `console.log` prints. */
-const logged = (value: unknown) => inspect(value);
+const logText = (value: unknown) => inspect(value);
 const HINT = '(its values are on the adapter; `await tensor.text()` shows them)';
 
-describeOnDevice('a tensor as text', (device) => {
+describeOnDevice('console.log and text of a tensor', (device) => {
   test.each<{ values: number[]; shape: number[]; options?: object; text: string }>([
     { values: [1, 2.5, -3, 4, 5, 6], shape: [2, 3], text: 'Tensor f32 [2,3]\n[[  1, 2.5,  -3],\n [  4,   5,   6]]' },
     { values: [3.5], shape: [], text: 'Tensor f32 [] 3.5' },
@@ -51,11 +51,11 @@ describeOnDevice('a tensor as text', (device) => {
     },
     { values: [Number.NaN, Infinity], shape: [2], text: 'Tensor f32 [2] [     NaN, Infinity]' },
   ])(
-    '$shape from numbers: shape, type and values at once, and the same when read',
+    '$shape from numbers: shows shape, type and values at once, and the same after it is read',
     async ({ values, shape, options, text }) => {
       const x = tensor(device, values, shape, options);
       const { readBacks, submits } = device.counters;
-      expect(logged(x)).toBe(text);
+      expect(logText(x)).toBe(text);
       expect(`${x}`).toBe(text);
       expect(device.counters).toMatchObject({ readBacks, submits });
       expect(await x.text()).toBe(text);
@@ -64,19 +64,19 @@ describeOnDevice('a tensor as text', (device) => {
     },
   );
 
-  test('text: inside other values', () => {
+  test('text: indents a tensor within another value', () => {
     const x = tensor(device, [1, 2, 3, 4], [2, 2]);
-    expect(logged({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
+    expect(logText({ x })).toBe('{\n  x: Tensor f32 [2,2]\n  [[1, 2],\n   [3, 4]]\n}');
     x.dispose();
   });
 
-  test('text: of many values the first; after they were read, those at the edges', async () => {
+  test('text: shows the first of many values, and after a read those at the edges', async () => {
     const x = tensor(
       device,
       Float32Array.from({ length: 2000 }, (_, i) => i),
       [100, 20],
     );
-    expect(logged(x)).toBe('Tensor f32 [100,20] [0, 1, 2, 3, 4, 5, ...]');
+    expect(logText(x)).toBe('Tensor f32 [100,20] [0, 1, 2, 3, 4, 5, ...]');
     expect(await x.text()).toBe(`Tensor f32 [100,20]
 [[   0,    1,    2, ...,   17,   18,   19],
  [  20,   21,   22, ...,   37,   38,   39],
@@ -90,21 +90,21 @@ describeOnDevice('a tensor as text', (device) => {
       Float32Array.from({ length: 40 }, (_, i) => 100 + i),
       [40],
     );
-    for (const line of logged(long).split('\n')) expect(line.length).toBeLessThanOrEqual(16 + 75);
-    expect(logged(long).match(/\d{3}/g)).toHaveLength(40);
+    for (const line of logText(long).split('\n')) expect(line.length).toBeLessThanOrEqual(16 + 75);
+    expect(logText(long).match(/\d{3}/g)).toHaveLength(40);
     for (const one of [x, long]) one.dispose();
   });
 
-  test('text: a computed tensor says how to read it; its values are known afterwards', async () => {
+  test('text: shows how to read a computed tensor, and its values once they are read', async () => {
     const x = tensor(device, [1, -2], [2]);
     const y = relu(x);
-    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(y)).toBe(`Tensor f32 [2] ${HINT}`);
     expect(await y.text()).toBe('Tensor f32 [2] [1, 0]');
-    expect(logged(y)).toBe('Tensor f32 [2] [1, 0]');
-    expect(logged(reshape(y, [1, 2]))).toBe('Tensor f32 [1,2]\n[[1, 0]]');
-    expect(logged(x)).toBe('Tensor f32 [2] [ 1, -2]'); // reading it has not changed it
+    expect(logText(y)).toBe('Tensor f32 [2] [1, 0]');
+    expect(logText(reshape(y, [1, 2]))).toBe('Tensor f32 [1,2]\n[[1, 0]]');
+    expect(logText(x)).toBe('Tensor f32 [2] [ 1, -2]'); // reading it has not changed it
     y.dispose();
-    expect(logged(y)).toBe('Tensor f32 [2], disposed');
+    expect(logText(y)).toBe('Tensor f32 [2], disposed');
     await expect(y.text()).rejects.toThrow(DisposedError);
     x.dispose();
   });
@@ -114,9 +114,9 @@ describeOnDevice('a tensor as text', (device) => {
     const backward = () => scope(device, () => sum(relu(x)).backward());
     backward();
     await x.grad!.data();
-    expect(logged(x.grad)).toBe('Tensor f32 [2] [1, 1]');
-    backward(); // joins it
-    expect(logged(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(x.grad)).toBe('Tensor f32 [2] [1, 1]');
+    backward(); // adds to the gradient
+    expect(logText(x.grad)).toBe(`Tensor f32 [2] ${HINT}`);
     expect(await x.grad!.text()).toBe('Tensor f32 [2] [2, 2]');
 
     let y!: Tensor;
@@ -126,44 +126,44 @@ describeOnDevice('a tensor as text', (device) => {
     program.run();
     expect(await y.text()).toBe('Tensor f32 [2] [1, 2]');
     device.upload(x.array.storage, Float32Array.of(3, 4));
-    expect(logged(x)).toMatch(/\[3, 4\]$/);
-    expect(logged(y)).toMatch(/\[1, 2\]$/); // still
+    expect(logText(x)).toMatch(/\[3, 4\]$/);
+    expect(logText(y)).toMatch(/\[1, 2\]$/); // the program has not run again yet
     program.run();
-    expect(logged(y)).toBe(`Tensor f32 [2] ${HINT}`);
+    expect(logText(y)).toBe(`Tensor f32 [2] ${HINT}`);
     program.dispose();
 
     const z = tensor(device, [0, 0], [2]);
     device.copy(x.array.storage, z.array.storage);
-    expect(logged(z)).toContain(HINT);
+    expect(logText(z)).toContain(HINT);
     device.upload(z.array.storage, Float32Array.of(9), 4);
-    expect(logged(z)).toContain(HINT);
+    expect(logText(z)).toContain(HINT);
     const reading = z.data();
     device.upload(z.array.storage, Float32Array.of(7, 7));
     expect(Array.from(await reading)).toEqual([3, 9]);
-    expect(logged(z)).toBe('Tensor f32 [2] [7, 7]'); // not what was read before
+    expect(logText(z)).toBe('Tensor f32 [2] [7, 7]'); // not the values of the earlier read
     for (const one of [x, z]) one.dispose();
   });
 
-  test('weights change as the model is trained', async () => {
+  test('text: does not show old values of weights after training', async () => {
     using model = new Sequential([new Dense({ units: 1, kernelInitializer: 'ones', inputShape: [2] })]).build(device);
     model.compile({ optimizer: new SGD({ learningRate: 0.5 }), loss: 'meanSquaredError' });
     const { tensor: kernel } = model.weights[0]!;
     await kernel.data();
-    expect(logged(kernel)).toMatch(/\[\[1\],\n \[1\]\]$/);
+    expect(logText(kernel)).toMatch(/\[\[1\],\n \[1\]\]$/);
     const data = { x: [[1, 1]], y: [0] };
     await model.fit(data);
-    expect(logged(kernel)).toContain(HINT);
+    expect(logText(kernel)).toContain(HINT);
     expect(await kernel.text()).toMatch(/\[\[-1\],\n \[-1\]\]$/);
     await model.trainOnBatch([[1, 1]], [0]);
-    expect(logged(kernel)).toContain(HINT);
+    expect(logText(kernel)).toContain(HINT);
   });
 
-  test('text: after the device was disposed', async () => {
+  test('text: shows known values after the device was disposed', async () => {
     const other = await openDevice();
     const [x, y] = [tensor(other, [1], [1]), relu(tensor(other, [1], [1]))];
     other.dispose();
-    expect(logged(x)).toBe('Tensor f32 [1] [1]');
-    expect(logged(y)).toContain(HINT);
+    expect(logText(x)).toBe('Tensor f32 [1] [1]');
+    expect(logText(y)).toContain(HINT);
     await expect(y.text()).rejects.toThrow(DisposedError);
   });
 });

@@ -44,7 +44,7 @@ const cases: Record<keyof typeof withoutGradient, fc.Arbitrary<OperatorCase>> = 
 };
 
 describeOnDevice(
-  'operators without a gradient agree with the reference on drawn shapes, ties and NaN included',
+  'operators without a gradient: values agree with the reference on drawn shapes, with ties and NaN',
   (device) => {
     test.each(Object.keys(cases) as (keyof typeof cases)[])('%s', async (name) => {
       await fc.assert(

@@ -8,9 +8,9 @@ import { LineFile } from '../../src/io/line-file.ts';
 import { BackupAndRestore, saveNpy, saveSafetensors } from '../../src/node.ts';
 import { writeRunFile, writeRunFiles } from '../../src/report/run-folder.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const program = bundled('test/support/write-and-die.ts');
+const program = bundleBeforeTests('test/support/write-and-die.ts');
 
 let root: string;
 beforeEach(() => {
@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const scraps = (folder = root) => readdirSync(folder).filter((name) => name.endsWith('.tmp'));
-/** Leaves the scrap of a process that was killed while it wrote a file. */
+/** Runs a process that is killed while it writes a file, so that its temporary file remains. */
 async function kill(path: string): Promise<void> {
   const { signal, err } = await runToEnd([program, path, 'die']);
   expect([signal, err]).toEqual(['SIGKILL', '']);
@@ -40,7 +40,11 @@ const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad:
 
 test.each<[what: string, folder: string, write: (folder: string) => void]>([
   ['saveNpy', '', (folder) => saveNpy(join(folder, 'x.npy'), array)],
-  ['saveSafetensors, and so models, weights and checkpoints', '', (folder) => saveSafetensors(join(folder, 'x'), [])],
+  [
+    'saveSafetensors, which models, weights and checkpoints use',
+    '',
+    (folder) => saveSafetensors(join(folder, 'x'), []),
+  ],
   ['a log that is replaced', '', (folder) => new LineFile(join(folder, 'log.csv')).replace('epoch\n')],
   ['run.json', '', (folder) => writeRunFile(join(folder, 'run.json'), '{}')],
   [
@@ -59,7 +63,7 @@ test.each<[what: string, folder: string, write: (folder: string) => void]>([
     '',
     (folder) => void new BackupAndRestore({ path: join(folder, 'b') }).onTrainBegin({ resume: async () => {} }),
   ],
-])('%s cleans up after a process that was killed', async (_, below, write) => {
+])('%s: removes temporary files of a process that was killed', async (_, below, write) => {
   const folder = join(root, below);
   mkdirSync(folder, { recursive: true });
   await kill(join(folder, 'other'));
@@ -101,14 +105,14 @@ test('writeFileAtomic: keeps other names, folders, and recent files of other mac
   mkdirSync(join(root, folder));
   writeFileAtomic(join(root, 'other'), '');
   expect(readdirSync(root).sort()).toEqual([...others, folder, 'other'].sort());
-  // After a day, no machine is at it any more.
+  // After a day, no machine is still writing it.
   const old = Date.now() / 1000 - 25 * 3600;
   for (const name of others) utimesSync(join(root, name), old, old);
   removeTemporaryFiles(root);
   expect(readdirSync(root).sort()).toEqual([...others.slice(1), folder, 'other'].sort());
 });
 
-test('writeFileAtomic: writes even if temporary files cannot be removed or the folder cannot be listed', () => {
+test('writeFileAtomic: writes even if temporary files cannot be removed or the folder cannot be read', () => {
   expect(() => removeTemporaryFiles(join(root, 'nowhere'))).not.toThrow();
   writeFileSync(join(root, 'file'), '');
   expect(() => removeTemporaryFiles(join(root, 'file'))).not.toThrow();

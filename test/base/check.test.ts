@@ -27,14 +27,14 @@ test.each<[given: string, meant: string | null]>([
   ['', null],
   ['__proto__x', null],
   ['toString', null],
-])('%s is no option', (given, meant) => {
+])('checkOptions: throws for %s, and suggests the nearest option if there is one', (given, meant) => {
   const check = () => checkOptions('fit', { epochs: 1, [given]: undefined }, names);
   expect(check).toThrow(ArgumentError);
   const near = meant === null ? '. ' : `; did you mean ${meant}? `;
   expect(check).toThrow(new ArgumentError(`fit: there is no option ${given}${near}There are ${all}`));
 });
 
-test('nearName: the closer of two names', () => {
+test('nearName: returns the closer of two names', () => {
   const check = (given: string) => () =>
     checkOptions('pad', { [given]: 1 }, { beta: 1, betas1: 1, betas2: 1 } as never);
   expect(check('betas')).toThrow(/did you mean beta\?/);

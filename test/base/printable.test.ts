@@ -29,7 +29,7 @@ test.each([
   expect(toPrintable(text)).toBe(shown);
 });
 
-test('toPrintableJson: parses to the same value', () => {
+test('toPrintableJson: parses to the same value as before', () => {
   const value = { 'a\u009b': ['\u202e\n\u007f\ud800', 1] };
   const json = toPrintableJson(JSON.stringify(value, null, 2));
   expect(JSON.parse(json)).toEqual(value);
@@ -43,7 +43,7 @@ test('errors: messages have no characters that act on a terminal', () => {
 
 const hostile = 'a\u001b[2J\u009b31m\u202e\nb';
 
-test('names from a model file, in its summary and in errors about it', () => {
+test('summary, errors: escape names from a model file', () => {
   const model = new Sequential([new Dense({ units: 1, inputShape: [1], name: hostile })], hostile);
   expect(model.summary()).toContain('a\\x1b[2J\\x9b31m\\u202e\\nb (Dense)');
   expect(model.summary()).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
@@ -51,7 +51,7 @@ test('names from a model file, in its summary and in errors about it', () => {
   expect(() => decodeSafetensors(bytes.slice(0, -1), hostile)).toThrow(/^a\\x1b\[2J\\x9b31m\\u202e\nb is cut short/);
 });
 
-test('what set-up says', () => {
+test('set-up: escapes what it prints', () => {
   const error = vi.spyOn(console, 'error').mockImplementation(() => {});
   say(hostile);
   expect(error.mock.calls).toEqual([['[set-up] a\\u001b[2J?31m?\n[set-up] b']]);

@@ -9,11 +9,11 @@ test.each([
   [[0, 0, 0, 0], [0, 0], '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
   [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], '408f276d 41c83b0e a20bc7c6 6d5451fd'],
   [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], 'd16cfe09 94fdcceb 5001e420 24126ea1'],
-] as const)('philox of counter %j and key %j', (counter, key, expected) => {
+] as const)('philox: has the published result of counter %j and key %j', (counter, key, expected) => {
   expect(hex(philox(counter, key))).toBe(expected);
 });
 
-test('RandomStream: depends on seed (all 53 bits), purpose and index, and repeats for the same three', () => {
+test('RandomStream: depends on seed (all 53 bits), purpose and index, and repeats if they are the same', () => {
   const seeds = [0, 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER];
   const starts = seeds.flatMap((seed) =>
     (['initializer', 'shuffle'] as const).flatMap((purpose) =>
@@ -33,7 +33,7 @@ test('RandomStream: `word` selects another stream; 0 is the default', () => {
   expect(four(new RandomStream(7, 'search', 3))).toBe(hex(philox([0, 3, 5, 0], [7, 0])));
 });
 
-test('uniform64: in [0, 1), of 53 bits from two words, the first being the higher', () => {
+test('uniform64: in [0, 1), with 53 bits from two words, the first the higher', () => {
   const [high, low] = philox([0, 0, 5, 0], [1, 0]);
   const expected = ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
   expect(new RandomStream(1, 'search', 0).uniform64()).toBe(expected);
@@ -59,7 +59,7 @@ test('uniform: in [0, 1), exact in f32, with the mean and variance of a uniform 
   expect(Math.abs(variance - 1 / 12)).toBeLessThan(4 * Math.sqrt(1 / 180 / values.length));
 });
 
-test.each([0, 1, 2, 7, 1000])('permutation: %i numbers, each once', (n) => {
+test.each([0, 1, 2, 7, 1000])('permutation: has each of %i numbers once', (n) => {
   const order = new RandomStream(3, 'shuffle', 1).permutation(n);
   expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i));
 });

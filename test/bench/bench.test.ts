@@ -6,14 +6,14 @@ import { z } from 'zod';
 import { kernelCases } from '../../bench/kernel-cases.ts';
 import { stepCases } from '../../bench/steps.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const main = bundled('bench/main.ts');
+const main = bundleBeforeTests('bench/main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'tilegrad-bench-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const positive = z.number().positive();
-/** What users of `--json` rely on; written down here too, so that a change of it shows. */
+/** The output on which users of `--json` rely, repeated here so that a change is noticed. */
 const schema = z.object({
   adapter: z.string().min(1),
   driver: z.string(),
@@ -40,24 +40,24 @@ describe('npm run bench', () => {
     { words: ['--rounds', '0'], said: '--rounds: must be a positive integer, but is 0' },
     { words: ['--fast'], said: '--fast' },
     { words: ['--compare', join(folder, 'missing.json')], said: 'missing.json' },
-  ])('$words ends with code 2 and says why', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 
   test.each([
     { content: 'not JSON', said: 'cannot read' },
     { content: '{"adapter": "x", "kernels": []}', said: 'ceilings' },
-  ])('--compare with $content ends with code 2 and says why', async ({ content, said }) => {
+  ])('--compare exits with 2 and the reason if the file is $content', async ({ content, said: message }) => {
     const path = join(folder, 'bad.json');
     writeFileSync(path, content);
     const { code, err } = await runToEnd([main, '--compare', path]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect(code).toBe(2);
   });
 
-  test('every name is its own, and those of the published table are there', async () => {
+  test('--list: names are unique and include those of the published table', async () => {
     const { out } = await runToEnd([main, '--list']);
     const names = out.trim().split('\n');
     expect(new Set(names).size).toBe(names.length);
@@ -77,7 +77,7 @@ describe('npm run bench', () => {
 });
 
 describeOnDevice('npm run bench on an adapter', () => {
-  test('--json prints the promised object and nothing else; --compare reads it', async () => {
+  test('--json prints the documented object and nothing else; --compare reads it', async () => {
     const only = ['--only', 'gemm-256,mlp-adam,mlpbn-batch-norm', '--only', 'mlp-b32', '--rounds', '1'];
     const first = await runToEnd([main, ...only, '--json']);
     expect(first.code, first.err).toBe(0);
@@ -114,7 +114,7 @@ describeOnDevice('npm run bench on an adapter', () => {
     for (const kernel of ['gather_images', 'softmax_cross_entropy', 'adam']) expect(out).toContain(kernel);
   });
 
-  test('--variants shows the reference first, and what is faster than it', async () => {
+  test('--variants shows the reference first, and the speed of the others relative to it', async () => {
     const { code, out, err } = await runToEnd([main, '--variants', '--only', 'mlp-dense1-forward', '--rounds', '1']);
     expect(code, err).toBe(0);
     expect(out).toMatch(/mlp-dense1-forward +naive .* 1\.00x/);

@@ -5,8 +5,8 @@ import { matmul } from '../reference/matmul.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 
-/** Integers, so that the order of additions cannot matter and the result must be exact. */
-describeOnDevice('the ladder', (device) => {
+/** Integers, so that the result is exact for any order of additions. */
+describeOnDevice('bench/ladder', (device) => {
   for (const rung of rungs) {
     test.skipIf(!canRun(device, rung))(`computes a product: ${rung.name}`, async () => {
       const [rows, columns] = rung.tile(device.subgroupLanes ?? 0);

@@ -4,11 +4,11 @@ import { findDifference, peersTable } from '../../bench/peers/compare.ts';
 import { EngineProcess } from '../../bench/peers/process.ts';
 import { initialLimit, kernelShapes, workloads } from '../../bench/peers/workloads.ts';
 import type { Model } from '../../src/node.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-const main = bundled('bench/peers/main.ts');
+const main = bundleBeforeTests('bench/peers/main.ts');
 
-describe('the comparison with other engines', () => {
+describe('npm run bench:peers', () => {
   test.each([
     { theirs: [2.3, 2.1], ours: [2.3001, 2.1], differs: null },
     { theirs: [0.000002, 1], ours: [0, 1], differs: null },
@@ -18,13 +18,13 @@ describe('the comparison with other engines', () => {
     { theirs: [null], ours: [null], differs: 'value 1' },
     { theirs: [2.3], ours: [2.3, 2.1], differs: '1 values' },
     { theirs: [], ours: [], differs: '0 values' },
-  ])('$theirs beside $ours', ({ theirs, ours, differs }) => {
+  ])('disagreement: of $theirs from $ours', ({ theirs, ours, differs }) => {
     const found = findDifference(theirs, ours);
     if (differs === null) expect(found).toBeNull();
     else expect(found).toContain(differs);
   });
 
-  test('an engine that computes something else, or fails, stands out', () => {
+  test('peersTable: marks an engine that computes something else, or fails', () => {
     const took = { ms: 2, rounds: 3, runs: 5, check: [1] };
     const engines = {
       tilegrad: took,
@@ -46,13 +46,13 @@ describe('the comparison with other engines', () => {
     ['mobilenet-b32', 2_257_984 - 4 * 17_056 + 1280 * 10],
     ['mobilenet-finetune-b32', 2_257_984 - 4 * 17_056 + 3 * 3 * 1280 * 256 + 256 * 64 + 640],
     ['gemm-1024', 2 * 1024 ** 2],
-  ])('the kernels of %s have %i elements', (name, elements) => {
+  ])('kernelShapes: the kernels of %s have %i elements', (name, elements) => {
     const shapes = kernelShapes(workloads.find((one) => one.name === name)!);
     const sizes = shapes.map((shape) => shape.reduce((product, n) => product * n, 1));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(elements);
   });
 
-  test('the peers freeze what comes before block_4_expand, as many layers of each kind as tilegrad', () => {
+  test('workloads: freeze the layers before block_4_expand, as many of each kind as in tilegrad', () => {
     const { layers } = workloads.find(({ name }) => name === 'mobilenet-finetune-b32')!;
     const fixed = layers.slice(
       0,
@@ -72,7 +72,7 @@ describe('the comparison with other engines', () => {
     }
   });
 
-  test('an engine that gives no answer in time, or ends, is started again for the next workload', async () => {
+  test('EngineProcess: starts an engine again that does not answer in time, or exits', async () => {
     const program = `
       console.log('{"version":"7"}');
       require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
@@ -91,7 +91,7 @@ describe('the comparison with other engines', () => {
     engine.end();
   });
 
-  test('weights begin with as much spread behind many layers as before them', () => {
+  test("initialLimit: is that of Glorot's and of He's initializers", () => {
     expect(initialLimit('glorot', [3, 3, 16, 32])).toBeCloseTo(Math.sqrt(6 / (9 * 48)), 12);
     expect(initialLimit('he', [3, 3, 16, 32])).toBeCloseTo(Math.sqrt(6 / (9 * 16)), 12);
     expect(initialLimit('he', [3, 3, 16, 1])).toBeCloseTo(Math.sqrt(6 / 9), 12); // a filter of a channel by itself
@@ -101,9 +101,9 @@ describe('the comparison with other engines', () => {
     { words: ['--only', 'foo'], said: 'no benchmark "foo"' },
     { words: ['--engine', 'caffe'], said: 'no benchmark "caffe"' },
     { words: ['--rounds', '1.5'], said: '--rounds: must be a positive integer, but is 1.5' },
-  ])('$words ends with code 2 and says why', async ({ words, said }) => {
+  ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
 });

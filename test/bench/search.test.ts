@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TEST_FUNCTIONS } from '../../bench/search/functions.ts';
 import { signedRankTest, signTest } from '../../bench/search/signed-rank.ts';
 import { HyperParameters } from '../../src/search/hyperparameters.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 const valueAt = (name: string, values: Record<string, number | string | boolean>) => {
   const f = TEST_FUNCTIONS.find((other) => other.name === name)!;
@@ -13,7 +13,7 @@ const valueAt = (name: string, values: Record<string, number | string | boolean>
 };
 const points = (...x: number[]) => Object.fromEntries(x.map((value, i) => [`x${i}`, value]));
 
-describe('the functions have their least values where the literature has them', () => {
+describe('test functions have their minimum where the literature has it', () => {
   test.each([
     ['Branin', points(-Math.PI, 12.275), 1e-12],
     ['Branin', points(Math.PI, 2.275), 1e-12],
@@ -32,7 +32,7 @@ describe('the functions have their least values where the literature has them', 
     expect(Math.abs(valueAt(name, values))).toBeLessThanOrEqual(within);
   });
 
-  test('and other values elsewhere', () => {
+  test('test functions have larger values elsewhere', () => {
     expect(valueAt('Branin', points(0, 0)) + 10 / (8 * Math.PI)).toBeCloseTo(55.602113, 6);
     expect(valueAt('Rosenbrock 4-d', points(0, 0, 0, 0))).toBe(3);
     expect(valueAt('Ackley 5-d', points(1, 1, 1, 1, 1))).toBeCloseTo(20 - 20 * Math.exp(-0.2), 12); // waves add nothing
@@ -41,14 +41,14 @@ describe('the functions have their least values where the literature has them', 
   });
 });
 
-test('the sign test: twice the tail of the binomial distribution', () => {
+test('signTest: is twice the tail of the binomial distribution', () => {
   expect(signTest([1, 2, 3, 4, 5])).toBe(2 / 32);
   expect(signTest([1, 2, 3, 0, 4, -5])).toBe((2 * (1 + 5)) / 32);
   expect(signTest([1, -2])).toBe(1);
   expect(signTest([0, 0])).toBe(1);
 });
 
-test("Wilcoxon's signed-rank test: Darwin's plants, as SciPy documents them, and ties by hand", () => {
+test("Wilcoxon's signed-rank test: Darwin's plants, as in SciPy's documentation; ties computed by hand", () => {
   const plants = [6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75];
   expect(signedRankTest(plants)).toBe(0.041259765625);
   expect(signedRankTest([1, 2, 3, 4, 5])).toBe(2 / 32);
@@ -57,9 +57,9 @@ test("Wilcoxon's signed-rank test: Darwin's plants, as SciPy documents them, and
 });
 
 describe('npm run bench -- search', () => {
-  const main = bundled('bench/search/main.ts');
+  const main = bundleBeforeTests('bench/search/main.ts');
 
-  test('prints a row for each function, the same each time', async () => {
+  test('prints a row for each function, and the same in every run', async () => {
     const run = () => runToEnd([main, '--trials', '12', '--seeds', '3']);
     const { out, code } = await run();
     expect(code).toBe(0);
@@ -72,9 +72,9 @@ describe('npm run bench -- search', () => {
     [['--trials', '0'], '--trials: must be a positive integer'],
     [['--seeds', 'x'], '--seeds: must be a positive integer'],
     [['--trails', '3'], '--trails'],
-  ])('%j ends it with exit code 2', async (words, said) => {
+  ])('%j exits with 2', async (words, message) => {
     const { err, code } = await runToEnd([main, ...words]);
     expect(code).toBe(2);
-    expect(err).toContain(said);
+    expect(err).toContain(message);
   });
 });

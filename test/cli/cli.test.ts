@@ -42,7 +42,7 @@ describe('help and version', () => {
         '--json',
       ],
     ],
-  ])('%j names what there is, on stdout, and loads no engine', async (words, names) => {
+  ])('%j lists what there is, on stdout, and loads no engine', async (words, names) => {
     const { code, out, err, log } = await tilegrad(words);
     expect(code).toBe(0);
     expect(err).toBe('');
@@ -50,12 +50,12 @@ describe('help and version', () => {
     expect(log.engineLoads).toBe(0);
   });
 
-  test('--version prints the version alone', async () => {
+  test('--version prints only the version', async () => {
     expect((await tilegrad(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
 
-describe('wrong usage ends with 2 and says what there is', () => {
+describe('wrong usage exits with 2 and lists the valid choices', () => {
   test.each([
     [['train'], ['unknown command', 'doctor, list, run, search, worker, tune, report, compare, results, data']],
     [['lst'], ['Did you mean list?']],
@@ -105,7 +105,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
   });
 
   test.each(['--epochs', '--batch', '--runs', '--replicas', '--limit', '--seed'])(
-    '%s takes whole numbers only',
+    '%s takes only whole numbers',
     async (option) => {
       const wrong = ['many', '-1', '1.5', '1e3', '0x10', '', ' 7', 'NaN', 'Infinity', '9007199254740993'];
       if (option !== '--seed') wrong.push('0');
@@ -119,7 +119,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
     },
   );
 
-  test.each(['--runs', '--replicas'])('%s has a bound, which --help names', async (option) => {
+  test.each(['--runs', '--replicas'])('%s has a maximum, which --help states', async (option) => {
     for (const value of ['1001', '100000', '4294967294']) {
       const { code, err, log } = await tilegrad(['run', 'A1', option, value]);
       expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
@@ -128,7 +128,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
     expect((await tilegrad(['run', '--help'])).out).toMatch(/--replicas.*\s.*at most\s+1000/);
   });
 
-  test.each(['1e39', '1e-50', '1e-40'])('--lr refuses %s, which no 32-bit float holds', async (value) => {
+  test.each(['1e39', '1e-50', '1e-40'])('--lr: throws for %s, which f32 cannot represent', async (value) => {
     const { code, err } = await tilegrad(['run', 'A1', '--lr', value]);
     expect(code).toBe(2);
     expect(err).toContain(`--lr takes a 32-bit float, a number from 1.2e-38 to 3.4e38, but was given "${value}"`);
@@ -151,13 +151,13 @@ describe('wrong usage ends with 2 and says what there is', () => {
   test.each([
     ['--epochs', 100_000],
     ['--batch', 65_536],
-  ])('%s has a bound', async (option, most) => {
-    const { code, err, log } = await tilegrad(['run', 'A1', option, `${most + 1}`]);
+  ])('%s has a maximum', async (option, maximum) => {
+    const { code, err, log } = await tilegrad(['run', 'A1', option, `${maximum + 1}`]);
     expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
-    expect(err).toContain(`${option} takes a whole number from 1 to ${most}, but was given "${most + 1}"`);
+    expect(err).toContain(`${option} takes a whole number from 1 to ${maximum}, but was given "${maximum + 1}"`);
   });
 
-  test('tune --batch has the same bound', async () => {
+  test('tune --batch has the same maximum', async () => {
     const { code, err, log } = await tilegrad(['tune', 'A1', '--batch', '99999999']);
     expect({ code, loads: log.engineLoads }).toEqual({ code: 2, loads: 0 });
     expect(err).toContain('--batch takes a whole number from 1 to 65536');
@@ -174,7 +174,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
     [['results', '--docs'], '--docs'],
     [['data', 'list', '--data'], '--data'],
     [['data', 'fetch', 'mnist', '--data'], '--data'],
-  ])('%j with an empty path is refused, and nothing is written', async (words, what) => {
+  ])('%j with an empty path is refused, and writes nothing', async (words, what) => {
     const before = readdirSync('.');
     for (const empty of ['', ' ']) {
       const { code, err, log } = await tilegrad([...words, empty]);
@@ -188,7 +188,7 @@ describe('wrong usage ends with 2 and says what there is', () => {
 describe('errors', () => {
   const broken = { catalogue: () => Promise.reject(new DataError('train.bin is truncated')) };
 
-  test('a known error prints its message, no stack, and ends with its exit code', async () => {
+  test('a known error prints its message without a stack, and exits with its code', async () => {
     const { code, out, err } = await tilegrad(['list'], { modules: broken });
     expect(code).toBe(1);
     expect(out).toBe('');
@@ -199,7 +199,7 @@ describe('errors', () => {
     [['list', '--json'], 1, 'DATA'],
     [['run', 'A1', '--epochs', 'x', '--json'], 2, 'USAGE'],
     [['list', '--json', '--nonsense'], 2, 'USAGE'],
-  ])('with --json %j is one JSON value on stdout and a message on stderr', async (words, exitCode, errorCode) => {
+  ])('with --json, %j prints one JSON value on stdout and a message on stderr', async (words, exitCode, errorCode) => {
     const { code, out, err } = await tilegrad(words, { modules: broken });
     expect(code).toBe(exitCode);
     const { error } = JSON.parse(out);
@@ -211,19 +211,16 @@ describe('errors', () => {
   test.each([
     [{ code: 'EIO', syscall: 'read' }, 'EIO: i/o error, read', 'EIO: i/o error, read'],
     [{ code: 'ENOENT', syscall: 'uv_cwd' }, 'ENOENT: uv_cwd', 'the folder you are in does not exist any more'],
-  ])(
-    'an error of the system that nobody foresaw, %j, is a FileError and not called a bug',
-    async (fields, message, says) => {
-      const modules = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
-      const { code, out, err } = await tilegrad(['list', '--json'], { modules });
-      expect(code).toBe(1);
-      expect(err).toContain(`error: ${says}`);
-      expect(err).not.toContain('bug');
-      expect(JSON.parse(out).error.code).toBe('FILE');
-    },
-  );
+  ])('an unexpected system error, %j, is a FileError and is not reported as a bug', async (fields, message, says) => {
+    const modules = { catalogue: () => Promise.reject(Object.assign(new Error(message), fields)) };
+    const { code, out, err } = await tilegrad(['list', '--json'], { modules });
+    expect(code).toBe(1);
+    expect(err).toContain(`error: ${says}`);
+    expect(err).not.toContain('bug');
+    expect(JSON.parse(out).error.code).toBe('FILE');
+  });
 
-  test('an unexpected error ends with 1; its stack comes with --debug or TILEGRAD_DEBUG only', async () => {
+  test('an unexpected error exits with 1, and shows its stack only with --debug or TILEGRAD_DEBUG', async () => {
     const modules = { catalogue: () => Promise.reject(new TypeError('x is not a function')) };
     const plain = await tilegrad(['list'], { modules });
     expect(plain.code).toBe(1);
@@ -237,20 +234,20 @@ describe('errors', () => {
 });
 
 describe('list', () => {
-  test('shows id, title, data set and published figures', async () => {
+  test('shows id, title, data sets and published metrics', async () => {
     const { code, out, log } = await tilegrad(['list']);
     expect(code).toBe(0);
     for (const text of ['A1', 'LeNet-5', 'cifar10', '0.6191 / 0.6022', 'A: A1: LeNet-5']) expect(out).toContain(text);
     expect(log.engineLoads).toBe(0);
   });
 
-  test('--json prints the same as data', async () => {
+  test('--json prints the same as JSON', async () => {
     const { courseworks, experiments } = JSON.parse((await tilegrad(['list', '--json'])).out);
     expect(experiments).toMatchObject([{ id: 'A1', datasets: ['cifar10'], published: '0.6191 / 0.6022' }]);
     expect(courseworks).toMatchObject([{ id: 'A', rows: ['A1'] }]);
   });
 
-  test('shows the variations of the rows that have any, which --short may cut', async () => {
+  test('shows the variations that --short may cut, for experiments that have any', async () => {
     const experiments = (network: Network) => [
       lenetOf(network, { variations: ['doubled', 'halved'] }),
       lenetOf(network, { id: 'A2' }),
@@ -265,7 +262,7 @@ describe('list', () => {
 });
 
 describe('data', () => {
-  test('list says what is here, what is only a sample and what is incomplete', async () => {
+  test('list shows which data sets are complete, which are samples and which are incomplete', async () => {
     const { code, out } = await tilegrad(['data', 'list']);
     expect(code).toBe(0);
     for (const text of ['only the bundled sample', 'incomplete: /cache/mnist', 'not here', '5.0 MB']) {
@@ -287,7 +284,7 @@ describe('data', () => {
     );
   });
 
-  test('fetch suggests the name that was meant, complains in one sentence, and --help tells of the weights', async () => {
+  test('fetch suggests the nearest name, reports an error in one sentence, and --help mentions the weights', async () => {
     for (const name of ['mobilenetv2', 'mobilenet_v2']) {
       const { code, err } = await tilegrad(['data', 'fetch', name]);
       expect(code).toBe(2);
@@ -301,7 +298,7 @@ describe('data', () => {
     );
   });
 
-  test('fetch reports progress on stderr and the place on stdout', async () => {
+  test('fetch prints progress on stderr and the path on stdout', async () => {
     const { code, out, err, io } = await tilegrad(['data', 'fetch', 'MNIST', '--data', '/d', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual({
@@ -315,7 +312,7 @@ describe('data', () => {
     expect(io.handlers.size).toBe(0);
   });
 
-  test('fetch mobilenet-v2 brings the weights that --alpha, --rows and --top say', async () => {
+  test('fetch mobilenet-v2 downloads the weights selected by --alpha, --rows and --top', async () => {
     const plain = await tilegrad(['data', 'fetch', 'mobilenet-v2']);
     expect(plain).toMatchObject({ code: 0, err: 'a.h5, 9.0 MB\n' });
     expect(plain.out).toBe(

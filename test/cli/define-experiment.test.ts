@@ -14,14 +14,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Writes a file of the test's folder. Each has a name of its own: Node loads a module once. */
+/** Writes a file into the test's folder, under a new name each time: Node loads a module once. */
 let files = 0;
 function write(text: string, name = `mine-${files++}.mjs`): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
 
-/** A model of the fakes is not to be had in a file: an experiment that computes parts alone. */
+/** A file cannot import the fake model, so this experiment only computes cached results. */
 const mine = (run: string, more = '') =>
   `export default { id: 'my-mlp', title: 'Mine', ${more} async run(context) { ${run} } };`;
 const counted = mine(
@@ -33,30 +33,30 @@ const counted = mine(
 const run = (file: string, ...words: string[]) => tilegrad(['run', file, '--out', join(folder, 'runs'), ...words]);
 const runs = () => readdirSync(join(folder, 'runs')).map((name) => join(folder, 'runs', name));
 
-describe('an experiment of a file', () => {
-  test('has a run folder, record and report like any other, by its own id and settings', async () => {
+describe('an experiment in a file', () => {
+  test('has a run folder, record and report like any other, with its id and settings', async () => {
     const file = write(counted);
     const { code, out, err } = await run(file, '--seed', '7');
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain('my-mlp: Mine\n');
     expect(out).toContain('epochs 4, seed 7');
-    const [made] = runs() as [string];
-    expect(made).toMatch(/\d{8}-\d{6}-my-mlp$/);
-    const record = readRunRecord(made);
+    const [runFolder] = runs() as [string];
+    expect(runFolder).toMatch(/\d{8}-\d{6}-my-mlp$/);
+    const record = readRunRecord(runFolder);
     expect(record).toMatchObject({
       ...{ id: 'my-mlp', title: 'Mine', question: ['Mine'], status: 'finished', data: {}, code: codeHash(file) },
       request: { file, scale: 'full', seed: 7 },
       command: `npx tilegrad run ${file} --scale full --seed 7`,
       rows: [{ id: 'my-mlp', settings: { epochs: 4, batchSize: 32, replicas: 1 }, reduced: [] }],
     });
-    const { report } = readReport(made);
+    const { report } = readReport(runFolder);
     expect(report.provenance[0]!.settings).not.toHaveProperty('Data');
-    const again = await run(file, '--resume', made, '--json');
+    const again = await run(file, '--resume', runFolder, '--json');
     expect(again.code, again.err).toBe(0);
     expect(again.err).toContain('count is done already');
   });
 
-  test('context.part is the older name of context.cached', async () => {
+  test('context.part is the old name of context.cached', async () => {
     const file = write(
       mine(
         "return [{ title: 'Results', blocks: [{ type: 'text', text: 'the same: ' + (context.part === context.cached) }] }];",
@@ -65,7 +65,7 @@ describe('an experiment of a file', () => {
     expect((await run(file)).out).toContain('the same: true');
   });
 
-  test('takes scales and options of the command line', async () => {
+  test('uses scales and the options of the command line', async () => {
     const file = write(counted);
     expect((await run(file, '--scale', 'smoke')).out).toContain('epochs 2, seed 1');
     const { out } = await run(file, '--scale', 'smoke', '--epochs', '9');
@@ -73,7 +73,7 @@ describe('an experiment of a file', () => {
     expect(out).toContain('epochs 9 instead of 4');
   });
 
-  test('shows two plots of one kind, each with a file of its own', async () => {
+  test('writes two plots of one kind into separate files', async () => {
     const figure = { type: 'bars', name: 'bars', title: 'T', x: { label: 'x' }, y: { label: 'y' } };
     const block = { type: 'figure', figure: { ...figure, bars: [{ category: 'a', value: 1, group: '' }] } };
     const sections = ['A', 'B'].map((title) => ({ title, blocks: [block] }));
@@ -83,40 +83,40 @@ describe('an experiment of a file', () => {
     expect(drawn).toEqual(['bars-2.svg', 'bars.svg']);
   });
 
-  test('without published figures speaks of none', async () => {
+  test('does not mention published metrics if it has none', async () => {
     const file = write(counted);
     const plain = await run(file, '--epochs', '3');
     expect(plain.out).toContain('Reduced or changed:\n  - epochs 3 instead of 4');
     expect(plain.out).not.toContain('published');
   });
 
-  test('with a setting misspelled is not run', async () => {
+  test('is not run if a setting is misspelled', async () => {
     const { code, err } = await run(write(counted.replace('epochs: 4', 'epoch: 4')));
     expect(code).toBe(2);
     expect(err).toContain('defineExperiment: scales.full: there is no setting epoch; did you mean epochs?');
     expect(existsSync(join(folder, 'runs'))).toBe(false);
   });
 
-  test('that was stopped goes on by its file, and the message names it', async () => {
+  test('resumes by its file after an error, and the message names the file', async () => {
     const file = write(mine("context.note('x'); throw new Error('on line 1');"));
     const failed = await run(file);
     expect(failed.code).toBe(2);
     expect(failed.err).toContain(`${file}: in run: Error: on line 1`);
     expect(failed.err).not.toContain('bug in tilegrad');
-    const [made] = runs() as [string];
-    expect(readRunRecord(made).status).toBe('failed');
-    const other = await run('A1', '--resume', made);
+    const [runFolder] = runs() as [string];
+    expect(readRunRecord(runFolder).status).toBe('failed');
+    const other = await run('A1', '--resume', runFolder);
     expect(other.err).toContain(
       `this is a run of my-mlp, not of A1. Resume it with \`npx tilegrad run ${file} --resume`,
     );
   });
 
-  test('that has changed, or whose import has, is not gone on with, unless that is accepted', async () => {
+  test('is not resumed if it or a file it imports has changed, except with --accept-changes', async () => {
     write("export const text = 'one';", 'helper.mjs');
     const body = counted.replace("'epochs '", "text + ': epochs '");
     const file = write(`import { text } from './helper.mjs'; ${body}`);
     expect((await run(file)).out).toContain('one: epochs 4');
-    const [made] = runs() as [string];
+    const [runFolder] = runs() as [string];
     const before = codeHash(file);
     for (const change of [
       () => write("export const text = 'two';", 'helper.mjs'),
@@ -124,20 +124,20 @@ describe('an experiment of a file', () => {
     ]) {
       change();
       expect(codeHash(file)).not.toBe(before);
-      const { code, err } = await run(file, '--resume', made);
+      const { code, err } = await run(file, '--resume', runFolder);
       expect(code).toBe(1);
       expect(err).toContain(
-        `--resume ${made}: ${file}, or a file that it imports, has changed since that run was started`,
+        `--resume ${runFolder}: ${file}, or a file that it imports, has changed since that run was started`,
       );
       expect(err).toContain('--accept-changes');
     }
-    const accepted = await run(file, '--resume', made, '--accept-changes');
+    const accepted = await run(file, '--resume', runFolder, '--accept-changes');
     expect(accepted.code, accepted.err).toBe(0);
-    expect(readRunRecord(made).code).toBe(codeHash(file));
-    expect((await run(file, '--resume', made)).code).toBe(0); // from now on it is that
+    expect(readRunRecord(runFolder).code).toBe(codeHash(file));
+    expect((await run(file, '--resume', runFolder)).code).toBe(0); // the accepted version is now the one of the run
   });
 
-  test('is refused where it cannot be: workers, profile, --accept-changes without --resume, an id that is taken', async () => {
+  test("exits with an error for --workers, --profile, --accept-changes without --resume, and an id of tilegrad's", async () => {
     const file = write(counted);
     expect((await run(file, '--workers', 'redis://localhost')).err).toContain(
       '--workers: workers have the experiments that come with',
@@ -155,7 +155,7 @@ describe('an experiment of a file', () => {
   });
 });
 
-describe('a file that is no experiment', () => {
+describe('a file that holds no experiment', () => {
   const cases: [what: string, file: () => string, says: RegExp][] = [
     [
       'that is not there',
@@ -226,7 +226,7 @@ describe('a file that is no experiment', () => {
     expect(err).not.toContain('bug in tilegrad');
   });
 
-  test('is told from an experiment of tilegrad by a slash or an ending', () => {
+  test('isFile: a slash or a file extension distinguishes a file from an experiment of tilegrad', () => {
     for (const name of ['./x', 'a/b', 'x.mjs', 'x.js', 'X.TS', 'x.mts', 'x.jsx', 'C:\\x'])
       expect(isFile(name)).toBe(true);
     for (const name of ['A1', 'lenet', 'my-mlp', 'x.json']) expect(isFile(name)).toBe(false);
@@ -237,27 +237,27 @@ describe('defineExperiment', () => {
   const run = async () => [];
   const base = { id: 'x', title: 'X', run };
 
-  test('fills in what is left out, and gives the same again', () => {
-    const made = defineExperiment(base);
-    expect(made).toMatchObject({
+  test('sets defaults for missing options, and returns the same if called again', () => {
+    const defined = defineExperiment(base);
+    expect(defined).toMatchObject({
       question: ['X'],
       published: '',
       datasets: [],
       scales: { full: { epochs: 1, batchSize: 32, replicas: 1 } },
     });
-    expect(defineExperiment(made)).toEqual(made);
-    const own = defineExperiment({
+    expect(defineExperiment(defined)).toEqual(defined);
+    const custom = defineExperiment({
       ...base,
       question: 'Why?',
       scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
     } as Parameters<typeof defineExperiment>[0]);
-    expect(own).toMatchObject({
+    expect(custom).toMatchObject({
       question: ['Why?'],
       scales: { full: { epochs: 9, widths: [1] }, smoke: { limit: 5 } },
     });
   });
 
-  test('takes settings of its own beside those that a run reads', () => {
+  test('takes custom settings in addition to those of every run', () => {
     const full = {
       units: 8,
       lr: 0.1,
@@ -270,8 +270,8 @@ describe('defineExperiment', () => {
       on: true,
     };
     const scales = { full, smoke: { units: 2, widths: [], extra: { a: null } } };
-    const made = defineExperiment({ ...base, scales } as Parameters<typeof defineExperiment>[0]);
-    expect(made.scales).toEqual({ ...scales, full: { epochs: 1, batchSize: 32, replicas: 1, ...full } });
+    const defined = defineExperiment({ ...base, scales } as Parameters<typeof defineExperiment>[0]);
+    expect(defined.scales).toEqual({ ...scales, full: { epochs: 1, batchSize: 32, replicas: 1, ...full } });
   });
 
   test.each([
@@ -298,7 +298,7 @@ describe('defineExperiment', () => {
     [{ networks: [{}] }, /networks must be a list of \{ createModel, compile \}/],
     [{ question: [''] }, /question must be text that is not empty/],
     [{ published: 5 }, /published must be text/],
-  ])('refuses %j', (change, says) => {
+  ])('throws for %j', (change, says) => {
     expect(() => defineExperiment({ ...base, ...change } as Parameters<typeof defineExperiment>[0])).toThrow(
       ArgumentError,
     );
@@ -306,7 +306,7 @@ describe('defineExperiment', () => {
   });
 });
 
-test('the code of an experiment is its file and what it imports by a relative path, round in circles too', () => {
+test('codeHash: covers the file and what it imports by relative paths, also if imports are circular', () => {
   mkdirSync(join(folder, 'lib'));
   write("export * from './lib/a.mjs'; import 'node:fs';", 'main.mjs');
   write("import '../main.mjs'; export { b } from './b.mjs';", 'lib/a.mjs');

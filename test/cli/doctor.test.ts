@@ -11,7 +11,7 @@ const noAdapter = {
 };
 
 describe('doctor', () => {
-  test('a training that works is a pass: adapter, times, features and limits are told', async () => {
+  test('a training that works passes; prints adapter, times, features and limits', async () => {
     const { code, out, log } = await tilegrad(['doctor']);
     expect(code).toBe(0);
     expect(out).toContain('the loss went from 2.0000 to 1.0000 in 3 steps');
@@ -21,7 +21,7 @@ describe('doctor', () => {
     expect(log.disposed).toEqual(['device']);
   });
 
-  test('whether kernels were measured here is told', async () => {
+  test('prints whether kernels were measured on this machine', async () => {
     expect((await tilegrad(['doctor'])).out).toMatch(
       /kernels +chosen by rules that were measured on such adapters; `npx tilegrad tune`/,
     );
@@ -34,7 +34,7 @@ describe('doctor', () => {
     });
   });
 
-  test('--json holds the whole diagnosis', async () => {
+  test('--json prints the whole diagnosis', async () => {
     const { code, out, err } = await tilegrad(['doctor', '--json']);
     expect(code).toBe(0);
     expect(err).toBe('');
@@ -54,7 +54,7 @@ describe('doctor', () => {
     ]);
   });
 
-  test('what was found about the adapter is told in plain words', async () => {
+  test('describes the findings about the adapter in plain words', async () => {
     const { out } = await tilegrad(['doctor']);
     for (const text of [
       'probe      subgroups number their lanes and pass values as kernels need it',
@@ -68,14 +68,19 @@ describe('doctor', () => {
 
   test.each<[string, Partial<Probe>, string, RegExp | null]>([
     ['no subgroups', { lanes: 'unused', shuffles: 'unused' }, 'kernels with subgroups are not used', null],
-    ['other lanes', { lanes: 'wrong', shuffles: 'wrong' }, 'in another order than kernels need', /^Nothing to worry/],
+    [
+      'lanes in another order',
+      { lanes: 'wrong', shuffles: 'wrong' },
+      'in another order than kernels need',
+      /^Nothing to worry/,
+    ],
     ['wrong shuffles', { shuffles: 'wrong' }, 'subgroups pass wrong values', /^Nothing to worry/],
     ['unknown lanes', { lanes: 'unknown', shuffles: 'unknown' }, 'could not be checked', /^Nothing to worry/],
     ['NaN that gets lost', { nanInRelu: 'wrong' }, 'NaN gets lost in a ReLU', /diverged/],
     ['comparisons', { nanAgainstItself: 'wrong' }, 'with itself wrongly, which kernels avoid', null],
     ['wrong quotients', { division: 'wrong', notes: ['9 by 3 is 4'] }, 'note: 9 by 3 is 4', /Update the driver/],
     ['small numbers', { denormals: 'kept' }, 'numbers below 1.2e-38 are calculated with', null],
-  ])('what was found, and what to do about it: %s', async (_what, found, text, step) => {
+  ])('prints the finding and what to do about it: %s', async (_what, found, text, step) => {
     const { code, out } = await tilegrad(['doctor'], { probe: found });
     expect(code).toBe(0); // it trains
     expect(out).toContain(text);
@@ -85,10 +90,10 @@ describe('doctor', () => {
   });
 
   test.each([
-    ['a loss that does not fall', [1, 1.2, 1.1], 'it should have decreased'],
+    ['a loss that does not decrease', [1, 1.2, 1.1], 'it should have decreased'],
     ['a loss that is not a number', [1, Number.NaN, 0.5], 'it should be a finite number'],
     ['no loss at all', [], 'it should be a finite number'],
-  ])('%s is a failure', async (_name, doctorLosses, text) => {
+  ])('fails for %s', async (_name, doctorLosses, text) => {
     const { code, out } = await tilegrad(['doctor', '--json'], { doctorLosses });
     expect(code).toBe(1);
     const { ok, checks, advice } = JSON.parse(out);
@@ -98,7 +103,7 @@ describe('doctor', () => {
     expect(advice).toHaveLength(1);
   });
 
-  test('no adapter: exit 1, what is missing and what to run, as text and as JSON', async () => {
+  test('without an adapter: exits with 1, and says what is missing and what to run, as text and as JSON', async () => {
     const text = await tilegrad(['doctor'], noAdapter);
     expect(text.code).toBe(1);
     expect(text.out).toMatch(/FAILED +adapter +no WebGPU adapter was found/);
@@ -108,7 +113,7 @@ describe('doctor', () => {
     expect(advice.length).toBeGreaterThan(1);
   });
 
-  test('a device that fails while training is disposed and reported', async () => {
+  test('a device that fails during training is disposed and reported', async () => {
     const { modules, log } = fakeModules();
     const engine = {
       ...(await modules.engine()),
@@ -133,7 +138,11 @@ test.each([
   ['Debian 12', 'ID=debian\nVERSION_ID="12"\n', 'bookworm-backports'],
   ['Debian 13', 'ID=debian\nVERSION_ID="13"\n', 'apt-get install -y mesa-vulkan-drivers'],
   ['Ubuntu', 'VERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n', 'apt-get install -y mesa-vulkan-drivers'],
-  ['a relative of Ubuntu', 'ID=linuxmint\nID_LIKE="ubuntu debian"\n', 'apt-get install -y mesa-vulkan-drivers'],
+  [
+    'a distribution derived from Ubuntu',
+    'ID=linuxmint\nID_LIKE="ubuntu debian"\n',
+    'apt-get install -y mesa-vulkan-drivers',
+  ],
   ['another Linux', 'ID=fedora\nVERSION_ID=43\n', 'package manager'],
 ])('advice for %s', (name, osRelease, expected) => {
   const advice = adapterAdvice({ platform: 'linux', osRelease }).join('\n');

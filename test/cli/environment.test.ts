@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// The command, bundled and in a process of its own, where the system lacks what most systems have.
+// The bundled command in a separate process, on a system without a home folder.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-environment-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
@@ -20,7 +20,7 @@ os.homedir = () => {
 syncBuiltinESMExports();`;
 const unset = { TILEGRAD_CACHE: '', XDG_CACHE_HOME: '', HOME: '' };
 
-/** Runs a command without a home folder; what it printed on stdout is JSON. */
+/** Runs a command without a home folder, and parses its stdout as JSON. */
 async function homeless(words: string, env: NodeJS.ProcessEnv = unset) {
   const preload = `data:text/javascript,${encodeURIComponent(withoutHome)}`;
   const { code, out: text, err } = await runToEnd(['--import', preload, cli, ...words.split(' ')], { cwd: out, env });
@@ -28,14 +28,14 @@ async function homeless(words: string, env: NodeJS.ProcessEnv = unset) {
   return { code, err, json: JSON.parse(text) };
 }
 
-test('without a home folder: data list shows what there is', async () => {
+test('without a home folder: data list works', async () => {
   const { code, json } = await homeless('data list --json');
   expect(code).toBe(0);
   expect(json[0]).toMatchObject({ name: 'cifar10', found: { kind: 'sample' } });
 });
 
 test.each(process.platform === 'win32' ? [] : ['home/me', '/dev/null'])(
-  'with HOME=%s, which is no folder: data list shows what there is, and data fetch says what to do',
+  'with HOME=%s, which is not a folder: data list works, and data fetch says what to do',
   async (HOME) => {
     const env = { ...unset, HOME };
     const list = await runToEnd([cli, 'data', 'list', '--json'], { cwd: out, env });
@@ -47,27 +47,27 @@ test.each(process.platform === 'win32' ? [] : ['home/me', '/dev/null'])(
   },
 );
 
-test('without a home folder: data fetch needs to be told where', async () => {
+test('without a home folder: data fetch requires TILEGRAD_CACHE', async () => {
   const { code, json } = await homeless('data fetch mnist --json');
   expect([code, json.error.code]).toEqual([1, 'FILE']);
   expect(json.error.message).toContain('set TILEGRAD_CACHE to the absolute path of a folder');
 });
 
 describeOnDevice('without a home folder, on an adapter', () => {
-  test('run trains, and notes that no measured kernels can be looked up', async () => {
+  test('run trains, and notes that no measured kernels can be read', async () => {
     const { code, err, json } = await homeless('run A1 --epochs 1 --replicas 1 --limit 48 --batch 16 --json');
     expect(code, err).toBe(0);
     expect(err).toContain('Note: there is no cache folder: HOME is not set');
     expect(json).toMatchObject({ status: 'finished', tuning: { measured: 0, file: null } });
   });
 
-  test('doctor trains, and tells what to set', async () => {
+  test('doctor trains, and says what to set', async () => {
     const { code, json } = await homeless('doctor --json');
     expect([code, json.ok, json.tuning.path]).toEqual([0, true, null]);
     expect(json.advice.join()).toContain('set TILEGRAD_CACHE');
   });
 
-  test('tune needs to be told where', async () => {
+  test('tune requires TILEGRAD_CACHE', async () => {
     const { code, json } = await homeless('tune A1 --batch 16 --budget 0.1 --json');
     expect([code, json.error.code]).toEqual([1, 'FILE']);
     expect(json.error.message).toContain('set TILEGRAD_CACHE');

@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readRunRecord } from '../../src/report/report-files.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { installed } from '../support/installed.ts';
+import { installPackage } from '../support/install-package.ts';
 import { runToEnd } from '../support/process.ts';
 
-// `tilegrad run FILE` and `tilegrad/report` as users have them: the package in node_modules, in a process of its own.
+// `tilegrad run FILE` and `tilegrad/report` as users run them: with the package in node_modules, in a separate process.
 
-const { folder, command, write } = installed();
+const { folder, command, write } = installPackage();
 const run = (file: string, ...words: string[]) =>
   runToEnd([command, 'run', file, '--out', 'runs', ...words], { cwd: folder });
 
-describe('an experiment file that does not load is told with its line, as Node has it', () => {
+describe('an experiment file that does not load: the error has its line, as in Node', () => {
   test.each([
     [
       'syntax.mjs',
@@ -35,7 +35,7 @@ describe('an experiment file that does not load is told with its line, as Node h
     expect(existsSync(join(folder, 'runs'))).toBe(false);
   });
 
-  test('in TypeScript, where Node does not read it', async () => {
+  test('in TypeScript, on a Node that does not read it', async () => {
     const text = "export default { id: 'typed', title: 'x' as string, run: async () => [] };";
     const { code, err } = await run(write('typed.ts', text));
     if ('typescript' in process.features && process.features.typescript)
@@ -81,7 +81,7 @@ export default defineExperiment({
 `;
 
 describeOnDevice('on an adapter', () => {
-  test('an experiment of a file trains, is reported, and goes on after an error without training again', async () => {
+  test('an experiment in a file trains, writes a report, and resumes after an error without training again', async () => {
     const file = `./${write('my-experiment.mjs', EXPERIMENT)}`;
     const failed = await runToEnd([command, 'run', file, '--out', 'runs'], { cwd: folder, env: { FAIL: '1' } });
     expect(failed.code).toBe(2);
@@ -90,19 +90,21 @@ describeOnDevice('on an adapter', () => {
     expect(code, err).toBe(0);
     expect(out).toContain('my-mlp: mlp is done already');
     expect(out).toMatch(/my-mlp +│ +measured/);
-    const [made, ...others] = readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('-my-mlp'));
+    const [runFolder, ...others] = readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('-my-mlp'));
     expect(others).toEqual([]);
-    const record = readRunRecord(join(folder, 'runs', made!));
+    const record = readRunRecord(join(folder, 'runs', runFolder!));
     expect(record.trainings).toMatchObject([{ name: 'mlp', seeds: [1, 2], epochs: 2, batchSize: 64, kept: true }]);
-    const page = readFileSync(join(folder, 'runs', made!, 'report.html'), 'utf8');
+    const page = readFileSync(join(folder, 'runs', runFolder!, 'report.html'), 'utf8');
     expect(page).toContain('<p>What <code>mlp</code> learned.</p>');
     for (const name of ['history-loss', 'history-accuracy', 'confusion-matrix', 'model'])
       expect(page).toContain(`<figure id="${name}">`);
-    const { counts } = JSON.parse(readFileSync(join(folder, 'runs', made!, 'figures/confusion-matrix.json'), 'utf8'));
+    const { counts } = JSON.parse(
+      readFileSync(join(folder, 'runs', runFolder!, 'figures/confusion-matrix.json'), 'utf8'),
+    );
     expect((counts as number[][]).flat().reduce((sum, n) => sum + n, 0)).toBe(100);
   });
 
-  test('a script of a line or two draws what it trained: SVG, PNG and HTML', async () => {
+  test('a script of two lines plots its training as SVG, PNG and HTML', async () => {
     const script = write(
       'plots.mjs',
       `import { confusionMatrix, Dense, Flatten, ImageLoader, loadDataset, openDevice, Sequential } from 'tilegrad/node';

@@ -8,7 +8,7 @@ import { experimentHandler } from '../../src/cli/experiment-worker.ts';
 import { CannotRunJob, type JobContext } from '../../src/jobs/handler.ts';
 import { FakeIo, fakeModules, lenetOf } from './fakes.ts';
 
-/** A worker of the fake engine, whose model trains nothing. */
+/** A worker with the fake engine, which trains nothing. */
 async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
   const { modules, log } = fakeModules(options);
   const engine = await modules.engine();
@@ -34,7 +34,7 @@ async function fakeWorker(options: Parameters<typeof fakeModules>[0] = {}) {
   return { ask, hash, printed, log };
 }
 
-test('a part whose hash comes out otherwise is not computed: the worker says that it cannot do it', async () => {
+test('throws CannotRunJob, and computes nothing, if the hash of a result differs', async () => {
   const { ask, log } = await fakeWorker();
   const refused = ask({});
   await expect(refused).rejects.toThrow(CannotRunJob);
@@ -44,7 +44,7 @@ test('a part whose hash comes out otherwise is not computed: the worker says tha
   expect(log.fits).toEqual([]);
 });
 
-test('the part that is asked for is computed, with what it prints, and the row goes no further', async () => {
+test('computes the requested result, returns what was printed, and does not run the rest of the experiment', async () => {
   let hasEnded = false;
   const { ask, hash, printed, log } = await fakeWorker({
     experiments: (network) => {
@@ -60,14 +60,14 @@ test('the part that is asked for is computed, with what it prints, and the row g
   expect([log.fits.length, hasEnded]).toEqual([1, false]);
 });
 
-test('a part that the row does not come to, and a row that is not there, are not waited for', async () => {
+test('throws if the experiment never computes the result, or does not exist', async () => {
   const { ask } = await fakeWorker({ experiments: (network) => [lenetOf(network, { run: async () => [] })] });
   await expect(ask({ name: 'other' })).rejects.toThrow(/^A1 ends on this worker without other: its code differs$/);
   await expect(ask({ row: 'A9' })).rejects.toThrow(/^it has no experiment A9$/);
   await expect(ask({})).rejects.toThrow(CannotRunJob);
 });
 
-test('a row that throws fails with its own error', async () => {
+test('rejects with the error that the experiment throws', async () => {
   const run = async () => {
     throw new DataError('image 7 is torn');
   };
@@ -75,7 +75,7 @@ test('a row that throws fails with its own error', async () => {
   await expect(ask({})).rejects.toThrow(DataError);
 });
 
-test('files of a run travel by their path below logs and weights, and nowhere else', async () => {
+test('writeFiles, readFiles: transfer files of logs and weights by their paths, and no others', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tilegrad-files-'));
   const bytes = Uint8Array.of(1, 2, 3);
   const paths = ['logs/a/events.out', 'weights/transfer-full-seed-1.safetensors'];

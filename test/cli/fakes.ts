@@ -16,7 +16,7 @@ import type { Model, TrainInfo } from '../../src/training/model.ts';
 import type { Profile } from '../../src/tuner/profile.ts';
 import type { Tuned } from '../../src/tuner/session.ts';
 
-/** A terminal that remembers, and whose Ctrl-C a test presses. */
+/** Records the output; a test can press Ctrl-C. */
 export class FakeIo implements Io {
   out = '';
   err = '';
@@ -62,23 +62,23 @@ export interface FakeOptions {
   sampleSize?: number;
   /** Seeds of models whose loss is NaN from the second epoch on. */
   diverging?: number[];
-  /** Makes the images other ones. */
+  /** Label of all images, so that they differ from the usual ones. */
   label?: number;
   kind?: Dataset['source']['kind'];
   /** Called in `fit` before epoch n is reported. */
   duringEpoch?(epoch: number): void;
   openDevice?(): never;
   doctorLosses?: number[];
-  /** Choices in the tuner's cache, and what is said of a cache of no use. */
+  /** Number of choices in the tuner's cache, and the warning for an unusable cache. */
   measured?: number;
   tuningWarning?: string;
-  /** The rows, instead of one A1. */
+  /** The experiments; default one A1. */
   experiments?(network: Network): Catalogue['experiments'];
   /** Paths of published weights. */
   weights?: string[];
-  /** What coursework A says of all its rows. */
+  /** Summary of coursework A over all experiments. */
   summary?: Coursework['summary'];
-  /** What was found about the adapter. */
+  /** Findings about the adapter. */
   probe?: Partial<Probe>;
   /** Limits of the adapter. */
   limits?: Record<string, number>;
@@ -86,7 +86,7 @@ export interface FakeOptions {
   duringTuning?(): void;
 }
 
-/** What happened to a fake engine. */
+/** Calls that a fake engine received. */
 export interface Log {
   opened: number;
   disposed: string[];
@@ -133,7 +133,7 @@ export const fakeTuned: Tuned = {
   rejected: [{ variant: 'workgroup', reason: 'element 0 is NaN instead of 1' }],
 };
 
-/** The row that tests run: one training of a fake model, compared. */
+/** The experiment that tests run: one training of a fake model, with a comparison. */
 export function lenetOf(network: Network, change: Partial<Experiment> = {}): Experiment {
   return {
     id: 'A1',
@@ -166,7 +166,7 @@ export function lenetOf(network: Network, change: Partial<Experiment> = {}): Exp
   };
 }
 
-/** A row that does some trainings, all of one network, and a part. */
+/** An experiment with some trainings of one network, and a cached result. */
 export function rowOf(network: Network, id: string, specs: Record<string, Partial<TrainSpec>>): Experiment {
   return lenetOf(network, {
     id,
@@ -186,7 +186,7 @@ export function rowOf(network: Network, id: string, specs: Record<string, Partia
   });
 }
 
-/** An engine that trains nothing but behaves like one: the loss falls, the signal stops it between epochs. */
+/** An engine that trains nothing but behaves like one: the loss decreases, and the signal stops it between epochs. */
 export function fakeModules(options: FakeOptions = {}): { modules: LazyModules; log: Log } {
   const log: Log = {
     ...{ opened: 0, disposed: [], fits: [], asked: [], engineLoads: 0 },
@@ -273,7 +273,7 @@ export function fakeModules(options: FakeOptions = {}): { modules: LazyModules; 
       if (options.tuningWarning) warn(options.tuningWarning);
       const measured = options.measured ?? 0;
       const measuredHash = `of ${measured}`;
-      // A training chooses a kernel by its epochs.
+      // The number of epochs selects the kernel.
       const choices = () => Object.fromEntries(log.fits.map(({ epochs }) => [`matmul m=${epochs}`, 'naive']));
       const hash = (given: object = choices()) => `of ${Object.keys(given).sort()}`;
       return { path: '/cache/tuning.json', measured, measuredHash, rulesMeasured: true, choices, hash };
@@ -366,7 +366,7 @@ export const fakeData: DataTools = {
   },
 };
 
-/** Runs `tilegrad` with these words. */
+/** Runs `tilegrad` with these arguments. */
 export async function tilegrad(
   words: string[],
   options: FakeOptions & { io?: FakeIo; modules?: Partial<LazyModules> } = {},

@@ -21,10 +21,10 @@ import {
 } from '../../src/index.ts';
 import { drawImages } from '../support/images.ts';
 
-const squared = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
+const squaredError = (y: Tensor, t: Tensor) => sum(mul(sub(y, t), sub(y, t)));
 const absolute = (y: Tensor, t: Tensor) => sum(relu(sub(y, t)));
 
-/** The hash of a network of these layers, trained so. */
+/** The hash of a network with these layers and compile options. */
 const key = (layers: () => Layer[], compiled: Partial<CompileOptions> = {}) =>
   hashOf(
     networkKey(new Sequential([new Dense({ units: 4, inputShape: [3] }), ...layers()]), {
@@ -34,7 +34,7 @@ const key = (layers: () => Layer[], compiled: Partial<CompileOptions> = {}) =>
     }),
   );
 
-test('functions are told by their text, numbers that a bundler adds left out', () => {
+test('hashOf: depends on the text of functions, without numbers that a bundler adds', () => {
   const of = (body: string) => hashOf(new Function('x', body));
   expect(of('return names2(x)')).toBe(of('return names13(x)'));
   const different = [
@@ -48,7 +48,7 @@ test('functions are told by their text, numbers that a bundler adds left out', (
   expect(new Set(different.map(of)).size).toBe(different.length);
 });
 
-test('the same network has the same hash, and whatever decides a result changes it', () => {
+test('networkKey: the same network has the same hash; everything that affects the result changes it', () => {
   const none = () => [];
   const make = [
     () => key(none),
@@ -79,7 +79,7 @@ test('the same network has the same hash, and whatever decides a result changes 
           learningRate: schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 100, decayRate: 0.8 }),
         }),
       }),
-    () => key(none, { loss: squared }),
+    () => key(none, { loss: squaredError }),
     () => key(none, { loss: absolute }),
     () => key(none, { loss: new SparseCategoricalCrossentropy() }),
     () => key(none, { loss: new SparseCategoricalCrossentropy({ fromLogits: true }) }),
@@ -95,13 +95,13 @@ test('the same network has the same hash, and whatever decides a result changes 
   expect(new Set(hashes).size).toBe(hashes.length);
 });
 
-test('the order of keys does not matter; numbers that JSON has no words for do', () => {
+test('hashOf: ignores the order of keys; distinguishes NaN from null', () => {
   expect(hashOf({ a: 1, b: { c: [1, 2], d: 3 } })).toBe(hashOf({ b: { d: 3, c: [1, 2] }, a: 1 }));
   expect(hashOf([1, 2])).not.toBe(hashOf([2, 1]));
   expect(hashOf(Number.NaN)).not.toBe(hashOf(null));
 });
 
-test("images are told by every pixel, label and class's name", () => {
+test('fingerprintOf: depends on every pixel, every label and every class name', () => {
   const set = () => drawImages(20);
   const fingerprint = fingerprintOf(set());
   expect(fingerprintOf(set())).toBe(fingerprint);
@@ -113,7 +113,7 @@ test("images are told by every pixel, label and class's name", () => {
   expect(new Set([...others, fingerprint]).size).toBe(5);
 });
 
-test('weights that a model was given tell it from one that draws them, and from one with others', () => {
+test('networkKey: depends on the weights given to a model, and on whether there are any', () => {
   const of = (values?: number[]) => {
     const inner = new Sequential([new Dense({ units: 1, inputShape: [3] })], 'inner');
     const kernel = { shape: [3, 1], data: Float32Array.from(values ?? []) };

@@ -8,21 +8,21 @@ import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import type { SearchRecord } from '../../src/search/record.ts';
 import { rowRecord, runRecordOf } from '../report/samples.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// Runs that are killed, and commands that run twice at once: bundled, in processes of their own, on the real engine.
+// Runs that are killed, and commands that run twice at once: bundled, in separate processes, on the real engine.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-// Neither the data nor the tuner's cache of whoever runs the tests may have a say.
+// The user's data and tuner cache must not affect the tests.
 const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'cache') };
 const tilegrad = (words: string) => runToEnd([cli, ...words.split(' ')], { cwd: out, env });
 const recordIn = (folder: string): RunRecord =>
   runRecord.parse(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')));
 
-/** Begins a run below `runs` and kills it as soon as its record is as wanted. @returns its folder */
+/** Starts a run below `runs`, and kills it as soon as `isWanted` returns true for its record. @returns its folder */
 function killedRun(
   words: string,
   runs: string,
@@ -50,7 +50,7 @@ function killedRun(
   });
 }
 
-test('four results at once: the document has the rows of all', async () => {
+test('tilegrad results: four processes at once write the experiments of all', async () => {
   const ids = ['A1', 'A2', 'A3', 'A4'];
   for (const id of ids) {
     const sections = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.5])]))];
@@ -65,7 +65,7 @@ test('four results at once: the document has the rows of all', async () => {
 });
 
 describeOnDevice('on an adapter', () => {
-  test('killed between the last step and the report: it does not say it is finished, and --resume completes it', async () => {
+  test('a run killed between its last step and the report is not finished, and --resume completes it', async () => {
     const words = 'A1 --scale smoke --epochs 2 --replicas 1 --limit 48 --batch 16';
     const whole = await tilegrad(`run ${words} --json --out whole`);
     expect(whole.code, whole.err).toBe(0);
@@ -75,34 +75,34 @@ describeOnDevice('on an adapter', () => {
     const { code, out: text, err } = await tilegrad('run A1 --resume --json --out killed');
     expect(code, err).toBe(0);
     expect(err).toContain('baseline is done already');
-    const figures = ({ status, trainings, tuning }: RunRecord) => ({
+    const resultsOf = ({ status, trainings, tuning }: RunRecord) => ({
       ...{ status, tuning },
       losses: trainings.map(({ histories }) =>
         histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])),
       ),
     });
-    expect(figures(JSON.parse(text))).toEqual(figures(JSON.parse(whole.out)));
+    expect(resultsOf(JSON.parse(text))).toEqual(resultsOf(JSON.parse(whole.out)));
     expect(existsSync(join(folder, 'report.html'))).toBe(true);
   });
 
-  test('killed in the midst of a search: --resume goes on, and comes to the same trials and scores, to the bit', async () => {
+  test('a search killed during a trial resumes with the same trials and scores, to the bit', async () => {
     const words = 'C1 --scale smoke --replicas 1';
     const whole = await tilegrad(`run ${words} --json --out whole-search`);
     expect(whole.code, whole.err).toBe(0);
     const trials = (folder: string) => {
       const all = join(folder, 'searches');
-      const own = existsSync(all) ? readdirSync(all).map((name) => join(all, name, 'trials')) : [];
-      return own.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
+      const trialFolders = existsSync(all) ? readdirSync(all).map((name) => join(all, name, 'trials')) : [];
+      return trialFolders.flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
     };
     const folder = await killedRun(words, join(out, 'killed-search'), (_, at) => trials(at).length >= 2);
-    // What there is of it can be drawn, though it is not finished.
+    // An unfinished run can be drawn too.
     expect(recordIn(folder).searches![0]!.status).toBe('running');
     const { code: drawn, out: text } = await tilegrad(`report ${folder}`);
     expect([drawn, text]).toEqual([0, expect.stringMatching(/\d trials? of Hyperband/)]);
     const { code, err } = await tilegrad(`run C1 --resume ${folder} --json`);
     expect(code, err).toBe(0);
     expect(err).toMatch(/\d+ trials? (is|are) done already; continuing in/);
-    const found = (run: string): SearchRecord['trials'] => {
+    const trialsOf = (run: string): SearchRecord['trials'] => {
       const name = readdirSync(join(run, 'parts')).find((one) => one.startsWith('c1-search'))!;
       return (JSON.parse(readFileSync(join(run, 'parts', name), 'utf8')) as { value: SearchRecord }).value.trials;
     };
@@ -110,18 +110,18 @@ describeOnDevice('on an adapter', () => {
       ...{ number, values, score, bestEpoch },
       histories: histories.map((epochs) => epochs.map(({ seconds: _, samplesPerSecond: __, ...figures }) => figures)),
     });
-    const unbroken = found(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
+    const unbroken = trialsOf(join(out, (JSON.parse(whole.out) as { folder: string }).folder));
     expect(unbroken).toHaveLength(6);
-    expect(found(folder).map(bits)).toEqual(unbroken.map(bits));
+    expect(trialsOf(folder).map(bits)).toEqual(unbroken.map(bits));
     expect(recordIn(folder).searches!.map(({ row, status, record }) => [row, status, record.trials.length])).toEqual([
       ['C1', 'finished', 6],
     ]);
   });
 
-  test('of two --resume of one run at once, one trains and one is refused', async () => {
+  test('of two concurrent --resume of one run, one trains and the other exits with an error', async () => {
     const runs = join(out, 'two');
-    const begun = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
-    const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, begun);
+    const hasEpochs = ({ trainings }: RunRecord) => (trainings[0]?.histories[0]?.length ?? 0) > 0;
+    const folder = await killedRun('A1 --scale smoke --epochs 30 --replicas 1 --limit 48 --batch 16', runs, hasEpochs);
     const both = await Promise.all([folder, folder].map((one) => tilegrad(`run A1 --resume ${one} --json`)));
     const [done, refused] = both[0]!.code === 0 ? both : both.toReversed();
     expect([done!.code, refused!.code], done!.err).toEqual([0, 2]);

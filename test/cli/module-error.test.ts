@@ -18,8 +18,8 @@ afterAll(() => {
 const write = (text: string, name = 'own.mjs') => writeFileSync(join(folder, name), text);
 const rest = "export const data = {};\nexport const options = { objective: 'loss' };\n";
 
-/** What a call of a module throws, in a process of its own: the test runner loads modules in a way of its own. */
-async function thrown(call: string, name = 'own.mjs') {
+/** The error of a call of a module, in a separate process, because the test runner has its own module loader. */
+async function errorOf(call: string, name = 'own.mjs') {
   const script = `
     import { loadSearchModule, prepareSearch } from ${JSON.stringify(pathToFileURL(join(built, 'module.js')).href)};
     try {
@@ -59,43 +59,43 @@ test.each<[string, string, string, unknown]>([
     ':2: it cannot be loaded: TypeError: at once',
     'TypeError',
   ],
-  ['code that throws no error', 'throw 5;\n', ': it cannot be loaded: 5 was thrown', 5],
-])('loading a module with %s', async (_, text, message, cause) => {
+  ['code that throws a value that is not an error', 'throw 5;\n', ': it cannot be loaded: 5 was thrown', 5],
+])('loading throws for a module with %s', async (_, text, message, cause) => {
   write(text);
-  const told = `own.mjs${message.replace('FILE', join(folder, 'own.mjs'))}`;
-  expect(await thrown('')).toEqual({ name: 'UsageError', message: told, exitCode: 2, cause });
+  const expected = `own.mjs${message.replace('FILE', join(folder, 'own.mjs'))}`;
+  expect(await errorOf('')).toEqual({ name: 'UsageError', message: expected, exitCode: 2, cause });
 });
 
-test('a file that is no JavaScript, and a folder, with what to do', async () => {
+test('a file that is not JavaScript, and a folder: the error says what to do', async () => {
   write('data', 'own.py');
-  const { message } = await thrown('', 'own.py');
+  const { message } = await errorOf('', 'own.py');
   expect(message).toMatch(/^own\.py: it cannot be loaded: TypeError: Unknown file extension "\.py" for /);
   expect(message).toMatch(
     /; Node [\d.]+ runs JavaScript alone: compile it first, as in `npx esbuild .*use Node 22\.18/,
   );
   mkdirSync(join(folder, 'sub'));
-  expect((await thrown('', 'sub')).message).toBe(
+  expect((await errorOf('', 'sub')).message).toBe(
     'search: sub is a folder; name the module in it, as in `npx tilegrad search sub/FILE.mjs`',
   );
 });
 
-test("what the functions of a module throw names the file's line, and is kept as the cause", async () => {
+test("an error thrown by the module's functions has the file's line, and is kept as the cause", async () => {
   write(
     `export function buildModel(hp) {\n  return hp.none();\n}\n${rest.replace('{}', "(device) => {\n  throw new Error('gone');\n}")}` +
       'export const fit = { callbacks: () => {\n  null.x;\n} };\n',
   );
-  expect(await thrown('module.buildModel({})')).toMatchObject({
+  expect(await errorOf('module.buildModel({})')).toMatchObject({
     message: 'own.mjs:2: in buildModel: TypeError: hp.none is not a function',
     cause: 'TypeError',
   });
-  expect((await thrown('await prepareSearch(module, {})')).message).toBe('own.mjs:5: in data: Error: gone');
-  const callbacks = await thrown('(await prepareSearch({ ...module, data: {} }, {})).fit.callbacks()');
+  expect((await errorOf('await prepareSearch(module, {})')).message).toBe('own.mjs:5: in data: Error: gone');
+  const callbacks = await errorOf('(await prepareSearch({ ...module, data: {} }, {})).fit.callbacks()');
   expect(callbacks.message).toMatch(/^own\.mjs:9: in callbacks: TypeError: Cannot read properties of null/);
   write(`export const buildModel = () => {};\n${rest.replace('{}', "async (device) => {\n\n  throw 'x';\n}")}`);
-  expect((await thrown('await prepareSearch(module, {})')).message).toBe('own.mjs: in data: "x" was thrown');
+  expect((await errorOf('await prepareSearch(module, {})')).message).toBe('own.mjs: in data: "x" was thrown');
 });
 
-test('bad arguments get the line too; what is not the fault of the module stays as it is, and no line is told twice', () => {
+test('errors for invalid arguments have the line once; other errors are not changed', () => {
   const file = join(folder, 'own.mjs');
   const bad = new ArgumentError('Dense: units');
   expect(moduleError(file, 'in buildModel', bad)).toBe(bad); // not called from the file

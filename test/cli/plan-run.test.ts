@@ -23,7 +23,7 @@ const two: FakeOptions['experiments'] = (network: Network) => [
   lenetOf(network, { id: 'A2', checkpoint: { alpha: 1, rows: 96, includeTop: false } }),
 ];
 
-/** A target of a catalogue whose engine can open no device. */
+/** A run target whose engine cannot open a device. */
 async function targetOf(id: string, options: FakeOptions = {}) {
   const { modules } = fakeModules({
     ...options,
@@ -40,7 +40,7 @@ async function plan(id: string, options: Partial<RunOptions> = {}, fake: FakeOpt
 }
 
 describe('planRun, without a device or a folder', () => {
-  test('takes the settings of the scale, and those of the options over them', async () => {
+  test('uses the settings of the scale, overridden by the options', async () => {
     const planned = await plan('A1', { scale: 'smoke', seed: 3, replicas: 2 });
     expect(planned.request).toEqual({ id: 'A1', scale: 'smoke', seed: 3, replicas: 2 });
     expect(planned.experiments).toHaveLength(1);
@@ -57,7 +57,7 @@ describe('planRun, without a device or a folder', () => {
     expect((await plan('A1', {}, { kind: 'folder' })).request.scale).toBe('full');
   });
 
-  test('finds published weights once, for the experiments that begin with them', async () => {
+  test('finds published weights once, for the experiments that start with them', async () => {
     const file = join(out, 'weights.h5');
     writeFileSync(file, 'weights');
     const planned = await plan('A', {}, { experiments: two, weights: [file] });
@@ -65,7 +65,7 @@ describe('planRun, without a device or a folder', () => {
     expect([...planned.weights.values()].flat()).toMatchObject([{ name: 'weights.h5', path: file }]);
   });
 
-  test('a resumed run keeps its request and what it finished; --data may name another folder', async () => {
+  test('a resumed run keeps its request and its finished experiments; --data may name another folder', async () => {
     const { target, engine } = await targetOf('A', { experiments: two, weights: [] });
     const fresh = await planRun(target, { out, epochs: 2 }, null, engine, new FakeIo());
     const [a1, a2] = fresh.experiments.map(({ record }) => record);
@@ -79,7 +79,7 @@ describe('planRun, without a device or a folder', () => {
     expect(planned.experiments.map(({ record }) => record)).toEqual([rows[0], a2]);
   });
 
-  test('throws UsageError if --limit, --short or --lr does not fit', async () => {
+  test('throws UsageError for --limit, --short or --lr that do not fit', async () => {
     await expect(plan('A1', { limit: 1001 })).rejects.toThrow(/--limit 1001: there are fewer training images: 1,000/);
     await expect(plan('A1', { short: 'base' })).rejects.toThrow(UsageError);
     const withoutRate: FakeOptions = {
@@ -96,9 +96,9 @@ describe('checkRunOptions', () => {
   beforeEach(async () => {
     catalogued = (await targetOf('A1')).target;
   });
-  const own = async () => ({ ...(await targetOf('A1')).target, file: '/mine.mjs' });
+  const fileTarget = async () => ({ ...(await targetOf('A1')).target, file: '/mine.mjs' });
 
-  test('--profile: throws UsageError for a coursework, and if there is no network or data set', async () => {
+  test('--profile: throws UsageError for a coursework, and for an experiment without network or data set', async () => {
     const { target } = await targetOf('A', { experiments: two });
     expect(() => checkRunOptions(target, { profile: true })).toThrow(/--profile: .*but was given A$/);
     const { target: one } = await targetOf('A1');
@@ -109,15 +109,15 @@ describe('checkRunOptions', () => {
     }
   });
 
-  test('--workers: throws UsageError for an experiment of a file', async () => {
+  test('--workers: throws UsageError for an experiment in a file', async () => {
     expect(() => checkRunOptions(catalogued, { workers: 'redis://host' })).not.toThrow();
-    await expect(own().then((target) => checkRunOptions(target, { workers: 'redis://host' }))).rejects.toThrow(
+    await expect(fileTarget().then((target) => checkRunOptions(target, { workers: 'redis://host' }))).rejects.toThrow(
       /--workers: .*\/mine\.mjs/,
     );
   });
 
-  test('--accept-changes: throws UsageError without --resume, and without a file', async () => {
-    const target = await own();
+  test('--accept-changes: throws UsageError without --resume, and without an experiment file', async () => {
+    const target = await fileTarget();
     expect(() => checkRunOptions(target, { acceptChanges: true, resume: true })).not.toThrow();
     expect(() => checkRunOptions(target, { acceptChanges: true })).toThrow(/--accept-changes/);
     expect(() => checkRunOptions(catalogued, { acceptChanges: true, resume: true })).toThrow(/--accept-changes/);
@@ -138,7 +138,7 @@ describe('the end of a run', () => {
     ({ name: 'baseline', status: 'finished', kept: false, histories: [[]], ...change }) as unknown as TrainingEntry;
   const request = { id: 'A1', scale: 'full', seed: 1 } as const;
 
-  test('an interruption names the training and its last epoch, or the search and its trials', () => {
+  test('an interruption message has the training and its last epoch, or the search and its trials', () => {
     const text = (trainings: TrainingEntry[], searches?: object[]) =>
       interruptionText({ request, trainings, searches: searches as RunRecord['searches'] }, 'runs/x');
     const stopped = entry({ status: 'interrupted', histories: [[{ epoch: 1 }, { epoch: 2 }]] });
@@ -151,14 +151,14 @@ describe('the end of a run', () => {
     expect(text([entry({})])).toContain('interrupted between two trainings');
   });
 
-  test('the mean speed counts the epochs of this session only', () => {
+  test('the mean speed is that of the epochs in this session', () => {
     const epochs = (...speeds: (number | undefined)[]) => [speeds.map((samplesPerSecond) => ({ samplesPerSecond }))];
     const kept = entry({ kept: true, histories: epochs(1e6) });
     expect(meanSpeed({ trainings: [kept] })).toBeNull();
     expect(meanSpeed({ trainings: [kept, entry({ histories: epochs(100, 300) })] })).toBe(200);
   });
 
-  test('a smoke run and one on the sample are quick: their comparisons lose reasons and marks', () => {
+  test('a smoke run and a run on the sample are quick: their comparisons have no reasons or marks', () => {
     const data = { cifar10: { kind: 'sample' }, mnist: { kind: 'folder' } } as unknown as RunRecord['data'];
     expect(isQuickRun({ request, data }, { datasets: ['mnist'] })).toBe(false);
     expect(isQuickRun({ request, data }, { datasets: ['mnist', 'cifar10'] })).toBe(true);

@@ -13,12 +13,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** Clears the screen, sets a window's title, C1, a direction override, a carriage return, and a line that looks like ours. */
+/** Clears the screen, sets the window title; C1, a direction override, a carriage return, and a line like those of tilegrad. */
 const HOSTILE = '\u001b[2J\u001b]0;evil\u0007\u009b31m\u202egnp\rpwned\nerror: pwned';
-/** What a terminal would act on; but for lines and tabs. */
+/** Characters on which a terminal acts, except line feeds and tabs. */
 const ACTS = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
-/** Runs a command whose input is hostile: both streams must be clean, and no line of its own may look like an error. */
+/** Runs a command with hostile input: both streams must be clean, and no line of the input may look like an error. */
 async function clean(words: string[], code: number) {
   const done = await tilegrad(words);
   expect(done.code, done.err).toBe(code);
@@ -29,15 +29,15 @@ async function clean(words: string[], code: number) {
   return done;
 }
 
-/** With all names hostile; text blocks, which may have lines, without lines of its own. */
-const replaced = <T>(value: T): T =>
+/** Replaces all names by the hostile text; text blocks, which may have several lines, get it without line breaks. */
+const replaceNames = <T>(value: T): T =>
   JSON.parse(
     JSON.stringify(value, (_, one) =>
       one?.type === 'text' ? { ...one, text: HOSTILE.split('\n')[0] } : one,
     ).replaceAll(JSON.stringify(nasty).slice(1, -1), JSON.stringify(HOSTILE).slice(1, -1)),
   );
-const hostileReport: ReportContent = replaced(content());
-const hostileRun: RunRecord = replaced(
+const hostileReport: ReportContent = replaceNames(content());
+const hostileRun: RunRecord = replaceNames(
   runRecordOf(
     [
       rowRecord({
@@ -61,7 +61,7 @@ const hostileRun: RunRecord = replaced(
   ),
 );
 
-/** The folder of a foreign run, called `name`. */
+/** The folder of a run from elsewhere, called `name`. */
 function foreign(name: string, file: 'run.json' | 'report.json', value: unknown): string {
   const folder = join(out, name);
   mkdirSync(folder);
@@ -69,20 +69,20 @@ function foreign(name: string, file: 'run.json' | 'report.json', value: unknown)
   return folder;
 }
 
-test('the report of a foreign run, and of a foreign report', async () => {
+test('report: of a hostile run, and of a hostile report', async () => {
   const { out: text } = await clean(['report', foreign('run', 'run.json', hostileRun)], 0);
   expect(text).toContain('A1: \\x1b[2J\\x1b]0;evil\\x07\\x9b31m\\u202egnp\\rpwned\\nerror: pwned');
   expect(text).toContain('Again: \\x1b[2J');
   await clean(['report', foreign('report', 'report.json', hostileReport)], 0);
 });
 
-test('with --json the same values, escaped', async () => {
+test('report --json: the same values, escaped', async () => {
   const folder = foreign('run', 'run.json', hostileRun);
   const { out: text } = await clean(['report', folder, '--json'], 0);
   expect(JSON.parse(text).report.title).toBe(HOSTILE);
 });
 
-test('the page of a foreign run has none of it as markup or control characters', async () => {
+test('report: the page of a hostile run has no markup or control characters from it', async () => {
   const folder = foreign('report', 'report.json', content());
   await clean(['report', folder], 0);
   expect(readFileSync(join(folder, 'report.html'), 'utf8')).not.toContain(nasty);
@@ -91,12 +91,12 @@ test('the page of a foreign run has none of it as markup or control characters',
   expect(readFileSync(join(hostile, 'report.html'), 'utf8')).not.toMatch(/(?![\n\t\r])\p{Cc}/u);
 });
 
-test('foreign runs side by side, in folders of hostile names', async () => {
+test('compare: of hostile runs, in folders with hostile names', async () => {
   const folders = ['one', 'two'].map((name) => foreign(name + HOSTILE.replaceAll('/', ''), 'run.json', hostileRun));
   await clean(['compare', ...folders, '--out', join(out, 'runs')], 0);
 });
 
-test('the results of a foreign run, in the document too', async () => {
+test('results: of a hostile run, also in the document', async () => {
   const docs = join(out, 'docs');
   await clean(['results', foreign('run', 'run.json', hostileRun), '--docs', docs], 0);
   expect(readFileSync(join(docs, 'RESULTS.md'), 'utf8')).not.toMatch(ACTS);
@@ -105,7 +105,7 @@ test('the results of a foreign run, in the document too', async () => {
   await clean(['results', foreign(`run${HOSTILE}`, 'run.json', waiting), '--docs', docs], 0);
 });
 
-test('what is wrong with a foreign run, or a path', async () => {
+test('errors: about a hostile run, or a hostile path', async () => {
   await clean(['report', join(out, HOSTILE)], 1);
   await clean(['report', foreign('text', 'run.json', `${HOSTILE}`)], 1);
   writeFileSync(join(out, 'text', 'run.json'), HOSTILE);
@@ -119,7 +119,7 @@ test('what is wrong with a foreign run, or a path', async () => {
   await clean(['data', 'fetch', HOSTILE], 2);
 });
 
-test('what the environment says', async () => {
+test('warnings: about the environment', async () => {
   const { loadDataset } = await import('../../src/node.ts');
   vi.stubEnv('TILEGRAD_DATA', join(out, HOSTILE));
   vi.stubEnv('TILEGRAD_CACHE', join(out, `cache${HOSTILE}`));

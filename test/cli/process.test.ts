@@ -7,26 +7,26 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { cifarBatch, smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-// The command as users run it: bundled, in a process of its own, on the real engine.
+// The command as users run it: bundled, in a separate process, on the real engine.
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 const out = mkdtempSync(join(tmpdir(), 'tilegrad-process-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** Runs the command until it ends by itself; `onError` sees stderr grow and may send a signal. */
+/** Runs the command until it ends by itself; `onError` gets the stderr so far and may send a signal. */
 const tilegrad = (words: string[], onError?: (err: string, interrupt: () => void) => void) =>
   runToEnd([cli, ...words], { cwd: out, onError });
 
-test('wrong usage ends the process with 2', async () => {
+test('wrong usage exits with 2', async () => {
   const { code, err } = await tilegrad(['run', 'A1', '--epochs', '0']);
   expect(code).toBe(2);
   expect(err).toContain('--epochs takes a whole number from 1 to 100000');
 });
 
-test('a module that waits for what never comes ends with 1 and says so', async () => {
-  // As bin/tilegrad.mjs imports it: of the module that Node was started with, Node itself would say something.
+test('a module that awaits a promise that never settles exits with 1 and a message', async () => {
+  // Imported, as bin/tilegrad.mjs does: for the main module, Node itself would print a warning.
   const entry = join(out, 'entry.mjs');
   writeFileSync(entry, `import(${JSON.stringify(pathToFileURL(cli).href)});`);
   writeFileSync(join(out, 'never.mjs'), 'await new Promise(() => {});\nexport default {};\n');
@@ -34,14 +34,14 @@ test('a module that waits for what never comes ends with 1 and says so', async (
   expect([code, err]).toEqual([1, expect.stringMatching(/^error: nothing is left to wait for, .*never settles\n$/)]);
 });
 
-test.runIf(existsSync('/dev/full'))('output on a full disk is told, without a stack trace', () => {
+test.runIf(existsSync('/dev/full'))('output to a full disk ends with an error without a stack trace', () => {
   const words = ['-c', '"$0" "$@" > /dev/full', process.execPath, cli, 'list'];
   const { status, stderr } = spawnSync('sh', words, { cwd: out, encoding: 'utf8' });
   expect([status, stderr]).toEqual([1, 'the output cannot be written: the disk is full\n']);
 });
 
-describe('what cannot work ends with 1, a typed error, and no folder', () => {
-  /** `run A1 --json` on some data; what stdout says is the error. */
+describe('an impossible request exits with 1 and a typed error, and creates no folder', () => {
+  /** Runs `run A1 --json` on some data, and returns the error on stdout. */
   async function failedRun(data: string, env?: NodeJS.ProcessEnv): Promise<{ code: string; message: string }> {
     const results = join(out, 'failed');
     const words = [cli, 'run', 'A1', '--json', '--batch', '5', '--out', results, ...(data ? ['--data', data] : [])];
@@ -85,14 +85,14 @@ describe('what cannot work ends with 1, a typed error, and no folder', () => {
 const small = '--limit 48 --batch 16 --json'.split(' ');
 
 describeOnDevice('on an adapter', () => {
-  test('doctor trains, passes and ends', async () => {
+  test('doctor trains, passes and exits', async () => {
     const { code, out: text } = await tilegrad(['doctor', '--json']);
     const { ok, training } = JSON.parse(text);
     expect({ code, ok }).toEqual({ code: 0, ok: true });
     expect(training.losses.at(-1)).toBeLessThan(training.losses[0] / 2);
   });
 
-  test('run A1 leaves its record and ends; the same seed gives the same history', async () => {
+  test('run A1 writes its record and exits; the same seed gives the same history', async () => {
     const records = [];
     for (const folder of ['one', 'two']) {
       const { code, out: text } = await tilegrad(['run', 'A1', '--epochs', '2', ...small, '--out', join(out, folder)]);
@@ -102,11 +102,11 @@ describeOnDevice('on an adapter', () => {
       expect(kept).toEqual(record);
       records.push(runRecord.parse(record));
     }
-    const figures = records.map(({ trainings }) =>
+    const results = records.map(({ trainings }) =>
       trainings[0]!.histories[0]!.map((e) => [e.loss, e.accuracy, e.valLoss, e.valAccuracy]),
     );
-    expect(figures[0]).toEqual(figures[1]);
-    expect(figures[0]).toHaveLength(2);
+    expect(results[0]).toEqual(results[1]);
+    expect(results[0]).toHaveLength(2);
     const [{ trainings, counters }] = records as [(typeof records)[0]];
     const [{ evaluations, histories }] = trainings as [(typeof trainings)[0]];
     expect(evaluations[0]!.accuracy).toBe(histories[0]![1]!.valAccuracy);
@@ -125,7 +125,7 @@ describeOnDevice('on an adapter', () => {
     expect(Object.values(profile.ceilings).every((ceiling) => Number(ceiling) > 0)).toBe(true);
   });
 
-  test('what tune measures, a run takes from the cache', async () => {
+  test('run uses the measurements of tune from the cache', async () => {
     const env = { TILEGRAD_CACHE: join(out, 'cache') };
     const run = (words: string[]) => runToEnd([cli, ...words], { cwd: out, env });
     const tune = await run(['tune', 'A1', '--batch', '16', '--budget', '0.5', '--json']);
@@ -138,7 +138,7 @@ describeOnDevice('on an adapter', () => {
     expect(tuning!.choicesHash).toMatch(/^[0-9a-f]{16}$/);
   });
 
-  test('a run that was stopped in the midst of a training goes on with the same bits', async () => {
+  test('a run that was interrupted during a training resumes with the same bits', async () => {
     const words = ['run', 'A1', '--epochs', '12', '--replicas', '2', ...small];
     const whole = await tilegrad([...words, '--out', join(out, 'whole')]);
     expect(whole.code, whole.err).toBe(0);
@@ -151,15 +151,15 @@ describeOnDevice('on an adapter', () => {
     expect(stopped.code).toBe(1);
     const resumed = await tilegrad(['run', 'A1', '--resume', '--json', '--out', join(out, 'halved')]);
     expect(resumed.code, resumed.err).toBe(0);
-    const figures = (text: string) => {
+    const resultsOf = (text: string) => {
       const [{ histories, evaluations }] = runRecord.parse(JSON.parse(text)).trainings as [RunRecord['trainings'][0]];
       return { evaluations, losses: histories.map((epochs) => epochs.map(({ loss, valLoss }) => [loss, valLoss])) };
     };
-    expect(figures(resumed.out)).toEqual(figures(whole.out));
-    expect(figures(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
+    expect(resultsOf(resumed.out)).toEqual(resultsOf(whole.out));
+    expect(resultsOf(whole.out).losses.map((epochs) => epochs.length)).toEqual([12, 12]);
   });
 
-  test('Ctrl-C ends a run in order: exit 1, finished epochs kept', async () => {
+  test('Ctrl-C ends a run in order: exit code 1, finished epochs are kept', async () => {
     let sent = false;
     const words = ['run', 'A1', '--epochs', '100000', ...small, '--out', join(out, 'stopped')];
     const {

@@ -26,24 +26,24 @@ const batch = {
 const lineOfLogs =
   'Epoch  3/10  loss 1.2346  accuracy 0.5678  val_loss 1.3000  val_accuracy 0.5000  12.3 s  3,456 samples/s';
 
-/** A stream that keeps what is written; with `isTTY` cli-progress takes it for a terminal. */
+/** A stream that records its text; with `isTTY` cli-progress treats it as a terminal. */
 function stream(isTTY: boolean): { stream: PassThrough & { isTTY: boolean; columns: number }; text(): string } {
-  const through = Object.assign(new PassThrough(), { isTTY, columns: 120 });
+  const output = Object.assign(new PassThrough(), { isTTY, columns: 120 });
   let text = '';
-  through.on('data', (chunk) => {
+  output.on('data', (chunk) => {
     text += chunk;
   });
-  return { stream: through, text: () => text };
+  return { stream: output, text: () => text };
 }
 
-test('the line of an epoch is that of Keras, without validation where there is none', () => {
+test('the line of an epoch is that of Keras, without validation metrics if there are none', () => {
   expect(epochLine(logs, 10)).toBe(lineOfLogs);
   expect(epochLine({ ...logs, valLoss: undefined, valAccuracy: undefined, loss: Number.NaN }, 3)).toBe(
     'Epoch 3/3  loss NaN  accuracy 0.5678  12.3 s  3,456 samples/s',
   );
 });
 
-test('without a terminal there are epoch lines and no bar', () => {
+test('without a terminal, prints lines for epochs and no bar', () => {
   const lines = stream(false);
   const terminal = stream(false);
   const progress = new Progress(lines.stream, terminal.stream);
@@ -54,7 +54,7 @@ test('without a terminal there are epoch lines and no bar', () => {
   expect(lines.text()).toBe(`${lineOfLogs}\n`);
 });
 
-test('on a terminal a bar shows loss, accuracy, speed and remaining time until the epoch ends', () => {
+test('on a terminal, a bar shows loss, accuracy, speed and remaining time until the epoch ends', () => {
   const lines = stream(false);
   const terminal = stream(true);
   const progress = new Progress(lines.stream, terminal.stream);
@@ -70,7 +70,7 @@ test('on a terminal a bar shows loss, accuracy, speed and remaining time until t
   expect(lines.text()).toBe(`${lineOfLogs}\n`);
 });
 
-test('features that are computed once have a bar and a line, before the first epoch', () => {
+test('features computed in advance have a bar and a line, before the first epoch', () => {
   const lines = stream(false);
   const terminal = stream(true);
   const progress = new Progress(lines.stream, terminal.stream);
@@ -84,7 +84,7 @@ test('features that are computed once have a bar and a line, before the first ep
   progress.stop();
 });
 
-test('spans of time', () => {
+test('formats durations', () => {
   expect([0.0042, 0.9994, 12.34, 59.94, 59.96, 185, 3599.6, 3720].map(duration)).toEqual([
     '4.2 ms',
     '999.4 ms',

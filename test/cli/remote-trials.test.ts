@@ -11,7 +11,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
 import { describeOnRedis, startRedis, type TestRedis } from '../support/redis.ts';
 
-// `tilegrad search --workers`: bundled, workers in processes of their own, on the real engine.
+// `tilegrad search --workers`: bundled, workers in separate processes, on the real engine.
 
 const MODULE = `
 import { Adam, Dense, Sequential } from 'tilegrad/node';
@@ -60,7 +60,7 @@ describeOnDevice('on an adapter', () => {
       return { child, text: () => text };
     }
 
-    /** What the last search has said on stderr. */
+    /** The stderr of the last search so far. */
     let errors = '';
     async function search(out: string, words: string[]) {
       const {
@@ -86,8 +86,8 @@ describeOnDevice('on an adapter', () => {
       return { record: searchRecord.parse(record), weights, err };
     }
 
-    /** What must not depend on where a trial was trained. */
-    const figures = ({ trials, space }: SearchRecord) => ({
+    /** The properties of a trial that must not depend on where it was trained. */
+    const resultsOf = ({ trials, space }: SearchRecord) => ({
       space,
       trials: trials.map(({ seconds: _, worker: __, histories, ...trial }) => ({
         ...trial,
@@ -95,7 +95,7 @@ describeOnDevice('on an adapter', () => {
       })),
     });
 
-    test('Hyperband on three workers, one killed in the midst of a trial, one of them with another module: the same trials and weights as without', async () => {
+    test('Hyperband on three workers, one killed during a trial, one with another module: the same trials and weights as without workers', async () => {
       const slow = { SLOW: '400' };
       const doomed = startWorker('doomed', 'own.mjs', slow);
       const remote = search('remote', ['--workers', redis.url]);
@@ -107,7 +107,7 @@ describeOnDevice('on an adapter', () => {
       startWorker('two');
       startWorker('three');
       const [theirs, ours] = [await remote, await search('local', [])];
-      expect(figures(theirs.record)).toEqual(figures(ours.record));
+      expect(resultsOf(theirs.record)).toEqual(resultsOf(ours.record));
       expect(theirs.weights).toEqual(ours.weights);
       const { trials } = theirs.record;
       expect(trials.length).toBeGreaterThan(6);

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe('tilegrad report', () => {
-  test('draws the same again from run.json alone', async () => {
+  test('writes the same report again from run.json', async () => {
     const folder = runs[0]!;
     const before = readFileSync(join(folder, 'report.html'), 'utf8');
     for (const name of ['report.html', 'report.json', 'figures']) rmSync(join(folder, name), { recursive: true });
@@ -31,7 +31,7 @@ describe('tilegrad report', () => {
     expect(log.engineLoads).toBe(0);
   });
 
-  test('with --json prints the report alone', async () => {
+  test('--json prints only the report', async () => {
     const { code, out, err } = await tilegrad(['report', runs[0]!, '--json']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { folder, files, report } = JSON.parse(out);
@@ -41,7 +41,7 @@ describe('tilegrad report', () => {
     expect(report).toEqual(kept);
   });
 
-  test('says what is wrong with a folder or a file that is none of its own', async () => {
+  test('reports what is wrong with a folder, or with a file that is not its own', async () => {
     const missing = await tilegrad(['report', join(root, 'nowhere'), '--json']);
     expect(missing.code).toBe(1);
     expect(JSON.parse(missing.out).error).toMatchObject({ code: 'FILE' });
@@ -52,20 +52,20 @@ describe('tilegrad report', () => {
   });
 });
 
-test('a run.json that is cut short is told where an older report.json stands in for it', async () => {
+test('a truncated run.json is reported if an older report.json is used instead', async () => {
   const folder = join(root, 'cut');
   cpSync(runs[0]!, folder, { recursive: true });
   writeFileSync(join(folder, 'run.json'), readFileSync(join(folder, 'run.json'), 'utf8').slice(0, -30));
-  const said = `Note: ${join(folder, 'report.json')} is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
+  const note = `Note: ${join(folder, 'report.json')} is shown, which may be older: ${join(folder, 'run.json')} is not JSON, or cut short`;
   const drawn = await tilegrad(['report', folder, '--json']);
-  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect({ code: drawn.code, err: drawn.err }).toEqual({ code: 0, err: expect.stringContaining(note) });
   expect(JSON.parse(drawn.out).report.id).toBe('A1');
   const compared = await tilegrad(['compare', folder, runs[1]!, '--out', join(root, 'of-cut')]);
-  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(said) });
+  expect({ code: compared.code, err: compared.err }).toEqual({ code: 0, err: expect.stringContaining(note) });
 });
 
 describe('tilegrad compare', () => {
-  test('prints a table and leaves a report of its own', async () => {
+  test('prints a table and writes a report', async () => {
     const out = join(root, 'compared');
     const { code, out: text, err } = await tilegrad(['compare', ...runs, '--out', out]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -78,14 +78,14 @@ describe('tilegrad compare', () => {
     expect(readFileSync(join(out, name!, 'figures', 'accuracy.svg'), 'utf8')).toMatch(/>1: |-A1</);
   });
 
-  test('of a folder with a control character in its name', async () => {
+  test('compares folders with a control character in their names', async () => {
     const wild = join(root, 'wi\u0001ld');
     cpSync(runs[0]!, wild, { recursive: true });
     const { code, err } = await tilegrad(['compare', wild, runs[1]!, '--out', join(root, 'of-wild')]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
   });
 
-  test('with --json prints the report alone, and a comparison can be drawn again', async () => {
+  test('--json prints only the report; a comparison can be drawn again', async () => {
     const { code, out } = await tilegrad(['compare', ...runs, '--out', join(root, 'json'), '--json']);
     expect(code).toBe(0);
     const { folder, report } = JSON.parse(out);
@@ -94,7 +94,7 @@ describe('tilegrad compare', () => {
     expect(JSON.parse(again.out).report).toEqual(report);
   });
 
-  test('takes two runs at least, and leaves nothing when one cannot be read', async () => {
+  test('needs at least two runs, and writes nothing if one cannot be read', async () => {
     const one = await tilegrad(['compare', runs[0]!]);
     expect(one.code).toBe(2);
     expect(one.err).toContain('two or more runs');

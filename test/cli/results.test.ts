@@ -20,7 +20,7 @@ describe('docs/RESULTS.md', () => {
     expect(readFileSync(join(docs, 'RESULTS.md'), 'utf8')).toBe(resultsDocument(results));
   });
 
-  test('tells of rows there are, under their titles', () => {
+  test('has experiments that exist, under their titles', () => {
     const titles = new Map(experiments.map(({ id, title }) => [id, title]));
     expect(results.filter(({ id, title }) => titles.get(id) !== title)).toEqual([]);
   });
@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** A run's folder with a record of these rows. */
+/** A run's folder with a record of these experiments. */
 function runOf(name: string, rows: ExperimentRecord[], changes: Partial<RunRecord> = {}): string {
   const folder = join(out, name);
   mkdirSync(folder, { recursive: true });
@@ -56,10 +56,10 @@ const row = (id: string, ours: number[], changes: Partial<ExperimentRecord> = {}
   });
 
 const results = (...words: string[]) => tilegrad(['results', ...words, '--docs', join(out, 'docs')]);
-const written = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
+const readDocument = () => readFileSync(join(out, 'docs', 'RESULTS.md'), 'utf8');
 
 describe('tilegrad results', () => {
-  test('keeps a file a row and writes a table of all, in the order of the rows', async () => {
+  test('saves a file for each experiment and writes one table of all, in the order of the experiments', async () => {
     await results(runOf('one', [row('A10', [0.6, 0.61, 0.62])]));
     const {
       code,
@@ -69,7 +69,7 @@ describe('tilegrad results', () => {
     expect({ code, engineLoads: log.engineLoads }).toEqual({ code: 0, engineLoads: 0 });
     expect(text).toContain('with 2 rows, 1 of them new: A2');
     expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A10.json', 'A2.json']);
-    const lines = written()
+    const lines = readDocument()
       .split('\n')
       .filter((line) => line.startsWith('|'));
     expect(lines.slice(2)).toEqual([
@@ -80,48 +80,48 @@ describe('tilegrad results', () => {
       '|  | test accuracy | 0.6000 | 0.6100 (sd 0.0100, 3 runs) | +1.00 points |  |  |  |  |',
       '|  | ten runs: error | 0.01 to 0.04 | 0.02 |  |  |  |  |  |',
     ]);
-    expect(written()).toContain('- A2, test accuracy: theirs was one training.');
-    expect(written()).toContain('software adapter: the kernels run on the CPU); 2026-11-20; tilegrad 0.1.0');
-    expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(written());
+    expect(readDocument()).toContain('- A2, test accuracy: theirs was one training.');
+    expect(readDocument()).toContain('software adapter: the kernels run on the CPU); 2026-11-20; tilegrad 0.1.0');
+    expect(resultsDocument(readResults(join(out, 'docs', 'results')))).toBe(readDocument());
   });
 
-  test('says what was reduced, and that no reason is known where none is', async () => {
+  test('states what was reduced, or that no reason is known', async () => {
     const off = [section('Results', compare([measuredRow('test accuracy', 0.6, [0.1])]))];
     await results(runOf('one', [row('A1', [0.1], { sections: off })]));
-    expect(written()).toContain('- A1, test accuracy: no reason is known.');
+    expect(readDocument()).toContain('- A1, test accuracy: no reason is known.');
     rmSync(join(out, 'docs'), { recursive: true });
     const cut = row('A1', [0.1], { sections: off, reduced: ['epochs 1 instead of 10'] });
     await results(runOf('one', [cut]));
-    expect(written()).toContain('- A1, test accuracy: see what was reduced.');
-    expect(written()).toContain('- A1: epochs 1 instead of 10');
+    expect(readDocument()).toContain('- A1, test accuracy: see what was reduced.');
+    expect(readDocument()).toContain('- A1: epochs 1 instead of 10');
   });
 
-  test('a lesser scale does not take the place of a fuller one', async () => {
+  test('a smaller scale does not replace a larger one', async () => {
     await results(runOf('one', [row('A1', [0.6])]));
-    const before = written();
+    const before = readDocument();
     const short = runOf('two', [row('A1', [0.1])], { request: { id: 'A1', scale: 'short', seed: 1 } });
     const { code, err } = await results(short);
     expect(code).toBe(2);
     expect(err).toContain('A1.json is of scale full, and the run of scale short');
-    expect(written()).toBe(before);
+    expect(readDocument()).toBe(before);
   });
 
-  test('what was reduced does not take the place of what was not, be it kept or in another run; the reverse does', async () => {
+  test('a reduced result does not replace a complete one, saved or from another run; a complete one replaces a reduced one', async () => {
     const cut = runOf('cut', [row('A1', [0.1], { reduced: ['epochs 1 instead of 10', 'the first 512 images only'] })]);
     const whole = runOf('whole', [row('A1', [0.6])]);
     expect((await results(cut)).code).toBe(0);
     expect((await results(whole, cut)).out).toContain('with 1 rows, 1 of them new: A1');
-    const before = written();
+    const before = readDocument();
     expect(before).toContain('| test accuracy | 0.6000 | 0.6000 |');
     const { code, out: text, err } = await results(cut);
     expect({ code, text }).toEqual({ code: 2, text: '' });
     expect(err).toContain(
       'A1.json is of scale full, and the run of scale full, reduced or changed (epochs 1 instead of 10; the first 512 images only): delete',
     );
-    expect(written()).toBe(before);
+    expect(readDocument()).toBe(before);
   });
 
-  test('of a row in several runs the fullest counts, and of those the last', async () => {
+  test('of several runs of an experiment, the most complete counts, and of those the last', async () => {
     const request = (scale: 'full' | 'short') => ({ request: { id: 'A1', scale, seed: 1 } });
     const runs = [
       runOf('one', [row('A1', [0.61])], request('full')),
@@ -130,10 +130,10 @@ describe('tilegrad results', () => {
     ];
     const { code, out: text } = await results(...runs);
     expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('with 1 rows, 1 of them new: A1') });
-    expect(written()).toContain('| test accuracy | 0.6000 | 0.6200 |');
+    expect(readDocument()).toContain('| test accuracy | 0.6000 | 0.6200 |');
   });
 
-  test('a run with a model whose loss is not a finite number is left out, and named', async () => {
+  test('a run with a model whose loss is not a finite number is left out, with a note', async () => {
     const entry = { ...trainingOf({ seeds: [2] }), row: 'A1', status: 'finished', kept: false } as const;
     const bad = runOf('bad', [row('A1', [0.5])], { trainings: [{ ...entry, diverged: [2] }] });
     const { code, err } = await results(bad, runOf('good', [row('A2', [0.6])]));
@@ -142,7 +142,7 @@ describe('tilegrad results', () => {
     expect(readdirSync(join(out, 'docs', 'results'))).toEqual(['A2.json']);
   });
 
-  test('a file where the results should be', async () => {
+  test('throws if docs/results is a file', async () => {
     mkdirSync(join(out, 'docs'));
     writeFileSync(join(out, 'docs', 'results'), '');
     const { code, err } = await results(runOf('one', [row('A1', [0.6])]));
@@ -151,16 +151,26 @@ describe('tilegrad results', () => {
   });
 
   test.each([
-    ['a row whose id leads out of the folder', [row('../../../evil', [0.6])], {}, 'rows.0.id: the id of an experiment'],
-    ['a row whose data set is not told', [row('A1', [0.6])], { data: {} }, 'data: has no entry for a data set'],
     [
-      'one whose data set is named like a method',
+      'an experiment whose id leads out of the folder',
+      [row('../../../evil', [0.6])],
+      {},
+      'rows.0.id: the id of an experiment',
+    ],
+    [
+      'an experiment without information about its data set',
+      [row('A1', [0.6])],
+      { data: {} },
+      'data: has no entry for a data set',
+    ],
+    [
+      'an experiment whose data set is named like a method',
       [row('A1', [0.6], { datasets: ['valueOf'] })],
       {},
       'data: has no entry',
     ],
   ] as [string, ExperimentRecord[], Partial<RunRecord>, string][])(
-    '%s is told, and nothing is written',
+    'throws for %s, and writes nothing',
     async (_what, rows, changes, says) => {
       const run = runOf('one', rows, changes);
       const { code, err } = await results(run);
@@ -171,7 +181,7 @@ describe('tilegrad results', () => {
     },
   );
 
-  test('a kept result whose id leads out of the folder is told', async () => {
+  test('throws for a saved result whose id leads out of the folder', async () => {
     await results(runOf('one', [row('A1', [0.6])]));
     const kept = join(out, 'docs', 'results', 'A1.json');
     writeFileSync(kept, readFileSync(kept, 'utf8').replace('"A1"', '"../../evil"'));
@@ -180,7 +190,7 @@ describe('tilegrad results', () => {
     expect(err).toContain('A1.json is not a result of tilegrad: id: the id of an experiment');
   });
 
-  test('a run that is none, and a result that is cut short, are told', async () => {
+  test('throws for a folder without a run, and for a truncated result', async () => {
     expect((await results(join(out, 'nowhere'))).err).toContain('there is no');
     await results(runOf('one', [row('A1', [0.6])]));
     writeFileSync(join(out, 'docs', 'results', 'A1.json'), '{"kind":');

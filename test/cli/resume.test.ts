@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** Two rows that share a training; the second has one of its own. */
+/** Two experiments that share a training; the second has another one too. */
 const experiments = (network: Network) => [
   rowOf(network, 'A1', { baseline: {} }),
   rowOf(network, 'A2', { baseline: {}, longer: { epochs: 4 } }),
@@ -35,7 +35,7 @@ const edit = (folder: string, change: (record: RunRecord) => void) => {
 const fail = () => {
   throw new DeviceLostError('as far as here');
 };
-/** As if another process were at a run. */
+/** Writes a lock file as if another process were running the run. */
 const lockedBy = (folder: string, change: object) => {
   const path = join(folder, 'run.lock');
   rmSync(path, { force: true });
@@ -45,7 +45,7 @@ const lockedBy = (folder: string, change: object) => {
 const partsIn = (folder: string) => readdirSync(join(folder, 'parts')).sort();
 
 /** A coursework that was stopped in its last training. */
-async function interrupted(words = 'A', options: FakeOptions = {}): Promise<string> {
+async function interruptRun(words = 'A', options: FakeOptions = {}): Promise<string> {
   const io = new FakeIo();
   let epochs = 0;
   // The first training has three epochs.
@@ -55,7 +55,7 @@ async function interrupted(words = 'A', options: FakeOptions = {}): Promise<stri
 }
 
 describe('a coursework', () => {
-  test('trains what its rows share once, and has one report', async () => {
+  test('trains once what its experiments share, and has one report', async () => {
     const { code, out: text, log } = await run('A');
     expect(code).toBe(0);
     expect(log.fits.map(({ epochs }) => epochs)).toEqual([3, 4]);
@@ -82,10 +82,10 @@ describe('a coursework', () => {
     for (const title of ['Overview', 'A1: LeNet-5 on CIFAR-10', 'A2: LeNet-5']) expect(page).toContain(title);
   });
 
-  test('goes on where it was stopped, and then is as if it never had been', async () => {
+  test('resumes, with the same results as if it had not been interrupted', async () => {
     await run('A --seed 4', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
-    const folder = await interrupted('A --seed 4', { kind: 'folder' });
+    const folder = await interruptRun('A --seed 4', { kind: 'folder' });
     expect(recordIn(folder)).toMatchObject({
       status: 'interrupted',
       rows: [{ status: 'finished' }, { status: 'interrupted' }],
@@ -97,16 +97,16 @@ describe('a coursework', () => {
     expect(folders()).toHaveLength(2);
     const record = recordIn(folder);
     expect(record).toMatchObject({ status: 'finished', request: { id: 'A', scale: 'full', seed: 4 } });
-    const said = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
-    expect(said(record)).toEqual(said(whole));
-    const figures = ({ trainings }: RunRecord) =>
+    const rowsWithoutTimes = ({ rows }: RunRecord) => rows.map(({ seconds: _, ...row }) => row);
+    expect(rowsWithoutTimes(record)).toEqual(rowsWithoutTimes(whole));
+    const resultsOf = ({ trainings }: RunRecord) =>
       trainings.map(({ name, histories, evaluations }) => ({ name, histories, evaluations }));
-    expect(figures(record)).toEqual(figures(whole));
+    expect(resultsOf(record)).toEqual(resultsOf(whole));
     expect(record.trainings.map(({ kept }) => kept)).toEqual([true, false]);
     expect(record.timings.startedAt < record.timings.finishedAt!).toBe(true);
   });
 
-  test('an error in one row keeps what was finished, and goes on from there', async () => {
+  test('an error in one experiment keeps the finished ones, and --resume continues after them', async () => {
     let broken = true;
     const duringEpoch = (epoch: number) => {
       if (broken && epoch === 4) throw new DeviceLostError('the driver was reset');
@@ -132,8 +132,8 @@ describe('a coursework', () => {
   test.each([
     ['before the first row', { openDevice: 'stops' }, 1],
     ['by an error before the first row', { openDevice: 'fails' }, 1],
-    ['by a part that cannot be read', { part: 'seeds-of-a3' }, 1],
-  ] as const)('that is stopped again, %s, loses nothing', async (_what, how, code) => {
+    ['by a saved result that cannot be read', { part: 'seeds-of-a3' }, 1],
+  ] as const)('loses nothing if it is stopped again, %s', async (_what, how, code) => {
     const three = (network: Network) => [
       rowOf(network, 'A3', { first: {} }),
       ...experiments(network),
@@ -141,7 +141,7 @@ describe('a coursework', () => {
     ];
     const stopping = new FakeIo();
     let epochs = 0;
-    // Ten epochs are those of the first three rows.
+    // The first three experiments have ten epochs.
     const duringEpoch = () => ++epochs === 11 && stopping.pressCtrlC();
     await run('A', { experiments: three, io: stopping, duringEpoch: duringEpoch as () => void });
     const folder = folderAt(0);
@@ -173,16 +173,16 @@ describe('a coursework', () => {
     expect(recordIn(folder).trainings.map(({ name }) => name)).toEqual(['first', 'baseline', 'longer', 'last']);
   });
 
-  test('a finished run, named by its folder, is written again without training', async () => {
+  test('--resume FOLDER of a finished run writes it again without training', async () => {
     await run('A1');
     const { code, log } = await run(`A1 --resume ${folderAt(0)}`);
     expect({ code, fits: log.fits }).toEqual({ code: 0, fits: [] });
     expect(recordIn(folderAt(0)).status).toBe('finished');
   });
 
-  test('--resume alone takes the newest of that id that is not finished', async () => {
-    const first = await interrupted();
-    await interrupted();
+  test('--resume without a folder uses the newest unfinished run of that id', async () => {
+    const first = await interruptRun();
+    await interruptRun();
     await run('A1');
     expect((await run('A --resume')).out).toContain(`Resuming in ${folderAt(1)}`);
     expect((await run('A --resume')).out).toContain(`Resuming in ${first}`);
@@ -192,28 +192,28 @@ describe('a coursework', () => {
     expect((await run('A1 --resume')).code).toBe(2);
   });
 
-  test('--resume alone passes over newer runs that are damaged or that a process is at, and says so', async () => {
-    const [first, running, damaged] = [await interrupted(), await interrupted(), await interrupted()];
+  test('--resume without a folder skips newer runs that are damaged or still running, and says so', async () => {
+    const [first, running, damaged] = [await interruptRun(), await interruptRun(), await interruptRun()];
     lockedBy(running, {});
     writeFileSync(join(damaged, 'run.json'), '{"schemaVersion": 2, "kind"');
     mkdirSync(join(out, '99990101-000000-A'));
     const { code, out: text, err } = await run('A --resume');
     expect({ code, isResumed: text.includes(`Resuming in ${first}`) }).toEqual({ code: 0, isResumed: true });
-    const said = [
+    const skippedRuns = [
       [damaged, 'run.json is not JSON, or cut short'],
       [running, `process ${process.pid} is still running it`],
       [join(out, '99990101-000000-A'), 'there is no'],
     ] as const;
-    for (const [folder, why] of said) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
+    for (const [folder, why] of skippedRuns) expect(err).toMatch(new RegExp(`Note: --resume: ${folder} .*${why}`));
     const none = await run('A --resume --json');
     expect(none.code).toBe(2);
-    for (const [folder, why] of said) {
+    for (const [folder, why] of skippedRuns) {
       expect(JSON.parse(none.out).error.message).toMatch(new RegExp(`no unfinished[^]*${folder} .*${why}`));
     }
   });
 
-  test('a backup that a killed session left of a training it had kept goes', async () => {
-    const folder = await interrupted();
+  test('removes a backup of a finished training that a killed session left', async () => {
+    const folder = await interruptRun();
     const name = partsIn(folder)
       .find((one) => one.startsWith('baseline'))!
       .replace('.json', '.safetensors');
@@ -223,19 +223,19 @@ describe('a coursework', () => {
     expect(readdirSync(folder)).not.toContain('backups');
   });
 
-  test('counts the kernels that every session has chosen', async () => {
+  test('counts the kernels that were chosen in all sessions', async () => {
     await run('A', { kind: 'folder' });
     const whole = recordIn(folderAt(0));
     expect(whole.tuning.choices).toEqual({ 'matmul m=3': 'naive', 'matmul m=4': 'naive' });
-    const folder = await interrupted('A', { kind: 'folder' });
-    const taken = await run('A --resume', { kind: 'folder' });
-    expect(taken.log.fits.map(({ epochs }) => epochs)).toEqual([4]);
+    const folder = await interruptRun('A', { kind: 'folder' });
+    const resumed = await run('A --resume', { kind: 'folder' });
+    expect(resumed.log.fits.map(({ epochs }) => epochs)).toEqual([4]);
     expect(recordIn(folder).tuning).toEqual(whole.tuning);
     await run(`A --resume ${folder}`, { kind: 'folder' }); // in which nothing is trained
     expect(recordIn(folder).tuning).toEqual(whole.tuning);
   });
 
-  test('a run that says it is finished but has no report is taken up, and trains nothing', async () => {
+  test('--resume of a finished run without a report writes the report, and trains nothing', async () => {
     await run('A1');
     const folder = folderAt(0);
     rmSync(join(folder, 'report.html'));
@@ -246,8 +246,8 @@ describe('a coursework', () => {
     expect((await run('A1 --resume')).code).toBe(2);
   });
 
-  test('finds its data from another folder, too', async () => {
-    const folder = await interrupted('A --data some/data');
+  test('finds its data from another working folder', async () => {
+    const folder = await interruptRun('A --data some/data');
     expect(recordIn(folder)).toMatchObject({
       request: { data: resolve('some/data') },
       command: expect.stringContaining(`--data ${resolve('some/data')} `),
@@ -256,8 +256,8 @@ describe('a coursework', () => {
   });
 });
 
-describe('what cannot go on is refused, and the folder stays as it was', () => {
-  const refused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
+describe('--resume exits with an error, and leaves the folder unchanged, for', () => {
+  const expectRefused = async (words: string, options: Parameters<typeof tilegrad>[1], ...says: string[]) => {
     const before = folders().map((name) => readFileSync(join(out, name, 'run.json'), 'utf8'));
     const { code, err, log } = await run(words, options);
     expect(log.fits).toEqual([]);
@@ -267,9 +267,14 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
   };
 
   test('another experiment', async () => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     expect(
-      await refused(`A1 --resume ${folder}`, {}, 'a run of A, not of A1', `npx tilegrad run A --resume ${folder}`),
+      await expectRefused(
+        `A1 --resume ${folder}`,
+        {},
+        'a run of A, not of A1',
+        `npx tilegrad run A --resume ${folder}`,
+      ),
     ).toBe(2);
     const spaced = join(out, 'of last week-A');
     renameSync(folder, spaced);
@@ -286,47 +291,47 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     ['--batch 10', 'without --batch'],
     ['--lr 0.5', 'without --lr'],
   ])('another %s', async (option, says) => {
-    await interrupted();
-    expect(await refused(`A --resume ${option}`, {}, says, option)).toBe(2);
+    await interruptRun();
+    expect(await expectRefused(`A --resume ${option}`, {}, says, option)).toBe(2);
   });
 
   test('another --runs 2, the older name of --replicas', async () => {
-    await interrupted();
-    expect(await refused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
+    await interruptRun();
+    expect(await expectRefused('A --resume --runs 2', {}, 'without --replicas', '--replicas 2')).toBe(2);
   });
 
-  test('the same options do no harm', async () => {
-    await interrupted('A --epochs 3');
+  test('no error if the options are the same', async () => {
+    await interruptRun('A --epochs 3');
     expect((await run('A --resume --epochs 3 --seed 1')).code).toBe(0);
   });
 
   test('another data set', async () => {
-    await interrupted();
-    expect(await refused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
+    await interruptRun();
+    expect(await expectRefused('A --resume', { label: 3 }, 'other images of cifar10')).toBe(1);
   });
 
-  test('another adapter, another tilegrad', async () => {
-    const folder = await interrupted();
+  test('another adapter, or another version of tilegrad', async () => {
+    const folder = await interruptRun();
     edit(folder, (record) => {
       record.adapter.name = 'a graphics card';
     });
-    expect(await refused('A --resume', {}, 'started on a graphics card', 'llvmpipe (fake)')).toBe(1);
+    expect(await expectRefused('A --resume', {}, 'started on a graphics card', 'llvmpipe (fake)')).toBe(1);
     edit(folder, (record) => {
       record.adapter.name = 'llvmpipe (fake)';
       record.versions.tilegrad = '9.0.0';
     });
-    expect(await refused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
+    expect(await expectRefused('A --resume', {}, 'started with tilegrad 9.0.0')).toBe(1);
   });
 
-  test('a run that another process is at', async () => {
-    const folder = await interrupted();
+  test('a run that another process is still running', async () => {
+    const folder = await interruptRun();
     lockedBy(folder, {});
     const says = [`process ${process.pid} is still running it`, `delete ${join(folder, 'run.lock')}`];
-    expect(await refused(`A --resume ${folder}`, {}, ...says)).toBe(2);
-    expect(await refused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
+    expect(await expectRefused(`A --resume ${folder}`, {}, ...says)).toBe(2);
+    expect(await expectRefused('A --resume', {}, 'no unfinished run of A', ...says)).toBe(2);
     lockedBy(folder, { host: 'elsewhere' });
     expect(
-      await refused(
+      await expectRefused(
         `A --resume ${folder}`,
         {},
         `process ${process.pid} on elsewhere (seen 0 s ago) is still running it`,
@@ -338,15 +343,15 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(readdirSync(folder)).not.toContain('run.lock');
   });
 
-  test('a run that is refused or fails leaves no lock', async () => {
-    const folder = await interrupted();
+  test('a run that is refused or fails leaves no lock file', async () => {
+    const folder = await interruptRun();
     expect(readdirSync(folder)).not.toContain('run.lock');
     for (const words of ['A --resume --epochs 9', `A1 --resume ${folder}`]) expect((await run(words)).code).toBe(2);
     expect((await run('A --resume', { label: 3 })).code).toBe(1);
     expect(readdirSync(folder)).not.toContain('run.lock');
   });
 
-  test('a run is locked as long as it runs, whether new or taken up', async () => {
+  test('a run is locked while it runs, whether new or resumed', async () => {
     const seen: string[] = [];
     const duringEpoch = () => void seen.push(lockHolder(join(folderAt(0), 'run.lock')) ?? 'nobody');
     await run('A1', { duringEpoch });
@@ -356,29 +361,29 @@ describe('what cannot go on is refused, and the folder stays as it was', () => {
     expect(readdirSync(folderAt(0))).not.toContain('run.lock');
   });
 
-  test('kernels that were measured since, another Dawn', async () => {
-    const folder = await interrupted('A', { measured: 2 });
-    expect(await refused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
+  test('kernels measured since, or another version of Dawn', async () => {
+    const folder = await interruptRun('A', { measured: 2 });
+    expect(await expectRefused('A --resume', { measured: 3 }, 'tilegrad tune` has selected other kernels')).toBe(1);
     edit(folder, (record) => {
       record.versions.webgpu = '0.0.1';
     });
-    expect(await refused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
+    expect(await expectRefused('A --resume', { measured: 2 }, 'started with webgpu 0.0.1')).toBe(1);
   });
 
-  test('a folder that holds no run, or a record of another version or cut short', async () => {
+  test('a folder without a run, or a record that has another version or is truncated', async () => {
     expect((await run(`A --resume ${join(out, 'nowhere')}`)).err).toContain('there is no');
-    const folder = await interrupted();
+    const folder = await interruptRun();
     for (const [text, says] of [
       ['{"schemaVersion": 1}', 'version 1; this tilegrad reads version 2'],
       ['{"schemaVersion": 2, "kind"', 'cut short'],
     ] as const) {
       writeFileSync(join(folder, 'run.json'), text);
-      expect(await refused(`A --resume ${folder}`, {}, says)).toBe(1);
+      expect(await expectRefused(`A --resume ${folder}`, {}, says)).toBe(1);
     }
   });
 });
 
-describe('a part that is no good is named, with what to do', () => {
+describe('a saved result that cannot be used is named, with what to do', () => {
   const withoutSum = (text: string) => text.replace(/,"crc32c":"[0-9a-f]{8}"/, '');
   test.each<[string, (text: string) => string, string]>([
     ['cut short', (text) => text.slice(0, 100), 'cut short'],
@@ -393,7 +398,7 @@ describe('a part that is no good is named, with what to do', () => {
     ['of another kind', (text) => withoutSum(text).replace('"histories"', '"history"'), 'histories: '],
     ['no part at all', () => '[]', 'does not hold the result baseline'],
   ])('%s', async (_what, change, says) => {
-    const folder = await interrupted();
+    const folder = await interruptRun();
     const path = join(folder, 'parts', partsIn(folder).find((name) => name.startsWith('baseline'))!);
     writeFileSync(path, change(readFileSync(path, 'utf8')));
     const { code, err, log } = await run('A --resume');
@@ -404,13 +409,13 @@ describe('a part that is no good is named, with what to do', () => {
     expect((await run('A --resume')).code).toBe(0);
   });
 
-  test('what was kept of other code is not taken for it', async () => {
-    const folder = await interrupted();
-    const changed = (network: Network) => [
+  test('a saved result of other code is not used', async () => {
+    const folder = await interruptRun();
+    const changedExperiments = (network: Network) => [
       rowOf(network, 'A1', { baseline: { shuffle: false } }),
       rowOf(network, 'A2', { baseline: { shuffle: false } }),
     ];
-    const { code, log, out: text } = await run('A --resume', { experiments: changed });
+    const { code, log, out: text } = await run('A --resume', { experiments: changedExperiments });
     expect({ code, fits: log.fits.length }).toEqual({ code: 0, fits: 1 });
     expect(text).toContain('the saved result baseline is from other settings or code');
     expect(partsIn(folder).filter((name) => name.startsWith('baseline'))).toHaveLength(2);

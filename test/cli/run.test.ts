@@ -13,12 +13,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(out, { recursive: true, force: true }));
 
-/** What a run leaves; one that was stopped in its first training has no parts. */
+/** Files of a run; a run that was stopped in its first training has no `parts`. */
 const unfinished = ['figures', 'report.html', 'report.json', 'run.json'];
 const whole = ['figures', 'parts', 'report.html', 'report.json', 'run.json'];
-const drawn = (...names: string[]) => names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
+const figureFiles = (...names: string[]) =>
+  names.flatMap((name) => ['json', 'png', 'svg'].map((end) => `${name}.${end}`));
 
-/** The one folder a run left, and its record, checked against the schema. */
+/** The only run folder, and its record, checked against the schema. */
 function result(): { folder: string; files: string[]; record: RunRecord } {
   const folders = readdirSync(out);
   expect(folders).toHaveLength(1);
@@ -28,18 +29,18 @@ function result(): { folder: string; files: string[]; record: RunRecord } {
 }
 
 describe('a run that finishes', () => {
-  test('prints adapter, source, summary, a line per epoch and the comparison; leaves record, report and figures', async () => {
+  test('prints adapter, source, summary, a line per epoch and the comparison; writes record, report and figures', async () => {
     const { code, out: text, err, log, io } = await tilegrad(['run', 'a1', '--out', out]);
     expect(code).toBe(0);
     const { folder, files, record } = result();
     expect(folder).toMatch(/[/\\]\d{8}-\d{6}-A1$/);
     expect(files).toEqual(whole);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(text).toContain('llvmpipe (fake), Mesa 25.0.7 (software adapter: the kernels run on the CPU)');
     expect(text).toContain('not the full data set: to get it, run `npx tilegrad data fetch cifar10`');
     expect(text).toContain('Model: "fake"');
     expect(text).toContain('Epoch 3/3  loss 0.5000  accuracy 0.8750  val_loss 0.6000  val_accuracy 0.7750');
-    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points │/); // far off, but of a sample
+    expect(text).toMatch(/test accuracy +│ +0\.6022 │ +0\.5100 │ +-9\.22 points │/); // far off, but on a sample
     expect(text).toContain(QUICK_NOTE);
     expect(text).toMatch(/test +[▁▂▃▄▅▆▇█]{3} {2}0\.65 → 0\.775\n/);
     expect(text).toContain(join(folder, 'report.html'));
@@ -62,7 +63,7 @@ describe('a run that finishes', () => {
     expect(io.handlers.size).toBe(0);
   });
 
-  test('a model whose loss is NaN at the end is named in the terminal, run.json and the report; the exit code is 1', async () => {
+  test('a model whose loss is NaN at the end is named on the terminal, in run.json and in the report; the exit code is 1', async () => {
     const { code, out: text } = await tilegrad(['run', 'A1', '--replicas', '3', '--out', out], { diverging: [2] });
     expect(code).toBe(1);
     const { folder, record } = result();
@@ -80,7 +81,7 @@ describe('a run that finishes', () => {
     expect(again.err).toContain('the loss of every model is not a finite number');
   });
 
-  test('options reach the data, the model and the optimiser, and are named where they spoil the comparison', async () => {
+  test('options reach the data, the model and the optimizer, and are listed if they make the comparison unfair', async () => {
     const options = '--data /d --epochs 2 --batch 50 --lr 1e-2 --seed 7 --limit 100'.split(' ');
     const { code, log } = await tilegrad(['run', 'A1', ...options, '--out', out], { kind: 'folder' });
     expect(code).toBe(0);
@@ -98,7 +99,7 @@ describe('a run that finishes', () => {
     ]);
   });
 
-  test('the full data with the published settings is compared without reservation', async () => {
+  test('the full data with the published settings is compared without a reservation', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out], { kind: 'archive' });
     expect(result().record.rows[0]!.reduced).toEqual([]);
     expect(result().record.request.scale).toBe('full');
@@ -106,7 +107,7 @@ describe('a run that finishes', () => {
     expect(text).not.toContain('sample:');
   });
 
-  test('--replicas trains models of following seeds into one record and reports mean and deviation', async () => {
+  test('--replicas trains models with consecutive seeds into one record, and reports mean and deviation', async () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--replicas', '3', '--seed', '5', '--out', out]);
     expect(code).toBe(0);
     const { record, folder } = result();
@@ -120,7 +121,7 @@ describe('a run that finishes', () => {
     expect(log.disposed).toContain('model 5 6 7');
   });
 
-  test('with --json stdout is the record alone', async () => {
+  test('--json prints only the record on stdout', async () => {
     const { code, out: text, err } = await tilegrad(['run', 'A1', '--out', out, '--json']);
     expect(code).toBe(0);
     const { folder, ...record } = JSON.parse(text);
@@ -131,7 +132,7 @@ describe('a run that finishes', () => {
 });
 
 describe('the choice of kernels', () => {
-  test('without a cache it is by rule, which the run says, with the way to change it', async () => {
+  test('without a cache they are chosen by rule; the run says so, and how to change it', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out]);
     expect(text).toContain('Kernels: chosen by rules that were measured on such adapters; `npx tilegrad tune`');
     expect(result().record.tuning).toEqual({
@@ -140,7 +141,7 @@ describe('the choice of kernels', () => {
     });
   });
 
-  test('measured choices are named with their file', async () => {
+  test('kernels chosen by measurement are reported with the file', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--out', out], { measured: 11 });
     expect(text).toContain('Kernels: chosen by measurement for 11 operators and sizes (/cache/tuning.json)');
     expect(result().record.tuning).toEqual({
@@ -149,7 +150,7 @@ describe('the choice of kernels', () => {
     });
   });
 
-  test('a cache of no use is told of, once, and does no harm', async () => {
+  test('an unusable cache is reported once, and the run continues', async () => {
     const { code, err } = await tilegrad(['run', 'A1', '--out', out], { tuningWarning: 'the cache is ignored' });
     expect(code).toBe(0);
     expect(err).toBe('Note: the cache is ignored\n');
@@ -157,7 +158,7 @@ describe('the choice of kernels', () => {
 });
 
 describe('--profile', () => {
-  test('prints the table after the training, and leaves profile and trace', async () => {
+  test('prints the table after the training, and writes profile and trace', async () => {
     const { code, out: text, log } = await tilegrad(['run', 'A1', '--profile', '--batch', '50', '--out', out]);
     expect(code).toBe(0);
     const { folder, files } = result();
@@ -170,17 +171,17 @@ describe('--profile', () => {
     expect(read('trace.json').traceEvents.at(-1)).toMatchObject({ name: 'matmul', ph: 'X', ts: 0, dur: 2000 });
   });
 
-  test('labels are brought into what the network puts out, as rows may train on some of the classes', async () => {
+  test("maps labels to the network's outputs, because an experiment may train on some of the classes", async () => {
     const { log } = await tilegrad(['run', 'A1', '--profile', '--out', out], { label: 23 });
     expect(log.profiled).toMatchObject([{ labels: [3], classes: 10 }]);
   });
 
-  test('with --json it is in the one document', async () => {
+  test('with --json the profile is part of the one document', async () => {
     const { out: text } = await tilegrad(['run', 'A1', '--profile', '--json', '--out', out]);
     expect(JSON.parse(text).profile).toEqual(fakeProfile);
   });
 
-  test('a run that was stopped is not profiled', async () => {
+  test('is skipped for a run that was stopped', async () => {
     const io = new FakeIo();
     const { log } = await tilegrad(['run', 'A1', '--profile', '--out', out], {
       io,
@@ -191,7 +192,7 @@ describe('--profile', () => {
   });
 });
 
-test('a batch larger than the data is all of the data, and the report says so', async () => {
+test('a batch larger than the data is all of the data, and the report states it', async () => {
   const { code, log } = await tilegrad(['run', 'A1', '--limit', '200', '--out', out]);
   expect(code).toBe(0);
   expect(log.fits.map(({ batchSize, samples }) => [batchSize, samples])).toEqual([[200, 200]]);
@@ -200,8 +201,8 @@ test('a batch larger than the data is all of the data, and the report says so', 
   expect(JSON.stringify(row)).toContain('batch size 200 instead of 256');
 });
 
-describe('a request that cannot work leaves nothing', () => {
-  test('a --limit beyond the data, which names what there is', async () => {
+describe('an impossible request writes nothing', () => {
+  test('--limit beyond the data: the error states how many images there are', async () => {
     for (const limit of ['1001', '99999999']) {
       const { code, err, log } = await tilegrad(['run', 'A1', '--limit', limit, '--out', join(out, 'new')]);
       expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
@@ -236,7 +237,7 @@ describe('a request that cannot work leaves nothing', () => {
 });
 
 describe('a run that is stopped', () => {
-  test('Ctrl-C keeps finished epochs and ends with 1', async () => {
+  test('Ctrl-C keeps finished epochs and exits with 1', async () => {
     const io = new FakeIo();
     const duringEpoch = (epoch: number) => epoch === 3 && io.pressCtrlC();
     const { code, err, log } = await tilegrad(['run', 'A1', '--out', out], { io, duringEpoch });
@@ -247,7 +248,7 @@ describe('a run that is stopped', () => {
     );
     expect(err).toContain('press Ctrl-C again');
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(record).toMatchObject({ status: 'interrupted', rows: [{ status: 'interrupted', sections: [] }] });
     expect(record.trainings[0]).toMatchObject({ status: 'interrupted', evaluations: [] });
     expect(record.trainings[0]!.histories[0]).toHaveLength(2);
@@ -255,14 +256,14 @@ describe('a run that is stopped', () => {
     expect(io.exitCodes).toEqual([]);
   });
 
-  test('the command that goes on can be pasted where the path has a space', async () => {
+  test('the command that resumes can be pasted if the path has a space', async () => {
     const io = new FakeIo();
     const spaced = join(out, 'my runs');
     const { err } = await tilegrad(['run', 'A1', '--out', spaced], { io, duringEpoch: () => io.pressCtrlC() });
     expect(err).toContain(`(\`npx tilegrad run A1 --resume '${join(spaced, readdirSync(spaced)[0]!)}'\` resumes it)`);
   });
 
-  test('Ctrl-C in the first epoch leaves a record and a report without curves', async () => {
+  test('Ctrl-C in the first epoch writes a record and a report without curves', async () => {
     const io = new FakeIo();
     const { code, out: text } = await tilegrad(['run', 'A1', '--out', out, '--json'], {
       io,
@@ -272,10 +273,10 @@ describe('a run that is stopped', () => {
     expect(JSON.parse(text).error.code).toBe('ABORTED');
     const { folder, files } = result();
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('model'));
   });
 
-  test('Ctrl-C with three models keeps the epochs of each', async () => {
+  test('Ctrl-C with three replicas keeps the epochs of each', async () => {
     const io = new FakeIo();
     const duringEpoch = (epoch: number) => epoch === 2 && io.pressCtrlC();
     const { err } = await tilegrad(['run', 'A1', '--replicas', '3', '--out', out], { io, duringEpoch });
@@ -285,7 +286,7 @@ describe('a run that is stopped', () => {
     expect(record.trainings[0]!.evaluations).toEqual([]);
   });
 
-  test('a second Ctrl-C exits at once with 130, but not the echo of the first that npm passes on', async () => {
+  test('a second Ctrl-C exits at once with 130, except an echo of the first that npm passes on', async () => {
     for (const [milliseconds, codes] of [
       [10, []],
       [2000, [130]],
@@ -305,7 +306,7 @@ describe('a run that is stopped', () => {
     }
   });
 
-  test('an error in training keeps finished epochs and is recorded', async () => {
+  test('an error in training keeps finished epochs, and is recorded', async () => {
     const duringEpoch = (epoch: number) => {
       if (epoch === 2) throw new DeviceLostError('the driver was reset');
     };
@@ -316,12 +317,12 @@ describe('a run that is stopped', () => {
     expect(record).toMatchObject({ status: 'failed', error: { code: 'DEVICE_LOST', message: 'the driver was reset' } });
     expect(record.trainings[0]!.histories[0]).toHaveLength(1);
     expect(files).toEqual(unfinished);
-    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(drawn('accuracy', 'loss', 'model'));
+    expect(readdirSync(join(folder, 'figures')).sort()).toEqual(figureFiles('accuracy', 'loss', 'model'));
     expect(log.disposed.at(-1)).toBe('device');
   });
 
-  test('run.json says that a run is finished only when its report is there', async () => {
-    // What is there when the report is about to be written: a folder where the page is to go keeps it from being so.
+  test('run.json has status finished only once the report is written', async () => {
+    // A folder with the name of the page makes writing the report fail.
     const duringEpoch = () => mkdirSync(join(result().folder, 'report.html', 'in the way'), { recursive: true });
     const { code, err } = await tilegrad(['run', 'A1', '--out', out], { duringEpoch });
     expect(code).toBe(1);
@@ -337,7 +338,7 @@ describe('a run that is stopped', () => {
     expect(result().files).toContain('report.html');
   });
 
-  test('run.json is complete after each epoch, so that a killed process loses nothing', async () => {
+  test('run.json is complete after each epoch, so that a killed process loses no epoch', async () => {
     const seen: number[] = [];
     await tilegrad(['run', 'A1', '--out', out], {
       duringEpoch: () => {

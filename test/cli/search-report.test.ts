@@ -39,7 +39,7 @@ describeOnDevice('the report of tilegrad search', () => {
   });
   const tilegrad = (words: string[]) => runToEnd([join(built, 'cli.js'), ...words], { cwd: folder });
 
-  test('has code that trains the best again as it stands, to the bit: data, callbacks, rounds and executions too', async () => {
+  test('has code that trains the best trial again to the bit, with data, callbacks, rounds and executions', async () => {
     writeFileSync(join(folder, 'own.mjs'), node(MODULE));
     const { code, out, err } = await tilegrad(['search', 'own.mjs', '--json']);
     expect(code, err).toBe(0);
@@ -55,7 +55,7 @@ describeOnDevice('the report of tilegrad search', () => {
     expect(scores).toHaveLength(2);
     expect((scores[0] + scores[1]) / 2).toBe(best.score);
     expect(units).toBe(2);
-    // The command's own time, which the trials' is a part of, each named.
+    // The time of the command includes that of the trials; both are labeled.
     const [{ seconds, settings }] = report.provenance as [Report['provenance'][number]];
     const trials = record.trials.reduce(
       (sum: number, one: { seconds: { total: number } }) => sum + one.seconds.total,

@@ -26,28 +26,28 @@ export function buildModel(hp) {
 
 describe('the module of a search', () => {
   const buildModel = () => {};
-  const refused = (exported: Record<string, unknown>, message: RegExp) => {
+  const expectRefused = (exported: Record<string, unknown>, message: RegExp) => {
     expect(() => readSearchModule('own.mjs', exported)).toThrow(UsageError);
     expect(() => readSearchModule('own.mjs', exported)).toThrow(message);
   };
 
-  test('is refused where an export is missing or none that is known', () => {
-    refused(
+  test('throws if an export is missing or unknown', () => {
+    expectRefused(
       { data: {} },
       /^own\.mjs: must export buildModel, a function of hp that returns a compiled model, but that is undefined$/,
     );
-    refused({ data: {}, build_model: buildModel }, /is build_model meant to be buildModel\?/);
-    refused({ buildModel }, /must export data, what model\.fit takes/);
-    refused(
+    expectRefused({ data: {}, build_model: buildModel }, /is build_model meant to be buildModel\?/);
+    expectRefused({ buildModel }, /must export data, what model\.fit takes/);
+    expectRefused(
       { buildModel, data: {}, searcher: 'Random' },
       /searcher must be one of RandomSearch, GridSearch, Hyperband, BayesianOptimization, but is "Random"/,
     );
-    refused({ buildModel, data: {}, options: 5 }, /options must be an object of options, but is 5/);
-    refused(
+    expectRefused({ buildModel, data: {}, options: 5 }, /options must be an object of options, but is 5/);
+    expectRefused(
       { buildModel, data: {}, options: { directory: 'x' } },
       /options must be without directory, which the command decides/,
     );
-    refused(
+    expectRefused(
       { buildModel, data: {} },
       /^own\.mjs: must export options with an objective, as in `export const options = /,
     );
@@ -57,7 +57,7 @@ describe('the module of a search', () => {
     );
   });
 
-  test('has the name of its file, and RandomSearch, unless it says otherwise', () => {
+  test('has the name of its file and RandomSearch as defaults', () => {
     const options = { objective: 'loss' };
     expect(readSearchModule('a/own.mjs', { buildModel, data: {}, options })).toMatchObject({
       name: 'own',
@@ -86,7 +86,7 @@ describeOnDevice('tilegrad search', () => {
     runToEnd([join(built, 'cli.js'), 'search', 'own.mjs', ...words], { cwd: folder, onError });
   const folders = () => readdirSync(join(folder, 'runs'));
 
-  test('prints the three summaries, and keeps the search', async () => {
+  test('prints the three summaries, and saves the search', async () => {
     const { code, out, err } = await tilegrad([]);
     expect(code, err).toBe(0);
     const [directory] = folders();
@@ -94,7 +94,7 @@ describeOnDevice('tilegrad search', () => {
     expect(out).toContain(
       '[Search space summary]\n|-Default search space size: 1\n> learningRate (Float)\n|-default: 0.001',
     );
-    expect(out.match(/\[Trial summary\]/g)).toHaveLength(6); // each as it ends, and in the results
+    expect(out.match(/\[Trial summary\]/g)).toHaveLength(6); // when each trial ends, and in the results
     expect(out).toMatch(/\[Results summary\]\n\|-Results in runs\/\d{8}-\d{6}-search-own\n\|-Trials: 3 completed/);
     expect(out.match(/Epoch [12]\/2 {2}loss/g)).toHaveLength(6);
     const record = JSON.parse(readFileSync(join(folder, 'runs', directory!, 'search.json'), 'utf8'));
@@ -120,12 +120,12 @@ describeOnDevice('tilegrad search', () => {
         `the best model is (runs/[^/]*/weights/000${best}\\.safetensors), which loadModel\\('\\1', device\\) reads\n$`,
       ),
     );
-    const told = [...out.matchAll(/^\|-Trials done: (\d of 3)\n\|-Best so far: trial (\d), valLoss ([\d.e-]+)$/gm)];
-    expect(told.map(([, done]) => done)).toEqual(['1 of 3', '2 of 3', '3 of 3']);
-    expect(told.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
+    const progress = [...out.matchAll(/^\|-Trials done: (\d of 3)\n\|-Best so far: trial (\d), valLoss ([\d.e-]+)$/gm)];
+    expect(progress.map(([, done]) => done)).toEqual(['1 of 3', '2 of 3', '3 of 3']);
+    expect(progress.at(-1)!.slice(2)).toEqual([String(best), String(record.trials[best].score)]);
   });
 
-  test('goes on with --resume after Ctrl-C, to what it would have come to, and further where it was made longer', async () => {
+  test('--resume continues after Ctrl-C with the same results, and beyond if maxTrials was raised', async () => {
     const whole = JSON.parse((await tilegrad(['--json', '--out', 'whole'])).out);
     const { number, score, values } = whole.best;
     expect({ number, score, values }).toEqual(
@@ -145,13 +145,13 @@ describeOnDevice('tilegrad search', () => {
     );
     const [cut] = readdirSync(join(folder, 'cut'));
     const path = join(folder, 'cut', cut!);
-    // Stopped in its first trial it has nothing to report.
+    // A search that stopped in its first trial has nothing to report.
     if (existsSync(join(path, 'trials'))) expect(readReport(path).report.status).toBe('interrupted');
     else expect(existsSync(join(path, 'report.html'))).toBe(false);
-    const gone = await tilegrad(['--json', '--out', 'cut', '--resume']);
-    expect(gone.code, gone.err).toBe(0);
+    const resumed = await tilegrad(['--json', '--out', 'cut', '--resume']);
+    expect(resumed.code, resumed.err).toBe(0);
     const scores = ({ trials }: { trials: { score: number }[] }) => trials.map(({ score }) => score);
-    const record = JSON.parse(gone.out);
+    const record = JSON.parse(resumed.out);
     expect(scores(record)).toEqual(scores(whole));
     write((text) => text.replace('maxTrials: 3', 'maxTrials: 4'));
     const longer = JSON.parse((await tilegrad(['--json', '--resume', record.directory])).out);
@@ -159,20 +159,20 @@ describeOnDevice('tilegrad search', () => {
     expect(longer.trials).toHaveLength(4);
   });
 
-  test('--resume needs no seed: it takes that of the search', async () => {
-    const begun = await tilegrad(['--json', '--seed', '9']);
-    expect(begun.code, begun.err).toBe(0);
-    const { directory, seed, trials } = JSON.parse(begun.out);
+  test('--resume uses the seed of the search if none is given', async () => {
+    const first = await tilegrad(['--json', '--seed', '9']);
+    expect(first.code, first.err).toBe(0);
+    const { directory, seed, trials } = JSON.parse(first.out);
     expect(seed).toBe(9);
-    const gone = await tilegrad(['--json', '--resume', directory]);
-    expect(gone.code, gone.err).toBe(0);
-    expect(gone.err).toContain('Seed:    9, with which the search was started');
-    expect(JSON.parse(gone.out).trials).toEqual(trials);
+    const resumed = await tilegrad(['--json', '--resume', directory]);
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.err).toContain('Seed:    9, with which the search was started');
+    expect(JSON.parse(resumed.out).trials).toEqual(trials);
     const other = await tilegrad(['--resume', directory, '--seed', '8']);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('seed was 9 and is 8')]);
   });
 
-  test('with together, trials are trained together, and a name with odd characters makes a folder of its own', async () => {
+  test('together: trials are trained together; a name with odd characters becomes a folder name', async () => {
     write((text) => text.replace('maxTrials: 3', "maxTrials: 3, together: 3, name: '../a/b'"));
     let isCut = false;
     const cut = await tilegrad(['--json'], (err, interrupt) => {
@@ -187,34 +187,37 @@ describeOnDevice('tilegrad search', () => {
     expect(readdirSync(join(folder, 'runs', directory!, 'backups'))).toEqual(['together-0-1-2.safetensors']);
   });
 
-  test("what the module's code throws is no bug of tilegrad", async () => {
-    const refused = async (change: (text: string) => string, message: RegExp) => {
+  test("an error thrown by the module's code is not reported as a bug of tilegrad", async () => {
+    const expectFailure = async (change: (text: string) => string, message: RegExp) => {
       write(change);
       const { code, err } = await tilegrad([]);
       expect([code === 1 || code === 2, err]).toEqual([true, expect.stringMatching(message)]);
       expect(err).not.toContain('bug in tilegrad');
     };
-    await refused((text) => `${text}const = 5;`, /^error: own\.mjs:\d+: it cannot be loaded: SyntaxError: /m);
-    await refused((text) => `throw new Error('at once');${text}`, /own\.mjs:1: it cannot be loaded: Error: at once/);
-    await refused(
+    await expectFailure((text) => `${text}const = 5;`, /^error: own\.mjs:\d+: it cannot be loaded: SyntaxError: /m);
+    await expectFailure(
+      (text) => `throw new Error('at once');${text}`,
+      /own\.mjs:1: it cannot be loaded: Error: at once/,
+    );
+    await expectFailure(
       (text) => text.replace('buildModel(hp) {', "buildModel(hp) { throw new TypeError('boo');"),
       /own\.mjs:8: in buildModel: TypeError: boo/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace(/export const fit = .*/, 'export const fit = async () => {};'),
       /own\.mjs: the function fit must return an object of options, but returned undefined/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace('batchSize: 8', 'callbacks: [{}]'),
       /RandomSearch: search: callbacks have state.* but a list was given/,
     );
-    await refused(
+    await expectFailure(
       (text) => text.replace(/export const data = .*/, "export const data = async () => { throw new Error('gone'); };"),
       /own\.mjs:\d+: in data: Error: gone/,
     );
   }, 120_000);
 
-  test('trials that failed stay failed: the error says how to go on after them, and where they broke', async () => {
+  test('failed trials stay failed: the error has their lines, and how to continue after them', async () => {
     write((text) => text.replace('batchSize: 8', "callbacks: () => { throw new Error('worn'); }"));
     const { code, err } = await tilegrad([]);
     expect(code).toBe(1);
@@ -223,7 +226,7 @@ describeOnDevice('tilegrad search', () => {
     );
   });
 
-  test('--help names what hp has, callbacks, and how the best model is loaded', async () => {
+  test('--help lists what hp has, the callbacks, and how the best model is loaded', async () => {
     const { code, out } = await runToEnd([join(built, 'cli.js'), 'search', '--help'], { cwd: folder });
     expect(code).toBe(0);
     for (const word of [
@@ -238,7 +241,7 @@ describeOnDevice('tilegrad search', () => {
     }
   });
 
-  test('what is wrong ends it with a typed error and no folder', async () => {
+  test('exits with a typed error for invalid input, and creates no folder', async () => {
     const missing = await runToEnd([join(built, 'cli.js'), 'search', 'none.mjs'], { cwd: folder });
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('search: there is no file none.mjs')]);
     const none = await tilegrad(['--resume']);

@@ -8,7 +8,7 @@ import { adapter, FakeIo, tilegrad } from './fakes.ts';
 const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];
 const tools = async () => ({ ensureAdapter: () => 'llvmpipe' });
 
-/** What `setup` says where only these packages are installed. */
+/** The output of `setup` if only these packages are installed. */
 async function setUpWith(installed: readonly string[], options = { driver: true }) {
   const io = new FakeIo();
   const versionOf = (name: PackageName) => (installed.includes(name) ? '1.2.3' : null);
@@ -23,11 +23,11 @@ test.each(names)('%s: its version is that of the installed package', (name) => {
   expect(packageVersion(name)).toMatch(new RegExp(`^${OPTIONAL_PACKAGES[name].replaceAll('.', '\\.')}\\.`));
 });
 
-test('a package that is not there has no version', () => {
+test('a missing package has no version', () => {
   expect(packageVersion('tilegrad-none')).toBeNull();
 });
 
-test('with all packages, setup names them and the adapter, and no npm line', async () => {
+test('with all packages, setup prints them and the adapter, and no npm line', async () => {
   const { error, out } = await setUpWith(names);
   expect(error).toBeNull();
   for (const name of names) expect(out).toContain(`${name} 1.2.3`);
@@ -35,7 +35,7 @@ test('with all packages, setup names them and the adapter, and no npm line', asy
   expect(out).not.toContain('npm');
 });
 
-test('with Dawn alone, setup is ready, and each missing use has the line that installs its packages', async () => {
+test('with only Dawn, setup succeeds, and prints the install line of each missing use', async () => {
   const { error, out } = await setUpWith(['webgpu']);
   expect(error).toBeNull();
   expect(out).toMatch(/^installed {2}webgpu 1\.2\.3: for training in Node$/m);
@@ -45,19 +45,19 @@ test('with Dawn alone, setup is ready, and each missing use has the line that in
   expect(out).toContain('npm install bullmq@6 ioredis@6\n');
 });
 
-test('of a use that lacks some of its packages, those are named', async () => {
+test('for a use that lacks some of its packages, prints those', async () => {
   const { out } = await setUpWith(names.filter((name) => name !== 'ioredis'));
   expect(out).toMatch(/^missing {4}ioredis: for/m);
 });
 
-test('without Dawn, setup ends with the line that installs it, before it looks for an adapter', async () => {
+test('without Dawn, setup ends with the line that installs it, and looks for no adapter', async () => {
   const { error, out } = await setUpWith([]);
   expect(error).toBeInstanceOf(MissingPackageError);
   expect(error.message).toContain('npm install webgpu@0.6');
   expect(out).not.toContain('ready');
 });
 
-test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails as AdapterError', async () => {
+test('tilegrad setup: prints the adapter, looks for none with --no-driver, and exits as for AdapterError', async () => {
   const ready = await tilegrad(['setup']);
   expect([ready.code, ready.err]).toEqual([0, '']);
   expect(ready.out).toContain(`\nready      ${adapter.name}\n`);
@@ -74,8 +74,8 @@ test('tilegrad setup: prints the adapter, with --no-driver looks for none, fails
   expect([failed.code, failed.err]).toEqual([1, 'error: no adapter\n']);
 });
 
-test('what draws at its end is refused at its beginning without the packages for it', async () => {
+test('commands that draw at their end fail at their start if the packages for it are missing', async () => {
   await expect(checkDrawing()).resolves.toBeUndefined();
-  // One that no folder has may load all the same.
+  // A package that is in no folder may still load.
   await expect(checkDrawing((name) => (name === 'vega' ? null : '1.2.3'))).resolves.toBeUndefined();
 });

@@ -22,28 +22,28 @@ afterEach(() => {
 const run = (words: string, options: Parameters<typeof tilegrad>[1] = {}) =>
   tilegrad(['run', ...words.split(' '), '--out', out], options);
 
-/** Of the only run. */
+/** The record of the only run. */
 const record = () => runRecord.parse(JSON.parse(readFileSync(join(out, readdirSync(out)[0]!, 'run.json'), 'utf8')));
 
-describe('mistakes in a row are told', () => {
-  const told = async (specs: Record<string, Partial<TrainSpec>>) =>
+describe("an error in an experiment's code is reported", () => {
+  const errorOf = async (specs: Record<string, Partial<TrainSpec>>) =>
     (
       await run('A', {
         experiments: (network) => [rowOf(network, 'A1', { baseline: {} }), rowOf(network, 'A2', specs)],
       })
     ).err;
 
-  test('one name for two trainings', async () => {
-    expect(await told({ baseline: { seed: 9 } })).toContain(
+  test('two different trainings with one name', async () => {
+    expect(await errorOf({ baseline: { seed: 9 } })).toContain(
       'two different computations of this run are called baseline',
     );
   });
 
-  test('a name that is none for a file', async () => {
-    expect(await told({ '../up': {} })).toContain('"../up" cannot name a result');
+  test('a name that cannot be a file name', async () => {
+    expect(await errorOf({ '../up': {} })).toContain('"../up" cannot name a result');
   });
 
-  test('a data set it does not name', async () => {
+  test('a data set that the experiment does not list', async () => {
     const other = (network: Network) => [
       lenetOf(network, {
         async run(context) {
@@ -55,7 +55,7 @@ describe('mistakes in a row are told', () => {
     expect((await run('A1', { experiments: other })).err).toContain('A1: mnist is not one of its data sets, cifar10');
   });
 
-  test('a report that is none: the run fails, and says where', async () => {
+  test('an invalid report: the run fails, and the error has the place', async () => {
     const wrong = (network: Network) => [
       lenetOf(network, { run: async () => [section('Results', { type: 'comparison', caption: '', rows: [] })] }),
     ];
@@ -65,15 +65,15 @@ describe('mistakes in a row are told', () => {
     expect(record().status).toBe('failed');
   });
 
-  test('data that nobody can name', async () => {
+  test('data without an id', async () => {
     const data = { x: [[1]], y: [1] };
-    expect(await told({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
-    expect(await told({ mine: { data, dataId: 'one' } })).toBe('');
+    expect(await errorOf({ mine: { data } })).toContain('training mine: its data does not come from context.loader');
+    expect(await errorOf({ mine: { data, dataId: 'one' } })).toBe('');
   });
 });
 
-describe('a batch larger than the part of the data that a row trains on is all of that part', () => {
-  const trained = async (words: string, spec: Partial<TrainSpec>) => {
+describe('a batch larger than the part of the data that an experiment trains on is all of that part', () => {
+  const runTraining = async (words: string, spec: Partial<TrainSpec>) => {
     const { code, out, log } = await run(words, { experiments: (network) => [rowOf(network, 'A1', { mine: spec })] });
     expect(code).toBe(0);
     return { batches: log.fits.map(({ batchSize }) => batchSize), out };
@@ -81,22 +81,22 @@ describe('a batch larger than the part of the data that a row trains on is all o
   const loader = (size: number) => ({ data: { size } as unknown as TrainSpec['data'], dataId: 'some' });
 
   test('some of the classes', async () => {
-    const { batches, out } = await trained('A1 --limit 300', loader(27));
+    const { batches, out } = await runTraining('A1 --limit 300', loader(27));
     expect(batches).toEqual([27]);
     expect(out).toContain('A1: training mine, seed 1, batches of 27 (all samples) instead of 256\n');
   });
 
   test('a split', async () => {
     const half = { ...loader(511), validationSplit: 0.5 };
-    expect((await trained('A1', half)).batches).toEqual([255]);
-    const { batches, out } = await trained('A1 --batch 255', half);
+    expect((await runTraining('A1', half)).batches).toEqual([255]);
+    const { batches, out } = await runTraining('A1 --batch 255', half);
     expect(batches).toEqual([255]);
     expect(out).not.toContain('all samples');
   });
 });
 
 describe('scales', () => {
-  test('smoke takes its settings, and the report says what was cut', async () => {
+  test('smoke uses its settings, and the report states what was reduced', async () => {
     const { log } = await run('A1 --scale smoke', { kind: 'archive' });
     expect(log.fits).toMatchObject([{ epochs: 1, samples: 300 }]);
     const [row] = record().rows;
@@ -109,7 +109,7 @@ describe('scales', () => {
     ['fewer epochs', 'A1 --scale full --epochs 2', 'archive', true],
     ['the full scale', 'A1 --scale full', 'archive', true],
   ] as const)(
-    'a figure far from the published one is marked, unless the run was too quick: %s',
+    'a metric far from the published one is marked, except in a quick run: %s',
     async (_, words, kind, isMarked) => {
       const summary: Coursework['summary'] = (_, { likeForLike }) => [
         { type: 'text', text: `like for like: ${likeForLike}` },
@@ -124,23 +124,23 @@ describe('scales', () => {
     },
   );
 
-  test('the command line goes before the scale, and --runs is --replicas', async () => {
+  test('the command line overrides the scale; --runs is --replicas', async () => {
     const { log } = await run('A1 --scale smoke --epochs 2 --replicas 4 --limit 256');
     expect(log.fits).toMatchObject([{ epochs: 2, samples: 256, replicas: 4 }]);
   });
 
-  test('--lr is refused where rates are what a row is about', async () => {
-    const fixed = (network: Network) => [
+  test('--lr throws UsageError if the experiment compares learning rates', async () => {
+    const experiments = (network: Network) => [
       lenetOf(network, { scales: { full: { epochs: 1, batchSize: 9, replicas: 1 }, smoke: {} } }),
     ];
-    const { code, err } = await run('A1 --lr 0.1', { experiments: fixed });
+    const { code, err } = await run('A1 --lr 0.1', { experiments: experiments });
     expect(code).toBe(2);
     expect(err).toContain('--lr: the learning rates of A1');
   });
 });
 
-describe('--short cuts some variations of a row to the short scale', () => {
-  const varied = (network: Network) => [
+describe('--short runs some variations of an experiment at the short scale', () => {
+  const experiments = (network: Network) => [
     lenetOf(network, {
       scales: {
         full: { epochs: 3, batchSize: 256, replicas: 1 },
@@ -151,17 +151,17 @@ describe('--short cuts some variations of a row to the short scale', () => {
       async run(context) {
         const names: string[] = [];
         for (const name of ['wide', 'deep']) {
-          const own = context.variation(name);
-          await own.train(`${name}-${own.scale}`, { ...network, data: own.loaders('cifar10').train });
-          names.push(`${name} ${own.scale}`);
+          const variation = context.variation(name);
+          await variation.train(`${name}-${variation.scale}`, { ...network, data: variation.loaders('cifar10').train });
+          names.push(`${name} ${variation.scale}`);
         }
         return [section('Results', compare([measuredRow(names.join(', '), 0.5, [0.5])]))];
       },
     }),
   ];
-  const options = { experiments: varied, kind: 'folder' } as const;
+  const options = { experiments: experiments, kind: 'folder' } as const;
 
-  test('those named train on what is short, the others in full, and the record says which', async () => {
+  test('the named variations are short, the others full, and the record states which', async () => {
     const { code, log } = await run('A1 --short deep', options);
     expect(code).toBe(0);
     expect(log.fits).toMatchObject([
@@ -176,7 +176,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
     ]);
   });
 
-  test('without it, and all of them', async () => {
+  test('without it none is short, and all may be', async () => {
     expect((await run('A1', options)).log.fits).toMatchObject([{ epochs: 3 }, { epochs: 3 }]);
     expect((await run('A1 --short wide,deep', options)).log.fits).toMatchObject([{ epochs: 1 }, { epochs: 1 }]);
   });
@@ -185,14 +185,14 @@ describe('--short cuts some variations of a row to the short scale', () => {
     ['A1 --short deeper', 'A1 has no "deeper"; its variations are wide, deep'],
     ['A1 --short deep,,wide', 'A1 has no ""; its variations are wide, deep'],
     ['A1 --short deep --scale smoke', '--short deep is for runs at the full scale, but this one is of scale smoke'],
-  ])('%s is refused', async (words, message) => {
+  ])('%s exits with an error', async (words, message) => {
     const { code, err } = await run(words, options);
     expect(code).toBe(2);
     expect(err).toContain(message);
     expect(readdirSync(out)).toEqual([]);
   });
 
-  test('a variation that two rows train is named once', () => {
+  test('a variation of two experiments is listed once', () => {
     const rows = [
       { variations: ['transfer', 'dark'] },
       { variations: ['transfer', 'fine-tuned'] },
@@ -201,7 +201,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
     expect(() => checkShort(request, rows)).toThrow(/B has no "tuned"; its variations are transfer, dark, fine-tuned$/);
   });
 
-  test('a row without variations has none to cut, and a run that goes on cuts what it did', async () => {
+  test('an experiment without variations throws; a resumed run keeps its --short', async () => {
     const none = await run('A1 --short deep', { kind: 'folder' });
     expect(none.err).toContain('--short deep: A1 has no "deep"; it has no variations');
     await run('A1 --short deep', options);
@@ -212,7 +212,7 @@ describe('--short cuts some variations of a row to the short scale', () => {
   });
 });
 
-describe('a coursework with a summary of its own', () => {
+describe('a coursework with a custom summary', () => {
   const rows = (network: Network) => [
     rowOf(network, 'A1', { one: {} }),
     rowOf(network, 'A2', { one: {}, two: { seed: 5 } }),
@@ -221,7 +221,7 @@ describe('a coursework with a summary of its own', () => {
     table(['training'], [[trainings.map(({ name }) => name).join(' and ')]], 'All trainings'),
   ];
 
-  test('ends with it, and its report begins with it, instead of the list of comparisons', async () => {
+  test('prints it last, and its report begins with it instead of the list of comparisons', async () => {
     const { code, out: text } = await run('A', { experiments: rows, summary });
     expect(code).toBe(0);
     const end = text.slice(text.indexOf('All trainings'));
@@ -231,7 +231,7 @@ describe('a coursework with a summary of its own', () => {
     expect(kept).toMatchObject([{ type: 'table', caption: 'All trainings' }]);
   });
 
-  test('until all rows are finished, the rows stand before it', async () => {
+  test('lists the experiments before it until all are finished', async () => {
     const failing = (network: Network) => [
       rowOf(network, 'A1', { one: {} }),
       lenetOf(network, { id: 'A2', run: () => Promise.reject(new Error('no luck')) }),
@@ -250,13 +250,13 @@ describe('a coursework with a summary of its own', () => {
     ]);
   });
 
-  test('one of its rows alone has none', async () => {
+  test('has none in a run of one experiment', async () => {
     await run('A1', { experiments: rows, summary });
     expect(record().summary).toBeUndefined();
   });
 });
 
-describe('a row that begins with published weights', () => {
+describe('an experiment that starts with published weights', () => {
   const checkpoint = { alpha: 1, rows: 224, includeTop: false } as const;
   let seen: readonly string[];
   const rows = (network: Network) => [
@@ -275,7 +275,7 @@ describe('a row that begins with published weights', () => {
     return path;
   };
 
-  test('has their paths, and the record and the report name them with their checksum', async () => {
+  test('gets their paths; record and report state them with their checksum', async () => {
     const path = file('one');
     const { code, out: text, err, log } = await run('A1', { experiments: rows, weights: [path] });
     expect(code).toBe(0);
@@ -289,14 +289,14 @@ describe('a row that begins with published weights', () => {
     expect(report).toContain(sha256);
   });
 
-  test('without them, nothing begins', async () => {
+  test('does not start without them', async () => {
     const { code, err } = await run('A1', { experiments: rows });
     expect(code).toBe(1);
     expect(err).toContain('mobileNetV2: no weights on this machine');
     expect(readdirSync(out)).toEqual([]);
   });
 
-  test('a run goes on with the same ones only', async () => {
+  test('resumes only with the same weights', async () => {
     const path = file('one');
     await run('A1', { experiments: rows, weights: [path] });
     const folder = join(out, readdirSync(out)[0]!);

@@ -4,7 +4,7 @@ import type { NotTuned, SessionOptions, Tuned } from '../../src/tuner/session.ts
 import { FakeIo, fakeModules, fakeTuned, lenetOf, tilegrad } from './fakes.ts';
 
 describe('tune', () => {
-  test('measures what the experiments need, shows it as it goes and in a table, and says where it is kept', async () => {
+  test('measures what the experiments need, prints progress and a table, and where the result is stored', async () => {
     const { code, out, err, log } = await tilegrad(['tune', 'A1', '--batch', '32', '--budget', '2.5']);
     expect(code).toBe(0);
     expect(log.tunings).toEqual([{ problems: 1, seconds: 2.5 }]);
@@ -18,28 +18,28 @@ describe('tune', () => {
   });
 
   test.each([[['tune']], [['tune', '--all']], [['tune', 'lenet']], [['tune', 'LeNet', 'a1']]])(
-    '%s is experiment A1',
+    '%s selects experiment A1',
     async (words) => {
       const { code, log } = await tilegrad(words);
       expect({ code, tunings: log.tunings }).toEqual({ code: 0, tunings: [{ problems: 1, seconds: undefined }] });
     },
   );
 
-  test('a row without a network of its own is wrong usage', async () => {
+  test('an experiment without a network throws UsageError', async () => {
     const experiments = (network: Network) => [lenetOf(network, { networks: [] })];
     const { code, err, log } = await tilegrad(['tune', 'A1'], { experiments });
     expect({ code, opened: log.opened }).toEqual({ code: 2, opened: 0 });
     expect(err).toContain('A1 trains the network of another experiment');
   });
 
-  test('an unknown name is wrong usage, and nothing is opened', async () => {
+  test('an unknown name throws UsageError before a device is opened', async () => {
     const { code, err, log } = await tilegrad(['tune', 'B7']);
     expect(code).toBe(2);
     expect(err).toContain('unknown experiment "B7". There are: A1, lenet.');
     expect(log.opened).toBe(0);
   });
 
-  test('with --json stdout is one document', async () => {
+  test('--json prints one document on stdout', async () => {
     const { out } = await tilegrad(['tune', '--json']);
     const { file, results } = JSON.parse(out);
     expect(file).toBe('/cache/tuning.json');
@@ -49,7 +49,7 @@ describe('tune', () => {
   const refused: NotTuned = {
     ...{ operator: 'conv2d', sizes: {}, key: 'conv2d', shapes: '[2] -> [2]', reason: 'shader conv2d.wgsl: refused' },
   };
-  /** An engine of whose two problems the adapter refuses the second, or both. */
+  /** An engine with two problems, of which the adapter refuses the second, or both. */
   const refusing = (tuned: Tuned[]) => async () => ({
     ...(await fakeModules().modules.engine()),
     async tune(_device: unknown, _problems: unknown, { onTuned, onFailed }: SessionOptions) {
@@ -59,7 +59,7 @@ describe('tune', () => {
     },
   });
 
-  test('a problem whose reference the adapter refuses is told of, and the others are kept', async () => {
+  test('a problem whose reference the adapter refuses is reported, and the others are saved', async () => {
     const modules = { engine: refusing([fakeTuned]) };
     const { code, out, err } = await tilegrad(['tune', 'A1'], { modules });
     expect(code).toBe(0);
@@ -71,7 +71,7 @@ describe('tune', () => {
     expect(JSON.parse(text)).toMatchObject({ results: [fakeTuned], failed: [refused] });
   });
 
-  test('if the adapter refuses all of them it ends with 1', async () => {
+  test('exits with 1 if the adapter refuses all problems', async () => {
     const { code, out, err } = await tilegrad(['tune', 'A1'], { modules: { engine: refusing([]) } });
     expect(code).toBe(1);
     expect(err).toContain('the adapter refused the reference kernels of all problems');
@@ -81,7 +81,7 @@ describe('tune', () => {
   test.each([
     [[], 'There was nothing to select: each operator has one kernel here.'],
     [['--budget', '1e-9'], 'Nothing was measured in 1e-9 s: give a larger --budget'],
-  ])('with %j and nothing measured it says why', async (words, says) => {
+  ])('with %j and nothing measured it prints the reason', async (words, says) => {
     const engine = async () => ({ ...(await fakeModules().modules.engine()), tune: async () => [] });
     const { code, out } = await tilegrad(['tune', 'A1', ...words], { modules: { engine } });
     expect(code).toBe(0);
@@ -89,7 +89,7 @@ describe('tune', () => {
     expect(out).not.toContain('Saved in');
   });
 
-  test('Ctrl-C keeps what was measured and ends with 1', async () => {
+  test('Ctrl-C saves what was measured and exits with 1', async () => {
     const io = new FakeIo();
     const { code, out, err, log } = await tilegrad(['tune'], { io, duringTuning: () => io.pressCtrlC() });
     expect(code).toBe(1);

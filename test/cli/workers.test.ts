@@ -6,15 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunRecord, runRecord } from '../../src/report/run-record.ts';
 import { smallCifar, writeFiles } from '../data/helpers.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 import { tilegrad } from './fakes.ts';
 
-// `tilegrad run --workers` and `tilegrad worker`, bundled, in processes of their own, on the real engine.
+// `tilegrad run --workers` and `tilegrad worker`, bundled, in separate processes, on the real engine.
 
 describe('without a server', () => {
   test.each([['run', 'A1', '--scale', 'smoke', '--workers'], ['worker']])(
-    '%s ends with what to do',
+    '%s exits with what to do',
     async (...words) => {
       const url = `redis://me:secret@127.0.0.1:${await freePort()}`;
       const { code, out, err } = await tilegrad([...words, url]);
@@ -24,13 +24,13 @@ describe('without a server', () => {
     },
   );
 
-  test('an address that is none is wrong usage of the command', async () => {
+  test('an invalid address is wrong usage of the command', async () => {
     const { code, err } = await tilegrad(['worker', 'http://me:secret@host']);
     expect([code, err]).toEqual([2, expect.stringContaining('"http://host" is not an address of a queue')]);
   });
 });
 
-const cli = bundled('src/cli/main.ts');
+const cli = bundleBeforeTests('src/cli/main.ts');
 
 describeOnDevice('on an adapter', () => {
   describeOnRedis('with a server', () => {
@@ -47,8 +47,8 @@ describeOnDevice('on an adapter', () => {
     const env = { TILEGRAD_REDIS_PASSWORD: 'open sesame' };
 
     function startWorker(...words: string[]) {
-      const own = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'none'), ...env };
-      const child = spawn(process.execPath, [cli, 'worker', redis.url, ...words], { env: own });
+      const childEnv = { ...process.env, TILEGRAD_DATA: '', TILEGRAD_CACHE: join(out, 'none'), ...env };
+      const child = spawn(process.execPath, [cli, 'worker', redis.url, ...words], { env: childEnv });
       workers.push(child);
       let text = '';
       child.stdout.on('data', (chunk) => {
@@ -90,8 +90,8 @@ describeOnDevice('on an adapter', () => {
       };
     }
 
-    /** What must not depend on where it was trained. */
-    const figures = ({ trainings, rows }: RunRecord) => ({
+    /** The properties of a training that must not depend on where it was trained. */
+    const resultsOf = ({ trainings, rows }: RunRecord) => ({
       trainings: trainings.map(({ name, row, status, seeds, histories, evaluations, model }) => ({
         ...{ name, row, status, seeds, evaluations, summary: model.summary },
         histories: histories.map((epochs) =>
@@ -104,7 +104,7 @@ describeOnDevice('on an adapter', () => {
       })),
     });
 
-    test('a row of six trainings and a part: two workers, one without the data set; the same record and folder as without', async () => {
+    test('an experiment of six trainings and another result, on two workers, one without the data set: the same record and folder as without workers', async () => {
       const otherData = mkdtempSync(join(out, 'other-data-'));
       writeFiles(otherData, smallCifar());
       const started = [
@@ -113,7 +113,7 @@ describeOnDevice('on an adapter', () => {
         startWorker('--name', 'three', '--data', otherData),
       ];
       const [remote, local] = [await run('remote', ['--workers', redis.url]), await run('local', [])];
-      expect(figures(remote.record)).toEqual(figures(local.record));
+      expect(resultsOf(remote.record)).toEqual(resultsOf(local.record));
       expect(remote.record.trainings).toHaveLength(6);
       expect(remote.files).toEqual(local.files);
       expect(remote.files.filter((file) => file.includes('tfevents'))).toHaveLength(6 * 4);
@@ -130,10 +130,10 @@ describeOnDevice('on an adapter', () => {
       expect(ended.map(({ text }) => text).join() + remote.err).not.toContain('sesame');
     });
 
-    test('a row of two searches and their best networks: its trials are jobs, the record is the same as without', async () => {
+    test('an experiment of two searches and their best networks: trials are jobs, and the record is the same as without workers', async () => {
       const started = [startWorker('--name', 'one'), startWorker('--name', 'two')];
       const [remote, local] = [await run('c1', ['--workers', redis.url], 'C1'), await run('c1-local', [], 'C1')];
-      expect(figures(remote.record)).toEqual(figures(local.record));
+      expect(resultsOf(remote.record)).toEqual(resultsOf(local.record));
       const searches = ({ searches = [] }: RunRecord) =>
         searches.map(({ row, status, record: { trials, ...record } }) => ({
           ...{ row, status, record },
@@ -151,7 +151,7 @@ describeOnDevice('on an adapter', () => {
       expect(done[0]! + done[1]!).toBe(14);
     });
 
-    test('asked again, with no worker there: what the queue holds is taken over', async () => {
+    test('run again without a worker: uses the results that the queue holds', async () => {
       const { record } = await run('again', ['--workers', redis.url]);
       expect(record.trainings.map(({ status }) => status)).toEqual(Array(6).fill('finished'));
     });

@@ -25,16 +25,16 @@ describe('CIFAR-10 batches', () => {
       .integer({ min: 1, max: 3 })
       .chain((n) => fc.uint8Array({ minLength: n * 3073, maxLength: n * 3073, size: 'max' }));
     fc.assert(
-      fc.property(batch, fc.integer({ min: 0, max: 2 }), (bytes, at) => {
+      fc.property(batch, fc.integer({ min: 0, max: 2 }), (bytes, offset) => {
         const n = bytes.length / 3073;
         for (let i = 0; i < n; i++) bytes[i * 3073]! %= 10;
-        const into = { images: new Uint8Array((at + n) * 3072), labels: new Uint8Array(at + n) };
-        decodeCifar10(bytes, 'b.bin', into, at);
+        const into = { images: new Uint8Array((offset + n) * 3072), labels: new Uint8Array(offset + n) };
+        decodeCifar10(bytes, 'b.bin', into, offset);
         for (let i = 0; i < n; i++) {
-          expect(into.labels[at + i]).toBe(bytes[i * 3073]);
+          expect(into.labels[offset + i]).toBe(bytes[i * 3073]);
           for (let p = 0; p < 1024; p++) {
             for (let c = 0; c < 3; c++) {
-              if (into.images[(at + i) * 3072 + p * 3 + c] !== bytes[i * 3073 + 1 + c * 1024 + p]) {
+              if (into.images[(offset + i) * 3072 + p * 3 + c] !== bytes[i * 3073 + 1 + c * 1024 + p]) {
                 throw new Error(`image ${i}, pixel ${p}, channel ${c}`);
               }
             }

@@ -14,7 +14,7 @@ const bomb = (first: Uint8Array, megabytes: number) =>
   Buffer.concat([gzipSync(first), ...new Array<Buffer>(megabytes / 16).fill(zeros)]);
 
 /** The message of the DataError that loading must throw, and the growth of the peak memory in megabytes. */
-async function refused(name: DatasetName, dir: string): Promise<{ message: string; grown: number }> {
+async function loadRefused(name: DatasetName, dir: string): Promise<{ message: string; grown: number }> {
   const before = process.resourceUsage().maxRSS;
   const error = await loadDataset(name, { dir }).then(
     () => null,
@@ -37,34 +37,39 @@ test.each([
   ['train-labels-idx1-ubyte', 11],
   ['t10k-images-idx3-ubyte', 1584],
   ['t10k-labels-idx1-ubyte', 10],
-] as const)('%s that unpacks to more than its header says throws before it fills the memory', async (name, size) => {
-  const { message, grown } = await refused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
-  expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
-  expect(grown).toBeLessThan(200);
-});
+] as const)(
+  'throws before it fills the memory, for %s that unpacks to more than its header states',
+  async (name, size) => {
+    const { message, grown } = await loadRefused('mnist', mnist(name, bomb(smallMnist()[name]!, 1024)));
+    expect(message).toContain(`${name}.gz unpacks to more than the ${size.toLocaleString('en-US')} bytes`);
+    expect(grown).toBeLessThan(200);
+  },
+);
 
-test('gunzipSized: throws before unpacking if a header promises more than the limit, or than its packed bytes can hold', async () => {
+test('gunzipSized: throws before unpacking if a header states more than the limit, or than its packed bytes can hold', async () => {
   const name = 'train-images-idx3-ubyte';
   for (const [dims, says] of [
     [[0xffffffff, 28, 28], /promises 3,367,254,\d+,\d+ bytes, more than the limit of 1,073,741,824/],
     [[1_300_000, 28, 28], /promises 1,019,200,016 bytes, which its 16,\d+ packed bytes cannot hold/],
     [[1, 30_000, 30_000], /holds images of 30000 x 30000, expected 28 x 28/],
   ] as const) {
-    const { message, grown } = await refused('mnist', mnist(name, bomb(idx([...dims], []), 16)));
+    const { message, grown } = await loadRefused('mnist', mnist(name, bomb(idx([...dims], []), 16)));
     expect(message).toMatch(says);
     expect(grown).toBeLessThan(100);
   }
 });
 
-test('gunzipSized: throws for files that are cut short, or end within their header', async () => {
+test('gunzipSized: throws for truncated files, also within their header', async () => {
   const name = 'train-labels-idx1-ubyte';
   const packed = gzipSync(smallMnist()[name]!);
-  expect((await refused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(/damaged or cut-short gzip/);
-  expect((await refused('mnist', mnist(name, gzipSync(idx([3], [5]))))).message).toMatch(
+  expect((await loadRefused('mnist', mnist(name, packed.subarray(0, -9)))).message).toMatch(
+    /damaged or cut-short gzip/,
+  );
+  expect((await loadRefused('mnist', mnist(name, gzipSync(idx([3], [5]))))).message).toMatch(
     /promises 11; it is cut short/,
   );
-  expect((await refused('mnist', mnist(name, gzipSync(Uint8Array.of(0, 0))))).message).toMatch(/it is cut short/);
-  expect((await refused('mnist', mnist(name, gzipSync(new Uint8Array(0))))).message).toMatch(/is empty/);
+  expect((await loadRefused('mnist', mnist(name, gzipSync(Uint8Array.of(0, 0))))).message).toMatch(/it is cut short/);
+  expect((await loadRefused('mnist', mnist(name, gzipSync(new Uint8Array(0))))).message).toMatch(/is empty/);
 });
 
 /** An entry of a tar archive: a header, which may be wrong, and the bytes, padded to whole blocks. */
@@ -97,20 +102,20 @@ test('the archives of these tests load if they are intact', async () => {
 });
 
 test.each([
-  ['a file that is not wanted', 'readme.html', '0'],
-  ['a wanted one', 'data_batch_1.bin', '0'],
+  ['a file that is not needed', 'readme.html', '0'],
+  ['a file that is needed', 'data_batch_1.bin', '0'],
   ['a long name', 'x', 'L'],
   ['attributes', 'x', 'x'],
 ])('readTarGz: throws before an archive fills the memory: %s', async (_, name, type) => {
   const head = entry(name, new Uint8Array(0), { size: 2 ** 32, type });
-  const { message, grown } = await refused('cifar10', archive(bomb(head, 2048)));
+  const { message, grown } = await loadRefused('cifar10', archive(bomb(head, 2048)));
   expect(message).toMatch(/unpacks to more than 1,073,741,824 bytes|damaged or cut short/);
   expect(grown).toBeLessThan(300);
 });
 
 test('readTarGz: throws DataError if an archive has a file twice', async () => {
   const other = entry('other/data_batch_3.bin', cifarBatch([1, 1, 1]));
-  const { message } = await refused(
+  const { message } = await loadRefused(
     'cifar10',
     archive(gzipSync(Buffer.concat([...cifar(), other, Buffer.alloc(1024)]))),
   );
@@ -119,11 +124,11 @@ test('readTarGz: throws DataError if an archive has a file twice', async () => {
   );
 });
 
-test('readTarGz: ignores links and folders that have the name of a part', async () => {
+test('readTarGz: ignores links, and folders with the name of a file', async () => {
   for (const type of ['1', '2', '5']) {
     const entries = cifar().slice(1);
     const link = entry('test_batch.bin', new Uint8Array(0), { type, link: 'data_batch_1.bin' });
-    const { message } = await refused(
+    const { message } = await loadRefused(
       'cifar10',
       archive(gzipSync(Buffer.concat([...entries, link, Buffer.alloc(1024)]))),
     );

@@ -35,7 +35,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('resumes after an abort, and after a server that ends early', async () => {
+  test('resumes after an abort, and after the server ended early', async () => {
     const first = cutAtHalf();
     const dir = tempDir();
     const stop = new AbortController();
@@ -65,7 +65,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     }
   });
 
-  test('throws for a file that does not pass the check, and keeps an old file', async () => {
+  test('throws for a file that fails the check, and keeps an old file', async () => {
     const { url, requests } = await serve(sends(Buffer.from('please log in')));
     const dir = tempDir();
     writeFileSync(join(dir, 'f.bin'), 'old');
@@ -77,7 +77,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('removes a part of another file if the complete file does not pass the check', async () => {
+  test('removes a part of another file if the complete file fails the check', async () => {
     const { url, requests } = await serve(good);
     const dir = tempDir();
     writeFileSync(join(dir, 'f.bin.part'), 'what a log-in page said');
@@ -91,13 +91,13 @@ describe('downloadFile, for a file without published size and checksum', () => {
     (content: Uint8Array, etag: string, { careless = false } = {}): Handler =>
     (request, response) => {
       response.setHeader('etag', etag);
-      const asked = request.headers['if-range'];
-      if (!careless && asked !== undefined && asked !== etag) delete request.headers.range;
+      const ifRange = request.headers['if-range'];
+      if (!careless && ifRange !== undefined && ifRange !== etag) delete request.headers.range;
       serves(content)(request, response);
     };
 
   test.each([{ careless: false }, { careless: true }])(
-    'a file that its publisher replaced meanwhile is not completed to half of each: %j',
+    'does not combine two versions of a file that its publisher replaced: %j',
     async (server) => {
       const cut = cutAtHalf();
       const first: Handler = (request, response) => {
@@ -119,16 +119,16 @@ describe('downloadFile, for a file without published size and checksum', () => {
     const first = cutAtHalf();
     const dir = tempDir();
     const stop = new AbortController();
-    const named: Handler = (request, response) => {
+    const serveWithETag: Handler = (request, response) => {
       response.setHeader('etag', '"a"');
       first.handler(request, response);
     };
-    const { url, requests } = await serve(named, version(CONTENT, '"a"'));
+    const { url, requests } = await serve(serveWithETag, version(CONTENT, '"a"'));
     const onProgress = (p: DownloadProgress) => p.received === HALF && stop.abort();
     expect(await rejection(fetchInto(dir, url, { signal: stop.signal, onProgress }))).toBeInstanceOf(AbortedError);
-    const begun: number[] = [];
-    await fetchInto(dir, url, { onProgress: ({ received }) => begun.push(received) });
-    expect(begun[0]).toBe(HALF);
+    const starts: number[] = [];
+    await fetchInto(dir, url, { onProgress: ({ received }) => starts.push(received) });
+    expect(starts[0]).toBe(HALF);
     expect(requests).toHaveLength(2);
     expect(Buffer.compare(storedBytes(dir), CONTENT)).toBe(0);
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
@@ -165,7 +165,7 @@ describe('downloadFile, for a file without published size and checksum', () => {
     expect(readdirSync(dir)).toEqual(['f.bin', 'f.bin.sha256']);
   });
 
-  test('downloads a changed file again, and throws if the server has another than the first time', async () => {
+  test("downloads a changed file again, and throws if the server's file differs from the first time", async () => {
     const { url, requests } = await serve(good, sends(OTHER), good);
     const dir = tempDir();
     await fetchInto(dir, url);

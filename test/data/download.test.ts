@@ -89,7 +89,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin']);
   });
 
-  test('starts over if the server has no ranges', async () => {
+  test('starts over if the server does not support ranges', async () => {
     const { handler, onProgress } = cutAtHalf();
     const { url, requests } = await serve(handler, sends(CONTENT));
     const dir = tempDir();
@@ -107,7 +107,7 @@ describe('fetchDataset', () => {
         response.writeHead(206, { 'content-range': range }).end(CONTENT.subarray(7));
       },
     ],
-  ])('a server that %s is asked for the whole file', async (_, odd) => {
+  ])('requests the whole file from a server that %s', async (_, odd) => {
     const { handler, onProgress } = cutAtHalf();
     const { url, requests } = await serve(handler, odd, good);
     const dir = tempDir();
@@ -129,7 +129,7 @@ describe('fetchDataset', () => {
     }
   });
 
-  test('accepts that another download renamed the part if the file is right', async () => {
+  test('accepts that another download renamed the partial file if the file is right', async () => {
     const { url } = await serve(good);
     const whole = (dir: string, change: (part: string, path: string) => void) => (p: DownloadProgress) => {
       const path = join(dir, 'mnist', 'f.bin');
@@ -177,7 +177,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual([]);
   });
 
-  test('keeps received bytes if an address has another file', async () => {
+  test('keeps received bytes if an address serves another file', async () => {
     const { handler, onProgress } = cutAtHalf();
     const one = await serve(handler, good);
     const two = await serve(sends(Buffer.from('log in first')));
@@ -201,7 +201,7 @@ describe('fetchDataset', () => {
     expect(Buffer.compare(readFileSync(join(dir, 'mnist', 'f.bin')), CONTENT)).toBe(0);
   });
 
-  test('retries busy servers and lost connections a limited number of times', async () => {
+  test('retries a limited number of times if the server is busy or the connection is lost', async () => {
     const busy = await serve(sends(new Uint8Array(0), 503), sends(new Uint8Array(0), 429), good);
     await fetchOne(tempDir(), [busy.url]);
     expect(busy.requests.length).toBe(3);
@@ -221,7 +221,7 @@ describe('fetchDataset', () => {
     expect(contents(dir)).toEqual(['f.bin.part']);
   });
 
-  test('a connection without data counts as lost', async () => {
+  test('a connection without data is treated as lost', async () => {
     const silent = await serve(cutAtHalf().handler, good);
     const dir = tempDir();
     await fetchOne(dir, [silent.url], { stallTimeout: 200 });
@@ -230,7 +230,7 @@ describe('fetchDataset', () => {
   });
 
   test.each([Number.POSITIVE_INFINITY, 2 ** 31])(
-    'a connection may be silent for %s ms, longer than timers wait',
+    'allows a connection to be silent for %s ms, longer than timers can wait',
     async (stallTimeout) => {
       const slow = await serve((request, response) => void setTimeout(() => good(request, response), 100));
       await fetchOne(tempDir(), [slow.url], { stallTimeout });
@@ -268,7 +268,7 @@ describe('fetchDataset', () => {
     expect((await fetchOne(tempDir(), [server.url], {}, md5)).downloaded).toEqual(['f.bin']);
   });
 
-  test('the table: every file has a size, a checksum of the right length and an address', () => {
+  test('data sets: every file has a size, a checksum of the right length and an address', () => {
     for (const info of Object.values(datasets)) {
       expect(info.classes.length).toBe(10);
       expect(info.urls.every((url) => URL.canParse(url) && url.endsWith('/'))).toBe(true);

@@ -32,24 +32,27 @@ async function failure(name: DatasetName, dir: string): Promise<string> {
 }
 
 describe('CIFAR-10', () => {
-  test.each(['', 'cifar-10-batches-bin', 'cifar10', 'cifar10/cifar-10-batches-bin'])('folder %s', async (sub) => {
-    const dir = tempDir();
-    writeFiles(join(dir, sub), smallCifar());
-    const { train, test, source } = await loadDataset('cifar10', { dir });
-    expect([...train.labels]).toEqual([1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5]);
-    for (let i = 0; i < 15; i++) expect(train.images[i * 3072 + 3071]).toBe(train.labels[i]);
-    expect([...test.labels]).toEqual([8, 9]);
-    expect(train).toMatchObject({ size: 15, shape: [32, 32, 3] });
-    expect(train.images.length).toBe(15 * 3072);
-    expect(train.classes[9]).toBe('truck');
-    expect(source).toEqual({
-      kind: 'folder',
-      path: join(dir, sub),
-      description: `folder ${join(dir, sub)}: 15 of 50,000 training and 2 of 10,000 test images`,
-    });
-  });
+  test.each(['', 'cifar-10-batches-bin', 'cifar10', 'cifar10/cifar-10-batches-bin'])(
+    'loads the folder %s',
+    async (sub) => {
+      const dir = tempDir();
+      writeFiles(join(dir, sub), smallCifar());
+      const { train, test, source } = await loadDataset('cifar10', { dir });
+      expect([...train.labels]).toEqual([1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5]);
+      for (let i = 0; i < 15; i++) expect(train.images[i * 3072 + 3071]).toBe(train.labels[i]);
+      expect([...test.labels]).toEqual([8, 9]);
+      expect(train).toMatchObject({ size: 15, shape: [32, 32, 3] });
+      expect(train.images.length).toBe(15 * 3072);
+      expect(train.classes[9]).toBe('truck');
+      expect(source).toEqual({
+        kind: 'folder',
+        path: join(dir, sub),
+        description: `folder ${join(dir, sub)}: 15 of 50,000 training and 2 of 10,000 test images`,
+      });
+    },
+  );
 
-  test.each(['cifar-10-binary.tar.gz', 'cifar10/cifar-10-binary.tar.gz'])('archive %s', async (name) => {
+  test.each(['cifar-10-binary.tar.gz', 'cifar10/cifar-10-binary.tar.gz'])('loads the archive %s', async (name) => {
     const dir = tempDir();
     // Like the official archive: not in batch order, and with other files.
     const reversed = Object.fromEntries(
@@ -106,7 +109,7 @@ describe('CIFAR-10', () => {
     );
   });
 
-  test('names the file of a cut-short batch, an empty batch and a bad label', async () => {
+  test('names the file of a truncated batch, an empty batch and a bad label', async () => {
     const dir = tempDir();
     writeFiles(dir, { ...smallCifar(), 'data_batch_4.bin': cifarBatch([1, 2]).subarray(0, 5000) });
     expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin has 5000 bytes.* 3073 for 1 or 6146 for 2/);
@@ -116,7 +119,7 @@ describe('CIFAR-10', () => {
     expect(await failure('cifar10', dir)).toMatch(/data_batch_4\.bin: record 1 has label 255/);
   });
 
-  test('damaged archives', async () => {
+  test('throws DataError for damaged archives', async () => {
     const archive = await tarGz(smallCifar());
     const unpacked = gunzipSync(archive);
     const badHeader = Buffer.from(unpacked);
@@ -146,19 +149,19 @@ describe('CIFAR-10', () => {
 describe('MNIST', () => {
   const gz = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, gzipSync(bytes)]));
-  const dotted = (files: Record<string, Uint8Array>) =>
+  const withDots = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name.replace('-idx', '.idx'), bytes]));
-  const misnamed = (files: Record<string, Uint8Array>) =>
+  const withWrongNames = (files: Record<string, Uint8Array>) =>
     Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${name}.gz`, bytes]));
 
   test.each([
     ['mnist', 'plain', '', smallMnist()],
     ['mnist', 'gz', 'mnist', gz(smallMnist())],
     ['mnist', 'torchvision folder', 'MNIST/raw', smallMnist()],
-    ['mnist', 'dotted names', '', dotted(smallMnist())],
-    ['mnist', 'unpacked but still called .gz', '', misnamed(smallMnist())],
+    ['mnist', 'dotted names', '', withDots(smallMnist())],
+    ['mnist', 'unpacked but still called .gz', '', withWrongNames(smallMnist())],
     ['fashion-mnist', 'gz', 'fashion-mnist', gz(smallMnist())],
-  ] as const)('%s, %s', async (name, _, sub, files) => {
+  ] as const)('loads %s, %s', async (name, _, sub, files) => {
     const dir = tempDir();
     writeFiles(join(dir, sub), files);
     const { train, test } = await loadDataset(name, { dir });
@@ -172,7 +175,7 @@ describe('MNIST', () => {
     expect(limited.source.description).toContain('3 of 60,000 training and 2 of 10,000 test images; only the first 2');
   });
 
-  test('damaged files', async () => {
+  test('throws DataError for damaged files', async () => {
     const bad = async (files: Record<string, Uint8Array>) => {
       const dir = tempDir();
       writeFiles(dir, { ...smallMnist(), ...files });
@@ -225,25 +228,22 @@ describe('where data is searched', () => {
     ['none', noHome, 'HOME is not set'],
     ['an empty one', () => '', 'the home folder is ""'],
     ['a relative one', () => 'home/me', 'the home folder is "home/me"'],
-  ])(
-    'the cache folder of a user whose home folder is %s: to write there is a FileError with the way out',
-    (_, home, says) => {
-      const notes: string[] = [];
-      for (const platform of ['linux', 'darwin', 'win32'] as const) {
-        const find = () => cacheDir({}, platform, home);
-        expect(find).toThrow(FileError);
-        expect(find).toThrow(says);
-        expect(find).toThrow('set TILEGRAD_CACHE to the absolute path of a folder');
-        expect(findCacheDir((note) => notes.push(note), find)).toBeNull();
-        expect(cacheDir({ TILEGRAD_CACHE: '/t', LOCALAPPDATA: '/l' }, platform, home)).toBe('/t');
-      }
-      expect(notes).toHaveLength(3);
-      expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux', home)).toBe('/c/tilegrad');
-      expect(cacheDir({ LOCALAPPDATA: '/l' }, 'win32', home)).toBe('/l/tilegrad');
-    },
-  );
+  ])('cacheDir: throws FileError, which says what to set, for a home folder that is %s', (_, home, says) => {
+    const notes: string[] = [];
+    for (const platform of ['linux', 'darwin', 'win32'] as const) {
+      const find = () => cacheDir({}, platform, home);
+      expect(find).toThrow(FileError);
+      expect(find).toThrow(says);
+      expect(find).toThrow('set TILEGRAD_CACHE to the absolute path of a folder');
+      expect(findCacheDir((note) => notes.push(note), find)).toBeNull();
+      expect(cacheDir({ TILEGRAD_CACHE: '/t', LOCALAPPDATA: '/l' }, platform, home)).toBe('/t');
+    }
+    expect(notes).toHaveLength(3);
+    expect(cacheDir({ XDG_CACHE_HOME: '/c' }, 'linux', home)).toBe('/c/tilegrad');
+    expect(cacheDir({ LOCALAPPDATA: '/l' }, 'win32', home)).toBe('/l/tilegrad');
+  });
 
-  test('packageRoot: found from src, from dist, and above packages of other names', () => {
+  test('packageRoot: is found from src, from dist, and above packages with other names', () => {
     const root = packageRoot()!;
     expect(existsSync(join(root, 'src', 'data', 'folders.ts'))).toBe(true);
     expect(packageRoot(join(root, 'dist', 'chunk.js'))).toBe(root);
@@ -307,7 +307,7 @@ describe('where data is searched', () => {
     expect(await failure('cifar10', dir)).toMatch(/cifar-10-batches-py is another version of CIFAR-10/);
   });
 
-  test('loadDataset: does not load MNIST as Fashion-MNIST', async () => {
+  test('loadDataset: does not accept MNIST as Fashion-MNIST', async () => {
     const dir = tempDir();
     writeFiles(join(dir, 'mnist'), smallMnist());
     expect(await datasetStatus('fashion-mnist', { dir })).toBeNull();

@@ -57,7 +57,7 @@ test('imageFolder: one class for each folder, sorted by name, with subfolders; s
   expect(images.images).toHaveLength(4 * 2 * 3 * 3);
 });
 
-test('imageFolder: sorts by code units of the normalized names', async () => {
+test('imageFolder: sorts by the code units of normalized names', async () => {
   const names = ['ä.png', 'Z.png', 'a.png', 'b\u0301.png', 'e\u0301.png', 'f.png', '\u{1f600}.png', '\uff21.png'];
   const dir = folderOf(Object.fromEntries(names.map((name, i) => [`e\u0301te\u0301/${name}`, solidPng([i, 0, 0])])));
   const { files, classes } = await imageFolder(dir);
@@ -145,8 +145,8 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
   ],
   ['an empty file', { 'a/1.jpg': '' }, {}, /1\.jpg is empty/],
   ['half a PNG', { 'a/1.png': picture.subarray(0, 50) }, {}, /1\.png is damaged or cut short/],
-  ['a PNG with a wrong checksum', { 'a/1.png': damaged(picture) }, {}, /1\.png is damaged/],
-  ['a PNG that begins, and no more', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
+  ['a PNG with a wrong checksum', { 'a/1.png': damagePixels(picture) }, {}, /1\.png is damaged/],
+  ['a PNG of which only the beginning exists', { 'a/1.png': picture.subarray(0, 8) }, {}, /1\.png is damaged/],
   [
     'different sizes',
     { 'a/1.png': picture, 'b/2.png': solidPng(RED, 5, 4) },
@@ -180,7 +180,7 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
     { size: 4 },
     /60000 x 60000 pixels, more than 134217728/,
   ],
-])('DataError: %s', async (_what, files, options, says) => {
+])('imageFolder: DataError for %s', async (_what, files, options, says) => {
   const error = await imageFolder(folderOf(files), options).catch((error: Error) => error);
   expect(error).toBeInstanceOf(DataError);
   expect((error as Error).message).toMatch(says);
@@ -188,19 +188,22 @@ test.each<[what: string, files: Record<string, Uint8Array | string | null>, opti
 });
 
 /** Changes one bit of the pixels. */
-function damaged(file: Buffer): Buffer {
+function damagePixels(file: Buffer): Buffer {
   const copy = Buffer.from(file);
   copy[file.length - 20]! ^= 4;
   return copy;
 }
 
-test.each([0.2, 0.5, 0.99])('imageFolder: names a JPEG that is cut after a fraction of %f', async (share) => {
-  const file = await jpeg();
-  const dir = folderOf({ 'a/1.jpg': file.subarray(0, Math.floor(share * file.length)) });
-  await expect(imageFolder(dir, { size: 8 })).rejects.toThrow(/1\.jpg is damaged or cut short/);
-});
+test.each([0.2, 0.5, 0.99])(
+  'imageFolder: the error names a JPEG that is truncated after a fraction of %f',
+  async (share) => {
+    const file = await jpeg();
+    const dir = folderOf({ 'a/1.jpg': file.subarray(0, Math.floor(share * file.length)) });
+    await expect(imageFolder(dir, { size: 8 })).rejects.toThrow(/1\.jpg is damaged or cut short/);
+  },
+);
 
-test('imageFolder: explains the first of several broken pictures and lists the others, in every run the same', async () => {
+test('imageFolder: explains the first of several damaged pictures and lists the others, the same in every run', async () => {
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`a/${10 + i}.png`, i % 2 ? 'text' : picture]));
   const dir = folderOf(files);
   const messages = await Promise.all([1, 2, 3].map(() => imageFolder(dir).catch(({ message }: Error) => message)));
@@ -213,7 +216,7 @@ test('imageFolder: explains the first of several broken pictures and lists the o
 test.each<[what: string, path: (dir: string) => string, says: RegExp]>([
   ['no folder', (dir) => join(dir, 'nowhere'), /cannot read .*nowhere: there is no such folder/],
   ['a file', (dir) => join(dir, 'a/1.png'), /1\.png: it is a file; give the path of a folder/],
-])('FileError: %s', async (_what, path, says) => {
+])('imageFolder: FileError for %s', async (_what, path, says) => {
   const dir = path(folderOf({ 'a/1.png': picture }));
   for (const options of [{}, { labels: null }, { labels: null, followLinks: true }] as const) {
     await expect(imageFolder(dir, options)).rejects.toThrow(FileError);
@@ -246,7 +249,7 @@ test.each<[option: string, value: unknown, says: RegExp]>([
   ['imageSize', [4, 4], /no option imageSize; size is \[height, width\]/],
   ['validationSplit', 0.2, /no option validationSplit; trainTestSplit/],
   ['batchSize', 4, /no option batchSize; give batchSize to fit/],
-])('ArgumentError: %s of %j', async (option, value, says) => {
+])('imageFolder: ArgumentError for %s of %j', async (option, value, says) => {
   const dir = folderOf({ 'a/1.png': solidPng(RED, 8, 8), 'b/1.png': solidPng(RED, 8, 8) });
   await expect(imageFolder(dir, { [option]: value })).rejects.toThrow(ArgumentError);
   await expect(imageFolder(dir, { [option]: value })).rejects.toThrow(says);
@@ -270,7 +273,7 @@ test('imageFolder: throws for links to pictures; followLinks follows them, but n
   await expect(imageFolder(broken, { followLinks: true })).rejects.toThrow(FileError);
 });
 
-test('imageFolder: a folder named .png is a folder', async () => {
+test('imageFolder: a folder named .png is a folder of pictures', async () => {
   const dir = folderOf({ 'a.png/1.png': solidPng(RED) });
   mkdirSync(join(dir, 'a.png/x.jpg'));
   writeFileSync(join(dir, 'a.png/x.jpg/2.png'), solidPng(BLUE));
@@ -317,7 +320,7 @@ test('imageFolder: rethrows an error of onProgress unchanged', async () => {
 });
 
 describeOnDevice('pictures of a folder', (device) => {
-  test('train a model in three lines; its confusion matrix has the order of the classes', async () => {
+  test('imageFolder: trains a model in three lines, whose confusion matrix has the order of the classes', async () => {
     const files: [string, Buffer][] = [];
     for (const [name, color] of Object.entries({ red: RED, green: GREEN, blue: BLUE })) {
       for (let i = 0; i < 6; i++)
@@ -325,19 +328,19 @@ describeOnDevice('pictures of a folder', (device) => {
     }
     const images = await imageFolder(folderOf(Object.fromEntries(files)), { size: [4, 4] });
     const { train, test } = trainTestSplit(images, { testSize: 6, stratify: true });
-    const [data, held] = [new ImageLoader(device, train), new ImageLoader(device, test)];
+    const [data, testLoader] = [new ImageLoader(device, train), new ImageLoader(device, test)];
     const model = new Sequential([
       new Flatten({ inputShape: images.shape }),
       new Dense({ units: 3, activation: 'softmax' }),
     ]);
     model.build(device, { seed: 1 }).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
     await model.fit(data, { epochs: 200, batchSize: 12 });
-    expect((await model.evaluate(held)).accuracy).toBe(1);
+    expect((await model.evaluate(testLoader)).accuracy).toBe(1);
     expect(images.classes).toEqual(['blue', 'green', 'red']);
-    expect((await confusionMatrix(model, held)).counts).toEqual([[2, 0, 0], [0, 2, 0], [0, 0, 2]]); // biome-ignore format: as rows
+    expect((await confusionMatrix(model, testLoader)).counts).toEqual([[2, 0, 0], [0, 2, 0], [0, 0, 2]]); // biome-ignore format: as rows
     const unknown = await imageFolder(folderOf({ 'x.png': solidPng(GREEN, 9, 9) }), { size: [4, 4], labels: null });
     const [blue, green, red] = await model.predict(new ImageLoader(device, unknown));
     expect(green).toBeGreaterThan(Math.max(blue!, red!));
-    for (const made of [data, held, model]) made.dispose();
+    for (const one of [data, testLoader, model]) one.dispose();
   });
 });

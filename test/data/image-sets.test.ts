@@ -38,7 +38,7 @@ const withThrowing = (field: keyof ImageSet) =>
     },
   });
 /** Detached bytes, as after a transfer to a worker. */
-function detached(length: number): Uint8Array {
+function detachedBytes(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   return bytes;
@@ -64,16 +64,26 @@ const invalidSets: [what: string, set: unknown, error: ErrorClass, says: RegExp]
   ['images as a list', set({ images: Array(24).fill(0) }), ArgumentError, /images must be a Uint8Array/],
   ['images as a view', set({ images: new DataView(new ArrayBuffer(24)) }), ArgumentError, /a DataView/],
   ['a proxy of images', set({ images: new Proxy(new Uint8Array(24), {}) }), ArgumentError, /images must be/],
-  ['an heir of bytes', set({ images: Object.create(Uint8Array.prototype) }), ArgumentError, /images must be/],
+  [
+    'an object that inherits from bytes',
+    set({ images: Object.create(Uint8Array.prototype) }),
+    ArgumentError,
+    /images must be/,
+  ],
   ['a proxy of labels', set({ labels: new Proxy(new Uint8Array(4), {}) }), ArgumentError, /labels must be/],
-  ['an heir of labels', set({ labels: Object.create(Uint8Array.prototype) }), ArgumentError, /labels must be/],
-  ['images given away', set({ images: detached(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
+  [
+    'an object that inherits from labels',
+    set({ labels: Object.create(Uint8Array.prototype) }),
+    ArgumentError,
+    /labels must be/,
+  ],
+  ['images that were transferred', set({ images: detachedBytes(24) }), DataError, /need 24 bytes.*there are 0 and 4/],
   ['too few floats', set({ images: new Float32Array(23) }), DataError, /need 24 numbers.*there are 23 and 4/],
   ['labels without classes', set({ classes: [], labels: new Uint8Array(4) }), ArgumentError, /classes must be/],
   ['classes without labels', set({ labels: new Uint8Array(0) }), DataError, /and 4 labels.* 24 and 0/],
   ['a label beyond a byte', set({ labels: Uint16Array.of(0, 1, 256, 1) }), DataError, /label 256 of image 2/],
   ['files of other images', set({ files: ['a.png'] }), DataError, /4 images need as many files, but there are 1/],
-  ['files that are none', set({ files: [1, 2, 3, 4] }), ArgumentError, /files must be.*\[1,2,3,4\]/],
+  ['invalid file names', set({ files: [1, 2, 3, 4] }), ArgumentError, /files must be.*\[1,2,3,4\]/],
   ['images as a buffer', set({ images: new ArrayBuffer(24) }), ArgumentError, /an ArrayBuffer/],
   ['no images', set({ images: null }), ArgumentError, /images must be a Uint8Array.*null/],
   [
@@ -158,7 +168,7 @@ function expectErrors(name: string, take: (images: ImageSet) => unknown) {
 }
 
 test.each(consumers)(
-  '%s: checks every field of a set of images, and begins its messages with its name',
+  '%s: checks every field of a set of images, and its messages begin with its name',
   (name, take) => {
     expectErrors(name, take);
   },
@@ -182,7 +192,7 @@ test('pickImages: takes a Buffer, and returns plain arrays', () => {
 test.each([
   ['floats', Float32Array.from({ length: 24 }, (_, i) => i / 7)],
   ['bytes of a canvas', Uint8ClampedArray.from({ length: 24 }, (_, i) => i)],
-])('%s are picked and split as bytes are, and keep their type', (_what, images) => {
+])('%s can be selected and split like bytes, and keep their type', (_what, images) => {
   const files = ['a.png', 'b.png', 'c.png', 'd.png'];
   const floats = { ...set(), images, files };
   const picked = pickImages(floats, [3, 0]);
@@ -193,19 +203,19 @@ test.each([
   const { train, test } = trainTestSplit(floats, { testSize: 2, stratify: true });
   expect([...train.files!, ...test.files!].sort()).toEqual(files);
   for (const [i, file] of test.files!.entries()) {
-    const at = 6 * files.indexOf(file);
-    expect(test.images.slice(6 * i, 6 * i + 6)).toEqual(images.slice(at, at + 6));
+    const offset = 6 * files.indexOf(file);
+    expect(test.images.slice(6 * i, 6 * i + 6)).toEqual(images.slice(offset, offset + 6));
   }
 });
 
-test('more than 256 classes: 16-bit labels keep their type', () => {
+test('labels of more than 256 classes are 16-bit, and keep that type', () => {
   const classes = Array.from({ length: 300 }, (_, i) => `class ${i}`);
   const many = set({ classes, labels: Uint16Array.of(299, 0, 299, 256) });
   expect(pickImages(many, [3, 0]).labels).toEqual(Uint16Array.of(256, 299));
   expect(chooseClasses(many, ['class 256', 'class 299']).labels).toEqual(Uint16Array.of(1, 1, 0));
 });
 
-test('images without labels: can be picked, but not split or selected by class', () => {
+test('images without labels can be selected, but not split or selected by class', () => {
   const unlabeled = set({ labels: new Uint8Array(0), classes: [] });
   expect(pickImages(unlabeled, [3, 0])).toMatchObject({ size: 2, labels: new Uint8Array(0), classes: [] });
   const calls: [string, () => unknown][] = [
@@ -330,12 +340,12 @@ test.each<[what: string, call: () => unknown, error: ErrorClass, says: RegExp]>(
     /indices must be integers from 0 to 3, but index 0 is "0"/,
   ],
   ['one index', () => pickImages(set(), 0 as never), ArgumentError, /takes a list of image numbers, but was given 0/],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });
 
-test('nested numbers: the last axis is the channels; labels may be a column', () => {
+test('images as nested lists: the last axis is the channels; labels may be a column', () => {
   const rows = [
     [1, 10],
     [3, 30],
@@ -360,7 +370,7 @@ describeOnDevice('a failed upload', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a set with pixels of another type allocates nothing', async () => {
+  test('ImageLoader: allocates nothing for a set whose pixels have an unsupported type', async () => {
     expect(() => new ImageLoader(device, set({ images: new Float64Array(24) }))).toThrow(ArgumentError);
     await device.sync();
     using loader = new ImageLoader(device, set());

@@ -22,13 +22,13 @@ afterEach(() => {
 });
 
 /** A picture like `ImageData`. */
-const imageData = (width: number, height: number, at: (i: number, c: number) => number) => ({
+const imageData = (width: number, height: number, pixelAt: (i: number, c: number) => number) => ({
   ...{ width, height },
-  data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => at(Math.floor(k / 4), k % 4)),
+  data: Uint8ClampedArray.from({ length: 4 * width * height }, (_, k) => pixelAt(Math.floor(k / 4), k % 4)),
 });
 const opaque = (width: number, height: number, rgb: ArrayLike<number>) =>
   imageData(width, height, (i, c) => (c === 3 ? 255 : rgb[3 * i + c]!));
-const drawn = (width: number, height: number, seed: number, alpha = false) => {
+const drawPicture = (width: number, height: number, seed: number, alpha = false) => {
   const values = random(seed);
   return imageData(width, height, (_, c) => (c === 3 && !alpha ? 255 : values.integer(0, 255)));
 };
@@ -47,14 +47,14 @@ function triangle(length: number, out: number): number[][] {
 /** A resized picture in float64, from the definition: rows * picture * columns, with colors weighted by their alpha. */
 function reference({ width, height, data }: ReturnType<typeof imageData>, [h, w]: readonly [number, number]): number[] {
   const [rows, columns] = [triangle(height, h), triangle(width, w)];
-  const plane = (value: (at: number) => number) => (y: number, x: number) => {
+  const plane = (value: (index: number) => number) => (y: number, x: number) => {
     let sum = 0;
     for (let i = 0; i < height; i++)
       for (let j = 0; j < width; j++) sum += rows[y]![i]! * columns[x]![j]! * value(4 * (i * width + j));
     return sum;
   };
-  const alpha = plane((at) => data[at + 3]! / 255);
-  const channels = [0, 1, 2].map((c) => plane((at) => (data[at + c]! * data[at + 3]!) / 255));
+  const alpha = plane((index) => data[index + 3]! / 255);
+  const channels = [0, 1, 2].map((c) => plane((index) => (data[index + c]! * data[index + 3]!) / 255));
   return Array.from({ length: h * w }, (_, i) => {
     const [y, x] = [Math.floor(i / w), i % w];
     const a = alpha(y, x);
@@ -67,8 +67,8 @@ const maxDifference = (pixels: ArrayLike<number>, expected: ArrayLike<number>) =
     Math.abs(pixels.length - expected.length),
   );
 
-test('ImageData of one size: the same bytes', () => {
-  const pictures = [drawn(5, 3, 1), drawn(5, 3, 2)];
+test('imagesFrom: keeps the bytes of ImageData of one size', () => {
+  const pictures = [drawPicture(5, 3, 1), drawPicture(5, 3, 2)];
   const { images, ...rest } = imagesFrom(pictures, { labels: ['dog', 'cat'] });
   expect(rest).toEqual({ labels: Uint8Array.of(1, 0), size: 2, shape: [3, 5, 3], classes: ['cat', 'dog'] });
   expect([...images]).toEqual(pictures.flatMap(({ data }) => [...data].filter((_, i) => i % 4 !== 3)));
@@ -99,16 +99,19 @@ test.each<[from: [number, number], to: [number, number]]>([
     [64, 48],
     [5, 11],
   ],
-])('%j (width, height) to %j (height, width): bilinear in float64, within rounding', ([width, height], size) => {
-  for (const alpha of [false, true]) {
-    const picture = drawn(width, height, 3, alpha);
-    const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
-    expect(shape).toEqual([...size, 4]);
-    expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
-  }
-});
+])(
+  'imagesFrom: %j (width, height) to %j (height, width) is bilinear as in float64, within rounding',
+  ([width, height], size) => {
+    for (const alpha of [false, true]) {
+      const picture = drawPicture(width, height, 3, alpha);
+      const { images, shape } = imagesFrom([picture], { size, colorMode: 'rgba' });
+      expect(shape).toEqual([...size, 4]);
+      expect(maxDifference(images, reference(picture, size))).toBeLessThan(0.51);
+    }
+  },
+);
 
-test.each(golden.resize.to)('to $size as Pillow resizes, within its rounding', ({ size, rgb }) => {
+test.each(golden.resize.to)('imagesFrom: resizes to $size as Pillow, within its rounding', ({ size, rgb }) => {
   const { images } = imagesFrom([opaque(5, 7, golden.resize.rgb)], { size: size as [number, number] });
   expect(maxDifference(images, rgb)).toBeLessThanOrEqual(1);
 });
@@ -129,7 +132,7 @@ test('cropToAspectRatio: crops the center, in both directions', () => {
   expect([...imagesFrom([high, wide], { ...options, size: 1 }).images]).toEqual([20, 20]);
 });
 
-test('nearest: pixels whose center is nearest', () => {
+test('nearest: takes the pixel with the nearest center', () => {
   const row = opaque(
     5,
     1,
@@ -148,8 +151,8 @@ test.each([
   ['large, which sharp reduces first', 640, 480, false, 3],
   ['large, cropped', 640, 480, true, 4],
 ] as const)(
-  'imageFolder makes the same of a picture file: %s',
-  async (_what, width, height, cropToAspectRatio, most) => {
+  'imagesFrom: gives the same pixels as imageFolder for a picture file: %s',
+  async (_what, width, height, cropToAspectRatio, allowed) => {
     // Smooth, with an edge, like photographs.
     const picture = imageData(width, height, (i, c) => {
       const [x, y] = [(i % width) / width, Math.floor(i / width) / height];
@@ -158,12 +161,12 @@ test.each([
     const options = { size: [16, 24], cropToAspectRatio } as const;
     const file = png(width, height, 'rgba', picture.data);
     const { images } = await imageFolder(folderOf({ 'a/1.png': file }), options);
-    expect(maxDifference(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(most);
+    expect(maxDifference(images, imagesFrom([picture], options).images)).toBeLessThanOrEqual(allowed);
   },
 );
 
-test('labels as numbers, and of many classes', () => {
-  const pictures = [drawn(1, 1, 1), drawn(1, 1, 2)];
+test('imagesFrom: numbers as labels; many classes', () => {
+  const pictures = [drawPicture(1, 1, 1), drawPicture(1, 1, 2)];
   expect(imagesFrom(pictures, { labels: [1, 0], classNames: ['x', 'y'] })).toMatchObject({
     labels: Uint8Array.of(1, 0),
     classes: ['x', 'y'],
@@ -195,9 +198,9 @@ class FakeCanvas {
   }
 }
 
-test('an ImageBitmap is drawn in its size, and resized as ImageData', () => {
+test('imagesFrom: draws an ImageBitmap at its size, and resizes it like ImageData', () => {
   vi.stubGlobal('OffscreenCanvas', FakeCanvas);
-  const data = drawn(9, 6, 4);
+  const data = drawPicture(9, 6, 4);
   const bitmap = { width: 9, height: 6, pixels: data.data, close() {} };
   expect(imagesFrom([bitmap], { size: 4 })).toEqual(imagesFrom([data], { size: 4 }));
   expect(() => imagesFrom([{ width: 9, height: 6 }])).toThrow(DataError);
@@ -206,7 +209,7 @@ test('an ImageBitmap is drawn in its size, and resized as ImageData', () => {
   );
 });
 
-const one = drawn(2, 2, 1);
+const one = drawPicture(2, 2, 1);
 const throwing = Object.defineProperty({ height: 2 }, 'width', {
   get() {
     throw new Error('of a proxy');
@@ -242,7 +245,7 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
     /2 x 2 pixels need 16 bytes of RGBA, but data has 12/,
   ],
   ['a bitmap without a browser', [{ width: 2, height: 2 }], {}, DataError, /only a browser can draw/],
-  ['two sizes', [one, drawn(3, 2, 1)], {}, DataError, /picture 0 is 2 x 2 .*picture 1 is 2 x 3; give size/],
+  ['two sizes', [one, drawPicture(3, 2, 1)], {}, DataError, /picture 0 is 2 x 2 .*picture 1 is 2 x 3; give size/],
   ['size 0', [one], { size: 0 }, ArgumentError, /size must be/],
   [
     'too few labels',
@@ -271,14 +274,14 @@ test.each<[what: string, pictures: unknown, options: object, error: unknown, say
   ['a class twice', [one], { labels: [0], classNames: ['a', 'a'] }, DataError, /two classes are called "a"/],
   ['an option of files', [one], { maxPixels: 3 }, ArgumentError, /no option maxPixels/],
   ['classes', [one], { classes: ['a'] }, ArgumentError, /no option classes; classNames names/],
-])('throws: %s', (_what, pictures, options, error, says) => {
+])('throws for %s', (_what, pictures, options, error, says) => {
   const call = () => imagesFrom(pictures as PictureSource[], options as ImagesFromOptions);
   expect(call).toThrow(error as typeof DataError);
   expect(call).toThrow(says);
   expect(call).toThrow(/^imagesFrom: /);
 });
 
-test('takes the pixels that sharp decodes', async () => {
+test('accepts pixels that sharp decoded', async () => {
   const { data, info } = await sharp(png(2, 2, 'rgb', Array(12).fill(9)))
     .ensureAlpha()
     .raw()
@@ -287,7 +290,7 @@ test('takes the pixels that sharp decodes', async () => {
 });
 
 describeOnDevice('imagesFrom', (device) => {
-  test('train a model that distinguishes them', async () => {
+  test('trains a model that distinguishes two pictures', async () => {
     const shades = Array.from({ length: 20 }, (_, i) =>
       imageData(6, 4, (_, c) => (c === 3 ? 255 : i % 2 ? 200 + i : 2 * i)),
     );
@@ -301,6 +304,6 @@ describeOnDevice('imagesFrom', (device) => {
     await model.fit(loader, { epochs: 60, batchSize: 10 });
     const outputs = await model.predict(new ImageLoader(device, imagesFrom([shades[3]!], { size: 3 })));
     expect(outputs[images.classes.indexOf('light')]).toBeGreaterThan(0.5);
-    for (const made of [loader, model]) made.dispose();
+    for (const one of [loader, model]) one.dispose();
   });
 });

@@ -15,7 +15,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-function filled<Pixels extends PixelArray>(pixels: Pixels, bytes: Uint8Array): Pixels {
+function fillPixels<Pixels extends PixelArray>(pixels: Pixels, bytes: Uint8Array): Pixels {
   pixels.set(bytes);
   return pixels;
 }
@@ -39,7 +39,7 @@ describeOnDevice('ImageLoader', (device) => {
     ['too few pixels', { images: new Uint8Array(17) }, /2 images of 3x3x1 need 18 bytes and 2 labels.* 17 and 2/],
     ['too many labels', { labels: Uint8Array.of(0, 1, 0) }, /need 18 bytes and 2 labels.* 18 and 3/],
     ['no images', { images: new Uint8Array(0), labels: new Uint8Array(0), size: 0 }, /0 images/],
-  ])('%s is a DataError, and nothing is allocated', (_what, changes, message) => {
+  ])('%s: DataError, and nothing is allocated', (_what, changes, message) => {
     const { bytesAllocated } = device.counters;
     expect(() => new ImageLoader(device, set(changes))).toThrow(DataError);
     expect(() => new ImageLoader(device, set(changes))).toThrow(message);
@@ -65,7 +65,7 @@ describeOnDevice('ImageLoader', (device) => {
     [2, 3, 4],
     [3, 1, 5],
     [1, 2, 6],
-  ] as [number, number, number][])('%s: each channel has a scale and an offset of its own', async (...shape) => {
+  ] as [number, number, number][])('%s: scale and offset for each channel', async (...shape) => {
     const [count, channels] = [7, shape[2]];
     const pixels = shape[0] * shape[1] * channels;
     const bytes = Uint8Array.from({ length: count * pixels }, (_, i) => (i * 89) % 256);
@@ -81,10 +81,10 @@ describeOnDevice('ImageLoader', (device) => {
     // A number is the same for every channel, also if the other option is a list.
     const half = new ImageLoader(device, images, { ...scaling, scale: 0.5 });
     expect(await model.predict(half)).toEqual(rescale(bytes, { ...scaling, scale: 0.5 }));
-    for (const made of [loader, half, model]) made.dispose();
+    for (const one of [loader, half, model]) one.dispose();
   });
 
-  test('standardization: computed from the training images, applied to both sets', async () => {
+  test('standardization: is computed from the training images, and applied to both sets', async () => {
     const bytes = Uint8Array.from({ length: 40 * 12 }, (_, i) => (i % 3 === 1 ? 200 + ((i * 7) % 50) : (i * 31) % 90));
     const images = set({ images: bytes, labels: new Uint8Array(40), size: 40, shape: [2, 2, 3] });
     const scaling = standardization(images);
@@ -92,26 +92,26 @@ describeOnDevice('ImageLoader', (device) => {
     const model = new Sequential([new Flatten({ inputShape: [2, 2, 3] })]).build(device);
     const values = await model.predict(loader);
     for (const channel of [0, 1, 2]) {
-      const own = values.filter((_, i) => i % 3 === channel);
-      const mean = own.reduce((sum, v) => sum + v, 0) / own.length;
+      const channelValues = values.filter((_, i) => i % 3 === channel);
+      const mean = channelValues.reduce((sum, v) => sum + v, 0) / channelValues.length;
       expect(mean).toBeCloseTo(0, 5);
-      expect(own.reduce((sum, v) => sum + (v - mean) ** 2, 0) / own.length).toBeCloseTo(1, 5);
+      expect(channelValues.reduce((sum, v) => sum + (v - mean) ** 2, 0) / channelValues.length).toBeCloseTo(1, 5);
     }
-    for (const made of [loader, model]) made.dispose();
+    for (const one of [loader, model]) one.dispose();
   });
 
   /** Outputs of an identity model. */
   async function valuesOf(loader: ImageLoader, batchSize = 3): Promise<Float32Array> {
     const model = new Sequential([new Flatten({ inputShape: [...loader.sampleShape] })]).build(device);
     const values = await model.predict(loader, { batchSize });
-    for (const made of [loader, model]) made.dispose();
+    for (const one of [loader, model]) one.dispose();
     return values;
   }
 
   const floats = Float32Array.from({ length: 7 * 12 }, (_, i) => ((i * 89) % 97) / 7 - 3);
   const ofFloats: Partial<ImageSet> = { labels: new Uint8Array(7), size: 7, shape: [2, 2, 3] };
 
-  test('floats: reach the model bit for bit without scaling', async () => {
+  test('floats: reach the model without a changed bit if there is no scaling', async () => {
     const images = { ...set(), ...ofFloats, images: floats };
     expect(await valuesOf(new ImageLoader(device, images))).toEqual(floats);
   });
@@ -122,8 +122,9 @@ describeOnDevice('ImageLoader', (device) => {
     ['a number beside a list', 0.25, [1, 2, 3]],
   ])('floats are scaled by %s, by channel', async (_what, scale, offset) => {
     const images = { ...set(), ...ofFloats, images: floats };
-    const at = (value: number | readonly number[], i: number) => (typeof value === 'number' ? value : value[i % 3]!);
-    const expected = floats.map((x, i) => at(scale, i) * x + at(offset, i)); // float64, rounded once
+    const channelOf = (value: number | readonly number[], i: number) =>
+      typeof value === 'number' ? value : value[i % 3]!;
+    const expected = floats.map((x, i) => channelOf(scale, i) * x + channelOf(offset, i)); // float64, rounded once
     expect(await valuesOf(new ImageLoader(device, images, { scale, offset }))).toEqual(expected);
   });
 
@@ -139,7 +140,7 @@ describeOnDevice('ImageLoader', (device) => {
       model.build(device, { seed: 3 }).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
       const { epochs } = await model.fit(loader, { epochs: 3, batchSize: 5 });
       losses.push([...epochs.map(({ loss }) => loss), (await model.evaluate(loader)).accuracy!]);
-      for (const made of [loader, model]) made.dispose();
+      for (const one of [loader, model]) one.dispose();
     }
     expect(losses[1]).toEqual(losses[0]); // by a power of 2: scaled pixels have the same bits
   });
@@ -147,10 +148,10 @@ describeOnDevice('ImageLoader', (device) => {
   test.each<[what: string, make: (bytes: Uint8Array) => ImageSet<PixelArray>['images']]>([
     ['a canvas', (bytes) => Uint8ClampedArray.from(bytes)],
     ['a Buffer', (bytes) => Buffer.from(bytes)],
-    ['memory that is shared', (bytes) => filled(new Uint8Array(new SharedArrayBuffer(18)), bytes)],
-    ['an odd place in memory', (bytes) => filled(new Uint8Array(new ArrayBuffer(23), 3, 18), bytes)],
-    ['floats at a place in memory', (bytes) => filled(new Float32Array(new ArrayBuffer(88), 12, 18), bytes)],
-  ])('bytes of %s arrive as they are', async (_what, make) => {
+    ['memory that is shared', (bytes) => fillPixels(new Uint8Array(new SharedArrayBuffer(18)), bytes)],
+    ['an odd place in memory', (bytes) => fillPixels(new Uint8Array(new ArrayBuffer(23), 3, 18), bytes)],
+    ['floats at a place in memory', (bytes) => fillPixels(new Float32Array(new ArrayBuffer(88), 12, 18), bytes)],
+  ])('bytes of %s are unchanged in the model', async (_what, make) => {
     const bytes = Uint8Array.from({ length: 18 }, (_, i) => 13 * i);
     const loader = new ImageLoader(device, { ...set(), images: make(bytes) }, { scale: 1 });
     expect(await valuesOf(loader)).toEqual(Float32Array.from(bytes));
@@ -202,7 +203,7 @@ describeOnDevice('ImageLoader', (device) => {
     expect(device.counters.bytesAllocated).toBe(bytesAllocated);
   });
 
-  test('a 16-bit label reaches the confusion matrix', async () => {
+  test('a 16-bit label is counted in its row of the confusion matrix', async () => {
     const classes = Array.from({ length: 300 }, (_, i) => `${i}`);
     const loader = new ImageLoader(device, { ...set(), classes, labels: Uint16Array.of(299, 256) });
     const model = new Sequential([
@@ -216,11 +217,11 @@ describeOnDevice('ImageLoader', (device) => {
       [256, 1],
       [299, 1],
     ]);
-    for (const made of [loader, model]) made.dispose();
+    for (const one of [loader, model]) one.dispose();
   });
 
   test.each([new Uint8Array(18).fill(51), new Float32Array(18).fill(0.2)])(
-    'images without labels: predict takes them, and what needs targets says that there are none',
+    'images without labels: predict accepts them; calls that need targets throw and say so',
     async (images) => {
       const loader = new ImageLoader(device, { ...set(), images, labels: new Uint8Array(0), classes: [] });
       expect([loader.classes, loader.labels.length]).toEqual([null, 0]);
@@ -237,7 +238,7 @@ describeOnDevice('ImageLoader', (device) => {
       const bytes = device.counters.bytesAllocated;
       for (let i = 0; i < 3; i++) await model.predict(loader);
       expect(device.counters.bytesAllocated).toBe(bytes);
-      for (const made of [loader, model]) made.dispose();
+      for (const one of [loader, model]) one.dispose();
     },
   );
 

@@ -18,7 +18,7 @@ const rgba = Array.from({ length: 5 * 3 * 4 }, (_, i) =>
   i % 4 === 3 ? [255, 0, 51, 204][(i >> 2) % 4]! : (i * 83) % 256,
 );
 
-test('PNG in RGB: the bytes that were written', async () => {
+test('PNG in RGB: has the bytes that were encoded', async () => {
   expect(await decode('a.png', png(5, 3, 'rgb', rgb))).toEqual({ shape: [3, 5, 3], pixels: rgb });
 });
 
@@ -29,7 +29,7 @@ test('PNG in gray: three equal channels, or one', async () => {
   expect(await decode('a.png', file, { colorMode: 'grayscale' })).toEqual({ shape: [2, 3, 1], pixels: gray });
 });
 
-test('PNG of 1 bit and of a palette', async () => {
+test('PNG of 1 bit, and with a palette', async () => {
   expect(
     (await decode('a.png', png(8, 1, 'gray', [0b10110001], { depth: 1 }), { colorMode: 'grayscale' })).pixels,
   ).toEqual([1, 0, 1, 1, 0, 0, 0, 1].map((bit) => 255 * bit));
@@ -38,7 +38,7 @@ test('PNG of 1 bit and of a palette', async () => {
   expect((await decode('a.png', palette)).pixels).toEqual([0, 200, 7, 255, 0, 0, 0, 200, 7]);
 });
 
-test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: the upper eight bits', async (kind) => {
+test.each(['gray', 'rgb'] as const)('PNG of 16 bits in %s: takes the upper eight bits', async (kind) => {
   const values = [0, 255, 256, 257, 511, 32767, 32768, 65279, 65280, 65535, 4096, 12345];
   const bytes = values.flatMap((v) => [v >> 8, v & 255]);
   const width = kind === 'rgb' ? 4 : 12;
@@ -51,18 +51,18 @@ test('alpha: kept in RGBA, else blended with white or another background', async
   const file = png(5, 3, 'rgba', rgba);
   expect(await decode('a.png', file, { colorMode: 'rgba' })).toEqual({ shape: [3, 5, 4], pixels: rgba });
   for (const background of [undefined, [10, 200, 30] as const]) {
-    const behind = background ?? [255, 255, 255];
+    const backgroundColor = background ?? [255, 255, 255];
     const over = Array.from({ length: 45 }, (_, i) => {
-      const [at, c] = [4 * Math.floor(i / 3), i % 3];
-      const alpha = rgba[at + 3]! / 255;
-      return Math.round(alpha * rgba[at + c]! + (1 - alpha) * behind[c]!);
+      const [offset, c] = [4 * Math.floor(i / 3), i % 3];
+      const alpha = rgba[offset + 3]! / 255;
+      return Math.round(alpha * rgba[offset + c]! + (1 - alpha) * backgroundColor[c]!);
     });
     const { pixels } = await decode('a.png', file, background ? { background } : {});
     expect(maxDifference(pixels, over)).toBeLessThanOrEqual(1); // halves may be rounded either way
   }
 });
 
-test("gray of colors is Pillow's luma", async () => {
+test("gray: is Pillow's luma of the colors", async () => {
   const file = png(5, 7, 'rgb', golden.resize.rgb);
   expect((await decode('a.png', file, { colorMode: 'grayscale' })).pixels).toEqual(golden.resize.luma);
 });
@@ -88,7 +88,7 @@ test('JPEG in CMYK: white, red, cyan, black', async () => {
   expect(Math.max(...block(3))).toBeLessThan(70);
 });
 
-// EXIF's orientation says where row 0 and column 0 of the file are displayed: each entry maps a displayed pixel of h x w to the file's.
+// EXIF's orientation defines where row 0 and column 0 of the file are displayed. Each entry maps a displayed pixel of h x w to the file's.
 const ORIENTATIONS: Record<number, (y: number, x: number, h: number, w: number) => [number, number]> = {
   1: (y, x) => [y, x],
   2: (y, x, _h, w) => [y, w - 1 - x],
@@ -101,7 +101,7 @@ const ORIENTATIONS: Record<number, (y: number, x: number, h: number, w: number) 
 };
 
 test.each(Object.keys(ORIENTATIONS).map(Number))(
-  'EXIF orientation %i is followed, with a size and without',
+  'EXIF orientation %i is applied, with and without resizing',
   async (orientation) => {
     const [height, width] = [3, 5];
     const file = await sharp(Uint8Array.from(rgb), { raw: { width, height, channels: 3 } })
@@ -127,31 +127,34 @@ const animation = () =>
 test.each([
   ['a.gif', () => animation().gif().toBuffer()],
   ['a.webp', () => animation().webp({ lossless: true }).toBuffer()],
-])('of an animation, %s, the first picture is taken', async (name, make) => {
+])('animation, %s: takes the first picture', async (name, make) => {
   const file = await make();
   expect((await sharp(file).metadata()).pages).toBe(2);
   expect(await decode(name, file)).toEqual({ shape: [2, 2, 3], pixels: frames.slice(0, 12) });
 });
 
-test('an animated PNG: the default picture', async () => {
+test('animated PNG: takes the default picture', async () => {
   const control = Buffer.alloc(8);
   control.writeUInt32BE(1);
   expect((await decode('a.png', png(5, 3, 'rgb', rgb, { more: [chunk('acTL', control)] }))).pixels).toEqual(rgb);
 });
 
-test('the format is that of the content, not of the file name', async () => {
+test('uses the format of the content, not that of the file extension', async () => {
   expect((await decode('a.jpg', png(5, 3, 'rgb', rgb))).pixels).toEqual(rgb);
 });
 
-test.each(golden.resize.to)('bilinear to $size as Pillow resizes, within rounding', async ({ size, rgb: expected }) => {
-  const { shape, pixels } = await decode('a.png', png(5, 7, 'rgb', golden.resize.rgb), {
-    size: size as [number, number],
-  });
-  expect(shape).toEqual([...size, 3]);
-  expect(maxDifference(pixels, expected)).toBeLessThanOrEqual(1);
-});
+test.each(golden.resize.to)(
+  'bilinear: resizes to $size as Pillow, within rounding',
+  async ({ size, rgb: expected }) => {
+    const { shape, pixels } = await decode('a.png', png(5, 7, 'rgb', golden.resize.rgb), {
+      size: size as [number, number],
+    });
+    expect(shape).toEqual([...size, 3]);
+    expect(maxDifference(pixels, expected)).toBeLessThanOrEqual(1);
+  },
+);
 
-test('stretches by default; crops the center with cropToAspectRatio', async () => {
+test('stretches by default, and crops the center with cropToAspectRatio', async () => {
   // Columns red, green, green, blue, all 2 high.
   const columns = [[255, 0, 0], [0, 255, 0], [0, 255, 0], [0, 0, 255]]; // biome-ignore format: as a row
   const file = png(4, 2, 'rgb', [...columns, ...columns].flat());
@@ -162,7 +165,7 @@ test('stretches by default; crops the center with cropToAspectRatio', async () =
   expect(pixels[5]).toBeGreaterThan(100); // and blue
 });
 
-test('nearest: takes unchanged pixels', async () => {
+test('nearest: takes pixels unchanged', async () => {
   const { pixels } = await decode('a.png', png(2, 1, 'gray', [10, 200]), {
     size: [2, 4],
     interpolation: 'nearest',

@@ -9,7 +9,7 @@ import { countLabels, emptyCache } from './helpers.ts';
 describe('bundled sample', () => {
   const sample = join(packageRoot()!, 'data', 'sample');
 
-  test('CIFAR-10: 2,000 and 500 images, as many of each class', async () => {
+  test('CIFAR-10: has 2,000 and 500 images, equally many of each class', async () => {
     emptyCache();
     const { train, test, source } = await loadDataset('cifar10');
     expect(source).toEqual({
@@ -28,7 +28,7 @@ describe('bundled sample', () => {
     await expect(loadDataset('cifar10', { limit: 2001 })).rejects.toThrow(/the bundled sample/);
   });
 
-  test('MNIST: the first 4,000 and 1,000 images', async () => {
+  test('MNIST: has the first 4,000 and 1,000 images', async () => {
     emptyCache();
     const { train, test, source } = await loadDataset('mnist');
     expect(source.description).toBe('bundled sample: 4,000 of 60,000 training and 1,000 of 10,000 test images');
@@ -39,7 +39,7 @@ describe('bundled sample', () => {
     expect(sha256(test.images)).toBe('f8f3c5a608a9f7d4bd5e9d69b90c53932b8b99371d9db26121b42f62f3abcd56');
   });
 
-  test('the files are those that data/sample/README.md lists', () => {
+  test('has the files that data/sample/README.md lists', () => {
     const listed = [...readFileSync(join(sample, 'README.md'), 'utf8').matchAll(/^([0-9a-f]{64}) {2}(\S+)$/gm)];
     expect(listed.length).toBe(5);
     let bytes = 0;

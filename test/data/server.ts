@@ -18,8 +18,8 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 export async function serve(...handlers: Handler[]) {
   const requests: { url: string; range?: string; encoding?: string; version?: string }[] = [];
   const server = createServer((request, response) => {
-    const { range, 'accept-encoding': encoding, 'if-range': asked } = request.headers;
-    const version = asked === undefined ? {} : { version: String(asked) };
+    const { range, 'accept-encoding': encoding, 'if-range': ifRange } = request.headers;
+    const version = ifRange === undefined ? {} : { version: String(ifRange) };
     const handler = handlers[Math.min(requests.length, handlers.length - 1)]!;
     requests.push({ url: request.url!, range, encoding: String(encoding), ...version });
     handler(request, response);
@@ -34,7 +34,7 @@ export async function serve(...handlers: Handler[]) {
   return { requests, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/d/` };
 }
 
-/** An address without a server. */
+/** An address on which no server listens. */
 export async function closedAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -64,13 +64,13 @@ export const good = serves(CONTENT);
  * earlier, an unpredictable number of bytes would be lost.
  */
 export function cutAtHalf(content = CONTENT) {
-  let held: ServerResponse | undefined;
+  let heldResponse: ServerResponse | undefined;
   const handler: Handler = (_, response) => {
-    held = response;
+    heldResponse = response;
     response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, HALF));
   };
   const onProgress = (p: DownloadProgress) => {
-    if (p.received === HALF) held?.destroy();
+    if (p.received === HALF) heldResponse?.destroy();
   };
   return { handler, onProgress };
 }

@@ -32,7 +32,7 @@ const counts = ({ labels, classes }: ImageSet) => classes.map((_, c) => labels.f
 /** 30 cats, 15 dogs, 6 birds. */
 const set = numberedImages(Array.from({ length: 51 }, (_, i) => (i < 30 ? 0 : i < 45 ? 1 : 2)));
 
-test('trainTestSplit: has every image once, with its label; reproducible by seed', () => {
+test('trainTestSplit: has every image once, with its label; the same seed gives the same split', () => {
   const { train, test: apart } = trainTestSplit(set, { testSize: 0.2, seed: 42 });
   // scikit-learn rounds the test part up: 10.2.
   expect([train.size, apart.size]).toEqual([40, 11]);
@@ -55,7 +55,7 @@ test.each([
   { testSize: 0.1, parts: [3, 2, 1] }, // 6 of 51: shares 3.53, 1.76, 0.71, of which dog and bird have the largest remainders
   { testSize: 26, parts: [15, 8, 3] }, // shares 15.29, 7.65, 3.06
   { testSize: 48, parts: [29, 14, 5] }, // shares 28.24, 14.12, 5.65, but one bird must stay for training
-])('stratified, testSize $testSize: classes in proportion', ({ testSize, parts }) => {
+])('stratified, testSize $testSize: both parts have the class proportions', ({ testSize, parts }) => {
   const { train, test: apart } = trainTestSplit(set, { testSize, seed: 3, stratify: true });
   expect(counts(apart)).toEqual(parts);
   expect(counts(train)).toEqual([30, 15, 6].map((n, c) => n - parts[c]!));
@@ -66,7 +66,7 @@ test.each([0, 1, -0.1, 1.5, Number.NaN, 51, '0.2'])('trainTestSplit: throws for 
   expect(() => trainTestSplit(set, { testSize: testSize as number })).toThrow(/testSize/);
 });
 
-test('trainTestSplit: throws if training would never see a class', () => {
+test('trainTestSplit: throws if a class would be missing from training', () => {
   const rare = numberedImages([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
   const tries = Array.from({ length: 30 }, (_, seed) => () => trainTestSplit(rare, { testSize: 0.5, seed }));
   const errors = tries.flatMap((attempt) => {
@@ -91,7 +91,7 @@ test('trainTestSplit: throws if training would never see a class', () => {
   expect(trainTestSplit(numberedImages([0, 0, 1, 1]), { testSize: 2, stratify: true }).train.classes).toHaveLength(3);
 });
 
-test('firstImages, pickImages: images, labels and files of the given indices', () => {
+test('firstImages, pickImages: return images, labels and files of the given indices', () => {
   expect(numbersOf(firstImages(set, 3))).toEqual([0, 1, 2]);
   expect(firstImages(set, 51)).toEqual(set);
   const picked = pickImages(set, [50, 0, 0]);
@@ -117,11 +117,16 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
     ArgumentError,
     /no class "fish"; there are cat, dog, bird/,
   ],
-  ['a number there is not', () => chooseClasses(set, [3]), ArgumentError, /no class 3/],
+  ['a class that does not exist', () => chooseClasses(set, [3]), ArgumentError, /no class 3/],
   ['one twice', () => chooseClasses(set, ['dog', 1]), ArgumentError, /dog was given twice/],
   ['none', () => chooseClasses(set, []), ArgumentError, /list of classes/],
-  ['one without images', () => chooseClasses(numberedImages([0, 1]), ['bird']), DataError, /no image of class bird/],
-  ['too many of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than count, 7/],
+  [
+    'a class without images',
+    () => chooseClasses(numberedImages([0, 1]), ['bird']),
+    DataError,
+    /no image of class bird/,
+  ],
+  ['too many images of a class', () => choosePerClass(set, 7), DataError, /bird has 6 images, fewer than count, 7/],
   ['no number', () => choosePerClass(set, 0), ArgumentError, /positive integer/],
   ['a range upside down', () => scaleTo(1, 0), ArgumentError, /ascending/],
   ['standardizing nothing', () => standardization([]), DataError, /no numbers/],
@@ -131,7 +136,7 @@ test.each<[string, () => unknown, new (...of: never[]) => Error, RegExp]>([
   ['a label too large', () => toCategorical([0, 3], 3), DataError, /label 3 of sample 1/],
   ['a label that is not an integer', () => toCategorical([0.5]), DataError, /label 0.5/],
   ['half a class', () => toCategorical([0, 1], 2.5), ArgumentError, /classes.*2\.5/],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });
@@ -145,12 +150,12 @@ test('choosePerClass: takes the first of each class, or random ones by seed', ()
   expect(Array.from(drawn.labels)).not.toEqual(Array.from(drawn.labels).sort());
 });
 
-test('toCategorical: one-hot rows', () => {
+test('toCategorical: returns one-hot rows', () => {
   expect(Array.from(toCategorical([1, 0, 2]))).toEqual([0, 1, 0, 1, 0, 0, 0, 0, 1]);
   expect(Array.from(toCategorical([1], 4))).toEqual([0, 1, 0, 0]);
 });
 
-test('scaling: 0 .. 1, -1 .. 1, and mean 0 and deviation 1 for each channel', () => {
+test('scaling: to 0 .. 1, to -1 .. 1, and to mean 0 and deviation 1 for each channel', () => {
   expect(scaleTo(0, 1)).toEqual({ scale: 1 / 255, offset: 0 });
   expect(Array.from(rescale([0, 127.5, 255], scaleTo(-1, 1)))).toEqual([-1, 0, 1]);
 

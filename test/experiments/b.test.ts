@@ -15,8 +15,8 @@ import { networks } from '../../experiments/vgg.ts';
 import type { ExperimentContext, TrainSpec } from '../../src/cli/experiment.ts';
 import { trainingOf } from '../report/samples.ts';
 
-/** A training of some epochs of 100 samples, of which each took so many seconds. */
-const trained = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
+/** A training with epochs of 100 samples, each of which took the given seconds. */
+const makeTraining = (name: string, accuracies: number[], options: { seconds?: number[]; seed?: number } = {}) => {
   const { seconds = accuracies.map(() => 1), seed = 1 } = options;
   return trainingOf({
     name,
@@ -33,7 +33,7 @@ const trained = (name: string, accuracies: number[], options: { seconds?: number
   });
 };
 
-test('parameters of the variations: those that the coursework draws, or that follow from its code', () => {
+test('variations: have the numbers of parameters that the coursework shows, or that follow from its code', () => {
   const parameters = Object.fromEntries(
     Object.entries(networks).map(([name, network]) => [name, network.createModel().countParams()]),
   );
@@ -51,7 +51,7 @@ test('parameters of the variations: those that the coursework draws, or that fol
   expect(parameters['padding-valid']).toBe(conv(3, [3, 32, 32, 64, 64, 128, 128]) + dense([128, 256, 64, 10]));
 });
 
-test('a training is known by its name: variation, scale and seed', () => {
+test('variationOf: reads variation and scale from the name of a training', () => {
   expect(variationOf({ name: 'dropout-0.2-seed-1' })).toEqual({ name: 'dropout-0.2', isShort: false });
   expect(variationOf({ name: 'doubled-short-seed-12' })).toEqual({ name: 'doubled', isShort: true });
   expect(variationOf({ name: 'unknown-seed-1' })).toBeNull();
@@ -59,26 +59,26 @@ test('a training is known by its name: variation, scale and seed', () => {
   for (const name of Object.keys(networks)) expect(variations).toHaveProperty([name]);
 });
 
-test('time of an epoch is the median, and of a step that of its samples in batches', () => {
-  const training = trained('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
+test('the time of an epoch is the median; that of a step is that of its samples in batches', () => {
+  const training = makeTraining('base', [0.5, 0.6, 0.7], { seconds: [9, 2, 1] });
   expect(epochSeconds(training)).toBe(2);
   expect(stepSeconds(training)).toBe(0.5); // 100 samples are four batches of 32
   expect(stepSeconds({ ...training, histories: [[]] })).toBeNaN();
 });
 
-test('trainings of several seeds are one, each with the epochs it took', () => {
+test('trainings with several seeds are joined, each with its number of epochs', () => {
   const both = mergeTrainings('base', [
-    { ...trained('base-seed-1', [0.5, 0.6]), diverged: [1] },
-    trained('base-seed-2', [0.7], { seed: 2 }),
+    { ...makeTraining('base-seed-1', [0.5, 0.6]), diverged: [1] },
+    makeTraining('base-seed-2', [0.7], { seed: 2 }),
   ]);
   expect(both).toMatchObject({ name: 'base', seeds: [1, 2], diverged: [1] });
   expect(both.histories.map((epochs) => epochs.length)).toEqual([2, 1]);
   expect(both.evaluations.map(({ accuracy }) => accuracy)).toEqual([expect.closeTo(0.4), expect.closeTo(0.5)]);
 });
 
-test('only what was published is compared, and a variation that was cut has no reason but that', () => {
+test('compares only published metrics; the only reason given for a shortened variation is that it was shortened', () => {
   const labels = (name: string) =>
-    comparisonOf(trained(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
+    comparisonOf(makeTraining(name, [0.5]), 'because').map(({ label, published, why }) => [label, published, why]);
   expect(labels('base-seed-1')).toEqual([
     ['test accuracy, base', 0.74, 'because'],
     ['epochs, base', 15, undefined],
@@ -91,13 +91,13 @@ test('only what was published is compared, and a variation that was cut has no r
   expect(labels('doubled-short')).toEqual([['test accuracy, kernels doubled (short)', 'about as base', undefined]]);
 });
 
-test('the table has a line a variation, with means over its seeds, and the plot a curve', () => {
+test('the table has a row for each variation, with means over its seeds, and the plot a curve', () => {
   const [table, note, plot] = variationsSummary([
-    trained('base-seed-1', [0.5, 0.9]),
-    trained('two-blocks-seed-1', [0.6]),
-    trained('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
-    trained('doubled-short-seed-1', [0.3]),
-    trained('another', [0.3]),
+    makeTraining('base-seed-1', [0.5, 0.9]),
+    makeTraining('two-blocks-seed-1', [0.6]),
+    makeTraining('two-blocks-seed-2', [0.8, 0.9], { seed: 2 }),
+    makeTraining('doubled-short-seed-1', [0.3]),
+    makeTraining('another', [0.3]),
   ]);
   expect(table).toMatchObject({
     rows: [
@@ -107,7 +107,7 @@ test('the table has a line a variation, with means over its seeds, and the plot 
     ],
   });
   expect(note).toEqual({ type: 'text', text: '! not within 2 points of the published figure' });
-  const within = variationsSummary([trained('base-seed-1', [0.94])]);
+  const within = variationsSummary([makeTraining('base-seed-1', [0.94])]);
   expect(within.map(({ type }) => type)).toEqual(['table', 'figure']);
   const { figure } = plot as { figure: { lines: { run: string; y: number[] }[] } };
   expect(figure.lines.map(({ run, y }) => [run, y])).toEqual([
@@ -115,7 +115,7 @@ test('the table has a line a variation, with means over its seeds, and the plot 
     ['two blocks', [expect.closeTo(0.6), 0.8]],
     ['kernels doubled (short)', [expect.closeTo(0.2)]],
   ]);
-  expect(variationsSummary([trained('another', [0.3])])).toEqual([]);
+  expect(variationsSummary([makeTraining('another', [0.3])])).toEqual([]);
 });
 
 test.each([
@@ -123,7 +123,7 @@ test.each([
   { row: B8, runs: 3, counts: { 'l1l2-small': 1, 'l1l2-large': 3 } },
   { row: B5, runs: 2, counts: { doubled: 2, halved: 2, quartered: 2 } },
 ])(
-  '$row.id with $runs models trains a slow variation once, unless another number is asked for',
+  '$row.id with $runs replicas trains a slow variation once, unless --replicas was given',
   async ({ row, runs, counts }) => {
     expect(row.scales.full.replicas).toBe(3);
     const names: string[] = [];
@@ -135,7 +135,7 @@ test.each([
       async train(name: string, { seed, replicas }: TrainSpec) {
         expect(replicas).toBe(1);
         names.push(name);
-        return { ...trained(name, [0.5], { seed: seed! }), measured: [[[1]]] };
+        return { ...makeTraining(name, [0.5], { seed: seed! }), measured: [[[1]]] };
       },
     } as unknown as ExperimentContext;
     await row.run(context);

@@ -9,7 +9,7 @@ import type { Trial } from '../../src/search/record.ts';
 import { searchSpaceText } from '../../src/search/summary.ts';
 import { drawImages } from '../support/images.ts';
 
-test('C2 to C4 have as many parameters as published, and end in logits', () => {
+test('C2 to C4 have as many parameters as published, and their output is logits', () => {
   const networks = [singleLayer, pooledAverages, pooledFilters];
   expect(networks.map((network) => network.createModel().countParams())).toEqual([7850, 260, 142]);
   for (const { createModel, compile } of networks) {
@@ -18,7 +18,7 @@ test('C2 to C4 have as many parameters as published, and end in logits', () => {
   }
 });
 
-test('the penalty of C4 is on the kernel of its last layer alone', () => {
+test('C4: only the kernel of the last layer has a penalty', () => {
   const { layers } = pooledFilters.createModel();
   const penalized = layers.filter((layer) => layer.getConfig().kernelRegularizer);
   expect(penalized).toEqual([layers.at(-1)]);
@@ -28,7 +28,7 @@ test('the penalty of C4 is on the kernel of its last layer alone', () => {
 const labOf = (train: ImageSet, seed: number) =>
   ({ images: () => ({ train, test: drawImages(2, { shape: train.shape }) }), seed }) as unknown as ExperimentContext;
 
-test('none of the images for validation is trained on, and the seed alone draws them', () => {
+test('validation images are not used for training, and depend only on the seed', () => {
   const all = drawImages(60, { shape: [4, 4, 1] });
   const split = (seed: number) => splitImages(labOf(all, seed));
   const of = ({ images, size }: ImageSet) =>
@@ -45,13 +45,13 @@ test('the whole training set is split into 50,000 and 10,000', () => {
 });
 
 describe('the network of C1', () => {
-  const built = (values: Trial['values'] = {}) => {
+  const buildNetwork = (values: Trial['values'] = {}) => {
     const hp = new HyperParameters({ values });
     return { model: buildModel(hp), hp };
   };
 
-  test('asks for what the coursework asks for, by its names: 12 hyperparameters, and three more a further layer', () => {
-    const { hp } = built();
+  test('has the 12 hyperparameters of the coursework, under its names, and three more for each further layer', () => {
+    const { hp } = buildNetwork();
     expect(searchSpaceText(hp.asked).split('\n').slice(0, 8)).toEqual([
       '[Search space summary]',
       '|-Default search space size: 12',
@@ -68,15 +68,15 @@ describe('the network of C1', () => {
       ...['l2_final', 'learning_rate'],
     ];
     expect(hp.asked.map(({ name }) => name)).toEqual(names(3));
-    expect(built({ layers: 5 }).hp.asked.map(({ name }) => name)).toEqual(names(5));
+    expect(buildNetwork({ layers: 5 }).hp.asked.map(({ name }) => name)).toEqual(names(5));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'l2_1', min: 1e-8, max: 1e-4, sampling: 'log' }));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'dropout_1', min: 0.1, max: 0.5, step: 0.2 }));
     expect(hp.asked).toContainEqual(expect.objectContaining({ name: 'learning_rate', min: 1e-4, max: 0.1 }));
   });
 
-  test('has dense, batch normalization, leaky ReLU and dropout in each hidden layer, and ends in logits', () => {
+  test('has dense, batch normalization, leaky ReLU and dropout in each hidden layer, and its output is logits', () => {
     const values = { layers: 4, units0: 256, units1: 64, units2: 128, units3: 64, l2_1: 1e-5, dropout_2: 0.5 };
-    const { model } = built(values);
+    const { model } = buildNetwork(values);
     const hidden = ['Dense', 'BatchNormalization', 'LeakyReLU', 'Dropout'];
     expect(model.layers.map(({ kind }) => kind)).toEqual(['Flatten', ...Array(4).fill(hidden).flat(), 'Dense']);
     const widths = [784, 256, 64, 128, 64];

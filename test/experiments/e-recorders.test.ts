@@ -3,32 +3,32 @@ import { AccuracyCurve, distance, FirstLayerChanges, meanOver, TrainingCurves } 
 import { blur, classMeans, correlation, mostSimilarClass, unitsOf } from '../../experiments/e-units.ts';
 import type { Model, StepLogs, TrainInfo } from '../../src/index.ts';
 
-const about = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
+const trainInfo = (model: object = { replicas: 2 }) => ({ model, samples: 230, batchSize: 50 }) as unknown as TrainInfo; // 5 steps an epoch
 
-/** What `fit` says after steps of known losses and hits: means over the epoch so far. */
+/** The logs of `fit` after steps with known losses and hits: means over the epoch so far. */
 function logsOf(epoch: number, steps: { samples: number; loss: number; hits: number }[][]): StepLogs {
   const step = steps[0]!.length;
   const samples = steps[0]!.reduce((sum, one) => sum + one.samples, 0);
-  const replicas = steps.map((own) => ({
-    loss: own.reduce((sum, one) => sum + one.loss * one.samples, 0) / samples,
-    accuracy: own.reduce((sum, one) => sum + one.hits, 0) / samples,
+  const replicas = steps.map((replicaSteps) => ({
+    loss: replicaSteps.reduce((sum, one) => sum + one.loss * one.samples, 0) / samples,
+    accuracy: replicaSteps.reduce((sum, one) => sum + one.hits, 0) / samples,
   }));
   return { epoch, step, samples, logs: replicas[0]!, replicas };
 }
 
-test('training curves are of the steps since the last recording alone, from the first of an epoch on', async () => {
+test('training curves: a point has the metrics of the steps since the last point, within an epoch', async () => {
   const steps = [
     [2, 1.5, 1, 0.5, 4].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 10 * i })),
     [9, 8, 7, 6, 5].map((loss, i) => ({ samples: i < 4 ? 50 : 30, loss, hits: 20 })),
   ];
   const recorder = new TrainingCurves(2);
-  recorder.onTrainBegin(about());
+  recorder.onTrainBegin(trainInfo());
   for (const epoch of [1, 2]) {
     for (const done of [2, 4])
       await recorder.onSteps(
         logsOf(
           epoch,
-          steps.map((own) => own.slice(0, done)),
+          steps.map((replicaSteps) => replicaSteps.slice(0, done)),
         ),
       );
   }
@@ -38,17 +38,17 @@ test('training curves are of the steps since the last recording alone, from the 
   expect(recorder.curves.accuracy).toEqual([close([0.1, 0.5, 0.1, 0.5]), close([0.4, 0.4, 0.4, 0.4])]);
 });
 
-/** A model of two replicas whose first layer has two weights, as `weights` says at each reading. */
+/** A model of two replicas whose first layer has two weights; `weights` has their values at each read. */
 function modelOf(weights: number[][]): Model {
   let reading = 0;
   const data = async () => Float32Array.from(weights[reading++]!);
   return { replicas: 2, weights: [{ tensor: { data } }] } as unknown as Model;
 }
 
-test("the first layer's change is the norm of each model's difference over the rate", async () => {
+test("change of the first layer: the norm of each replica's difference divided by the rate", async () => {
   const recorder = new FirstLayerChanges(1, 0.5);
   recorder.onTrainBegin(
-    about(
+    trainInfo(
       modelOf([
         [0, 0, 1, 1],
         [3, 4, 1, 2],
@@ -65,7 +65,7 @@ test("the first layer's change is the norm of each model's difference over the r
   expect(distance(Float32Array.of(1, 2), Float32Array.of(4, 6))).toBe(5);
 });
 
-test('a recorder that was restored goes on as if it had never stopped', async () => {
+test('a restored recorder continues as if it had not been interrupted', async () => {
   const weights = [
     [0, 0, 1, 1],
     [3, 4, 1, 2],
@@ -73,35 +73,35 @@ test('a recorder that was restored goes on as if it had never stopped', async ()
   ];
   const step = (n: number) => ({ ...logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]), step: n });
   const whole = new FirstLayerChanges(1, 0.5);
-  whole.onTrainBegin(about(modelOf(weights)));
+  whole.onTrainBegin(trainInfo(modelOf(weights)));
   for (const n of [1, 2, 3]) await whole.onSteps(step(n));
 
   const first = new FirstLayerChanges(1, 0.5);
-  first.onTrainBegin(about(modelOf(weights)));
+  first.onTrainBegin(trainInfo(modelOf(weights)));
   for (const n of [1, 2]) await first.onSteps(step(n));
   const state = first.state();
-  await first.onSteps(step(3)); // what was remembered before must not change
+  await first.onSteps(step(3)); // earlier states must not change
   const second = new FirstLayerChanges(1, 0.5);
-  second.onTrainBegin(about(modelOf(weights.slice(2))));
+  second.onTrainBegin(trainInfo(modelOf(weights.slice(2))));
   second.restore(state);
   await second.onSteps(step(3));
   expect([second.steps, second.curves]).toEqual([whole.steps, whole.curves]);
 });
 
-test('the accuracy curve asks for all of the data each time, in the batches it was given', async () => {
-  const asked: unknown[] = [];
+test('the accuracy curve evaluates the whole data at each point, with the given batch size', async () => {
+  const requests: unknown[] = [];
   const data = { x: [[0]], y: [0] };
   const evaluateReplicas = async (...words: unknown[]) => {
-    asked.push(words);
+    requests.push(words);
     return [
-      { loss: 1, accuracy: asked.length / 10 },
+      { loss: 1, accuracy: requests.length / 10 },
       { loss: 1, accuracy: 0 },
     ];
   };
   const recorder = new AccuracyCurve(10, data, 50);
-  recorder.onTrainBegin(about({ replicas: 2, evaluateReplicas }));
+  recorder.onTrainBegin(trainInfo({ replicas: 2, evaluateReplicas }));
   for (const _ of [1, 2]) await recorder.onSteps(logsOf(1, [[{ samples: 50, loss: 1, hits: 1 }]]));
-  expect(asked).toEqual([
+  expect(requests).toEqual([
     [data, { batchSize: 50 }],
     [data, { batchSize: 50 }],
   ]);
@@ -111,7 +111,7 @@ test('the accuracy curve asks for all of the data each time, in the batches it w
   ]);
 });
 
-test('means over models have no figure where one has none', () => {
+test('means over replicas are missing if a replica has no value', () => {
   expect(
     meanOver([
       [1, 2, null],
@@ -121,7 +121,7 @@ test('means over models have no figure where one has none', () => {
   expect(meanOver([])).toEqual([]);
 });
 
-test('units are the last axis of a kernel; they are like the class whose picture goes with their weights', () => {
+test('units are along the last axis of a kernel; each is assigned to the class whose mean image matches its weights', () => {
   expect(unitsOf([1, 2, 3, 4, 5, 6], 2)).toEqual([
     [1, 4],
     [2, 5],
@@ -139,7 +139,7 @@ test('units are the last axis of a kernel; they are like the class whose picture
     [0.5, -0.1, -0.5].map((value) => expect.closeTo(value, 12)),
     [-0.5, 0.1, 0.5].map((value) => expect.closeTo(value, 12)),
   ]);
-  // 12 pixels a row, so that blurring leaves something. The two classes are each other's negative: another goes beside one.
+  // 12 pixels a row, so that the image is not constant after blurring. The two classes are each other's negative.
   const wide = pictures.map((picture) => picture.flatMap((value) => [value, value, value, value]));
   const other = wide[1]!.map((_, p) => (p - 5) ** 2);
   const unit = wide[1]!.map((value) => 20 * value + 3);
@@ -149,7 +149,7 @@ test('units are the last axis of a kernel; they are like the class whose picture
   expect(correlation([1, 1, 1], [3, 2, 1])).toBe(0);
 });
 
-test('a blurred picture has the means of the 5 x 5 around each pixel, fewer at its edges', () => {
+test('blur: each pixel is the mean of the 5 x 5 around it, fewer at the edges', () => {
   const spot = Array.from({ length: 6 * 7 }, (_, i) => (i === 3 * 7 + 3 ? 60 : 0)); // row 3, column 3 of 6 x 7
   const blurred = blur(spot, 7);
   expect(blurred[3 * 7 + 3]).toBeCloseTo(60 / 25, 12);

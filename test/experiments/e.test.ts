@@ -18,7 +18,7 @@ test('the five architectures have as many parameters as published', () => {
   });
 });
 
-test('with sigmoid nothing is left of ReLU, and what had no activation has none', () => {
+test('the sigmoid variant has no ReLU; layers without an activation keep none', () => {
   const activations = (name: (typeof names)[number], activation: 'relu' | 'sigmoid') =>
     network(name, activation)
       .createModel()
@@ -30,7 +30,7 @@ test('with sigmoid nothing is left of ReLU, and what had no activation has none'
   }
 });
 
-test('the data comes back from its .npy files, images as rows of 784', () => {
+test('data: is read from .npy files, with images as rows of 784', () => {
   const folder = tempDir();
   const draw = (size: number) => ({ ...drawImages(size, { shape: [28, 28, 1], classes: 5 }), classes });
   const [train, test] = [draw(40), draw(12)];
@@ -42,7 +42,7 @@ test('the data comes back from its .npy files, images as rows of 784', () => {
   expect(header).toContain("'shape': (40, 784)");
 });
 
-test('each epoch has the rate of its phase, and those after the last phase its own', () => {
+test('rates: each epoch has the rate of its phase, and later epochs that of the last phase', () => {
   const phases = [
     { rate: 0.1, epochs: 2 },
     { rate: 0.01, epochs: 1 },
@@ -52,10 +52,10 @@ test('each epoch has the rate of its phase, and those after the last phase its o
   expect(rates).toEqual([0.1, 0.1, 0.01, 0.001, 0.001, 0.001, 0.001]);
 });
 
-test('how fast and how noisy a curve is', () => {
+test('speed and noise of a curve', () => {
   expect(firstEpochAbove([0.5, 0.9, 0.91, 0.8], 0.9)).toBe(3);
   expect(firstEpochAbove([0.5], 0.9)).toBeNull();
-  // The first half does not count.
+  // The first half is ignored.
   expect(meanAbsoluteChange([0, 9, 1, 4, 2, 3])).toBeCloseTo(1.5, 12);
   expect(meanAbsoluteChange([1, 2])).toBeNaN();
 });

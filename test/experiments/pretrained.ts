@@ -4,7 +4,7 @@ import { mobileNetV2 } from '../../src/node.ts';
 import { publishedFile, write } from '../applications/weights.ts';
 
 /**
- * A file of weights of MobileNetV2 such as B9 and B10 begin with, as its initializers draw them: the published ones stay out of the
+ * A file of random MobileNetV2 weights, with which B9 and B10 start in tests: the published ones are not in the
  * repository.
  * @returns its path
  */

@@ -17,11 +17,11 @@ import { describeOnDevice } from '../support/device.ts';
 import { fashionFiles } from './fashion.ts';
 import { pretrainedFile } from './pretrained.ts';
 
-// Every row there is, on the real engine with the images that come with the repository, cut as far as they go.
+// Every experiment on the real engine, with the images of the repository, at the smallest scale.
 
 const root = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
 beforeAll(() => {
-  // Neither full data nor measured kernels of whoever runs the tests; Fashion-MNIST, of which there is no sample, and weights are drawn.
+  // The user's data and tuner cache must not affect the tests. Fashion-MNIST, which has no sample, and weights are random.
   vi.stubEnv('TILEGRAD_CACHE', join(root, 'cache'));
   vi.stubEnv('TILEGRAD_DATA', '');
   fashionFiles(join(root, 'cache', 'fashion-mnist'));
@@ -39,7 +39,7 @@ async function tilegrad(...words: string[]): Promise<{ code: number; out: string
   return { code, out: io.out, err: io.err };
 }
 
-/** What the event files of a folder hold, but for times. */
+/** The events in the files of a folder, without times. */
 function eventsIn(folder: string): { step: number; tag: string; numbers: number[] }[] {
   return ['train', 'validation'].flatMap((part) =>
     readdirSync(join(folder, part)).flatMap((name) =>
@@ -52,7 +52,7 @@ function eventsIn(folder: string): { step: number; tag: string; numbers: number[
   );
 }
 
-test('every row belongs to a coursework', () => {
+test('every experiment belongs to a coursework', () => {
   const belonging = courseworks.flatMap((one) => experimentsOf(one, experiments));
   expect(new Set(belonging)).toEqual(new Set(experiments));
 });
@@ -71,21 +71,24 @@ describeOnDevice('on an adapter', () => {
       report = readReport(folder).report;
     });
 
-    test.each(rows.map((row) => [row.id, row] as const))('%s compares, draws, and says what was cut', (rowId, row) => {
-      const done = record.rows.find((one) => one.id === rowId)!;
-      expect(done).toMatchObject({ status: 'finished', title: row.title });
-      expect(done.reduced.length).toBeGreaterThan(0);
-      const blocks = done.sections.flatMap((one) => one.blocks);
-      const compared = blocks.flatMap((one) => (one.type === 'comparison' ? one.rows : []));
-      expect(compared.length).toBeGreaterThan(0);
-      expect(compared.filter(({ ours }) => ours === null)).toEqual([]);
-      expect(compared.filter(({ published }) => published === null).length).toBeLessThan(compared.length);
-      expect(blocks.some(({ type }) => type === 'figure')).toBe(true);
-      // On a handful of images any figure is far from the published one: nothing to be alarmed about.
-      expect(compared.filter((one) => comparisonText(one).isOff)).toEqual([]);
-    });
+    test.each(rows.map((row) => [row.id, row] as const))(
+      '%s has comparisons and figures, and states what was reduced',
+      (rowId, row) => {
+        const done = record.rows.find((one) => one.id === rowId)!;
+        expect(done).toMatchObject({ status: 'finished', title: row.title });
+        expect(done.reduced.length).toBeGreaterThan(0);
+        const blocks = done.sections.flatMap((one) => one.blocks);
+        const compared = blocks.flatMap((one) => (one.type === 'comparison' ? one.rows : []));
+        expect(compared.length).toBeGreaterThan(0);
+        expect(compared.filter(({ ours }) => ours === null)).toEqual([]);
+        expect(compared.filter(({ published }) => published === null).length).toBeLessThan(compared.length);
+        expect(blocks.some(({ type }) => type === 'figure')).toBe(true);
+        // With a few images every metric is far from the published one, so it is not marked.
+        expect(compared.filter((one) => comparisonText(one).isOff)).toEqual([]);
+      },
+    );
 
-    test('confusion matrices have true classes by row, as many images of each as there are', async () => {
+    test('confusion matrices have true classes by row, with as many images of each as the data', async () => {
       const figures = report.sections.flatMap(({ blocks }) =>
         blocks.flatMap((block) => (block.type === 'figure' && block.figure.type === 'confusion' ? [block.figure] : [])),
       );
@@ -99,7 +102,7 @@ describeOnDevice('on an adapter', () => {
       }
     });
 
-    test('the report has a section a row, and opens by itself', () => {
+    test('the report has a section for each experiment, and is one file', () => {
       const titles = report.sections.map(({ title }) => title);
       expect(titles).toEqual(['Overview', ...rows.map((row) => `${row.id}: ${row.title}`)]);
       const page = readFileSync(join(folder, 'report.html'), 'utf8');
@@ -107,7 +110,7 @@ describeOnDevice('on an adapter', () => {
       expect(existsSync(join(folder, 'backups')) ? readdirSync(join(folder, 'backups')) : []).toEqual([]);
     });
 
-    test('it is written again from its parts without training', async () => {
+    test('the report is written again from saved results without training', async () => {
       const { code, out } = await tilegrad('run', id, '--resume', folder, '--json');
       expect(code).toBe(0);
       const again = JSON.parse(out) as RunRecord;
@@ -116,14 +119,14 @@ describeOnDevice('on an adapter', () => {
     });
   });
 
-  test("TensorBoard's files of each of two models are those of training it alone", async () => {
-    const logged = async (...options: string[]) => {
+  test("TensorBoard's files of each of two replicas are those of a single training", async () => {
+    const logFolder = async (...options: string[]) => {
       const { code, out } = await tilegrad('run', 'A1', '--scale', 'smoke', '--json', ...options);
       expect(code).toBe(0);
       return join((JSON.parse(out) as { folder: string }).folder, 'logs');
     };
-    const both = await logged('--seed', '1', '--replicas', '2');
-    const second = await logged('--seed', '2', '--replicas', '1');
+    const both = await logFolder('--seed', '1', '--replicas', '2');
+    const second = await logFolder('--seed', '2', '--replicas', '1');
     expect(readdirSync(both).sort()).toEqual(['baseline-seed-1', 'baseline-seed-2']);
     const found = eventsIn(join(both, 'baseline-seed-2'));
     expect(found).toEqual(eventsIn(join(second, 'baseline')));
@@ -133,7 +136,7 @@ describeOnDevice('on an adapter', () => {
     expect(tags).toEqual(expect.arrayContaining(['epoch_accuracy', 'epoch_loss', 'conv2d/kernel/histogram']));
   });
 
-  test('a row runs by itself too', async () => {
+  test('an experiment runs alone', async () => {
     const { code, out } = await tilegrad('run', 'A4', '--scale', 'smoke', '--json');
     expect(code).toBe(0);
     const { rows, trainings } = JSON.parse(out) as RunRecord;

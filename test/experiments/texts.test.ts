@@ -9,18 +9,18 @@ import { SGD } from '../../src/index.ts';
 import type { Training } from '../../src/report/training.ts';
 import { trainingOf } from '../report/samples.ts';
 
-// What rows say of their figures: a reason only where it is one, and no mean over two outcomes alone.
+// The texts about metrics: a reason only if it applies, and no mean over models with two different outcomes.
 
-/** A model a list of dead outputs, all with these figures of the last epoch. */
-const withAnswers = (dead: number[][], figures: { loss: number; accuracy: number }[]) =>
+/** A model for each list of dead outputs, all with these metrics of the last epoch. */
+const withAnswers = (dead: number[][], metrics: { loss: number; accuracy: number }[]) =>
   trainingOf({
     seeds: dead.map((_, i) => i + 1),
-    histories: figures.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
-    evaluations: figures,
+    histories: metrics.map((one) => [{ epoch: 1, ...one, valLoss: one.loss, valAccuracy: one.accuracy }]),
+    evaluations: metrics,
     measured: dead.map((one) => ({ first: Array(10).fill(0), confusion: [], dead: one })),
   }) as Training<{ first: number[]; confusion: number[][]; dead: number[] }>;
 
-test('at chance is a model whose last loss is that of the same answer for every image', () => {
+test('a model is at chance if its last loss is that of a constant answer', () => {
   const histories = [1.6101, 0.2, Number.NaN, 1.65].map((loss) => [
     { epoch: 1, loss: 1.6094 },
     { epoch: 2, loss },
@@ -29,11 +29,11 @@ test('at chance is a model whose last loss is that of the same answer for every 
   expect(endsAtChance({ histories: [[{ epoch: 1, loss: 2.3028 }]] }, 10)).toEqual([true]);
 });
 
-test('E3: ratios of models that learned stand apart from those at chance', () => {
-  const compared = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
-  const relu = compared([10, 20, 10], [true, true, true]);
+test('E3: ratios of models that learned are reported apart from those at chance', () => {
+  const comparison = (magnitudes: number[], learned: boolean[]) => ({ magnitudes, learned });
+  const relu = comparison([10, 20, 10], [true, true, true]);
   const rows = (learned: boolean[]) =>
-    ratioRows('a to b', null, compared([5, 30, 0], learned), relu).map(({ label, ours }) => [label, ours]);
+    ratioRows('a to b', null, comparison([5, 30, 0], learned), relu).map(({ label, ours }) => [label, ours]);
   expect(rows([true, true, true])).toEqual([['a to b', expect.closeTo(2 / 3)]]);
   expect(rows([true, true, false])).toEqual([
     ['a to b: all models', expect.closeTo(2 / 3)],
@@ -42,7 +42,7 @@ test('E3: ratios of models that learned stand apart from those at chance', () =>
   expect(rows([false, false, false])).toEqual([['a to b: all at chance', expect.closeTo(2 / 3)]]);
 });
 
-test('E3: only a ratio that is not below 1, as published, has a reason', () => {
+test('E3: a ratio has a reason only if it is not below 1, as published', () => {
   const model = (magnitude: number) => ({ magnitudes: [magnitude], learned: [true] });
   const why = (published: string | null, of: number) => ratioRows('a to b', published, model(of), model(1))[0]!.why;
   expect(why('below 1', 0.9)).toBeUndefined();
@@ -50,29 +50,29 @@ test('E3: only a ratio that is not below 1, as published, has a reason', () => {
   expect(why(null, 2)).toBeUndefined();
 });
 
-test('D0: models with one dead output and with none are compared apart', () => {
-  const figures = [
+test('D0: models with one dead output and without any are compared separately', () => {
+  const metrics = [
     { loss: 0.013, accuracy: 0.94 },
     { loss: 0.021, accuracy: 0.85 },
     { loss: 0.023, accuracy: 0.86 },
     { loss: 0.06, accuracy: 0.4 },
   ];
-  const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], figures));
+  const rows = groupRows(withAnswers([[], [4], [9], [1, 2]], metrics));
   const of = (label: string) => rows.find((row) => row.label === label);
   expect(rows).toHaveLength(8);
   expect(of('test loss, models with one dead output')).toMatchObject({ ours: expect.closeTo(0.022, 9), runs: 2 });
   expect(of('test accuracy, models with no dead output')).toMatchObject({ ours: 0.94, runs: 1 });
   expect(of('test accuracy, models with no dead output')!.why).toContain('0.0210 to 0.0230');
   // Nothing to compare without both.
-  expect(groupRows(withAnswers([[]], figures.slice(0, 1)))).toEqual([]);
+  expect(groupRows(withAnswers([[]], metrics.slice(0, 1)))).toEqual([]);
 });
 
 test.each([
   [0.033, false],
   [0.05, true],
 ])(
-  'D2 to D4: dead outputs are the reason of a largest error only above the published range: %d',
-  async (loss, told) => {
+  'D2 to D4: dead outputs are given as a reason only for a largest error above the published range: %d',
+  async (loss, expected) => {
     const ten = withAnswers(
       [[], [4]],
       [
@@ -93,11 +93,11 @@ test.each([
     );
     const largest = compared.find(({ label }) => label.startsWith('largest'))!;
     expect(largest.ours).toBe(loss);
-    expect(largest.why !== undefined).toBe(told);
+    expect(largest.why !== undefined).toBe(expected);
   },
 );
 
-test('E4: where the largest rate is not ahead after one epoch, the report says which is', () => {
+test('E4: if the largest rate is not ahead after one epoch, the report states which is', () => {
   const rate = (label: string, accuracies: number[]) => ({
     label,
     training: trainingOf({ histories: accuracies.map((valAccuracy) => [{ epoch: 1, loss: 1, valAccuracy }]) }),

@@ -9,9 +9,9 @@ import { type Device, openDevice, TilegradError, tensor } from '../../src/node.t
 import * as report from '../../src/report.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { apart, type Call, calls, methodsApart, type World } from '../support/exported-calls.ts';
-import { type Draw, nasty, OwnError, type Strangers } from '../support/nasty-values.ts';
+import { CallerError, type Draw, drawInvalidValue, type ForeignObjects } from '../support/invalid-values.ts';
 
-// Whatever is exported is called with arguments of which one or two are nasty: it works, or throws a typed error that names it.
+// Every export is called with one or two invalid arguments: it must work, or throw a typed error that names it.
 //   RANDOM_CALLS=summary   prints every kind of failure with its count and an example, and fails at the end
 //   RANDOM_CALLS=fit,Dense only these
 //   RANDOM_CALLS_SEED=7    other draws
@@ -27,13 +27,13 @@ function generator(state: number): Draw {
   };
 }
 
-/** Arguments that fit, but for one or two. */
-function drawArguments(draw: Draw, call: Call, world: World, strangers: Strangers): unknown[] {
+/** Valid arguments, except one or two. */
+function drawArguments(draw: Draw, call: Call, world: World, strangers: ForeignObjects): unknown[] {
   const args = call.args(world);
   const fixed = call.fixed ?? 0;
   const times = draw() < 0.7 ? 1 : 2;
   for (let i = 0; i < times; i++) {
-    const value = nasty(draw, strangers);
+    const value = drawInvalidValue(draw, strangers);
     const last = args.length - 1;
     const options = call.options;
     const how = options && last >= fixed ? draw() : 0.7 + 0.3 * draw();
@@ -121,14 +121,14 @@ function names(name: string): string[] {
 const isNamed = (name: string, message: string) =>
   names(name).some((one) => message.toLowerCase().includes(one.toLowerCase()));
 
-/** A failure without what differs from call to call. */
+/** A failure without the parts that differ between calls. */
 const kindOf = (name: string, error: unknown) => {
   const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : `thrown: ${typeof error}`;
   const short = text.replace(/(but is|but was given|Received|given) .*/s, '$1 ...').replace(/\d[\d.e+]*/g, 'N');
   return short.slice(0, 110) + (error instanceof TilegradError ? ` (does not name ${name})` : '');
 };
 
-/** What is wrong with how a call ended; null if nothing is. */
+/** The problem with the result or error of a call; null if there is none. */
 async function complaint(name: string, run: () => unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
@@ -142,7 +142,7 @@ async function complaint(name: string, run: () => unknown): Promise<unknown> {
     })();
     return await Promise.race([ended, late]);
   } catch (error) {
-    if (error instanceof OwnError) return null;
+    if (error instanceof CallerError) return null;
     if (!(error instanceof TilegradError)) return error;
     return isNamed(name, error.message) ? null : error;
   } finally {
@@ -154,7 +154,7 @@ describeOnDevice('random calls', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tilegrad-random-'));
   const before = process.cwd();
   let world: World;
-  let strangers: Strangers;
+  let strangers: ForeignObjects;
   const open: Device[] = [];
   const failures = new Map<string, { count: number; example: string }>();
 
@@ -165,15 +165,15 @@ describeOnDevice('random calls', () => {
     vi.stubGlobal('fetch', async () => new Response('not here', { status: 404 }));
     vi.spyOn(console, 'log').mockImplementation(() => {});
     world = { device: await openDevice(), folder };
-    const [other, lost, gone] = [await openDevice(), await openDevice(), await openDevice()];
+    const [other, lost, disposedDevice] = [await openDevice(), await openDevice(), await openDevice()];
     const on = (device: Device) => tensor(device, [1, 2], [2], { requiresGrad: true });
     const disposed = on(other);
-    const tensors = [on(other), on(lost), on(gone), disposed];
+    const tensors = [on(other), on(lost), on(disposedDevice), disposed];
     disposed.dispose();
     lost.gpu.destroy();
     await lost.sync().catch(() => {});
-    gone.dispose();
-    strangers = { tensors, devices: [other, lost, gone] };
+    disposedDevice.dispose();
+    strangers = { tensors, devices: [other, lost, disposedDevice] };
     open.push(other, lost);
   });
   afterAll(() => {
@@ -185,7 +185,7 @@ describeOnDevice('random calls', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Another device where this one was upset: what follows must not suffer. */
+  /** Opens another device if a call broke this one, so that later calls are not affected. */
   async function settle(name: string, note: (error: unknown) => void): Promise<void> {
     try {
       using probe = tensor(world.device, [1], [1]);
@@ -202,7 +202,7 @@ describeOnDevice('random calls', () => {
   const only = mode && !summary ? mode.split(',') : null;
   const chosen = Object.entries(calls).filter(([name]) => !only || only.includes(name));
 
-  test.each(chosen)('%s works or throws a typed error that names it', async (name, call) => {
+  test.each(chosen)('%s: works or throws a typed error that names it', async (name, call) => {
     const exported = (tg as Record<string, unknown>)[name] ?? lookUp(name);
     const run = (call.run ??
       (isClass(exported)
@@ -218,7 +218,7 @@ describeOnDevice('random calls', () => {
         const kind = `${kindOf(name, error)} ${/src\/[\w/.-]+/.exec(stack)?.[0] ?? ''}`;
         const example = `${name}(${args
           .slice(call.fixed ?? 0)
-          .map(shown)
+          .map(formatValue)
           .join(', ')})\n${stack}`;
         const known = failures.get(kind);
         failures.set(kind, { count: (known?.count ?? 0) + 1, example: known?.example ?? example });
@@ -231,7 +231,7 @@ describeOnDevice('random calls', () => {
     if (!summary) expect(found, found.join('\n')).toEqual([]);
   });
 
-  test('every kind of failure', () => {
+  test('every kind of failure occurs', () => {
     const kinds = [...failures].sort(([, a], [, b]) => b.count - a.count);
     const text = kinds.map(([kind, { count, example }]) => `${count} x ${kind}\n      ${example}`).join('\n');
     if (summary && kinds.length > 0) process.stderr.write(`${text}\n${kinds.length} kinds\n`);
@@ -249,7 +249,7 @@ function lookUp(name: string): unknown {
   return (tg as unknown as Record<string, Record<string, unknown>>)[space!]?.[member!];
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   try {
     if (typeof value === 'function') return 'function';
     if (value instanceof tg.Tensor) return 'Tensor';
@@ -264,7 +264,7 @@ function shown(value: unknown): string {
   }
 }
 
-test('all that is exported is called', () => {
+test('every export is called', () => {
   const { initializers, regularizers, schedules } = tg;
   const spaces = { initializers, regularizers, schedules };
   expect(Object.keys(everywhere).filter((name) => !(name in tg))).toEqual([]);

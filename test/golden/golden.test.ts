@@ -11,7 +11,7 @@ import { type GoldenArray, type GoldenVector, goldenOperators, goldenVectors } f
 
 /** Operators without vectors, with the reason. */
 const WITHOUT_VECTORS: Record<string, string> = {
-  dropout: 'its mask comes from a generator of its own',
+  dropout: "its mask comes from another generator than PyTorch's",
   isNan: 'JSON has no NaN',
   cast: 'its values, exact ones, are in test/autograd/integers.test.ts',
 };
@@ -22,7 +22,7 @@ const nd = ({ shape, data }: GoldenArray): NdArray => ndarray(shape, data);
 const differentiable = operatorNames.filter((name) => goldenOperators.includes(name));
 const others = Object.keys(withoutGradient).filter((name) => goldenOperators.includes(name));
 
-test('every operator has vectors, and every file of vectors an operator', () => {
+test('every operator has vectors, and every file of vectors has an operator', () => {
   const known: string[] = [...operatorNames, ...Object.keys(withoutGradient)];
   expect(known.filter((name) => !goldenOperators.includes(name)).sort()).toEqual(Object.keys(WITHOUT_VECTORS).sort());
   expect(goldenOperators.filter((name) => !known.includes(name))).toEqual(WAITING);

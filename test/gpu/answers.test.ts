@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Answers } from '../../src/gpu/answers.ts';
 
 /** Promises that the test answers. */
-function asked(answers: Answers, log: unknown[]) {
+function request(answers: Answers, log: unknown[]) {
   let answer!: (value: unknown) => void;
   let fail!: () => void;
   const promise = new Promise((resolve, reject) => {
@@ -14,13 +14,13 @@ function asked(answers: Answers, log: unknown[]) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('answers: an action runs after all earlier requests are answered, in any order, and does not wait for later ones', async () => {
+test('Answers: an action runs after the answers to all earlier requests, in any order, and does not wait for later ones', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
   answers.after(() => log.push('at once'));
-  const [one, two] = [asked(answers, log), asked(answers, log)];
+  const [one, two] = [request(answers, log), request(answers, log)];
   answers.after(() => log.push('both'));
-  const three = asked(answers, log);
+  const three = request(answers, log);
   answers.after(() => log.push('all'));
   two.answer(2);
   await turn();
@@ -35,13 +35,13 @@ test('answers: an action runs after all earlier requests are answered, in any or
   expect(answers.outstanding).toBe(false);
 });
 
-test('answers: only later actions wait for requests that an answer makes', async () => {
+test('Answers: only later actions wait for requests made by an answer', async () => {
   const answers = new Answers();
   const log: unknown[] = [];
-  const first = asked(answers, log);
-  let second!: ReturnType<typeof asked>;
+  const first = request(answers, log);
+  let second!: ReturnType<typeof request>;
   answers.watch(Promise.resolve(), () => {
-    second = asked(answers, log);
+    second = request(answers, log);
     answers.after(() => log.push('later'));
   });
   answers.after(() => log.push('before'));

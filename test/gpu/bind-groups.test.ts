@@ -8,30 +8,30 @@ const COPY_FIRST = `
 @compute @workgroup_size(1) fn main() { to_array[0] = from_array[0] + arrayLength(&from_array); }`;
 
 describeOnDevice('bind groups of dispatches that are not recorded', (device) => {
-  const made = (body: () => void) => {
+  const bindGroupsCreated = (body: () => void) => {
     const before = device.counters.bindGroupsCreated;
     body();
     return device.counters.bindGroupsCreated - before;
   };
 
-  test('bind groups: one for the same kernel and buffers, which reads their current contents', async () => {
+  test('bind groups: the same kernel and buffers share one, which reads their current contents', async () => {
     using x = tensor(device, [1, -2], [2]);
     relu(x).dispose();
-    expect(made(() => relu(x).dispose())).toBe(0);
+    expect(bindGroupsCreated(() => relu(x).dispose())).toBe(0);
     x.assign([-3, 4]);
     using y = relu(x);
     expect([...(await y.data())]).toEqual([0, 4]);
   });
 
-  test('bind groups: another kernel, buffer or range needs another one', () => {
+  test('bind groups: another kernel, buffer or range has another one', () => {
     const x = tensor(device, [1, 2], [2]);
     const y = tensor(device, [3, 4], [2]);
-    const first = made(() => exp(x).dispose());
+    const first = bindGroupsCreated(() => exp(x).dispose());
     expect(first).toBeGreaterThan(0);
-    expect(made(() => exp(x).dispose())).toBe(0);
-    expect(made(() => exp(y).dispose())).toBe(first);
-    expect(made(() => add(x, y).dispose())).toBeGreaterThan(0);
-    expect(made(() => add(y, x).dispose())).toBeGreaterThan(0);
+    expect(bindGroupsCreated(() => exp(x).dispose())).toBe(0);
+    expect(bindGroupsCreated(() => exp(y).dispose())).toBe(first);
+    expect(bindGroupsCreated(() => add(x, y).dispose())).toBeGreaterThan(0);
+    expect(bindGroupsCreated(() => add(y, x).dispose())).toBeGreaterThan(0);
     for (const one of [x, y]) one.dispose();
   });
 
@@ -56,13 +56,13 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     }
   });
 
-  test('bind groups: trim drops all, and a recording creates its own', () => {
+  test('bind groups: trim releases all; a recording creates its own', () => {
     using x = tensor(device, [1, 2], [2]);
     exp(x).dispose();
     device.trim();
-    expect(made(() => exp(x).dispose())).toBeGreaterThan(0);
-    expect(made(() => exp(x).dispose())).toBe(0);
-    expect(made(() => device.record(() => exp(x).dispose()).dispose())).toBeGreaterThan(0);
+    expect(bindGroupsCreated(() => exp(x).dispose())).toBeGreaterThan(0);
+    expect(bindGroupsCreated(() => exp(x).dispose())).toBe(0);
+    expect(bindGroupsCreated(() => device.record(() => exp(x).dispose()).dispose())).toBeGreaterThan(0);
   });
 
   test('bind groups: the last 4,096 used are cached', () => {
@@ -71,11 +71,11 @@ describeOnDevice('bind groups of dispatches that are not recorded', (device) => 
     exp(x).dispose(); // all results lie in this one's buffer
     for (const [i, other] of others.entries()) {
       exp(other).dispose();
-      if (i === 2000) expect(made(() => exp(x).dispose())).toBe(0);
+      if (i === 2000) expect(bindGroupsCreated(() => exp(x).dispose())).toBe(0);
     }
-    expect(made(() => exp(others[4199]!).dispose())).toBe(0);
-    expect(made(() => exp(x).dispose())).toBe(0);
-    expect(made(() => exp(others[0]!).dispose())).toBe(1);
+    expect(bindGroupsCreated(() => exp(others[4199]!).dispose())).toBe(0);
+    expect(bindGroupsCreated(() => exp(x).dispose())).toBe(0);
+    expect(bindGroupsCreated(() => exp(others[0]!).dispose())).toBe(1);
     for (const one of [x, ...others]) one.dispose();
   });
 });

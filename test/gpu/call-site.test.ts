@@ -52,7 +52,7 @@ step@https://a.example/train.js?v=2:12:9
     at ModuleJob.run (node:internal/modules/esm/module_job:343:25)`,
     '/app/dist/bundle.js:1:300',
   ],
-  ['a stack of another form', 'here', 'a line that this runtime does not report'],
-])('the line of the program in a stack: %s', (_what, stack, line) => {
+  ['a stack in an unknown format', 'here', 'a line that this runtime does not report'],
+])('siteIn: finds the line of the program in a stack: %s', (_what, stack, line) => {
   expect(siteIn(stack)).toBe(line);
 });

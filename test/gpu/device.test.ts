@@ -12,9 +12,9 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import { failure } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
-import { failure } from '../support/refusing.ts';
+import { replaceLimits } from '../support/limits.ts';
 
 const STORE_ONE = `
 @group(0) @binding(0) var<storage, read_write> out: array<u32>;
@@ -30,7 +30,7 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   const creating = vi.spyOn(gpu, 'createBuffer').mockImplementation((descriptor) => {
     if (label !== undefined && descriptor.label !== label) return make(descriptor);
     failures.add(scopes);
-    gpu.pushErrorScope('validation'); // of an invalid buffer, which is what one without memory is
+    gpu.pushErrorScope('validation'); // a buffer without memory is an invalid buffer
     const buffer = make({ ...descriptor, usage: descriptor.usage | 0x8000 });
     void GPUDevice.prototype.popErrorScope.call(gpu);
     return buffer;
@@ -48,11 +48,11 @@ function failing<T>(device: Device, body: () => T, label?: string): T {
   }
 }
 
-// A failure may make its device unusable, so each test has its own.
-describeOnDevice('a device that is asked for too much', (shared) => {
+// A failure may make a device unusable, so each test opens its own.
+describeOnDevice('failed requests to a device', (shared) => {
   const open = () => openDevice();
 
-  test('ShaderError: file, line and column, thrown by the next wait and by each use of the kernel', async () => {
+  test('ShaderError: has file, line and column; thrown by the next wait and by each use of the kernel', async () => {
     using device = await open();
     const lines = ['@compute @workgroup_size(1)', 'fn main() {', '  let x = y + 1;', '}'];
     const broken = { name: 'broken', code: lines.join('\n') };
@@ -69,7 +69,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     await device.sync();
   });
 
-  test('a read-back throws the shader error too', async () => {
+  test('read: throws ShaderError too', async () => {
     using device = await open();
     const x = tensor(device, [1], [1]);
     device.pipeline({ name: 'broken', code: 'fn main( {' });
@@ -83,7 +83,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     ['an override without a value', `override SIZE: u32;\n${STORE_ONE.replace('1u', 'SIZE')}`, {}, 'SIZE'],
     ['a workgroup beyond the limits', STORE_ONE.replace('size(1)', 'size(1, 1, 4096)'), {}, '4096'],
     ['no entry point', '// nothing', {}, 'main'],
-  ])('a pipeline that cannot be made: %s', async (_what, code, constants, says) => {
+  ])('pipeline that cannot be created: %s', async (_what, code, constants, says) => {
     using device = await open();
     device.pipeline({ name: 'refused', code, constants });
     const error = await failure(() => device.sync());
@@ -92,7 +92,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(error.message).toContain(says);
   });
 
-  test('the next wait throws GpuError if bindings do not match the kernel', async () => {
+  test('sync: throws GpuError if the bindings of a dispatch do not match the kernel', async () => {
     using device = await open();
     device.dispatch(device.pipeline({ name: 'store', code: STORE_ONE }), [], [1, 1, 1]);
     expect(await failure(() => device.sync())).toBeInstanceOf(GpuError);
@@ -110,9 +110,9 @@ describeOnDevice('a device that is asked for too much', (shared) => {
   });
 
   test.each([2 ** 31 - 1, 2 ** 32 - 1])(
-    'the largest array is whole vec4s, as bindings are, where the limit is %i bytes',
+    'the largest array is a whole number of vec4s, as bindings are, if the limit is %i bytes',
     (limit) => {
-      using _ = tellLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
+      using _ = replaceLimits(shared, { maxBufferSize: limit, maxStorageBufferBindingSize: limit });
       expect(shared.largestArray).toBe(limit - 15);
       expect(() => shared.allocate(limit - 14)).toThrow(OutOfMemoryError);
       expect(() => shared.allocate(limit - 14)).toThrow(
@@ -121,14 +121,14 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     },
   );
 
-  test('allocate: throws if the array fits the limit for bindings but its binding, rounded up to 16 bytes, does not', async () => {
-    using _ = tellLimits(shared, { maxStorageBufferBindingSize: 1012 });
+  test('allocate: throws if the array is within the limit, but its binding, rounded up to 16 bytes, is not', async () => {
+    using _ = replaceLimits(shared, { maxStorageBufferBindingSize: 1012 });
     const bind = vi.spyOn(shared.gpu, 'createBindGroup');
     const store = (bytes: number) => {
       const storage = shared.allocate(bytes);
       shared.dispatch(shared.pipeline({ name: 'store', code: STORE_ONE }), [storage], [1, 1, 1]);
       storage.release();
-      shared.trim(); // so that each makes its own bind group
+      shared.trim(); // so that each creates a separate bind group
     };
     try {
       expect(() => store(1012)).toThrow(OutOfMemoryError);
@@ -141,7 +141,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     }
   });
 
-  test('console.log: shows the device in one line', async () => {
+  test('console.log: prints the device on one line', async () => {
     const device = await open();
     const x = tensor(device, [1, 2], [2]);
     expect(inspect(device)).toMatch(/^Device \S.*, 256 bytes in use$/);
@@ -150,9 +150,9 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     expect(inspect({ device })).toMatch(/^\{\s+device: Device .*, disposed\s+\}$/);
   });
 
-  test('the next use throws OutOfMemoryError if memory has run out', async () => {
+  test('sync: throws OutOfMemoryError if memory ran out', async () => {
     using device = await open();
-    // As Dawn reports it; filling the memory of the machine that tests run on would be unkind.
+    // The error is simulated as Dawn reports it, because tests must not fill the memory of the machine.
     const error = new GPUOutOfMemoryError('allocation failed');
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
     const thrown = await failure(() => device.allocate(16));
@@ -167,13 +167,13 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     relu(x).dispose();
     expect(device.freeBytes).toBeGreaterThan(0);
     using lost = failing(device, () => tensor(device, new Array(1000).fill(1), [1000]));
-    const consequence = await failure(() => relu(lost)); // the adapter has not said so yet
+    const consequence = await failure(() => relu(lost)); // the adapter has not answered yet
     expect(consequence.message).toBe('nothing was thrown');
     const error = await failure(() => device.sync());
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error.message).toMatch(/^device: the adapter ran out of memory.*smaller batch.*not enough/);
     expect(device.freeBytes).toBe(0);
-    // What has no memory stays so; all else works, and a tensor of that size too.
+    // A tensor without memory stays unusable; other tensors work, also of that size.
     expect(await failure(() => relu(lost))).toBeInstanceOf(OutOfMemoryError);
     expect(await failure(() => lost.data())).toBeInstanceOf(OutOfMemoryError);
     lost.dispose();
@@ -200,7 +200,7 @@ describeOnDevice('a device that is asked for too much', (shared) => {
     other.dispose();
   });
 
-  test('a uniform is created again if there was no memory for it', async () => {
+  test('a uniform that there was no memory for is created again', async () => {
     using device = await open();
     using x = tensor(device, [1, -1], [2]);
     const y = failing(device, () => relu(x), 'uniforms');
@@ -219,8 +219,8 @@ describeOnDevice('a device that is asked for too much', (shared) => {
   });
 });
 
-describeOnDevice('a device that is gone', () => {
-  test('after dispose everything throws DisposedError; disposing again does nothing', async () => {
+describeOnDevice('a disposed or lost device', () => {
+  test('dispose: afterwards every call throws DisposedError; disposing again does nothing', async () => {
     const device = await openDevice();
     const x = tensor(device, [1], [1]);
     const program = device.record(() => relu(x));
@@ -290,11 +290,11 @@ describeOnDevice('recording', (device) => {
     program.dispose();
   });
 
-  test('read-backs, uploads and programs inside a program are refused, and recording can start again', async () => {
+  test('read-backs, uploads and programs throw inside a program; a new recording can start afterwards', async () => {
     using x = tensor(device, [1], [1]);
     const before = device.counters.bytesAllocated;
     expect(() => device.record(() => void x.data())).toThrow(GpuError);
-    // Also where what it threw was caught, which a promise does.
+    // Also if the error was caught, as in a promise.
     let reading: Promise<Error> | undefined;
     const caught = () => {
       reading = failure(() => x.data());
@@ -308,7 +308,7 @@ describeOnDevice('recording', (device) => {
     expect(await read(y)).toEqual([1]);
   });
 
-  test('buffers are shared within a program and released with it', async () => {
+  test('buffers are shared within a program, and released with it', async () => {
     using x = tensor(device, new Array(1000).fill(1), [1000]);
     const before = device.counters.bytesAllocated;
     const program = device.record(() => {

@@ -1,16 +1,16 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { Device, DeviceLostError, DisposedError, openDevice, tensor } from '../../src/node.ts';
+import { failure } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { failure } from '../support/refusing.ts';
 import { testGpu } from '../support/test-adapters.ts';
 
-// Node's wait, and the one for implementations of which nothing is known.
+// Node's wait, and the wait for unknown implementations.
 const openings: [string, () => Promise<Device>][] = [
   ['openDevice', () => openDevice()],
   ['Device.open', async () => Device.open(await testGpu([]))],
 ];
 
-/** What a call ends with, unless it waits for two seconds. */
+/** The result or error of a call, unless it waits for two seconds. */
 const ends = (call: () => unknown): Promise<Error> =>
   Promise.race([
     failure(call),
@@ -22,7 +22,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
 
   const never = () => new Promise<never>(() => {});
 
-  /** A device whose waits do not end, and calls that wait: for a fence in two ways, for a read-back, for what was made. */
+  /** A device whose waits do not end, and calls that wait: for a fence in two ways, for a read-back, for new objects. */
   async function waiting(open: () => Promise<Device>): Promise<[Device, (() => unknown)[]]> {
     const device = await open();
     vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone').mockImplementation(never);
@@ -33,7 +33,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
     return [device, [() => device.sync(), () => device.idle(true), () => x.data(), () => device.ready()]];
   }
 
-  test.each(openings)('a lost device ends them, and those that follow: %s', async (_, open) => {
+  test.each(openings)('all waits and later calls end if the device is lost: %s', async (_, open) => {
     const [device, calls] = await waiting(open);
     const waits = calls.map(ends);
     device.gpu.destroy(); // as a driver reset does
@@ -42,7 +42,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
     device.dispose();
   });
 
-  test.each(openings)('dispose() ends them: %s', async (_, open) => {
+  test.each(openings)('all waits and later calls end on dispose(): %s', async (_, open) => {
     const [device, calls] = await waiting(open);
     const waits = calls.map(ends);
     device.dispose();
@@ -51,7 +51,7 @@ describeOnDevice('on an implementation that never ends its waits', () => {
 });
 
 describeOnDevice('a fence', () => {
-  test('that an implementation ends with its own error throws a typed error', async () => {
+  test('throws a typed error if the implementation rejects with its own', async () => {
     using device = await openDevice();
     const spy = vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone');
     const cause = new DOMException('the wait was given up', 'OperationError');

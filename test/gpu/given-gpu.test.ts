@@ -9,21 +9,21 @@ afterEach(() => {
   vi.resetModules();
 });
 
-/** What a call ends with. */
+/** The result or error of a call. */
 const failure = (opening: Promise<unknown>): Promise<unknown> =>
   opening.then(
     () => null,
     (error: unknown) => error,
   );
 
-/** Dawn as a caller would open it. */
-async function openedDawn(): Promise<GPU> {
+/** Opens Dawn as a caller would. */
+async function openDawn(): Promise<GPU> {
   const { create, globals } = await vi.importActual<typeof import('webgpu')>('webgpu');
   Object.assign(globalThis, globals);
   return create([]);
 }
 
-/** Collects what nothing refers to, in a turn of the event loop after that in which a WeakRef was read. */
+/** Collects garbage, in a turn of the event loop after the one in which a WeakRef was read. */
 async function collectGarbage(): Promise<void> {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
@@ -36,8 +36,8 @@ async function collectGarbage(): Promise<void> {
 const noGpu = { requestAdapter: async () => null } as unknown as GPU;
 
 describeOnDevice('openDevice({ gpu })', () => {
-  test('computes on the GPU object, and does not load the package webgpu', async () => {
-    const dawn = await openedDawn();
+  test('computes on the GPU object, and does not import webgpu', async () => {
+    const dawn = await openDawn();
     const requestAdapter = vi.fn<GPU['requestAdapter']>((options) => dawn.requestAdapter(options));
     const gpu = { requestAdapter } as unknown as GPU;
     vi.resetModules();
@@ -57,14 +57,14 @@ describeOnDevice('openDevice({ gpu })', () => {
     ['openDevice', (gpu) => openDevice({ gpu })],
     ['Device.open', (gpu) => Device.open(gpu)],
   ])('%s: keeps the GPU object while the device is open, and no longer', async (_, open) => {
-    const dawn = await openedDawn();
+    const dawn = await openDawn();
     let device: Device | null = null;
-    const opened = async () => {
+    const openAndDispose = async () => {
       const gpu = { requestAdapter: (options) => dawn.requestAdapter(options) } as GPU;
       device = await open(gpu);
       return new WeakRef(gpu);
     };
-    const gpu = await opened();
+    const gpu = await openAndDispose();
     await collectGarbage();
     expect(gpu.deref()).toBeDefined();
     device!.dispose();
@@ -74,7 +74,7 @@ describeOnDevice('openDevice({ gpu })', () => {
   });
 
   test('openDevice: disposing one of two devices of a GPU object leaves the other usable', async () => {
-    const gpu = await openedDawn();
+    const gpu = await openDawn();
     const first = await openDevice({ gpu });
     using second = await openDevice({ gpu });
     first.dispose();
@@ -85,10 +85,10 @@ describeOnDevice('openDevice({ gpu })', () => {
 
 test.each([
   ['null', null],
-  ['undefined, which navigator.gpu is where WebGPU is off', undefined],
+  ['undefined, as navigator.gpu is if WebGPU is off', undefined],
   ['text', 'navigator.gpu'],
   ['an object without requestAdapter', {}],
-  ['navigator in the place of its gpu', { gpu: noGpu }],
+  ['navigator instead of its gpu', { gpu: noGpu }],
   ['a function', () => noGpu],
   [
     'one that cannot be read',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeAdapter } from '../../src/gpu/info.ts';
 
-const described = (info: object) =>
+const describeInfo = (info: object) =>
   describeAdapter({
     info: { vendor: '', architecture: '', device: '', description: '', isFallbackAdapter: false, ...info },
     features: new Set(['subgroups', 'shader-f16']),
@@ -34,9 +34,9 @@ test.each([
     info: { vendor: 'someone', isFallbackAdapter: true },
     expected: { name: 'someone', driver: '', isSoftware: true },
   },
-])('the description of $what', ({ info, expected }) => {
-  expect(described(info)).toMatchObject(expected);
-  expect(described(info)).toMatchObject({ features: ['shader-f16', 'subgroups'], limits: { maxBufferSize: 1024 } });
+])('describeAdapter: describes $what', ({ info, expected }) => {
+  expect(describeInfo(info)).toMatchObject(expected);
+  expect(describeInfo(info)).toMatchObject({ features: ['shader-f16', 'subgroups'], limits: { maxBufferSize: 1024 } });
 });
 
 test.each([
@@ -49,21 +49,21 @@ test.each([
   ['0x10de', 'nvidia'],
   ['65541', 'mesa'],
   ['12345', ''],
-])('vendor %s of wgpu is %j; a device that is a number names nothing', (vendor, expected) => {
-  const info = described({ vendor, device: '0' });
+])('describeAdapter: vendor %s of wgpu is %j; a numeric device id is not a name', (vendor, expected) => {
+  const info = describeInfo({ vendor, device: '0' });
   expect([info.vendor, info.name]).toEqual([expected, expected || 'unnamed adapter']);
-  const named = described({ vendor, device: '8709', description: 'NVIDIA H200' });
+  const named = describeInfo({ vendor, device: '8709', description: 'NVIDIA H200' });
   expect(named).toMatchObject({ name: 'NVIDIA H200', driver: '', isSoftware: false });
 });
 
-test('lavapipe as wgpu describes it', () => {
+test('describeAdapter: lavapipe as wgpu describes it', () => {
   const info = { vendor: '65541', device: '0', description: 'llvmpipe (LLVM 15.0.6, 256 bits)' };
-  expect(described(info)).toMatchObject({
+  expect(describeInfo(info)).toMatchObject({
     ...{ name: 'llvmpipe', vendor: 'mesa', driver: 'LLVM 15.0.6, 256 bits', isSoftware: true },
   });
 });
 
-test('an adapter without any description', () => {
+test('describeAdapter: an adapter without a description', () => {
   const adapter = { features: new Set(), limits: {} } as unknown as GPUAdapter;
   const nothing = { name: 'unnamed adapter', vendor: '', architecture: '', driver: '', isSoftware: false };
   expect(describeAdapter(adapter)).toEqual({ ...nothing, features: [], limits: {} });

@@ -16,7 +16,7 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 const MIB = 2 ** 20;
 
@@ -26,7 +26,7 @@ function zeros(device: Device, mib: number): Tensor {
   return pad(one, [[0, (mib * MIB) / 4 - 1]]);
 }
 
-describeOnDevice('memory of what was disposed', () => {
+describeOnDevice('memory of disposed tensors', () => {
   test('memory: a sweep over sizes holds at most the largest size and the buffers kept for reuse', async () => {
     using device = await openDevice();
     for (let mib = 40; mib < 80; mib += 2) {
@@ -49,7 +49,7 @@ describeOnDevice('memory of what was disposed', () => {
 });
 
 describeOnDevice('keepBytes', () => {
-  test('freeBytes: the bytes kept for reuse', async () => {
+  test('freeBytes: is the number of bytes kept for reuse', async () => {
     using device = await openDevice({ keepBytes: 4096 });
     const all = [1000, 1500, 100].map((n) => tensor(device, new Float32Array(n), [n]));
     for (const x of all) x.dispose();
@@ -58,14 +58,14 @@ describeOnDevice('keepBytes', () => {
     expect(device.counters.bytesAllocated).toBe(512);
   });
 
-  test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])('%s is refused', async (keepBytes) => {
+  test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])('throws for %s', async (keepBytes) => {
     const opened = openDevice({ keepBytes: keepBytes as number });
     await expect(opened).rejects.toThrow(ArgumentError);
     await expect(opened).rejects.toThrow(/^openDevice: keepBytes must be a number of bytes from 0 up, but is /);
   });
 });
 
-describeOnDevice('memory of a device that idles', () => {
+describeOnDevice('memory of an idle device', () => {
   test('trim: destroys all buffers kept for reuse', async () => {
     using device = await openDevice();
     using kept = zeros(device, 1);
@@ -98,7 +98,7 @@ describeOnDevice('memory of a device that idles', () => {
       expect(device.freeBytes).toBe(0);
       const labels = destroy.mock.instances.map((buffer) => (buffer as GPUBuffer).label);
       expect(labels).toEqual(expect.arrayContaining(['staging', 'tensor']));
-      // A loop creates nothing meanwhile, as what it uses was just given back.
+      // A loop creates nothing in the meantime, because its buffers were just released.
       for (let i = 0; i < 3; i++) relu(kept).dispose();
       const { buffersCreated } = device.counters;
       for (let i = 1; i < 5; i++) {
@@ -123,19 +123,19 @@ describeOnDevice('memory of a device that idles', () => {
     ]);
     model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
     const before = device.counters.bytesAllocated - device.freeBytes;
-    const figures = await model.evaluate(loader, { batchSize: 40 });
+    const metrics = await model.evaluate(loader, { batchSize: 40 });
     await model.predict(loader, { batchSize: 40 });
     expect(device.counters.bytesAllocated - device.freeBytes).toBeGreaterThan(before + 40 * 14 * 14 * 16 * 4);
     device.trim();
     expect(device.counters.bytesAllocated).toBe(before);
-    expect(await model.evaluate(loader, { batchSize: 40 })).toEqual(figures);
+    expect(await model.evaluate(loader, { batchSize: 40 })).toEqual(metrics);
   });
 });
 
 describeOnDevice('little memory', () => {
-  const program = bundled('test/support/exhaust-memory.ts');
+  const program = bundleBeforeTests('test/support/exhaust-memory.ts');
 
-  // Deno reserves more addresses at its start than the limit below leaves, and ends.
+  // Deno reserves more addresses at its start than the limit below allows, and exits.
   const testInNode = test.skipIf(process.versions.deno !== undefined);
 
   testInNode(

@@ -6,8 +6,8 @@ import { describeOnDevice } from '../support/device.ts';
 
 type Changes<T> = { [K in keyof T]?: T[K] | undefined };
 
-/** An object of WebGPU with some members changed. */
-function changed<T extends object>(object: T, changes: Changes<T>): T {
+/** A WebGPU object with some members changed. */
+function withMembers<T extends object>(object: T, changes: Changes<T>): T {
   return new Proxy(object, {
     get(target, key) {
       if (key in changes) return changes[key as keyof T];
@@ -19,11 +19,11 @@ function changed<T extends object>(object: T, changes: Changes<T>): T {
 
 type Request = Required<Pick<GPUDeviceDescriptor, 'requiredFeatures' | 'requiredLimits'>>;
 
-/** The implementation of WebGPU here, whatever other tests run on: the runtime's own, as in Deno, else Dawn. */
+/** The implementation of WebGPU, independent of the adapter of the tests: that of the runtime, as in Deno, else Dawn. */
 const gpuHere = async (): Promise<GPU> =>
   (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu ?? (await import('webgpu')).create([]);
 
-/** Its adapters, changed; what they were asked for, with the number of the adapter. */
+/** The GPU object with changed adapters, and the requests for devices with the number of the adapter. */
 function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPUAdapter> = () => ({})) {
   const here = gpuHere();
   const asked: (Request & { adapter: number })[] = [];
@@ -37,7 +37,7 @@ function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPU
       asked.push({ ...(descriptor as Request), adapter: number });
       return request(descriptor);
     };
-    return changed(adapter, { ...changes, requestDevice });
+    return withMembers(adapter, { ...changes, requestDevice });
   };
   return { gpu: { requestAdapter } as unknown as GPU, asked };
 }
@@ -45,7 +45,7 @@ function changedGpu(change: (adapter: GPUAdapter, number: number) => Changes<GPU
 const hasFeatures = ({ requiredFeatures = [] }: GPUDeviceDescriptor) => [...requiredFeatures].length > 0;
 const hasLimits = ({ requiredLimits = {} }: GPUDeviceDescriptor) => Object.keys(requiredLimits).length > 0;
 
-/** Adapters that give a device unless `isRefused`. */
+/** Adapters that return a device unless `isRefused`. */
 const refusing = (isRefused: (request: GPUDeviceDescriptor) => boolean) =>
   changedGpu((adapter) => ({
     requestDevice: (request = {}) =>
@@ -54,7 +54,7 @@ const refusing = (isRefused: (request: GPUDeviceDescriptor) => boolean) =>
         : adapter.requestDevice(request),
   }));
 
-/** Devices that were granted but may not be of use. */
+/** Devices that were returned but may be unusable. */
 const granted: GPUDevice[] = [];
 afterEach(() => {
   for (const device of granted.splice(0)) device.destroy();
@@ -66,7 +66,7 @@ const withDevices = (change: (device: GPUDevice, adapter: number) => Changes<GPU
     requestDevice: async (request) => {
       const device = await adapter.requestDevice(request);
       granted.push(device);
-      return changed(device, change(device, number));
+      return withMembers(device, change(device, number));
     },
   }));
 
@@ -80,10 +80,10 @@ afterEach(() => {
   for (const device of opened.splice(0)) device.dispose();
 });
 
-/** A device of an adapter that is as it is. */
+/** A device of an unchanged adapter. */
 const usual = () => open(changedGpu().gpu);
 
-/** A product on the device, which shows that kernels run on it, and that no error waits to be thrown. */
+/** A product on the device, to check that kernels run on it and that no error is pending. */
 async function product(device: Device): Promise<number[]> {
   const [a, b] = [tensor(device, [1, 2, 3, 4], [2, 2]), tensor(device, [5, 6, 7, 8], [2, 2])];
   const values = [...(await matmul(a, b).data())];
@@ -102,7 +102,7 @@ async function refusal(gpu: GPU): Promise<AdapterError> {
 }
 
 describeOnDevice('an adapter', () => {
-  test('is requested with the features and limits that are used, and no others', async () => {
+  test('is requested with only the features and limits that are used', async () => {
     const { gpu, asked } = changedGpu();
     const { info } = await open(gpu);
     expect(asked).toHaveLength(1);
@@ -113,11 +113,11 @@ describeOnDevice('an adapter', () => {
     expect(requiredLimits.maxBufferSize).toBe(info.limits.maxBufferSize);
   });
 
-  test('that refuses features opens without them, with large buffers and a note', async () => {
+  test('that refuses features is opened without them, with large buffers and a note', async () => {
     const { gpu, asked } = refusing(hasFeatures);
     const device = await open(gpu);
     expect(asked.map(hasFeatures)).toEqual([true, false]);
-    expect(asked.map(({ adapter }) => adapter)).toEqual([0, 1]); // an adapter gives one device
+    expect(asked.map(({ adapter }) => adapter)).toEqual([0, 1]); // an adapter returns one device
     expect(device.limits.maxBufferSize).toBe(device.info.limits.maxBufferSize);
     expect(device.gpu.features.has('subgroups')).toBe(false);
     expect(device.subgroupLanes).toBe(null);
@@ -128,7 +128,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that refuses limits opens with defaults', async () => {
+  test('that refuses limits is opened with the defaults', async () => {
     const { gpu, asked } = refusing(hasLimits);
     const device = await open(gpu);
     expect(asked.map((request) => [hasFeatures(request), hasLimits(request)])).toEqual([
@@ -142,7 +142,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that refuses everything is an AdapterError with the requests, the refusals and the next step', async () => {
+  test('that refuses everything: AdapterError with the requests, the refusals and the next step', async () => {
     const { gpu, asked } = refusing(() => true);
     const { message, cause } = await refusal(gpu);
     const { info } = await usual();
@@ -158,7 +158,7 @@ describeOnDevice('an adapter', () => {
     expect(cause).toBeInstanceOf(TypeError);
   });
 
-  test('does not get the same request twice', async () => {
+  test('is not sent the same request twice', async () => {
     const { gpu, asked } = changedGpu(() => ({
       ...{ features: new Set() as unknown as GPUSupportedFeatures, limits: {} as GPUSupportedLimits },
       requestDevice: () => Promise.reject(new Error('no')),
@@ -167,13 +167,13 @@ describeOnDevice('an adapter', () => {
     expect(asked).toEqual([{ requiredFeatures: [], requiredLimits: {}, adapter: 0 }]);
   });
 
-  test('that cannot be requested is an AdapterError with the reason', async () => {
+  test('that cannot be requested: AdapterError with the reason', async () => {
     const requestAdapter = () => Promise.reject(new Error('the GPU process is gone'));
     const { message } = await refusal({ requestAdapter } as unknown as GPU);
     expect(message).toBe('no WebGPU adapter was given: the GPU process is gone');
   });
 
-  test('that is missing at the second request is an AdapterError with the first refusal', async () => {
+  test('that is missing at the second request: AdapterError with the first refusal', async () => {
     const { gpu } = refusing(() => true);
     let count = 0;
     const once = { requestAdapter: async () => (count++ === 0 ? gpu.requestAdapter() : null) } as unknown as GPU;
@@ -187,16 +187,16 @@ describeOnDevice('an adapter', () => {
     ['a device without features', () => withDevices(() => ({ features: undefined }))],
     ['a device without events', () => withDevices(() => ({ addEventListener: undefined }))],
     ['a device that cannot be lost', () => withDevices(() => ({ lost: undefined }))],
-  ])('that has a part of WebGPU alone is an AdapterError with the cause: %s', async (_, make) => {
+  ])('that supports only a part of WebGPU: AdapterError with the cause: %s', async (_, make) => {
     const error = await refusal(make().gpu);
     expect(error.message).toContain('could not be opened');
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test('that reports nothing opens, without subgroups', async () => {
+  test('that reports nothing is opened without subgroups', async () => {
     const { gpu } = changedGpu((adapter) => ({
       info: undefined,
-      requestDevice: async (request) => changed(await adapter.requestDevice(request), { adapterInfo: undefined }),
+      requestDevice: async (request) => withMembers(await adapter.requestDevice(request), { adapterInfo: undefined }),
     }));
     const device = await open(gpu);
     expect(device.info).toMatchObject({ name: 'unnamed adapter', vendor: '', driver: '', isSoftware: false });
@@ -205,7 +205,7 @@ describeOnDevice('an adapter', () => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('whose device has no adapterInfo reports its lanes itself', async () => {
+  test('whose device has no adapterInfo: the probe finds the lanes', async () => {
     const { gpu } = withDevices(() => ({ adapterInfo: undefined }));
     expect((await open(gpu)).subgroupLanes).toBe((await usual()).subgroupLanes);
   });
@@ -234,7 +234,7 @@ describeOnDevice('a probe', (shared) => {
   });
 
   withLanes('that finds other lanes: subgroups are off', async () => {
-    // Lanes as they would be if the workgroup began with its second invocation.
+    // Lanes as if the workgroup began with its second invocation.
     const shift = (code: string) => code.replace('out[local] =', 'out[(local + 1u) % SIZE] =');
     const { gpu } = withDevices((device) => ({
       createShaderModule: (descriptor) => device.createShaderModule({ ...descriptor, code: shift(descriptor.code) }),
@@ -246,7 +246,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that does not compile: numbers are unknown, and no error is left to be thrown', async () => {
+  test('that does not compile: findings about numbers are unknown, and no error is thrown later', async () => {
     const { gpu } = withDevices((device) => ({
       createShaderModule: (descriptor) =>
         device.createShaderModule({
@@ -261,7 +261,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('that a driver does not compile: all is unknown, with the reason of the driver', async () => {
+  test("that the driver does not compile: all findings are unknown, with the driver's reason", async () => {
     const scopes: GPUErrorFilter[] = [];
     const { gpu } = withDevices((device) => ({
       pushErrorScope: (filter) => {
@@ -284,7 +284,7 @@ describeOnDevice('a probe', (shared) => {
     expect(await product(device)).toEqual(PRODUCT);
   });
 
-  test('whose commands are refused: all is unknown, and later errors are not swallowed', async () => {
+  test('whose commands are refused: all findings are unknown, and later errors are thrown', async () => {
     const { gpu } = withDevices((device) => ({
       createCommandEncoder: (descriptor) => {
         if (descriptor?.label?.startsWith('probe')) throw new Error('no more encoders');
@@ -299,7 +299,7 @@ describeOnDevice('a probe', (shared) => {
     await expect(device.sync()).rejects.toThrow(/usage/i);
   });
 
-  test('that loses the device: another is opened without features, and is not probed', async () => {
+  test('that loses the device: another device is opened without features, and not probed', async () => {
     const { gpu, asked } = withDevices((device, adapter) => ({
       createComputePipeline: (descriptor) => {
         if (adapter === 0) device.destroy();

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 describeOnDevice('a device that is disposed while something is pending', () => {
-  const program = bundled('test/support/leave-while-pending.ts');
+  const program = bundleBeforeTests('test/support/leave-while-pending.ts');
 
   // Dawn's binding used to poll a freed instance: a crash, or a wait for a lock forever.
   test('neither crashes the process nor keeps it alive', async () => {

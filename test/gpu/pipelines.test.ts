@@ -3,7 +3,7 @@ import { Answers } from '../../src/gpu/answers.ts';
 import type { Counters } from '../../src/gpu/info.ts';
 import { PipelineCache } from '../../src/gpu/pipelines.ts';
 
-test('PipelineCache: drops the oldest pipelines above the limit, and modules without any', async () => {
+test('PipelineCache: evicts the oldest pipelines above the limit, and modules without pipelines', async () => {
   const modules: string[] = [];
   const gpu = {
     pushErrorScope() {},
@@ -20,7 +20,7 @@ test('PipelineCache: drops the oldest pipelines above the limit, and modules wit
   expect(get('x', 1)).toBe(first);
   expect([counters.pipelinesCreated, modules]).toEqual([3, ['x', 'y']]);
   get('y', 2);
-  expect(get('x', 1)).not.toBe(first); // and the other one of x was the next to go
+  expect(get('x', 1)).not.toBe(first); // the other pipeline of x would have been evicted next
   expect([counters.pipelinesCreated, modules]).toEqual([5, ['x', 'y']]);
   get('y', 3);
   get('y', 4);
@@ -29,7 +29,7 @@ test('PipelineCache: drops the oldest pipelines above the limit, and modules wit
   expect([counters.pipelinesCreated, modules]).toEqual([9, ['x', 'y', 'x']]);
 });
 
-/** Why a device refuses a kernel whose compiler says this of it, when `refuse` is called for it. */
+/** The message of the error for a refused kernel with these compiler messages. */
 async function refusal(says: string, getCompilationInfo: () => Promise<unknown>): Promise<string> {
   const refused: Error[] = [];
   const answers = new Answers();
@@ -63,6 +63,6 @@ test.each([
   ['nothing', async () => ({ messages: [] })],
   ['an error', () => Promise.reject(new Error('lost'))],
   ['an exception', () => ([] as unknown[])[0] as Promise<unknown>],
-])('if the compiler answers with %s, the message has the error of the pipeline', async (_what, getCompilationInfo) => {
+])('the message has the error of the pipeline if the compiler returns %s', async (_what, getCompilationInfo) => {
   expect(await refusal('\nno memory\n', getCompilationInfo)).toBe('shader broken.wgsl: no memory');
 });

@@ -15,7 +15,7 @@ import { describeOnDevice } from '../support/device.ts';
 const bitsOf = (value: number) => new Uint32Array(new Float32Array([value]).buffer)[0]!;
 const floatOf = (bits: number) => new Float32Array(new Uint32Array([bits]).buffer)[0]!;
 
-/** How an adapter calculates. */
+/** Arithmetic of a simulated adapter. */
 interface Arithmetic {
   divide(a: number, b: number): number;
   relu(bits: number): number;
@@ -29,7 +29,7 @@ const MODEL: Arithmetic = {
   multiply: (a, b) => Math.fround(a * b),
 };
 
-/** What probe_numbers.wgsl writes on such an adapter. */
+/** Output of probe_numbers.wgsl on such an adapter. */
 function numbersOn(change: Partial<Arithmetic>): Uint32Array {
   const { divide, relu, isAbove, multiply } = { ...MODEL, ...change };
   const pairs = numbersQuestion.input!;
@@ -55,7 +55,7 @@ describe('numbers', () => {
     });
   });
 
-  test('readNumbers: a ReLU written as "above 0, else 0" loses NaN', () => {
+  test('readNumbers: reports a ReLU written as "above 0, else 0" that loses NaN', () => {
     const relu = (bits: number) => (floatOf(bits) > 0 ? bits : 0);
     expect(readNumbers(numbersOn({ relu }))).toMatchObject({ nanInRelu: 'wrong', nanAgainstZero: 'ok' });
   });
@@ -77,7 +77,7 @@ describe('numbers', () => {
     expect(readNumbers(answer)).toMatchObject({ nanInRelu: 'ok', nanAgainstZero: 'ok', nanAgainstItself: 'wrong' });
   });
 
-  test('readNumbers: a quotient near 2^32 that is too large by one is wrong, and in the notes', () => {
+  test('readNumbers: reports a quotient near 2^32 that is too large by one, also in the notes', () => {
     const divide = (a: number, b: number) => Math.floor(a / b) + (b === 3 && a >= 4294967294 ? 1 : 0);
     expect(readNumbers(numbersOn({ divide }))).toMatchObject({
       ...{ division: 'wrong', nanInRelu: 'ok' },
@@ -94,12 +94,12 @@ describe('numbers', () => {
   test.each([
     ['results', (a: number, b: number) => (Math.abs(a * b) < 2 ** -126 ? 0 : a * b)],
     ['operands', (a: number, b: number) => (Math.min(Math.abs(a), Math.abs(b)) < 2 ** -126 ? 0 : a * b)],
-  ])('denormal %s that count as 0 are flushed', (_what, multiply) => {
+  ])('readNumbers: denormals are flushed if a denormal %s is 0', (_what, multiply) => {
     expect(readNumbers(numbersOn({ multiply }))).toMatchObject({ denormals: 'flushed', division: 'ok', notes: [] });
   });
 });
 
-/** What probe_lanes.wgsl writes in a workgroup of `size` where invocation i is in such a subgroup, as such a lane. */
+/** Output of probe_lanes.wgsl in a workgroup of `size`, for the given subgroup and lane of each invocation. */
 function lanesOn(size: number, place: (local: number) => readonly [subgroup: number, lane: number]): Uint32Array {
   const places = Array.from({ length: size }, (_, local) => place(local));
   const from = (local: number, distance: number) => {
@@ -116,23 +116,26 @@ const answersOn = (widest: number, place: (local: number) => readonly [number, n
   lanesQuestions(widest).map(({ words }) => lanesOn(words, place));
 
 describe('lanes', () => {
-  test('lanesQuestions: workgroups of 32, of 64 and of the widest subgroup', () => {
+  test('lanesQuestions: cover workgroups of 32, of 64 and of the widest subgroup', () => {
     const sizes = (widest: number) => lanesQuestions(widest).map(({ words, constants }) => [words, constants!.SIZE]);
     expect(sizes(8)).toEqual([32, 64, 8].map((size) => [size, size]));
     expect(sizes(64)).toEqual([32, 64].map((size) => [size, size]));
     expect(sizes(128)).toEqual([32, 64, 128].map((size) => [size, size]));
   });
 
-  test.each([8, 16, 32, 64, 128])('subgroups of %i lanes in the order of the invocations are ok', (width) => {
-    expect(readLanes(answersOn(width, linear(width)))).toEqual({ lanes: 'ok', shuffles: 'ok', notes: [] });
-  });
+  test.each([8, 16, 32, 64, 128])(
+    'readLanes: subgroups of %i lanes in the order of the invocations are ok',
+    (width) => {
+      expect(readLanes(answersOn(width, linear(width)))).toEqual({ lanes: 'ok', shuffles: 'ok', notes: [] });
+    },
+  );
 
   test.each<[string, (local: number) => readonly [number, number]]>([
     ['taken alternately from two subgroups', (local) => [local % 2, Math.floor(local / 2) % 32]],
     ['down the columns of a workgroup of 8 x n', (local) => [0, (local % 8) * 4 + Math.floor(local / 8)]],
     ['from the last invocation to the first', (local) => [Math.floor(local / 32), 31 - (local % 32)]],
     ['shifted by one', (local) => [Math.floor(local / 32), (local + 1) % 32]],
-  ])('readLanes: lanes %s are wrong, and in the notes', (_order, place) => {
+  ])('readLanes: lanes %s are wrong, also in the notes', (_order, place) => {
     const found = readLanes(answersOn(32, place));
     expect(found).toMatchObject({
       lanes: 'wrong',
@@ -141,7 +144,7 @@ describe('lanes', () => {
     expect(canUseLanes({ ...unknownProbe(''), ...found })).toBe(false);
   });
 
-  test('readLanes: lanes that are wrong in only one workgroup size are wrong', () => {
+  test('readLanes: lanes that are wrong at one workgroup size are wrong', () => {
     const answers = answersOn(32, linear(32));
     answers[1] = lanesOn(64, (local) => [local % 2, Math.floor(local / 2)]);
     expect(readLanes(answers)).toMatchObject({ lanes: 'wrong', notes: [expect.stringContaining('a workgroup of 64')] });
@@ -165,7 +168,7 @@ describe('lanes', () => {
   });
 });
 
-test('a device that was not probed: all is unknown, and the reason is given once', () => {
+test('without a probe: all findings are unknown, and the reason is given once', () => {
   const probe = unknownProbe('it was lost');
   expect(hasUnknown(probe)).toBe(true);
   expect(probe).toEqual({
@@ -175,8 +178,8 @@ test('a device that was not probed: all is unknown, and the reason is given once
   });
 });
 
-describeOnDevice('the adapter here', (device) => {
-  test('is as kernels need it', () => {
+describeOnDevice('the adapter of the tests', (device) => {
+  test('computes as kernels require', () => {
     const { lanes, shuffles, nanAgainstItself, denormals, ...rest } = device.probe;
     expect(rest).toEqual({ nanInRelu: 'ok', nanAgainstZero: 'ok', division: 'ok', notes: [] });
     expect(['ok', 'wrong']).toContain(nanAgainstItself); // lavapipe's is wrong
@@ -185,11 +188,11 @@ describeOnDevice('the adapter here', (device) => {
     expect(['kept', 'flushed']).toContain(denormals);
   });
 
-  test('its probe counts for nothing in the counters', () => {
+  test('its probe is not counted in the counters', () => {
     expect(Object.values(device.counters).every((count) => count === 0)).toBe(true);
   });
 
-  test('calculates with numbers below the smallest normal one as the probe says', async () => {
+  test('its denormals are kept or flushed as the probe found', async () => {
     const x = tensor(device, [2 ** -126], [1]);
     const [product] = await mul(x, 0.5).data();
     expect(product).toBe(device.probe.denormals === 'kept' ? 2 ** -127 : 0);

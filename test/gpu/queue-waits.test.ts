@@ -4,8 +4,8 @@ import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulat
 
 const firefox: Lateness = { ...atTicks(103.4), looksAtSubmit: true };
 
-/** Waits on a simulated queue, measured. */
-async function opened(lateness: Lateness, body: (gpu: SimulatedQueue, waits: QueueWaits) => Promise<void>) {
+/** Runs `body` with measured waits on a simulated queue. */
+async function withWaits(lateness: Lateness, body: (gpu: SimulatedQueue, waits: QueueWaits) => Promise<void>) {
   const gpu = new SimulatedQueue(lateness);
   gpu.compute(37); // a timer began some time before
   const waits = new QueueWaits(gpu.queue, null, gpu.timers);
@@ -16,13 +16,13 @@ async function opened(lateness: Lateness, body: (gpu: SimulatedQueue, waits: Que
   });
 }
 
-/** Milliseconds that a wait takes for work of `ms` milliseconds. */
+/** Milliseconds that waiting for `ms` milliseconds of work takes. */
 async function waitFor(gpu: SimulatedQueue, waits: QueueWaits, ms: number): Promise<number> {
-  const begun = gpu.clock;
+  const start = gpu.clock;
   gpu.encode(ms);
   gpu.queue.submit([]);
   await waits.until(waits.fence());
-  return gpu.clock - begun;
+  return gpu.clock - start;
 }
 
 test.each<[string, Lateness, number]>([
@@ -31,16 +31,16 @@ test.each<[string, Lateness, number]>([
   ['10 ms late', late(10), 10],
   ['at ticks', atTicks(103.4), 103.4],
   ['10 ms late after blocking', { ...late(10), blocks: true }, 10],
-])('the latency of waits that end %s is measured, and no submit is made where it does not help', async (_, l, ms) => {
-  await opened(l, async (gpu, waits) => {
+])('the latency of waits that end %s is measured, and no submit is made if it would not help', async (_, l, ms) => {
+  await withWaits(l, async (gpu, waits) => {
     expect(waits.latencyMs).toBeCloseTo(ms, 6);
     await waitFor(gpu, waits, 50);
     expect(gpu.counts.emptySubmits).toBe(0);
   });
 });
 
-test('waits: submits shorten them if the implementation checks at submits, and end with the last wait', async () => {
-  await opened(firefox, async (gpu, waits) => {
+test('waits: are shortened by submits if the implementation checks at submits, which end with the last wait', async () => {
+  await withWaits(firefox, async (gpu, waits) => {
     expect(waits.latencyMs).toBeLessThan(5);
     for (const ms of [0.1, 3, 30, 77]) expect(await waitFor(gpu, waits, ms)).toBeLessThan(ms + 5);
     const { emptySubmits } = gpu.counts;
@@ -50,22 +50,22 @@ test('waits: submits shorten them if the implementation checks at submits, and e
   });
 });
 
-test('waits: several share the submits, which last as long as the longest', async () => {
-  await opened(firefox, async (gpu, waits) => {
+test('waits: several share the submits, which continue until the longest ends', async () => {
+  await withWaits(firefox, async (gpu, waits) => {
     const ends = await Promise.all(
       [10, 20, 30].map(async (ms) => {
         await waitFor(gpu, waits, ms);
         return gpu.clock;
       }),
     );
-    const begun = gpu.busyUntil - 60;
-    for (const [i, ms] of [10, 30, 60].entries()) expect(ends[i]! - begun).toBeLessThan(ms + 5);
+    const start = gpu.busyUntil - 60;
+    for (const [i, ms] of [10, 30, 60].entries()) expect(ends[i]! - start).toBeLessThan(ms + 5);
     expect(gpu.counts.emptySubmits).toBeLessThanOrEqual(60 / 4 + 2);
   });
 });
 
-test('waits: a rejected promise ends the submits, and rejects', async () => {
-  await opened(firefox, async (gpu, waits) => {
+test('waits: if a promise rejects, the submits end, and the wait rejects', async () => {
+  await withWaits(firefox, async (gpu, waits) => {
     const failing = gpu.sleep(20).then(() => Promise.reject(new Error('lost')));
     await expect(waits.until(failing)).rejects.toThrow('lost');
     const { emptySubmits } = gpu.counts;
@@ -75,7 +75,7 @@ test('waits: a rejected promise ends the submits, and rejects', async () => {
   });
 });
 
-test('waits: nothing is measured or submitted if a special wait is given', async () => {
+test('waits: with a custom wait, nothing is measured or submitted', async () => {
   const gpu = new SimulatedQueue(firefox);
   let waited = 0;
   const wait = <T>(promise: Promise<T>) => {

@@ -12,30 +12,37 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import {
+  DRIVER_SAYS,
+  failure,
+  type Refuser,
+  refuseBuffers,
+  refusePipelines,
+  withMessage,
+} from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DRIVER_SAYS, failure, type Refuser, refuseBuffers, refusePipelines, saying } from '../support/refusing.ts';
 
 const values = async (x: Tensor) => [...(await x.data())];
 
-/** What `body` returns where all pipelines it makes are refused. */
-function refused<T>(device: Device, refuser: Refuser, body: () => T): T {
+/** The result of `body` if all its pipelines are refused. */
+function whileRefused<T>(device: Device, refuser: Refuser, body: () => T): T {
   using _ = refusePipelines(device, refuser);
   return body();
 }
 
 const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
 
-const mistake = (says: string) => saying(new GPUValidationError(says), says);
+const mistake = (says: string) => withMessage(new GPUValidationError(says), says);
 
 const refusers: Refuser[] = ['validation', 'internal'];
 
 describeOnDevice('a pipeline that the adapter refuses', () => {
   test.each(refusers)(
-    'is thrown once with the cause, and again where the kernel is used; other kernels work (%s error)',
+    'the cause is thrown once, and again by each use of the kernel; other kernels work (%s error)',
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
-      const y = refused(device, refuser, () => relu(x));
+      const y = whileRefused(device, refuser, () => relu(x));
       const error = await failure(() => device.sync());
       expect(error).toBeInstanceOf(ShaderError);
       expect(error.message).toMatch(/^shader \w+\.wgsl/);
@@ -49,12 +56,12 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     },
   );
 
-  test('results that depend on it before the answer throw; earlier and later ones do not', async () => {
+  test('results that depend on it throw until the adapter has answered; earlier and later ones do not', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     using before = neg(x);
     device.flush();
-    const y = refused(device, 'validation', () => relu(x));
+    const y = whileRefused(device, 'validation', () => relu(x));
     device.flush();
     const z = neg(y);
     const error = await failure(() => values(z));
@@ -66,13 +73,13 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     expect(await values(after)).toEqual([1, 4]);
   });
 
-  // The submit is dropped as a whole, and the reads with it: only one of them can be the one that the refusal is thrown by.
+  // The whole submit is dropped with both reads, but the cause can be thrown by only one of them.
   test('two concurrent reads both throw if the contents were not computed', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     await device.sync();
     using other = neg(x);
-    const y = refused(device, 'validation', () => relu(x));
+    const y = whileRefused(device, 'validation', () => relu(x));
     const [first, second, third] = await Promise.allSettled([values(y), values(other), values(x)]);
     expect(first).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
     expect(second).toMatchObject({ status: 'rejected', reason: expect.any(ShaderError) });
@@ -81,11 +88,11 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   });
 
   test.each(refusers)(
-    'a program with it throws the cause whenever it is run, and no other one (%s error)',
+    'a program with it throws the cause in every run; other programs do not (%s error)',
     async (refuser) => {
       using device = await openDevice();
       using x = tensor(device, [1, -2], [2]);
-      const program = refused(device, refuser, () => device.record(() => void relu(x)));
+      const program = whileRefused(device, refuser, () => device.record(() => void relu(x)));
       program.run(); // the adapter has not answered yet
       const error = await failure(() => device.sync());
       expect(error).toBeInstanceOf(ShaderError);
@@ -113,7 +120,7 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     });
     await device.sync();
     program.encode();
-    refused(device, 'validation', () => relu(x));
+    whileRefused(device, 'validation', () => relu(x));
     const error = await failure(() => values(y!));
     expect(error).toBeInstanceOf(ShaderError);
     expect(await failure(() => values(y!))).toBe(error);
@@ -122,17 +129,17 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     program.dispose();
   });
 
-  test('consequences with the messages of other implementations do not hide the cause', async () => {
+  test('errors that follow from it do not hide the cause, with the messages of other implementations', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
-    refused(device, 'internal', () => relu(x));
+    whileRefused(device, 'internal', () => relu(x));
     const error = mistake("BindGroupLayout with '' label is invalid"); // wgpu
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
     expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     await device.sync();
   });
 
-  test('consequences that are reported after the cause do not replace it', async () => {
+  test('errors that follow from it and are reported later do not replace the cause', async () => {
     using device = await openDevice();
     const { gpu } = device;
     using x = tensor(device, [1, -2], [2]);
@@ -152,10 +159,10 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
     expect(await values(y)).toEqual([-1, 2]);
   });
 
-  test('a validation error that comes later, or without a refusal, is not a consequence of it', async () => {
+  test('a validation error that comes later, or without a refusal, is thrown as its own error', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
-    refused(device, 'validation', () => relu(x));
+    whileRefused(device, 'validation', () => relu(x));
     expect(await failure(() => device.sync())).toBeInstanceOf(ShaderError);
     await device.sync();
     using y = neg(x);
@@ -168,11 +175,11 @@ describeOnDevice('a pipeline that the adapter refuses', () => {
   });
 });
 
-/** Elements of 2 MiB, which is more than a driver takes out of a block that it has. */
+/** Number of elements for 2 MiB, for which a driver allocates a separate block. */
 const LARGE = 2 ** 19;
 
 describeOnDevice('a buffer that the adapter refuses', () => {
-  test('is thrown once; a small tensor works afterwards', async () => {
+  test('the error is thrown once; a small tensor works afterwards', async () => {
     using device = await openDevice();
     const lost = (() => {
       using _ = refuseBuffers(device);
@@ -208,9 +215,9 @@ describeOnDevice('a buffer that the adapter refuses', () => {
   });
 });
 
-describeOnDevice('an error that no call has thrown', () => {
+describeOnDevice('an error that no call threw', () => {
   const printed = vi.spyOn(console, 'error').mockImplementation(() => {});
-  /** What `console.error` is given by a device that is disposed after that. */
+  /** Arguments of `console.error` when the device is disposed after `body`. */
   const printedAfter = async (body: (device: Device) => unknown) => {
     printed.mockClear();
     const device = await openDevice();
@@ -222,10 +229,10 @@ describeOnDevice('an error that no call has thrown', () => {
   const report = (device: Device, error: GPUError) =>
     device.gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
 
-  test('is printed once when the device is disposed, unless it was thrown', async () => {
+  test('is printed once when the device is disposed', async () => {
     const refuse = async (device: Device) => {
       using x = tensor(device, [1], [1]);
-      refused(device, 'validation', () => relu(x));
+      whileRefused(device, 'validation', () => relu(x));
       await device.idle();
       await new Promise((resolve) => setTimeout(resolve, 20));
     };
@@ -247,8 +254,8 @@ describeOnDevice('an error that no call has thrown', () => {
   });
 });
 
-describeOnDevice('asking whether the adapter takes what is made', () => {
-  test('happens for each pipeline and buffer, and never in a recorded step', async () => {
+describeOnDevice('error scopes of new pipelines and buffers', () => {
+  test('are not opened by a recorded step', async () => {
     using device = await openDevice();
     using x = tensor(device, [1, -2], [2]);
     let y: Tensor | undefined;
@@ -257,11 +264,11 @@ describeOnDevice('asking whether the adapter takes what is made', () => {
     });
     program.run();
     await y!.data();
-    const asked = [vi.spyOn(device.gpu, 'pushErrorScope'), vi.spyOn(device.gpu, 'popErrorScope')];
+    const spies = [vi.spyOn(device.gpu, 'pushErrorScope'), vi.spyOn(device.gpu, 'popErrorScope')];
     for (let i = 0; i < 3; i++) program.run();
     await device.sync();
     expect(await values(y!)).toEqual([-1, -0]);
-    for (const spy of asked) expect(spy).not.toHaveBeenCalled();
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
     program.dispose();
   });
 });

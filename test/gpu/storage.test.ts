@@ -9,8 +9,8 @@ afterEach(() => vi.unstubAllGlobals());
 
 const MIB = 2 ** 20;
 
-/** A pool on a device that notes what it is asked for. */
-function pooled({
+/** A pool on a device that records its requests. */
+function createPool({
   maxBufferSize = 2 ** 31,
   keepBytes,
   recorded = false,
@@ -53,7 +53,7 @@ function pooled({
   return { pool, made, destroyed, counters, commands };
 }
 
-test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
+test('bucketBytes: wastes at most an eighth, with few buckets', () => {
   const sizes = Array.from({ length: 4000 }, (_, i) => 4 * (i + 1) ** 2);
   for (const bytes of sizes) {
     const bucket = bucketBytes(bytes);
@@ -64,8 +64,8 @@ test('bucketBytes: wastes at most an eighth, and has few buckets', () => {
   expect(new Set(sizes.map(bucketBytes)).size).toBeLessThan(200);
 });
 
-test('BufferPool: no buffer is larger than the limit of the device', () => {
-  const { pool, made } = pooled({ maxBufferSize: 1_000_000 });
+test('BufferPool: no buffer exceeds the limit of the device', () => {
+  const { pool, made } = createPool({ maxBufferSize: 1_000_000 });
   pool.acquire(999_996).release();
   pool.acquire(1_000_000).release();
   expect(made).toEqual([1_000_000]);
@@ -74,7 +74,7 @@ test('BufferPool: no buffer is larger than the limit of the device', () => {
 
 test('BufferPool of a recorded program: reuses the smallest free buffer of up to 8 times the size, another pool one of the exact size', () => {
   for (const recorded of [true, false]) {
-    const { pool, made } = pooled({ recorded });
+    const { pool, made } = createPool({ recorded });
     const held = [4096, 16_384, 65_536].map((bytes) => pool.acquire(bytes));
     for (const storage of held) storage.release();
     const reused = pool.acquire(5000);
@@ -90,7 +90,7 @@ test('BufferPool of a recorded program: reuses the smallest free buffer of up to
 });
 
 test('BufferPool: evicts the least recently used sizes first', () => {
-  const { pool, destroyed, counters } = pooled({ keepBytes: 10 * MIB });
+  const { pool, destroyed, counters } = createPool({ keepBytes: 10 * MIB });
   const all = [4, 3, 2, 5].map((mib) => pool.acquire(mib * MIB));
   for (const storage of all) storage.release();
   expect(destroyed).toEqual([4 * MIB]);
@@ -104,19 +104,19 @@ test('BufferPool: evicts the least recently used sizes first', () => {
 });
 
 test('BufferPool: destroys nothing while commands are pending', () => {
-  const { pool, destroyed, commands } = pooled({ keepBytes: 4 * MIB });
+  const { pool, destroyed, commands } = createPool({ keepBytes: 4 * MIB });
   commands.hasPending = true;
   pool.acquire(8 * MIB).release();
   expect(destroyed).toEqual([]);
-  pool.acquire(8 * MIB).release(); // it is there still
+  pool.acquire(8 * MIB).release(); // it is still there
   expect(commands.flushes).toBe(0);
-  pool.acquire(2 * MIB); // too much is free to make another before it is given back
+  pool.acquire(2 * MIB); // the free buffers exceed the limit, so some are destroyed before another is created
   expect(commands.flushes).toBe(1);
   expect(destroyed).toEqual([8 * MIB]);
 });
 
 test('BufferPool: a loop that needs more than the limit creates nothing after a few rounds', () => {
-  const { pool, made } = pooled();
+  const { pool, made } = createPool();
   const sizes = [100, 150, 200, 250].map((mib) => mib * MIB);
   const round = () => {
     for (const storage of sizes.map((size) => pool.acquire(size))) storage.release();
@@ -129,20 +129,20 @@ test('BufferPool: a loop that needs more than the limit creates nothing after a 
 });
 
 test('BufferPool: repeated sweeps over sizes hold at most the largest size and the limit', () => {
-  const { pool } = pooled();
-  let most = 0;
+  const { pool } = createPool();
+  let peak = 0;
   for (let round = 0; round < 5; round++) {
     for (let mib = 50; mib < 250; mib += 5) {
       const storage = pool.acquire(mib * MIB);
-      most = Math.max(most, pool.bytes);
+      peak = Math.max(peak, pool.bytes);
       storage.release();
     }
   }
-  expect(most).toBeLessThanOrEqual(256 * MIB + DEFAULT_KEEP_BYTES);
+  expect(peak).toBeLessThanOrEqual(256 * MIB + DEFAULT_KEEP_BYTES);
 });
 
 test('BufferPool: many buffers used at once are destroyed after all of them are released', () => {
-  const { pool } = pooled();
+  const { pool } = createPool();
   const all = Array.from({ length: 40 }, (_, i) => pool.acquire((200 + i) * MIB));
   expect(pool.bytes).toBeGreaterThan(8000 * MIB);
   for (const storage of all) storage.release();
@@ -151,22 +151,22 @@ test('BufferPool: many buffers used at once are destroyed after all of them are 
   expect(pool.bytes).toBe(0);
 });
 
-test('trimUnused: destroys free buffers of sizes that were not released for a while, and the limit does not rise', () => {
-  const { pool, made, destroyed } = pooled({ keepBytes: 100 * MIB });
+test('trimUnused: destroys free buffers of sizes that were not released for a while, and does not raise the limit', () => {
+  const { pool, made, destroyed } = createPool({ keepBytes: 100 * MIB });
   const now = vi.spyOn(performance, 'now');
-  const at = (time: number, ...mib: number[]) => {
+  const releaseAt = (time: number, ...mib: number[]) => {
     now.mockReturnValue(time);
     for (const storage of mib.map((n) => pool.acquire(n * MIB))) storage.release();
   };
-  at(1000, 1, 2, 2, 3);
-  at(2000, 2);
+  releaseAt(1000, 1, 2, 2, 3);
+  releaseAt(2000, 2);
   const held = pool.acquire(3 * MIB);
   pool.trimUnused(1000);
   expect(destroyed).toEqual([]);
   pool.trimUnused(1001);
   expect(destroyed).toEqual([MIB]);
   expect([pool.freeBytes, pool.bytes]).toEqual([4 * MIB, 7 * MIB]);
-  at(3000, 1);
+  releaseAt(3000, 1);
   pool.trimUnused(2001);
   expect(destroyed).toEqual([MIB, 2 * MIB, 2 * MIB]);
   held.release();

@@ -6,10 +6,10 @@ import { ArgumentError } from '../../src/node.ts';
 
 const storage = (bytes: number, buffer = {} as GPUBuffer) => new Storage(buffer, 0, bytes, null);
 
-/** GFLOP/s as costs in a millisecond. */
+/** GFLOP/s converted to cost per millisecond. */
 const gflops = (n: number) => 1e6 * n;
 
-describe('what a dispatch costs', () => {
+describe('cost of a dispatch', () => {
   test('costOf: operations, and the bytes of each bound array once', () => {
     const [x, y] = [storage(1000), storage(3000)];
     const none = costOf([]);
@@ -19,23 +19,26 @@ describe('what a dispatch costs', () => {
     expect(costOf([x, y], { flops: 7 })).toBe(costOf([x, y]) + 7);
   });
 
-  test('costOf: the bytes that the caller gives', () => {
+  test('costOf: the bytes that the caller states', () => {
     expect(costOf([storage(1e9)], { bytes: 100 })).toBe(costOf([]) + 800);
     expect(costOf([storage(1e9)], { bytes: 0 })).toBe(costOf([]));
   });
 });
 
-describe('how much work goes into a submit', () => {
-  test('SubmitBudget: before any measurement, 50 ms of a slow GPU for a submit and 250 ms for a dispatch', () => {
+describe('cost of a submit', () => {
+  test('SubmitBudget: before any measurement, allows 50 ms of a slow GPU for a submit and 250 ms for a dispatch', () => {
     expect(new SubmitBudget()).toMatchObject({ maxSubmitCost: 2e9, maxDispatchCost: 8e9 });
   });
 
-  test.each([10, 100, 5000])('at %i GFLOP/s, 50 ms of them, and 250 ms for a dispatch', (rate) => {
-    const budget = new SubmitBudget();
-    budget.addMeasurement(200 * gflops(rate), 200);
-    expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(rate));
-    expect(budget.maxDispatchCost).toBeCloseTo(250 * gflops(rate));
-  });
+  test.each([10, 100, 5000])(
+    'SubmitBudget: at %i GFLOP/s, allows 50 ms for a submit and 250 ms for a dispatch',
+    (rate) => {
+      const budget = new SubmitBudget();
+      budget.addMeasurement(200 * gflops(rate), 200);
+      expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(rate));
+      expect(budget.maxDispatchCost).toBeCloseTo(250 * gflops(rate));
+    },
+  );
 
   test.each([
     { seen: [20, 100, 100], is: 100, what: 'a first measurement with compilation in it' },
@@ -44,7 +47,7 @@ describe('how much work goes into a submit', () => {
     { seen: [500, 500, 500, 100, 100, 100, 100], is: 100, what: 'an adapter that became slower' },
     { seen: [100, 100, 100, 500, 500], is: 500, what: 'an adapter that became faster' },
     { seen: [0.01, 0.01], is: 5, what: 'a machine that stood still' },
-  ])('after $what: by $is GFLOP/s', ({ seen, is }) => {
+  ])('SubmitBudget: assumes $is GFLOP/s after $what', ({ seen, is }) => {
     const budget = new SubmitBudget();
     for (const rate of seen) budget.addMeasurement(200 * gflops(rate), 200);
     expect(budget.maxSubmitCost).toBeCloseTo(50 * gflops(is));
@@ -64,7 +67,7 @@ describe('how much work goes into a submit', () => {
     ['9', 1, 'noteRate: cost must be a number from 0 up, but is "9"'],
     [Number.POSITIVE_INFINITY, 1, 'noteRate: cost must be a number from 0 up, but is Infinity'],
     [1, undefined, 'noteRate: milliseconds must be a number from 0 up, but is undefined'],
-  ])('%j in %j ms is refused', (cost, ms, says) => {
+  ])('SubmitBudget: throws for %j in %j ms', (cost, ms, says) => {
     const budget = new SubmitBudget();
     const note = () => budget.addMeasurement(cost as number, ms as number);
     expect(note).toThrow(ArgumentError);
@@ -72,7 +75,7 @@ describe('how much work goes into a submit', () => {
   });
 });
 
-describe('a grid in parts', () => {
+describe('cutting a grid into parts', () => {
   const cases = [1, 2, 3, 7, 100, 1e6].flatMap((pieces) =>
     [
       [1, 1, 1],
@@ -82,7 +85,7 @@ describe('a grid in parts', () => {
       [40, 1, 30],
     ].map((grid) => ({ grid: grid as [number, number, number], pieces })),
   );
-  test.each(cases)('$grid in $pieces: each workgroup is in one', ({ grid, pieces }) => {
+  test.each(cases)('cutGrid: $grid in $pieces parts has each workgroup once', ({ grid, pieces }) => {
     const parts = cutGrid(grid, pieces);
     const seen = parts.flatMap(({ first, count }) =>
       Array.from({ length: count[2] }, (_, z) =>
@@ -96,13 +99,13 @@ describe('a grid in parts', () => {
     expect(seen.length).toBe(all);
     for (const { first, count } of parts)
       for (const axis of [0, 1, 2]) expect(first[axis]! + count[axis]!).toBeLessThanOrEqual(grid[axis]!);
-    const most = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
-    // None has much more than its share: of an axis of 7 in 3, the longest has 3.
-    expect(most).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
+    const largest = Math.max(...parts.map(({ count: [x, y, z] }) => x * y * z));
+    // No part is much larger than the mean: an axis of 7 in 3 parts has at most 3.
+    expect(largest).toBeLessThanOrEqual(Math.max(1, (2 * all) / pieces));
     if (pieces >= all) expect(parts.length).toBe(all);
   });
 
-  test('gridPartSource: keeps the lines of the text; null for kernels that do not use workgroup_id', () => {
+  test('gridPartSource: keeps the lines of the source; null for kernels that do not use workgroup_id', () => {
     const code = [
       '@compute @workgroup_size(64)',
       'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {',

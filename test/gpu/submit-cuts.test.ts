@@ -6,14 +6,14 @@ import { StepState } from '../../src/kernels/optimizers/step-state.ts';
 import { type Device, leakyRelu, openDevice, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** Fixes how much goes into a submit, whatever rates are seen. */
+/** Fixes the maximum cost of a submit, whatever rates are measured. */
 const fix = (device: Device, submit: number) =>
   Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => submit, set: () => {}, configurable: true });
 
-describeOnDevice('where submits are cut', () => {
-  // Forty runs are more than wait for one submit; a run is two dispatches, of which each costs a little over 1e6.
+describeOnDevice('programs and dispatches cut into several submits', () => {
+  // Forty runs are more than one submit holds; a run has two dispatches, each of which costs a little over 1e6.
   test.each([Number.POSITIVE_INFINITY, 1, 3.5e6, 9e6])(
-    'each run of a program sees its own values, of many that were encoded without a flush: %s',
+    'each of many runs that are encoded without a flush has its own parameters: %s',
     async (submit) => {
       using device = await openDevice();
       fix(device, submit);
@@ -49,7 +49,7 @@ describeOnDevice('where submits are cut', () => {
     },
   );
 
-  test('a dispatch that is split has its own parameters in all parts, however many there are', async () => {
+  test('a dispatch that is cut has the same parameters in all parts', async () => {
     using device = await openDevice();
     const size = 20_000 * 256; // a workgroup handles 256 elements
     const value = (i: number) => (i % 7) - 3;
@@ -67,7 +67,7 @@ describeOnDevice('where submits are cut', () => {
     expect(wrong).toBe(0);
   });
 
-  test('split dispatches are timed like one dispatch', async () => {
+  test('a dispatch that is cut is timed as one dispatch', async () => {
     using device = await openDevice();
     const x = DeviceArray.empty(device, [4, 2 ** 20]).keep();
     const result = DeviceArray.empty(device, [4, 2 ** 20]).keep();

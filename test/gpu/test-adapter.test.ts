@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { Storage } from '../../src/gpu/storage.ts';
 import { tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DEFAULT_LIMITS, disguised, parseTraits } from '../support/test-adapters.ts';
+import { DEFAULT_LIMITS, parseTraits, withTraits } from '../support/test-adapters.ts';
 
-// Whether the adapter of this run is the one that TILEGRAD_TEST_ADAPTER describes: a run on another would prove nothing.
+// Checks that the adapter of this run has the traits in TILEGRAD_TEST_ADAPTER: a run on another adapter would prove nothing.
 const traits = parseTraits(process.env.TILEGRAD_TEST_ADAPTER ?? '');
 
 /** Copies the first word of `source` and word 100 of it, which is beyond its end, into `out`. */
@@ -18,7 +18,7 @@ fn main() {
 }`;
 
 describeOnDevice(`the adapter of this run, ${traits.join(', ') || 'without traits'}`, (device) => {
-  test('has default limits and no features if it is to have them, and others otherwise', () => {
+  test('has default limits and no features exactly if the trait default-limits is set', () => {
     const isLeast = traits.includes('default-limits');
     expect(device.gpu.features.size === 0 || [...device.gpu.features].join() === 'core-features-and-limits').toBe(
       isLeast,
@@ -29,7 +29,7 @@ describeOnDevice(`the adapter of this run, ${traits.join(', ') || 'without trait
     else expect(maxBufferSize).toBeGreaterThan(DEFAULT_LIMITS.maxBufferSize!);
   });
 
-  test('passes for a card if it is to do so, and tells what it is otherwise', () => {
+  test('is reported as a card exactly if the trait card is set', () => {
     expect(device.info.name === 'passes for a card').toBe(traits.includes('card'));
     if (traits.includes('card')) expect(device.info.isSoftware).toBe(false);
   });
@@ -54,8 +54,8 @@ const adapterOf = (limits: object) => {
   return { requestAdapter: async () => adapter } as unknown as GPU;
 };
 
-test('an adapter with default limits refuses features and more than the defaults, as WebGPU does', async () => {
-  const adapter = await disguised(adapterOf({ maxBufferSize: 2 ** 40 }), ['default-limits']).requestAdapter();
+test('default-limits: the adapter refuses features and higher limits, as WebGPU does', async () => {
+  const adapter = await withTraits(adapterOf({ maxBufferSize: 2 ** 40 }), ['default-limits']).requestAdapter();
   const subgroups = { requiredFeatures: ['subgroups' as GPUFeatureName] };
   await expect(adapter!.requestDevice(subgroups)).rejects.toThrow(TypeError);
   await expect(adapter!.requestDevice({ requiredLimits: { maxBufferSize: 2 ** 28 + 4 } })).rejects.toThrow(
@@ -64,7 +64,7 @@ test('an adapter with default limits refuses features and more than the defaults
   expect(await adapter!.requestDevice({ requiredLimits: { maxBufferSize: 2 ** 28 } })).toBe('a device');
 });
 
-test('a trait there is not is an error', () => {
+test('traits: an unknown one throws', () => {
   expect(() => parseTraits('card,strikt')).toThrow(/strikt/);
   expect(parseTraits('card,strict')).toEqual(['card', 'strict']);
 });

@@ -24,7 +24,7 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
 /** Position of the line above the caller's, `path:line`, as the runtime reports it. */
 function lineAbove(): string {
@@ -41,7 +41,7 @@ describeOnDevice('device.track', (device) => {
   };
   afterEach(() => tracking?.stop());
 
-  test('report: unreleased tensors, their bytes, and the line that created each', () => {
+  test('report: has unreleased tensors, their bytes, and the line that created each', () => {
     const before = tensor(device, [1], [1]);
     track();
     const kept: Tensor[] = [];
@@ -70,7 +70,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.report()).toBe('Tracking: all tensors created since then are released.');
   });
 
-  test('lines: memory that tensors share counts once', () => {
+  test('lines: count memory that tensors share once', () => {
     track();
     const x = tensor(device, [1, 2, 3, 4], [4]);
     const y = reshape(x, [2, 2]);
@@ -90,7 +90,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.lines()).toEqual([]);
   });
 
-  test('models, optimizers, data and recorded steps have names, and nothing is left when they are disposed', async () => {
+  test('lines: models, optimizers, data and recorded steps have names, and disappear when they are disposed', async () => {
     track();
     const model = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
     const built = lineAbove();
@@ -123,7 +123,7 @@ describeOnDevice('device.track', (device) => {
     expect(tracking.lines()).toEqual([]);
   });
 
-  test("the state of each optimizer of a loop of one's own has its name", () => {
+  test('lines: the state of each optimizer of a custom loop has its name', () => {
     track();
     const w = tensor(device, [1], [1], { requiresGrad: true });
     for (const [Optimizer, name] of [
@@ -158,7 +158,7 @@ describeOnDevice('device.track', (device) => {
     expect(device.trackings).toBeNull();
   });
 
-  test("it looks beyond the program's own limit of stacks, and leaves it", () => {
+  test("track: captures stacks deeper than the program's limit, which it does not change", () => {
     track();
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 1;
@@ -195,7 +195,7 @@ describeOnDevice('device.track', (device) => {
 });
 
 describeOnDevice('device.track, from dist', () => {
-  const library = bundled('src/node.ts');
+  const library = bundleBeforeTests('src/node.ts');
 
   // A separate program, for Node: Deno does not find packages from the folder of the bundle.
   const testInNode = test.skipIf(process.versions.deno !== undefined);

@@ -24,8 +24,8 @@ describe('uniforms', () => {
   beforeEach(() => vi.stubGlobal('GPUBufferUsage', { UNIFORM: 64, STORAGE: 128, COPY_DST: 8 }));
   afterEach(() => vi.unstubAllGlobals());
 
-  /** Uniforms on a device that notes what is made, written and submitted. */
-  function noted() {
+  /** Uniforms on a device that records the buffers created, written and submitted. */
+  function createUniforms() {
     const made: number[] = [];
     const destroyed: number[] = [];
     /** By buffer: the words at each place. */
@@ -76,7 +76,7 @@ describe('uniforms', () => {
   }
 
   test('uniforms: equal contents share a range; others are at multiples of 256 in one buffer of 64 KiB', () => {
-    const { get, fill, contents, made, counters } = noted();
+    const { get, fill, contents, made, counters } = createUniforms();
     const first = get(1, 2, 3);
     expect(get(1, 2, 3)).toBe(first);
     expect(counters.bytesUploaded).toBe(12);
@@ -95,18 +95,18 @@ describe('uniforms', () => {
   });
 
   test('uniforms: at most sixteen buffers are created; one is overwritten after pending commands are submitted', () => {
-    const { get, fill, contents, commands, made } = noted();
+    const { get, fill, contents, commands, made } = createUniforms();
     fill(4096);
     expect([made.length, commands.flushes]).toEqual([16, 0]);
     for (let i = 0; i < 10_000; i++) expect(contents(get(i))).toEqual([i, 0, 0, 0]);
     expect(made.length).toBe(16);
     expect(commands.flushes).toBe(Math.ceil(10_000 / 256));
-    // What was forgotten is written again.
+    // Contents that were evicted are written again.
     expect(contents(get(5))).toEqual([5, 0, 0, 0]);
   });
 
-  test('uniforms: those of a program stay until it is disposed; excess buffers are then destroyed', () => {
-    const { get, fill, contents, program, made, destroyed } = noted();
+  test('uniforms: those of a program are kept until it is disposed; excess buffers are then destroyed', () => {
+    const { get, fill, contents, program, made, destroyed } = createUniforms();
     const kept = get(42);
     const release = program(kept);
     fill(20_000);
@@ -116,28 +116,28 @@ describe('uniforms', () => {
     // Each in a separate buffer: more than sixteen while the programs exist.
     const others = Array.from({ length: 40 }, () => program(fill(256)[0]!));
     fill(4096);
-    const most = made.length;
-    expect(most).toBeLessThanOrEqual(41 + 10);
+    const maxBuffers = made.length;
+    expect(maxBuffers).toBeLessThanOrEqual(41 + 10);
     fill(10_000);
-    expect([made.length, destroyed.length]).toEqual([most, 0]);
+    expect([made.length, destroyed.length]).toEqual([maxBuffers, 0]);
     for (const end of [release, ...others]) end();
-    expect(destroyed.length).toBe(most - 16);
+    expect(destroyed.length).toBe(maxBuffers - 16);
     fill(10_000);
-    expect(made.length).toBe(most);
+    expect(made.length).toBe(maxBuffers);
   });
 
   test('uniforms: recently requested ones are not overwritten, even if programs hold all other buffers', () => {
-    const { get, fill, contents, program } = noted();
+    const { get, fill, contents, program } = createUniforms();
     for (const binding of Array.from({ length: 15 }, () => fill(256)[0]!)) program(binding);
     const early = get(1); // in the only buffer that no program holds
     fill(255);
     expect(get(1)).toBe(early);
-    fill(2000); // parts of one dispatch, say
+    fill(2000); // for example the parts of one dispatch
     expect(contents(early)).toEqual([1, 0, 0, 0]);
   });
 
   test('uniforms: disposing a program while another is recorded destroys no buffer of the recording', () => {
-    const { get, fill, commands, program, made, destroyed } = noted();
+    const { get, fill, commands, program, made, destroyed } = createUniforms();
     const held = Array.from({ length: 16 }, () => program(fill(256)[0]!));
     commands.recording = true;
     const first = get(9);
@@ -155,7 +155,7 @@ describe('uniforms', () => {
   });
 
   test('uniforms: none are overwritten while a program is recorded', () => {
-    const { get, fill, contents, commands, program, made } = noted();
+    const { get, fill, contents, commands, program, made } = createUniforms();
     fill(4096);
     commands.recording = true;
     const first = get(9);
@@ -176,10 +176,10 @@ describeOnDevice('uniforms of a device', (device) => {
     @group(0) @binding(1) var<storage, read_write> out: array<u32>;
     @compute @workgroup_size(1)
     fn main() { out[params.at] += params.value; }`;
-  const store = (out: Tensor, at: number, value: number) =>
+  const store = (out: Tensor, index: number, value: number) =>
     device.dispatch(
       device.pipeline({ name: 'add_value', code }),
-      [device.uniform(Uint32Array.of(at, value)), out.array.storage],
+      [device.uniform(Uint32Array.of(index, value)), out.array.storage],
       [1, 1, 1],
     );
 
@@ -211,9 +211,11 @@ describeOnDevice('uniforms of a device', (device) => {
       model.build(device).compile({ optimizer: new Adam(), loss: 'sparseCategoricalCrossentropy' });
       await model.fit(loader, { epochs: 2, batchSize: 8 });
       model.dispose();
-      const made = create.mock.calls.map(([descriptor]) => descriptor);
-      expect(made.length).toBeGreaterThan(5);
-      const uniforms = made.filter(({ usage, label }) => usage & GPUBufferUsage.UNIFORM && label !== 'step state');
+      const descriptors = create.mock.calls.map(([descriptor]) => descriptor);
+      expect(descriptors.length).toBeGreaterThan(5);
+      const uniforms = descriptors.filter(
+        ({ usage, label }) => usage & GPUBufferUsage.UNIFORM && label !== 'step state',
+      );
       expect(uniforms.length).toBeLessThanOrEqual(1);
     } finally {
       create.mockRestore();

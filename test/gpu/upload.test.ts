@@ -15,7 +15,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
 describeOnDevice('a failed upload', (device) => {
-  // Whatever was refused, the same device computes afterwards, and holds no more than before.
+  // After each error, the same device must still compute, and hold no more memory than before.
   afterEach(async () => {
     using x = tensor(device, [1, 2], [2]);
     expect([...(await x.data())]).toEqual([1, 2]);
@@ -42,27 +42,27 @@ describeOnDevice('a failed upload', (device) => {
       ({ storage }) => device.copy(storage, storage.view(0, 8)),
       /copy: 16 bytes do not fit into a buffer of 8/,
     ],
-  ])('is refused before WebGPU sees it: %s', async (_what, upload, says) => {
-    using made = tensor(device, [1, 2, 3, 4], [4]);
-    expect(() => upload(made.array)).toThrow(ArgumentError);
-    expect(() => upload(made.array)).toThrow(says);
+  ])('upload: throws before WebGPU is called: %s', async (_what, upload, says) => {
+    using target = tensor(device, [1, 2, 3, 4], [4]);
+    expect(() => upload(target.array)).toThrow(ArgumentError);
+    expect(() => upload(target.array)).toThrow(says);
     await device.sync();
-    expect([...(await made.data())]).toEqual([1, 2, 3, 4]);
+    expect([...(await target.data())]).toEqual([1, 2, 3, 4]);
   });
 
   test('upload: throws DisposedError for a released buffer, which another tensor may use', async () => {
-    const gone = tensor(device, [1], [1]);
-    const { storage } = gone.array;
-    gone.dispose();
+    const disposed = tensor(device, [1], [1]);
+    const { storage } = disposed.array;
+    disposed.dispose();
     using next = tensor(device, [2], [1]);
     expect(() => device.upload(storage, Float32Array.of(3))).toThrow(DisposedError);
     expect(await next.item()).toBe(2);
   });
 
   test('read: throws ArgumentError beyond the end of the buffer', async () => {
-    using made = tensor(device, [1, 2, 3, 4], [4]);
-    await expect(device.read(made.array.storage, 20)).rejects.toThrow(/a buffer of 16 bytes has no first 20 bytes/);
-    await expect(device.read(made.array.storage, -4)).rejects.toThrow(ArgumentError);
+    using target = tensor(device, [1, 2, 3, 4], [4]);
+    await expect(device.read(target.array.storage, 20)).rejects.toThrow(/a buffer of 16 bytes has no first 20 bytes/);
+    await expect(device.read(target.array.storage, -4)).rejects.toThrow(ArgumentError);
   });
 
   test.each([[undefined], [undefined, 8], [{ bytes: 16 }, 8], [new Float32Array(4)]])(
@@ -74,7 +74,7 @@ describeOnDevice('a failed upload', (device) => {
     },
   );
 
-  test('weights of another model cannot be uploaded to a copy of weights', async () => {
+  test('upload: throws for weights of another model uploaded to a copy of weights', async () => {
     using small = new Sequential([new Dense({ units: 1, inputShape: [2] })]).build(device);
     const copy = new WeightCopy(small.parameters);
     const [trained, untrained] = await copy.read();
@@ -84,7 +84,7 @@ describeOnDevice('a failed upload', (device) => {
     copy.dispose();
   });
 
-  test('larger than the adapter binds: OutOfMemoryError, whatever it is for, and all that was made before is given back', async () => {
+  test('allocate: OutOfMemoryError for arrays larger than the adapter binds, whatever they are for; earlier arrays are released', async () => {
     const { bytesAllocated } = device.counters;
     const limit = device.largestArray;
     expect(() => DeviceArray.empty(device, [limit / 4 + 1])).toThrow(OutOfMemoryError);
@@ -97,12 +97,12 @@ describeOnDevice('a failed upload', (device) => {
     ['ArrayLoader of labels', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2], classes: 2 })],
     ['ArrayLoader of numbers', () => new ArrayLoader(device, { x: [1, 2, 3, 4], y: [0, 1], shape: [2] })],
     ['tensor', () => tensor(device, [1, 2], [2])],
-  ])('%s that fails between two uploads gives back what it had', async (_what, make) => {
+  ])('%s that fails between two uploads releases its arrays', async (_what, make) => {
     const upload = device.upload.bind(device);
-    const failing = (at: number) => {
+    const failing = (failAt: number) => {
       let calls = 0;
       device.upload = (...given) => {
-        if (calls++ === at) throw new OutOfMemoryError('no memory left');
+        if (calls++ === failAt) throw new OutOfMemoryError('no memory left');
         upload(...given);
       };
       try {
@@ -113,15 +113,15 @@ describeOnDevice('a failed upload', (device) => {
       }
     };
     try {
-      let at = 0;
-      let held = 0;
-      for (; failing(at) instanceof OutOfMemoryError; at++) {
-        // The second time everything comes from what the first gave back.
-        held = device.counters.bytesAllocated;
-        failing(at);
-        expect(device.counters.bytesAllocated).toBe(held);
+      let uploads = 0;
+      let heldBytes = 0;
+      for (; failing(uploads) instanceof OutOfMemoryError; uploads++) {
+        // The second time, all memory comes from buffers that the first call released.
+        heldBytes = device.counters.bytesAllocated;
+        failing(uploads);
+        expect(device.counters.bytesAllocated).toBe(heldBytes);
       }
-      expect(at).toBeGreaterThan(0);
+      expect(uploads).toBeGreaterThan(0);
     } finally {
       Reflect.deleteProperty(device, 'upload');
     }

@@ -11,7 +11,7 @@ import {
   type TrainingState,
 } from '../../src/node.ts';
 
-/** A NaN whose payload JavaScript's numbers would not keep. */
+/** A NaN with a payload, which JavaScript's numbers would lose. */
 const nan = new Float32Array(Uint32Array.of(0x7fc0_1234).buffer);
 const state: TrainingState = {
   run: { batchSize: 7, data: { shape: [2, 3], classes: null } },
@@ -29,29 +29,29 @@ const state: TrainingState = {
 };
 const bytes = encodeBackup(state);
 
-test('a state comes back, every number as it was', () => {
-  const back = decodeBackup(bytes);
-  expect(back).toEqual(state);
-  expect(new Uint32Array(back.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
+test('encodeBackup, decodeBackup: every number of a state is restored', () => {
+  const decoded = decodeBackup(bytes);
+  expect(decoded).toEqual(state);
+  expect(new Uint32Array(decoded.optimizer.slots[0]!.buffer)).toEqual(Uint32Array.of(0x7fc0_1234));
 });
 
-test('it is a safetensors file, its tensors by their place in the state', () => {
+test('encodeBackup: writes a safetensors file whose tensors are named by their place in the state', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
   expect([...tensors.keys()]).toEqual(['weights/0', 'weights/1', 'optimizer/slots/0', 'totals']);
   expect(metadata).toMatchObject({ format: 'tilegrad backup', version: '2' });
 });
 
-const refused = (changed: Uint8Array, says: RegExp) => {
+const expectRefused = (changed: Uint8Array, says: RegExp) => {
   expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(DataError);
   expect(() => decodeBackup(changed, 'b.safetensors')).toThrow(says);
 };
 
-test('a file cut short anywhere is refused', () => {
+test('decodeBackup: throws for a file truncated at any byte', () => {
   for (let length = 0; length < bytes.length; length += 13)
-    refused(bytes.slice(0, length), /b\.safetensors is cut short/);
+    expectRefused(bytes.slice(0, length), /b\.safetensors is cut short/);
 });
 
-test('a file in which any byte has changed is refused', () => {
+test('decodeBackup: throws for a file with any byte changed', () => {
   for (let i = 0; i < bytes.length; i++) {
     const changed = bytes.slice();
     changed[i]! ^= 1 << (i % 8);
@@ -59,21 +59,24 @@ test('a file in which any byte has changed is refused', () => {
   }
   const changed = bytes.slice();
   changed[bytes.length - 1]! ^= 1;
-  refused(changed, /b\.safetensors is damaged/);
+  expectRefused(changed, /b\.safetensors is damaged/);
 });
 
-test('other files are refused', () => {
+test('decodeBackup: throws for other files', () => {
   const { tensors, metadata } = decodeSafetensors(bytes);
-  refused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
-  refused(encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }), /not a backup of a training.*"tilegrad"/);
-  refused(encodeSafetensors(tensors), /not a backup of a training/);
+  expectRefused(encodeSafetensors(tensors, { ...metadata, version: '1' }), /is of version "1".* reads version 2/);
+  expectRefused(
+    encodeSafetensors(tensors, { format: 'tilegrad', version: '1' }),
+    /not a backup of a training.*"tilegrad"/,
+  );
+  expectRefused(encodeSafetensors(tensors), /not a backup of a training/);
   const { sha256: _, ...unsigned } = metadata;
-  refused(encodeSafetensors(tensors, unsigned), /damaged/);
-  refused(new TextEncoder().encode('a text that is no such file'), /header/);
+  expectRefused(encodeSafetensors(tensors, unsigned), /damaged/);
+  expectRefused(new TextEncoder().encode('a text that is no such file'), /header/);
 });
 
-test('a state that is no state is refused, whatever its checksum', () => {
-  const forged = (json: string) => {
+test('decodeBackup: throws for an invalid state with a valid checksum', () => {
+  const withChecksum = (json: string) => {
     const unsigned = encodeUnchecked([], {
       format: 'tilegrad backup',
       version: '2',
@@ -85,18 +88,21 @@ test('a state that is no state is refused, whatever its checksum', () => {
       Buffer.from(Buffer.from(unsigned).toString('latin1').replace('0'.repeat(64), sum), 'latin1'),
     );
   };
-  expect(decodeBackup(forged('{}'))).toEqual({});
-  refused(forged('{"a":{"$tensor":"weights/0"}}'), /refers to the tensor weights\/0, which it does not have/);
-  refused(forged('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
-  refused(forged('{'), /its state is not JSON/);
+  expect(decodeBackup(withChecksum('{}'))).toEqual({});
+  expectRefused(
+    withChecksum('{"a":{"$tensor":"weights/0"}}'),
+    /refers to the tensor weights\/0, which it does not have/,
+  );
+  expectRefused(withChecksum('['.repeat(5000) + ']'.repeat(5000)), /nested more than 200 levels deep/);
+  expectRefused(withChecksum('{'), /its state is not JSON/);
 });
 
 test.each<[what: string, remembered: unknown, says: RegExp]>([
   ['a function', { f: () => 3 }, /callbacks\/0\/f must be numbers, text/],
   ['a map', { f: new Map() }, /callbacks\/0\/f must be/],
   ['floats of 64 bits', { list: [Float64Array.of(1)] }, /callbacks\/0\/list\/0 must be/],
-  ['a key that is taken', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
-])('%s is nothing a callback may remember', (_, remembered, says) => {
+  ['a reserved key', { a: { $tensor: 'b' } }, /callbacks\/0\/a has the key \$tensor/],
+])("encodeBackup: throws for %s in a callback's state", (_, remembered, says) => {
   const encode = () => encodeBackup({ ...state, callbacks: [remembered as Record<string, StateValue>] });
   expect(encode).toThrow(ArgumentError);
   expect(encode).toThrow(says);

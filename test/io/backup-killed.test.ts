@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 
-describeOnDevice('a process that is killed', () => {
-  const program = bundled('test/support/train-with-backup.ts');
+describeOnDevice('BackupAndRestore in a process that is killed', () => {
+  const program = bundleBeforeTests('test/support/train-with-backup.ts');
 
-  test('in the middle of an epoch: the next one resumes and gets the same bits', async () => {
+  test('during an epoch: the next process resumes and gets the same bits', async () => {
     const root = mkdtempSync(join(tmpdir(), 'tilegrad-killed-'));
     onTestFinished(() => rmSync(root, { recursive: true, force: true }));
     const path = join(root, 'backup.safetensors');

@@ -16,10 +16,21 @@ import {
   SGD,
   schedules,
 } from '../../src/node.ts';
-import { backedUp, batches, Crash, crash, layers, STEPS, streamed, type Training, x, y } from '../support/backed-up.ts';
+import {
+  backupTrainings,
+  batches,
+  Crash,
+  crash,
+  layers,
+  STEPS,
+  streamOptions,
+  type Training,
+  x,
+  y,
+} from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A disk that takes half of what is written and is then full. */
+/** Simulates a disk that writes half of the data and is then full. */
 const disk = vi.hoisted(() => ({ full: false }));
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -33,11 +44,11 @@ afterEach(() => {
   disk.full = false;
 });
 
-describeOnDevice('a backup that cannot be taken up, or written', (device) => {
-  const { place, monitors, train } = backedUp(device);
+describeOnDevice('BackupAndRestore: errors', (device) => {
+  const { place, monitors, train } = backupTrainings(device);
 
-  test('a stream that has become too short is told', async () => {
-    const training: Training = { data: () => () => batches(0, STEPS), fit: streamed };
+  test('throws DataError if a stream ends before the step of the backup', async () => {
+    const training: Training = { data: () => () => batches(0, STEPS), fit: streamOptions };
     await expect(train(training, { after: [3, crash] })).rejects.toThrow(Crash);
     const shorter = train({ ...training, data: () => () => batches(0, 2) });
     await expect(shorter).rejects.toThrow(DataError);
@@ -78,7 +89,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
       /data\.labels was \d+ and is \d+/,
     ],
     ['fewer samples', { data: () => ({ x: x.subarray(4), y: y.slice(2) }) }, /data\.size was 40 and is 38/],
-    ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }, /data was .* and is "a stream"/],
+    ['a stream', { data: () => () => batches(0, STEPS), fit: streamOptions }, /data was .* and is "a stream"/],
     ['validation', { fit: { validationSplit: undefined, validationData: other } }, /validationData/],
     ['a batch size', { fit: { batchSize: 8 } }, /batchSize was 7 and is 8/],
     ['a seed', { fit: { seed: 4 } }, /seed was 3 and is 4/],
@@ -96,7 +107,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
       { loss: new CategoricalCrossentropy({ labelSmoothing: 0.1 }) },
       /loss was .*labelSmoothing/,
     ],
-    ['an optimiser', { optimizer: () => new SGD() }, /optimizer\.name was "adam" and is "sgd"/],
+    ['an optimizer', { optimizer: () => new SGD() }, /optimizer\.name was "adam" and is "sgd"/],
     [
       'its options',
       { optimizer: () => new Adam({ beta1: 0.8, clipValue: 1 }) },
@@ -112,7 +123,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
       { callbacks: () => [...monitors(), new EarlyStopping()] },
       /callbacks\.3 was none and is "EarlyStopping"/,
     ],
-  ])('a backup is not for a training with other %s', async (_, change, says) => {
+  ])('throws ArgumentError if the backup is of a training with other %s', async (_, change, says) => {
     await expect(train({}, { after: [4, crash] })).rejects.toThrow(Crash);
     const before = readFileSync(place.path);
     const refused = train(change, { after: [1, crash] });
@@ -122,7 +133,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     expect(readFileSync(place.path).equals(before)).toBe(true);
   });
 
-  test('nor for one with another seed, rate of dropout or penalty of a replica', async () => {
+  test('throws ArgumentError if a replica has another seed, dropout rate or penalty', async () => {
     const by = (numbers: { seed?: number[]; dropout?: number[]; l2?: number[] }): Training => ({
       layers: () => [
         new Dense({ units: 2, kernelRegularizer: { l1: 0, l2: numbers.l2 ?? [0, 0.1] }, inputShape: [2] }),
@@ -137,7 +148,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train(by({ l2: [0, 0.2] }))).rejects.toThrow(/l2\.1 was 0\.1 and is 0\.2/);
   });
 
-  test('nor for one with another schedule', async () => {
+  test('throws ArgumentError if the schedule differs', async () => {
     const by = (decayRate: number): Training => ({
       optimizer: () =>
         new SGD({ learningRate: schedules.exponentialDecay({ initialLearningRate: 1, decaySteps: 3, decayRate }) }),
@@ -150,7 +161,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     );
   });
 
-  test('nor for one with another schedule of a replica', async () => {
+  test("throws ArgumentError if a replica's schedule differs", async () => {
     const each = (rates: number[]): Training => ({
       ...{ fit: { replicas: 2 }, callbacks: () => [] },
       optimizer: () =>
@@ -164,7 +175,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(train(each([0.5, 0.75]))).rejects.toThrow(/learning rate\.1 was 0\.25 and is 0\.75/);
   });
 
-  test('a damaged file is told before anything is trained', async () => {
+  test('throws DataError for a damaged file, before training starts', async () => {
     await expect(train({}, { after: [4, crash] })).rejects.toThrow(Crash);
     const bytes = readFileSync(place.path);
     bytes[bytes.length - 9]! ^= 4;
@@ -174,7 +185,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     await expect(refused).rejects.toThrow(/backup\.safetensors is damaged/);
   });
 
-  test('a log is begun anew only where the backup is taken up', async () => {
+  test('a log file is truncated only if the backup fits', async () => {
     const log = join(place.root, 'log.csv');
     const training: Training = { callbacks: () => [new CSVLogger(log)], backup: { saveFreq: 'epoch' } };
     await expect(train(training, { after: [2 * STEPS + 1, crash] })).rejects.toThrow(Crash);
@@ -184,7 +195,7 @@ describeOnDevice('a backup that cannot be taken up, or written', (device) => {
     expect(readFileSync(log, 'utf8')).toBe(lines);
   });
 
-  test('on a full disk the old backup stays, and training can go on from there', async () => {
+  test('a full disk keeps the old backup, and training resumes from it', async () => {
     const whole = await train({ callbacks: () => [] });
     const fill = () => {
       disk.full = true;
@@ -206,7 +217,7 @@ test.each<[what: string, options: unknown, says: RegExp]>([
   ['half a step', { path: 'x', saveFreq: 0.5 }, /saveFreq must be 'epoch' or a positive number of steps, but is 0.5/],
   ['no step', { path: 'x', saveFreq: 0 }, /saveFreq/],
   ['days', { path: 'x', saveFreq: 'day' }, /saveFreq .* but is "day"/],
-])('BackupAndRestore refuses %s', (_, options, says) => {
+])('BackupAndRestore: throws for %s', (_, options, says) => {
   expect(() => new BackupAndRestore(options as BackupAndRestoreOptions)).toThrow(ArgumentError);
   expect(() => new BackupAndRestore(options as BackupAndRestoreOptions)).toThrow(says);
 });

@@ -20,29 +20,29 @@ import {
   schedules,
 } from '../../src/node.ts';
 import {
-  backedUp,
+  backupTrainings,
   batches,
   Crash,
   crash,
   EPOCHS,
-  plain,
+  plainLayers,
   STEPS,
-  streamed,
+  streamOptions,
   type Training,
   x,
   y,
-} from '../support/backed-up.ts';
+} from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
 describeOnDevice('BackupAndRestore', (device) => {
-  const { place, monitors, train, trainTwice } = backedUp(device);
+  const { place, monitors, train, trainTwice } = backupTrainings(device);
 
   test.each<[what: string, crashAt: number, backup: Partial<BackupAndRestoreOptions>, from: object]>([
-    ['in the midst of an epoch', 4, {}, { epoch: 1, step: 3 }],
+    ['within an epoch', 4, {}, { epoch: 1, step: 3 }],
     ['after the last step of an epoch', STEPS, { saveFreq: STEPS }, { epoch: 1, step: STEPS }],
     ['in a later epoch', 2 * STEPS + 3, { saveFreq: 1 }, { epoch: 3, step: 3 }],
     ['after a backup at the end of an epoch', 2 * STEPS + 3, { saveFreq: 'epoch' }, { epoch: 3, step: 0 }],
-  ])('a training that crashed %s goes on with the same bits', async (_, crashAt, backup, from) => {
+  ])('a training that crashed %s resumes with the same bits', async (_, crashAt, backup, from) => {
     const whole = await train({ backup });
     expect(whole).toMatchObject({ steps: EPOCHS * STEPS, resumedFrom: null });
     const resumed = await trainTwice({ backup }, crashAt);
@@ -51,7 +51,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(existsSync(place.path)).toBe(false);
   });
 
-  test('replicas with seeds, rates, penalties and dropout of their own go on with the same bits', async () => {
+  test('replicas with different seeds, rates, penalties and dropout resume with the same bits', async () => {
     const training: Training = {
       layers: () => [
         new Dense({ units: 6, activation: 'relu', kernelRegularizer: { l1: 0, l2: [0, 0.1, 0.01] }, inputShape: [2] }),
@@ -68,7 +68,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('what the tests compare is not the same anyway', async () => {
+  test('the tests can fail: another seed gives other weights and logs', async () => {
     const { left } = await train({});
     const other = await train({}, { seed: 2 });
     expect(other.left.weights).not.toEqual(left.weights);
@@ -81,7 +81,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     () => controller.abort(),
   ];
   test.each<[what: string, steps: number, callback: (controller: AbortController) => Callback, from: object]>([
-    ['in the midst of an epoch', STEPS + 2, () => ({}), { epoch: 2, step: 2 }],
+    ['within an epoch', STEPS + 2, () => ({}), { epoch: 2, step: 2 }],
     ['in the validation of an epoch', 2 * STEPS, () => ({}), { epoch: 2, step: STEPS }],
     [
       'at the end of an epoch',
@@ -95,14 +95,14 @@ describeOnDevice('BackupAndRestore', (device) => {
       (controller) => ({ onEpochBegin: ({ epoch }) => void (epoch === 2 && controller.abort()) }),
       { epoch: 2, step: 0 },
     ],
-  ])('a signal %s leaves a backup of that place', async (_, steps, callback, from) => {
+  ])('a signal %s leaves a backup of that position', async (_, steps, callback, from) => {
     const whole = await train({ callbacks: () => [...monitors(), {}] });
     const controller = new AbortController();
-    const begun: number[] = [];
+    const startedEpochs: number[] = [];
     const training = (abort: boolean): Training => {
       const watched = abort ? callback(controller) : {};
       const onEpochBegin: Callback['onEpochBegin'] = (info) => {
-        begun.push(info.epoch);
+        startedEpochs.push(info.epoch);
         return watched.onEpochBegin?.(info);
       };
       const callbacks = () => [...monitors(), { ...watched, onEpochBegin }];
@@ -113,17 +113,20 @@ describeOnDevice('BackupAndRestore', (device) => {
     const resumed = await train(training(false), { seed: 2 });
     expect(resumed.resumedFrom).toEqual(from);
     expect(resumed.left).toEqual(whole.left);
-    expect(begun).toEqual([1, 2, 3, 4]);
+    expect(startedEpochs).toEqual([1, 2, 3, 4]);
   });
 
   function* endless() {
     for (let i = 0; ; i++) yield* batches(i, 1);
   }
   test.each<[what: string, training: Training]>([
-    ['a stream', { data: () => () => batches(0, STEPS), fit: streamed }],
-    ['a stream that goes on from epoch to epoch', { data: endless, fit: { ...streamed, stepsPerEpoch: STEPS - 1 } }],
+    ['a stream', { data: () => () => batches(0, STEPS), fit: streamOptions }],
     [
-      'validation by a stream that goes on from epoch to epoch',
+      'a stream that continues from epoch to epoch',
+      { data: endless, fit: { ...streamOptions, stepsPerEpoch: STEPS - 1 } },
+    ],
+    [
+      'validation by a stream that continues from epoch to epoch',
       {
         fit: {
           ...{ batchSize: 8, validationSplit: undefined }, // as many steps as with the split
@@ -141,7 +144,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     [
       'momentum, a schedule, clipping and a penalty',
       {
-        layers: plain,
+        layers: plainLayers,
         optimizer: () => {
           const learningRate = schedules.exponentialDecay({ initialLearningRate: 0.3, decaySteps: 4, decayRate: 0.8 });
           return new SGD({ learningRate, momentum: 0.9, globalClipNorm: 0.5 });
@@ -152,7 +155,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     [
       'RMSprop and a rate that follows from the one before',
       {
-        layers: plain,
+        layers: plainLayers,
         optimizer: () => new RMSprop({ centered: true }),
         callbacks: () => [new LearningRateScheduler((_, rate) => 0.7 * rate)],
       },
@@ -162,28 +165,28 @@ describeOnDevice('BackupAndRestore', (device) => {
       { fit: { replicas: 3 }, optimizer: () => new Adam({ learningRate: [0.1, 0.05, 0.01] }) },
     ],
     ['class weights', { fit: { classWeight: { 1: 3 }, epochs: 4, initialEpoch: 1 } }],
-  ])('%s goes on with the same bits', async (_, training) => {
+  ])('%s resumes with the same bits', async (_, training) => {
     const whole = await train(training);
     const resumed = await trainTwice(training, STEPS + 3);
     expect(resumed.resumedFrom!.step).toBeGreaterThan(0);
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('the best weights of before are given back', async () => {
+  test('restores the best weights from before the crash', async () => {
     const training: Training = {
       callbacks: () => [
         new LearningRateScheduler((epoch) => (epoch === 0 ? 0.01 : 30)),
         new EarlyStopping({ monitor: 'loss', patience: 9, restoreBestWeights: true, startFromEpoch: 1 }),
       ],
       optimizer: () => new SGD(),
-      layers: plain,
+      layers: plainLayers,
     };
     const whole = await train(training);
     const resumed = await trainTwice(training, 3 * STEPS + 1);
     expect(resumed.left).toEqual(whole.left);
   });
 
-  test('logs have each epoch once, those of before included', async () => {
+  test('logs have each epoch once, also those before the crash', async () => {
     const [csv, jsonl] = [join(place.root, 'log.csv'), join(place.root, 'log.jsonl')];
     const training: Training = {
       callbacks: () => [new CSVLogger(csv, { append: true }), new JSONLLogger(jsonl)],
@@ -209,7 +212,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     ]);
   });
 
-  test('a training that a callback had ended is only brought to its end', async () => {
+  test('a training that a callback had stopped trains no further', async () => {
     const seen: number[] = [];
     const training = (crashes: boolean): Training => {
       let model: Sequential;
@@ -235,7 +238,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   });
 
   test.each([0, 1])(
-    'stopped by request among the callbacks that end an epoch: each epoch has ended once',
+    'a signal during onEpochEnd: callbacks before the one that threw are not called again',
     async (place) => {
       const ended: number[] = [];
       const seen: Callback = { onEpochEnd: ({ epoch }) => void ended.push(epoch) };
@@ -258,7 +261,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     },
   );
 
-  test('the epoch in which training was told to stop is ended after a crash too', async () => {
+  test('an epoch in which stopTraining was set ends as in an uninterrupted training', async () => {
     const training = (crashes: boolean): Training => {
       let model: Sequential;
       const stop: Callback = {
@@ -280,7 +283,7 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect([resumed.resumedFrom, resumed.left]).toEqual([{ epoch: 2, step: 3 }, whole.left]);
   });
 
-  test('a backup that is kept is where a training of more epochs goes on', async () => {
+  test('a backup that is kept is resumed by a training of more epochs', async () => {
     const training: Training = { backup: { saveFreq: 'epoch', deleteCheckpoint: false } };
     const whole = await train({});
     await train({ ...training, fit: { epochs: 2 } });
@@ -292,9 +295,9 @@ describeOnDevice('BackupAndRestore', (device) => {
     expect(existsSync(place.path)).toBe(true);
   });
 
-  test('steps at which nothing is saved read nothing back', async () => {
+  test('steps without a backup read nothing back', async () => {
     const readBacks = async (callbacks: Callback[]) => {
-      const model = new Sequential(plain())
+      const model = new Sequential(plainLayers())
         .build(device)
         .compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
       const before = device.counters.readBacks;

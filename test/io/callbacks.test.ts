@@ -32,7 +32,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { readEvents } from './event-reader.ts';
 
-/** A disk that takes half of what is written and is then full. */
+/** Simulates a disk that writes half of the data and is then full. */
 const disk = vi.hoisted(() => ({ full: false }));
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -57,8 +57,8 @@ afterEach(() => {
   disk.full = false;
   rmSync(root, { recursive: true, force: true });
 });
-const at = (...names: string[]) => join(root, ...names);
-const read = (...names: string[]) => readFileSync(at(...names), 'utf8');
+const pathOf = (...names: string[]) => join(root, ...names);
+const read = (...names: string[]) => readFileSync(pathOf(...names), 'utf8');
 
 const logs = (epoch: number, valLoss: number, more: Partial<EpochLogs> = {}): EpochLogs => ({
   epoch,
@@ -73,16 +73,16 @@ const logs = (epoch: number, valLoss: number, more: Partial<EpochLogs> = {}): Ep
 });
 const HEADER = 'epoch,loss,accuracy,valLoss,valAccuracy,learningRate,seconds,samplesPerSecond';
 
-test('CSVLogger writes a header and a line an epoch', () => {
-  const logger = new CSVLogger(at('new', 'log.csv'));
+test('CSVLogger: writes a header, and a row for each epoch', () => {
+  const logger = new CSVLogger(pathOf('new', 'log.csv'));
   logger.onTrainBegin();
   logger.onEpochEnd(logs(1, 0.5));
   logger.onEpochEnd(logs(2, Number.NaN));
   expect(read('new', 'log.csv')).toBe(`${HEADER}\n1,0.5,0.25,0.5,0.5,0.001,2,10\n2,0.5,0.25,NaN,NaN,0.001,2,10\n`);
 });
 
-test('CSVLogger begins anew, or goes on after the last whole line with the columns there are', () => {
-  const path = at('log.csv');
+test('CSVLogger: overwrites the file, or appends after the last complete line with the columns of the file', () => {
+  const path = pathOf('log.csv');
   writeFileSync(path, 'age;valLoss\n1;0.5\n');
   const foreign = new CSVLogger(path, { append: true, separator: ';' });
   foreign.onTrainBegin();
@@ -95,21 +95,21 @@ test('CSVLogger begins anew, or goes on after the last whole line with the colum
   resumed.onTrainBegin();
   resumed.onEpochEnd({ valLoss: 0.25, epoch: 2 } as EpochLogs);
   expect(read('log.csv')).toBe('epoch;valLoss\n1;0.5\n2;0.25\n');
-  const anew = new CSVLogger(path);
-  anew.onTrainBegin();
-  anew.onEpochEnd(logs(1, 0.5));
+  const overwriting = new CSVLogger(path);
+  overwriting.onTrainBegin();
+  overwriting.onEpochEnd(logs(1, 0.5));
   expect(read('log.csv').split('\n')[0]).toBe(HEADER);
 });
 
-test('CSVLogger quotes what is more than a number', () => {
-  const logger = new CSVLogger(at('log.csv'));
+test('CSVLogger: quotes values that are not numbers', () => {
+  const logger = new CSVLogger(pathOf('log.csv'));
   logger.onTrainBegin();
   logger.onEpochEnd({ epoch: 1, perClass: [0.5, 1], note: 'a "b"' } as unknown as EpochLogs);
   expect(read('log.csv')).toBe('epoch,perClass,note\n1,"[0.5,1]","""a \\""b\\"""""\n');
 });
 
-test('JSONLLogger writes an object a line and goes on after the last whole one', () => {
-  const path = at('log.jsonl');
+test('JSONLLogger: writes an object for each epoch, and appends after the last complete line', () => {
+  const path = pathOf('log.jsonl');
   writeFileSync(path, '{"epoch":1}\n{"epo');
   const logger = new JSONLLogger(path, { append: true });
   logger.onTrainBegin();
@@ -120,13 +120,13 @@ test('JSONLLogger writes an object a line and goes on after the last whole one',
     { epoch: 1 },
     { ...logs(2, 0), valLoss: null, valAccuracy: null },
   ]);
-  const anew = new JSONLLogger(path);
-  anew.onTrainBegin();
+  const overwriting = new JSONLLogger(path);
+  overwriting.onTrainBegin();
   expect(read('log.jsonl')).toBe('');
 });
 
-test('a log on a full disk keeps its whole lines, and the error says so', () => {
-  const logger = new JSONLLogger(at('log.jsonl'));
+test('CSVLogger, JSONLLogger: a full disk leaves complete lines, and the error says so', () => {
+  const logger = new JSONLLogger(pathOf('log.jsonl'));
   logger.onTrainBegin();
   logger.onEpochEnd(logs(1, 0.5));
   disk.full = true;
@@ -145,24 +145,28 @@ test('a log on a full disk keeps its whole lines, and the error says so', () => 
 const options = <T>(value: unknown) => value as T;
 test.each<[what: string, make: () => unknown, says: RegExp]>([
   ['a CSV log without path', () => new CSVLogger(options<string>(undefined)), /needs the path of a file.*undefined/],
-  ['a separator of two', () => new CSVLogger('x', { separator: '::' }), /separator must be a character.*"::"/],
+  [
+    'a separator of two characters',
+    () => new CSVLogger('x', { separator: '::' }),
+    /separator must be a character.*"::"/,
+  ],
   ['a point between numbers', () => new CSVLogger('x', { separator: '.' }), /separator must be/],
   ['a JSON log without path', () => new JSONLLogger(''), /JSONLLogger: needs the path/],
   ['a checkpoint without options', () => new ModelCheckpoint(options(null)), /options must be an object/],
   ['a checkpoint without path', () => new ModelCheckpoint(options({})), /path must be that of a file/],
   ['another mode', () => new ModelCheckpoint(options({ path: 'x', mode: 'best' })), /mode must be auto, min or max/],
-  ['no figure', () => new ModelCheckpoint({ path: 'x', monitor: '' }), /monitor must be the name of a metric/],
+  ['no metric', () => new ModelCheckpoint({ path: 'x', monitor: '' }), /monitor must be the name of a metric/],
   ['half an epoch', () => new TensorBoard({ histogramFreq: 0.5 }), /histogramFreq must be an integer from 0 up/],
   ['no folder', () => new TensorBoard({ logDir: '' }), /logDir must be the path of a folder/],
   ['a JPEG', () => new TensorBoard({ modelImage: new Uint8Array(30) }), /modelImage must be the bytes of a PNG/],
-])('%s is refused', (_, make, says) => {
+])('throws for %s', (_, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });
 
 const loss = 'sparseCategoricalCrossentropy';
 const shape: [number, number, number] = [6, 6, 1];
-/** A 24 by 18 picture, as far as its header goes. */
+/** The header of a 24 x 18 picture. */
 const png = Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 24, 0, 0, 0, 18]);
 
 function network(): Model {
@@ -172,9 +176,9 @@ function network(): Model {
   return new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
 }
 
-describeOnDevice('callbacks that write', (device: Device) => {
+describeOnDevice('callbacks that write files', (device: Device) => {
   const training = () => new ImageLoader(device, drawImages(20, { shape, classes: 3 }));
-  const trained = (seed = 1) => network().build(device, { seed }).compile({ optimizer: new Adam(), loss });
+  const buildCompiled = (seed = 1) => network().build(device, { seed }).compile({ optimizer: new Adam(), loss });
 
   /** Calls a checkpoint as `fit` does, for epochs with those validation losses, each after a change of the weights. */
   async function save(model: Model, options: ModelCheckpointOptions, losses: readonly number[], more = {}) {
@@ -194,24 +198,24 @@ describeOnDevice('callbacks that write', (device: Device) => {
     });
   };
 
-  test('ModelCheckpoint saves after every epoch, under names made of figures', async () => {
-    const model = trained();
-    await save(model, { path: at('last.safetensors') }, [0.5, 0.7]);
-    expect(await savedAt(at('last.safetensors'))).toBe(2);
-    await save(model, { path: at('e{epoch:03d}-{valLoss:.1f}-{epoch}'), saveWeightsOnly: true }, [0.52, 0.78]);
+  test('ModelCheckpoint: saves after every epoch, under names with metrics', async () => {
+    const model = buildCompiled();
+    await save(model, { path: pathOf('last.safetensors') }, [0.5, 0.7]);
+    expect(await savedAt(pathOf('last.safetensors'))).toBe(2);
+    await save(model, { path: pathOf('e{epoch:03d}-{valLoss:.1f}-{epoch}'), saveWeightsOnly: true }, [0.52, 0.78]);
     expect(readdirSync(root).sort()).toEqual(['e001-0.5-1', 'e002-0.8-2', 'last.safetensors']);
-    expect(() => loadModel(at('e001-0.5-1'), device)).toThrow(/no model.*loadWeights/);
-    expect(loadWeights(model, at('e001-0.5-1'))).toHaveLength(4);
+    expect(() => loadModel(pathOf('e001-0.5-1'), device)).toThrow(/no model.*loadWeights/);
+    expect(loadWeights(model, pathOf('e001-0.5-1'))).toHaveLength(4);
     expect([...(await model.weights[1]!.tensor.data())]).toEqual([1, 0]);
-    await expect(save(model, { path: at('{nothing}') }, [1])).rejects.toThrow(
+    await expect(save(model, { path: pathOf('{nothing}') }, [1])).rejects.toThrow(
       /no metric "nothing"; there are epoch, loss/,
     );
     model.dispose();
   });
 
-  test('ModelCheckpoint keeps the best: the least loss, the most accuracy, what mode says; NaN is never better', async () => {
-    const model = trained();
-    const path = at('best.safetensors');
+  test('ModelCheckpoint: keeps the best by loss, by accuracy or by mode; NaN is never better', async () => {
+    const model = buildCompiled();
+    const path = pathOf('best.safetensors');
     const best = { path, saveBestOnly: true };
     expect((await save(model, best, [Number.NaN, 0.5, 0.4, 0.4, 0.6])).best).toBe(0.4);
     expect(await savedAt(path)).toBe(3);
@@ -227,9 +231,9 @@ describeOnDevice('callbacks that write', (device: Device) => {
     model.dispose();
   });
 
-  test('on a full disk the old checkpoint stays, whole, and no part of another', async () => {
-    const model = trained();
-    const path = at('model.safetensors');
+  test('ModelCheckpoint: a full disk keeps the old checkpoint complete, and no part of a new one', async () => {
+    const model = buildCompiled();
+    const path = pathOf('model.safetensors');
     await save(model, { path }, [0.5]);
     disk.full = true;
     const failed = save(model, { path }, [0.4, 0.3]);
@@ -241,7 +245,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     model.dispose();
   });
 
-  test('a model that cannot be saved is told before training', async () => {
+  test('ModelCheckpoint: throws before training for a model that cannot be saved', async () => {
     const kernelInitializer: Initializer = (shape, random) => initializers.glorotNormal(shape, random);
     const model = new Sequential([
       new Flatten({ inputShape: shape }),
@@ -253,7 +257,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
     const train = (saveWeightsOnly: boolean) =>
       model.fit(loader, {
         callbacks: [
-          new ModelCheckpoint({ path: at('m'), saveWeightsOnly }),
+          new ModelCheckpoint({ path: pathOf('m'), saveWeightsOnly }),
           { onEpochEnd: (logs) => void seen.push(logs) },
         ],
       });
@@ -264,41 +268,42 @@ describeOnDevice('callbacks that write', (device: Device) => {
     for (const one of [model, loader]) one.dispose();
   });
 
-  /** The events below a folder, of its only file. */
+  /** The events in the only file below a folder. */
   function eventsOf(...folder: string[]) {
-    const [name, ...others] = readdirSync(at(...folder));
+    const [name, ...others] = readdirSync(pathOf(...folder));
     expect(others).toEqual([]);
     expect(name).toMatch(/^events\.out\.tfevents\.\d{10}\./);
     expect(name).toContain(hostname());
-    return readEvents(readFileSync(at(...folder, name!)));
+    return readEvents(readFileSync(pathOf(...folder, name!)));
   }
   async function fitWith(options: TensorBoardOptions, validate = true) {
-    const model = trained();
+    const model = buildCompiled();
     const loader = training();
     const history = await model.fit(loader, {
       epochs: 3,
       batchSize: 10,
       ...(validate ? { validationData: loader } : {}),
-      callbacks: [new TensorBoard({ logDir: at('logs'), ...options })],
+      callbacks: [new TensorBoard({ logDir: pathOf('logs'), ...options })],
     });
     const weights = await Promise.all(model.weights.map(async ({ tensor }) => [...(await tensor.data())]));
     for (const one of [model, loader]) one.dispose();
     return { history, weights };
   }
 
-  test('TensorBoard shows curves, histograms, drawing, summary and picture', async () => {
-    const begun = Date.now() / 1000;
+  test('TensorBoard: writes curves, histograms, drawing, summary and picture', async () => {
+    const startSeconds = Date.now() / 1000;
     const { history, weights } = await fitWith({ histogramFreq: 2, modelImage: png });
     const events = eventsOf('logs', 'train');
     expect(events[0]!.version).toBe('brain.Event:2');
-    for (const { wallTime } of events) expect(Math.abs(wallTime - begun)).toBeLessThan(600);
+    for (const { wallTime } of events) expect(Math.abs(wallTime - startSeconds)).toBeLessThan(600);
     const values = events.flatMap(({ step, values }) => values.map((value) => ({ step, ...value })));
     const curve = (tag: string) =>
       values.filter((value) => value.tag === tag).map(({ step, numbers }) => [step, ...numbers]);
-    const told = (of: (logs: EpochLogs) => number) => history.epochs.map((logs, i) => [i, Math.fround(of(logs))]);
-    expect(curve('epoch_loss')).toEqual(told(({ loss }) => loss));
-    expect(curve('epoch_accuracy')).toEqual(told(({ accuracy }) => accuracy!));
-    expect(curve('epoch_learning_rate')).toEqual(told(({ learningRate }) => learningRate));
+    const expectedCurve = (of: (logs: EpochLogs) => number) =>
+      history.epochs.map((logs, i) => [i, Math.fround(of(logs))]);
+    expect(curve('epoch_loss')).toEqual(expectedCurve(({ loss }) => loss));
+    expect(curve('epoch_accuracy')).toEqual(expectedCurve(({ accuracy }) => accuracy!));
+    expect(curve('epoch_learning_rate')).toEqual(expectedCurve(({ learningRate }) => learningRate));
     const histograms = values.filter(({ plugin }) => plugin === 'histograms');
     expect(histograms.map(({ step, tag }) => `${step} ${tag}`)).toEqual(
       [0, 2].flatMap((step) =>
@@ -306,7 +311,7 @@ describeOnDevice('callbacks that write', (device: Device) => {
       ),
     );
     for (const [i, { numbers }] of histograms.slice(4).entries()) {
-      const counts = numbers.filter((_, at) => at % 3 === 2);
+      const counts = numbers.filter((_, i) => i % 3 === 2);
       expect(counts.reduce((a, b) => a + b)).toBe(weights[i]!.length);
       expect([numbers[0], numbers.at(-2)]).toEqual([Math.min(...weights[i]!), Math.max(...weights[i]!)]);
     }
@@ -337,35 +342,37 @@ describeOnDevice('callbacks that write', (device: Device) => {
     );
   });
 
-  test('TensorBoard writes no more than it is asked for, and a second training into a file of its own', async () => {
+  test('TensorBoard: writes only what was requested, and a second training into another file', async () => {
     await fitWith({ writeGraph: false }, false);
-    expect(readdirSync(at('logs'))).toEqual(['train']);
+    expect(readdirSync(pathOf('logs'))).toEqual(['train']);
     const [version, start, ...rest] = eventsOf('logs', 'train');
     expect([version!.version, start!.start, start!.step]).toEqual(['brain.Event:2', true, 1]);
     expect(rest.map(({ step, graph }) => [step, graph])).toEqual([0, 1, 2].map((step) => [step, undefined]));
     expect(new Set(rest.flatMap(({ values }) => values.map(({ plugin }) => plugin)))).toEqual(new Set(['scalars']));
     await fitWith({}, false);
-    expect(readdirSync(at('logs', 'train'))).toHaveLength(2);
+    expect(readdirSync(pathOf('logs', 'train'))).toHaveLength(2);
   });
 
-  test('epochs that are trained again take the place of those that TensorBoard has seen', async () => {
-    const model = trained();
-    const board = new TensorBoard({ logDir: at('logs') });
+  test('TensorBoard: epochs that are trained again replace those it has shown', async () => {
+    const model = buildCompiled();
+    const board = new TensorBoard({ logDir: pathOf('logs') });
     board.onTrainBegin({ model });
     for (const epoch of [1, 2, 3]) await board.onEpochEnd(logs(epoch, 0.5));
     board.onTrainBegin({ model }); // after a crash, with a backup of epoch 1
     for (const epoch of [2, 3]) await board.onEpochEnd(logs(epoch, 0.4));
     model.dispose();
     for (const of of ['train', 'validation']) {
-      const files = readdirSync(at('logs', of)).sort();
-      const starts = files.map((name) => readEvents(readFileSync(at('logs', of, name))).filter(({ start }) => start));
-      // The first one begins the run; at a later one TensorBoard forgets that step and those after it.
+      const files = readdirSync(pathOf('logs', of)).sort();
+      const starts = files.map((name) =>
+        readEvents(readFileSync(pathOf('logs', of, name))).filter(({ start }) => start),
+      );
+      // The first session starts the run; at a later one TensorBoard deletes its first step and all later steps.
       expect(starts.map((found) => found.map(({ step }) => step))).toEqual([[1], [1]]);
     }
   });
 
-  test('TensorBoard tells of a folder that it cannot make', async () => {
-    appendFileSync(at('logs'), 'a file');
+  test('TensorBoard: throws for a folder that it cannot create', async () => {
+    appendFileSync(pathOf('logs'), 'a file');
     await expect(fitWith({})).rejects.toThrow(/cannot write .*train: a part of the path is a file/);
   });
 });

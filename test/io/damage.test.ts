@@ -33,22 +33,22 @@ function folder(): string {
   return root;
 }
 
-/** What comes of each damaged file: every one must be refused. */
+/** Expects that loading throws for each damaged version of a file. */
 function expectRefused(
   bytes: Uint8Array,
   options: { header: number; seed: number },
   load: (bytes: Uint8Array<ArrayBuffer>) => unknown,
 ): void {
-  const taken: string[] = [];
+  const accepted: string[] = [];
   for (const damage of damaged(bytes, { count: COUNT, ...options })) {
     try {
       load(damage.bytes);
-      taken.push(damage.how);
+      accepted.push(damage.how);
     } catch (error) {
       expect(error, damage.how).toBeInstanceOf(DataError);
     }
   }
-  expect(taken, `of ${COUNT} damaged files`).toEqual([]);
+  expect(accepted, `of ${COUNT} damaged files`).toEqual([]);
 }
 
 const headerOf = (bytes: Uint8Array) => 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -61,14 +61,14 @@ describeOnDevice('damaged models', (device: Device) => {
       new Dense({ units: 2, activation: 'softmax' }),
     ]).build(device, { seed: 1 });
 
-  test('model files: none that is damaged is loaded', async () => {
+  test('model files: loading throws if they are damaged', async () => {
     using saved = model();
     const bytes = await encodeModel(saved);
     expectRefused(bytes, { header: headerOf(bytes), seed: 1 }, (changed) => decodeModel(changed, device).dispose());
     decodeModel(bytes, device).dispose();
   });
 
-  test('weight files: none that is damaged is loaded, by name or with all its weights', async () => {
+  test('weight files: loading throws if they are damaged, by name or with all weights', async () => {
     using saved = model();
     const bytes = await encodeWeights(saved);
     for (const byName of [false, true]) {
@@ -79,7 +79,7 @@ describeOnDevice('damaged models', (device: Device) => {
     expect(decodeWeights(saved, bytes)).toHaveLength(8);
   });
 
-  test('checkpoints: none that is damaged is loaded, and the error says what to do', async () => {
+  test('checkpoints: loading throws if they are damaged, and says what to do', async () => {
     using saved = model();
     saved.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     const path = join(folder(), 'checkpoint.safetensors');
@@ -98,11 +98,11 @@ describeOnDevice('damaged models', (device: Device) => {
     );
   });
 
-  test('files without a checksum, which are older or from elsewhere, load as before', async () => {
+  test('files without a checksum, from older versions or other programs, load as before', async () => {
     using saved = model();
     const { tensors, metadata } = decodeSafetensors(await encodeModel(saved));
     expect(Object.keys(metadata).sort()).toEqual(['format', 'model', 'version']);
-    const without = unchecked(encodeSafetensors(tensors, metadata));
+    const without = withoutChecksum(encodeSafetensors(tensors, metadata));
     decodeModel(without, device).dispose();
     expect(decodeWeights(saved, without)).toHaveLength(8);
     expect(decodeSafetensors(without).metadata).toEqual(metadata);
@@ -110,7 +110,7 @@ describeOnDevice('damaged models', (device: Device) => {
 });
 
 /** The same file without its checksum: as an older tilegrad wrote it. */
-function unchecked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function withoutChecksum(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const start = headerOf(bytes);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
   const { 'tilegrad.checksum': kind, 'tilegrad.crc32c': sum, ...metadata } = header.__metadata__;
@@ -123,7 +123,7 @@ function unchecked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return result;
 }
 
-test('any safetensors file: none that is damaged is read', () => {
+test('safetensors files: reading throws if they are damaged', () => {
   const bytes = encodeSafetensors([
     ['a "name" with \\ and 世', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
     ['counts', { shape: [5], data: Uint8Array.of(0, 1, 2, 3, 4) }],
@@ -131,7 +131,7 @@ test('any safetensors file: none that is damaged is read', () => {
   expectRefused(bytes, { header: headerOf(bytes), seed: 4 }, (changed) => decodeSafetensors(changed));
 });
 
-test('either mark of a checksum alone shows that there must be one', () => {
+test('one of the two entries of a checksum requires the other', () => {
   const bytes = encodeSafetensors([['x', { shape: [1], data: Float32Array.of(1) }]]);
   const text = Buffer.from(bytes).toString('latin1');
   for (const key of ['tilegrad.checksum', 'tilegrad.crc32c']) {
@@ -140,7 +140,7 @@ test('either mark of a checksum alone shows that there must be one', () => {
   }
 });
 
-test('parts of a run: none that is damaged is taken for what was computed, and one without a checksum is', () => {
+test('saved results of a run: reading throws if they are damaged; those without a checksum are read', () => {
   const root = folder();
   const store = new ResultCache(root);
   const hash = '0123456789abcdef';
@@ -164,7 +164,7 @@ test('parts of a run: none that is damaged is taken for what was computed, and o
   );
 });
 
-test('the record and the report of a run: none that is damaged shows other figures', async () => {
+test('record and report of a run: a damaged file never shows other metrics', async () => {
   const root = folder();
   const record = runRecordOf([rowRecord({})]);
   writeRunRecord(root, record);
@@ -185,7 +185,7 @@ test('the record and the report of a run: none that is damaged shows other figur
       } catch (error) {
         expect(error, damage.how).toBeInstanceOf(DataError);
       }
-      expect(found ?? whole, damage.how).toBe(whole); // at most the checksum's name was hit, and all else is as it was
+      expect(found ?? whole, damage.how).toBe(whole); // if it was read, only the name of the checksum was damaged
     }
     writeFileSync(path, Buffer.from(bytes).toString().replace(/"A1"/, '"A2"'));
     expect(read).toThrow(/\.json was changed after it was written.*"crc32c"/);

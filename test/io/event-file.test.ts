@@ -21,12 +21,12 @@ test.each([
   ['31 to 0', Uint8Array.from({ length: 32 }, (_, i) => 31 - i), 0x113fdb5c],
   ['the digits', new TextEncoder().encode('123456789'), 0xe3069283],
   ['nothing', new Uint8Array(), 0],
-])('CRC-32C of %s is what RFC 3720 says', (_, bytes, crc) => {
+])('CRC-32C of %s is that of RFC 3720', (_, bytes, crc) => {
   expect(crc32c(bytes)).toBe(crc);
   expect(slowCrc32c(bytes)).toBe(crc);
 });
 
-/** What make_files.py had TensorBoard write. */
+/** Files that TensorBoard wrote for make_files.py. */
 const written: Record<string, Uint8Array> = {
   version: versionEvent(1700000000.25),
   scalar: summaryEvent(1700000000.5, 3, [scalar('epoch_loss', 0.1)]),
@@ -40,11 +40,11 @@ const written: Record<string, Uint8Array> = {
   ]),
 };
 
-test.each(Object.entries(eventFiles.events))("%s: to the byte TensorBoard's own event", (name, base64) => {
+test.each(Object.entries(eventFiles.events))("%s: has the bytes of TensorBoard's event", (name, base64) => {
   expect(Buffer.from(written[name]!).toString('latin1')).toBe(Buffer.from(base64, 'base64').toString('latin1'));
 });
 
-test("a file of events is to the byte that of TensorBoard's own writer, and the test's reader reads it", () => {
+test("a file of events has the bytes of TensorBoard's writer, and the test's reader reads it", () => {
   const file = Uint8Array.from(Buffer.concat(Object.values(written).map(encodeRecord)));
   expect(file).toEqual(bytesOf(eventFiles.file));
   const events = readEvents(file);
@@ -61,9 +61,10 @@ test("a file of events is to the byte that of TensorBoard's own writer, and the 
   ]);
 });
 
-test('the reader refuses a byte that changed', () => {
+test('the reader throws for a changed byte', () => {
   const file = Uint8Array.from(Buffer.concat(Object.values(written).map(encodeRecord)));
-  for (const at of [0, 20, file.length - 6]) expect(() => readEvents(file.with(at, file[at]! ^ 1))).toThrow();
+  for (const offset of [0, 20, file.length - 6])
+    expect(() => readEvents(file.with(offset, file[offset]! ^ 1))).toThrow();
 });
 
 const rows = (values: number[]) => {
@@ -71,7 +72,7 @@ const rows = (values: number[]) => {
   return Array.from({ length: 30 }, (_, i) => flat.slice(3 * i, 3 * i + 3));
 };
 
-test('countBuckets: the largest value belongs to the last, and those that are not finite to none', () => {
+test('countBuckets: the largest value belongs to the last one; values that are not finite belong to none', () => {
   const found = rows([0, 30, 29, 1, Number.NaN, Number.POSITIVE_INFINITY, 0.5]);
   expect(found[0]).toEqual([0, 1, 2]);
   expect(found[1]).toEqual([1, 2, 1]);
@@ -79,7 +80,7 @@ test('countBuckets: the largest value belongs to the last, and those that are no
   expect(found.reduce((sum, [, , count]) => sum + count!, 0)).toBe(5);
 });
 
-test('countBuckets of nothing are zeros', () => {
+test('countBuckets: no values give zeros', () => {
   expect(countBuckets([])).toEqual(new Array(90).fill(0));
   expect(countBuckets([Number.NaN])).toEqual(new Array(90).fill(0));
 });

@@ -22,13 +22,14 @@ function mask(crc: number): number {
 export function records(file: Uint8Array): Uint8Array[] {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const found: Uint8Array[] = [];
-  for (let at = 0; at < file.length; ) {
-    const length = Number(view.getBigUint64(at, true));
-    const data = file.subarray(at + 12, at + 12 + length);
-    if (view.getUint32(at + 8, true) !== mask(slowCrc32c(file.subarray(at, at + 8)))) throw new Error('length crc');
-    if (view.getUint32(at + 12 + length, true) !== mask(slowCrc32c(data))) throw new Error('data crc');
+  for (let offset = 0; offset < file.length; ) {
+    const length = Number(view.getBigUint64(offset, true));
+    const data = file.subarray(offset + 12, offset + 12 + length);
+    if (view.getUint32(offset + 8, true) !== mask(slowCrc32c(file.subarray(offset, offset + 8))))
+      throw new Error('length crc');
+    if (view.getUint32(offset + 12 + length, true) !== mask(slowCrc32c(data))) throw new Error('data crc');
     found.push(data);
-    at += 16 + length;
+    offset += 16 + length;
   }
   return found;
 }
@@ -36,24 +37,24 @@ export function records(file: Uint8Array): Uint8Array[] {
 /** The fields of a message by number, each with all its values: varints as BigInt, the rest as bytes. */
 function fields(message: Uint8Array): Map<number, (bigint | Uint8Array)[]> {
   const found = new Map<number, (bigint | Uint8Array)[]>();
-  let at = 0;
+  let offset = 0;
   const varint = () => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
-      const byte = message[at++]!;
+      const byte = message[offset++]!;
       value |= BigInt(byte & 127) << shift;
       if (byte < 128) return BigInt.asIntN(64, value);
     }
   };
-  while (at < message.length) {
+  while (offset < message.length) {
     const tag = Number(varint());
     const wire = tag & 7;
     let value: bigint | Uint8Array;
     if (wire === 0) value = varint();
     else {
       const length = wire === 1 ? 8 : wire === 5 ? 4 : Number(varint());
-      value = message.subarray(at, at + length);
-      at += length;
+      value = message.subarray(offset, offset + length);
+      offset += length;
     }
     found.set(tag >> 3, [...(found.get(tag >> 3) ?? []), value]);
   }
@@ -75,7 +76,7 @@ export interface ReadEvent {
   wallTime: number;
   step: number;
   version?: string;
-  /** Where a session begins. */
+  /** The step at which a session begins. */
   start?: true;
   graph?: { name: string; op: string; inputs: string[] }[];
   values: { tag: string; plugin: string; shape: number[]; numbers: number[]; strings: Uint8Array[] }[];

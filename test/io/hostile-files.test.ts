@@ -20,7 +20,7 @@ import { reportText, resultsText } from '../../src/report/text.ts';
 import { TuningCache } from '../../src/tuner/cache.ts';
 import { tilegrad } from '../cli/fakes.ts';
 import { content, figures, rowRecord, runRecordOf, trainingOf } from '../report/samples.ts';
-import { changed, nastyValues, placesIn } from '../support/nasty.ts';
+import { hostileValues, pathsIn, withValueAt } from '../support/hostile-json.ts';
 import { random } from '../support/random.ts';
 
 let root: string;
@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** What comes of a hostile file where it is no error of ours. */
+/** The error for a hostile file if it is not a typed error. */
 function surprise(work: () => unknown): string | null {
   try {
     work();
@@ -39,19 +39,19 @@ function surprise(work: () => unknown): string | null {
   }
 }
 const refusal = (work: () => unknown): Error => {
-  let refused: unknown;
+  let thrown: unknown;
   try {
     work();
   } catch (error) {
-    refused = error;
+    thrown = error;
   }
-  expect(refused).toBeInstanceOf(DataError);
-  return refused as Error;
+  expect(thrown).toBeInstanceOf(DataError);
+  return thrown as Error;
 };
 
 const deep = '['.repeat(5000) + ']'.repeat(5000);
 
-/** A safetensors file with that header and so many bytes behind it. */
+/** A safetensors file with this header, followed by this number of bytes. */
 function safetensors(header: string, length = 0, size = BigInt(new TextEncoder().encode(header).length)): Uint8Array {
   const text = new TextEncoder().encode(header);
   const bytes = new Uint8Array(8 + text.length + length);
@@ -63,7 +63,7 @@ function safetensors(header: string, length = 0, size = BigInt(new TextEncoder()
 test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
   ['a header of 2^64 - 1 bytes', () => safetensors('{}', 0, 2n ** 64n - 1n), /more than the 100000000 allowed/],
   ['a header of 2^63 bytes', () => safetensors('{}', 0, 2n ** 63n), /more than the 100000000 allowed/],
-  ['a header of 99 MB, of which there is nothing', () => safetensors('{}', 0, 99_000_000n), /is cut short/],
+  ['a header of 99 MB that is missing', () => safetensors('{}', 0, 99_000_000n), /is cut short/],
   ['5,000 lists within each other', () => safetensors(`{"x":${deep}}`), /nested more than 200 levels deep/],
   ['the same within metadata', () => safetensors(`{"__metadata__":{"a":${deep}}}`), /nested more than 200 levels deep/],
   [
@@ -72,7 +72,7 @@ test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
     /has 1000001 entries; at most 200000 tensors are read/,
   ],
   [
-    'a shape whose size is no number',
+    'a shape whose size is not a number',
     () => safetensors(`{"x":{"dtype":"F32","shape":[${`${2 ** 52},`.repeat(30)}0],"data_offsets":[0,0]}}`),
     /takes NaN bytes/,
   ],
@@ -90,7 +90,7 @@ test.each<[what: string, bytes: () => Uint8Array, says: RegExp]>([
   expect(refusal(() => decodeSafetensors(bytes(), 's')).message).toMatch(says);
 });
 
-test('safetensors: whatever stands in any place of a header, it is read or refused', () => {
+test('safetensors: any value in any place of a header is read or throws', () => {
   const tensor = { dtype: 'F32', shape: [2, 1], data_offsets: [0, 8] };
   const whole = {
     __metadata__: { format: 'tilegrad', version: '1' },
@@ -99,13 +99,13 @@ test('safetensors: whatever stands in any place of a header, it is read or refus
   };
   const read = (header: unknown) => decodeSafetensors(safetensors(JSON.stringify(header), 16));
   expect([...read(whole).tensors.keys()]).toEqual(['__proto__', 'constructor']);
-  const wrong = [...placesIn(whole)].flatMap((path) =>
-    nastyValues.flatMap((value) => surprise(() => read(changed(whole, path, value))) ?? []),
+  const wrong = [...pathsIn(whole)].flatMap((path) =>
+    hostileValues.flatMap((value) => surprise(() => read(withValueAt(whole, path, value))) ?? []),
   );
   expect(wrong).toEqual([]);
 });
 
-/** A `.npy` file, version 2, with that header. */
+/** A `.npy` file, version 2, with this header. */
 function npy(header: string, length = 0): Uint8Array {
   const bytes = new Uint8Array(12 + header.length + length);
   bytes.set([0x93, ...Buffer.from('NUMPY'), 2, 0]);
@@ -116,7 +116,7 @@ function npy(header: string, length = 0): Uint8Array {
 const header = (shape: string, descr = "'<f4'") => `{'descr': ${descr}, 'fortran_order': False, 'shape': ${shape}, }`;
 
 test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
-  // The patterns that read it had not come to an end after 40 s.
+  // An earlier regular expression did not finish within 40 s.
   [
     'a header of a megabyte',
     npy(`{${"'descr':[".repeat(120_000)}`),
@@ -124,14 +124,14 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ],
   ['a header of 4 GB', npy('').with(8, 255).with(9, 255).with(10, 255).with(11, 255), /is cut short/],
   ['a shape beyond all numbers', npy(header(`(${'9'.repeat(400)},)`)), /no array has the shape/],
-  ['a shape whose size is no number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
+  ['a shape whose size is not a number', npy(header(`(0, ${'9'.repeat(400)})`)), /no array has the shape/],
   ['more than there is', npy(header('(1000000000000,)'), 8), /states 4000000000000 bytes/],
   ['a type from a prototype', npy(header('(1,)', "'constructor'"), 4), /type constructor/],
 ])('npy: %s', (_, bytes, says) => {
   expect(refusal(() => decodeNpy(bytes, 'n')).message).toMatch(says);
 });
 
-test('npy: whatever bytes stand in a header, it is read or refused', () => {
+test('npy: any bytes in a header are read or throw', () => {
   const whole = encodeNpy({ shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
   const draw = random(19);
   const wrong = Array.from({ length: 3000 }, () => {
@@ -148,15 +148,15 @@ const record = runRecordOf([rowRecord({ sections: content().sections })], {
   counters: { submits: 1 },
 });
 
-test('run.json: whatever stands in any place, it is shown or refused', () => {
+test('run.json: any value in any place is shown or throws', () => {
   writeFileSync(join(root, 'run.json'), JSON.stringify(record));
   expect(readReport(root).report.title).toBe('LeNet-5');
   const draw = random(20);
   const wrong: string[] = [];
-  for (const path of placesIn(record)) {
+  for (const path of pathsIn(record)) {
     for (let tries = 0; tries < 3; tries++) {
-      const value = nastyValues[draw.integer(0, nastyValues.length - 1)];
-      writeFileSync(join(root, 'run.json'), JSON.stringify(changed(record, path, value)));
+      const value = hostileValues[draw.integer(0, hostileValues.length - 1)];
+      writeFileSync(join(root, 'run.json'), JSON.stringify(withValueAt(record, path, value)));
       const found = surprise(() => {
         reportText(readReport(root).report);
         const run = readRunRecord(root);
@@ -168,7 +168,7 @@ test('run.json: whatever stands in any place, it is shown or refused', () => {
   expect(wrong).toEqual([]);
 });
 
-test('run.json and a report that are nested too deep', () => {
+test('run.json and report: throw if they are nested too deep', () => {
   for (const name of ['run.json', 'report.json']) {
     const path = join(root, name);
     writeFileSync(path, JSON.stringify(record).replace('"epochs":2', `"epochs":${deep}`));
@@ -176,7 +176,7 @@ test('run.json and a report that are nested too deep', () => {
   }
 });
 
-test('a report of as many curves and rows as there may be is shown, and of more is refused', () => {
+test('report: shown with the maximum number of curves and rows, and throws above it', () => {
   const reportOf = (count: number, compared: number) => {
     const numbers = Array.from({ length: count }, (_, i) => i);
     const lines = numbers.map((i) => ({ run: `seed ${i}`, series: 'training', x: [1, 2], y: [0, i] }));
@@ -206,7 +206,7 @@ test('a report of as many curves and rows as there may be is shown, and of more 
   }
 });
 
-test('names of prototypes are no data sets, experiments or runs', async () => {
+test('names of prototype members are not data sets, experiments or runs', async () => {
   for (const name of ['__proto__', 'constructor', 'toString']) {
     await expect(loadDataset(name as 'mnist')).rejects.toThrow(UsageError);
     for (const words of [
@@ -226,7 +226,7 @@ test('names of prototypes are no data sets, experiments or runs', async () => {
   }
 });
 
-test('parts of a run, and the cache of the tuner, that are nested too deep', () => {
+test("saved results and the tuner's cache: throw if they are nested too deep", () => {
   mkdirSync(join(root, 'parts'));
   const part = { kind: 'tilegrad-part', schemaVersion: 1, name: 'a', hash: 'f00d', seconds: 1, value: 0 };
   writeFileSync(join(root, 'parts', 'a-f00d.json'), JSON.stringify(part).replace('"value":0', `"value":${deep}`));
@@ -234,7 +234,7 @@ test('parts of a run, and the cache of the tuner, that are nested too deep', () 
   const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad: '' };
   const { path } = new TuningCache(root, identity, () => {}, {});
   writeFileSync(path, deep);
-  const said: string[] = [];
-  new TuningCache(root, identity, (message) => said.push(message), {});
-  expect(said).toEqual([expect.stringMatching(/is ignored: it is nested more than 200 levels deep/)]);
+  const warnings: string[] = [];
+  new TuningCache(root, identity, (message) => warnings.push(message), {});
+  expect(warnings).toEqual([expect.stringMatching(/is ignored: it is nested more than 200 levels deep/)]);
 });

@@ -34,7 +34,7 @@ import {
 } from '../../src/node.ts';
 import { modelFromConfig } from '../../src/training/model-config.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { changed, nastyValues, placesIn } from '../support/nasty.ts';
+import { hostileValues, pathsIn, withValueAt } from '../support/hostile-json.ts';
 
 /** A model with nearly every kind of layer and option. */
 function network(): Model {
@@ -68,7 +68,7 @@ function network(): Model {
   return new Model({ inputs: x, outputs: new Concatenate().apply([head, global]), name: 'net' });
 }
 
-/** What a description does: it makes a model, or it is refused by an error of ours. */
+/** The model that a description makes, or the typed error that it throws. */
 function attempt(description: unknown): Model | TilegradError {
   try {
     return modelFromConfig(description);
@@ -77,24 +77,24 @@ function attempt(description: unknown): Model | TilegradError {
   }
 }
 
-test('whatever stands in any place of a model file, it loads or is refused with an error that says so', () => {
+test('any value in any place of a model file: it loads, or throws an error that names the place', () => {
   const model = network();
   const whole = { className: 'Functional', config: model.getConfig() };
   expect(attempt(whole)).toBeInstanceOf(Model);
   const wrong: string[] = [];
-  let refused = 0;
+  let refusals = 0;
   let tried = 0;
-  for (const path of placesIn(whole)) {
-    for (const value of nastyValues) {
-      const result = attempt(changed(whole, path, value));
+  for (const path of pathsIn(whole)) {
+    for (const value of hostileValues) {
+      const result = attempt(withValueAt(whole, path, value));
       tried++;
-      if (result instanceof TilegradError) refused++;
+      if (result instanceof TilegradError) refusals++;
       else if (!(result instanceof Model))
         wrong.push(`${path.join('.')} = ${JSON.stringify(value)?.slice(0, 60)}: ${result}`);
     }
   }
   expect(wrong).toEqual([]);
-  expect(refused).toBeGreaterThan(tried / 2);
+  expect(refusals).toBeGreaterThan(tried / 2);
 });
 
 const layer = { className: 'Activation', config: { activation: 'relu', inputShape: [4] } };
@@ -105,20 +105,20 @@ const sequential = (layers: unknown[], uses: unknown[]) => ({
 });
 
 test.each<[what: string, description: unknown, says: RegExp]>([
-  ['a use of no layer', sequential([layer], [use('map', 0)]), /uses\[0\] is .*"map".*, but layers are 0 to 0/],
+  ['a call of a missing layer', sequential([layer], [use('map', 0)]), /uses\[0\] is .*"map".*, but layers are 0 to 0/],
   [
     'a use of a prototype',
     sequential([layer], [use('__proto__', 0)]),
     /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/,
   ],
-  ['inputs of no use', sequential([layer], [use(0, '0')]), /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/],
+  ['invalid inputs', sequential([layer], [use(0, '0')]), /uses\[0\] is .*, but layers are 0 to 0 and inputs 0 to 0/],
   [
     'uses that are no chain',
     sequential([layer, layer], [use(0, 0), use(1, 0)]),
     /uses\[1\] .*the input of a layer is the output before it/,
   ],
   [
-    'a name that is none',
+    'an invalid name',
     sequential([{ ...layer, config: { ...layer.config, name: {} } }], [use(0, 0)]),
     /name.* must be text/,
   ],
@@ -142,7 +142,7 @@ test.each<[what: string, description: unknown, says: RegExp]>([
   expect((error as Error).message).toMatch(says);
 });
 
-test('a model of 20,000 layers, and what feeds what in it', () => {
+test('a model of 20,000 layers loads, with its connections', () => {
   const count = 20_000;
   const model = attempt(
     sequential(
@@ -174,7 +174,7 @@ describeOnDevice('hostile model files', (device: Device) => {
     return error as Error;
   };
 
-  test('sizes that the weights in the file do not have are refused before anything is built', async () => {
+  test('throws, before anything is built, if the weights in the file do not have the sizes of the layers', async () => {
     for (const units of ['1000000000', '1e300', '9007199254740991', '4']) {
       const bytes = await file((json) => json.replace('"units":3', `"units":${units}`));
       expect(refusal(bytes).message, units).toMatch(/^m(:|) .*(of another shape dense\/kernel|units|outputShape)/);
@@ -183,7 +183,7 @@ describeOnDevice('hostile model files', (device: Device) => {
     expect(refusal(wide).message).toMatch(/^m.*(of another shape conv2d\/kernel|inputs must have the same shape)/);
   });
 
-  test('5,000 models within each other, or lists within an option', async () => {
+  test('throws for 5,000 nested models, or nested lists in an option', async () => {
     const deep = await file(() => {
       const head = '{"className":"Sequential","config":{"inputShape":[4],"uses":[{"layer":0,"inputs":[0]}],"layers":[';
       return head.repeat(5000) + JSON.stringify(layer) + ']}}'.repeat(5000);
@@ -193,13 +193,13 @@ describeOnDevice('hostile model files', (device: Device) => {
     expect(refusal(option).message).toMatch(/^m: it is nested more than 200 levels deep/);
   });
 
-  test('replicas of a model without weights', () => {
+  test('throws for replicas of a model without weights', () => {
     const model = JSON.stringify(sequential([layer], [use(0, 0)]));
     const bytes = encodeSafetensors([], { format: 'tilegrad', version: '1', model, replicas: '999999999' });
     expect(refusal(bytes).message).toMatch(/^m says that it holds 999999999 replicas, but has no tensors/);
   });
 
-  test('a model that no file may hold is not saved either', async () => {
+  test('encodeModel: throws for a model that decodeModel would reject', async () => {
     let model = new Sequential([new Activation('relu', { inputShape: [1] })]);
     for (let depth = 0; depth < 70; depth++) model = new Sequential([model]);
     using built = model.build(device);

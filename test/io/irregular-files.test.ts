@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-/** A FIFO that nobody writes to; should somebody read it, it ends after ten seconds, so that a test fails rather than hangs. */
+/** A FIFO without a writer. If it is read, it ends after ten seconds, so that a test fails instead of hanging. */
 function fifo(...path: string[]): string {
   const full = join(root, ...path);
   mkdirSync(join(full, '..'), { recursive: true });
@@ -48,7 +48,7 @@ const identity = { name: '', vendor: '', architecture: '', driver: '', tilegrad:
 
 const reads: [what: string, read: () => unknown][] = [
   ['loadNpy', () => loadNpy(fifo('x'))],
-  ['loadSafetensors, and so models and weights', () => loadSafetensors(fifo('x'))],
+  ['loadSafetensors, which models and weights use', () => loadSafetensors(fifo('x'))],
   ["a model of Keras's, and so its weights", () => loadKeras(fifo('x'))],
   ['a report', () => readReport(fifo('x'))],
   ['the folder of a run', () => readReport(join(fifo('run.json'), '..'))],
@@ -62,7 +62,7 @@ const reads: [what: string, read: () => unknown][] = [
   ['a backup', () => new BackupAndRestore({ path: fifo('x') }).onTrainBegin({ resume: async () => {} })],
   ['an archive of images', () => loadDataset('cifar10', { dir: fifo('a.tar.gz') })],
   ['images', () => loadDataset('cifar10', { dir: images('test_batch.bin') })],
-  ['packed labels', () => loadDataset('mnist', { dir: packed() })],
+  ['packed labels', () => loadDataset('mnist', { dir: folderWithFifo() })],
 ];
 
 /** A folder with CIFAR-10's files, one of which is a FIFO. */
@@ -72,13 +72,13 @@ function images(name: string): string {
   return join(fifo(name), '..');
 }
 
-function packed(): string {
+function folderWithFifo(): string {
   for (const one of ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte'])
     writeFileSync(join(root, one), '');
   return join(fifo('t10k-labels-idx1-ubyte.gz'), '..');
 }
 
-test.each(reads)('%s: a FIFO is not read', async (_, read) => {
+test.each(reads)('%s: does not read a FIFO', async (_, read) => {
   const error = await (async () => read())().catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(FileError);
   expect((error as Error).message).toMatch(READS);
@@ -86,7 +86,7 @@ test.each(reads)('%s: a FIFO is not read', async (_, read) => {
 
 const writes: [what: string, write: (path: string) => unknown][] = [
   ['saveNpy', (path) => saveNpy(path, array)],
-  ['saveSafetensors, and so models, weights and checkpoints', (path) => saveSafetensors(path, [])],
+  ['saveSafetensors, which models, weights and checkpoints use', (path) => saveSafetensors(path, [])],
   ['run.json', (path) => writeRunFile(path, '{}')],
   [
     'a report',
@@ -97,11 +97,11 @@ const writes: [what: string, write: (path: string) => unknown][] = [
       ]),
   ],
   ['CSVLogger', (path) => new CSVLogger(path).onTrainBegin()],
-  ['CSVLogger that goes on', (path) => new CSVLogger(path, { append: true }).onTrainBegin()],
+  ['CSVLogger that appends', (path) => new CSVLogger(path, { append: true }).onTrainBegin()],
   ['JSONLLogger', (path) => new JSONLLogger(path).onTrainBegin()],
 ];
 
-test.each(writes)('%s: a FIFO is not replaced', (_, write) => {
+test.each(writes)('%s: does not replace a FIFO', (_, write) => {
   const path = fifo('x');
   expect(() => write(path)).toThrow(FileError);
   expect(() => write(path)).toThrow(WRITES);
@@ -109,14 +109,14 @@ test.each(writes)('%s: a FIFO is not replaced', (_, write) => {
   expect(existsSync(join(root, 'new'))).toBe(false);
 });
 
-test('devices are neither read nor replaced', () => {
+test('devices are not read and not replaced', () => {
   expect(() => loadNpy('/dev/zero')).toThrow(/cannot read \/dev\/zero: it is a device, not a regular file/);
   expect(() => saveNpy('/dev/null', array)).toThrow(/cannot write \/dev\/null: it is a device, not a regular file/);
   expect(() => readReport('/dev/zero')).toThrow(/is a device/);
   expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
 });
 
-test('sockets and folders', async () => {
+test('sockets and folders are not read', async () => {
   const path = join(root, 'socket');
   const server = createServer().listen(path);
   await new Promise((resolve) => server.once('listening', resolve));
@@ -126,12 +126,12 @@ test('sockets and folders', async () => {
   expect(() => loadNpy(root)).toThrow(/it is a folder/);
 });
 
-test("the tuner's cache: a FIFO is passed over with a warning", () => {
-  const said: string[] = [];
+test("the tuner's cache: ignores a FIFO, with a warning", () => {
+  const warnings: string[] = [];
   const { path } = new TuningCache(root, identity, () => {}, {});
   fifo(path.slice(root.length));
-  expect(new TuningCache(root, identity, (message) => said.push(message), {}).choices().size).toBe(0);
-  expect(said).toEqual([expect.stringMatching(/is ignored: .*it is a FIFO/)]);
+  expect(new TuningCache(root, identity, (message) => warnings.push(message), {}).choices().size).toBe(0);
+  expect(warnings).toEqual([expect.stringMatching(/is ignored: .*it is a FIFO/)]);
 });
 
 test('a download does not write into a FIFO', async () => {
@@ -141,7 +141,7 @@ test('a download does not write into a FIFO', async () => {
   await expect(downloadFile(['http://127.0.0.1:9/'], path, file)).rejects.toThrow(WRITES);
 });
 
-test('the commands that read runs say so, and end', async () => {
+test('the commands that read runs print an error for a FIFO, and end', async () => {
   const folder = join(fifo('run', 'run.json'), '..');
   for (const words of [
     ['report', folder],

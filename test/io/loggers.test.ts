@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ArgumentError, CSVLogger, type EpochLogs, JSONLLogger } from '../../src/node.ts';
 
-test('CSVLogger goes on with a file whose lines end as on Windows', () => {
+test('CSVLogger: appends to a file with Windows line ends', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tilegrad-loggers-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'log.csv');
@@ -18,7 +18,7 @@ test('CSVLogger goes on with a file whose lines end as on Windows', () => {
 test.each([
   ['CSVLogger', CSVLogger],
   ['JSONLLogger', JSONLLogger],
-])('%s takes an object of options only', (name, Logger) => {
+])('%s: takes only an object of options', (name, Logger) => {
   for (const options of [null, 'append']) {
     const make = () => new Logger('x', options as never);
     expect(make).toThrow(ArgumentError);

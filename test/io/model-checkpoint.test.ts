@@ -18,7 +18,7 @@ import { drawImages } from '../support/images.ts';
 describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
   const shape: [number, number, number] = [4, 4, 1];
 
-  test('names figures that there will be, or nothing is trained', async () => {
+  test('throws before training if it has an unknown metric', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-checkpoint-'));
     const loader = new ImageLoader(device, drawImages(8, { shape, classes: 2 }));
     const model = new Sequential([new Flatten({ inputShape: shape }), new Dense({ units: 2, activation: 'softmax' })]);
@@ -36,12 +36,12 @@ describeOnDevice('the path of a ModelCheckpoint', (device: Device) => {
           new ModelCheckpoint({ path: join(folder, name), saveWeightsOnly: true }),
         ],
       });
-    const refused = train('ck-{valLoss:.2f}');
-    await expect(refused).rejects.toThrow(ArgumentError);
-    await expect(refused).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
+    const training = train('ck-{valLoss:.2f}');
+    await expect(training).rejects.toThrow(ArgumentError);
+    await expect(training).rejects.toThrow(/path: the epoch has no metric "valLoss".*need validationData/);
     await expect(train('{epoch:02d}-{nothing}')).rejects.toThrow(/no metric "nothing"/);
     expect({ seen, files: readdirSync(folder) }).toEqual({ seen: [], files: [] });
-    // All that an epoch has.
+    // All metrics of an epoch.
     await train('all', { validationData: loader });
     await train(
       Object.keys(seen[0]!)

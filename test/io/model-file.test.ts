@@ -50,7 +50,7 @@ beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'tilegrad-io-'));
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const at = (name: string) => join(root, name);
+const pathOf = (name: string) => join(root, name);
 
 const loss = 'sparseCategoricalCrossentropy';
 const shape: [number, number, number] = [6, 6, 2];
@@ -58,7 +58,7 @@ const images = drawImages(12, { shape, classes: 3 });
 
 const outputs = (model: Model, loader: ImageLoader) => model.predict(loader, { batchSize: 4 });
 
-/** Multiplies by a weight of its own. */
+/** Multiplies by a weight. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   private readonly start: number;
@@ -77,7 +77,7 @@ class Scale extends Layer {
   }
 }
 
-/** Branches, a layer used twice, a model in the model, moving statistics, a layer of the user's own. */
+/** Branches, a layer used twice, a nested model, moving statistics, a custom layer. */
 function network(): Model {
   const x = input(shape);
   const convolution = new Conv2D({ filters: 2, kernelSize: 3, padding: 'same', activation: 'relu' });
@@ -97,34 +97,34 @@ const small = (units = 3, inputs = 4) =>
   new Sequential([new Dense({ units, inputShape: [inputs] }), new Activation('relu'), new Dense({ units: 2 })]);
 const valuesOf = (model: Model) => Promise.all(model.weights.map(async ({ tensor }) => [...(await tensor.data())]));
 
-describeOnDevice('models and files', (device: Device) => {
-  test('a trained model comes back and predicts the same bits, and can be trained further', async () => {
+describeOnDevice('model files', (device: Device) => {
+  test('loadModel: a trained model predicts the same bits, and can be trained further', async () => {
     const loader = new ImageLoader(device, images);
     const model = network().build(device, { seed: 3 });
     model.compile({ optimizer: new Adam({ learningRate: 0.05 }), loss });
     await model.fit(loader, { epochs: 2, batchSize: 4, seed: 1 });
-    const path = at('model.safetensors');
+    const path = pathOf('model.safetensors');
     await saveModel(model, path);
-    const back = loadModel(path, device, { customLayers: { Scale } });
-    expect(back.summary()).toBe(model.summary());
-    expect(back.weights.map(({ name }) => name)).toEqual(model.weights.map(({ name }) => name));
+    const loaded = loadModel(path, device, { customLayers: { Scale } });
+    expect(loaded.summary()).toBe(model.summary());
+    expect(loaded.weights.map(({ name }) => name)).toEqual(model.weights.map(({ name }) => name));
     const expected = await outputs(model, loader);
-    expectSameBits(await outputs(back, loader), expected);
+    expectSameBits(await outputs(loaded, loader), expected);
     expect(new Set(expected).size).toBeGreaterThan(12);
     const retrain = async (one: Model) => {
       one.compile({ optimizer: new Adam(), loss });
       return (await one.fit(loader, { epochs: 1, batchSize: 4, seed: 2 })).epochs[0]!.loss;
     };
-    expect(await retrain(back)).toBe(await retrain(model));
-    expectSameBits(await outputs(back, loader), await outputs(model, loader));
+    expect(await retrain(loaded)).toBe(await retrain(model));
+    expectSameBits(await outputs(loaded, loader), await outputs(model, loader));
     expect(() => loadModel(path, device)).toThrow(ArgumentError);
     expect(() => loadModel(path, device)).toThrow(/model\.safetensors: layer "scale" is a Scale.*customLayers/);
-    for (const one of [model, back, loader]) one.dispose();
+    for (const one of [model, loaded, loader]) one.dispose();
   });
 
-  test('weights come back by their names; a file of the safetensors package need not be from here', async () => {
+  test('loadWeights: loads by name, also from a file of the safetensors package', async () => {
     const [from, to] = [small().build(device, { seed: 1 }), small().build(device, { seed: 2 })];
-    const path = at('weights.safetensors');
+    const path = pathOf('weights.safetensors');
     await saveWeights(from, path);
     expect([...loadSafetensors(path).tensors.keys()]).toEqual(from.weights.map(({ name }) => name));
     expect(loadWeights(to, path)).toEqual(['dense/kernel', 'dense/bias', 'dense_1/kernel', 'dense_1/bias']);
@@ -140,9 +140,9 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, to]) one.dispose();
   });
 
-  test('byName loads what both have, prefix the part of a larger model', async () => {
+  test('loadWeights: byName loads the common weights, prefix the weights of a part of a larger model', async () => {
     const from = small().build(device, { seed: 1 });
-    const path = at('part.safetensors');
+    const path = pathOf('part.safetensors');
     await saveWeights(from, path);
     const other = new Sequential([
       new Dense({ units: 3, inputShape: [4] }),
@@ -162,23 +162,23 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [from, other, larger]) one.dispose();
   });
 
-  test('replicas come back together or one by one; a model alone may become several', async () => {
+  test('loadModel: loads all replicas or one; a single model can be replicated afterwards', async () => {
     const from = small().build(device, { seed: 1, replicas: 3 });
-    const path = at('replicas.safetensors');
+    const path = pathOf('replicas.safetensors');
     await saveModel(from, path);
     expect(loadSafetensors(path).tensors.get('dense/kernel')!.shape).toEqual([3, 4, 3]);
     const all = await valuesOf(from);
     const part = (r: number) =>
       all.map((values) => values.slice((r * values.length) / 3, ((r + 1) * values.length) / 3));
-    const back = loadModel(path, device);
-    expect(back.replicas).toBe(3);
-    expect(await valuesOf(back)).toEqual(all);
+    const loaded = loadModel(path, device);
+    expect(loaded.replicas).toBe(3);
+    expect(await valuesOf(loaded)).toEqual(all);
     const second = loadModel(path, device, { replica: 1 });
     expect(second.replicas).toBe(1);
     expect(await valuesOf(second)).toEqual(part(1));
     loadWeights(second, path, { replica: 2, byName: true });
     expect(await valuesOf(second)).toEqual(part(2));
-    // Weights that were loaded are kept by those that become several.
+    // replicate() keeps weights that were loaded.
     second.replicate(2);
     expect(await valuesOf(second)).toEqual(part(2).map((values) => [...values, ...values]));
     expect(() => loadWeights(second, path)).toThrow(DataError);
@@ -188,49 +188,55 @@ describeOnDevice('models and files', (device: Device) => {
     await saveWeights(loadModel(path, device, { replica: 0 }), path);
     loadWeights(from, path);
     expect(await valuesOf(from)).toEqual(part(0).map((values) => [...values, ...values, ...values]));
-    for (const one of [from, back, second]) one.dispose();
+    for (const one of [from, loaded, second]) one.dispose();
   });
 
-  test('numbers of their own come back with all replicas, or with the one that is loaded', async () => {
+  test('loadModel: options that differ between replicas are loaded for all replicas, or for the one that is loaded', async () => {
     const rates = [0.1, 0.5, 0];
     const layersOf = (r: number | null) => {
-      const own = (list: number[]) => (r === null ? list : list[r]!);
+      const valueFor = (list: number[]) => (r === null ? list : list[r]!);
       return [
-        new Dense({ units: 3, kernelRegularizer: { l1: own([0, 0, 0.1]), l2: own([0.2, 0, 0]) }, inputShape: [4] }),
-        new Dropout(own(rates)),
+        new Dense({
+          units: 3,
+          kernelRegularizer: { l1: valueFor([0, 0, 0.1]), l2: valueFor([0.2, 0, 0]) },
+          inputShape: [4],
+        }),
+        new Dropout(valueFor(rates)),
         new Dense({ units: 2, activation: 'softmax', kernelRegularizer: 'l2' }),
       ];
     };
-    const compiled = (model: Model) => model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
+    const compile = (model: Model) => model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     const train = async (model: Model, seed: number | number[]) => {
-      compiled(model);
+      compile(model);
       const x = Array.from({ length: 24 }, (_, i) => Math.cos(i));
       return model.fit({ x: new Float32Array(x), y: [0, 1, 1, 0, 1, 0] }, { batchSize: 3, epochs: 2, seed });
     };
     const from = new Sequential(layersOf(null)).build(device, { seed: [1, 8, 4] });
-    const path = at('own-numbers.safetensors');
+    const path = pathOf('own-numbers.safetensors');
     await saveModel(from, path);
-    const back = loadModel(path, device);
-    const { replicas } = await train(back, [5, 3, 9]);
+    const loadedAll = loadModel(path, device);
+    const { replicas } = await train(loadedAll, [5, 3, 9]);
     for (const [r, seed] of [5, 3, 9].entries()) {
-      const own = loadModel(path, device, { replica: r });
+      const loaded = loadModel(path, device, { replica: r });
       const alone = new Sequential(layersOf(r)).build(device, { seed: [1, 8, 4][r]! });
-      expect(await valuesOf(own)).toEqual(await valuesOf(alone));
+      expect(await valuesOf(loaded)).toEqual(await valuesOf(alone));
       const expected = await train(alone, seed);
-      expect((await train(own, seed)).epochs.map(({ loss }) => loss)).toEqual(expected.epochs.map(({ loss }) => loss));
+      expect((await train(loaded, seed)).epochs.map(({ loss }) => loss)).toEqual(
+        expected.epochs.map(({ loss }) => loss),
+      );
       expect(replicas[r]!.map(({ loss }) => loss)).toEqual(expected.epochs.map(({ loss }) => loss));
-      expect(await valuesOf(own)).toEqual(await valuesOf(alone));
-      for (const one of [own, alone]) one.dispose();
+      expect(await valuesOf(loaded)).toEqual(await valuesOf(alone));
+      for (const one of [loaded, alone]) one.dispose();
     }
-    // A file that somebody shortened a list of.
+    // A file with a list that is too short.
     const { tensors, metadata } = loadSafetensors(path);
     const shorter = encodeSafetensors(tensors, { ...metadata, model: metadata.model!.replace('[0.1,0.5,0]', '[0.1]') });
     expect(() => decodeModel(shorter, device, { replica: 2 }, 'm')).toThrow(DataError);
     expect(() => decodeModel(shorter, device, { replica: 2 }, 'm')).toThrow(/m: .*\[0\.1\] .* none for replica 2/);
-    for (const one of [from, back]) one.dispose();
+    for (const one of [from, loadedAll]) one.dispose();
   });
 
-  test('a number of replicas that the tensors do not have is refused before anything is built', async () => {
+  test('loadModel, loadWeights: throw if the tensors do not have the stated number of replicas, before anything is built', async () => {
     const model = small().build(device);
     const { tensors, metadata } = decodeSafetensors(await encodeModel(model));
     const { buffersCreated } = device.counters;
@@ -249,9 +255,9 @@ describeOnDevice('models and files', (device: Device) => {
     model.dispose();
   });
 
-  test('a file of another architecture is refused, saying what differs, and nothing is changed', async () => {
+  test('loadWeights: throws for a file of another architecture, lists the differences, and changes nothing', async () => {
     const model = small().build(device, { seed: 1 });
-    const path = at('other.safetensors');
+    const path = pathOf('other.safetensors');
     const other = new Sequential([new Dense({ units: 3, inputShape: [5] }), new Dense({ units: 2, name: 'end' })]);
     await saveWeights(other.build(device, { seed: 2 }), path);
     const before = await valuesOf(model);
@@ -266,7 +272,7 @@ describeOnDevice('models and files', (device: Device) => {
     for (const one of [model, other]) one.dispose();
   });
 
-  test('files cut short, of another version, without a model or with other weights are refused', async () => {
+  test('loadModel: throws for files that are truncated, of another version, without a model or with other weights', async () => {
     const model = small().build(device);
     const whole = await encodeModel(model);
     const { tensors, metadata } = decodeSafetensors(whole);
@@ -298,19 +304,19 @@ describeOnDevice('models and files', (device: Device) => {
     model.dispose();
   });
 
-  test('a file that cannot be written or read is told, and a model that cannot be saved leaves the old file', async () => {
+  test('FileError for a file that cannot be written or read; a model that cannot be saved leaves the old file', async () => {
     const model = small().build(device);
-    writeFileSync(at('file'), 'old');
-    await expect(saveWeights(model, at('file/x'))).rejects.toThrow(FileError);
-    expect(() => loadWeights(model, at('nowhere'))).toThrow(/cannot read .*nowhere: there is no such file/);
-    truncateSync(at('file'));
-    expect(() => loadModel(at('file'), device)).toThrow(/file is cut short/);
+    writeFileSync(pathOf('file'), 'old');
+    await expect(saveWeights(model, pathOf('file/x'))).rejects.toThrow(FileError);
+    expect(() => loadWeights(model, pathOf('nowhere'))).toThrow(/cannot read .*nowhere: there is no such file/);
+    truncateSync(pathOf('file'));
+    expect(() => loadModel(pathOf('file'), device)).toThrow(/file is cut short/);
     const lambda = new Sequential([new Lambda((x) => x, { inputShape: [2] })]).build(device);
-    writeFileSync(at('file'), 'old');
-    await expect(saveModel(lambda, at('file'))).rejects.toThrow(/saveWeights/);
-    expect(readFileSync(at('file'), 'utf8')).toBe('old');
+    writeFileSync(pathOf('file'), 'old');
+    await expect(saveModel(lambda, pathOf('file'))).rejects.toThrow(/saveWeights/);
+    expect(readFileSync(pathOf('file'), 'utf8')).toBe('old');
     expect(readdirSync(root).filter((name) => name.includes('tmp'))).toEqual([]);
-    await expect(saveModel(small(), at('file'))).rejects.toThrow(/build\(device\) comes first/);
+    await expect(saveModel(small(), pathOf('file'))).rejects.toThrow(/build\(device\) comes first/);
     for (const one of [model, lambda]) one.dispose();
   });
 });

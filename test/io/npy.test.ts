@@ -14,27 +14,27 @@ import {
   ShapeError,
   saveNpy,
 } from '../../src/node.ts';
-import { bytesOf, npyFiles, told, toldByPython } from '../golden/files/files.ts';
+import { bytesOf, npyFiles, textOf, textOfPython } from '../golden/files/files.ts';
 
 const isInteger = (name: string) => /[iub]\d$/.test(name);
 
-test.each(Object.entries(npyFiles.read))('reads what NumPy wrote: %s', (name, { file, shape, values }) => {
+test.each(Object.entries(npyFiles.read))("reads NumPy's file: %s", (name, { file, shape, values }) => {
   const array = decodeNpy(bytesOf(file), name);
   expect(array.shape).toEqual(shape);
-  expect(told(array.data)).toEqual(toldByPython(values, isInteger(name) || array.dtype.startsWith('i')));
+  expect(textOf(array.data)).toEqual(textOfPython(values, isInteger(name) || array.dtype.startsWith('i')));
 });
 
 test.each(Object.entries(npyFiles.read).filter(([name]) => /^<(?!f2)..$|scalar|one axis|no elements/.test(name)))(
-  'writes to the byte what NumPy writes: %s',
+  "writes NumPy's bytes: %s",
   (name, { file }) => expect(encodeNpy(decodeNpy(bytesOf(file), name))).toEqual(bytesOf(file)),
 );
 
-test.each(Object.entries(npyFiles.refused))('refuses elements of type %s', (_, file) => {
+test.each(Object.entries(npyFiles.refused))('throws for elements of type %s', (_, file) => {
   expect(() => decodeNpy(bytesOf(file), 'x.npy')).toThrow(DataError);
   expect(() => decodeNpy(bytesOf(file), 'x.npy')).toThrow(/^x\.npy: elements of type .*f2, f4, f8/);
 });
 
-test('a file that lies anywhere in a buffer is read', () => {
+test('reads a file at any offset of a buffer', () => {
   const file = bytesOf(npyFiles.read['<f8']!.file);
   const shifted = new Uint8Array(file.length + 3);
   shifted.set(file, 3);
@@ -42,7 +42,7 @@ test('a file that lies anywhere in a buffer is read', () => {
   expect(decodeNpy(Buffer.from(shifted.buffer, 3))).toEqual(decodeNpy(file));
 });
 
-test('arrays of any shape come back', () => {
+test('arrays of any shape are written and read', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(4), { maxLength: 5 }), (shape) => {
       const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i);
@@ -51,7 +51,7 @@ test('arrays of any shape come back', () => {
   );
 });
 
-test('files: written with the folders above them, read back, and their names in errors', () => {
+test('files: are written with their parent folders and read; errors have their names', () => {
   const root = mkdtempSync(join(tmpdir(), 'tilegrad-npy-'));
   try {
     const path = join(root, 'new', 'a.npy');
@@ -68,14 +68,14 @@ test('files: written with the folders above them, read back, and their names in 
 });
 
 const good = encodeNpy({ shape: [2, 3], data: new Float32Array(6) });
-test('a file cut short anywhere is refused, saying so', () => {
+test('throws for a file truncated at any byte', () => {
   for (let length = 6; length < good.length; length++) {
     expect(() => decodeNpy(good.slice(0, length), 'a.npy')).toThrow(DataError);
     expect(() => decodeNpy(good.slice(0, length), 'a.npy')).toThrow(/a\.npy is cut short/);
   }
 });
 
-/** A file of one f32 with that header. */
+/** A file of one f32 with this header. */
 const withHeader = (header: string) => {
   const text = new TextEncoder().encode(header);
   return new Uint8Array([...good.slice(0, 8), text.length, 0, ...text, 0, 0, 0, 0]);
@@ -86,7 +86,7 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
   ['version 4', good.with(6, 4), /version 4\.0 is not supported/],
   ['version 0', good.with(6, 0), /version 0\.0 is not supported/],
   ['bytes after the end', new Uint8Array([...good, 0]), /after its end.*24 bytes.*25/],
-  ['a header that is none', withHeader('hello'), /header needs descr, fortran_order and shape.*hello/],
+  ['an invalid header', withHeader('hello'), /header needs descr, fortran_order and shape.*hello/],
   ['no shape', withHeader("{'descr': '<f4', 'fortran_order': False, }"), /header needs descr, fortran_order and shape/],
   [
     'a negative size',
@@ -109,12 +109,12 @@ test.each<[what: string, bytes: Uint8Array, says: RegExp]>([
     /elements of type <constructor/,
   ],
   ['objects', withHeader("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"), /elements of type \|O/],
-])('%s is refused', (_, bytes, says) => {
+])('throws for %s', (_, bytes, says) => {
   expect(() => decodeNpy(bytes)).toThrow(DataError);
   expect(() => decodeNpy(bytes)).toThrow(says);
 });
 
-test('keys in any order are read', () => {
+test('reads keys in any order', () => {
   expect(decodeNpy(withHeader(`{"shape": (1L,), 'fortran_order': False, "descr": "=f4"}`))).toEqual({
     shape: [1],
     data: new Float32Array(1),
@@ -128,7 +128,7 @@ test.each<[what: string, array: unknown, error: new (...args: never[]) => Error,
   ['no shape', { shape: 3, data: new Float32Array(3) }, ArgumentError, /a shape is a list/],
   ['another type', { shape: [3], data: new Float32Array(3), dtype: 'u8' }, ArgumentError, /"u8" does not match/],
   ['an unknown type', { shape: [3], data: new Float32Array(3), dtype: 'f3' }, ArgumentError, /"f3" does not match/],
-])('writing %s is refused', (_, array, error, says) => {
+])('throws for writing %s', (_, array, error, says) => {
   expect(() => encodeNpy(array as NdArrayLike)).toThrow(error);
   expect(() => encodeNpy(array as NdArrayLike)).toThrow(says);
 });

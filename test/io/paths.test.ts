@@ -5,12 +5,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-// Node takes a number for a file that is open under it, and a Buffer or URL for a path: here paths are text.
+// Node accepts a number as a file descriptor, and a Buffer or URL as a path; tilegrad accepts only text.
 
 const wrong: unknown[] = [3, -1, undefined, null, true, '', 1n, {}, [], ['a'], Buffer.from('a'), new URL('file:///a')];
 const array = { shape: [1], data: Float32Array.of(1) };
 
-describeOnDevice('a path that is no text is refused', (device) => {
+describeOnDevice('throws for a path that is not text', (device) => {
   const model = () => new tg.Sequential([new tg.Dense({ units: 1, inputShape: [1] })]).build(device);
   const takers: Record<string, (path: never) => unknown> = {
     loadNpy: (path) => tg.loadNpy(path),
@@ -28,7 +28,7 @@ describeOnDevice('a path that is no text is refused', (device) => {
     ModelCheckpoint: (path) => new tg.ModelCheckpoint({ path }),
     BackupAndRestore: (path) => new tg.BackupAndRestore({ path }),
   };
-  /** Of those that have a default, which undefined means. */
+  /** Functions whose path has a default, which `undefined` selects. */
   const optional: Record<string, (path: never) => unknown> = {
     TensorBoard: (logDir) => new tg.TensorBoard({ logDir }),
     loadDataset: (dir) => tg.loadDataset('mnist', { dir }),
@@ -47,9 +47,9 @@ describeOnDevice('a path that is no text is refused', (device) => {
 
   test.each(Object.entries({ ...takers, ...optional }))('%s', async (name, take) => {
     for (const path of wrong.filter((value) => value !== undefined || name in takers)) {
-      const taken = (async () => take(path as never))();
-      await expect(taken, String(path)).rejects.toThrow(tg.ArgumentError);
-      await expect(taken, String(path)).rejects.toThrow(/must be text|must be a path|path/);
+      const result = (async () => take(path as never))();
+      await expect(result, String(path)).rejects.toThrow(tg.ArgumentError);
+      await expect(result, String(path)).rejects.toThrow(/must be text|must be a path|path/);
     }
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -61,7 +61,7 @@ test.each([
   ['chromeTrace', tg.chromeTrace],
   ['noGrad', tg.noGrad],
   ['WeightCopy', (...args: [never]) => new tg.WeightCopy(...args)],
-])('%s, given nothing, says that it was', (name, call) => {
+])('%s throws, and says that nothing was given', (name, call) => {
   for (const args of [[], [null], [3]]) {
     expect(() => (call as (...args: unknown[]) => unknown)(...args)).toThrow(tg.ArgumentError);
     expect(() => (call as (...args: unknown[]) => unknown)(...args)).toThrow(new RegExp(`^${name}: `));

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type EpochLogs, type Model, TensorBoard } from '../../src/node.ts';
 import { readEvents } from './event-reader.ts';
 
-// TensorBoard reads the files of a folder by their names' order, and forgets what came before a session that begins at its step.
+// TensorBoard reads the files of a folder in the order of their names. A session that begins at a step replaces earlier events from there.
 
 let root: string;
 beforeEach(() => {
@@ -27,7 +27,7 @@ async function train(losses: readonly number[]): Promise<void> {
 }
 
 /** The loss by step as TensorBoard shows it. */
-function shown(): [step: number, loss: number][] {
+function shownSteps(): [step: number, loss: number][] {
   const folder = join(root, 'train');
   let curve: [number, number][] = [];
   for (const name of readdirSync(folder).sort()) {
@@ -40,9 +40,9 @@ function shown(): [step: number, loss: number][] {
 }
 
 /** Steps above 0 of what TensorBoard shows; at step 0 those of all sessions lie one upon another. */
-const later = () => shown().filter(([step]) => step > 0);
+const later = () => shownSteps().filter(([step]) => step > 0);
 
-test.each([12, 120])('of %d trainings within a second the last one is shown whole', async (trainings) => {
+test.each([12, 120])('of %d trainings within one second, all steps of the last are shown', async (trainings) => {
   vi.spyOn(Date, 'now').mockReturnValue(1_700_000_000_123);
   for (let i = 0; i < trainings; i++) await train([i, i + 0.25, i + 0.5]);
   const last = trainings - 1;
@@ -53,7 +53,7 @@ test.each([12, 120])('of %d trainings within a second the last one is shown whol
   expect(readdirSync(join(root, 'train'))).toHaveLength(trainings);
 });
 
-test('so it is where the clock is turned back between two', async () => {
+test('also if the clock is set back between them', async () => {
   const clock = vi.spyOn(Date, 'now');
   for (const [i, seconds] of [1_700_000_010, 1_700_000_005, 1_700_000_004].entries()) {
     clock.mockReturnValue(1000 * seconds);
@@ -62,7 +62,7 @@ test('so it is where the clock is turned back between two', async () => {
   expect(later()).toEqual([[1, 2]]);
 });
 
-test('files begin as TensorFlow names them, and come after those of seconds before', async () => {
+test("file names begin as TensorFlow's, and sort after those of earlier seconds", async () => {
   mkdirSync(join(root, 'train'));
   const older = `events.out.tfevents.1699999999.host.99.0.v2`;
   writeFileSync(join(root, 'train', older), '');

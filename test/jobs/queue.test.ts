@@ -17,7 +17,7 @@ const payload = z.strictObject({ x: z.number() });
 
 /** How often each computation was begun, by key. */
 type Begun = Map<string, number>;
-const noted = (begun: Begun, key: string) => begun.set(key, (begun.get(key) ?? 0) + 1);
+const countStart = (begun: Begun, key: string) => begun.set(key, (begun.get(key) ?? 0) + 1);
 const later = (ms: number, signal?: AbortSignal) =>
   new Promise<void>((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
@@ -31,14 +31,14 @@ const squares = (begun: Begun = new Map(), ms = 0): Handler =>
   defineHandler({
     ...{ kind: 'square', payload, result: z.number() },
     async run({ x }, { key, signal }) {
-      noted(begun, key);
+      countStart(begun, key);
       if (ms > 0) await later(ms, signal);
       return { value: x * x };
     },
   });
 
 describe('addresses', () => {
-  test('a password is taken from the address, else from TILEGRAD_REDIS_PASSWORD, and never shown', () => {
+  test('the password is read from the address or TILEGRAD_REDIS_PASSWORD, and never printed', () => {
     const env = { TILEGRAD_REDIS_PASSWORD: 'from-env' };
     expect(parseAddress('redis://host', env)).toEqual({
       ...{ host: 'host', port: 6379, db: 0, password: 'from-env', text: 'redis://host:6379' },
@@ -51,18 +51,18 @@ describe('addresses', () => {
   });
 
   test.each(['http://me:secret@host', 'host:6379', 'redis://', 'redis://me:secret@host/x', 'redis://host?db=1', ''])(
-    '"%s" is refused, without what may be a password',
+    '"%s" throws, without showing a possible password',
     (url) => {
-      const refused = () => parseAddress(url, {});
-      expect(refused).toThrow(ArgumentError);
-      expect(refused).toThrow(/redis:\/\/HOST/);
-      expect(refused).not.toThrow(/secret/);
+      const parse = () => parseAddress(url, {});
+      expect(parse).toThrow(ArgumentError);
+      expect(parse).toThrow(/redis:\/\/HOST/);
+      expect(parse).not.toThrow(/secret/);
     },
   );
 });
 
-describe('a server that cannot be worked with', () => {
-  test('nobody listens: a QueueError that says the address and what to do', async () => {
+describe('a server that cannot be used', () => {
+  test('without a server: QueueError with the address and what to do', async () => {
     const url = `redis://me:secret@127.0.0.1:${await freePort()}`;
     const error = await openQueue({ url }).catch((one) => one);
     expect(error).toBeInstanceOf(QueueError);
@@ -72,11 +72,11 @@ describe('a server that cannot be worked with', () => {
     expect(error.message).not.toContain('secret');
   });
 
-  test('something that is no Redis answers, or nothing does', async () => {
+  test('another program answers, or nothing does', async () => {
     for (const answer of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
       const server = createServer((socket) => {
         socket.on('error', () => {});
-        socket.resume(); // or it would not see that the other side ends
+        socket.resume(); // without a reader, the socket would not notice that the other side ends
         if (answer) socket.end(answer);
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -87,14 +87,14 @@ describe('a server that cannot be worked with', () => {
   });
 });
 
-describeOnRedis('a queue', () => {
+describeOnRedis('JobQueue', () => {
   let redis: TestRedis;
   const running = new Set<() => Promise<unknown>>();
   beforeAll(async () => {
     redis = await startRedis();
   });
   afterEach(async () => {
-    for (const stop of running) await stop(); // what a test that failed has left
+    for (const stop of running) await stop(); // workers and coordinators that a failed test left running
     running.clear();
     const client = new Redis(redis.url);
     await client.flushall();
@@ -125,7 +125,7 @@ describeOnRedis('a queue', () => {
     return { queue, said };
   }
 
-  test('a computation comes back with who did it; asked again, by anybody, it is not done again', async () => {
+  test('a result has the name of its worker; requested again, by anyone, it is not computed again', async () => {
     const begun: Begun = new Map();
     const worker = work({ handlers: [squares(begun)] });
     const [one, other] = [await coordinator(), await coordinator()];
@@ -149,7 +149,7 @@ describeOnRedis('a queue', () => {
     expect(await worker.stop()).toEqual({ done: 1, failed: 0 });
   });
 
-  test('a refusal that a coordinator deleted, as it did not see the worker alive yet, comes again', async () => {
+  test('a refusal that a coordinator deleted because the worker did not seem alive is sent again', async () => {
     const { queue, said } = await coordinator();
     const begun: Begun = new Map();
     const bare = work({
@@ -176,7 +176,7 @@ describeOnRedis('a queue', () => {
     await expect(answer).rejects.toThrow();
   });
 
-  test('only a worker that has what a job needs is given it; the others are refused, with the reason', async () => {
+  test('a job goes only to workers with what it needs; the others are reported with the reason', async () => {
     const { queue, said } = await coordinator();
     const begun: Begun = new Map();
     const version = (id: string) => async (name: string) =>
@@ -210,18 +210,18 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('a queue without any worker says so', async () => {
+  test('a queue without workers is reported', async () => {
     const { queue, said } = await coordinator();
     const abort = new AbortController();
     const answer = queue.run(square, 'alone', { x: 3 }, { signal: abort.signal });
     await vi.waitFor(() => expect(said.join()).toMatch(/There is no worker; waiting for one/), 20_000);
     abort.abort();
     await expect(answer).rejects.toThrow(AbortedError);
-    expect((await queue.counts()).waiting).toBe(0); // nobody waits for it: it is taken out
+    expect((await queue.counts()).waiting).toBe(0); // nobody waits for the job, so it is removed
     await queue.close();
   });
 
-  test('a job that fails says why, where and what it printed, and is done again when it is asked for again', async () => {
+  test('a failed job has its reason, its worker and its output, and is computed again when requested again', async () => {
     const { queue } = await coordinator();
     let isFixed = false;
     const failing = defineHandler({
@@ -245,7 +245,7 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('attachments come and go whole, each stored once', async () => {
+  test('attachments are transferred complete, and each is stored once', async () => {
     const { queue } = await coordinator();
     const worker = work({
       handlers: [
@@ -277,19 +277,19 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('a handler that keeps the event loop busy for longer than the stall time keeps its job', async () => {
+  test('a handler that blocks the event loop for longer than the stall time keeps its job', async () => {
     const { queue } = await coordinator();
     const begun: Begun = new Map();
     const busy = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
       async run({ x }, { key }) {
-        noted(begun, key);
+        countStart(begun, key);
         const until = Date.now() + 5000; // two and a half stall times
         while (Date.now() < until);
         return { value: x * x };
       },
     });
-    // The other worker runs in a thread of Redis's clock alone: the checker of a second process.
+    // The second worker is another process, which checks for stalled jobs.
     const other = await startChild(['serve', redis.url, '2']);
     const worker = work({ handlers: [busy] });
     const answer = await queue.run(square, 'busy', { x: 9 });
@@ -300,7 +300,7 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('a handler that never lets go loses its job to another worker', async () => {
+  test('a handler that never yields loses its job to another worker', async () => {
     const { queue } = await coordinator();
     let [begun, release] = [() => {}, () => {}];
     const hasBegun = new Promise<void>((resolve) => {
@@ -322,7 +322,7 @@ describeOnRedis('a queue', () => {
     const worker = work({ handlers: [stuck], busySeconds: 1 });
     const answer = queue.run({ name: 'sleep', result: z.number() }, 'stuck', { n: 5, ms: 1 });
     await hasBegun;
-    // It lets go no more once there is another worker: one that starts slowly would find the job given back and taken again.
+    // It blocks as soon as there is another worker: a worker that starts slowly would find the job returned and taken again.
     const other = await startChild(['serve', redis.url, '2', 'other']);
     release();
     expect(await answer).toMatchObject({ value: 25, worker: { name: 'other' } });
@@ -332,13 +332,13 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('garbage is dropped with a name, and the worker goes on', async () => {
+  test('invalid messages are dropped with a note, and the worker continues', async () => {
     const { queue } = await coordinator();
     const worker = work({ handlers: [squares()] });
     await queue.run(square, 'before', { x: 1 });
     const client = new Redis(redis.url);
     const [wait] = (await client.keys('tilegrad:v1-*:meta')).map((key) => key.replace(/meta$/, ''));
-    // No JSON at all, put there by hand.
+    // Not JSON, added by hand.
     await client.hset(`${wait}torn`, 'name', 'square', 'data', '{"x', 'opts', '{}', 'timestamp', '1');
     await client.lpush(`${wait}wait`, 'torn');
     await client.hset(keys.queues, 'nonsense', 'no JSON');
@@ -359,7 +359,7 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('a worker that finds out that it cannot do a job gives it back, and takes no more of its kind', async () => {
+  test('a worker that finds out that it cannot do a job returns it, and takes no more of its kind', async () => {
     const { queue, said } = await coordinator();
     const wrong = defineHandler({
       ...{ kind: 'square', payload, result: z.number() },
@@ -379,7 +379,7 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('a worker that is told to end gives its job back, and another does it at once', async () => {
+  test('a worker that is asked to stop returns its job, and another takes it at once', async () => {
     const { queue } = await coordinator();
     const begun: Begun = new Map();
     const first = work({ name: 'first', handlers: [squares(begun, 60_000)] });
@@ -393,7 +393,7 @@ describeOnRedis('a queue', () => {
     await queue.close();
   });
 
-  test('many workers and two coordinators: every job once, none lost', async () => {
+  test('many workers and two coordinators: every job is computed once, and none is lost', async () => {
     const begun: Begun = new Map();
     const workers = Array.from({ length: 8 }, (_, i) => work({ name: `w${i}`, handlers: [squares(begun)] }));
     const [one, other] = [await coordinator(), await coordinator()];
@@ -411,7 +411,7 @@ describeOnRedis('a queue', () => {
 });
 
 describeOnRedis('a server with a password', () => {
-  test('is told from the environment; without it the error says what to set, and a wrong one is not shown', async () => {
+  test('is read from the environment; without it the error says what to set, and a wrong one is not shown', async () => {
     const redis = await startRedis(['--requirepass', 'open sesame']);
     await expect(openQueue({ url: redis.url, env: {} })).rejects.toThrow(
       /refuses the connection without a password; set the environment variable TILEGRAD_REDIS_PASSWORD/,
@@ -423,13 +423,13 @@ describeOnRedis('a server with a password', () => {
     const env = { TILEGRAD_REDIS_PASSWORD: 'open sesame' };
     const queue = await openQueue({ url: redis.url, env });
     const abort = new AbortController();
-    const said: string[] = [];
+    const messages: string[] = [];
     const worker = serve({
       ...{ url: redis.url, env, adapter: 'abacus', handlers: [squares()], signal: abort.signal },
-      print: (text) => said.push(text),
+      print: (text) => messages.push(text),
     });
     expect((await queue.run(square, 'secret', { x: 5 })).value).toBe(25);
-    expect([queue.address, ...said].join()).not.toContain('sesame');
+    expect([queue.address, ...messages].join()).not.toContain('sesame');
     abort.abort();
     await worker;
     await queue.close();
@@ -437,7 +437,7 @@ describeOnRedis('a server with a password', () => {
 });
 
 describeOnRedis('a connection that is lost', () => {
-  test('a coordinator and a worker that are told to end while it is lost do so at once', async () => {
+  test('a coordinator and a worker that are asked to stop meanwhile do so at once', async () => {
     const redis = await startRedis();
     const queue = await openQueue({ url: redis.url });
     const abort = new AbortController();
@@ -463,7 +463,7 @@ describeOnRedis('a connection that is lost', () => {
     ['a job is put in', (cut) => cut(Queue.prototype, 'add'), 9],
     ['a worker looks for queues', (cut) => cut(Redis.prototype, 'hgetall'), 9],
     ['a failure is handed in', (cut) => cut(Job.prototype, 'moveToFailed'), Number.NaN],
-  ])('as %s, whose command ends with an error: it is done again', async (_, cutAt, value) => {
+  ])('as %s, whose command fails: the command is repeated', async (_, cutAt, value) => {
     const redis = await startRedis();
     const errors = ['Connection is closed.', 'Command aborted due to connection close', 'LOADING Redis is loading'];
     let cuts = 0;
@@ -510,37 +510,34 @@ describeOnRedis('a connection that is lost', () => {
     ['for less than the stall time', ['--appendonly', 'yes'], 20],
     ['for longer', ['--appendonly', 'yes'], 2],
     ['for longer, and the server comes back empty', [], 2],
-  ])(
-    '%s: the job that runs and the one that waits come to their results, with a message',
-    async (_, words, stallSeconds) => {
-      const redis = await startRedis(words);
-      const said: string[] = [];
-      const begun: Begun = new Map();
-      const queue = await openQueue({ url: redis.url, print: (text) => said.push(text), stallSeconds: 2 });
-      const abort = new AbortController();
-      const options = { url: redis.url, adapter: 'abacus', signal: abort.signal, stallSeconds };
-      const worker = serve({
-        ...options,
-        print: (text) => said.push(`worker: ${text}`),
-        handlers: [squares(begun, 4000)],
-      });
-      const answers = ['runs', 'waits'].map((key) => queue.run(square, key, { x: 3 }));
-      await vi.waitFor(() => expect(begun.size).toBe(1), 20_000);
-      await redis.stop();
-      await vi.waitFor(() => expect(said.join()).toContain('is lost; waiting for it to come back'), 20_000);
-      await later(3000); // longer than the lock
-      await redis.start();
-      expect((await Promise.all(answers)).map(({ value }) => value)).toEqual([9, 9]);
-      expect(said.filter((text) => /is lost/.test(text))).toHaveLength(2);
-      expect(said.filter((text) => /is back/.test(text))).toHaveLength(2);
-      if (stallSeconds > 2)
-        expect([...begun]).toEqual([
-          ['runs', 1],
-          ['waits', 1],
-        ]); // the lock still held
-      abort.abort();
-      await worker;
-      await queue.close();
-    },
-  );
+  ])('%s: the running job and the waiting job are completed, with a message', async (_, words, stallSeconds) => {
+    const redis = await startRedis(words);
+    const said: string[] = [];
+    const begun: Begun = new Map();
+    const queue = await openQueue({ url: redis.url, print: (text) => said.push(text), stallSeconds: 2 });
+    const abort = new AbortController();
+    const options = { url: redis.url, adapter: 'abacus', signal: abort.signal, stallSeconds };
+    const worker = serve({
+      ...options,
+      print: (text) => said.push(`worker: ${text}`),
+      handlers: [squares(begun, 4000)],
+    });
+    const answers = ['runs', 'waits'].map((key) => queue.run(square, key, { x: 3 }));
+    await vi.waitFor(() => expect(begun.size).toBe(1), 20_000);
+    await redis.stop();
+    await vi.waitFor(() => expect(said.join()).toContain('is lost; waiting for it to come back'), 20_000);
+    await later(3000); // longer than the lock
+    await redis.start();
+    expect((await Promise.all(answers)).map(({ value }) => value)).toEqual([9, 9]);
+    expect(said.filter((text) => /is lost/.test(text))).toHaveLength(2);
+    expect(said.filter((text) => /is back/.test(text))).toHaveLength(2);
+    if (stallSeconds > 2)
+      expect([...begun]).toEqual([
+        ['runs', 1],
+        ['waits', 1],
+      ]); // the lock still held
+    abort.abort();
+    await worker;
+    await queue.close();
+  });
 });

@@ -11,7 +11,7 @@ import { aliveWorkers } from '../../src/jobs/watch.ts';
 import { killChildren, startChild } from '../support/job-child.ts';
 import { describeOnRedis, freePort, startRedis, type TestRedis } from '../support/redis.ts';
 
-// Workers and coordinators in processes of their own, which are killed.
+// Workers and coordinators in separate processes, which are killed.
 
 const STALL = 2;
 const sleep = { name: 'sleep', result: z.number() };
@@ -20,12 +20,12 @@ const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 describeOnRedis('over TLS', () => {
   test.runIf(hasOpenssl)(
-    'rediss:// works with a certificate that is trusted, and says what is wrong with one that is not',
+    'rediss:// works with a trusted certificate, and reports what is wrong with an untrusted one',
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tls-'));
       const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
       const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
-      const made = spawnSync('openssl', [
+      const result = spawnSync('openssl', [
         ...words,
         '-addext',
         'subjectAltName=DNS:localhost',
@@ -34,7 +34,7 @@ describeOnRedis('over TLS', () => {
         '-out',
         certificate,
       ]);
-      expect(made.status, String(made.stderr)).toBe(0);
+      expect(result.status, String(result.stderr)).toBe(0);
       const port = await freePort();
       const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
       await startRedis(['--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no']);
@@ -67,7 +67,7 @@ describeOnRedis('worker processes', () => {
     client.disconnect();
   });
 
-  /** What workers wrote of jobs, a line at each begin and end. */
+  /** The workers' log: a line at the begin and end of each job. */
   function journal(name: string) {
     const path = join(folder, name);
     const lines = () => {
@@ -82,7 +82,7 @@ describeOnRedis('worker processes', () => {
   const serve = (name: string, log: string) => startChild(['serve', redis.url, `${STALL}`, name, log]);
   const open = () => openQueue({ url: redis.url, stallSeconds: STALL });
 
-  test('three workers, one killed in the midst of a job and one started late: every result once, as without', async () => {
+  test('three workers, one killed during a job and one started late: every result once, as without them', async () => {
     const log = journal('three');
     const queue = await open();
     const [one, two] = [await serve('one', log.path), await serve('two', log.path)];
@@ -94,24 +94,24 @@ describeOnRedis('worker processes', () => {
       .filter((line) => line.endsWith(' one') && !log.lines().includes(line.replace('begin', 'end')));
     expect(lost).toHaveLength(1);
     const three = await serve('three', log.path);
-    // On a slow machine the other may have done all of them by now: there is more to do when the third one is there.
+    // On a slow machine the other worker may have finished: there must be more to do when the third one starts.
     const more = Array.from({ length: 6 }, (_, i) => queue.run(sleep, `late-${i}`, { n: 12 + i, ms: 1000 }));
     const results = [...(await answers), ...(await Promise.all(more))];
     expect(results.map(({ value }) => value)).toEqual(Array.from({ length: 18 }, (_, n) => n * n));
-    // Each was ended once; the one that was lost was begun twice, all others once.
+    // Each job ended once. The lost job was started twice, all others once.
     const n = Number(lost[0]!.split(' ')[1]);
     const count = (what: string, of: number) => log.of(`${what} ${of} `).length;
     for (let i = 0; i < 18; i++) expect([i, count('begin', i), count('end', i)]).toEqual([i, i === n ? 2 : 1, 1]);
     expect(new Set(results.map(({ worker }) => worker.name))).toContain('three');
     expect(results[n]!.worker.name).not.toBe('one');
-    // What the killed worker had printed of it is there still.
+    // The output of the killed worker is still there.
     expect(await results[n]!.readPrintedLines()).toEqual([`one begins ${n}`, `${results[n]!.worker.name} begins ${n}`]);
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, completed: 18, failed: 0 });
     for (const worker of [two, three]) expect(await worker.end()).toBe(0);
     await queue.close();
   });
 
-  test('a coordinator that is killed and started again takes over what was done, and nothing is done twice', async () => {
+  test('a coordinator that is killed and started again uses the existing results, and nothing is computed twice', async () => {
     const log = journal('coordinator');
     const worker = await serve('one', log.path);
     const words = ['ask', redis.url, `${STALL}`, '8', '200'];
@@ -126,7 +126,7 @@ describeOnRedis('worker processes', () => {
     expect(await worker.end()).toBe(0);
   });
 
-  test('a worker that stands still for too long: another does its job, its late result is dropped with a line', async () => {
+  test('a worker that is stopped for too long loses its job to another; its late result is dropped with a message', async () => {
     const log = journal('late');
     const queue = await open();
     const frozen = await serve('frozen', log.path);
@@ -139,27 +139,27 @@ describeOnRedis('worker processes', () => {
     await frozen.prints(/The result of sleep-late is dropped: there was no sign of this worker for too long/);
     expect((await queue.run(sleep, 'late', { n: 5, ms: 1500 })).worker.name).toBe('other');
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, failed: 0 });
-    // It goes on with the next one.
+    // It continues with the next job.
     await other.end();
     expect((await queue.run(sleep, 'next', { n: 6, ms: 1 })).worker.name).toBe('frozen');
     await frozen.end();
     await queue.close();
   });
 
-  test('a job that takes its workers down fails after the third, and says so', async () => {
+  test('a job that kills its workers fails after the third, with a message', async () => {
     const log = journal('deadly');
     const queue = await open();
     const answer = queue.run(sleep, 'deadly', { n: 7, ms: 60_000 }).catch((error) => error);
     const client = new Redis(redis.url);
-    const printed = async () => {
+    const readOutput = async () => {
       const keys = await client.keys('*:logs');
       return (await Promise.all(keys.map((key) => client.lrange(key, 0, -1)))).flat();
     };
     for (const name of ['one', 'two', 'three']) {
       const worker = await serve(name, log.path);
       await worker.prints('ready');
-      // Until its line is in the queue: what is on its way when a worker is killed is lost with it.
-      await vi.waitFor(async () => expect(await printed()).toContain(`${name} begins 7`), 60_000);
+      // Waits until its line is in the queue: a line that is being sent when the worker is killed is lost.
+      await vi.waitFor(async () => expect(await readOutput()).toContain(`${name} begins 7`), 60_000);
       await worker.kill();
     }
     client.disconnect();
@@ -174,7 +174,7 @@ describeOnRedis('worker processes', () => {
     await queue.close();
   });
 
-  test('a worker that was killed does not count as there for ever', async () => {
+  test('a worker that was killed is not counted as present for long', async () => {
     const log = journal('zombie');
     const client = new Redis(redis.url);
     await client.flushall();

@@ -52,7 +52,7 @@ describe('adapter families', () => {
     expect(areRulesMeasured(info)).toBe(family === 'lavapipe');
   });
 
-  test('a GPU takes the kernel with workgroup memory first, a processor last', () => {
+  test('a GPU prefers the kernel with workgroup memory, a CPU uses it last', () => {
     for (const inWorkgroups of ['workgroup', 'gemmTiled']) {
       const variants = ['subgroup', inWorkgroups, 'gemm'];
       expect(orderFor('nvidia', variants)).toEqual([inWorkgroups, 'subgroup', 'gemm']);
@@ -61,7 +61,7 @@ describe('adapter families', () => {
     expect(orderFor('other', [])).toEqual([]);
   });
 
-  test('what a convolution takes on each kind of adapter, one after another', () => {
+  test("order of a convolution's variants for each kind of adapter", () => {
     const order = (info: ReturnType<typeof adapter>, kernelSize: number) => {
       const device = {
         info,
@@ -113,7 +113,7 @@ describe('preferredMatmul', () => {
   });
 });
 
-describeOnDevice('the choice of a kernel', (device) => {
+describeOnDevice('choosing a kernel variant', (device) => {
   const key = 'matmul m=4 n=8 k=12 transposeA=0 transposeB=0 batch=1';
   afterEach(() => {
     device.choices.tuned.clear();
@@ -131,7 +131,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     return name!;
   }
 
-  test('goes by measurement where there is one, and is noted', () => {
+  test('uses the measured variant if there is one, and records it', () => {
     device.choices.tuned.set(key, 'naive');
     expect(kernel()).toBe('matmul');
     expect([...device.choices.used.keys()]).toEqual([key]);
@@ -142,7 +142,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     });
   });
 
-  test('goes by rule where nothing was measured, or what was measured is no variant any more', () => {
+  test('uses the rule if nothing was measured, or if the measured variant no longer exists', () => {
     const byRule = kernel();
     device.choices.tuned.set(key, 'of an older version');
     expect(kernel()).toBe(byRule);
@@ -151,14 +151,14 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(kernel()).toBe(byRule);
   });
 
-  test('is another where one is forced, and by rule or measurement again afterwards', () => {
+  test('a forced variant is used once, then the rule or the measurement again', () => {
     const byRule = kernel();
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     const naive = { operator: 'matmul', sizes, variant: 'naive' };
-    const made = [...device.choices.used];
+    const usedBefore = [...device.choices.used];
     expect(withForcedVariant(device.choices, naive, kernel)).toBe('matmul');
     expect(byRule).not.toBe('matmul');
-    expect([...device.choices.used]).toEqual(made);
+    expect([...device.choices.used]).toEqual(usedBefore);
     expect(kernel()).toBe(byRule);
     const failing = () => {
       throw new RangeError('while it was forced');
@@ -168,7 +168,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(kernel()).toBe('matmul_workgroup');
   });
 
-  test('among those the operator prefers at these sizes, the first that serves; else the reference', () => {
+  test('chooseVariant: takes the first preferred variant that supports the sizes, else the reference', () => {
     const choose = (preferred: string[], requested?: string) =>
       chooseVariant(
         device,
@@ -189,7 +189,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(() => choose([], 'a')).toThrow(/test: the variant a does not support/);
   });
 
-  test('is part of where a dispatch comes from, until what runs it ends or throws', () => {
+  test('withVariant: adds the choice to the origin of dispatches until its function ends or throws', () => {
     const options = { variants: ['naive', 'a'] as const, supports: () => true };
     const inner = withVariant(device, 'outer', { m: 1 }, options, () =>
       withVariant(device, 'inner', { n: 2 }, { ...options, requested: 'naive' }, () => device.origin.choices),
@@ -205,7 +205,7 @@ describeOnDevice('the choice of a kernel', (device) => {
     expect(device.origin.choices).toEqual([]);
   });
 
-  test('does not depend on the number of models', () => {
+  test('does not depend on the number of replicas', () => {
     const arrays = [
       [4, 12],
       [12, 8],
@@ -214,13 +214,13 @@ describeOnDevice('the choice of a kernel', (device) => {
     const [a, b, into] = arrays as [DeviceArray, DeviceArray, DeviceArray];
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
     tunables.matmul!.run('naive', sizes, [a, b], into);
-    expect(device.choices.used.size).toBe(0); // asked for by name: nothing was chosen
+    expect(device.choices.used.size).toBe(0); // a variant requested by name is not a choice
     device.record(() => void matmulArrays(a, b)).dispose();
     expect([...device.choices.used.keys()]).toEqual([key]);
     for (const array of arrays) array.dispose();
   });
 
-  test('the sizes of a convolution hold its whole geometry', () => {
+  test("sizesOf: a convolution's sizes contain its whole geometry", () => {
     fc.assert(
       fc.property(conv2dCase('small'), ({ inputs, attrs }) => {
         const [x, filter] = inputs.map(({ shape }) => DeviceArray.empty(device, shape));
@@ -237,13 +237,13 @@ describeOnDevice('the choice of a kernel', (device) => {
   });
 });
 
-test('kernels that are written by loops begin by saying what they compute, and where that is explained', () => {
+test('generated kernels begin with what they compute and where the generator is', () => {
   const texts = [directRowsCode, winograd1dCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
   expect(texts.length).toBeGreaterThan(5);
   for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-codegen\.ts\.\n/);
 });
 
-test('the tuner knows every shader of the operators it tunes, so that none changes unnoticed', () => {
+test('tunables: list every shader of their operators, so that any change is noticed', () => {
   const folder = join(import.meta.dirname, '..', '..', 'src', 'kernels');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     /^(matmul|conv2d|depthwise|softmax)\/|^(epilogue|cooperative)|reduce-variants/.test(path.replaceAll('\\', '/')),
@@ -255,7 +255,7 @@ test('the tuner knows every shader of the operators it tunes, so that none chang
     );
   const known = [...new Set(Object.values(tunables).flatMap(({ shaders }) => shaders))];
   expect(imported.length).toBeGreaterThan(5);
-  // Whole, or with what is written around it.
+  // The whole text, or with generated code around it.
   expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
   const written = [...directRowsCode.sampleSources(), ...winograd1dCode.sampleSources()];
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));

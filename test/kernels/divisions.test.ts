@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-// Apple's compilers divide some large u32 wrongly (crbug 517225032). Places left of or above an image wrap to such numbers: they are turned
-// away before a division, on the line above it. Values cannot show that: a wrong quotient fails the check behind the division too.
+// Apple's compilers divide some large u32 wrongly (crbug 517225032). Positions left of or above an image wrap to such numbers, so the line
+// above a division must exclude them. A test of values cannot show that: a wrong quotient also fails the check after the division.
 
-/** What sends away a dividend that may have wrapped. */
+/** Conditions that exclude a dividend that may have wrapped. */
 const GUARD =
   /^\s*if \((at < pool|(row|column) >= p\.out_[hw] \* p\.stride_[hw]( \|\| column >= p\.out_w \* p\.stride_w)?)\)/;
 
-test('a place that may have wrapped below zero is not divided by a stride', () => {
+test('shaders: a position that may have wrapped below zero is not divided by a stride', () => {
   const unguarded: string[] = [];
   let divisions = 0;
   for (const name of shaderNames) {
     const lines = shaderText(name)
       .replace(/\/\/.*$/gm, '')
       .split('\n');
-    // Of divisions on neighboring lines the guard stands above the first.
+    // The guard of divisions on adjacent lines is above the first one.
     const divides = (line = '') => / \/ (p\.)?stride/.test(line);
     for (const [i, line] of lines.entries()) {
-      // Nothing has wrapped where the padding has been added and nothing taken off.
+      // A position cannot have wrapped if the padding was added and nothing subtracted.
       if (!divides(line) || /let last_o[xy] = min\([xy] \/ p\.stride_[hw] \+ 1u/.test(line)) continue;
       divisions++;
       let above = i - 1;

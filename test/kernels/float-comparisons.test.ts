@@ -11,9 +11,9 @@ import {
 import { floatDecisions } from '../support/float-comparisons.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-// No kernel leaves it to a comparison of floats what becomes of a value that may be NaN: WGSL lets compilers assume that there is none. It
-// is decided by bits (shaders/float_bits.wgsl). Here stand all lines that compare floats nevertheless, with what makes them harmless. That
-// they are is shown by test/kernels/no-nan.test.ts, which also covers the texts that src/kernels writes.
+// WGSL lets compilers assume that there is no NaN, so kernels test for NaN by bits (shaders/float_bits.wgsl) and not by comparing floats.
+// This file lists all lines that compare floats nevertheless, with the reason why they are safe. test/kernels/no-nan.test.ts checks
+// that they are, also for generated kernels.
 
 const EXPLAINED: Record<string, readonly string[]> = {
   'numbers from the host, or counts: never NaN': [
@@ -87,7 +87,7 @@ const EXPLAINED: Record<string, readonly string[]> = {
   ],
 };
 
-/** But for the probes, which look for what becomes of NaN in a comparison. */
+/** All but the probes, which test comparisons with NaN. */
 const shaders = shaderNames.filter((name) => !name.startsWith('probe_'));
 /** Loops over integers whose names are those of floats elsewhere in the function. */
 const INTEGERS = [
@@ -95,7 +95,7 @@ const INTEGERS = [
   'max_pool2d_grad.wgsl: for (var oy = first_oy; oy < last_oy; oy++) {',
 ];
 
-test('the scan finds comparisons of floats, and choices among them', () => {
+test('floatDecisions: finds comparisons and selections of floats', () => {
   const code = `@group(0) @binding(0) var<storage, read> x: array<f32>;
 struct Params { limit: f32, size: u32 }
 fn main(gate: vec4f, at: u32) {
@@ -116,12 +116,12 @@ fn main(gate: vec4f, at: u32) {
   ]);
 });
 
-test('shaders compare floats only where NaN cannot be lost, each line with its reason', () => {
+test('shaders compare floats only where NaN cannot be lost, with a reason for each line', () => {
   const found = shaders.flatMap((name) => floatDecisions(shaderText(name)).map((line) => `${name}.wgsl: ${line}`));
   expect(found.sort()).toEqual([...Object.values(EXPLAINED).flat(), ...INTEGERS].sort());
 });
 
-test('rows of the tables of operators that compare floats ask for NaN too', () => {
+test("rows of the operators' tables that compare floats also test for NaN", () => {
   const expressions = [
     ...Object.values(unaryTable).flatMap(({ forward, derivative }) => [forward, derivative]),
     ...Object.values(binaryTable).flatMap(({ forward, derivatives }) => [forward, ...derivatives]),
@@ -134,7 +134,7 @@ test('rows of the tables of operators that compare floats ask for NaN too', () =
   expect(comparing.filter((text) => !/is_nan|are_numbers/.test(text))).toEqual([]);
 });
 
-test('kernels that are written for their sizes compare no floats', () => {
+test('generated kernels compare no floats', () => {
   for (const text of [...directRowsTexts(), ...stripTexts(), ...winograd1dTexts()])
     expect(floatDecisions(text)).toEqual([]);
 });

@@ -48,12 +48,12 @@ import {
 } from '../../src/node.ts';
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { assumeNoNaN, turnComparisons } from '../support/no-nan.ts';
+import { assumeNoNaN, negateComparisons } from '../support/no-nan.ts';
 
-// NaN and infinity arrive where a compiler assumes that there are none. Every kernel whose result depends on comparisons of values that
-// may be NaN runs twice: as it is, which other tests compare with the references, and with all comparisons turned round.
+// NaN and infinities with a compiler that assumes there are none. Every kernel whose result depends on comparisons of values that may
+// be NaN runs twice: unchanged, as other tests compare it with the references, and with all comparisons negated.
 
-test('comparisons are turned round, and nothing else', () => {
+test('assumeNoNaN: negates comparisons, and changes nothing else', () => {
   const code =
     'let a = f(x, y[i + 1u] * 2.0 <= 0.0) && b != c; // x < y\nfor (var i = 0u; i < n; i++) { z = array<f32, 4>(x); }';
   expect(assumeNoNaN(code)).toBe(
@@ -62,41 +62,41 @@ test('comparisons are turned round, and nothing else', () => {
 });
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-/** NaN of both signs (their bits), infinities, zeros, what rounds and what does not. */
+/** NaN of both signs (as bits), infinities, zeros, numbers that round and numbers that do not. */
 const special = new Float32Array(new Uint32Array([0x7fc00000, 0xffc00000, 0x7f800001, 0xffffffff]).buffer);
 const values = Float32Array.of(...[inf, -inf, 0, -0, 1, -1, 6, 7, -2.5, 0.3, 1e-30, -1e-30, 3e38, -3e38, 2, -3]);
 const x = new Float32Array(special.length + values.length);
 x.set(special);
 x.set(values, special.length);
 const n = x.length;
-/** The same in another order: every value meets some others. */
-const turnedBy = (by: number) => {
+/** The same values in another order, so that every value is paired with others. */
+const rotatedBy = (by: number) => {
   const y = new Float32Array(n);
   y.set(x.subarray(by));
   y.set(x.subarray(0, by), n - by);
   return y;
 };
 
-describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
-  let turned: Device;
+describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain) => {
+  let negated: Device;
   beforeAll(async () => {
-    turned = turnComparisons(await openDevice());
+    negated = negateComparisons(await openDevice());
   });
-  afterAll(() => turned?.dispose());
+  afterAll(() => negated?.dispose());
 
   type Run = (on: Device) => DeviceArray[];
 
-  /** The values of what `run` returns on a device. */
-  async function computed(on: Device, run: Run): Promise<ArrayLike<number>[]> {
+  /** The values of the arrays that `run` returns on a device. */
+  async function compute(on: Device, run: Run): Promise<ArrayLike<number>[]> {
     const results = scope(on, () => run(on).map((array) => new Tensor(array)));
     const data = await Promise.all(results.map((result) => result.data()));
     for (const result of results) result.dispose();
     return data;
   }
 
-  /** Expects the same of both devices, and among it NaN, unless there should be none. */
+  /** Expects the same bits on both devices, and some NaN unless `isNumber`. */
   async function expectSame(run: Run, { isNumber = false } = {}): Promise<void> {
-    const [expected, actual] = [await computed(plain, run), await computed(turned, run)];
+    const [expected, actual] = [await compute(plain, run), await compute(negated, run)];
     for (const [k, result] of expected.entries()) expectSameBits(actual[k]!, result, `result ${k}`);
     expect(expected.some((result) => Array.from(result).some(Number.isNaN))).toBe(!isNumber);
   }
@@ -106,12 +106,12 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
   const onesOn = (on: Device, shape: readonly number[] = [n]) =>
     of(on, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape);
 
-  test('the values reach the adapter with their signs', async () => {
-    const [bits] = await computed(plain, (on) => [of(on, x)]);
+  test('upload: values reach the adapter with their signs', async () => {
+    const [bits] = await compute(plain, (on) => [of(on, x)]);
     expect([...new Uint32Array((bits as Float32Array).buffer)]).toEqual([...new Uint32Array(x.buffer)]);
   });
 
-  test('a ReLU by a comparison of floats loses NaN', async () => {
+  test('the test can fail: a ReLU that compares floats loses NaN', async () => {
     const run: Run = (on) => {
       const y = of(on, new Float32Array(n));
       const code = `@group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -122,8 +122,8 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       on.dispatch(on.pipeline({ name: 'relu_by_comparison', code }), [of(on, x).storage, y.storage], [1, 1, 1]);
       return [y];
     };
-    const kept = async (on: Device) => Array.from((await computed(on, run))[0]!).filter(Number.isNaN).length;
-    expect([await kept(plain), await kept(turned)]).toEqual([special.length, 0]);
+    const countNaN = async (on: Device) => Array.from((await compute(on, run))[0]!).filter(Number.isNaN).length;
+    expect([await countNaN(plain), await countNaN(negated)]).toEqual([special.length, 0]);
   });
 
   test.each(Object.keys(unaryTable) as UnaryName[])('%s and its gradient', async (name) => {
@@ -134,7 +134,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       await expectSame((on) => {
         const input = of(on, x);
         const y = pointwise.unary(name, input, options);
-        const grads = [onesOn(on), of(on, turnedBy(7))].map((dy) => pointwise.unaryGrad(name, input, y, dy, options));
+        const grads = [onesOn(on), of(on, rotatedBy(7))].map((dy) => pointwise.unaryGrad(name, input, y, dy, options));
         return [y, ...grads];
       });
     }
@@ -143,7 +143,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
   test.each(Object.keys(binaryTable) as BinaryName[])('%s and its gradients', async (name) => {
     for (const by of [0, 1, 7]) {
       await expectSame((on) => {
-        const [a, b] = [of(on, x), of(on, turnedBy(by))];
+        const [a, b] = [of(on, x), of(on, rotatedBy(by))];
         const y = pointwise.binary(name, a, b);
         const dy = onesOn(on);
         return [y, ...([0, 1] as const).map((which) => pointwise.binaryGrad(name, which, { a, b, y, dy }))];
@@ -151,19 +151,19 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test.each(Object.keys(comparisonTable) as ComparisonName[])('%s, which NaN does not meet', async (name) => {
+  test.each(Object.keys(comparisonTable) as ComparisonName[])('%s, which has no NaN', async (name) => {
     for (const by of [0, 1, 7]) {
-      await expectSame((on) => [pointwise.compare(name, of(on, x), of(on, turnedBy(by)))], { isNumber: true });
+      await expectSame((on) => [pointwise.compare(name, of(on, x), of(on, rotatedBy(by)))], { isNumber: true });
     }
   });
 
-  test('predicates and conversions', async () => {
+  test('predicates and casts', async () => {
     const names = Object.keys(predicateTable) as PredicateName[];
     await expectSame((on) => names.map((name) => pointwise.predicate(name, of(on, x))), { isNumber: true });
     await expectSame((on) => (['u32', 'i32'] as const).map((dtype) => cast(of(on, x), dtype)), { isNumber: true });
   });
 
-  test.each(fusedActivations)('%s in the stores of products and convolutions', async (name) => {
+  test.each(fusedActivations)('%s in the epilogue of products and convolutions', async (name) => {
     const activation = { name, p: 0.25 };
     const variants = name === 'relu' ? matmulVariants : (['naive'] as const);
     for (const variant of variants.filter((v) => v !== 'subgroup' || plain.subgroupLanes !== null)) {
@@ -183,7 +183,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test('gradients through a ReLU, in separate kernels and in the store of a product', async () => {
+  test('gradients through a ReLU, in separate kernels and in the epilogue of a product', async () => {
     await expectSame((on) => {
       const y = pointwise.unary('relu', of(on, x), [0, 0]);
       const gate = of(
@@ -191,11 +191,11 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
         Float32Array.from({ length: 4 * n }, (_, i) => x[i >> 2]!),
         [n, 4],
       );
-      const through = pointwise.unary('relu', gate, [0, 0]);
+      const reluOutput = pointwise.unary('relu', gate, [0, 0]);
       const products = matmulVariants
         .filter((v) => v !== 'subgroup' || on.subgroupLanes !== null)
-        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: through, variant }));
-      return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, turnedBy(7))), ...products];
+        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: reluOutput, variant }));
+      return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, rotatedBy(7))), ...products];
     });
   });
 
@@ -224,12 +224,12 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     },
   );
 
-  test('random contrast, clipped, and its gradient', async () => {
-    const shape = [n, 1, 1, 1]; // an image a value, which is its own mean
+  test('random contrast with clipping, and its gradient', async () => {
+    const shape = [n, 1, 1, 1]; // an image is a single value, so it is its mean
     const draw = { seed: 1, layer: 0, step: 1, hasOwnSeed: false };
     const valueRange = [-1, 2] as const;
     await expectSame((on) => {
-      const [images, dy] = [of(on, x, shape), of(on, turnedBy(7), shape)];
+      const [images, dy] = [of(on, x, shape), of(on, rotatedBy(7), shape)];
       const { y, sample } = randomContrast('test', images, { factor: { low: 0.5, high: 1.5 }, valueRange }, draw);
       return [y, randomContrastGrad(images, dy, sample, valueRange)];
     });
@@ -256,7 +256,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     }
   });
 
-  test('extremes, where they stand, and their gradients', async () => {
+  test('max, min, argmax, argmin and their gradients', async () => {
     const [outer, rows, channels] = [3, 5, 4];
     const data = Float32Array.from({ length: outer * rows * channels }, (_, i) => x[(i * 3 + (i >> 4)) % n]!);
     for (const sign of [1, -1] as const) {
@@ -328,7 +328,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
     },
   );
 
-  test('hits and counts', async () => {
+  test('hits and confusion counts', async () => {
     await expectSame(
       (on) => {
         const [y, labels] = [of(on, logits, [7, 4]), of(on, [3, 0, 1, 0, 1, 1, 2], [7], 'u32')];
@@ -368,7 +368,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       optimizer.build(store);
       store.weights.forEach(({ tensor: weight, offset }, k) => {
         on.upload(weight.array.storage, k === 0 ? x : new Float32Array(n).fill(k - 1.5));
-        const gradient = k === 2 ? new Float32Array(n).fill(0.25) : turnedBy(5 * k);
+        const gradient = k === 2 ? new Float32Array(n).fill(0.25) : rotatedBy(5 * k);
         on.upload(store.gradients.storage, gradient, 4 * offset!);
       });
       for (let step = 1; step <= 2; step++) {
@@ -379,7 +379,7 @@ describeOnDevice('where a compiler assumes that there is no NaN', (plain) => {
       for (const owned of [state, optimizer, store]) owned.dispose();
       return weights;
     };
-    const [expected, actual] = [await steps(plain), await steps(turned)];
+    const [expected, actual] = [await steps(plain), await steps(negated)];
     expect(Array.from(expected[0]!).filter(Number.isNaN).length).toBeGreaterThan(0);
     for (const [k, weights] of expected.entries()) expectSameBits(actual[k]!, weights, `weight ${k}`);
   });

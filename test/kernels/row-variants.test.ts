@@ -20,18 +20,18 @@ import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike, drawnCases, FAST_CHECK_SEED, one, seed } from '../support/operator-cases.ts';
 
-/** Every implementation of what reduces rows, called directly: the operators' tests see only the one picked for their shapes. */
+/** Every variant of the kernels that reduce rows, called directly: tests of operators run only the one selected for their shapes. */
 const drawn = { seed: FAST_CHECK_SEED + 7, numRuns: drawnCases(25) };
 const MODELS = 3;
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('variants of reductions', (device) => {
+describeOnDevice('variants of softmax and reductions', (device) => {
   const lanes = device?.subgroupLanes ?? null;
   const withVariant = (variant: string) => test.skipIf(variant === 'subgroup' && lanes === null);
 
-  /** A part of the values of `MODELS` models. */
+  /** The values of replica `model` of `MODELS`. */
   const ofModel = (values: ArrayLike<number>, model: number) => {
     const size = values.length / MODELS;
     return Array.from(values).slice(model * size, (model + 1) * size);
@@ -42,11 +42,11 @@ describeOnDevice('variants of reductions', (device) => {
   }
 
   /**
-   * What `run` makes of three models' inputs, each [MODELS, ...], at once; expects that each model alone has the same bits.
-   * The values of each of the results.
+   * Results of `run` for the inputs of three replicas, each [MODELS, ...]. Expects that each replica has the bits of a single model.
+   * @returns the values of each result
    */
   async function withModels(inputs: Input[], run: (arrays: DeviceArray[]) => DeviceArray[]): Promise<Float32Array[]> {
-    const computed = async (values: (input: Input) => ArrayLike<number>, models: number) => {
+    const compute = async (values: (input: Input) => ArrayLike<number>, models: number) => {
       const results = scope(device, () => {
         const arrays = inputs.map((input) => {
           const { dtype, shape } = input;
@@ -58,9 +58,9 @@ describeOnDevice('variants of reductions', (device) => {
       for (const result of results) result.dispose();
       return data;
     };
-    const together = await computed(({ data }) => data, MODELS);
+    const together = await compute(({ data }) => data, MODELS);
     for (let model = 0; model < MODELS; model++) {
-      const alone = await computed(({ data }) => ofModel(data, model), 1);
+      const alone = await compute(({ data }) => ofModel(data, model), 1);
       for (const [k, result] of alone.entries()) {
         expectSameBits(result, ofModel(together[k]!, model), `model ${model} alone, result ${k}`);
       }
@@ -89,7 +89,7 @@ describeOnDevice('variants of reductions', (device) => {
           if (nan) x.data[seed % x.data.length] = Number.NaN;
           const results = await withModels([x], ([array]) => {
             const layout = { outer: outer * array!.replicas, rows, channels };
-            const reduced = (reduction: 'reduceSum' | 'reduceExtreme', factor: number) => {
+            const reduce = (reduction: 'reduceSum' | 'reduceExtreme', factor: number) => {
               const { replicas: models } = array!;
               const y = tensor(device, new Float32Array(models * outer * channels).fill(9), [outer, channels], {
                 models,
@@ -97,13 +97,14 @@ describeOnDevice('variants of reductions', (device) => {
               reduceMiddle(reduction, array!, layout, y.array, { factor, variant });
               return y.array;
             };
-            return [reduced('reduceSum', 2), reduced('reduceExtreme', 1), reduced('reduceExtreme', -1)];
+            return [reduce('reduceSum', 2), reduce('reduceExtreme', 1), reduce('reduceExtreme', -1)];
           });
           const expected = [
             map(sum.forward([x], { axis: 2 }), (s) => 2 * s),
             ...[max, min].map((of) => of.forward([x], { axis: 2 })),
           ];
-          for (const [k, { data }] of expected.entries()) expect(plain(results[k]!)).toEqual(plain(data));
+          for (const [k, { data }] of expected.entries())
+            expect(normalizeZero(results[k]!)).toEqual(normalizeZero(data));
         }),
         drawn,
       );
@@ -219,13 +220,13 @@ describeOnDevice('variants of reductions', (device) => {
     );
   }
 
-  // As shaders/metrics/hits.wgsl has it, whatever the labels are.
+  // As in shaders/metrics/hits.wgsl, for any labels.
   for (const variant of kernels.softmaxVariants) {
     withVariant(variant)(
       `cross-entropy: a row with NaN hits nothing, and its gradient is NaN: ${variant}`,
       async () => {
         const classes = 21;
-        /** A row whose largest logit is at its label but for the NaN. */
+        /** A row whose largest logit is at its label, apart from NaN. */
         const row = (label: number, nans: number[]) =>
           Array.from({ length: classes }, (_, c) => (nans.includes(c) ? Number.NaN : c === label ? 9 : c / 10));
         const all = [...Array(classes).keys()];
@@ -285,9 +286,9 @@ describeOnDevice('variants of reductions', (device) => {
             ];
             const { mean, variance } = statistics(input);
             const [parts, ownVariance, doffset, dscale] = results.map((values) => ofModel(values, model));
-            // What the mean is and what rounding took of it.
-            const own = mean.data.map((_, c) => parts![c]! + parts![channels + c]!);
-            expectClose(own, mean.data, { magnitude: mean.data.map(() => 1000), rtol: 1e-6 });
+            // The mean, and its rounding error.
+            const sums = mean.data.map((_, c) => parts![c]! + parts![channels + c]!);
+            expectClose(sums, mean.data, { magnitude: mean.data.map(() => 1000), rtol: 1e-6 });
             expectClose(ownVariance!, variance.data, { magnitude: variance.data.map((v) => v + 1), rtol: 1e-4 });
             const magnitude = columnSums(map(dout, Math.abs)).data;
             expectClose(doffset!, columnSums(dout).data, { magnitude, rtol: 1e-6 });

@@ -5,8 +5,8 @@ import { compareWithReference } from '../support/adapter.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawnCases, FAST_CHECK_SEED, type OperatorCase, one, seed } from '../support/operator-cases.ts';
 
-// Kernels that the shape alone chooses between. An operator's own cases meet some of them seldom, so each has cases here,
-// at the edges where the choice turns: integers, so the result must be exact whatever the order of additions.
+// Kernels that are selected by the shape. The drawn cases of operators use some of them rarely, so each has cases here, at the sizes
+// where the choice changes. Integers, so the result is exact for any order of additions.
 
 const image = fc.tuple(
   one([1, 2, 3]),
@@ -17,7 +17,7 @@ const image = fc.tuple(
 const padding = fc.constantFrom('valid', 'same');
 const stride = fc.tuple(one([1, 2, 3]), one([1, 2, 3]));
 
-/** Windows side by side, or overlapping, or with gaps; vectors of as many channels as divide their number. */
+/** Windows that are adjacent, overlap or have gaps. The number of channels selects the vector width. */
 function poolCase(disjoint: boolean, lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({ image, poolSize: fc.tuple(one([1, 2, 3, 5]), one([1, 2, 3, 5])), strides: stride, padding, seed })
@@ -26,17 +26,17 @@ function poolCase(disjoint: boolean, lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCas
       return disjoint || (!side && (padding === 'same' || poolSize.every((n, d) => n <= image[d + 1]!)));
     })
     .map(({ image: [n, height, width, count], poolSize, strides, padding, seed }) => {
-      // Odd, even but not in fours, or in fours.
+      // Odd, even but no multiple of four, or a multiple of four.
       const channels = lanes * (lanes === 4 ? count : 2 * Math.floor(count / 2) + 1);
       if (!disjoint)
         return { inputs: [{ shape: [n, height, width, channels] }], attrs: { poolSize, strides, padding }, seed };
-      // At least one window; what is left over at the far edges belongs to none.
+      // At least one window; the remaining pixels at the far edges are in no window.
       const shape = [n, Math.max(height, poolSize[0]), Math.max(width, poolSize[1]), channels];
       return { inputs: [{ shape }], attrs: { poolSize }, seed };
     });
 }
 
-/** Results from which on depthwise convolutions go by strips: see depthwise-variants.test.ts. */
+/** Number of results from which depthwise convolutions use strips: see depthwise-variants.test.ts. */
 const STRIPS = 16_384;
 
 /** Four channels at a time need channels in fours with one filter each. */
@@ -73,7 +73,7 @@ function depthwiseCase(fours: boolean): fc.Arbitrary<OperatorCase> {
     });
 }
 
-/** So many channels at a time as divide their number; the sums over rows are cut into slices of about the square root. */
+/** The number of channels selects the vector width; sums over rows are cut into slices of about the square root. */
 function batchNormCase(lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({
@@ -89,7 +89,7 @@ function batchNormCase(lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
     });
 }
 
-/** Up to 64 rows are reduced in one pass, more in slices of about the square root; vectors of as many channels as divide their number. */
+/** Up to 64 rows are reduced in one pass, more in slices of about the square root; the number of channels selects the vector width. */
 function rowsCase(rows: readonly number[], lanes: 1 | 2 | 4): fc.Arbitrary<OperatorCase> {
   return fc
     .record({
@@ -107,13 +107,13 @@ function rowsCase(rows: readonly number[], lanes: 1 | 2 | 4): fc.Arbitrary<Opera
 }
 
 const FEW_ROWS = [1, 2, 7, 8, 9, 31, 33, 63, 64];
-// Beyond what a software adapter does in one pass; 33 x 33 and 33 x 34 around full slices. None is a multiple of four, of which
-// one column would be read as four.
+// More than a software adapter reduces in one pass; 33 x 33 and 33 x 34 are around full slices. None is a multiple of four, because
+// one column of those would be read as four.
 const MANY_ROWS = [1025, 1026, 1089, 1090, 1121, 1122, 1123, 2047, 4097];
 
 const BATCH_NORM = ['moments', 'combine', 'grad_sums', 'grad'].map((name) => `batch_norm_${name}`).concat('batch_norm');
 
-/** Kernels, the operator they belong to, and cases that bring each of them to run. */
+/** Kernels, their operator, and cases in which each of them runs. */
 const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<OperatorCase>][] = [
   ...([1, 2, 4] as const).flatMap((lanes): [string[], OperatorName, fc.Arbitrary<OperatorCase>][] => {
     const name = (kernel: string) => (lanes === 1 ? kernel : `${kernel}_vec${lanes}`);
@@ -149,10 +149,10 @@ const variants: [kernels: string[], operator: OperatorName, cases: fc.Arbitrary<
   }),
 ];
 
-/** Operators whose kernels depend on the kind of adapter, too: on a card their rows are reduced by teams or workgroups. */
+/** Operators whose kernels also depend on the adapter: on a GPU their rows are reduced by cooperative groups. */
 const BY_ADAPTER: readonly OperatorName[] = ['sum', 'max', 'batchNorm'];
 
-describeOnDevice('kernels that a shape chooses', (device) => {
+describeOnDevice('kernels that are selected by shape', (device) => {
   for (const [kernels, operator, cases] of variants) {
     const isOther = device?.info.isSoftware === false && BY_ADAPTER.includes(operator);
     const reason = isOther
@@ -163,7 +163,7 @@ describeOnDevice('kernels that a shape chooses', (device) => {
       await fc.assert(
         fc.asyncProperty(cases, async (c) => {
           pipelines.mockClear();
-          // What divides need not be whole: the gradient of max is a share, a mean is one.
+          // Results of divisions are not integers: the gradient of max among equals, and a mean.
           const kind = ['max', 'batchNorm', 'avgPool2d'].includes(operator) ? 'normal' : 'integer';
           await compareWithReference(device, operator, c, kind);
           const ran = pipelines.mock.calls.map(([{ name }]) => name).filter((name) => kernels.includes(name));

@@ -65,8 +65,8 @@ describeOnDevice('reading and assigning weights', (device) => {
   test('Adam: one step on tensors agrees with float64', async () => {
     // loss = mean((x w - y)^2) + 0.1 sum |w|, with clipping of the norm of all gradients.
     const [x, y, w, b] = [[0.5, -1, 2, 0.25, 1.5, -0.75], [1, -2, 0.5], [0.3, -0.8], [0.1]] as const;
-    const at = (i: number) => x[2 * i]! * w[0] + x[2 * i + 1]! * w[1] + b[0];
-    const error = [0, 1, 2].map((i) => at(i) - y[i]!);
+    const outputAt = (i: number) => x[2 * i]! * w[0] + x[2 * i + 1]! * w[1] + b[0];
+    const error = [0, 1, 2].map((i) => outputAt(i) - y[i]!);
     const mean = (of: (i: number) => number) => [0, 1, 2].reduce((sum, i) => sum + of(i), 0) / 3;
     const raw = [0, 1].map((k) => mean((i) => 2 * error[i]! * x[2 * i + k]!) + 0.1 * Math.sign(w[k]!));
     raw.push(mean((i) => 2 * error[i]!));
@@ -79,9 +79,9 @@ describeOnDevice('reading and assigning weights', (device) => {
       const [m, v] = [(1 - beta1) * g, (1 - beta2) * g * g];
       return value - (rate * Math.sqrt(1 - beta2) * m) / (1 - beta1) / (Math.sqrt(v) + epsilon);
     });
-    const trained = (data: readonly number[], shape: number[]) =>
+    const leaf = (data: readonly number[], shape: number[]) =>
       tg.tensor(device, [...data], shape, { requiresGrad: true });
-    const [weight, bias] = [trained(w, [2, 1]), trained(b, [1])];
+    const [weight, bias] = [leaf(w, [2, 1]), leaf(b, [1])];
     const optimizer = new tg.Adam({ parameters: [weight, bias], learningRate: rate, globalClipNorm: 0.5 });
     const output = tg.linear(tg.tensor(device, [...x], [3, 2]), weight, bias);
     const loss = tg.add(

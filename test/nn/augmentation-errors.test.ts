@@ -129,7 +129,7 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'RandomRotation: there is no option fill_mode; did you mean fillMode? There are factor, fillMode, fillValue, inputShape, ' +
       'interpolation, name, seed, trainable',
   ],
-])('throws: %s', (_, make, says) => {
+])('throws for %s', (_, make, says) => {
   const error = (() => {
     try {
       return make();
@@ -152,14 +152,14 @@ const kinds: [string, (more: object) => Layer][] = [
 ];
 
 test.each(kinds)('%s: throws for samples that are not images, and for too large images', (kind, make) => {
-  const built = (inputShape: number[]) => () =>
+  const buildWith = (inputShape: number[]) => () =>
     new Sequential([make({ inputShape }), new Flatten(), new Dense({ units: 1 })]);
   for (const shape of [[4], [4, 4], [4, 4, 4, 1]]) {
-    expect(built(shape)).toThrow(ShapeError);
-    expect(built(shape)).toThrow(`${kind}: needs samples of shape [height, width, channels], but gets [${shape}]`);
+    expect(buildWith(shape)).toThrow(ShapeError);
+    expect(buildWith(shape)).toThrow(`${kind}: needs samples of shape [height, width, channels], but gets [${shape}]`);
   }
-  expect(built([8193, 4, 1])).toThrow(ShapeError);
-  expect(built([8193, 4, 1])).toThrow(
+  expect(buildWith([8193, 4, 1])).toThrow(ShapeError);
+  expect(buildWith([8193, 4, 1])).toThrow(
     `${kind}: takes images of at most 8192 pixels a side, but gets [8193,4,1]; resize them first`,
   );
 });
@@ -198,7 +198,7 @@ describeOnDevice('errors of a call', (device) => {
     expect(() => make({}).call(row, context)).toThrow(`${kind}: the input must have rank 4`);
   });
 
-  test.each(kinds)('%s: throws for impossible seeds and steps', (kind, make) => {
+  test.each(kinds)('%s: throws for invalid seeds and steps', (kind, make) => {
     using model = new Sequential([make({ inputShape: [4, 4, 1] })]).build(device, { replicas: 2 });
     using x = tensor(device, new Array(32).fill(1), [1, 4, 4, 1], { models: 2 });
     const call = (options: object) => () => model.call(x, { training: true, ...options });

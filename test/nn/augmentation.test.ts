@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
 import { random } from '../support/random.ts';
 
-/** What determines the numbers of the layers here. */
+/** Determines the random numbers of the layers here. */
 const SEEDS = [4, 2 ** 40 + 1, 9];
 const LAYER_INDEX = 2;
 const STEP = 5;
@@ -99,25 +99,25 @@ describeOnDevice('random layers of images', (device) => {
   ): Promise<Called> {
     const { replicas = 1, scale = 1 } = options;
     const size = sizeOf(shape);
-    const drawn = (of: readonly number[], seed: number) =>
+    const drawIntegers = (of: readonly number[], seed: number) =>
       Array.from({ length: replicas }, (_, r) => drawLike(of, seed + r)).map(({ data }) =>
         ndarray(
           of,
           data.map((v) => Math.fround(scale * v)),
         ),
       );
-    const x = drawn(shape, 31);
+    const x = drawIntegers(shape, 31);
     const planned = [shape[0]!, ...layer.plan(shape.slice(1)).outputShape];
-    const dy = drawn(planned, 57);
-    const joined = (parts: NdArray[]) => parts.flatMap(({ data }) => [...data]);
+    const dy = drawIntegers(planned, 57);
+    const join = (parts: NdArray[]) => parts.flatMap(({ data }) => [...data]);
     const { y, dx } = tg.scope(device, () => {
-      const input = tg.tensor(device, joined(x), shape, { requiresGrad: true, models: replicas });
+      const input = tg.tensor(device, join(x), shape, { requiresGrad: true, models: replicas });
       const y = layer.call(input, {
         weights: [],
         training: true,
         random: { seed: SEEDS.slice(0, replicas), layer: LAYER_INDEX, step: STEP },
       });
-      y.backward(tg.tensor(device, joined(dy), planned, { models: replicas }));
+      y.backward(tg.tensor(device, join(dy), planned, { models: replicas }));
       return { y, dx: input.grad! };
     });
     expect(y.shape).toEqual(planned);
@@ -135,9 +135,9 @@ describeOnDevice('random layers of images', (device) => {
     ([, , map]: Moving, [, h, w]: readonly number[], r: number) =>
     (n: number) =>
       map(randomWords(drawOf(r, n)), h!, w!);
-  const most = ({ data }: NdArray) => data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  const maxMagnitude = ({ data }: NdArray) => data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
-  test.each(exact)('%s: takes the same pixels as Keras, bit for bit', async (...layer) => {
+  test.each(exact)('%s: copies the same pixels as Keras, bit for bit', async (...layer) => {
     for (const shape of SHAPES) {
       const { x, dy, y, dx } = await call(layer[1]({}), shape, { replicas: 3 });
       const size = y[0]!.shape.slice(1, 3) as [number, number];
@@ -153,7 +153,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   describe.each(moving)('%s', (...layer) => {
-    test.each(FILLS)('interpolates as Keras with fillMode %s, and so does the gradient', async (fillMode) => {
+    test.each(FILLS)('interpolates as Keras with fillMode %s, also in the gradient', async (fillMode) => {
       for (const shape of SHAPES) {
         const { x, dy, y, dx } = await call(layer[1]({ fillMode, fillValue: FILL_VALUE }), shape, { replicas: 3 });
         const size = shape.slice(1, 3) as [number, number];
@@ -161,18 +161,18 @@ describeOnDevice('random layers of images', (device) => {
           const sampled = { fill: fillMode, nearest: false, fillValue: FILL_VALUE };
           const expected = sampleImages(images, dy[r]!, size, places(layer, shape, r), sampled);
           // In each direction, a position error e gives an error of e times the difference of two pixels.
-          const atol = 4 * POSITION_TOLERANCE * (most(images) + FILL_VALUE);
+          const atol = 4 * POSITION_TOLERANCE * (maxMagnitude(images) + FILL_VALUE);
           expectClose(y[r]!.data, expected.y.data, { rtol: 2e-6, atol }, `replica ${r}`);
           // The error of an input pixel's gradient grows with the number of output pixels that use it.
           const ones = ndarray(
             dy[r]!.shape,
             dy[r]!.data.map(() => 1),
           );
-          const counts = most(sampleImages(images, ones, size, places(layer, shape, r), sampled).dx);
+          const counts = maxMagnitude(sampleImages(images, ones, size, places(layer, shape, r), sampled).dx);
           expectClose(
             dx[r]!.data,
             expected.dx.data,
-            { rtol: 2e-6, atol: 8 * POSITION_TOLERANCE * most(dy[r]!) * Math.max(1, counts) },
+            { rtol: 2e-6, atol: 8 * POSITION_TOLERANCE * maxMagnitude(dy[r]!) * Math.max(1, counts) },
             `gradient of replica ${r}`,
           );
         }
@@ -180,7 +180,7 @@ describeOnDevice('random layers of images', (device) => {
     });
 
     test.each(FILLS)(
-      'takes the pixel that Keras takes where the border is %s and nothing is blended',
+      'takes the pixel that Keras takes if the border is %s and nothing is interpolated',
       async (fillMode) => {
         for (const shape of SHAPES) {
           const { x, dy, y, dx } = await call(
@@ -196,7 +196,9 @@ describeOnDevice('random layers of images', (device) => {
                 layer,
                 shape,
                 r,
-              )(n)(row, column).some((at) => Math.abs(at - Math.floor(at) - 0.5) < POSITION_TOLERANCE);
+              )(n)(row, column).some(
+                (position) => Math.abs(position - Math.floor(position) - 0.5) < POSITION_TOLERANCE,
+              );
             const sampled = { fill: fillMode, nearest: true, fillValue: FILL_VALUE };
             const expected = sampleImages(images, dy[r]!, size, places(layer, shape, r), sampled);
             const [, h, w, channels] = shape;
@@ -241,7 +243,7 @@ describeOnDevice('random layers of images', (device) => {
     expectSameBits(dx[0]!.data, expected.dx.data);
   });
 
-  test('layers of one number agree with Keras 3.15', async () => {
+  test('layers with a single random number agree with Keras 3.15', async () => {
     interface Case { layer: string; options: object; shape: number[]; x: number[]; y: number[] } // biome-ignore format: one line
     const url = new URL('../golden/files/keras-augmentation.json', import.meta.url);
     const { cases } = JSON.parse(readFileSync(url, 'utf8')) as { cases: Case[] };
@@ -265,7 +267,7 @@ describeOnDevice('random layers of images', (device) => {
   const contrasts = [
     ['a number', { factor: 0.4 }, [0.6, 1.4]],
     ['two', { factor: [0.9, 0.2] }, [0.8, 1.9]],
-    ['all of it', { factor: 1 }, [0, 2]],
+    ['the whole range', { factor: 1 }, [0, 2]],
   ] as const;
   test.each(contrasts)('RandomContrast by %s', async (_, options, bounds) => {
     const valueRange = [-0.7, 0.9] as const;
@@ -288,7 +290,7 @@ describeOnDevice('random layers of images', (device) => {
   });
 
   test.each([0.5, [0.25, -3, 0.5, 0.75]])(
-    'RandomErasing puts %s there, clipped, and gives no gradient there',
+    'RandomErasing writes %s there, clipped, with a gradient of 0 there',
     async (fillValue) => {
       for (const shape of SHAPES) {
         const [, h, w, channels] = shape;
@@ -300,7 +302,7 @@ describeOnDevice('random layers of images', (device) => {
           const isErased = Array.from(images.data, (_, i) => {
             const pixel = Math.floor(i / channels);
             const found = rectangleOf(drawOf(r, Math.floor(pixel / (h * w))), h, w, scale, factor);
-            const within = (at: number, [begin, end]: [number, number]) => at >= begin && at < end;
+            const within = (index: number, [begin, end]: [number, number]) => index >= begin && index < end;
             return found !== null && within(Math.floor(pixel / w) % h, found.rows) && within(pixel % w, found.columns);
           });
           const of = (i: number) => Math.max(-1, typeof fill === 'number' ? fill : fill[i % channels]!);
@@ -348,12 +350,12 @@ describeOnDevice('random layers of images', (device) => {
     }
   });
 
-  test('draws are uniform in their range, and half of the images are mirrored in each direction', async () => {
+  test('random numbers are uniform in their range, and half of the images are mirrored in each direction', async () => {
     const batch = 3000;
     const x = Float32Array.from({ length: batch * 4 }, (_, i) => [1, 2, 4, 8][i % 4]!);
     using input = tg.tensor(device, x, [batch, 2, 2, 1]);
-    const at = (step: number) => ({ weights: [], training: true, random: { seed: 3, layer: 1, step } });
-    using flipped = new tg.RandomFlip().call(input, at(1));
+    const contextAt = (step: number) => ({ weights: [], training: true, random: { seed: 3, layer: 1, step } });
+    using flipped = new tg.RandomFlip().call(input, contextAt(1));
     const corners = Array.from(await flipped.data()).filter((_, i) => i % 4 === 0);
     const sigma = Math.sqrt(batch * 0.25 * 0.75);
     for (const corner of [1, 2, 4, 8]) {
@@ -365,7 +367,7 @@ describeOnDevice('random layers of images', (device) => {
       Float32Array.from({ length: batch * 64 }, (_, i) => i % 64),
       [batch, 1, 64, 1],
     );
-    using moved = new tg.RandomTranslation({ heightFactor: 0, widthFactor: 0.25 }).call(ramp, at(2));
+    using moved = new tg.RandomTranslation({ heightFactor: 0, widthFactor: 0.25 }).call(ramp, contextAt(2));
     const shares = Array.from(await moved.data())
       .filter((_, i) => i % 64 === 32)
       .map((value) => (32 - value) / 32 + 0.5)
@@ -385,9 +387,9 @@ describeOnDevice('random layers of images', (device) => {
     data[21] = Number.POSITIVE_INFINITY;
     using input = tg.tensor(device, data, [1, 6, 6, 1]);
     const context = { weights: [], training: true, random: { seed: 1, layer: 0, step: 1 } };
-    using turned = new tg.RandomRotation({ factor: [0.25, 0.25] }).call(input, context);
+    using rotated = new tg.RandomRotation({ factor: [0.25, 0.25] }).call(input, context);
     const expected = Array.from({ length: 36 }, (_, i) => Math.fround(data[(i % 6) * 6 + 5 - Math.floor(i / 6)]!));
-    expectSameBits(await turned.data(), expected);
+    expectSameBits(await rotated.data(), expected);
   });
 
   test('sides of 8192 pixels are exact to the last pixel', async () => {
@@ -412,9 +414,9 @@ describeOnDevice('random layers of images', (device) => {
         fillValue: -1,
       }).call(input, context);
       const half = Array.from({ length: n }, (_, i) => {
-        const at = 2 * i - (n - 1) / 2; // halfway between two pixels
+        const center = 2 * i - (n - 1) / 2; // halfway between two pixels
         const of = (k: number) => data[k] ?? -1;
-        return (of(Math.floor(at)) + of(Math.floor(at) + 1)) / 2;
+        return (of(Math.floor(center)) + of(Math.floor(center) + 1)) / 2;
       });
       expectSameBits(await halved.data(), half);
     }

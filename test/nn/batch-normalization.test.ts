@@ -49,10 +49,15 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
   ['movingVarianceInitializer', wrong({ movingVarianceInitializer: 1 }), ArgumentError, 'movingVarianceInitializer'],
   ['betaRegularizer', wrong({ betaRegularizer: 'l3' }), ArgumentError, 'betaRegularizer'],
   ['the batch as axis', () => new BatchNormalization({ axis: 0 }).plan([4, 5]), ShapeError, 'axis is 0'],
-  ['no such axis', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
-  ['no such axis from the end', () => new BatchNormalization({ axis: -3 }).plan([4, 5]), ShapeError, 'axis is -3'],
+  ['an axis that does not exist', () => new BatchNormalization({ axis: 3 }).plan([4, 5]), ShapeError, '[4,5]'],
+  [
+    'a negative axis that does not exist',
+    () => new BatchNormalization({ axis: -3 }).plan([4, 5]),
+    ShapeError,
+    'axis is -3',
+  ],
   ['single numbers', () => new BatchNormalization().plan([]), ShapeError, 'single numbers'],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });
@@ -76,7 +81,7 @@ describeOnDevice('BatchNormalization and its options', (device) => {
       const rank = run.x.shape.length;
       const axis = ((options.axis ?? -1) + rank) % rank;
       const order = [...run.x.shape.keys()].filter((d) => d !== axis).concat(axis);
-      const back = order.map((_, d) => order.indexOf(d));
+      const inverse = order.map((_, d) => order.indexOf(d));
       const turn = (x: NdArray, axes: number[]) => references.transpose.forward([x], { axes });
       const [x, dout] = [turn(run.x, order), turn(run.dout, order)];
       const channels = [run.x.shape[axis]!];
@@ -88,10 +93,10 @@ describeOnDevice('BatchNormalization and its options', (device) => {
       const y = reference.forward(inputs, { epsilon });
       const grads = reference.backward(inputs, y, dout, { epsilon });
       const terms = batchNormMagnitude(inputs, epsilon, map(dout, Math.abs));
-      const turned = { rtol: 4e-6, magnitude: turn(terms.output, back).data };
-      expectClose(run.output.data, turn(y, back).data, turned, 'output');
-      const dx = { rtol: 4e-6, magnitude: turn(terms.grads[0]!, back).data };
-      expectClose(run.dx.data, turn(grads[0]!, back).data, dx, 'dx');
+      const transposedTolerance = { rtol: 4e-6, magnitude: turn(terms.output, inverse).data };
+      expectClose(run.output.data, turn(y, inverse).data, transposedTolerance, 'output');
+      const dx = { rtol: 4e-6, magnitude: turn(terms.grads[0]!, inverse).data };
+      expectClose(run.dx.data, turn(grads[0]!, inverse).data, dx, 'dx');
       const trained = trainable ? ['gamma', 'beta'].filter((name) => name in run.weights) : [];
       expect(Object.keys(run.gradients)).toEqual(trained);
       for (const name of trained) {
@@ -100,14 +105,20 @@ describeOnDevice('BatchNormalization and its options', (device) => {
         expectClose(run.gradients[name]!.data, grads[k]!.data, tolerance, name);
       }
       const batch = statistics(x);
-      const moved = (old: NdArray, now: NdArray) => map(old, (v, i) => (byBatch ? 0.75 * v + 0.25 * now.data[i]! : v));
+      const movingAverage = (old: NdArray, now: NdArray) =>
+        map(old, (v, i) => (byBatch ? 0.75 * v + 0.25 * now.data[i]! : v));
       const near = { rtol: 4e-6, magnitude: full(channels, 4).data };
-      expectClose(run.after.moving_mean!.data, moved(moving_mean!, batch.mean).data, near, 'moving mean');
-      expectClose(run.after.moving_variance!.data, moved(moving_variance!, batch.variance).data, near, 'variance');
+      expectClose(run.after.moving_mean!.data, movingAverage(moving_mean!, batch.mean).data, near, 'moving mean');
+      expectClose(
+        run.after.moving_variance!.data,
+        movingAverage(moving_variance!, batch.variance).data,
+        near,
+        'variance',
+      );
     }
   });
 
-  test('BatchNormalization: initializers', async () => {
+  test('uses its initializers', async () => {
     const options = {
       gammaInitializer: constant(2),
       betaInitializer: 'ones',
@@ -124,7 +135,7 @@ describeOnDevice('BatchNormalization and its options', (device) => {
     ]);
   });
 
-  test('penalties on gamma and beta enter the loss and the step', async () => {
+  test('penalties on gamma and beta are part of the loss and of the step', async () => {
     const learningRate = 0.125;
     const penalties = { gammaRegularizer: l2(0.5), betaRegularizer: l1l2({ l1: 0.25, l2: 1 }) };
     const train = async (options: BatchNormalizationOptions) => {

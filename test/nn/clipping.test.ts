@@ -83,22 +83,22 @@ describeOnDevice('gradient clipping', (device) => {
 
   test('clipping: NaN makes all gradients of its norm NaN; infinity behaves as in Keras', async () => {
     const withOne = (value: number) => draw().map((g, k) => map(g, (x, i) => (k === 1 && i === 5 ? value : x)));
-    const spoilt = async (options: ClipOptions, value: number) =>
+    const countNaN = async (options: ClipOptions, value: number) =>
       (await runClipped(device, options, withOne(value))).steps.map((step) => step.filter(Number.isNaN).length);
     const all = SHAPES.map((shape) => shape.reduce((a, b) => a * b, 1));
-    expect(await spoilt({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
-    expect(await spoilt({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
-    expect(await spoilt({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
+    expect(await countNaN({ clipNorm: 1 }, Number.NaN)).toEqual([0, 128, 0, 0]);
+    expect(await countNaN({ globalClipNorm: 1 }, Number.NaN)).toEqual(all);
+    expect(await countNaN({ clipValue: 1 }, Number.NaN)).toEqual([0, 1, 0, 0]);
     // inf * (1 / inf) is NaN; the other elements of that weight become 0.
-    expect(await spoilt({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
-    expect(await spoilt({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
+    expect(await countNaN({ clipNorm: 1 }, Infinity)).toEqual([0, 1, 0, 0]);
+    expect(await countNaN({ globalClipNorm: 1 }, -Infinity)).toEqual(all);
     const { steps } = await runClipped(device, { clipValue: 0.25 }, withOne(-Infinity));
     expect(steps[1]![5]).toBe(-0.25);
   });
 
   // The replicas of a weight follow each other, so blocks may begin and end anywhere: [7, 9] has 63 elements.
   test.each([{ clipNorm: 0.5 }, { globalClipNorm: 0.5 }])(
-    'replicas have the bits of each alone: %j',
+    'replicas have the bits of single models: %j',
     async (options) => {
       const replicas = 3;
       const steps = async (models: number, gradientsOf: (model: number) => readonly NdArray[]) => {
@@ -162,36 +162,39 @@ describeOnDevice('gradient clipping', (device) => {
   });
 
   // A recorded step keeps using the tables it was recorded with, even if others were created since.
-  test.each([{ globalClipNorm: 0.01 }, { clipNorm: 0.01 }])('in trainOnBatch, call after call: %j', async (options) => {
-    const x = Float32Array.from(drawLike([8, 30], 3).data);
-    const y = Array.from({ length: 8 }, (_, i) => i % 3);
-    const make = () => {
-      const layers = [
-        new Dense({ units: 50, inputShape: [30] }), // 24 blocks
-        new Dense({ units: 3, activation: 'softmax' }),
-      ];
-      const optimizer = new SGD({ learningRate: 1, ...options });
-      return new Sequential(layers).build(device).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
-    };
-    const weights = async (model: Sequential) => Promise.all(model.weights.map(({ tensor }) => tensor.data()));
-    using single = make();
-    using whole = make();
-    const step = { epochs: 1, batchSize: 8, shuffle: false };
-    const same = async (what: string) => expect(await weights(single), what).toEqual(await weights(whole));
-    for (let i = 1; i <= 3; i++) {
+  test.each([{ globalClipNorm: 0.01 }, { clipNorm: 0.01 }])(
+    'in trainOnBatch, over several calls: %j',
+    async (options) => {
+      const x = Float32Array.from(drawLike([8, 30], 3).data);
+      const y = Array.from({ length: 8 }, (_, i) => i % 3);
+      const make = () => {
+        const layers = [
+          new Dense({ units: 50, inputShape: [30] }), // 24 blocks
+          new Dense({ units: 3, activation: 'softmax' }),
+        ];
+        const optimizer = new SGD({ learningRate: 1, ...options });
+        return new Sequential(layers).build(device).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
+      };
+      const weights = async (model: Sequential) => Promise.all(model.weights.map(({ tensor }) => tensor.data()));
+      using single = make();
+      using whole = make();
+      const step = { epochs: 1, batchSize: 8, shuffle: false };
+      const same = async (what: string) => expect(await weights(single), what).toEqual(await weights(whole));
+      for (let i = 1; i <= 3; i++) {
+        await single.trainOnBatch(x, y);
+        await whole.fit({ x, y }, step);
+        await same(`step ${i}`);
+      }
+      // Records with other frozen weights between two runs of the same step.
+      for (const model of [single, whole]) model.layers[0]!.trainable = false;
+      await single.fit({ x, y }, step);
+      await whole.fit({ x, y }, step);
+      for (const model of [single, whole]) model.layers[0]!.trainable = true;
       await single.trainOnBatch(x, y);
       await whole.fit({ x, y }, step);
-      await same(`step ${i}`);
-    }
-    // Records with other frozen weights between two runs of the same step.
-    for (const model of [single, whole]) model.layers[0]!.trainable = false;
-    await single.fit({ x, y }, step);
-    await whole.fit({ x, y }, step);
-    for (const model of [single, whole]) model.layers[0]!.trainable = true;
-    await single.trainOnBatch(x, y);
-    await whole.fit({ x, y }, step);
-    await same('after others');
-  });
+      await same('after others');
+    },
+  );
 });
 
 test.each([SGD, Adam, AdamW, RMSprop].map((Optimizer) => [Optimizer.name, Optimizer] as const))(

@@ -120,7 +120,7 @@ const merges: Record<string, Layer> = {
   Subtract: new Subtract(),
 };
 
-test('the table has every kind of layer', () => {
+test('the table of this test has every kind of layer', () => {
   const kinds = Object.entries(tilegrad).filter(
     ([, value]) => typeof value === 'function' && value.prototype instanceof Layer,
   );
@@ -160,11 +160,11 @@ test('Sequential: getConfig restores a layer that it contains twice', () => {
   const shared = new Dense({ units: 4 });
   const layers = [new Flatten({ inputShape: [2, 2] }), shared, new Activation('tanh'), shared];
   const model = new Sequential(layers, 'stack');
-  const back = roundTrip(model);
-  expect(back).toBeInstanceOf(Sequential);
-  expect(back.title).toBe('stack');
-  expectSameLayers(back, model);
-  expect(back.countParams()).toBe(20);
+  const restored = roundTrip(model);
+  expect(restored).toBeInstanceOf(Sequential);
+  expect(restored.title).toBe('stack');
+  expectSameLayers(restored, model);
+  expect(restored.countParams()).toBe(20);
 });
 
 test('Model: getConfig restores branches, shared layers, nested models and frozen layers', () => {
@@ -174,13 +174,13 @@ test('Model: getConfig restores branches, shared layers, nested models and froze
   const sum = new Add().apply([convolution.apply(x), convolution.apply(convolution.apply(x)), x]);
   const both = new Concatenate().apply([head.apply(sum), head.apply(x)]);
   const model = new Model({ inputs: x, outputs: new Dense({ units: 3, activation: 'softmax' }).apply(both) });
-  const back = roundTrip(model);
-  expectSameLayers(back, model);
-  expect(back.layers).toHaveLength(5);
-  const inner = back.getLayer('sequential') as Model;
+  const restored = roundTrip(model);
+  expectSameLayers(restored, model);
+  expect(restored.layers).toHaveLength(5);
+  const inner = restored.getLayer('sequential') as Model;
   expect(inner).toBeInstanceOf(Sequential);
   expect(inner.getLayer('dense').trainable).toBe(false);
-  expect(back.finalActivation).toBe('softmax');
+  expect(restored.finalActivation).toBe('softmax');
 });
 
 test.each<[name: string, initializer: Initializer]>([
@@ -190,7 +190,7 @@ test.each<[name: string, initializer: Initializer]>([
   ['randomUniform', initializers.randomUniform({ min: 0, max: 3 })],
   ['orthogonal', initializers.orthogonal({ gain: 2 })],
   ['glorotNormal', initializers.glorotNormal],
-])('an initializer of tilegrad comes back with its numbers: %s', (_, kernelInitializer) => {
+])('initializers: getConfig restores their options: %s', (_, kernelInitializer) => {
   const model = new Sequential([new Dense({ units: 3, kernelInitializer, inputShape: [4] })]);
   const [kernel] = roundTrip(model).plan([4]).weights;
   const draw = (initializer: Initializer) => [...initializer([4, 3], new RandomStream(1, 'initializer', 0))];
@@ -217,11 +217,11 @@ class Scale extends Layer {
   }
 }
 
-const scaled = () => new Sequential([new Flatten({ inputShape: [3] }), new Scale({ by: 3 })]);
+const scaledModel = () => new Sequential([new Flatten({ inputShape: [3] }), new Scale({ by: 3 })]);
 test("customLayers: restores a user's class, and the message names it if it is missing", () => {
-  expect((roundTrip(scaled(), { Scale }).layers[1] as Scale).by).toBe(3);
-  expect(() => roundTrip(scaled())).toThrow(ArgumentError);
-  expect(() => roundTrip(scaled())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
+  expect((roundTrip(scaledModel(), { Scale }).layers[1] as Scale).by).toBe(3);
+  expect(() => roundTrip(scaledModel())).toThrow(ArgumentError);
+  expect(() => roundTrip(scaledModel())).toThrow(/layer "scale" is a Scale.*customLayers: \{ Scale \}/);
 });
 
 class Doubled extends Lambda {
@@ -234,9 +234,9 @@ class Doubled extends Lambda {
   }
 }
 test('Lambda: getConfig restores a subclass', () => {
-  const back = roundTrip(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
-  expect(back.layers[0]).toBeInstanceOf(Doubled);
-  expect(back.outputShape).toEqual([3]);
+  const restored = roundTrip(new Sequential([new Doubled({ inputShape: [3] })]), { Doubled });
+  expect(restored.layers[0]).toBeInstanceOf(Doubled);
+  expect(restored.outputShape).toEqual([3]);
 });
 
 class Double extends Dense {}
@@ -246,10 +246,10 @@ class Twice extends Sequential {
   }
 }
 const first = { inputShape: [3] };
-const refused: [what: string, layer: Layer, says: RegExp][] = [
+const invalidLayers: [what: string, layer: Layer, says: RegExp][] = [
   ['a Lambda', new Lambda((x) => x, first), /lambda: a Lambda holds a function.*saveWeights/],
   [
-    'an initializer of its own',
+    'a custom initializer',
     new Dense({ units: 1, kernelInitializer: (shape, random) => initializers.ones(shape, random), ...first }),
     /dense: kernelInitializer is a function.*saveWeights/,
   ],
@@ -266,17 +266,17 @@ const refused: [what: string, layer: Layer, says: RegExp][] = [
     /sequential: its class overrides what its layers compute/,
   ],
 ];
-test.each(refused)('throws: %s', (_, layer, says) => {
+test.each(invalidLayers)('throws for %s', (_, layer, says) => {
   const model = new Sequential([layer]);
   expect(() => modelConfig(model)).toThrow(ArgumentError);
   expect(() => modelConfig(model)).toThrow(says);
 });
 
 /** The config of a small model, with the value at a path replaced. */
-function changed(path: (string | number)[], value: unknown): unknown {
+function withValueAt(path: (string | number)[], value: unknown): unknown {
   const description = JSON.parse(JSON.stringify(modelConfig(new Sequential([new Flatten(first)]))));
-  const at = path.slice(0, -1).reduce((inside, key) => inside[key], description);
-  at[path.at(-1)!] = value;
+  const parent = path.slice(0, -1).reduce((inside, key) => inside[key], description);
+  parent[path.at(-1)!] = value;
   return description;
 }
 const dropout = { className: 'Dropout', config: { rate: 2, name: 'd' } };
@@ -284,13 +284,17 @@ const misspelt = { className: 'Dropout', config: { rate: 0.2, name: 'd', trainbl
 test.each<[what: string, description: unknown, says: RegExp]>([
   ['nothing', null, /className and config, but is null/],
   ['a layer for a model', { className: 'Flatten', config: {} }, /Sequential or a Functional.*Flatten/],
-  ['no layers', changed(['config', 'layers'], undefined), /needs layers, uses and inputShape/],
-  ['a layer without config', changed(['config', 'layers', 0, 'config'], null), /className and config/],
-  ['an unknown number', changed(['config', 'uses', 0, 'layer'], 3), /uses\[0\] is .*"layer":3.*but layers are 0 to 0/],
-  ['an input of the future', changed(['config', 'uses', 0, 'inputs'], [1]), /uses\[0\] is .*inputs 0 to 0/],
-  ['an impossible option', changed(['config', 'layers', 0], dropout), /Dropout "d": rate must be/],
-  ['an unknown option', changed(['config', 'layers', 0], misspelt), /Dropout "d": .* mean trainable\?/],
-  ['no uses', changed(['config', 'uses'], []), /at least one/],
+  ['no layers', withValueAt(['config', 'layers'], undefined), /needs layers, uses and inputShape/],
+  ['a layer without config', withValueAt(['config', 'layers', 0, 'config'], null), /className and config/],
+  [
+    'an unknown number',
+    withValueAt(['config', 'uses', 0, 'layer'], 3),
+    /uses\[0\] is .*"layer":3.*but layers are 0 to 0/,
+  ],
+  ['an input of the future', withValueAt(['config', 'uses', 0, 'inputs'], [1]), /uses\[0\] is .*inputs 0 to 0/],
+  ['an impossible option', withValueAt(['config', 'layers', 0], dropout), /Dropout "d": rate must be/],
+  ['an unknown option', withValueAt(['config', 'layers', 0], misspelt), /Dropout "d": .* mean trainable\?/],
+  ['no uses', withValueAt(['config', 'uses'], []), /at least one/],
 ])('a config with %s throws', (_, description, says) => {
   expect(() => modelFromConfig(description)).toThrow(DataError);
   expect(() => modelFromConfig(description)).toThrow(says);

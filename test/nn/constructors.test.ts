@@ -139,22 +139,23 @@ function expectSurplusError(name: string, { args, options }: Maker): void {
   }
   expect(make(name, [...args, undefined])).toBeDefined();
   if (!options) return;
-  const unknown = () => make(name, [...args.slice(0, -1), { ...(args.at(-1) as object), nonesuch: undefined }]);
-  expect(unknown).toThrow(ArgumentError);
-  expect(unknown).toThrow(/there is no option nonesuch/);
+  const callWithUnknownOption = () =>
+    make(name, [...args.slice(0, -1), { ...(args.at(-1) as object), nonesuch: undefined }]);
+  expect(callWithUnknownOption).toThrow(ArgumentError);
+  expect(callWithUnknownOption).toThrow(/there is no option nonesuch/);
   for (const none of [null, 3, 'x', true])
     expect(() => make(name, [...args.slice(0, -1), none])).toThrow(ArgumentError);
 }
 
 test.each(Object.entries({ ...classes, ...functions }))('%s: throws for surplus arguments', expectSurplusError);
 
-test('the table has every exported class, and every function that creates a part of a training', () => {
+test('the table of this test has every exported class, and every function that creates a part of a training', () => {
   const loaders = ['ArrayLoader', 'ImageLoader'];
   const found = Object.entries(exported).filter(
     ([, value]) => isClass(value) && !((value as { prototype: unknown }).prototype instanceof Error),
   );
   expect(found.map(([name]) => name).sort()).toEqual([...Object.keys(classes), ...loaders, ...EXCLUDED].sort());
-  const made = Object.entries({ initializers, regularizers, schedules }).flatMap(([space, members]) =>
+  const created = Object.entries({ initializers, regularizers, schedules }).flatMap(([space, members]) =>
     Object.keys(members).map((name) => `${space}.${name}`),
   );
   const helpers = [
@@ -165,7 +166,7 @@ test('the table has every exported class, and every function that creates a part
   ];
   const uncalled = Object.keys(initializers).filter((name) => /^(ones|zeros|glorot|he|lecun)/.test(name));
   const known = [...Object.keys(functions), ...helpers, ...uncalled.map((name) => `initializers.${name}`)];
-  expect(made.filter((name) => !known.includes(name))).toEqual([]);
+  expect(created.filter((name) => !known.includes(name))).toEqual([]);
   expect(uncalled).toHaveLength(8);
 });
 
@@ -178,7 +179,7 @@ test.each([
   'heUniform',
   'lecunNormal',
   'lecunUniform',
-] as const)('initializers.%s is handed over, not called', (name) => {
+] as const)('initializers.%s throws if the function is passed without calling it', (name) => {
   for (const argument of [undefined, {}, { seed: 1 }, 3]) {
     const call = () => (initializers[name] as (argument: unknown) => unknown)(argument);
     expect(call).toThrow(ArgumentError);
@@ -235,7 +236,7 @@ test.each<[string, () => unknown, RegExp]>([
   ],
   ['nesterov', () => new tg.SGD({ nesterov: 'no' as never }), /^SGD: nesterov must be true or false/],
   ['centered', () => new tg.RMSprop({ centered: 1 as never }), /^RMSprop: centered must be true or false/],
-  ['a line that is no function', () => new tg.ProgressLine({} as never), /^ProgressLine: write must be a function/],
+  ['a line that is not a function', () => new tg.ProgressLine({} as never), /^ProgressLine: write must be a function/],
   [
     'a value that is not an update',
     () => new tg.ProgressLine(() => {}, 3 as never),
@@ -248,7 +249,7 @@ test.each<[string, () => unknown, RegExp]>([
     /^CustomLoss: targets must be 'oneHot' or 'labels'/,
   ],
   ['the name of a loss', () => new tg.CustomLoss((a) => a, {} as never), /^CustomLoss: name must be a string/],
-])('throws: %s', (_, make, says) => {
+])('throws for %s', (_, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });

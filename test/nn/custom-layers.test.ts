@@ -22,7 +22,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 
 /** A custom layer in plain JavaScript, with a mistake. */
-const own = (
+const makeLayer = (
   parts: { kind?: unknown; plan?: unknown; call?: unknown },
   options: LayerOptions = { inputShape: [4] },
 ): Layer => {
@@ -96,11 +96,11 @@ test.each<[what: string, parts: object, says: RegExp]>([
   ['an empty kind', { kind: '' }, /needs a kind/],
   ['no call', { call: undefined }, /^Own: a layer needs call\(x, \{ weights \}\)/],
 ])('a plan with %s: throws before build, and names the layer', (_what, parts, says) => {
-  expect(() => new Sequential([own(parts)])).toThrow(ArgumentError);
-  expect(() => new Sequential([own(parts)])).toThrow(says);
+  expect(() => new Sequential([makeLayer(parts)])).toThrow(ArgumentError);
+  expect(() => new Sequential([makeLayer(parts)])).toThrow(says);
 });
 
-describeOnDevice('a custom layer that breaks its plan', (device) => {
+describeOnDevice('a custom layer that differs from its plan', (device) => {
   const broken: [what: string, parts: object, error: ErrorClass, says: RegExp][] = [
     [
       'another shape',
@@ -163,35 +163,38 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
     ],
   ];
 
-  test.each(broken)('%s: throws with the name of the layer, not of the next one', async (_what, parts, error, says) => {
-    using model = new Sequential([own(parts), new Dense({ units: 2 })]).build(device);
-    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
-    const x = [
-      [1, 2, 3, 4],
-      [5, 6, 7, 8],
-    ];
-    const y = [
-      [0, 0],
-      [0, 0],
-    ];
-    const calls = [
-      () => model.predict(x),
-      () => model.evaluate({ x, y }),
-      () => model.fit({ x, y }),
-      () => model.trainOnBatch(x, y),
-    ];
-    for (const call of calls) {
-      const refusal = call();
-      await expect(refusal).rejects.toThrow(error);
-      await expect(refusal).rejects.toThrow(says);
-    }
-    // The device still works.
-    using one = tensor(device, [1], [1]);
-    expect([...(await one.data())]).toEqual([1]);
-  });
+  test.each(broken)(
+    '%s: throws with the name of that layer, not of the next one',
+    async (_what, parts, error, says) => {
+      using model = new Sequential([makeLayer(parts), new Dense({ units: 2 })]).build(device);
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      const x = [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+      ];
+      const y = [
+        [0, 0],
+        [0, 0],
+      ];
+      const calls = [
+        () => model.predict(x),
+        () => model.evaluate({ x, y }),
+        () => model.fit({ x, y }),
+        () => model.trainOnBatch(x, y),
+      ];
+      for (const call of calls) {
+        const refusal = call();
+        await expect(refusal).rejects.toThrow(error);
+        await expect(refusal).rejects.toThrow(says);
+      }
+      // The device still works.
+      using one = tensor(device, [1], [1]);
+      expect([...(await one.data())]).toEqual([1]);
+    },
+  );
 
   test('messages have name and kind of a named layer, also in nested models', async () => {
-    const scale = own(
+    const scale = makeLayer(
       { call: (x: Tensor) => slice(x, [0, 0], [-1, 3]), kind: 'Scale' },
       { name: 'first', inputShape: [4] },
     );
@@ -204,53 +207,53 @@ describeOnDevice('a custom layer that breaks its plan', (device) => {
   });
 
   test('the plan is checked for the last layer too, and for a layer used twice with different shapes', async () => {
-    using last = new Sequential([own({ call: (x: Tensor) => slice(x, [0, 0], [-1, 3]) })]).build(device);
+    using last = new Sequential([makeLayer({ call: (x: Tensor) => slice(x, [0, 0], [-1, 3]) })]).build(device);
     await expect(last.predict([1, 2, 3, 4])).rejects.toThrow(/^own: call must return \[1,4\]/);
-    const twice = own({}, {});
+    const twice = makeLayer({}, {});
     const x = input([4]);
     const y = twice.apply(new Dense({ units: 3 }).apply(twice.apply(x)));
     using model = new Model({ inputs: x, outputs: y }).build(device);
     expect(await model.predict([1, 2, 3, 4])).toHaveLength(3);
   });
 
-  test('throws for an initializer that returns NaN; takes a penalty by name or with one rate', () => {
-    const started = (values: unknown) => {
+  test('throws for an initializer that returns NaN; accepts a penalty by name or with one rate', () => {
+    const buildWithInitializer = (values: unknown) => {
       const given = { ...weight, initializer: () => values };
-      return () => new Sequential([own({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
+      return () => new Sequential([makeLayer({ plan: () => ({ ...same, weights: [given] }) })]).build(device);
     };
-    expect(started([1, Number.NaN, 3, 4])).toThrow(/^own\/w: the initializer returned NaN as value 1/);
-    expect(started([1, 2, 3])).toThrow(/^own\/w: the initializer returned 3 values/);
-    const penalized = (regularizer: unknown) =>
-      own({ plan: () => ({ ...same, weights: [{ ...weight, regularizer }] }) });
+    expect(buildWithInitializer([1, Number.NaN, 3, 4])).toThrow(/^own\/w: the initializer returned NaN as value 1/);
+    expect(buildWithInitializer([1, 2, 3])).toThrow(/^own\/w: the initializer returned 3 values/);
+    const layerWithRegularizer = (regularizer: unknown) =>
+      makeLayer({ plan: () => ({ ...same, weights: [{ ...weight, regularizer }] }) });
     for (const regularizer of ['l2', { l2: 0.01 }]) {
-      using model = new Sequential([penalized(regularizer)]).build(device);
+      using model = new Sequential([layerWithRegularizer(regularizer)]).build(device);
       expect(model.weights[0]!.spec.regularizer).toEqual({ l1: 0, l2: 0.01 });
     }
-    expect(() => new Sequential([penalized('l3')])).toThrow(/^Own: the regularizer of its weight "w"/);
+    expect(() => new Sequential([layerWithRegularizer('l3')])).toThrow(/^Own: the regularizer of its weight "w"/);
   });
 
   test('throws if a layer returns one replica of several', async () => {
     using constant = tensor(device, [1, 2, 3, 4], [1, 4]);
-    using model = new Sequential([own({ call: () => constant })]).build(device, { replicas: 3 });
+    using model = new Sequential([makeLayer({ call: () => constant })]).build(device, { replicas: 3 });
     await expect(model.predict([1, 2, 3, 4])).rejects.toThrow(
       /^own: call must return values of 3 replicas, but returned values of 1/,
     );
   });
 
-  test('errors of a Lambda have its name; other errors in a layer are not changed', async () => {
+  test('errors of a Lambda have its name; other errors in a layer are unchanged', async () => {
     using lambda = new Sequential([
       new Lambda((x) => slice(x, [0, 0], [-1, 3]), { name: 'cut', inputShape: [4] }),
     ]).build(device);
     await expect(lambda.predict([1, 2, 3, 4])).rejects.toThrow(/^cut \(Lambda\): .*\[4\].*\[1,3\]/);
-    const gone = tensor(device, [1], [1]);
-    gone.dispose();
-    using used = new Sequential([own({ call: (x: Tensor) => mul(x, gone) })]).build(device);
+    const disposed = tensor(device, [1], [1]);
+    disposed.dispose();
+    using used = new Sequential([makeLayer({ call: (x: Tensor) => mul(x, disposed) })]).build(device);
     await expect(used.predict([1, 2, 3, 4])).rejects.toThrow(DisposedError);
     const error = new RangeError('mine');
     const throwing = () => {
       throw error;
     };
-    using mine = new Sequential([own({ call: throwing })]).build(device);
+    using mine = new Sequential([makeLayer({ call: throwing })]).build(device);
     await expect(mine.predict([1, 2, 3, 4])).rejects.toBe(error);
   });
 });

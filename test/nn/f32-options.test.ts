@@ -85,33 +85,33 @@ const shares: Record<string, (value: number) => unknown> = {
 };
 
 describe('numbers that f32 cannot represent: errors of options', () => {
-  const refused = (call: () => unknown, name: string) => {
+  const expectRefused = (call: () => unknown, name: string) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(new RegExp(`^${name}.*32-bit float`));
   };
 
   test.each(Object.entries(places))('%s', (name, of) => {
-    refused(() => of(LARGE), name);
-    refused(() => of(TINY), name);
-    refused(() => of(SUBNORMAL), name);
+    expectRefused(() => of(LARGE), name);
+    expectRefused(() => of(TINY), name);
+    expectRefused(() => of(SUBNORMAL), name);
     of(2e-38);
     of(3.4e38);
   });
 
   test.each(Object.entries(shares))('%s', (name, of) => {
-    refused(() => of(TINY), name);
-    refused(() => of(SUBNORMAL), name);
+    expectRefused(() => of(TINY), name);
+    expectRefused(() => of(SUBNORMAL), name);
     of(2e-38);
   });
 
-  test('assigned rates, also by callbacks', () => {
+  test('throws for assigned rates, also by callbacks', () => {
     const sgd = new SGD();
     for (const wrong of [LARGE, TINY]) {
-      refused(() => {
+      expectRefused(() => {
         sgd.learningRate = wrong;
       }, 'SGD: learningRate');
       const scheduler = new LearningRateScheduler(() => wrong);
-      refused(() => scheduler.onEpochBegin({ epoch: 1, optimizer: sgd }), 'SGD: learningRate');
+      expectRefused(() => scheduler.onEpochBegin({ epoch: 1, optimizer: sgd }), 'SGD: learningRate');
     }
     expect(sgd.learningRate).toBe(0.01);
     sgd.learningRate = 0;
@@ -123,16 +123,16 @@ describe('numbers that f32 cannot represent: errors of options', () => {
       t: number,
       make = (learningRate: Schedule): Optimizer => new SGD({ learningRate }),
     ) => make(schedule).ratesAt(t)[0];
-    refused(() => rate(() => LARGE, 1), "SGD: the schedule's learning rate at step 0");
-    refused(() => rate((step) => (step < 7 ? 0.1 : LARGE), 8), "SGD: the schedule's learning rate at step 7");
-    refused(() => rate(() => TINY, 1), "SGD: the schedule's learning rate at step 0");
+    expectRefused(() => rate(() => LARGE, 1), "SGD: the schedule's learning rate at step 0");
+    expectRefused(() => rate((step) => (step < 7 ? 0.1 : LARGE), 8), "SGD: the schedule's learning rate at step 7");
+    expectRefused(() => rate(() => TINY, 1), "SGD: the schedule's learning rate at step 0");
     const decay = schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 1, decayRate: 0.1 });
     expect(rate(decay, 60)).toEqual({ rate: 0, stepSize: 0 });
     expect(rate(() => 0, 1)).toEqual({ rate: 0, stepSize: 0 });
     // Adam's first steps are larger or smaller than its rate.
     const adam = (beta1: number, beta2: number) => (learningRate: Schedule) => new Adam({ learningRate, beta1, beta2 });
-    refused(() => rate(() => 1e38, 1, adam(0.999, 0)), 'Adam: the step size at step 0');
-    refused(() => rate(() => 2e-38, 1, adam(0, 0.999)), 'Adam: the step size at step 0');
+    expectRefused(() => rate(() => 1e38, 1, adam(0.999, 0)), 'Adam: the step size at step 0');
+    expectRefused(() => rate(() => 2e-38, 1, adam(0, 0.999)), 'Adam: the step size at step 0');
   });
 
   test('ReduceLROnPlateau: does not reduce below the smallest f32', () => {
@@ -193,11 +193,11 @@ describeOnDevice('numbers that f32 cannot represent', (device) => {
   });
 
   test('tensor: throws for data that would become infinite; rounds data to 0', async () => {
-    const most = (2 - 2 ** -23) * 2 ** 127; // the largest f32, and half a step beyond, which rounds up
+    const maxF32 = (2 - 2 ** -23) * 2 ** 127; // the largest f32, and half a step beyond, which rounds up
     for (const [data, said] of [
       [[1, LARGE], '1e+39 at position 1'],
       [[[-LARGE], [1]], '-1e+39 at position 0'],
-      [Float64Array.of(1, most + 2 ** 103), `${most + 2 ** 103} at position 1`],
+      [Float64Array.of(1, maxF32 + 2 ** 103), `${maxF32 + 2 ** 103} at position 1`],
     ] as const) {
       const make = () => tensor(device, data as unknown as number[], Array.isArray(data[0]) ? [2, 1] : [2]);
       expect(make).toThrow(ArgumentError);
@@ -205,10 +205,17 @@ describeOnDevice('numbers that f32 cannot represent', (device) => {
     }
     using x = tensor(
       device,
-      [most, -most, most + 2 ** 102, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-50],
+      [maxF32, -maxF32, maxF32 + 2 ** 102, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-50],
       [6],
     );
-    expect([...(await x.data())]).toEqual([most, -most, most, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]);
+    expect([...(await x.data())]).toEqual([
+      maxF32,
+      -maxF32,
+      maxF32,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      0,
+    ]);
     using nan = tensor(device, [Number.NaN], [1]);
     expect(await nan.item()).toBeNaN();
     const given = Float32Array.of(LARGE); // infinite input values are allowed
@@ -216,7 +223,7 @@ describeOnDevice('numbers that f32 cannot represent', (device) => {
     expect(await y.item()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('the function dropout', () => {
+  test('dropout: throws for rates that f32 cannot represent', () => {
     using x = tensor(device, [1], [1]);
     expect(() => dropout(x, { rate: TINY })).toThrow(/^dropout: rate .*32-bit float/);
   });

@@ -42,7 +42,7 @@ function extractor(depth: number): { whole: Layer; conv: Conv2D; norm: BatchNorm
 const head = () => [new Flatten(), new Dense({ units: 3, activation: 'softmax', name: 'head' })];
 
 /** Builds and compiles a model. */
-function compiled(device: Device, layers: Layer[], seed = 2): Sequential {
+function buildCompiled(device: Device, layers: Layer[], seed = 2): Sequential {
   const optimizer = new Adam({ learningRate: 0.05 });
   return new Sequential(layers).build(device, { seed }).compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
 }
@@ -53,7 +53,7 @@ const weightsOf = async (model: Model) =>
   );
 
 /** Names of the weights that one epoch changes, without the names of the nested models. */
-async function changed(device: Device, model: Model, callbacks: Callback[] = []): Promise<string[]> {
+async function changedWeights(device: Device, model: Model, callbacks: Callback[] = []): Promise<string[]> {
   using loader = new ImageLoader(device, images);
   const before = await weightsOf(model);
   await model.fit(loader, { batchSize: SIZE, callbacks });
@@ -109,18 +109,18 @@ test('trainable: throws for values other than true and false', () => {
   expect(dense.trainable).toBe(true);
 });
 
-describeOnDevice('frozen', (device) => {
+describeOnDevice('frozen layers', (device) => {
   test.each([1, 2, 3])('weights and moving statistics of a frozen model do not change, at depth %s', async (depth) => {
     const { whole, conv, norm } = extractor(depth);
-    using model = compiled(device, [whole, ...head()]);
-    expect(await changed(device, model)).toEqual([...CONV, ...NORM, ...HEAD]);
+    using model = buildCompiled(device, [whole, ...head()]);
+    expect(await changedWeights(device, model)).toEqual([...CONV, ...NORM, ...HEAD]);
     whole.trainable = false;
-    expect(await changed(device, model)).toEqual(HEAD);
+    expect(await changedWeights(device, model)).toEqual(HEAD);
     conv.trainable = true;
-    expect(await changed(device, model)).toEqual([...CONV, ...HEAD]);
+    expect(await changedWeights(device, model)).toEqual([...CONV, ...HEAD]);
     conv.trainable = false;
     norm.trainable = true;
-    expect(await changed(device, model)).toEqual([...NORM, ...HEAD]);
+    expect(await changedWeights(device, model)).toEqual([...NORM, ...HEAD]);
   });
 
   test('BatchNormalization: uses its moving statistics in training if frozen, also in the gradient', async () => {
@@ -163,7 +163,7 @@ describeOnDevice('frozen', (device) => {
     const losses = await Promise.all(
       [1, 2].map(async (seed) => {
         const conv = new Conv2D({ filters: 4, kernelSize: 3, inputShape: [6, 6, 1], trainable: false });
-        using model = compiled(device, [conv, new Dropout(0.5), ...head()]);
+        using model = buildCompiled(device, [conv, new Dropout(0.5), ...head()]);
         using loader = new ImageLoader(device, images);
         return (await model.fit(loader, { seed, shuffle: false, batchSize: SIZE })).epochs[0]!.loss;
       }),
@@ -173,28 +173,28 @@ describeOnDevice('frozen', (device) => {
 
   test('Optimizer: keeps the state of frozen weights, and uses it when they are trained again', async () => {
     const { whole, conv } = extractor(2);
-    using model = compiled(device, [whole, ...head()]);
-    await changed(device, model);
+    using model = buildCompiled(device, [whole, ...head()]);
+    await changedWeights(device, model);
     const { optimizer } = model.training;
     const kernel = model.weights.find(({ name }) => name.endsWith('conv/kernel'))!;
     const moments = async () => {
       const slots = await Promise.all(optimizer.slots.map(({ storage }) => device.read(storage)));
       return slots.map((bytes) => [...new Float32Array(bytes).subarray(kernel.offset!, kernel.offset! + 18)]);
     };
-    const held = await moments();
-    expect(held.flat().some((value) => value !== 0)).toBe(true);
+    const before = await moments();
+    expect(before.flat().some((value) => value !== 0)).toBe(true);
     whole.trainable = false;
-    await changed(device, model);
-    expect(await moments()).toEqual(held);
+    await changedWeights(device, model);
+    expect(await moments()).toEqual(before);
     conv.trainable = true;
-    expect(await changed(device, model)).toContain('conv/kernel');
-    expect(await moments()).not.toEqual(held);
+    expect(await changedWeights(device, model)).toContain('conv/kernel');
+    expect(await moments()).not.toEqual(before);
     expect(optimizer.iterations).toBe(3);
   });
 
   test('fit: throws if trainable changes during training, at any depth', async () => {
     const { whole, norm } = extractor(3);
-    using model = compiled(device, [whole, ...head()]);
+    using model = buildCompiled(device, [whole, ...head()]);
     const freezes = {
       onEpochEnd: () => {
         norm.trainable = false;
@@ -206,7 +206,7 @@ describeOnDevice('frozen', (device) => {
 
   test('fit: lists the first of many layers whose trainable changed during training', async () => {
     const layers = Array.from({ length: 8 }, (_, i) => new Dense({ units: 3, name: `d${i}` }));
-    using model = compiled(device, [new Flatten({ inputShape: [6, 6, 1] }), ...layers]);
+    using model = buildCompiled(device, [new Flatten({ inputShape: [6, 6, 1] }), ...layers]);
     using loader = new ImageLoader(device, images);
     const freezes = {
       onEpochEnd: () => {
@@ -221,25 +221,25 @@ describeOnDevice('frozen', (device) => {
   test('fit, trainOnBatch: throw before training if no weight is trainable', async () => {
     const { whole } = extractor(2);
     const layers = [whole, ...head()];
-    using model = compiled(device, layers);
+    using model = buildCompiled(device, layers);
     using loader = new ImageLoader(device, images);
     model.trainable = false;
     // Slices without weights, for example the pooling and the activations after the last convolution.
     for (const layer of model.layers.slice(1, 2)) layer.trainable = true;
-    let begun = false;
+    let hasBegun = false;
     const callbacks = [
       {
         onTrainBegin: () => {
-          begun = true;
+          hasBegun = true;
         },
       },
     ];
     const { submits, dispatches } = device.counters;
-    const told =
+    const expected =
       /: all layers of sequential_?\d* that have weights are frozen, so there is nothing to train; set trainable = true/;
-    await expect(model.fit(loader, { callbacks })).rejects.toThrow(told);
+    await expect(model.fit(loader, { callbacks })).rejects.toThrow(expected);
     await expect(model.fit(loader, { callbacks })).rejects.toThrow(ArgumentError);
-    expect([begun, device.counters.submits, device.counters.dispatches]).toEqual([false, submits, dispatches]);
+    expect([hasBegun, device.counters.submits, device.counters.dispatches]).toEqual([false, submits, dispatches]);
     const batch = [Array.from({ length: 36 }, () => 0.5), [1]] as const;
     await expect(model.trainOnBatch(...(batch as unknown as [number[], number[]]))).rejects.toThrow(
       /^trainOnBatch: all layers/,
@@ -256,7 +256,7 @@ describeOnDevice('frozen', (device) => {
 
   test('fit: trains a BatchNormalization that has only moving statistics', async () => {
     const { whole, conv } = extractor(1);
-    using model = compiled(device, [
+    using model = buildCompiled(device, [
       whole,
       new BatchNormalization({ name: 'alone', center: false, scale: false }),
       ...head(),
@@ -264,11 +264,11 @@ describeOnDevice('frozen', (device) => {
     model.trainable = false;
     model.getLayer('alone').trainable = true;
     expect(conv.trainable).toBe(false);
-    expect(await changed(device, model)).toEqual(['alone/moving_mean', 'alone/moving_variance']);
+    expect(await changedWeights(device, model)).toEqual(['alone/moving_mean', 'alone/moving_variance']);
   });
 });
 
-describeOnDevice('a frozen beginning', (device) => {
+describeOnDevice('a frozen start of a model', (device) => {
   /** A model of `count` blocks of typical layers, among them residual sums and activations of several kernels. */
   function blocks(count: number): Model {
     const x = input([8, 8, 4]);

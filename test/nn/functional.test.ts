@@ -45,7 +45,7 @@ function residual(): Model {
   return new Model({ inputs: x, outputs: new Dense({ units: 4, activation: 'softmax' }).apply(flat) });
 }
 
-test('summary shows the branches', () => {
+test('summary: shows the branches', () => {
   const lines = residual().summary().split('\n');
   expect(lines[0]).toBe('Model: "functional"');
   const row = (start: string) => lines.find((line) => line.startsWith(start))!.split(/ {2,}/);
@@ -81,11 +81,11 @@ test('getLayer: suggests a similar name, also in nested models, and lists the fi
 });
 
 const two = () => [input([4]), input([4])] as const;
-const unknown = (value: unknown) => value as SymbolicTensor;
+const asTensor = (value: unknown) => value as SymbolicTensor;
 const dense = (units = 2, name?: string) => new Dense({ units, ...(name ? { name } : {}) });
-const refused: [what: string, call: () => unknown, error: typeof TilegradError, says: string[]][] = [
+const invalidCalls: [what: string, call: () => unknown, error: typeof TilegradError, says: string[]][] = [
   ['an input that is not a shape', () => input([0, 3]), ArgumentError, ['input', '[0,3]']],
-  ['apply on a shape', () => dense().apply(unknown([4])), ArgumentError, ['Dense', 'input()', '[4]']],
+  ['apply on a shape', () => dense().apply(asTensor([4])), ArgumentError, ['Dense', 'input()', '[4]']],
   ['apply on nothing', () => dense().apply([]), ArgumentError, ['Dense', '[]']],
   ['two inputs for one', () => dense().apply(two()), ArgumentError, ['Dense', 'one input', '2', '[4], [4]']],
   [
@@ -148,7 +148,7 @@ const refused: [what: string, call: () => unknown, error: typeof TilegradError, 
   ],
 ];
 
-test.each(refused.map((row) => [row[0], row] as const))('throws: %s', (_what, [, call, error, says]) => {
+test.each(invalidCalls.map((row) => [row[0], row] as const))('throws for %s', (_what, [, call, error, says]) => {
   let thrown: unknown;
   try {
     call();
@@ -164,7 +164,7 @@ describeOnDevice('functional models', (device) => {
   const compile = (model: Model) =>
     model.compile({ optimizer: new Adam({ learningRate: 0.01 }), loss: 'sparseCategoricalCrossentropy' });
 
-  test('a residual connection has the bits of its separate operators, forward and backward', async () => {
+  test('a residual connection has the same bits as separate operators, forward and backward', async () => {
     const model = residual().build(device, { seed: 3 });
     const x = drawLike([2, ...image], 5);
     const dy = drawLike([2, 4], 6);
@@ -210,8 +210,8 @@ describeOnDevice('functional models', (device) => {
     const times = (v: number[]) => [0, 1, 2].map((j) => v.reduce((s, vi, i) => s + vi * w[3 * i + j]!, 0));
     const hidden = times(data);
     // y = (x W) W: dW = x^T (1 W^T) + (x W)^T 1
-    const back = [0, 1, 2].map((i) => w[3 * i]! + w[3 * i + 1]! + w[3 * i + 2]!);
-    const expected = data.flatMap((v, i) => back.map((b) => v * b + hidden[i]!));
+    const dx = [0, 1, 2].map((i) => w[3 * i]! + w[3 * i + 1]! + w[3 * i + 2]!);
+    const expected = data.flatMap((v, i) => dx.map((b) => v * b + hidden[i]!));
     expectClose(grad, expected, { rtol: 1e-5, magnitude: expected.map(() => 4) });
     model.dispose();
   });

@@ -27,7 +27,7 @@ import { random } from '../support/random.ts';
 const SHAPE = [6, 7, 4];
 const conv = (useBias = true) => new Conv2D({ filters: 8, kernelSize: 3, padding: 'same', useBias });
 const depthwise = (options = {}) => new DepthwiseConv2D({ kernelSize: 3, ...options });
-const padded = (after: [number, number]) => new ZeroPadding2D({ padding: [[after[0], 1], [after[1], 1]] }); // biome-ignore format: short
+const zeroPadding = (after: [number, number]) => new ZeroPadding2D({ padding: [[after[0], 1], [after[1], 1]] }); // biome-ignore format: short
 
 /** Stacks of layers, with kernels that must and must not run for them in training and in inference. */
 const STACKS: Record<
@@ -56,7 +56,7 @@ const STACKS: Record<
   },
   'zeros around a depthwise convolution, batch normalization and ReLU6': {
     layers: () => [
-      padded([0, 1]),
+      zeroPadding([0, 1]),
       depthwise({ strides: 2, depthMultiplier: 2, useBias: false }),
       new BatchNormalization(),
       new ReLU({ maxValue: 6 }),
@@ -65,7 +65,7 @@ const STACKS: Record<
     inference: { has: ['fold_batch_norm_vec4'], not: ['copy_view', 'batch_norm_vec4_relu6'] },
   },
   'zeros around a depthwise convolution with an activation': {
-    layers: () => [padded([0, 1]), depthwise({ strides: 2, activation: 'relu' }), new BatchNormalization()],
+    layers: () => [zeroPadding([0, 1]), depthwise({ strides: 2, activation: 'relu' }), new BatchNormalization()],
     training: { has: ['batch_norm_vec4'], not: ['copy_view'] },
     inference: { has: ['batch_norm_vec4'], not: ['copy_view', 'fold_batch_norm_vec4'] },
   },
@@ -87,7 +87,7 @@ const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
     has: ['copy_view'],
   },
   'zeros in other places than padding has them': {
-    layers: () => [padded([1, 0]), depthwise({ strides: 2 }), new Flatten()],
+    layers: () => [zeroPadding([1, 0]), depthwise({ strides: 2 }), new Flatten()],
     has: ['copy_view'],
   },
   'channels along another axis': {
@@ -106,7 +106,7 @@ const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
     ],
     has: ['batch_norm_vec4_relu6'],
   },
-  'a layer with a call of its own': {
+  'a layer with a custom call': {
     layers: () => {
       class Twice extends BatchNormalization {
         override call(...args: Parameters<BatchNormalization['call']>): Tensor {
@@ -117,7 +117,7 @@ const UNFUSED: Record<string, { layers: () => Layer[]; has: string[] }> = {
     },
     has: ['batch_norm_vec4', 'relu6'],
   },
-  'a layer with a call of its own for its list of inputs': {
+  'a layer with a custom call for its list of inputs': {
     layers: () => {
       class Listed extends BatchNormalization {
         override callMany(...args: Parameters<BatchNormalization['callMany']>): Tensor {
@@ -157,7 +157,7 @@ function callSeparately(model: Model, x: Tensor, training: boolean): Tensor {
 describeOnDevice('fused layers', (device) => {
   const images = drawLike([3, ...SHAPE], 1).data;
 
-  const built = (layers: Layer[], replicas = 1) => {
+  const buildModel = (layers: Layer[], replicas = 1) => {
     const model = new Sequential([layers[0]!, ...layers.slice(1)]
       .map((layer, i) => (i === 0 ? withShape(layer) : layer)), 'stack').build(device, { replicas }); // biome-ignore format: short
     drawWeights(device, model);
@@ -199,7 +199,7 @@ describeOnDevice('fused layers', (device) => {
     '%s: values, gradients and statistics equal those of separate layers',
     async (name) => {
       const { layers, training, inference } = STACKS[name]!;
-      const model = built(layers());
+      const model = buildModel(layers());
       for (const [isTraining, kernels] of [
         [true, training],
         [false, inference],
@@ -220,9 +220,9 @@ describeOnDevice('fused layers', (device) => {
     },
   );
 
-  test.each(Object.keys(UNFUSED))('%s: layers are computed separately', async (name) => {
+  test.each(Object.keys(UNFUSED))('%s: layers are not fused', async (name) => {
     const { layers, has } = UNFUSED[name]!;
-    const model = built(layers());
+    const model = buildModel(layers());
     const apart = await run(model, (x) => callSeparately(model, x, false), { isTaped: false });
     const whole = await run(model, (x) => model.call(x), { isTaped: false });
     expectSameBits(whole.output, apart.output);
@@ -231,8 +231,8 @@ describeOnDevice('fused layers', (device) => {
     model.dispose();
   });
 
-  test('a variance of 0 with a tiny epsilon gives infinities, not NaN, as separate layers do', async () => {
-    const model = built([conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })]);
+  test('a variance of 0 with a tiny epsilon gives infinities, not NaN, as with separate layers', async () => {
+    const model = buildModel([conv(), new BatchNormalization({ epsilon: 0 }), new ReLU({ maxValue: 6 })]);
     const variance = model.weights.find(({ name }) => name.endsWith('moving_variance'))!;
     device.upload(variance.tensor.array.storage, new Float32Array(8));
     const { output } = await run(model, (x) => model.call(x), { isTaped: false });
@@ -240,14 +240,14 @@ describeOnDevice('fused layers', (device) => {
     model.dispose();
   });
 
-  test('a value that another layer reads too is not fused', async () => {
+  test('layers are not fused if another layer reads the value between them', async () => {
     const x = input(SHAPE);
     const normal = new BatchNormalization().apply(x);
     const outputs = new Add().apply([new ReLU({ maxValue: 6 }).apply(normal), normal]);
     const model = new Model({ inputs: x, outputs }).build(device);
     drawWeights(device, model);
     const { output, kernels } = await run(model, (given) => model.call(given), { isTaped: false });
-    const single = built([new BatchNormalization()]);
+    const single = buildModel([new BatchNormalization()]);
     drawWeights(device, single);
     const plain = await run(single, (given) => single.call(given), { isTaped: false });
     expectClose(
@@ -260,8 +260,8 @@ describeOnDevice('fused layers', (device) => {
     single.dispose();
   });
 
-  test('in training, normalizations are folded into the weights only in the frozen part', async () => {
-    const model = built([conv(), new BatchNormalization(), new ReLU(), conv(), new BatchNormalization()]);
+  test('in training, only normalizations of frozen layers are folded into the weights', async () => {
+    const model = buildModel([conv(), new BatchNormalization(), new ReLU(), conv(), new BatchNormalization()]);
     for (const layer of model.layers.slice(0, 3)) layer.trainable = false;
     const kernelsOf = () => {
       const x = tensor(device, images, [3, ...SHAPE]);

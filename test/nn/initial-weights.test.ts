@@ -51,7 +51,7 @@ const lists = (values: ReturnType<typeof all>, prefix = '') =>
 
 test('setInitialWeights: throws for an unknown weight, names it, and changes nothing', () => {
   const model = inner();
-  const refused = (
+  const expectRefused = (
     change: (values: ReturnType<typeof all>) => unknown,
     Kind: new (message: string) => Error,
     message: RegExp,
@@ -61,40 +61,40 @@ test('setInitialWeights: throws for an unknown weight, names it, and changes not
     expect(() => model.setInitialWeights(given as never)).toThrow(Kind);
     expect(() => model.setInitialWeights(given as never)).toThrow(message);
   };
-  refused(
+  expectRefused(
     (values) => values.set('frist/bias', values.get('first/bias')!),
     ArgumentError,
     /no weight frist\/bias.*first\/bias\?/,
   );
-  refused((values) => void values.delete('norm/beta'), ArgumentError, /no values for norm\/beta.*partial: true/);
-  refused(
+  expectRefused((values) => void values.delete('norm/beta'), ArgumentError, /no values for norm\/beta.*partial: true/);
+  expectRefused(
     (values) => values.set('first/kernel', { shape: [3, 2], data: new Float32Array(6) }),
     ShapeError,
     /inner: first\/kernel has shape \[2,3\], but its values have \[3,2\]/,
   );
-  refused(
+  expectRefused(
     (values) => values.set('first/bias', { shape: [3], data: new Float32Array(2) }),
     ShapeError,
     /first\/bias: shape \[3\] needs 3 numbers, but data has 2/,
   );
-  refused(
+  expectRefused(
     (values) => values.set('first/bias', { shape: [3], data: Float32Array.of(0, Number.NaN, 1) }),
     DataError,
     /first\/bias: value 1 is NaN, but weights must be finite/,
   );
-  refused(
+  expectRefused(
     (values) => values.set('first/bias', { shape: [3], data: Float64Array.of(0, 1, 1e39) as never }),
     DataError,
     /first\/bias: value 2 is 1e\+39/,
   );
-  refused(() => [1, 2], ArgumentError, /takes a Map/);
-  refused(() => new Map([[1, 2]]), ArgumentError, /takes a Map/);
+  expectRefused(() => [1, 2], ArgumentError, /takes a Map/);
+  expectRefused(() => new Map([[1, 2]]), ArgumentError, /takes a Map/);
   expect(() => model.setInitialWeights(all(), { partail: true } as never)).toThrow(/did you mean partial/);
 });
 
-describeOnDevice('weights given before build', (device: Device) => {
+describeOnDevice('setInitialWeights', (device: Device) => {
   /** A model with drawn weights, and the same model with values for some of them. */
-  test('build: uses the given values; the other weights are drawn as without them', async () => {
+  test('build: uses the given values; all other weights are drawn as before', async () => {
     const drawn = await read(inner().build(device, { seed: 4 }));
     const model = inner();
     const some = valuesFor({ 'norm/moving_mean': [3], 'first/bias': [3] });
@@ -180,8 +180,8 @@ describeOnDevice('weights given before build', (device: Device) => {
       const drawn = await Promise.all(
         [9, 2].map(async (seed) => (await read(inner().build(device, { seed }))).get(name)!),
       );
-      const own = [first.get(name), second.get(name)].map((one) => one && Array.from(one.data));
-      expect(values.get(name)).toEqual([...own[0]!, ...(own[1] ?? drawn[0]!), ...drawn[1]!]);
+      const given = [first.get(name), second.get(name)].map((one) => one && Array.from(one.data));
+      expect(values.get(name)).toEqual([...given[0]!, ...(given[1] ?? drawn[0]!), ...drawn[1]!]);
       expect(values.get(name)).toHaveLength(3 * size);
     }
     model.dispose();
@@ -212,12 +212,12 @@ describeOnDevice('weights given before build', (device: Device) => {
     const trained = await read(model);
     expect(trained.get('inner/first/kernel')).toEqual([1, 2, 3, 4, 5, 6]);
     expect(trained.get('head/kernel')).not.toEqual(head);
-    const back = decodeModel(await encodeModel(model), device);
-    expect(await read(back)).toEqual(trained);
-    for (const one of [model, again, back]) one.dispose();
+    const loaded = decodeModel(await encodeModel(model), device);
+    expect(await read(loaded)).toEqual(trained);
+    for (const one of [model, again, loaded]) one.dispose();
   });
 
-  test('layers of a built model keep their weights in the next model, as in Keras', async () => {
+  test('layers of a built model keep their weights in another model, as in Keras', async () => {
     const trained = new Sequential([
       inner(),
       new Dense({ units: 3, name: 'middle' }),
@@ -246,7 +246,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [trained, part, drawn, third]) one.dispose();
   });
 
-  test('layers of a model with given values keep them, built or not, through nested models', async () => {
+  test('layers of a model with given values keep them, built or not, in nested models', async () => {
     const outer = new Sequential([inner(), new Dense({ units: 2, name: 'head' })]);
     const given = valuesFor({ 'inner/first/kernel': [2, 3] });
     outer.setInitialWeights(given, { partial: true });
@@ -263,16 +263,16 @@ describeOnDevice('weights given before build', (device: Device) => {
     const kernel = (await read(first)).get('a/kernel')!;
     const make = () =>
       new Sequential([...first.layers, new Dense({ units: 2, name: 'head' })]).build(device, { seed: 4 });
-    const [trained, gone] = [make(), make()];
+    const [trained, disposed] = [make(), make()];
     first.compile({ optimizer: new Adam({ learningRate: 0.5 }), loss: 'meanSquaredError' });
     await first.fit({ x: [[1, 2]], y: [[1, 0, 0]] }, { epochs: 1 });
     expect((await read(trained.replicate(2))).get('a/kernel')).toEqual([...kernel, ...kernel]);
     first.dispose();
-    const values = await read(gone.replicate(2));
+    const values = await read(disposed.replicate(2));
     expect(values.get('a/kernel')).toEqual([...kernel, ...kernel]);
     const heads = values.get('head/kernel')!;
     expect(heads.slice(0, 6)).not.toEqual(heads.slice(6));
-    for (const one of [trained, gone]) one.dispose();
+    for (const one of [trained, disposed]) one.dispose();
   });
 
   test("build: throws if a layer's weights were disposed or have another shape, instead of drawing new ones", () => {
@@ -316,7 +316,7 @@ describeOnDevice('weights given before build', (device: Device) => {
     for (const one of [from, model, outer, some]) one.dispose();
   });
 
-  test('loadWeights: takes the given replica of a file for a model that is not built yet', async () => {
+  test('loadWeights: loads the given replica of a file for a model that is not built yet', async () => {
     const from = inner().build(device, { seed: 1, replicas: 2 });
     const bytes = await encodeWeights(from);
     const model = inner();

@@ -24,7 +24,7 @@ test.each([
 ])('glorotUniform of $shape: within its limit, with the right variance', ({ shape, fanIn, fanOut }) => {
   const values = glorotUniform(shape, new RandomStream(5, 'initializer', 0));
   const limit = Math.sqrt(6 / (fanIn + fanOut));
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   expect(largest).toBeLessThanOrEqual(limit);
   expect(largest).toBeGreaterThan(0.999 * limit);
   const n = values.length;
@@ -94,7 +94,7 @@ test.each([
     expect(Math.abs(measured.variance - variance)).toBeLessThan(
       4 * Math.sqrt((measured.fourth - measured.variance ** 2) / n),
     );
-    const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x - mean)), 0);
+    const furthest = values.reduce((max, x) => Math.max(max, Math.abs(x - mean)), 0);
     expect(furthest).toBeLessThanOrEqual(bound * (1 + 1e-6));
     // The range is reached: a normal without truncation exceeds two deviations.
     expect(furthest).toBeGreaterThan(bound === Infinity ? 3 * Math.sqrt(variance) : 0.97 * bound);
@@ -102,9 +102,9 @@ test.each([
   },
 );
 
-test('the length of a vector is both of its fans, as in Keras', () => {
+test('vectors: fan in and fan out are both the length, as in Keras', () => {
   const values = glorotUniform([2000], stream());
-  const furthest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const furthest = values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   expect(furthest / Math.sqrt(6 / 4000)).toBeGreaterThan(0.99);
   expect(furthest / Math.sqrt(6 / 4000)).toBeLessThanOrEqual(1);
 });
@@ -120,9 +120,9 @@ test.each([
   const values = initializers.orthogonal({ gain })(shape, stream());
   const columns = shape.at(-1)!;
   const rows = values.length / columns;
-  const at = (i: number, j: number) => values[i * columns + j]!;
+  const elementAt = (i: number, j: number) => values[i * columns + j]!;
   const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
-  const entry = (k: number, i: number) => (rows >= columns ? at(i, k) : at(k, i));
+  const entry = (k: number, i: number) => (rows >= columns ? elementAt(i, k) : elementAt(k, i));
   for (let a = 0; a < count; a++) {
     for (let b = 0; b <= a; b++) {
       let product = 0;
@@ -132,7 +132,7 @@ test.each([
   }
 });
 
-test('orthogonal: the first element has both signs over many streams', () => {
+test('orthogonal: the first element has both signs over many random streams', () => {
   const signs = Array.from({ length: 400 }, (_, i) =>
     Math.sign(initializers.orthogonal()([3, 3], new RandomStream(1, 'initializer', i))[0]!),
   );
@@ -167,7 +167,7 @@ test.each([
   [() => initializers.orthogonal()([5], stream()), ShapeError, 'orthogonal'],
   [() => initializers.zeros([2 ** 16, 2 ** 16], stream()), ArgumentError, 'zeros: a weight has at most 2^30 elements'],
   [() => initializers.heNormal([2 ** 31], stream()), ArgumentError, 'heNormal: a weight has at most 2^30 elements'],
-] as const)('throws: %s', (create, error, says) => {
+] as const)('throws for %s', (create, error, says) => {
   expect(create).toThrow(error);
   expect(create).toThrow(says);
 });
@@ -190,7 +190,7 @@ describeOnDevice('initial weights', (device) => {
     expect(second).not.toEqual(first);
   });
 
-  test("are those of a layer's initializer, given by name or function", async () => {
+  test("are those of a layer's initializer, given by name or as a function", async () => {
     const layers = [
       new Conv2D({
         filters: 2,
@@ -213,7 +213,7 @@ describeOnDevice('initial weights', (device) => {
     ]);
   });
 
-  test('throw if they have a wrong length', () => {
+  test('throw if they have the wrong length', () => {
     const layer = new Dense({ units: 2, inputShape: [2], kernelInitializer: () => new Float32Array(3) });
     expect(() => new Sequential([layer]).build(device)).toThrow(/dense\/kernel.*3 values.*\[2,2\]/);
   });

@@ -39,7 +39,7 @@ const expected: Record<ActivationName, (v: number) => number> = {
 const names = Object.keys(expected) as ActivationName[];
 
 describeOnDevice('activations', (device) => {
-  async function output(layers: Layer[], data: number[], shape: Shape): Promise<number[]> {
+  async function outputOf(layers: Layer[], data: number[], shape: Shape): Promise<number[]> {
     const model = new Sequential(layers).build(device, { seed: 1 });
     const y = scope(device, () => model.call(tensor(device, data, shape)));
     const values = Array.from(await y.data());
@@ -54,18 +54,20 @@ describeOnDevice('activations', (device) => {
     const want = x.map(expected[name]);
     const close = (got: number[]) =>
       expectClose(got, want, { rtol: 1e-6, magnitude: want.map((v) => Math.abs(v) + 0.1) });
-    close(await output([new Activation(name, { inputShape: [4] })], x, [1, 4]));
+    close(await outputOf([new Activation(name, { inputShape: [4] })], x, [1, 4]));
     const options = { activation: name, kernelInitializer: identity };
-    close(await output([new Dense({ units: 4, inputShape: [4], ...options })], x, [1, 4]));
+    close(await outputOf([new Dense({ units: 4, inputShape: [4], ...options })], x, [1, 4]));
     close(
-      await output([new Conv2D({ filters: 4, kernelSize: 1, inputShape: [1, 1, 4], ...options })], x, [1, 1, 1, 4]),
+      await outputOf([new Conv2D({ filters: 4, kernelSize: 1, inputShape: [1, 1, 4], ...options })], x, [1, 1, 1, 4]),
     );
   });
 
-  test("LeakyReLU: slope is Keras's by default, or the given one", async () => {
-    expectClose(await output([new LeakyReLU({ inputShape: [4] })], x, [1, 4]), [-0.6, -0.15, 0.25, 3], { rtol: 1e-6 });
+  test("LeakyReLU: the slope is Keras's default, or the given one", async () => {
+    expectClose(await outputOf([new LeakyReLU({ inputShape: [4] })], x, [1, 4]), [-0.6, -0.15, 0.25, 3], {
+      rtol: 1e-6,
+    });
     const steep = new LeakyReLU({ inputShape: [4], negativeSlope: 0.5 });
-    expectClose(await output([steep], x, [1, 4]), [-1, -0.25, 0.25, 3], { rtol: 1e-6 });
+    expectClose(await outputOf([steep], x, [1, 4]), [-1, -0.25, 0.25, 3], { rtol: 1e-6 });
   });
 
   test('callLogits: skips a softmax layer at the end, but not in the middle', async () => {
@@ -88,12 +90,12 @@ describeOnDevice('activations', (device) => {
       inputShape: [2, 2, 1],
       outputShape: [4, 4, 1],
     });
-    expect(await output([up], [1, 2, 3, 4], [1, 2, 2, 1])).toEqual([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
+    expect(await outputOf([up], [1, 2, 3, 4], [1, 2, 2, 1])).toEqual([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
     const wrong = new Lambda((image) => image, { inputShape: [2, 2, 1], outputShape: [4, 4, 1] });
-    await expect(output([wrong], [1, 2, 3, 4], [1, 2, 2, 1])).rejects.toThrow(/Lambda.*\[4,4,1\].*\[1,2,2,1\]/);
+    await expect(outputOf([wrong], [1, 2, 3, 4], [1, 2, 2, 1])).rejects.toThrow(/Lambda.*\[4,4,1\].*\[1,2,2,1\]/);
   });
 
-  test('a custom layer with a weight', async () => {
+  test('a custom layer with a weight: its output and its parameters', async () => {
     class Scale extends Layer {
       readonly kind = 'Scale';
       plan(inputShape: Shape) {
@@ -104,32 +106,34 @@ describeOnDevice('activations', (device) => {
         return mul(input, factor!);
       }
     }
-    expect(await output([new Scale({ inputShape: [4] })], x, [1, 4])).toEqual(x.map((v) => 3 * v));
+    expect(await outputOf([new Scale({ inputShape: [4] })], x, [1, 4])).toEqual(x.map((v) => 3 * v));
     expect(new Sequential([new Scale({ inputShape: [4] })]).countParams()).toBe(1);
   });
 
-  test('a custom layer: throws for its mistakes', async () => {
+  test('a custom layer: throws for mistakes in it', async () => {
     // As in plain JavaScript.
     const Plain = class extends (Layer as unknown as new (options: object) => object) {};
-    const own = (methods: object) =>
+    const makeLayer = (methods: object) =>
       Object.assign(new Plain({ inputShape: [4] }), { kind: 'Own', ...methods }) as Layer;
     const plan = (inputShape: Shape) => ({ outputShape: inputShape, weights: [] });
     const first = (layer: Layer) => () => new Sequential([layer]);
-    expect(first(own({}))).toThrow(/Own: a layer needs plan/);
-    expect(first(own({ plan: () => ({ outputShape: [4] }) }))).toThrow(/Own: a layer needs plan.*but it gives/);
+    expect(first(makeLayer({}))).toThrow(/Own: a layer needs plan/);
+    expect(first(makeLayer({ plan: () => ({ outputShape: [4] }) }))).toThrow(/Own: a layer needs plan.*but it gives/);
     const weights = (initializer: unknown) => [{ name: 'factor', shape: [1], initializer }];
-    expect(first(own({ plan: (outputShape: Shape) => ({ outputShape, weights: weights('one') }) }))).toThrow(
+    expect(first(makeLayer({ plan: (outputShape: Shape) => ({ outputShape, weights: weights('one') }) }))).toThrow(
       /"factor".*"one"/,
     );
-    await expect(output([own({ plan, call: () => 3 })], x, [1, 4])).rejects.toThrow(/call must return a tensor, .* 3/);
+    await expect(outputOf([makeLayer({ plan, call: () => 3 })], x, [1, 4])).rejects.toThrow(
+      /call must return a tensor, .* 3/,
+    );
     expect(() => new Sequential([new Activation('relu', { inputShape: [4] })]).build(undefined as never)).toThrow(
       /openDevice/,
     );
-    const named = own({
+    const named = makeLayer({
       plan: (outputShape: Shape) => ({ outputShape, weights: weights('ones') }),
       call: (input: Tensor, { weights: [factor] }: CallContext) => mul(input, factor!),
     });
-    expect(await output([named], x, [1, 4])).toEqual(x);
+    expect(await outputOf([named], x, [1, 4])).toEqual(x);
   });
 
   test('throw for an unknown activation, an impossible slope, and a value that is not a function', () => {

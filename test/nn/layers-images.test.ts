@@ -21,7 +21,7 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
-import { kept } from '../reference/dropout.ts';
+import { isKept } from '../reference/dropout.ts';
 import { references } from '../reference/index.ts';
 import { type NdArray, ndarray, sizeOf } from '../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../support/compare.ts';
@@ -145,7 +145,7 @@ describeOnDevice('layers of image networks', (device) => {
     expect(await run({})).toEqual(Array(200).fill(1));
     const draw = { seed: 5, step: 3 };
     const keptTwice = (i: number) =>
-      kept(i, { ...draw, rate: 0.5, layer: 0 }) && kept(i, { ...draw, rate: 0.25, layer: 1 });
+      isKept(i, { ...draw, rate: 0.5, layer: 0 }) && isKept(i, { ...draw, rate: 0.25, layer: 1 });
     const expected = Array.from({ length: 200 }, (_, i) => (keptTwice(i) ? 2 / 0.75 : 0));
     expectClose(await run({ training: true, ...draw }), expected);
     expect(await run({ training: true, ...draw, step: 4 })).not.toEqual(await run({ training: true, ...draw }));
@@ -192,13 +192,13 @@ describeOnDevice('layers of image networks', (device) => {
       });
       const data = new ImageLoader(device, drawImages(60, { classes: 3, shape: [8, 8, 1] }));
       const moving = () => statistic(model.weights.map(({ name, tensor: t }) => [name, t]));
-      const made: number[] = [];
+      const created: number[] = [];
       const onEpochEnd = () => {
         const { pipelinesCreated, bindGroupsCreated, buffersCreated } = device.counters;
-        made.push(pipelinesCreated + bindGroupsCreated + buffersCreated);
+        created.push(pipelinesCreated + bindGroupsCreated + buffersCreated);
       };
       const { epochs } = await model.fit(data, { epochs: 6, batchSize: 20, seed: 2, callbacks: [{ onEpochEnd }] });
-      expect(new Set(made.slice(1))).toEqual(new Set([made[0]])); // steady state: a step creates no GPU object
+      expect(new Set(created.slice(1))).toEqual(new Set([created[0]])); // steady state: a step creates no GPU object
       const first = await moving();
       await model.fit(data, { epochs: 1, batchSize: 20, seed: 3 });
       const second = await moving();
@@ -218,7 +218,7 @@ describeOnDevice('layers of image networks', (device) => {
   }
 });
 
-test('countParams: numbers are those of Keras', () => {
+test("countParams: equals Keras's count", () => {
   const model = new Sequential([
     new Conv2D({ inputShape: [32, 32, 3], filters: 32, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
     new BatchNormalization(),
@@ -262,7 +262,7 @@ test.each<[string, () => unknown, typeof ArgumentError | typeof ShapeError, stri
     ShapeError,
     '[126]',
   ],
-])('throws: %s', (_what, call, error, says) => {
+])('throws for %s', (_what, call, error, says) => {
   expect(call).toThrow(error);
   expect(call).toThrow(says);
 });

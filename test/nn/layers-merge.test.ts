@@ -34,7 +34,7 @@ import { drawLike } from '../support/operator-cases.ts';
 type Refused = [what: string, call: () => unknown, error: typeof TilegradError, says: string[]];
 const pair = (a: Shape, b: Shape) => [input(a), input(b)];
 const any = (value: unknown) => value as never;
-const refused: Refused[] = [
+const invalidCalls: Refused[] = [
   [
     'Subtract of three',
     () => new Subtract().apply([...pair([2], [2]), input([2])]),
@@ -60,7 +60,7 @@ const refused: Refused[] = [
   ['ReLU: negative', () => new ReLU({ maxValue: -1 }), ArgumentError, ['maxValue', '-1']],
 ];
 
-test.each(refused.map((row) => [row[0], row] as const))('throws: %s', (_what, [, call, error, says]) => {
+test.each(invalidCalls.map((row) => [row[0], row] as const))('throws for %s', (_what, [, call, error, says]) => {
   let thrown: unknown;
   try {
     call();
@@ -86,7 +86,7 @@ describeOnDevice('layers that merge and shape', (device) => {
   }
 
   /** A branch of x, 3 x and x + 1: three inputs for the layer. */
-  function merged(layer: Layer, inputs: number): Model {
+  function buildMerged(layer: Layer, inputs: number): Model {
     const x = input([2, 3]);
     const all = [x, new Rescaling({ scale: -3 }).apply(x), new Rescaling({ scale: 1, offset: 1 }).apply(x)];
     return new Model({ inputs: x, outputs: layer.apply(all.slice(0, inputs)) });
@@ -103,7 +103,7 @@ describeOnDevice('layers that merge and shape', (device) => {
   test.each(merges.map((row) => [row[0].kind, ...row] as const))('%s', async (_kind, layer, inputs, f) => {
     const x = batch([2, 3]);
     const expected = Array.from(x.data, (v) => f(...[v, -3 * v, v + 1].slice(0, inputs)));
-    close(await outputOf(merged(layer, inputs), x), expected);
+    close(await outputOf(buildMerged(layer, inputs), x), expected);
   });
 
   test.each([-1, 1, 2])('Concatenate along axis %i', async (axis) => {
@@ -115,7 +115,7 @@ describeOnDevice('layers that merge and shape', (device) => {
     const expected = references.concat.forward([ndarray(x.shape, Float64Array.from(x.data)), other], {
       axis: axis < 0 ? 2 : axis,
     });
-    close(await outputOf(merged(new Concatenate({ axis }), 2), x), expected.data);
+    close(await outputOf(buildMerged(new Concatenate({ axis }), 2), x), expected.data);
   });
 
   const single = (layer: Layer, shape: Shape) => {
@@ -126,14 +126,14 @@ describeOnDevice('layers that merge and shape', (device) => {
   test('ZeroPadding2D: pads each side by its number', async () => {
     const x = batch([2, 2, 1]);
     const v = Array.from(x.data);
-    const padded = (a: number[]) => [0, 0, 0, 0, 0, a[0]!, a[1]!, 0, 0, a[2]!, a[3]!, 0].slice(0);
+    const padRows = (a: number[]) => [0, 0, 0, 0, 0, a[0]!, a[1]!, 0, 0, a[2]!, a[3]!, 0].slice(0);
     const layer = new ZeroPadding2D({
       padding: [
         [1, 0],
         [1, 1],
       ],
     });
-    close(await outputOf(single(layer, [2, 2, 1]), x), [...padded(v.slice(0, 4)), ...padded(v.slice(4))]);
+    close(await outputOf(single(layer, [2, 2, 1]), x), [...padRows(v.slice(0, 4)), ...padRows(v.slice(4))]);
     expect(single(new ZeroPadding2D({ padding: [2, 1] }), [4, 4, 3]).outputShape).toEqual([8, 6, 3]);
     expect(single(new ZeroPadding2D(), [4, 4, 3]).outputShape).toEqual([6, 6, 3]);
   });

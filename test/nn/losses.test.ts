@@ -72,7 +72,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
   });
 
   // As Keras does for the model of experiment A4, which has no softmax: clip, logarithm, normalize as logits.
-  test('a model without a softmax must return probabilities', async () => {
+  test('throws if a model without a softmax returns no probabilities', async () => {
     const data = new ImageLoader(device, set);
     const layers = [new Flatten({ inputShape: [2, 2, 1] }), new Dense({ units: 3 })];
     const model = new Sequential(layers).build(device, { seed: 3 });
@@ -104,7 +104,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['huber', () => new Huber(), () => new Dense({ units: 3 })],
     ['binaryCrossentropy', () => new BinaryCrossentropy(), () => new Dense({ units: 3, activation: 'sigmoid' })],
     ['categoricalCrossentropy', () => new CategoricalCrossentropy(), () => softmax()],
-  ])('%s by name and as a class with defaults give the same bits', async (name, make, last) => {
+  ])('%s by name and as an object with defaults have the same bits', async (name, make, last) => {
     expect(make().name).toBe(name);
     expect(await learn(make(), last())).toEqual(await learn(name, last()));
   });
@@ -157,17 +157,17 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
     ['MeanSquaredError', new MeanSquaredError(), 1.11458333333333, [-1 / 6, -5 / 12, 2 / 3, -1 / 4, 1 / 12, 1 / 6]],
     ['MeanAbsoluteError', new MeanAbsoluteError(), 0.875, [-1, -1, 1, -1, 1, 1].map((sign) => sign / 6)],
     ['Huber', new Huber({ delta: 0.5 }), 0.317708333333333, [-1, -1, 1, -1, 0.5, 1].map((slope) => slope / 12)],
-  ])('%s gives what PyTorch does', async (_name, loss, value, slopes) => {
+  ])("%s equals PyTorch's", async (_name, loss, value, slopes) => {
     const y = tensor(device, [0.5, -1.25, 2, -0.75, 0.25, 1.5], [2, 3], { requiresGrad: true });
     const target = tensor(device, [1, 0, 0, 0, 0, 1], [2, 3]);
-    const made = scope(device, () => {
+    const results = scope(device, () => {
       const result = loss.call(y, target, { input: lossInputFor(loss, null), weight: null });
       result.loss.backward();
       return { ...result, gradient: y.grad! };
     });
-    expectClose(await made.loss.data(), [value], { rtol: 2e-6 });
-    expectClose(await made.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
-    for (const t of [y, target, made.loss, made.gradient]) t.dispose();
+    expectClose(await results.loss.data(), [value], { rtol: 2e-6 });
+    expectClose(await results.gradient.data(), slopes, { rtol: 2e-6, magnitude: slopes.map(() => 0.5) });
+    for (const t of [y, target, results.loss, results.gradient]) t.dispose();
   });
 
   test.each<[string, () => unknown, string]>([
@@ -190,7 +190,7 @@ describeOnDevice('fit with other losses than softmax cross-entropy', (device) =>
       () => new CategoricalCrossentropy({ fromLogits: true }).inputFor({ finalActivation: 'softmax' }),
       'fromLogits: true, but',
     ],
-  ])('throws: %s', (_what, call, says) => {
+  ])('throws for %s', (_what, call, says) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(says);
   });

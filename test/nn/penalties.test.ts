@@ -61,7 +61,7 @@ async function flatPenalties(
   return { value, gradients };
 }
 
-describeOnDevice('penalties on the flat buffers', (device) => {
+describeOnDevice('penalties on the flat buffer of weights', (device) => {
   const rates: Rates[] = [
     { l1: 0.03, l2: 0 },
     { l1: 0, l2: 0 },
@@ -87,17 +87,17 @@ describeOnDevice('penalties on the flat buffers', (device) => {
   // The replicas of a weight follow each other, so blocks may begin and end anywhere.
   test.each([
     ['the same rates', [0.02, 0.02, 0.02]],
-    ['rates of their own', [0.02, 0, 0.5]],
-  ])('replicas with %s have the bits of single models', async (what, own) => {
+    ['different rates', [0.02, 0, 0.5]],
+  ])('replicas with %s have the bits of single models', async (what, rates) => {
     const sizes = [450, 10, 64, 1, 4999];
-    const all = sizes.map((size, k) => drawLike([own.length * size], 8 + k).data.map(Math.fround));
-    const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: own, l2: own });
+    const all = sizes.map((size, k) => drawLike([rates.length * size], 8 + k).data.map(Math.fround));
+    const regularizer = what === 'the same rates' ? l1l2({ l1: 0.02, l2: 0.02 }) : l1l2({ l1: rates, l2: rates });
     const together = await flatPenalties(
       device,
       all.map((w) => ({ w, regularizer })),
-      own.length,
+      rates.length,
     );
-    for (const [r, rate] of own.entries()) {
+    for (const [r, rate] of rates.entries()) {
       const part = (w: ArrayLike<number>, k: number) => Array.from(w).slice(r * sizes[k]!, (r + 1) * sizes[k]!);
       if (rate === 0) {
         expect(together.value[r]).toBe(0);
@@ -166,7 +166,7 @@ describeOnDevice('penalties in training', (device) => {
       weights.reduce((sum, w, k) => (frozen && k < 2 ? sum : sum + penaltyIn(byWeight[k]!, w)), 0);
 
     test.each([false, true])(
-      'in the loss, in the step and in the validation loss; first layer frozen: %s',
+      'are in the loss, in the step and in the validation loss; first layer frozen: %s',
       async (frozen) => {
         using loader = new ImageLoader(device, images);
         const [plain, penalized] = [build(undefined, undefined), build(conv, dense)];
@@ -195,8 +195,8 @@ describeOnDevice('penalties in training', (device) => {
         const evaluated = await penalized.model.evaluate(loader, { batchSize: 4 });
         expectClose([evaluated.loss], [valLoss], { rtol: 1e-6 });
         const other = build(undefined, undefined).model;
-        for (const [k, { tensor: own }] of other.weights.entries()) {
-          device.upload(own.array.storage, Float32Array.from(moved[k]!));
+        for (const [k, { tensor: weight }] of other.weights.entries()) {
+          device.upload(weight.array.storage, Float32Array.from(moved[k]!));
         }
         const plainAfter = await other.evaluate(loader);
         expectClose([valLoss], [plainAfter.loss + penaltyOf(moved, frozen)], { rtol: 2e-6 }, 'validation loss');
@@ -205,7 +205,7 @@ describeOnDevice('penalties in training', (device) => {
     );
   });
 
-  test('follow changes of `trainable` between calls; several ranges add up', async () => {
+  test('are recomputed if `trainable` changes between calls; several ranges add up', async () => {
     using loader = new ImageLoader(device, images);
     const dense = (units: number, kernelRegularizer?: Regularizer) => new Dense({ units, kernelRegularizer });
     const layers = [
@@ -245,7 +245,7 @@ describeOnDevice('penalties in training', (device) => {
     expectSameBits((await weightsOf(model))[0]!, kernels[0]!);
   });
 
-  test('a weight that the loss does not depend on changes only by its penalty, equally at each step', async () => {
+  test('a weight that the loss does not depend on changes only by its penalty, by the same amount at each step', async () => {
     class Idle extends Layer {
       readonly kind = 'Idle';
       plan(inputShape: Shape) {
@@ -268,7 +268,7 @@ describeOnDevice('penalties in training', (device) => {
     expect((await weightsOf(model))[0]).toEqual([0.625, -0.625, 0]);
   });
 
-  test('take no dispatch if unused, and a constant number for any number of layers', async () => {
+  test('take no dispatch if unused, and a constant number of dispatches for any number of layers', async () => {
     using loader = new ImageLoader(device, images);
     const counts: number[] = [];
     for (const [conv, dense] of [
@@ -298,7 +298,7 @@ test.each([
   ['kernelRegularizer', () => new Dense({ units: 1, kernelRegularizer: 'l3' as RegularizerName })],
   ['kernelRegularizer', () => new Conv2D({ filters: 1, kernelSize: 1, kernelRegularizer: 5 as unknown as 'l1' })],
   ['l1', () => new Dense({ units: 1, kernelRegularizer: { l1: -1, l2: 0 } })],
-])('throws: %s', (says, create) => {
+])('throws for %s', (says, create) => {
   expect(create).toThrow(ArgumentError);
   expect(create).toThrow(says);
 });

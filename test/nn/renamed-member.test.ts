@@ -52,7 +52,7 @@ describe('endsIn, now finalActivation', () => {
   test.each([
     ['Dense', () => new Dense({ units: 2, activation: 'softmax' }), 'softmax'],
     ['Activation', () => new Activation('sigmoid'), 'sigmoid'],
-    ['a layer without one', () => new Dense({ units: 2 }), null],
+    ['a layer without either', () => new Dense({ units: 2 }), null],
     ['a model', () => new Sequential([new Dense({ units: 2, activation: 'softmax', inputShape: [3] })]), 'softmax'],
   ] as const)('%s: both names return the same', (_, layer, expected) => {
     expect(layer().finalActivation).toBe(expected);

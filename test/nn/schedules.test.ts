@@ -185,18 +185,18 @@ describeOnDevice('the learning rate in fit', (device) => {
   }
 
   test('fit: throws if a callback sets the rate of an optimizer with a schedule', async () => {
-    const scheduled = (callback: Callback) =>
+    const fitWith = (callback: Callback) =>
       train(
         () => 0.1,
         () => [callback],
       );
-    await expect(scheduled(new LearningRateScheduler((_, rate) => rate))).rejects.toThrow(ArgumentError);
-    await expect(scheduled(new ReduceLROnPlateau({ monitor: 'loss' }))).rejects.toThrow(
+    await expect(fitWith(new LearningRateScheduler((_, rate) => rate))).rejects.toThrow(ArgumentError);
+    await expect(fitWith(new ReduceLROnPlateau({ monitor: 'loss' }))).rejects.toThrow(
       /ReduceLROnPlateau: .* is a schedule/,
     );
   });
 
-  test('equal rates from a schedule, a callback and assignments between epochs give the same training', async () => {
+  test('equal rates from a schedule, a callback and assignments give the same training', async () => {
     const rates = [0.5, 0.25, 0.125];
     const bySchedule = await train((step) => rates[Math.min(2, Math.floor(step / 2))]!);
     const byCallback = await train(0.5, () => [new LearningRateScheduler((epoch, rate) => (epoch ? rate / 2 : rate))]);
@@ -213,7 +213,7 @@ describeOnDevice('the learning rate in fit', (device) => {
     expect((await train(0.5)).weights).not.toEqual(bySchedule.weights);
   });
 
-  test('a rate of zero changes nothing', async () => {
+  test('a rate of 0 changes nothing', async () => {
     const { model } = build(device, 1);
     using untrained = model;
     const before = await Promise.all(untrained.weights.map(async ({ tensor }) => [...(await tensor.data())]));

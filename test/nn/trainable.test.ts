@@ -149,7 +149,7 @@ describeOnDevice('frozen layers', (device) => {
     for (let k = 1; k < dispatches.length; k++) expect(dispatches[k]).toBeLessThan(dispatches[k - 1]!);
   });
 
-  test('a frozen weight and one that is never trained get no gradient', async () => {
+  test('frozen weights and weights that are never trained get no gradient', async () => {
     const { model, conv, counting } = build();
     using trained = model;
     conv.trainable = false;
@@ -165,7 +165,7 @@ describeOnDevice('frozen layers', (device) => {
     expect([...(await seen.tensor.data())]).toEqual([7, 8]);
   });
 
-  test('a model without trainable weights can be evaluated, but fit throws', async () => {
+  test('a model without trainable weights can be evaluated; fit throws', async () => {
     using loader = new ImageLoader(device, images);
     using model = new Sequential([
       new Flatten({ inputShape: [6, 6, 1] }),

@@ -16,24 +16,46 @@ const images = drawImages(6, { shape: [2, 2, 1], classes: 2 });
 const anyFile = import.meta.filename;
 const { initializers, regularizers, schedules, ...exported } = tg;
 const named = exported as Record<string, unknown>;
-const made = (...names: (keyof typeof exported)[]): Entries =>
+const constructorEntries = (...names: (keyof typeof exported)[]): Entries =>
   Object.fromEntries(names.map((name) => [name, (o) => new (named[name] as new (options: object) => object)(o)]));
 
 /** Exports that need no GPU. */
 const here: Entries = {
-  ...made('Add', 'Average', 'AveragePooling2D', 'BatchNormalization', 'Concatenate', 'Conv2D', 'Dense'),
-  ...made('DepthwiseConv2D', 'Flatten', 'GlobalAveragePooling2D', 'LeakyReLU', 'MaxPooling2D', 'Maximum', 'Minimum'),
-  ...made('Model', 'Multiply', 'ReLU', 'Rescaling', 'Resizing', 'Subtract', 'ZeroPadding2D'),
-  ...made('RandomContrast', 'RandomCrop', 'RandomErasing', 'RandomFlip', 'RandomRotation', 'RandomTranslation'),
-  ...made('RandomZoom'),
-  ...made('Adam', 'AdamW', 'RMSprop', 'SGD'),
-  ...made('BackupAndRestore', 'EarlyStopping', 'LambdaCallback', 'ModelCheckpoint', 'ReduceLROnPlateau', 'TensorBoard'),
+  ...constructorEntries('Add', 'Average', 'AveragePooling2D', 'BatchNormalization', 'Concatenate', 'Conv2D', 'Dense'),
+  ...constructorEntries(
+    'DepthwiseConv2D',
+    'Flatten',
+    'GlobalAveragePooling2D',
+    'LeakyReLU',
+    'MaxPooling2D',
+    'Maximum',
+    'Minimum',
+  ),
+  ...constructorEntries('Model', 'Multiply', 'ReLU', 'Rescaling', 'Resizing', 'Subtract', 'ZeroPadding2D'),
+  ...constructorEntries(
+    'RandomContrast',
+    'RandomCrop',
+    'RandomErasing',
+    'RandomFlip',
+    'RandomRotation',
+    'RandomTranslation',
+  ),
+  ...constructorEntries('RandomZoom'),
+  ...constructorEntries('Adam', 'AdamW', 'RMSprop', 'SGD'),
+  ...constructorEntries(
+    'BackupAndRestore',
+    'EarlyStopping',
+    'LambdaCallback',
+    'ModelCheckpoint',
+    'ReduceLROnPlateau',
+    'TensorBoard',
+  ),
   Activation: (o) => new tg.Activation('relu', o),
   Dropout: (o) => new tg.Dropout(0.5, o),
   Lambda: (o) => new tg.Lambda((x) => x, o),
   Permute: (o) => new tg.Permute([1], o),
   Reshape: (o) => new tg.Reshape([1], o),
-  ...made('BayesianOptimization', 'GridSearch', 'Hyperband', 'RandomSearch', 'HyperParameters'),
+  ...constructorEntries('BayesianOptimization', 'GridSearch', 'Hyperband', 'RandomSearch', 'HyperParameters'),
   'HyperParameters.int': [(o) => new tg.HyperParameters().int('n', o), 'hp\\.int\\("n"\\)'],
   'HyperParameters.float': [(o) => new tg.HyperParameters().float('n', o), 'hp\\.float\\("n"\\)'],
   'HyperParameters.choice': [(o) => new tg.HyperParameters().choice('n', [1], o), 'hp\\.choice\\("n"\\)'],
@@ -123,9 +145,9 @@ const EXCLUDED = new Set([
 
 const expectUnknownOption = async (name: string, entry: Entries[string]) => {
   const [call, says] = typeof entry === 'function' ? [entry, name] : entry;
-  const refused = (async () => call({ nonesuch: undefined } as never))();
-  await expect(refused).rejects.toThrow(ArgumentError);
-  await expect(refused).rejects.toThrow(new RegExp(`^${says}: there is no option nonesuch\\. There (is|are) \\w+`));
+  const result = (async () => call({ nonesuch: undefined } as never))();
+  await expect(result).rejects.toThrow(ArgumentError);
+  await expect(result).rejects.toThrow(new RegExp(`^${says}: there is no option nonesuch\\. There (is|are) \\w+`));
 };
 
 test.each(Object.entries(here))('%s', expectUnknownOption);
@@ -149,7 +171,7 @@ describeOnDevice('unknown options', (device) => {
   });
 });
 
-test('the message for an option in snake_case has the camelCase name', () => {
+test('the message for an option in snake_case suggests the camelCase name', () => {
   expect(() => new tg.Adam({ learning_rate: 0.5 } as never)).toThrow(/^Adam: .*did you mean learningRate\?/);
   expect(() => new tg.AdamW({ weight_decay: 0.5 } as never)).toThrow(/^AdamW: .*did you mean weightDecay\?/);
   expect(() => new tg.Dense({ units: 2, acitvation: 'relu' } as never)).toThrow(/^Dense: .*did you mean activation\?/);
@@ -168,7 +190,7 @@ function takesOptions(value: unknown, parameter = /\b(options|rates|hooks)\b|\{ 
   return parameter.test(parameters ?? '');
 }
 
-test('the table has every export that takes options', () => {
+test('the table of this test has every export that takes options', () => {
   const all = new Map<string, unknown>(Object.entries(exported));
   for (const [space, functions] of Object.entries({ initializers, regularizers, schedules })) {
     for (const [name, value] of Object.entries(functions)) all.set(`${space}.${name}`, value);

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// Errors and help never advise what an installed package does not have: scripts of this repository and its files.
+// Errors and help must not advise what only a clone has: its scripts and files.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** What an installed package runs; of the scripts, those that package.json lists. */
+/** Sources that an installed package runs, with the scripts that package.json lists. */
 const shipped = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).files as string[]).filter((path) =>
   path.endsWith('.mjs'),
 );
@@ -26,14 +26,14 @@ const code = (path: string) =>
 const ONLY_IN_A_CLONE =
   /\bnpm (run|start|test|ci)\b|\bnode (bin|scripts|bench)\/|\bbin\/tilegrad|\.ci\/|\bREADME|\bthis repository\b/;
 
-test('the pattern finds what it is for', () => {
+test('the pattern finds npm commands of a clone', () => {
   for (const text of ['run `npm run setup`', 'npm start', 'npm ci again', 'node bin/tilegrad.mjs run']) {
     expect(text).toMatch(ONLY_IN_A_CLONE);
   }
   expect('run `npx tilegrad setup` or `npm install webgpu@0.6`').not.toMatch(ONLY_IN_A_CLONE);
 });
 
-test('no text of an installed package advises what only a clone has', () => {
+test('texts of the package do not advise what only a clone has', () => {
   expect(files.length).toBeGreaterThan(400);
   const found = files.flatMap((path) =>
     code(path)

@@ -16,7 +16,7 @@ const { dependencies, devDependencies, peerDependencies, peerDependenciesMeta } 
 );
 const names = Object.keys(OPTIONAL_PACKAGES) as PackageName[];
 
-test.each(names)('%s is an optional peer, in a clone too, of the version that an install line names', (name) => {
+test.each(names)('%s is an optional peer, also in a clone, with the version in the install line', (name) => {
   expect(peerDependenciesMeta[name]).toEqual({ optional: true });
   expect(devDependencies[name]).toBe(peerDependencies[name]);
   expect(Object.keys(dependencies)).not.toContain(name);
@@ -26,12 +26,12 @@ test.each(names)('%s is an optional peer, in a clone too, of the version that an
   expect(version.split('.').length).toBe(/^(~|\^0)/.test(peerDependencies[name]) ? 2 : 1);
 });
 
-test('no other package is a peer', () => {
+test('no other package is a peer dependency', () => {
   expect(Object.keys(peerDependencies).sort()).toEqual([...names].sort());
   expect(Object.keys(peerDependenciesMeta).sort()).toEqual([...names].sort());
 });
 
-/** What an import throws in Node, in a bundle of CommonJS, in Vite's stand-in for optional peers, and in a browser. */
+/** Errors of an import in Node, in a CommonJS bundle, in Vite's replacement for optional peers, and in a browser. */
 const notThere = (name: string) => [
   `Cannot find package '${name}' imported from /app/node_modules/tilegrad/dist/node.js`,
   `Cannot find module '${name}'\nRequire stack:\n- /app/main.cjs`,
@@ -40,7 +40,7 @@ const notThere = (name: string) => [
   `Failed to resolve module specifier '${name}'`,
 ];
 
-test.each(names)('%s: MissingPackageError with the line that installs it if it is not there', async (name) => {
+test.each(names)('%s: MissingPackageError with the install line if it is missing', async (name) => {
   for (const text of notThere(name)) {
     const cause = new Error(text);
     const error = await importPackage(name, 'drawing a cat', () => Promise.reject(cause)).catch((reason) => reason);
@@ -54,7 +54,7 @@ test.each(names)('%s: MissingPackageError with the line that installs it if it i
   }
 });
 
-test('a package that is there but lacks a part of its own is not taken for one that is not there', async () => {
+test('a package whose own dependency is missing is not reported as missing', async () => {
   const cause = new Error("Cannot find module '@resvg/resvg-js-linux-x64-gnu'\nRequire stack:\n- /app/main.js");
   const error = await importPackage('@resvg/resvg-js', 'drawing', () => {
     throw cause;
@@ -68,14 +68,14 @@ test('a package that is there but lacks a part of its own is not taken for one t
   expect([null, undefined, 'text', {}].map((cause) => isNotInstalled('webgpu', cause))).toEqual(Array(4).fill(false));
 });
 
-test("an error of tilegrad's own passes, and so does what loads", async () => {
-  const own = new AdapterError('the driver is broken');
-  expect(packageError('webgpu', 'openDevice', own)).toBe(own);
+test("returns a module that loads, and passes on tilegrad's own errors", async () => {
+  const adapterError = new AdapterError('the driver is broken');
+  expect(packageError('webgpu', 'openDevice', adapterError)).toBe(adapterError);
   expect(await importPackage('webgpu', 'openDevice', async () => 5)).toBe(5);
   expect(await importPackage('webgpu', 'openDevice', () => 6)).toBe(6);
 });
 
-test('packages that are of use only together are installed by one line', () => {
+test('packages that need each other have one install line', () => {
   expect(installLine(['vega-lite'])).toBe(
     'npm install vega@6 vega-lite@6.4 @resvg/resvg-js@2 @expo-google-fonts/open-sans@0.4',
   );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// What `npm publish` would send. `npm run check:package` installs and uses it.
+// The files that `npm publish` would send. `npm run check:package` installs and uses them.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -47,7 +47,7 @@ test.each([
   expect(files).toContain(path);
 });
 
-test('nothing else is: no sources, tests, benchmarks, files of CI or of the clone', () => {
+test('nothing else is in it: no sources, tests, benchmarks, or files of CI or the clone', () => {
   const allowed =
     /^(dist\/(types\/)?|bin\/tilegrad\.mjs$|data\/sample\/|scripts\/setup\/[\w-]+\.mjs$|(README|CHANGELOG)\.md$|LICENSE$|package\.json$)/;
   expect(files.filter((path) => !allowed.test(path))).toEqual([]);
@@ -56,39 +56,39 @@ test('nothing else is: no sources, tests, benchmarks, files of CI or of the clon
   ).toEqual([]);
 });
 
-test('scripts of the package import only one another and Node', () => {
+test('scripts in the package import only one another and Node', () => {
   const scripts = files.filter((path) => path.endsWith('.mjs'));
   expect(scripts).toContain('scripts/setup/driver.mjs');
   for (const path of scripts) {
     const code = readFileSync(join(root, path), 'utf8');
     for (const [, from] of code.matchAll(/\b(?:from|import\()\s*'([^']+)'/g)) {
-      // The command looks at the stamps of a build in a clone, which has the sources too.
+      // The command checks the stamp of a build only in a clone, which has the sources too.
       if (from!.startsWith('node:') || from === 'webgpu' || from!.endsWith('/stamps.mjs')) continue;
       expect(files, `${path} imports ${from}`).toContain(join(path, '..', from!).replaceAll('\\', '/'));
     }
   }
 });
 
-test('it can be published, and bundlers may leave out what is not imported', () => {
+test('package.json: can be published, and bundlers may drop unused imports', () => {
   expect(manifest.private).toBeUndefined();
   expect(manifest.publishConfig).toEqual({ access: 'public' });
-  expect(manifest.sideEffects).toEqual(['./dist/cli.js']); // the command's entry alone
+  expect(manifest.sideEffects).toEqual(['./dist/cli.js']); // only the entry of the command
   for (const field of ['description', 'license', 'author', 'keywords', 'engines']) expect(manifest[field]).toBeTruthy();
   for (const entry of Object.values(manifest.exports)) {
-    if (typeof entry === 'object') expect(Object.keys(entry as object)[0]).toBe('types'); // the first that fits counts
+    if (typeof entry === 'object') expect(Object.keys(entry as object)[0]).toBe('types'); // the first match counts
   }
   expect(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')).toContain(manifest.version);
 });
 
-test('the lock file knows the manifest', () => {
+test('package-lock.json: agrees with package.json', () => {
   const [lock] = [JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages['']];
   for (const field of ['dependencies', 'devDependencies', 'peerDependencies', 'peerDependenciesMeta', 'engines']) {
     expect(lock[field], field).toEqual(manifest[field]);
   }
 });
 
-test('a package of a dependency that commands load at once is installed with tilegrad', () => {
-  // Bundles name what they leave outside; all of it must be a dependency, a peer, or of Node.
+test('packages that a command imports from a dependency are dependencies of tilegrad', () => {
+  // Each import that a bundle leaves outside must be a dependency, a peer, or a module of Node.
   const known = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
   const outside = files
     .filter((path) => path.startsWith('dist/') && path.endsWith('.js'))

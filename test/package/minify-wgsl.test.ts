@@ -4,7 +4,7 @@ import { gridPartSource } from '../../src/gpu/cut-grid.ts';
 import { writtenBindings } from '../../src/gpu/pipelines.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
-/** Tokens as the WGSL specification has them, longest first (section 3), templates' brackets as operators, each with its line. */
+/** Tokens of the WGSL specification, longest first (section 3), with template brackets as operators; each with its line. */
 const TOKEN = new RegExp(
   [
     String.raw`(?<blank>[ \t\r\n]+|//[^\n]*)`,
@@ -16,17 +16,17 @@ const TOKEN = new RegExp(
   'uy',
 );
 
-/** `line:token` of each; throws at what is no token. */
+/** `line:token` of each token. @throws Error for text that is not a token */
 function tokens(text: string): string[] {
   const found: string[] = [];
   let line = 1;
-  for (let at = 0; at < text.length; ) {
-    TOKEN.lastIndex = at;
+  for (let index = 0; index < text.length; ) {
+    TOKEN.lastIndex = index;
     const match = TOKEN.exec(text);
-    if (!match) throw new Error(`no token at ${text.slice(at, at + 20)}`);
+    if (!match) throw new Error(`no token at ${text.slice(index, index + 20)}`);
     if (!match.groups!.blank) found.push(`${line}:${match[0]}`);
     line += match[0].split('\n').length - 1;
-    at += match[0].length;
+    index += match[0].length;
   }
   return found;
 }
@@ -39,14 +39,14 @@ test.each(shaderNames)('%s: the same tokens on the same lines in fewer character
   expect(minifyWgsl(short)).toBe(short);
 });
 
-test('minifyWgsl: spaces stay where two tokens would become one', () => {
+test('minifyWgsl: keeps spaces without which two tokens would become one', () => {
   expect(minifyWgsl('let a = b - -c;\nx = i < -j && p > = q;')).toBe('let a=b- -c;\nx=i< -j&&p> =q;');
   expect(minifyWgsl('array<vec4<f32>> = v')).toBe('array<vec4<f32>> =v');
   expect(minifyWgsl('return 1.0 ; // one\n  /* two\n lines */ fn f ( )')).toBe('return 1.0;\n\nfn f()');
   expect(minifyWgsl('a /* b */ c')).toBe('a c');
 });
 
-test.each(shaderNames)('%s: which arrays it writes and its parts of a grid are found in the short text too', (name) => {
+test.each(shaderNames)('%s: writtenBindings and gridPartSource accept the minified source', (name) => {
   const text = shaderText(name);
   const short = minifyWgsl(text);
   expect(writtenBindings(short)).toEqual(writtenBindings(text));

@@ -22,11 +22,11 @@ beforeAll(async () => {
 /** Modules of dist/ in a program. */
 const partsOf = (modules: string[]) => modules.map((path) => path.replace(/^.*\/dist\//, '')).sort();
 
-test.each(PROGRAMS)('$name: a program that $says fits its budget', async ({ name, budget }) => {
+test.each(PROGRAMS)('$name: a program that $says is within its budget', async ({ name, budget }) => {
   expect((await bundleProgram(name, { library })).gzip).toBeLessThanOrEqual(budget);
 });
 
-test('the page of web/ fits its budget with its worker, and has relative addresses alone', async () => {
+test('the page of web/ is within its budget with its worker, and uses only relative addresses', async () => {
   const out = join(folder, 'web');
   const metafiles = await buildWeb(root, join(folder, 'dist'), out);
   const { gzip, names } = measurePage(out);
@@ -43,12 +43,12 @@ test('the page of web/ fits its budget with its worker, and has relative address
   expect(addresses.filter((address) => /^(\/|https?:)/.test(address))).toEqual([]);
 });
 
-test('an error class brings what its message needs and nothing else', async () => {
+test('an error class needs no more than its message', async () => {
   const { modules } = await bundleProgram('error', { library });
   expect(partsOf(modules)).toEqual(['base/errors.js', 'base/printable.js', 'scripts/size/error.mjs']);
 });
 
-test('a network of dense layers brings no kernel of convolutions, pooling, batch normalization, dropout or shapes', async () => {
+test('a network of dense layers includes no kernels of convolutions, pooling, batch normalization, dropout or shapes', async () => {
   const { modules, code } = await bundleProgram('mlp', { library });
   const parts = partsOf(modules);
   expect(parts).toContain('kernels/matmul/matmul.js');
@@ -75,7 +75,7 @@ async function load<P>(name: string, from: string): Promise<P> {
   return ((x: Float32Array, y: Uint32Array, options: object) => train(x, y, { gpu: create([]), ...options })) as P;
 }
 
-describeOnDevice('what goes out', () => {
+describeOnDevice('bundles', () => {
   test('own-loop: trains', async () => {
     const train = await load<(x: Float32Array, y: Uint32Array, options: object) => Promise<number[]>>(
       'own-loop',

@@ -67,9 +67,9 @@ export function tapsAt(
   w: number,
   { fill, nearest }: { fill: Fill; nearest: boolean },
 ): { pixel: [number, number] | null; weight: number }[] {
-  const axis = (at: number, size: number) => {
-    const first = nearest ? Math.floor(at + 0.5) : Math.floor(at);
-    const part = nearest ? 0 : at - first;
+  const axis = (position: number, size: number) => {
+    const first = nearest ? Math.floor(position + 0.5) : Math.floor(position);
+    const part = nearest ? 0 : position - first;
     return [0, 1]
       .map((k) => ({ index: extendedIndex(first + k, size, fill), weight: k === 0 ? 1 - part : part }))
       .filter(({ weight }) => weight > 0);

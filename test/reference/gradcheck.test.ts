@@ -64,7 +64,9 @@ describe('references agree with central differences', () => {
 describe('gradcheck', () => {
   const a = ndarray([2, 3], [1, -2, 0.5, 3, 1.5, -1]);
   const b = ndarray([3, 2], [0.3, 1, -1, 2, 0.7, -0.4]);
-  const spoiled = (spoil: (grads: (NdArray | null)[]) => (NdArray | null)[]): Reference<[a: NdArray, b: NdArray]> => ({
+  const withSpoiledGrads = (
+    spoil: (grads: (NdArray | null)[]) => (NdArray | null)[],
+  ): Reference<[a: NdArray, b: NdArray]> => ({
     forward: matmul.forward,
     backward: (inputs, output, dout, attrs) => spoil(matmul.backward(inputs, output, dout, attrs)),
   });
@@ -80,10 +82,10 @@ describe('gradcheck', () => {
     ['a wrong shape', ([da, db]) => [ndarray([3, 2], da!.data), db!]],
     ['a missing gradient', ([da]) => [da!]],
   ])('rejects %s', (_what, spoil) => {
-    expect(gradcheck(spoiled(spoil), [a, b], {})).not.toEqual([]);
+    expect(gradcheck(withSpoiledGrads(spoil), [a, b], {})).not.toEqual([]);
   });
 
-  test('rejects a gradient that ignores the mask', () => {
+  test('rejects a gradient that ignores the ReLU mask', () => {
     const unmasked: Reference<[x: NdArray]> = { forward: relu.forward, backward: (_inputs, _output, dout) => [dout] };
     expect(gradcheck(unmasked, [a], {})).not.toEqual([]);
   });

@@ -48,7 +48,7 @@ function forEachPair(
   const padded = [a, b].map((x) => [...Array(rank + 2 - x.shape.length).fill(1), ...batchOf(x)] as number[]);
   const batch = padded[0]!.map((n, d) => (n === 1 ? padded[1]![d]! : n));
   for (let i = 0; i < sizeOf(batch); i++) {
-    const at = padded.map((sizes) => {
+    const offsets = padded.map((sizes) => {
       let [rest, place, stride] = [i, 0, 1];
       for (let d = rank - 1; d >= 0; d--) {
         place += (sizes[d] === 1 ? 0 : rest % batch[d]!) * stride;
@@ -61,7 +61,7 @@ function forEachPair(
       const size = sizeOf(x.shape.slice(-2));
       return { shape: x.shape.slice(-2), data: x.data.subarray(place * size, (place + 1) * size) };
     };
-    f(matrix(a, at[0]!), matrix(b, at[1]!), [at[0]!, at[1]!, i]);
+    f(matrix(a, offsets[0]!), matrix(b, offsets[1]!), [offsets[0]!, offsets[1]!, i]);
   }
   return batch;
 }

@@ -115,18 +115,19 @@ export const adamwStep = stepByElement<AdamOptions & { weightDecay?: number }>(
 );
 
 const squares = (a: NdArray) => a.data.reduce((sum, g) => sum + g * g, 0);
-const scaled = (a: NdArray, scale: number): NdArray => ({ shape: a.shape, data: a.data.map((g) => g * scale) });
+const scaleArray = (a: NdArray, scale: number): NdArray => ({ shape: a.shape, data: a.data.map((g) => g * scale) });
 
 /** keras/src/optimizers/base_optimizer.py, _clip_gradients. */
 export function clip(
   grads: readonly NdArray[],
   { clipNorm, globalClipNorm, clipValue }: { clipNorm?: number; globalClipNorm?: number; clipValue?: number },
 ): NdArray[] {
-  if (clipNorm !== undefined) return grads.map((g) => scaled(g, clipNorm / Math.max(Math.sqrt(squares(g)), clipNorm)));
+  if (clipNorm !== undefined)
+    return grads.map((g) => scaleArray(g, clipNorm / Math.max(Math.sqrt(squares(g)), clipNorm)));
   if (globalClipNorm !== undefined) {
     const norm = Math.sqrt(grads.reduce((sum, g) => sum + squares(g), 0));
     const scale = globalClipNorm * Math.min(1 / norm, 1 / globalClipNorm) + (norm - norm);
-    return grads.map((g) => scaled(g, scale));
+    return grads.map((g) => scaleArray(g, scale));
   }
   const limit = clipValue!;
   return grads.map((g) => ({ shape: g.shape, data: g.data.map((x) => Math.max(-limit, Math.min(limit, x))) }));

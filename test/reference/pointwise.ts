@@ -15,17 +15,17 @@ export function places(shape: readonly number[], from: readonly number[]): numbe
   const missing = shape.length - from.length;
   return Array.from({ length: sizeOf(shape) }, (_, i) => {
     let rest = i;
-    let at = 0;
+    let index = 0;
     let step = 1;
     for (let d = shape.length - 1; d >= 0; d--) {
       const place = rest % shape[d]!;
       rest = Math.floor(rest / shape[d]!);
       if (d < missing) continue;
-      const own = from[d - missing]!;
-      if (own !== 1) at += place * step;
-      step *= own;
+      const size = from[d - missing]!;
+      if (size !== 1) index += place * step;
+      step *= size;
     }
-    return at;
+    return index;
   });
 }
 
@@ -37,9 +37,9 @@ export function broadcastShape(...shapes: (readonly number[])[]): number[] {
 }
 
 /** Sums the gradients of each element of an array of `shape`. */
-function sumByIndex(shape: readonly number[], at: number[], values: (i: number) => number): NdArray {
+function sumByIndex(shape: readonly number[], indices: number[], values: (i: number) => number): NdArray {
   const sum = ndarray(shape, new Array(sizeOf(shape)).fill(0));
-  for (let i = 0; i < at.length; i++) sum.data[at[i]!]! += values(i);
+  for (let i = 0; i < indices.length; i++) sum.data[indices[i]!]! += values(i);
   return sum;
 }
 
@@ -119,11 +119,11 @@ export const where: Reference<[condition: NdArray, a: NdArray, b: NdArray]> = {
   /** Each element of dout belongs to the operand from which y was taken. */
   backward([condition, a, b], y, dout) {
     const atC = places(y.shape, condition.shape);
-    const taken = (i: number) => condition.data[atC[i]!] !== 0;
+    const isSelected = (i: number) => condition.data[atC[i]!] !== 0;
     return [
       null,
-      sumByIndex(a.shape, places(y.shape, a.shape), (i) => (taken(i) ? dout.data[i]! : 0)),
-      sumByIndex(b.shape, places(y.shape, b.shape), (i) => (taken(i) ? 0 : dout.data[i]!)),
+      sumByIndex(a.shape, places(y.shape, a.shape), (i) => (isSelected(i) ? dout.data[i]! : 0)),
+      sumByIndex(b.shape, places(y.shape, b.shape), (i) => (isSelected(i) ? 0 : dout.data[i]!)),
     ];
   },
 };

@@ -129,11 +129,11 @@ export const globalAveragePool2d: Reference<[x: NdArray]> = {
   /** dx = dout / (H W). */
   backward([x], _output, dout) {
     const [, height = 0, width = 0, channels = 0] = x.shape;
-    const at = (i: number) => Math.floor(i / (height * width * channels)) * channels + (i % channels);
+    const resultIndex = (i: number) => Math.floor(i / (height * width * channels)) * channels + (i % channels);
     return [
       ndarray(
         x.shape,
-        x.data.map((_, i) => dout.data[at(i)]! / (height * width)),
+        x.data.map((_, i) => dout.data[resultIndex(i)]! / (height * width)),
       ),
     ];
   },

@@ -53,8 +53,8 @@ function moves<Attrs>(
     backward([x], output, dout, attrs) {
       const dx = zerosLike(x);
       dout.data.forEach((value, i) => {
-        const at = source(i, output.shape, x, attrs);
-        if (at >= 0) dx.data[at]! += value;
+        const sourceIndex = source(i, output.shape, x, attrs);
+        if (sourceIndex >= 0) dx.data[sourceIndex]! += value;
       });
       return [dx];
     },
@@ -124,10 +124,10 @@ export const concat: Reference<readonly NdArray[], { axis?: number }> = {
   },
   backward(parts, output, dout, { axis = 0 }) {
     const d = (axis + output.shape.length) % output.shape.length;
-    let at = 0;
+    let offset = 0;
     return parts.map((part) => {
-      const begin = part.shape.map((_, k) => (k === d ? at : 0));
-      at += part.shape[d]!;
+      const begin = part.shape.map((_, k) => (k === d ? offset : 0));
+      offset += part.shape[d]!;
       return slice.forward([dout], { begin, size: [...part.shape] });
     });
   },

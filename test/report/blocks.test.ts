@@ -16,7 +16,7 @@ import { checkReport } from '../../src/report/report-files.ts';
 import { comparisonTable } from '../../src/report/tables.ts';
 import { content, trainingOf } from './samples.ts';
 
-/** The figure of a block, which a report must take. */
+/** The figure of a block, checked against the schema of reports. */
 function figureOf<T extends Figure['type']>(block: BlockInput | undefined, type: T): Extract<Figure, { type: T }> {
   checkReport({ ...content(), sections: [section('Figure', block ? [block] : [])] });
   if (block?.type !== 'figure' || block.figure.type !== type) throw new Error(`no ${type}`);
@@ -30,7 +30,7 @@ const two = () => {
 };
 
 describe('curves of a training', () => {
-  test('have a line for each model on training and test data, and rules at published figures', () => {
+  test('have a line for each replica on training and test data, and rules at published metrics', () => {
     const [accuracy, loss, ...more] = trainingCurves(two(), {
       title: 'A1',
       published: { accuracy: { training: 0.6, test: 0.5 } },
@@ -49,10 +49,10 @@ describe('curves of a training', () => {
     ]);
     expect(subtitle).toEqual(['batch 256, adam, seeds 4, 5']);
     expect(figureOf(loss, 'curves')).toMatchObject({ name: 'loss', title: 'A1: loss' });
-    expect(figureOf(loss, 'curves').lines[3]!.y).toEqual([null, null]); // what diverged
+    expect(figureOf(loss, 'curves').lines[3]!.y).toEqual([null, null]); // values that diverged
   });
 
-  test('of a training without accuracy or validation there is the loss alone; before the first epoch nothing', () => {
+  test('of a training without accuracy or validation show only the loss; before the first epoch nothing', () => {
     const histories = [[{ epoch: 1, loss: 2 }]];
     const blocks = trainingCurves(trainingOf({ histories }), { title: 'D2', prefix: 'rate 0.01' });
     expect(blocks).toHaveLength(1);
@@ -60,7 +60,7 @@ describe('curves of a training', () => {
     expect(trainingCurves(trainingOf({ histories: [[]] }), { title: 'D2' })).toEqual([]);
   });
 
-  test('of several trainings, each is its mean with its deviation; those of one model have none', () => {
+  test('several trainings: each is its mean with its deviation; trainings of one replica have no deviation', () => {
     const trainings = [
       { label: 'two', training: two() },
       { label: 'one', training: trainingOf() },
@@ -76,7 +76,7 @@ describe('curves of a training', () => {
   });
 });
 
-test('a comparison has the mean over the models; its reason is told where it is off', () => {
+test('compare: has the mean over replicas, and the reason if the metric is off', () => {
   const row = (ours: number[]) => {
     const block = compare([measuredRow('test accuracy', 0.6, ours, { why: 'small' })]);
     return block.type === 'comparison' ? block.rows[0] : undefined;
@@ -87,7 +87,7 @@ test('a comparison has the mean over the models; its reason is told where it is 
   expect(row([Number.NaN])).toMatchObject({ why: 'small' });
 });
 
-test('weights share one scale of colors', () => {
+test('weights share one color scale', () => {
   const units = [{ values: [0, 1, -1, 0.5], caption: 'a' }, { values: new Float32Array([-4, 0, 0, 0]) }];
   const block = weightImages(units, { name: 'weights', title: 'weights', width: 2, height: 2, columns: 2 });
   const { limit, images, columns } = figureOf(block, 'images');
@@ -101,14 +101,14 @@ test('weights share one scale of colors', () => {
   expect([...Buffer.from(first!.pixels, 'base64').subarray(3, 6)]).toEqual([236, 200, 197]);
 });
 
-test('models are drawn with their summary, under names that files can have', () => {
+test('models are drawn with their summary, under valid file names', () => {
   const [drawing, summary] = modelBlocks(trainingOf(), { prefix: 'L2, lambda 0.01', title: 'LeNet-5 with L2' });
   expect(figureOf(drawing, 'model')).toMatchObject({ name: 'l2-lambda-0-01-model', title: 'LeNet-5 with L2' });
   expect(summary).toEqual({ type: 'preformatted', text: 'Model' });
   expect(figureName(undefined, `--Über ${'x'.repeat(100)}`)).toMatch(/^[a-z0-9][a-z0-9-]{0,79}$/);
 });
 
-test('a reason is told once below the table, with the figures it is of', () => {
+test('a reason is printed once below the table, with the metrics it applies to', () => {
   const why = 'one training of theirs, and trainings differ widely';
   const rows = ['training accuracy', 'test accuracy'].map((label) => ({
     ...{ label, published: 0.9, ours: 0.5, unit: 'accuracy' as const, why },

@@ -9,23 +9,23 @@ import { resultsText } from '../../src/report/text.ts';
 import { content, figures, rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
 function run(name: string, change: (content: ReportContent) => void = () => {}) {
-  const own = content();
-  change(own);
-  return { name, report: checkReport(own) };
+  const report = content();
+  change(report);
+  return { name, report: checkReport(report) };
 }
 
 /** The same with another accuracy, other curves and another seed. */
-const better = run('second', (own) => {
-  const [comparison] = own.sections[0]!.blocks;
+const better = run('second', (report) => {
+  const [comparison] = report.sections[0]!.blocks;
   if (comparison!.type === 'comparison') comparison!.rows[1]!.ours = 0.7;
-  const [block] = own.sections[1]!.blocks;
+  const [block] = report.sections[1]!.blocks;
   const { lines } = figures.curves;
   const figure = { ...figures.curves, lines: lines.map((line) => ({ ...line, y: line.y.map((v) => v! + 0.1) })) };
   if (block!.type === 'figure') block!.figure = figure;
-  own.provenance[0]!.seeds = [7];
+  report.provenance[0]!.seeds = [7];
 });
 
-test('two runs stand side by side with their difference; what they share is left out', () => {
+test('two runs are shown side by side with their difference; equal settings are left out', () => {
   const { sections } = compareReports([run('first'), better]);
   const [table] = sections[0]!.blocks;
   expect(table).toMatchObject({ type: 'table', head: ['', 'published', 'first', 'second', 'difference'] });
@@ -36,7 +36,7 @@ test('two runs stand side by side with their difference; what they share is left
   expect(rows.has('adapter')).toBe(false);
 });
 
-test('their curves and bars are in one drawing; of what is the same there is one', async () => {
+test('curves and bars of both runs share a drawing; equal figures are drawn once', async () => {
   const compared = checkReport(compareReports([run('first'), better]));
   const drawn = compared.sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
   expect(drawn.map(({ name }) => name)).toEqual([
@@ -57,9 +57,9 @@ test('their curves and bars are in one drawing; of what is the same there is one
   for (const name of ['first', 'second']) expect(svg).toContain(`>${name}<`);
 });
 
-test('figures that differ and cannot share a drawing follow each other under their own names', () => {
-  const other = run('second', (own) => {
-    for (const block of own.sections[1]!.blocks) {
+test('different figures that cannot share a drawing follow each other under separate names', () => {
+  const other = run('second', (report) => {
+    for (const block of report.sections[1]!.blocks) {
       if (block.type === 'figure' && block.figure.type === 'confusion')
         block.figure = { ...block.figure, title: 'mine' };
     }
@@ -69,9 +69,9 @@ test('figures that differ and cannot share a drawing follow each other under the
   expect(names).toEqual(expect.arrayContaining(['run-1-confusion', 'run-2-confusion']));
 });
 
-test('runs for which nothing was published have no column for it', () => {
-  const plain = (own: ReportContent) => {
-    for (const { blocks } of own.sections)
+test('runs without published metrics have no column for them', () => {
+  const plain = (report: ReportContent) => {
+    for (const { blocks } of report.sections)
       for (const block of blocks)
         if (block.type === 'comparison') block.rows = block.rows.map((row) => ({ ...row, published: null }));
   };
@@ -85,8 +85,8 @@ test('runs for which nothing was published have no column for it', () => {
   ]);
 });
 
-test('three runs have no difference; runs without common figures have a table with gaps', () => {
-  const bare = run('third', (own) => own.sections.splice(0));
+test('three runs have no difference; runs without common metrics have a table with gaps', () => {
+  const bare = run('third', (report) => report.sections.splice(0));
   const compared = checkReport(compareReports([run('first'), better, bare]));
   const [table] = compared.sections[0]!.blocks;
   expect(table).toMatchObject({ head: ['', 'published', 'first', 'second', 'third'] });
@@ -112,21 +112,21 @@ describe('a coursework', () => {
         ),
       ],
     });
-  const named = (name: string, ...rows: ReturnType<typeof row>[]) => ({
+  const namedRun = (name: string, ...rows: ReturnType<typeof row>[]) => ({
     name,
     report: checkReport(reportOf(runRecordOf(rows))),
   });
-  const compared = (...runs: ReturnType<typeof named>[]) => {
+  const compareRuns = (...runs: ReturnType<typeof namedRun>[]) => {
     const { sections } = checkReport(compareReports(runs));
     const [table] = sections[0]!.blocks;
     const figures = sections[1]!.blocks.flatMap((block) => (block.type === 'figure' ? [block.figure] : []));
     return { rows: (table as { rows: string[][] }).rows, figures };
   };
 
-  test('against itself has each row under its id, and nothing of the overview', () => {
-    const one = named('one', row('A1', 0.61), row('A4', 0.5, ['small', 'large']));
-    const two = named('two', row('A1', 0.62), row('A4', 0.52, ['small', 'large']));
-    const { rows, figures } = compared(one, two);
+  test('compared with itself: each experiment is under its id, without the overview', () => {
+    const one = namedRun('one', row('A1', 0.61), row('A4', 0.5, ['small', 'large']));
+    const two = namedRun('two', row('A1', 0.62), row('A4', 0.52, ['small', 'large']));
+    const { rows, figures } = compareRuns(one, two);
     expect(rows).toEqual([
       ['A1 training accuracy', '0.6000', '0.6100', '0.6200', '+1.00 points'],
       ['A4 small: training accuracy', '0.6000', '0.5000', '0.5200', '+2.00 points'],
@@ -135,8 +135,11 @@ describe('a coursework', () => {
     expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'a4-accuracy']);
   });
 
-  test('against one row has the figures and the curves of that row beside it', () => {
-    const { rows, figures } = compared(named('all', row('A1', 0.61), row('A4', 0.5)), named('one', row('A1', 0.62)));
+  test('compared with one experiment: has the metrics and curves of that experiment beside its own', () => {
+    const { rows, figures } = compareRuns(
+      namedRun('all', row('A1', 0.61), row('A4', 0.5)),
+      namedRun('one', row('A1', 0.62)),
+    );
     expect(rows.slice(0, 2)).toEqual([
       ['A1 training accuracy', '0.6000', '0.6100', '0.6200', '+1.00 points'],
       ['A4 training accuracy', '0.6000', '0.5000', '', ''],
@@ -149,15 +152,15 @@ describe('a coursework', () => {
     expect(figures.map(({ name }) => name)).toEqual(['a1-accuracy', 'run-1-a4-accuracy']);
   });
 
-  test('is not there: two rows are held against each other by their labels', () => {
-    const { rows } = compared(named('one', row('A1', 0.61)), named('two', row('A4', 0.5)));
+  test('two experiments without a coursework are compared by their labels', () => {
+    const { rows } = compareRuns(namedRun('one', row('A1', 0.61)), namedRun('two', row('A4', 0.5)));
     expect(rows[0]).toEqual(['training accuracy', '0.6000', '0.6100', '0.5000', '-11.00 points']);
   });
 });
 
-test('warnings of runs stand in the comparison under their names', () => {
-  const diverged = run('second', (own) => {
-    own.warnings = ['training baseline: the loss of every model is not a finite number'];
+test('warnings of runs are in the comparison, with the names of the runs', () => {
+  const diverged = run('second', (report) => {
+    report.warnings = ['training baseline: the loss of every model is not a finite number'];
   });
   const compared = checkReport(compareReports([run('first'), diverged]));
   expect(compared.warnings).toEqual(['second: training baseline: the loss of every model is not a finite number']);

@@ -25,7 +25,7 @@ const curves = (changes: Partial<FigureOf<'curves'>>): FigureOf<'curves'> =>
   figureSchema.parse({ ...figures.curves, ...changes }) as FigureOf<'curves'>;
 
 describe.each(every)('%s', (_type, figure) => {
-  test('has its title and labels, and the words that stand for it, escaped', async () => {
+  test('has its title, its labels and its alternative text, escaped', async () => {
     const { svg, narrow, alt } = await drawFigure(figure);
     for (const drawn of narrow ? [svg, narrow] : [svg]) {
       // Words may be broken between lines.
@@ -40,7 +40,7 @@ describe.each(every)('%s', (_type, figure) => {
     expect(alt.length).toBeGreaterThan(figure.title.length + 20);
   });
 
-  test('is drawn the same again, after others, and its PNG is twice as large', async () => {
+  test('has the same bytes when drawn again after others, and its PNG is twice as large', async () => {
     const first = await drawFigure(figure);
     await drawFigure(figures.curves);
     expect(await drawFigure(figure)).toEqual(first);
@@ -51,7 +51,7 @@ describe.each(every)('%s', (_type, figure) => {
     expect(pngSize(png)[1] / height).toBeCloseTo(2, 1);
   });
 
-  test('stays within its width: 720 on a desk, 328 on a phone, or scrolls there', async () => {
+  test('fits its width, 720 wide or 328 on a phone, or scrolls', async () => {
     const { svg, narrow } = await drawFigure(figure);
     expect(svgSize(svg)[0]).toBeLessThanOrEqual(720);
     if (narrow) expect(svgSize(narrow)[0]).toBeLessThanOrEqual(328);
@@ -60,7 +60,7 @@ describe.each(every)('%s', (_type, figure) => {
   });
 });
 
-test('clip paths, which Vega numbers through the whole process, are the same in a second drawing', async () => {
+test('clip paths, which Vega numbers throughout the process, are the same in a second drawing', async () => {
   const clipped: Parameters<typeof renderSvg>[0] = {
     data: { values: [{ x: 1 }] },
     mark: { type: 'point', clip: true },
@@ -71,7 +71,7 @@ test('clip paths, which Vega numbers through the whole process, are the same in 
   expect(await renderSvg(clipped)).toBe(drawn);
 });
 
-test('PNGs show text with the fonts of the package alone', async () => {
+test('PNGs draw text only with the fonts of the package', async () => {
   const image = async (text: string, weight: number) =>
     Buffer.from(
       await renderPng(
@@ -83,7 +83,7 @@ test('PNGs show text with the fonts of the package alone', async () => {
   expect(loss.equals(await image('loss', 600))).toBe(false);
 });
 
-test.each(every)('%s: control characters, which no reader of SVG takes, are left out', async (_type, figure) => {
+test.each(every)('%s: leaves out control characters, which no SVG reader accepts', async (_type, figure) => {
   const wild = { ...figure, title: 'a\u0000b\u001b[31mc\ufffed\uffff', subtitle: ['e\u0007f'] };
   const { svg, narrow } = await drawFigure(wild as Figure);
   for (const drawn of narrow ? [svg, narrow] : [svg]) {
@@ -109,7 +109,7 @@ describe('curves', () => {
     expect(lines(svg)).toHaveLength(2);
   });
 
-  test('of several runs show each and their mean with a band', async () => {
+  test('of several runs show each run, and their mean with a band', async () => {
     const { svg } = await drawFigure(curves({ lines: ten, published: [] }));
     expect(lines(svg)).toHaveLength(11);
     expect(svg).toContain('thin: 10 runs; bold: their mean; band: one standard deviation');
@@ -118,7 +118,7 @@ describe('curves', () => {
     expect(first!.high! - first!.y).toBeCloseTo(Math.sqrt(82.5 / 100 / 9), 12);
   });
 
-  test('with show: each name every run in the legend, in a color of its own', async () => {
+  test("with show 'each' name every run in the legend, in a separate color", async () => {
     const { svg, narrow } = await drawFigure(curves({ lines: ten, show: 'each', published: [] }));
     for (const drawn of [svg, narrow!]) {
       for (const { run } of ten) expect(drawn).toContain(`>${run}<`);
@@ -127,13 +127,13 @@ describe('curves', () => {
     }
   });
 
-  test('with show: each are points where a line has one value', async () => {
+  test("with show 'each' are points if a line has one value", async () => {
     const one = (y: number[]) => y.map((value, i) => ({ run: `variation ${i}`, series: 'val', x: [1], y: [value] }));
     const { svg, narrow } = await drawFigure(curves({ lines: one([0.2, 0.3, 0.4]), show: 'each', published: [] }));
     for (const drawn of [svg, narrow!]) {
       const points = drawn.match(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/)?.[0] ?? '';
       const drawnPoints = [...points.matchAll(/<path [^>]*transform="translate\(([^)]*)\)"[^>]*fill="([^"]*)"/g)];
-      expect(new Set(drawnPoints.map(([, at]) => at)).size).toBe(3);
+      expect(new Set(drawnPoints.map(([, y]) => y)).size).toBe(3);
       expect(new Set(drawnPoints.map(([, , fill]) => fill)).size).toBe(3);
     }
     const mixed = [...one([0.2, 0.3]), { run: 'long', series: 'val', x: [1, 2], y: [0.1, 0.2] }];
@@ -146,7 +146,7 @@ describe('curves', () => {
     ['one run', 1, 'mean', 2],
     ['the mean of several runs', 3, 'mean', 6 + 2],
     ['each of several runs', 3, 'each', 6],
-  ] as const)('of one epoch are points in the middle of the plot: %s', async (_, runs, show, count) => {
+  ] as const)('of one epoch are points in the center of the plot: %s', async (_, runs, show, count) => {
     const values = (seed: number) => [`seed ${seed}`, 0.3 + seed / 20] as const;
     const one = Array.from({ length: runs }, (_, i) => values(i + 1)).flatMap(([run, y]) =>
       ['training', 'test'].map((series) => ({ run, series, x: [1], y: [series === 'test' ? y - 0.01 : y] })),
@@ -158,31 +158,31 @@ describe('curves', () => {
     ] as const) {
       // biome-ignore format: as pairs
       const groups = [...drawn.matchAll(/class="mark-symbol role-mark[^"]*"[\s\S]*?<\/g>/g)].map(([group]) => group);
-      const at = groups.flatMap((group) =>
+      const xs = groups.flatMap((group) =>
         [...group.matchAll(/transform="translate\(([\d.]+),/g)].map(([, x]) => Number(x)),
       );
-      expect(at).toHaveLength(count);
-      for (const x of at) expect(Math.abs(x / width - 0.45)).toBeLessThan(0.1); // the plot begins right of its labels
+      expect(xs).toHaveLength(count);
+      for (const x of xs) expect(Math.abs(x / width - 0.45)).toBeLessThan(0.1); // the plot begins right of its labels
       expect(drawn.match(/<text [^>]*>1<\/text>/g)).toHaveLength(1); // the epoch, and none before or after it
       expect(drawn).not.toContain('>2</text>');
     }
   });
 
-  test('leave out what is not finite and, on a logarithmic axis, what is not above 0', async () => {
+  test('leave out values that are not finite, and on a logarithmic axis those that are not above 0', async () => {
     const y = [2.3, Number.NaN, null, Number.POSITIVE_INFINITY, 0, -1, 2];
     const figure = {
       ...figures.curves,
       lines: [{ run: 'seed 1', series: 'training', x: y.map((_, i) => i + 1), y: JSON.parse(JSON.stringify(y)) }],
       published: [],
     };
-    const known = (log: boolean) => meanCurve(curves({ ...figure, y: { label: 'loss', log } }), 'training');
-    expect(known(false).map((point) => point.y)).toEqual([2.3, 0, -1, 2]);
-    expect(known(true).map((point) => point.y)).toEqual([2.3, 2]);
+    const knownPoints = (log: boolean) => meanCurve(curves({ ...figure, y: { label: 'loss', log } }), 'training');
+    expect(knownPoints(false).map((point) => point.y)).toEqual([2.3, 0, -1, 2]);
+    expect(knownPoints(true).map((point) => point.y)).toEqual([2.3, 2]);
     const { svg } = await drawFigure(curves({ ...figure, y: { label: 'loss', log: true } }));
     expect(svg).not.toMatch(/NaN|Infinity/);
   });
 
-  test('without a single finite value still are a plot', async () => {
+  test('without a finite value are an empty plot', async () => {
     const empty = { run: 'seed 1', series: 'training', x: [1, 2], y: [null, null] };
     const { svg, alt } = await drawFigure(curves({ lines: [empty], published: [] }));
     expect(svg).toContain('>epoch<');
@@ -200,7 +200,7 @@ describe('curves', () => {
     expect(svg.match(/<line [^>]*stroke-width="1.4"/g)).toHaveLength(8);
   });
 
-  test('of very many points are thinned, and a spike stays', () => {
+  test('of very many points are thinned, but keep a spike', () => {
     const y = Array.from({ length: 20_000 }, (_, i) => (i === 12_345 ? 99 : Math.sin(i / 500)));
     const figure = curves({ lines: [{ run: 'a', series: 'training', x: y.map((_, i) => i), y }], published: [] });
     const { layer } = curvesSpec(figure, 'wide') as unknown as {
@@ -212,7 +212,7 @@ describe('curves', () => {
     expect(values.some((point) => point.y === 99)).toBe(true);
   });
 
-  test('a long title or subtitle does not widen the picture', async () => {
+  test('a long title or subtitle does not widen the drawing', async () => {
     const words = 'many words '.repeat(30).trim();
     const { svg, narrow } = await drawFigure(curves({ title: words, subtitle: [words] }));
     expect([svgSize(svg)[0], svgSize(narrow!)[0]]).toEqual([720, 328]);
@@ -220,7 +220,7 @@ describe('curves', () => {
 });
 
 describe('confusion matrix', () => {
-  test('shows counts and shares of the row; a class without samples has none', async () => {
+  test('shows counts and shares of the row; a class without samples has no share', async () => {
     const { svg, alt } = await drawFigure(figures.confusion);
     for (const text of ['80%', '20%', '10%', '90%', '8', '9']) expect(svg).toContain(`>${text}<`);
     expect(svg).toContain('>percentages: shares of the row, of all images of one true class<');
@@ -230,7 +230,7 @@ describe('confusion matrix', () => {
     expect(alt).toContain(`Most frequent error: true class cat, predicted class ${nasty}, 2 times`);
   });
 
-  test('of ten classes names each of them on both sides, of a hundred it stays within bounds', async () => {
+  test('names each of ten classes on both sides; with a hundred it keeps its size', async () => {
     const matrix = (n: number): Figure => ({
       ...figures.confusion,
       classes: Array.from({ length: n }, (_, i) => `class ${i}`),
@@ -242,13 +242,13 @@ describe('confusion matrix', () => {
     expect(Math.max(width, height)).toBeLessThan(1800);
   });
 
-  test('that is not square is refused', () => {
+  test('throws for a matrix that is not square', () => {
     const { success } = figureSchema.safeParse({ ...figures.confusion, counts: [[1, 2, 3]] });
     expect(success).toBe(false);
   });
 });
 
-test('bars that have a deviation say what it is, those without do not', async () => {
+test('bars with a deviation explain it; others do not', async () => {
   const { svg } = await drawFigure(figures.bars);
   expect(svg).not.toContain('error bars');
   const bars = figures.bars.bars.map((bar) => ({ ...bar, sd: 0.02 }));
@@ -256,19 +256,19 @@ test('bars that have a deviation say what it is, those without do not', async ()
 });
 
 describe('histogram', () => {
-  test('counts every finite value once, the largest too', () => {
+  test('counts every finite value once, also the largest', () => {
     const bins = countBins([0, 0.1, 0.5, 1, 1, Number.NaN, Number.POSITIVE_INFINITY], 4);
     expect(bins.map(({ count }) => count)).toEqual([2, 0, 1, 2]);
     expect([bins[0]!.from, bins[3]!.to]).toEqual([0, 1]);
   });
 
-  test('of one value that repeats, or of none', () => {
+  test('of one repeated value, and of none', () => {
     expect(countBins([3, 3, 3], 3).map(({ count }) => count)).toEqual([0, 3, 0]);
     expect(countBins([Number.NaN])).toEqual([]);
   });
 });
 
-test('formats that d3 does not know are refused; those it knows are drawn', async () => {
+test('throws for formats that d3 does not know; draws with the others', async () => {
   const y = (format: string) => ({ label: 'accuracy', format });
   for (const format of ['%%zz', '.f', '2f2', 'ff', '.999f', '*^9999999999d']) {
     for (const figure of [figures.curves, figures.bars]) {
@@ -282,7 +282,7 @@ test('formats that d3 does not know are refused; those it knows are drawn', asyn
   expect((await drawFigure(curves({ y: y('+.3f') }))).svg).toContain('>+0.300<');
 });
 
-test('a figure that is no figure is refused', async () => {
+test('throws for an object that is not a figure', async () => {
   for (const changes of [{ name: '../up' }, { title: '' }, { type: 'pie' }, { lines: [] }]) {
     await expect(drawFigure({ ...figures.curves, ...changes } as Figure)).rejects.toThrow(ArgumentError);
   }

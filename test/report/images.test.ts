@@ -5,7 +5,7 @@ import { drawFigure } from '../../src/report/draw.ts';
 import { imageFromBytes, imageFromFloats, imageFromWeights, weightLimit } from '../../src/report/figures/images.ts';
 import { encodePng } from '../../src/report/figures/png.ts';
 
-/** What another reader of PNG makes of it: bytes of red, green, blue for each pixel. */
+/** The PNG decoded by another library: red, green and blue bytes of each pixel. */
 function decode(png: Buffer, width: number, height: number): number[][] {
   const href = `data:image/png;base64,${png.toString('base64')}`;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><image width="${width}" height="${height}" href="${href}"/></svg>`;
@@ -30,14 +30,14 @@ test('a PNG written here is read by resvg: gray and color', () => {
 describe('pixels', () => {
   const square = { width: 2, height: 2, channels: 1 };
 
-  test('of floats go from black to white over the range; beyond it and for NaN the ends', () => {
+  test('floats go from black to white over the range; values beyond it and NaN are at the ends', () => {
     expect(bytesOf(imageFromFloats([-1, 0, 0.5, 2], square))).toEqual([0, 0, 128, 255]);
     expect(bytesOf(imageFromFloats([-1, 0, 1, Number.NaN], square, [-1, 1]))).toEqual([0, 128, 255, 0]);
   });
 
-  test('of weights are blue below 0, white at 0 and red above', () => {
-    const [low, zero, high, none] = [0, 3, 6, 9].map((at) =>
-      bytesOf(imageFromWeights([-2, 0, 2, Number.NaN], square, 2)).slice(at, at + 3),
+  test('weights are blue below 0, white at 0 and red above', () => {
+    const [low, zero, high, none] = [0, 3, 6, 9].map((offset) =>
+      bytesOf(imageFromWeights([-2, 0, 2, Number.NaN], square, 2)).slice(offset, offset + 3),
     );
     expect(low![2]).toBeGreaterThan(low![0]!);
     expect(zero).toEqual([255, 255, 255]);
@@ -45,18 +45,18 @@ describe('pixels', () => {
     expect(none).toEqual([128, 128, 128]);
   });
 
-  test('the limit of weights is their largest size, and never 0', () => {
+  test('the limit of weights is their largest magnitude, and never 0', () => {
     expect(weightLimit([0.5, -0.75, Number.NaN])).toBe(0.75);
     expect(weightLimit([0, 0])).toBe(1);
   });
 
-  test('in the wrong number, or of two channels, are refused', () => {
+  test('throws for the wrong number of values, and for two channels', () => {
     expect(() => imageFromBytes(new Uint8Array(5), square)).toThrow(/\[2, 2, 1\] has 4 values, but 5/);
     expect(() => imageFromBytes(new Uint8Array(8), { ...square, channels: 2 })).toThrow(ArgumentError);
   });
 });
 
-test('a grid holds each image, and its caption cut to two lines', async () => {
+test('a grid has each image with its caption, shortened to two lines', async () => {
   const images = Array.from({ length: 10 }, (_, i) =>
     imageFromBytes(new Uint8Array(784).fill(i), {
       width: 28,

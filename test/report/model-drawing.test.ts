@@ -21,7 +21,7 @@ const boxes = (svg: string) =>
   );
 const arrows = (svg: string) => svg.match(/<path [^>]*fill="none"/g)?.length ?? 0;
 
-test('a chain is a column of boxes with name, kind, shape and parameters', async () => {
+test('a chain is a column of boxes with name, type, shape and parameters', async () => {
   const { svg, alt } = await drawFigure(figureOf(lenet().createModel(), 'LeNet-5'));
   expect(boxes(svg)).toHaveLength(9);
   expect(new Set(boxes(svg).map(({ x }) => x)).size).toBe(1);
@@ -32,7 +32,7 @@ test('a chain is a column of boxes with name, kind, shape and parameters', async
   expect(alt).toContain('8 layers and 62,006 parameters');
 });
 
-test('branches stand side by side, no two boxes overlap, and every connection has its arrow', async () => {
+test('branches are side by side, no two boxes overlap, and every connection has an arrow', async () => {
   const x = input([8, 8, 4]);
   const conv = (name: string) => new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name });
   const stem = conv('stem').apply(x);
@@ -51,7 +51,7 @@ test('branches stand side by side, no two boxes overlap, and every connection ha
   expect(new Set(drawn.map(({ x }) => x)).size).toBeGreaterThan(1);
 });
 
-test("the model's input may feed a sum too, and a layer used twice has two boxes but counts once", async () => {
+test("the model's input may be added too; a layer used twice has two boxes and counts once", async () => {
   const x = input([8, 8, 4]);
   const shared = new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name: 'shared' });
   const model = new Model({ inputs: x, outputs: new Add().apply([shared.apply(shared.apply(x)), x]) });
@@ -66,7 +66,7 @@ test("the model's input may feed a sum too, and a layer used twice has two boxes
   expect(alt).toContain('148 parameters');
 });
 
-test('connections that leap over rows at the same time go down in lanes of their own', async () => {
+test('connections that skip the same rows use separate lanes', async () => {
   const x = input([8, 8, 4]);
   const conv = (name: string) => new Conv2D({ filters: 4, kernelSize: 3, padding: 'same', name });
   const [a, b] = [conv('a').apply(x), conv('b')];
@@ -81,7 +81,7 @@ test('connections that leap over rows at the same time go down in lanes of their
   expect(Math.min(...lanes)).toBeGreaterThan(right);
 });
 
-test('a network of 155 layers is one column of lines at full size of letters', async () => {
+test('a network of 155 layers is one column of lines with full-size text', async () => {
   const figure = figureOf(mobileNetV2(), 'MobileNetV2');
   expect(figure.layers).toHaveLength(155);
   const { svg, alt } = await drawFigure(figure);
@@ -91,7 +91,7 @@ test('a network of 155 layers is one column of lines at full size of letters', a
   expect(alt.length).toBeLessThan(1000);
 });
 
-test('the PNG of a model of any length has a bound', async () => {
+test('the PNG of a model of any length has a maximum size', async () => {
   const layers = Array.from({ length: 600 }, (_, i) => ({
     name: `layer ${i}`,
     kind: 'Dense',

@@ -23,7 +23,7 @@ beforeAll(async () => {
 /** Every tag's name. */
 const tags = (html: string) => [...html.matchAll(/<([a-zA-Z][\w-]*)/g)].map((match) => match[1]!.toLowerCase());
 
-test('holds the question, what was reduced, every table, every figure and what was run', () => {
+test('has the question, the reductions, every table, every figure and what was run', () => {
   for (const text of [
     '-10.00 points',
     '<span>0.5000</span> <span>(sd 0.0100, 3 runs)</span>',
@@ -42,7 +42,7 @@ test('holds the question, what was reduced, every table, every figure and what w
   for (const { name } of Object.values(figures)) expect(page).toContain(`<figure id="${name}">`);
 });
 
-test('text between backticks is code, outside of which nothing is', async () => {
+test('only text between backticks is code', async () => {
   const text = 'run `npx tilegrad <data>` and `b`, or ` alone';
   const html = '<code>npx tilegrad &lt;data&gt;</code> and <code>b</code>, or ` alone';
   const report = content();
@@ -67,7 +67,7 @@ test('text between backticks is code, outside of which nothing is', async () => 
   expect(drawn).toContain(`</b> run ${html}</p>`);
 });
 
-test('text between backticks is code in titles, headings, heads, cells, captions, labels and settings too', async () => {
+test('text between backticks is code also in titles, headings, heads, cells, captions, labels and settings', async () => {
   const text = 'what `fit(<data>)` does';
   const html = 'what <code>fit(&lt;data&gt;)</code> does';
   const report = content();
@@ -104,40 +104,44 @@ test('text between backticks is code in titles, headings, heads, cells, captions
 });
 
 describe('comparisons', () => {
-  const compared = async (...rows: ComparisonInput[]) =>
+  const pageWithComparison = async (...rows: ComparisonInput[]) =>
     pageOf({ ...content(), sections: [{ title: 'a', blocks: [{ type: 'comparison', rows }] }] });
   const heads = (html: string) => [...html.matchAll(/<th scope="col"[^>]*>([^<]*)</g)].map(([, name]) => name);
   const none = { label: 'a', published: null, ours: 0.5 };
 
-  test('keep a figure on a line, and break a published sentence', async () => {
+  test('do not wrap a number; wrap a published sentence', async () => {
     const published = 'much higher than the highest of 32 units';
-    expect(await compared({ ...none, published })).toContain(`<td class="figure">${published}</td>`);
-    const html = await compared({ ...none, published: '65 to 74, one model' });
+    expect(await pageWithComparison({ ...none, published })).toContain(`<td class="figure">${published}</td>`);
+    const html = await pageWithComparison({ ...none, published: '65 to 74, one model' });
     expect(html).toContain('<td class="figure"><span>65 to 74, one model</span></td>');
   });
 
-  test('have no column that would be empty: published, and the difference from it', async () => {
-    const bare = await compared(none, { ...none, label: 'b' });
+  test('have no empty column: published, or the difference from it', async () => {
+    const bare = await pageWithComparison(none, { ...none, label: 'b' });
     expect(heads(bare)).toEqual(['', 'measured']);
     expect(bare).toContain('<tr><th scope="row" class="short">a</th><td class="figure"><span>0.5000</span></td></tr>');
-    expect(heads(await compared(none, { ...none, published: '0.4 to 0.6' }))).toEqual(['', 'published', 'ours']);
-    const one = await compared(none, { ...none, published: 0.5 });
+    expect(heads(await pageWithComparison(none, { ...none, published: '0.4 to 0.6' }))).toEqual([
+      '',
+      'published',
+      'ours',
+    ]);
+    const one = await pageWithComparison(none, { ...none, published: 0.5 });
     expect(heads(one)).toEqual(['', 'published', 'ours', 'difference']);
   });
 
-  test('of a quick run show differences without an alarm, and say why', async () => {
+  test('of a quick run show differences without a mark, and say why', async () => {
     const far = { ...none, published: 0.9 };
     const alarm = /class="number off"|<abbr|not within 2 points/;
-    expect(await compared(far)).toMatch(alarm);
-    const quick = await compared({ ...far, likeForLike: false });
+    expect(await pageWithComparison(far)).toMatch(alarm);
+    const quick = await pageWithComparison({ ...far, likeForLike: false });
     expect(quick).not.toMatch(alarm);
     expect(quick).toContain('-40.00 points');
     expect(quick).toContain(`<p class="note">${QUICK_NOTE}</p>`);
-    expect(await compared({ ...none, likeForLike: false })).not.toContain(QUICK_NOTE);
+    expect(await pageWithComparison({ ...none, likeForLike: false })).not.toContain(QUICK_NOTE);
   });
 });
 
-test('loads nothing: no script, no address, and a policy that forbids both', () => {
+test('loads nothing: it has no script and no address, and a policy forbids both', () => {
   expect(page).not.toMatch(/https?:|\bfile:|\/\/[a-z]+\./i);
   expect(page).not.toMatch(/@import|@font-face/);
   expect(tags(page)).not.toEqual(
@@ -149,15 +153,15 @@ test('loads nothing: no script, no address, and a policy that forbids both', () 
   expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`);
 });
 
-test('escapes every word it is given, wherever it stands', () => {
+test('escapes all text, in every place', () => {
   expect(page).not.toContain('<img');
-  // As markup the attribute would stand in a tag that it opened itself.
+  // If it were markup, the attribute would be in its tag.
   const inTags = [...page.matchAll(/<[a-z][^<>]*>/gi)].map(([tag]) => tag.replaceAll(/"[^"]*"/g, '""'));
   expect(inTags.filter((tag) => /onerror|src=x/.test(tag))).toEqual([]);
   expect(page.split('onerror').length).toBeGreaterThan(20);
 });
 
-test('tags are closed in the order in which they were opened', () => {
+test('tags are closed in the reverse order of opening', () => {
   const open: string[] = [];
   const empty = new Set(['meta', 'br', 'hr', 'input']);
   for (const [tag, slash, name, selfClosed] of page.matchAll(
@@ -169,35 +173,35 @@ test('tags are closed in the order in which they were opened', () => {
   expect(open).toEqual([]);
 });
 
-test('ids are its own, and references find them', () => {
+test('ids are unique, and references find them', () => {
   const ids = [...page.matchAll(/\sid="([^"]*)"/g)].map((match) => match[1]!);
   expect(new Set(ids).size).toBe(ids.length);
   const wanted = [...page.matchAll(/(?:href="#|aria-labelledby="|url\(['"]?#)([\w-]+)/g)].map((match) => match[1]!);
   expect(wanted.filter((id) => !ids.includes(id))).toEqual([]);
 });
 
-test('is dark where the system is: every color that drawings use on paper has a rule', () => {
+test('is dark if the system is: every color of the light drawings has a dark rule', () => {
   const dark = page.slice(page.indexOf('@media (prefers-color-scheme:dark)'), page.indexOf('*{box-sizing'));
   for (const { light, dark: there } of [...Object.values(tones), ...series, ...ramp]) {
     expect(dark).toContain(`[fill="${light}"]{fill:${there}}`);
     expect(dark).toContain(`[stroke="${light}"]{stroke:${there}}`);
   }
   const known = new Set([...Object.values(tones), ...series, ...ramp].map(({ light }) => light));
-  // A confusion matrix fades its two colors to the paper; white stands on full ones. These hold in light and dark.
+  // A confusion matrix blends its two colors with the paper, and full cells have white text: these colors are the same in light and dark.
   for (const color of ['#2268a6', '#c4501f', '#fdfdfe']) known.add(color);
   const used = [...page.matchAll(/(?:fill|stroke)="(#[0-9a-f]+)"/g)].map((match) => match[1]!);
   expect(used.length).toBeGreaterThan(50);
   expect([...new Set(used)].filter((color) => !known.has(color))).toEqual([]);
 });
 
-test('fits a phone: narrow drawings, and boxes that scroll for what is wide', () => {
+test('fits a phone: drawings are narrow, and wide boxes scroll', () => {
   expect(page).toContain('width=device-width');
   expect(page).toMatch(/@media \(max-width:640px\)\{\.wide\{display:none\}\.narrow\{display:block\}/);
   expect(page.match(/<div class="fits narrow">/g)).toHaveLength(9);
   // Tables, preformatted text, confusion matrix and model.
   expect(page.match(/<div class="scroll" tabindex="0" role="region" aria-label="/g)).toHaveLength(5);
   expect(page.match(/<table[ >]/g)).toHaveLength(2);
-  // A shadow at each edge of a box beyond which there is more, which nothing in the box covers.
+  // A box has a shadow at each edge beyond which it can scroll, above its content.
   const [, shadows = ''] = /\n\.scroll\{([^}]*)\}/.exec(page) ?? [];
   for (const edge of ['left', 'right', 'top', 'bottom']) {
     expect(shadows).toMatch(new RegExp(`var\\(--paper\\) 40%,transparent\\) ${edge}/\\S+ \\S+ no-repeat local`));
@@ -206,18 +210,18 @@ test('fits a phone: narrow drawings, and boxes that scroll for what is wide', ()
   expect(page).toContain('figure .scroll>svg>rect:first-child{fill:none}');
   expect(page).toMatch(/thead th\{background:var\(--head\)/);
   expect(page).toMatch(/--head:rgba\(/);
-  // A broad table's first column, which stays in sight, has room for its labels, and lines at the height of the others.
+  // The first column of a wide table stays visible, fits its labels, and its rows align with the others.
   expect(page).toMatch(/\.label\{min-width:5\.5em\}\.many \.label\{min-width:9\.5em\}/);
   expect(page).toContain('.many{border-collapse:separate;border-spacing:0}');
 });
 
-test('every drawing has words that stand for it', () => {
+test('every drawing has an alternative text', () => {
   const drawings = page.match(/<svg [^>]*>/g)!;
   expect(drawings).toHaveLength(20);
   for (const svg of drawings) expect(svg).toMatch(/role="img" aria-label="[^"]{30,}"/);
 });
 
-test('stays small', () => {
+test('stays below its size limit', () => {
   expect(page.length).toBeLessThan(300_000);
 });
 
@@ -235,6 +239,6 @@ describe('states', () => {
   });
 });
 
-test('seeds in words', () => {
+test('seeds are described in words', () => {
   expect([[1], [1, 5], [4, 5, 6], [1, 3, 5]].map(seedsText)).toEqual(['1', '1, 5', '4 to 6, 3 runs', '1, 3, 5']);
 });

@@ -33,13 +33,13 @@ const epoch = (n: number, loss: number) => ({
   ...{ learningRate: 0.1, seconds: 2, samplesPerSecond: 9 },
 });
 const history = { epochs: [epoch(1, 0.5), epoch(2, 0.4), epoch(3, 0.2)] };
-/** What is written in an SVG, each text once. */
+/** The texts in an SVG, each once. */
 const texts = (svg: string) => [...svg.matchAll(/<text[^>]*>([^<]+)<\/text>/g)].map(([, text]) => text!);
 const bars = (svg: string) =>
   [...svg.matchAll(/class="mark-rect role-mark[\s\S]*?<\/g>/g)].join('').match(/<path /g)!.length;
 
 describe('plotHistory', () => {
-  test('draws loss and each metric below each other, with validation, and nothing that is no measure', async () => {
+  test('draws loss and each metric below each other, with validation, and nothing that is not a metric', async () => {
     const svg = await plotHistory(history).svg();
     expect(svg.match(/<svg /g)).toHaveLength(3); // one, and the two in it
     expect(texts(svg)).toEqual(
@@ -58,7 +58,7 @@ describe('plotHistory', () => {
     expect(Number(height)).toBe(inner[1]![0]! + inner[1]![1]!);
   });
 
-  test('of the measures asked for, in their order, with a title', async () => {
+  test('draws the requested metrics, in their order, with a title', async () => {
     const { figures } = plotHistory(history, { measures: ['accuracy'], title: nasty });
     expect(figures).toHaveLength(1);
     expect(figures[0]).toMatchObject({ name: 'history-accuracy', title: nasty });
@@ -67,7 +67,7 @@ describe('plotHistory', () => {
     );
   });
 
-  test('of several replicas has each and their mean; of an experiment by its seeds', async () => {
+  test('draws each replica and the mean; for an experiment by seeds', async () => {
     const replicas = [history.epochs, history.epochs.map((logs) => ({ ...logs, loss: logs.loss + 0.1 }))];
     const mean = await plotHistory({ ...history, replicas }, { measures: ['loss'] }).svg();
     expect(mean).toContain('thin: 2 runs; bold: their mean');
@@ -79,7 +79,7 @@ describe('plotHistory', () => {
     );
   });
 
-  test('of one epoch, without validation, and with a loss that is NaN', async () => {
+  test('draws one epoch, a training without validation, and a loss that is NaN', async () => {
     const one = plotHistory({ epochs: [{ epoch: 1, loss: 0.5 }] });
     expect(one.figures).toMatchObject([{ lines: [{ series: 'training', x: [1], y: [0.5] }] }]);
     expect((await one.svg()).match(/class="mark-symbol role-mark[\s\S]*?<\/g>/)![0]).toContain('<path ');
@@ -87,7 +87,7 @@ describe('plotHistory', () => {
     expect(broken).not.toContain('NaN');
   });
 
-  test('what any epoch has: a loss that was NaN at first, read from JSON, and a metric that came later', () => {
+  test('draws metrics that only some epochs have: a loss that was NaN, read from JSON, and a metric added later', () => {
     const epochs = [
       { epoch: 1, loss: null },
       { epoch: 2, loss: 3, added: 0.5 },
@@ -98,7 +98,7 @@ describe('plotHistory', () => {
     ]);
   });
 
-  test('takes the list of epochs of a history too', () => {
+  test('accepts the list of epochs of a history', () => {
     expect(plotHistory(history.epochs).figures).toEqual(plotHistory(history).figures);
   });
 
@@ -121,7 +121,7 @@ describe('plotHistory', () => {
     [history, { show: 'all' }, /show must be 'mean' or 'each', but is "all"/],
     [history, { titel: 'x' }, /there is no option titel; did you mean title\?/],
     [history, { title: '' }, /title must be text that is not empty/],
-  ])('refuses %j with %j', (given, options, says) => {
+  ])('throws for %j with %j', (given, options, says) => {
     expect(() => plotHistory(given as typeof history, options as object)).toThrow(ArgumentError);
     expect(() => plotHistory(given as typeof history, options as object)).toThrow(says);
   });
@@ -134,12 +134,12 @@ describe('plotConfusionMatrix', () => {
     [0, 3, 7],
   ];
 
-  test('of more than 100 classes says so', () => {
+  test('says if it has more than 100 classes', () => {
     const large = Array.from({ length: 101 }, (_, i) => Array.from({ length: 101 }, (_, j) => Number(i === j)));
     expect(() => plotConfusionMatrix(large)).toThrow(/^plotConfusionMatrix: draws 100 classes at most, .* has 101;/);
   });
 
-  test('writes each count and its share of the row, with true classes by row', async () => {
+  test('shows each count and its share of the row, with true classes by row', async () => {
     for (const matrix of [counts, new ConfusionMatrix(counts)]) {
       const svg = await plotConfusionMatrix(matrix, { classes: ['cat', 'dog', nasty] }).svg();
       const written = texts(svg);
@@ -162,14 +162,14 @@ describe('plotConfusionMatrix', () => {
     [Promise.resolve(counts), {}, ArgumentError, /a Promise, to be awaited/],
     [counts, { classes: ['a', 'b'] }, ShapeError, /the matrix has 3 classes, but 2 names were given/],
     [counts, { classes: [1, 2, 3] }, ArgumentError, /classes must be a list of names/],
-  ])('refuses %j with %j', (matrix, options, type, says) => {
+  ])('throws for %j with %j', (matrix, options, type, says) => {
     expect(() => plotConfusionMatrix(matrix as number[][], options as object)).toThrow(type);
     expect(() => plotConfusionMatrix(matrix as number[][], options as object)).toThrow(says);
   });
 });
 
 describe('plotBars, plotHistogram and plotCurves', () => {
-  test('a bar a number, in groups a color each, lying too', async () => {
+  test('plotBars: a bar for each number, a color for each group, also horizontal', async () => {
     const svg = await plotBars({ relu: 0.97, tanh: 0.96, [nasty]: 0.5 }, { yLabel: 'accuracy' }).svg();
     expect(bars(svg)).toBe(3);
     expect(texts(svg)).toEqual(expect.arrayContaining(['relu', 'tanh', 'accuracy']));
@@ -180,13 +180,13 @@ describe('plotBars, plotHistogram and plotCurves', () => {
     expect(plotBars({ a: Number.NaN }).figures).toMatchObject([{ bars: [{ value: null }] }]);
   });
 
-  test('a histogram counts each value once', async () => {
+  test('plotHistogram: counts each value once', async () => {
     const plot = plotHistogram(Float32Array.of(0, 0.1, 0.5, 1, 1, Number.NaN), { bins: 4, xLabel: 'weight' });
     expect(plot.figures).toMatchObject([{ bins: [{ count: 2 }, { count: 0 }, { count: 1 }, { count: 2 }] }]);
     expect(texts(await plot.svg())).toEqual(expect.arrayContaining(['Histogram of weight', 'weight', 'count']));
   });
 
-  test('curves of numbers of a loop of one’s own', async () => {
+  test('plotCurves: draws numbers of a custom loop', async () => {
     const plot = plotCurves(
       { training: [3, 2, 1], test: Float32Array.of(3, 2.5, 2) },
       { xLabel: 'step', yLabel: 'loss' },
@@ -211,14 +211,14 @@ describe('plotBars, plotHistogram and plotCurves', () => {
     [() => plotCurves({}), ArgumentError, /takes lists of numbers by name, but there is none/],
     [() => plotCurves({ loss: [] }), ArgumentError, /plotCurves: "loss" is empty/],
     [() => plotCurves({ loss: [1, 2] }, { x: [1] }), ShapeError, /"loss" has 2 values, but x has 1/],
-  ])('%s is refused', (call, type, says) => {
+  ])('throws for %s', (call, type, says) => {
     expect(call).toThrow(type);
     expect(call).toThrow(says);
   });
 });
 
 describe('plotModel', () => {
-  test('has a box a layer, with shapes and parameters, of a model that is not built yet', async () => {
+  test('has a box for each layer, with shapes and parameters, also of a model that is not built', async () => {
     const model = new Sequential([new Dense({ units: 3, inputShape: [2] }), new Dense({ units: 1 })]);
     const written = texts(await plotModel(model, { title: 'Mine' }).svg());
     expect(written.filter((text) => text === 'Dense')).toHaveLength(2);
@@ -242,7 +242,7 @@ describe('plotImages and plotFilters', () => {
       figure.type === 'images' ? figure.images.map((one) => [...Buffer.from(one.pixels, 'base64')]) : [],
     );
 
-  test('an image set: a picture each with the name of its class', async () => {
+  test('plotImages: a picture for each image of a set, with the name of its class', async () => {
     const plot = plotImages(set);
     expect(pixels(plot)).toEqual([[0, 20, 40, 60], [80, 100, 120, 140], [160, 180, 200, 220]]); // biome-ignore format: as pictures
     const svg = await plot.svg();
@@ -254,7 +254,7 @@ describe('plotImages and plotFilters', () => {
     ]);
   });
 
-  test('an array of bytes or floats, with a range of its own', () => {
+  test('plotImages: an array of bytes or floats, with a given range', () => {
     expect(pixels(plotImages({ shape: [1, 2, 2], data: Float32Array.of(0, 0.5, 1, 2) }))).toEqual([[0, 128, 255, 255]]);
     expect(pixels(plotImages({ shape: [1, 1, 2, 1], data: [-1, 1] }, { range: [-1, 1] }))).toEqual([[0, 255]]);
     expect(pixels(plotImages({ shape: [1, 1, 1, 3], data: Uint8Array.of(1, 2, 3) }))).toEqual([[1, 2, 3]]);
@@ -263,7 +263,7 @@ describe('plotImages and plotFilters', () => {
     ]);
   });
 
-  test('filters: a picture each input channel and filter, white at 0, red above and blue below', () => {
+  test('plotFilters: a picture for each input channel and filter, white at 0, red above and blue below', () => {
     // [1, 2, 2, 2]: value 100 h + 10 c + f at width w, all distinct.
     const data = Float32Array.of(0, 1, -1, 0, 0.5, 0, 0, -0.5);
     const plot = plotFilters({ shape: [1, 2, 2, 2], data });
@@ -284,12 +284,12 @@ describe('plotImages and plotFilters', () => {
       [...red!, ...white],
       [...white, ...half(blue!)],
     ]);
-    const own = plotFilters({ shape: [1, 2, 2, 2], data }, { ownScale: true });
-    expect(pixels(own)[0]).toEqual([...white, ...red!]);
-    expect(own.figures[0]).not.toHaveProperty('limit');
+    const separatelyScaled = plotFilters({ shape: [1, 2, 2, 2], data }, { ownScale: true });
+    expect(pixels(separatelyScaled)[0]).toEqual([...white, ...red!]);
+    expect(separatelyScaled.figures[0]).not.toHaveProperty('limit');
   });
 
-  test('units of a dense layer, as the images that its inputs are', () => {
+  test('plotFilters: units of a dense layer as images of its inputs', () => {
     const kernel = { shape: [4, 2], data: Float32Array.of(1, 0, 0, -1, 0, 0, 0, 0) };
     const { figures } = plotFilters(kernel, { inputShape: [2, 2, 1] });
     expect(figures).toMatchObject([{ images: [{ width: 2, height: 2, caption: 'unit 0' }, { caption: 'unit 1' }] }]);
@@ -334,7 +334,7 @@ describe('plotImages and plotFilters', () => {
     ],
     [() => plotFilters({ shape: [4, 1], data: [1, 2, 3, 4] }, { inputShape: [3, 3, 1] }), ShapeError, /inputShape/],
     [() => plotFilters(undefined as never), ArgumentError, /plotFilters: /],
-  ])('%s is refused', (call, type, says) => {
+  ])('throws for %s', (call, type, says) => {
     expect(call).toThrow(type);
     expect(call).toThrow(says);
   });
@@ -343,7 +343,7 @@ describe('plotImages and plotFilters', () => {
 describe('files', () => {
   const plot = plotBars({ a: 1, b: 2 });
 
-  test('the ending names the format, in any case, and folders above are made', async () => {
+  test('the file extension selects the format, in any case, and parent folders are created', async () => {
     const path = (name: string) => join(folder, 'new', name);
     for (const name of ['a.svg', 'a.PNG', 'a.html']) expect(await plot.save(path(name))).toBe(path(name));
     expect(readFileSync(path('a.svg'), 'utf8')).toBe(await plot.svg());
@@ -351,43 +351,43 @@ describe('files', () => {
     const page = readFileSync(path('a.html'), 'utf8');
     expect(page).toMatch(/^<!doctype html>[\s\S]*<figure id="bars">[\s\S]*class="fits narrow"/);
     expect(page).not.toMatch(/<script|https?:/);
-    expect(readdirSync(join(folder, 'new')).sort()).toEqual(['a.PNG', 'a.html', 'a.svg']); // nothing half-written
+    expect(readdirSync(join(folder, 'new')).sort()).toEqual(['a.PNG', 'a.html', 'a.svg']); // no partial file
   });
 
-  test('what is no format, a folder or no path is refused, and nothing written', async () => {
-    const refused = async (path: string, type: typeof ArgumentError | typeof FileError, says: RegExp) => {
+  test('throws for an unknown format, a folder or no path, and writes nothing', async () => {
+    const expectRefused = async (path: string, type: typeof ArgumentError | typeof FileError, says: RegExp) => {
       const error = await plot.save(path).catch((one: unknown) => one);
       expect(error).toBeInstanceOf(type);
       expect((error as Error).message).toMatch(says);
     };
-    await refused(
+    await expectRefused(
       join(folder, 'a.pdf'),
       ArgumentError,
       /the format follows from the ending, one of \.svg, \.png, \.html, but the path is/,
     );
-    await refused(join(folder, 'svg'), ArgumentError, /the format follows from the ending/);
-    await refused('', ArgumentError, /the path must be text/);
-    await refused(5 as never, ArgumentError, /the path must be text/);
+    await expectRefused(join(folder, 'svg'), ArgumentError, /the format follows from the ending/);
+    await expectRefused('', ArgumentError, /the path must be text/);
+    await expectRefused(5 as never, ArgumentError, /the path must be text/);
     mkdirSync(join(folder, 'sub.svg'));
-    await refused(join(folder, 'sub.svg'), FileError, /sub\.svg is a folder; name a file in it/);
+    await expectRefused(join(folder, 'sub.svg'), FileError, /sub\.svg is a folder; name a file in it/);
     writeFileSync(join(folder, 'file'), '');
-    await refused(join(folder, 'file/a.svg'), FileError, /a part of the path is a file, not a folder/);
+    await expectRefused(join(folder, 'file/a.svg'), FileError, /a part of the path is a file, not a folder/);
     expect(existsSync(join(folder, 'a.pdf'))).toBe(false);
   });
 
-  test('the same figures give the same bytes, also two at once', async () => {
+  test('equal figures have the same bytes, also if two are written at once', async () => {
     const [first, second] = await Promise.all([plotHistory(history).svg(), plotHistory(history).svg()]);
     expect(second).toBe(first);
   });
 
-  test('a plot of what is no figure is refused', () => {
+  test('throws for a plot that is not a figure', () => {
     expect(() => new Plot('mine', [])).toThrow(/mine: takes a list of figures, at least one/);
     expect(() => new Plot('mine', [{ type: 'pie' } as never])).toThrow(/mine: this cannot be drawn/);
   });
 });
 
 describe('createReport', () => {
-  test('is a page with sections, words, code, tables and drawings, of which two of a kind have names of their own', async () => {
+  test('writes a page with sections, text, code, tables and drawings; two of a kind have separate names', async () => {
     const report = createReport({
       title: `About ${nasty}`,
       introduction: ['What `fit` did.', 'More.'],
@@ -449,12 +449,12 @@ describe('createReport', () => {
     [() => measuredRow('a', null, []), /measuredRow: our values must be a list of numbers, at least one/],
     [() => measuredRow('a', null, [1], { unit: 'parsec' } as never), /measuredRow: a report cannot hold this: unit/],
     [() => heading(5 as never), /heading: a report cannot hold this: text/],
-  ])('%s is refused', (call, says) => {
+  ])('throws for %s', (call, says) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(says);
   });
 
-  test('only a .html file is a report', async () => {
+  test('accepts only a .html file', async () => {
     await expect(createReport({ title: 'x', sections: fine }).save(join(folder, 'x.pdf'))).rejects.toThrow(
       /one of \.html, but the path is/,
     );

@@ -27,7 +27,7 @@ const profile: ProfileFigures = {
 
 const near = (value: number) => expect.closeTo(value, 12);
 
-test('calls of one kernel on the same shapes join in a row, rates being those of all together', () => {
+test('calls of one kernel on the same shapes are one row, with the rates of all together', () => {
   expect(profile.kernels).toEqual([
     {
       ...{ kernel: 'matmul', shapes: '[8,4] [4,2] [8,2]', calls: 2, ms: 7, share: 7 / 8, flops: 4e6, bytes: 1e6 },
@@ -40,7 +40,7 @@ test('calls of one kernel on the same shapes join in a row, rates being those of
   ]);
 });
 
-test('the table has a row a kernel, a dash where FLOP say nothing, and the step below', () => {
+test('the table has a row for each kernel, a dash if FLOP are meaningless, and the step below', () => {
   const text = profileTable(profile);
   expect(text).toMatch(
     /matmul │ \[8,4\] -> \[8,2\] │ +2 │ +7\.00 │ +87\.5% │ 4\.00 M │ 1\.00 M │ +1\.14 │ 0\.29 │ +1\.1% │ +2\.9%/,
@@ -78,11 +78,11 @@ test('the trace has every dispatch on one track, one after another, in microseco
 
 test.each<[what: string, profile: unknown]>([
   ['nothing', undefined],
-  ['a driver that is no text', { ...profile, adapter: { ...profile.adapter, driver: Object.create(null) } }],
+  ['a driver that is not text', { ...profile, adapter: { ...profile.adapter, driver: Object.create(null) } }],
   ['no clock', { ...profile, clock: undefined }],
   ['dispatches with holes', { ...profile, dispatches: new Array(2) }],
-  ['a time that is no number', { ...profile, dispatches: [{ ...dispatches[0]!, ms: 1n }] }],
-  ['workgroups that are no numbers', { ...profile, dispatches: [{ ...dispatches[0]!, workgroups: [{}] }] }],
+  ['a time that is not a number', { ...profile, dispatches: [{ ...dispatches[0]!, ms: 1n }] }],
+  ['workgroups that are not numbers', { ...profile, dispatches: [{ ...dispatches[0]!, workgroups: [{}] }] }],
   ['a kernel without a name', { ...profile, dispatches: [{ ...dispatches[0]!, kernel: Symbol('a') }] }],
   [
     'a field that cannot be read',
@@ -92,7 +92,7 @@ test.each<[what: string, profile: unknown]>([
       },
     }),
   ],
-])('no trace of what is no profile: %s', (_what, given) => {
+])('trace: throws for %s', (_what, given) => {
   const trace = () => chromeTrace(given as ProfileFigures);
   expect(trace).toThrow(ArgumentError);
   expect(trace).toThrow(/^chromeTrace: /);

@@ -11,12 +11,12 @@ import { resultsText } from '../../src/report/text.ts';
 import { lastFigures, testFigures } from '../../src/report/training.ts';
 import { rowRecord, runRecordOf, trainingOf } from './samples.ts';
 
-/** What `tilegrad run` prints at its end. */
+/** The output of `tilegrad run` at its end. */
 const resultsOf = (rows: ExperimentRecord[], changes: Partial<RunRecord> = {}) =>
   resultsText(checkReport(reportOf(runRecordOf(rows, changes))));
 
-/** A row that compares these accuracies on training and test data, a number a model. */
-const compared = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
+/** An experiment that compares these accuracies on training and test data, one for each replica. */
+const experimentWith = (train: number[], test: number[], changes: Partial<ExperimentRecord> = {}) =>
   rowRecord({
     sections: [
       section(
@@ -38,14 +38,14 @@ test('mean and sample standard deviation', () => {
   expect(meanAndSd([2, 4, 4, 4, 5, 5, 7, 9]).sd).toBeCloseTo(Math.sqrt(32 / 7), 12);
 });
 
-test('figures of a training: the last epoch, and the test data; NaN where a loss is not finite', () => {
+test('metrics of a training: of the last epoch, and of the test data; NaN if a loss is not finite', () => {
   const trained = trainingOf({ evaluations: [{ loss: null, accuracy: 0.5 }] });
   expect([lastFigures(trained), lastFigures(trained, 'loss'), testFigures(trained)]).toEqual([[0.6], [1], [0.5]]);
   expect(testFigures(trained, 'loss')).toEqual([Number.NaN]);
 });
 
-test('the comparison shows published, ours and the signed difference, and reasons only where they are wanted', () => {
-  const text = resultsOf([compared([0.63], [0.6])]);
+test('the comparison shows published, measured and signed difference, and reasons only if requested', () => {
+  const text = resultsOf([experimentWith([0.63], [0.6])]);
   expect(text).toMatch(/training accuracy │ +0\.6191 │ 0\.6300 │ \+1\.09 points/);
   expect(text).toMatch(/test accuracy +│ +0\.6022 │ 0\.6000 │ -0\.22 points/);
   expect(text).toMatch(/parameters +│ +62,006 │ 62,000 │ +-6 /);
@@ -53,16 +53,16 @@ test('the comparison shows published, ours and the signed difference, and reason
   expect(text).not.toContain('it is small');
 });
 
-test('the comparison of several models has deviations; figures that are off or no numbers are marked, with the reason', () => {
+test('the comparison of several replicas has deviations; metrics that are off or not numbers are marked, with the reason', () => {
   const text = resultsOf([
-    compared([0.59, 0.6, 0.61], [Number.NaN, 0.5, 0.6], { reduced: ['epochs 2 instead of 10'] }),
+    experimentWith([0.59, 0.6, 0.61], [Number.NaN, 0.5, 0.6], { reduced: ['epochs 2 instead of 10'] }),
   ]);
   for (const part of ['0.6000 (sd 0.0100, 3 runs)', 'n/a !', 'it is small', '  - epochs 2 instead of 10']) {
     expect(text).toContain(part);
   }
 });
 
-test('a row that has not finished shows the curves of its trainings; one without any says so', () => {
+test('an unfinished experiment shows the curves of its trainings, or says that there are none', () => {
   const { measured: _, ...trained } = trainingOf();
   const row = rowRecord({ status: 'failed', error: { code: 'DATA', message: 'a bad image' } });
   const trainings = [{ ...trained, row: 'A1', status: 'failed' as const, kept: false }];
@@ -73,7 +73,7 @@ test('a row that has not finished shows the curves of its trainings; one without
   expect(resultsOf([rowRecord({ status: 'interrupted' })])).toContain('no results yet');
 });
 
-test('one figure of every model: a line each, named after its seed', () => {
+test('a metric of every replica has a line each, named by its seed', () => {
   const [epochs] = trainingOf().histories;
   const trained = trainingOf({ seeds: [1, 2], histories: [epochs!, [{ epoch: 1, loss: null, valLoss: null }]] });
   const block = runCurves(trained, { title: 'Two', name: 'Test error', measure: 'valLoss', label: 'test error' });
@@ -88,13 +88,13 @@ test('one figure of every model: a line each, named after its seed', () => {
   });
 });
 
-test('a coursework is one report: an overview, a section a row, and figures named after their rows', () => {
+test('a coursework has one report: an overview, a section for each experiment, and figures named by experiment', () => {
   const curves = () => section('Curves', trainingCurves(trainingOf(), { title: 'LeNet-5' }));
   const rows = ['A1', 'A2'].map((id) =>
-    compared([0.63], [0.6], {
+    experimentWith([0.63], [0.6], {
       id,
       reduced: ['the first 100 training images only', `${id} has one epoch`],
-      sections: [...compared([0.63], [0.6]).sections, curves()],
+      sections: [...experimentWith([0.63], [0.6]).sections, curves()],
     }),
   );
   rows.push(rowRecord({ id: 'A3', status: 'waiting', reduced: ['the first 100 training images only'] }));
@@ -120,7 +120,7 @@ test('a coursework is one report: an overview, a section a row, and figures name
   expect(text).not.toContain('A1 parameters');
 });
 
-test('what was reduced in some rows of a coursework is told once, with the rows it is of', () => {
+test('reductions common to several experiments are printed once, with the ids', () => {
   const of = (id: string, ...reduced: string[]) => rowRecord({ id, reduced });
   const rows = [
     of('B1', 'sample', 'few images'),
@@ -143,7 +143,7 @@ const row = (changes: Partial<ComparisonRow>): ComparisonRow => ({
   ...changes,
 });
 
-test('more than 2 points of accuracy are marked, as they are printed, to both sides; other units are not', () => {
+test('differences of more than 2 points of accuracy are marked, as printed, in both directions; other units are not', () => {
   const isOff = (changes: Partial<ComparisonRow>) => comparisonText(row(changes)).isOff;
   expect([0.62, 0.58, 0.62004, 0.6201, 0.5799, Number.NaN, null].map((ours) => isOff({ ours }))).toEqual([
     false,
@@ -159,7 +159,7 @@ test('more than 2 points of accuracy are marked, as they are printed, to both si
   expect(comparisonTable('', [row({ ours: 0.61 })])).not.toContain('!');
 });
 
-test('published words are shown as they are, and without a published figure there is no difference', () => {
+test('published text is shown unchanged; without a published metric there is no difference', () => {
   expect(comparisonText(row({ published: '0.01 to 0.04' }))).toMatchObject({
     published: '0.01 to 0.04',
     difference: '',
@@ -182,7 +182,7 @@ test('published words are shown as they are, and without a published figure ther
   });
 });
 
-test('the times of a row are in one unit', () => {
+test('the times of an experiment have one unit', () => {
   const texts = (published: number, ours: number) => {
     const text = comparisonText(row({ published, ours, unit: 'seconds' }));
     return [text.published, text.ours, text.difference];
@@ -192,12 +192,12 @@ test('the times of a row are in one unit', () => {
   expect(texts(3600, 60)).toEqual(['1 h 00 min', '1 min 00 s', '-59 min 00 s']);
 });
 
-test('tables carry no color codes', () => {
+test('tables have no color codes', () => {
   expect(table(['a', 'b'], [['x', '1']])).not.toContain('\u001b');
   expect([0.5, 1, null, undefined, Number.NaN].map(accuracyText)).toEqual(['0.5000', '1.0000', 'n/a', 'n/a', 'n/a']);
 });
 
-test('a run.json says what was found about the adapter; older ones do not, and are read as they are', () => {
+test('run.json has the findings about the adapter; older files without them are read', () => {
   const findings = {
     nanInRelu: 'ok',
     nanAgainstZero: 'ok',

@@ -8,13 +8,13 @@ import { figure } from '../../src/report/figures/schema.ts';
 import { checkReport, readReport, writeReport } from '../../src/report/report-files.ts';
 import { content, figures, rowRecord, runRecordOf } from './samples.ts';
 
-/** How many more files the disk has room for. */
+/** Number of files for which the disk still has room. */
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   const writeFileSync: typeof fs.writeFileSync = (path, data, options) => {
     if (disk.room-- > 0) return fs.writeFileSync(path, data, options);
-    fs.writeFileSync(path, Buffer.from(data as string).subarray(0, 10), options); // what still fitted
+    fs.writeFileSync(path, Buffer.from(data as string).subarray(0, 10), options); // files that fit before the disk was full
     throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
   };
   return { ...fs, writeFileSync };
@@ -36,7 +36,7 @@ const everything = () =>
       .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name), 'latin1')]),
   );
 
-test('a report that was written is read back whole, and writes the same files again', async () => {
+test('a report that was written is read back complete, and writes the same files again', async () => {
   const files = await writeReport(folder, content());
   expect(files).toContain('report.html');
   const first = everything();
@@ -56,7 +56,7 @@ test('a report that was written is read back whole, and writes the same files ag
   expect(everything()).toEqual(first);
 });
 
-test("a figure's JSON is the figure", async () => {
+test("a figure's JSON file is the figure", async () => {
   await writeReport(folder, content());
   for (const one of Object.values(figures)) {
     const text = readFileSync(join(folder, 'figures', `${one.name}.json`), 'utf8');
@@ -64,14 +64,14 @@ test("a figure's JSON is the figure", async () => {
   }
 });
 
-test('figures that are not finite become null', () => {
+test('metrics that are not finite become null', () => {
   const report = content();
   const block = report.sections[0]!.blocks[0]!;
   if (block.type === 'comparison') block.rows[0]!.ours = Number.NaN;
   expect(checkReport(report).sections[0]!.blocks[0]).toMatchObject({ rows: [{ ours: null }, {}, {}] });
 });
 
-test('two figures of one name have one each: the first keeps it, and no other that was there is taken', async () => {
+test('figures with the same name get different ones: the first keeps it, and no existing name is used', async () => {
   const figure = (name: string) => ({ type: 'figure' as const, figure: { ...figures.confusion, name } });
   const long = 'a'.repeat(80);
   const report: ReportContent = {
@@ -95,7 +95,7 @@ test('two figures of one name have one each: the first keeps it, and no other th
   expect(everything()['report.html']).toContain('<figure id="loss-4">');
 });
 
-test('a full disk leaves the old report as it was, and no part of the new one, wherever it ends', async () => {
+test('a full disk leaves the old report unchanged, and no part of the new one, wherever it becomes full', async () => {
   const small = (title: string): ReportContent => ({
     ...content(),
     title,
@@ -115,7 +115,7 @@ test('a full disk leaves the old report as it was, and no part of the new one, w
   expect(everything()['report.html']).toContain('new');
 });
 
-describe('content that is no report is refused before anything is written', () => {
+describe('writeReport throws, before it writes, for content with', () => {
   test.each([
     ['no question', (c) => c.question.pop(), 'question'],
     ['another version', (c) => Object.assign(c, { schemaVersion: 2 }), 'schemaVersion'],
@@ -130,7 +130,7 @@ describe('content that is no report is refused before anything is written', () =
   });
 });
 
-describe('a file that is', () => {
+describe('readReport: a file that is', () => {
   const read = () => {
     try {
       readReport(folder);
@@ -141,7 +141,7 @@ describe('a file that is', () => {
   };
   const report = () => JSON.stringify(checkReport(content()));
 
-  test('missing, with its folder or without', () => {
+  test('missing, with or without its folder', () => {
     expect(read()).toBeInstanceOf(FileError);
     expect(read().message).toContain('neither run.json, report.json nor search.json');
     expect(() => readReport(join(folder, 'nowhere'))).toThrow(/there is no .*nowhere.*tilegrad run/);
@@ -157,7 +157,11 @@ describe('a file that is', () => {
       () => report().replace('"schemaVersion":1', '"schemaVersion":7'),
       'version 7; this tilegrad reads version 1',
     ],
-    ['out to leave its folder', () => report().replace('"name":"accuracy"', '"name":"../../accuracy"'), 'figure.name'],
+    [
+      'with a name that leads out of its folder',
+      () => report().replace('"name":"accuracy"', '"name":"../../accuracy"'),
+      'figure.name',
+    ],
   ])('%s', (_what, text, says) => {
     writeFileSync(join(folder, 'report.json'), text());
     expect(read()).toBeInstanceOf(DataError);
@@ -165,7 +169,7 @@ describe('a file that is', () => {
     expect(read().message).toContain(says);
   });
 
-  test('a run record with a figure that cannot be drawn', () => {
+  test('a run record with an invalid figure', () => {
     const curves = { ...figures.curves, y: { label: 'accuracy', format: '%%zz' } };
     const sections = [{ title: 'Curves', blocks: [{ type: 'figure' as const, figure: curves }] }];
     writeFileSync(join(folder, 'run.json'), JSON.stringify(runRecordOf([rowRecord({ sections })])));
@@ -181,7 +185,7 @@ describe('a file that is', () => {
     expect(read().message).toContain('a run record of version 1; this tilegrad reads version 2');
   });
 
-  test('older than the record of its run, or beside one that cannot be read', () => {
+  test("older than the run's record, or beside one that cannot be read", () => {
     const old = content();
     writeFileSync(join(folder, 'report.json'), JSON.stringify(checkReport({ ...old, title: 'half-way' })));
     const record = runRecordOf([rowRecord({ title: 'all the way' })]);
@@ -200,7 +204,7 @@ describe('a file that is', () => {
     }
   });
 
-  test('a folder itself', () => {
+  test('a folder', () => {
     mkdirSync(join(folder, 'report.json'));
     expect(read()).toBeInstanceOf(FileError);
   });

@@ -13,19 +13,19 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const time = new Date(2026, 0, 2, 3, 4, 5);
 
-test('the time is local and sorts by name', () => {
+test('folder names begin with the local time, and sort by it', () => {
   expect(timeStamp(time)).toBe('20260102-030405');
   expect(timeStamp(new Date(2026, 10, 20, 23, 59, 59))).toBe('20261120-235959');
 });
 
-test('a folder is created with those above it, and a taken name gets a number', () => {
+test('a folder is created with its parents, and a used name gets a number', () => {
   const out = join(root, 'a', 'b');
   const names = [1, 2, 3].map(() => createRunFolder(out, 'A1', time));
   expect(names).toEqual(['', '-2', '-3'].map((end) => join(out, `20260102-030405-A1${end}`)));
   expect(readdirSync(out)).toHaveLength(3);
 });
 
-test('a path below a file is refused with a reason, and nothing is made', () => {
+test('throws for a path below a file, with the reason, and creates nothing', () => {
   writeFileSync(join(root, 'file'), '');
   for (const path of [join(root, 'file'), join(root, 'file', 'x', 'y')]) {
     expect(() => checkWritable(path)).toThrow(FileError);
@@ -35,12 +35,12 @@ test('a path below a file is refused with a reason, and nothing is made', () => 
   expect(readdirSync(root)).toEqual(['file']);
 });
 
-test('a folder that can be made passes the check and is not made by it', () => {
+test('the check accepts a folder that can be created, and does not create it', () => {
   checkWritable(join(root, 'a', 'b'));
   expect(existsSync(join(root, 'a'))).toBe(false);
 });
 
-test('a file is replaced whole, and a write that fails leaves neither a part nor a temporary file', () => {
+test('a file is replaced as a whole; a write that fails leaves no part and no temporary file', () => {
   const path = join(root, 'run.json');
   writeRunFile(path, 'one');
   writeRunFile(path, 'two');
@@ -51,7 +51,7 @@ test('a file is replaced whole, and a write that fails leaves neither a part nor
 });
 
 test.runIf(process.platform === 'linux')(
-  'a place where the system makes no folders is refused, not tried for ever',
+  'throws for a place where the system creates no folders, instead of trying forever',
   () => {
     expect(() => createRunFolder('/proc/tilegrad/x', 'A1', time)).toThrow(/does not allow a folder there/);
   },

@@ -4,12 +4,12 @@ import type { Figure } from '../../src/report/figures/schema.ts';
 import type { ExperimentRecord, RunRecord } from '../../src/report/run-record.ts';
 import type { Training } from '../../src/report/training.ts';
 
-/** A name that is markup, for whoever forgets to escape it. */
+/** A name with markup, which must be escaped. */
 export const nasty = '<img src=x onerror=alert(1)> & "co" $& $\'s';
 
 const line = (run: string, series: string, y: (number | null)[]) => ({ run, series, x: y.map((_, i) => i + 1), y });
 
-/** A figure of each type, with a nasty name in each place that takes words. */
+/** A figure of each type, with markup in each text. */
 export const figures = {
   curves: {
     type: 'curves',
@@ -210,7 +210,7 @@ export function content(): ReportContent {
   };
 }
 
-/** A row as `run.json` holds it. */
+/** An experiment in `run.json`. */
 export const rowRecord = (changes: Partial<ExperimentRecord> = {}): ExperimentRecord => ({
   id: 'A1',
   title: 'LeNet-5',
@@ -251,7 +251,7 @@ export const runRecordOf = (rows: ExperimentRecord[], changes: Partial<RunRecord
   ...changes,
 });
 
-/** A training of a model a seed, with the same epochs. */
+/** A training with one replica for each seed, all with the same epochs. */
 export const trainingOf = (changes: Partial<Training> = {}): Training => ({
   ...{ name: 'baseline', seeds: [1], epochs: 2, batchSize: 256, optimizer: 'adam', loss: 'crossentropy' },
   histories: [

@@ -34,8 +34,8 @@ describe('importance', () => {
       figure: Figure;
     };
 
-  test('that may be chance has a color of its own and a legend, also where no other is there', async () => {
-    for (const [chance, at] of [
+  test('that may be chance has a separate color and a legend, also if it is the only one', async () => {
+    for (const [chance, colorIndex] of [
       [0.01, 0],
       [0.2, 1],
     ] as const) {
@@ -43,13 +43,13 @@ describe('importance', () => {
       const text = svg.replaceAll(/<[^>]*>/g, ' ');
       expect(text).toContain('hardly by chance');
       expect(text).toContain('may be chance (above 0.05)');
-      // The bar itself, and its square in the legend; of the other color only the square.
-      const filled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
-      expect([filled(at), filled(1 - at)]).toEqual([2, 1]);
+      // One color has the bar and its square in the legend; the other has only the square.
+      const countFilled = (i: number) => svg.split(`fill="${series[i]!.light}"`).length - 1;
+      expect([countFilled(colorIndex), countFilled(1 - colorIndex)]).toEqual([2, 1]);
     }
   });
 
-  test('of searches side by side says so still', () => {
+  test('keeps its legend in a comparison of searches', () => {
     const report = (chance: number) =>
       checkReport({ ...content(), sections: [{ title: 'a', blocks: [{ type: 'figure', ...ofChance(chance) }] }] });
     const { sections } = checkReport(
@@ -66,7 +66,7 @@ describe('importance', () => {
   });
 });
 
-test('the table of trials has the digits that a score has, none made up', () => {
+test('trial table: shows the digits that a score has, and no more', () => {
   const scores = [1.2695, 2.3145, 4.49645, 0.51237];
   const record = recordOf({
     ...{ objective: valLoss, space: [] },
@@ -79,7 +79,7 @@ test('the table of trials has the digits that a score has, none made up', () => 
   );
 });
 
-test('the bars of brackets end where training did', () => {
+test('bars of brackets end where training ended', () => {
   const record = hyperbandRecord();
   const last = record.trials.find(({ values }) => values['tuner/round'] === 2)!;
   last.histories = last.histories.map((epochs) => epochs.slice(0, -3));
@@ -89,10 +89,10 @@ test('the bars of brackets end where training did', () => {
   expect(pieces.find(({ trial }) => trial === 5)).toMatchObject({ from: 0, to: 0, planned: 2 });
 });
 
-describe('ranges', () => {
+describe('rangeOf', () => {
   const objective = { label: 'valLoss', direction: 'min' } as const;
 
-  test('of what is never negative do not go below 0', () => {
+  test('does not go below 0 if no value is negative', () => {
     expect(rangeOf([0.01, 1, 2, 3], objective).low).toBe(0);
     expect(rangeOf([-0.01, 1, 2, 3], objective).low).toBeLessThan(-0.01);
     const spread = (y: number[]) => ['a', 'b'].map((run, i) => ({ run, series: 'training', x: [1], y: [y[i]!] }));
@@ -105,14 +105,14 @@ describe('ranges', () => {
     expect(meanCurve(curves([-0.1, 20]), 'training')[0]!.low).toBeLessThan(-4);
   });
 
-  test('leave out trials that diverged, however many', () => {
+  test('leaves out diverged trials, however many there are', () => {
     const diverged = [5e8, 2.256e11, 4e11];
     const range = rangeOf([1.2, 1.3, 1.9, 2.3, ...diverged], objective);
     expect(range).toMatchObject({ isCut: true });
     expect(range.high).toBeLessThan(10);
     const rising = { label: 'r2', direction: 'max' } as const;
     expect(rangeOf([0.9, 0.8, 0.7, 0.5, ...diverged.map((one) => -one)], rising).low).toBeGreaterThan(-2);
-    // No cut where scores differ as scores do.
+    // Ordinary differences between scores are not cut.
     expect(rangeOf([0.05, 0.4, 2.3, 2.3], objective).isCut).toBe(false);
   });
 });
@@ -127,14 +127,14 @@ test('large numbers are as short as small ones', () => {
   ]);
 });
 
-describe('trials as lines', () => {
+describe('lines of trials', () => {
   type Layer = {
     data: { values: { trial?: number; row: number; at: number; label?: string; x: number; y: number }[] };
     mark: { strokeWidth?: number };
   };
   const layersOf = (spec: unknown) => (spec as { layer: Layer[] }).layer;
 
-  test('are unbroken in parallel coordinates: what a trial does not have lies at none; parents before what depends on them', () => {
+  test('are unbroken in parallel coordinates: a missing value is at none; parents come before what depends on them', () => {
     const record = hyperbandRecord();
     const figure = figureOf(record, 'parallel');
     const labels = figure.axes.map(({ label }) => label);
@@ -150,12 +150,12 @@ describe('trials as lines', () => {
     const named = layers.flatMap(({ data: { values } }) => values.filter(({ label }) => label === 'none'));
     const missing = labels.filter((name) => record.trials.some(({ values }) => values[name] === undefined));
     expect(new Set(named.map(({ row }) => labels[row] ?? 'score'))).toEqual(new Set([...missing, 'score']));
-    // Of trials that have everything there is no such place.
+    // There is no such position if all trials have all values.
     const whole = recordOf({ trials: [1, 2].map((number) => trialOf({ number, values: { learning_rate: 0.01 } })) });
     expect(JSON.stringify(parallelSpec(figureOf(whole, 'parallel'), 'wide'))).not.toContain('"none"');
   });
 
-  test('have the best one thick from its first round on', () => {
+  test('draw the best one thick from its first round', () => {
     const record = hyperbandRecord();
     const best = record.trials.find(({ values }) => values['tuner/round'] === 2)!;
     best.score = 1;
@@ -165,7 +165,7 @@ describe('trials as lines', () => {
     ]);
   });
 
-  test('have a scale of those that did not diverge', () => {
+  test('are scaled by the trials that did not diverge', () => {
     const of = (number: number, losses: number[]) =>
       trialOf({
         number,
@@ -180,7 +180,7 @@ describe('trials as lines', () => {
   });
 });
 
-test('fewer than five scores are named by their places, not by fifths', () => {
+test('fewer than five scores are named by rank, not by fifths', () => {
   const objective = { label: 'valAccuracy', direction: 'max' } as const;
   const names = (scores: (number | null)[]) =>
     divideIntoFifths(
@@ -205,7 +205,7 @@ test('fewer than five scores are named by their places, not by fifths', () => {
   ]);
 });
 
-test('tables say in what order they are, why an importance is missing, and early on why a trial failed', () => {
+test('tables state their order, why an importance is missing, and first why a trial failed', () => {
   const record = hyperbandRecord();
   expect(tableOf(record, 'Hyperparameters').caption).toBe(
     'Hyperparameters, in the order in which trials first asked for them',

@@ -9,7 +9,7 @@ const rate: Hyperparameter = {
   ...{ sampling: 'log', step: null, default: 1e-4 },
 };
 
-/** The space of C1, as the builder asks for it. */
+/** The search space of C1, in the order of the builder's requests. */
 export const mlpSpace: Hyperparameter[] = [
   { kind: 'int', name: 'layers', ...always, min: 3, max: 5, sampling: 'linear', step: 1, default: 3 },
   ...[0, 1, 2, 3, 4].flatMap((i): Hyperparameter[] => [
@@ -33,7 +33,7 @@ export const mlpSpace: Hyperparameter[] = [
   rate,
 ];
 
-/** A trial as it is kept. */
+/** A trial in a record. */
 export const trialOf = (changes: Partial<Trial> & { number: number }): Trial => ({
   values: {},
   status: 'completed',
@@ -60,7 +60,7 @@ export const recordOf = (changes: Partial<SearchRecord> = {}): SearchRecord => (
   ...changes,
 });
 
-/** Draws what a builder of that space asks for. */
+/** Draws values for the hyperparameters of that space. */
 function draw(space: readonly Hyperparameter[], numbers: ReturnType<typeof random>): Trial['values'] {
   const values: Record<string, HyperparameterValue> = {};
   for (const one of space) {
@@ -76,7 +76,7 @@ function draw(space: readonly Hyperparameter[], numbers: ReturnType<typeof rando
   return values;
 }
 
-/** A search by Hyperband over the space of C1, its accuracies made up: high rates and much dropout cost some. */
+/** A Hyperband search over the space of C1 with invented accuracies: high rates and high dropout reduce them. */
 export function hyperbandRecord(): SearchRecord {
   const numbers = random(7);
   const trials: Trial[] = [];
@@ -102,13 +102,13 @@ export function hyperbandRecord(): SearchRecord {
     ];
     const best = histories[0]!.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a));
     const failed = number === 5;
-    const own = {
+    const tunerValues = {
       ...{ 'tuner/bracket': bracket, 'tuner/round': round, 'tuner/epochs': to, 'tuner/initial_epoch': from },
       ...(parent === undefined ? {} : { 'tuner/trial_number': parent }),
     };
     const trial = trialOf({
       number,
-      ...{ values: { ...values, ...own }, score: failed ? null : best.valAccuracy },
+      ...{ values: { ...values, ...tunerValues }, score: failed ? null : best.valAccuracy },
       ...{ bestEpoch: failed ? null : best.epoch, histories: failed ? [[]] : histories },
       ...(failed ? { status: 'failed' as const, reason: 'the loss of epoch 1 is NaN' } : {}),
       ...{ parameters: 55_000 + 1000 * number, seconds: { setUp: 0.12, total: 2.5 * (to - from) } },
@@ -127,7 +127,7 @@ export function hyperbandRecord(): SearchRecord {
     for (const [round, size] of rounds.entries()) {
       const to = ends[2 - bracket + round]!;
       const from = round === 0 ? 0 : ends[2 - bracket + round - 1]!;
-      const own = (trial: Trial) =>
+      const valuesOf = (trial: Trial) =>
         Object.fromEntries(Object.entries(trial.values).filter(([name]) => !name.startsWith('tuner/')));
       survivors =
         round === 0
@@ -135,7 +135,7 @@ export function hyperbandRecord(): SearchRecord {
           : [...survivors]
               .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
               .slice(0, size)
-              .map((parent) => run(own(parent), { bracket, round, from, to, parent: parent.number }));
+              .map((parent) => run(valuesOf(parent), { bracket, round, from, to, parent: parent.number }));
     }
   }
   return recordOf({

@@ -47,7 +47,7 @@ describe('importance', () => {
   // Ranks 0 to 7: their squares around 3.5 sum up to 42, and those within each half to 5. 1 - (10 / 6) / (42 / 7).
   const halves = 1 - 10 / 6 / (42 / 7);
 
-  test('is the share of the variance of ranks between groups, corrected for their number', () => {
+  test('is the share of the rank variance between groups, corrected for the number of groups', () => {
     const [found] = importancesOf(choosing('aaaabbbb', [1, 2, 3, 4, 5, 6, 7, 8]));
     expect(found).toMatchObject({ name: 'kind', trials: 8, groups: 2 });
     expect(found!.importance).toBeCloseTo(halves, 12);
@@ -56,7 +56,7 @@ describe('importance', () => {
     expect(found!.chance).toBeLessThan(0.06);
   });
 
-  test('goes by ranks: neither a far score nor the direction changes it, and a failed trial is the worst', () => {
+  test('depends on ranks only: not on outliers or the direction; a failed trial is the worst', () => {
     const same = [
       choosing('aaaabbbb', [1, 2, 3, 4, 5, 6, 7, 1e9]),
       choosing('bbbbaaaa', [1, 2, 3, 4, 5, 6, 7, 8], { objective: { name: 'valLoss', direction: 'min' } }),
@@ -66,13 +66,13 @@ describe('importance', () => {
     for (const record of same) expect(importancesOf(record)[0]!.importance).toBeCloseTo(halves, 12);
   });
 
-  test('of what makes no difference is 0, never below', () => {
+  test('is 0 without an effect, and never negative', () => {
     const [found] = importancesOf(choosing('abababab', [1, 1, 2, 2, 3, 3, 4, 4]));
     expect(found!.importance).toBe(0);
     expect(found!.chance).toBeGreaterThan(0.5);
   });
 
-  test('is not given for few trials, for one value, for scores that are all the same', () => {
+  test('is missing for few trials, for one value, and if all scores are equal', () => {
     expect(importancesOf(choosing('aaaabbb', [1, 2, 3, 4, 5, 6, 7]))[0]).toEqual({
       ...{ name: 'kind', importance: null, chance: null, trials: MIN_TRIALS - 1, groups: 2 },
     });
@@ -80,7 +80,7 @@ describe('importance', () => {
     expect(importancesOf(choosing('aaaabbbb', [1, 1, 1, 1, 1, 1, 1, 1]))[0]!.importance).toBeNull();
   });
 
-  test('of a number goes by up to four groups of as many trials, and finds a best in the middle', () => {
+  test('of a number uses up to four groups of equally many trials, and finds an optimum in the middle', () => {
     const rates = Array.from({ length: 16 }, (_, i) => 10 ** (-4 + i / 5));
     const record = recordOf({
       trials: rates.map((learning_rate, number) =>
@@ -93,26 +93,26 @@ describe('importance', () => {
     expect(found!.chance).toBeLessThan(0.01);
   });
 
-  test('counts a configuration of Hyperband once, among those of as many epochs; only those that have it', () => {
+  test('counts a configuration of Hyperband once, among those with as many epochs, and only those that have it', () => {
     const record = hyperbandRecord();
     const found = Object.fromEntries(importancesOf(record).map((one) => [one.name, one]));
     expect(found.learning_rate).toMatchObject({ trials: 22, groups: 4 });
     const having = chainsOf(record).filter(([first]) => 'units4' in first!.values).length;
     expect(found.units4!.trials).toBe(having);
     expect(found.learning_rate!.importance).toBeGreaterThan(0.5);
-    // More epochs give all of a bracket higher scores: that is no merit of their values.
+    // All trials of a bracket score higher with more epochs, which says nothing about their values.
     const longer = record.trials.map((trial) =>
       trial.values['tuner/bracket'] === 0 ? { ...trial, score: trial.score! + 10 } : trial,
     );
     expect(importancesOf({ ...record, trials: longer })).toEqual(importancesOf(record));
   });
 
-  test('is the same each time', () => {
+  test('is the same in every call', () => {
     expect(importancesOf(hyperbandRecord())).toEqual(importancesOf(hyperbandRecord()));
   });
 });
 
-test('configurations of Hyperband are chains of trials, each round after the one whose weights it took', () => {
+test('chainsOf: links the trials of a Hyperband configuration, each round after the one whose weights it used', () => {
   const record = hyperbandRecord();
   const chains = chainsOf(record);
   expect(chains.map((chain) => chain.length).sort()).toEqual([...Array(16).fill(1), 2, 2, 2, 2, 3, 3]);
@@ -124,7 +124,7 @@ test('configurations of Hyperband are chains of trials, each round after the one
   }
 });
 
-test('the best trial has the highest score, or the lowest; one that failed is the last, and never the best', () => {
+test('rankTrials: the best trial has the highest or the lowest score; failed ones are last, and never the best', () => {
   const record = choosing('aaaa', [0.5, null, 0.9, 0.9]);
   expect(rankTrials(record).map(({ number }) => number)).toEqual([2, 3, 0, 1]);
   const falling = { ...record, objective: { name: 'valLoss', direction: 'min' as const } };
@@ -132,7 +132,7 @@ test('the best trial has the highest score, or the lowest; one that failed is th
   expect(bestTrial(choosing('aa', [null, null]))).toBeUndefined();
 });
 
-test('ranges in words', () => {
+test('rangeText: describes a range in words', () => {
   const named = { name: 'a', conditions: [] };
   expect(rangeText({ kind: 'int', ...named, min: 3, max: 5, step: 1, sampling: 'linear', default: 3 })).toBe('3 to 5');
   expect(rangeText({ kind: 'int', ...named, min: 16, max: 64, step: 16, sampling: 'linear', default: 16 })).toBe(
@@ -151,7 +151,7 @@ test('ranges in words', () => {
 describe('sections', () => {
   const record = hyperbandRecord();
 
-  test('have every trial, the best first, with its round and its values, and why one failed', () => {
+  test('have every trial, the best first, with its round, its values, and the reason if it failed', () => {
     const tables = blocksOf(record).filter((block) => block.type === 'table');
     const { head, rows, sortable } = tables.find(({ caption }) => caption.startsWith('Trials'))!;
     expect(sortable).toBe(true);
@@ -173,7 +173,7 @@ describe('sections', () => {
     );
   });
 
-  test('name the best and how to train it again', () => {
+  test('state the best trial and how to train it again', () => {
     const blocks = blocksOf(record, { again: 'await model.fit()' });
     const best = bestTrial(record)!;
     const texts = blocks.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
@@ -183,7 +183,7 @@ describe('sections', () => {
     expect(blocks).toContainEqual({ type: 'preformatted', text: 'await model.fit()' });
   });
 
-  test('draw a line a trial, a panel a hyperparameter, and the brackets', () => {
+  test('draw a line for each trial, a panel for each hyperparameter, and the brackets', () => {
     const parallel = figureOf(record, 'parallel')!;
     expect(parallel.axes).toHaveLength(18);
     expect(parallel.lines).toHaveLength(30);
@@ -201,14 +201,14 @@ describe('sections', () => {
     ]);
   });
 
-  test('of a search without rounds have no brackets; without trials, no figures at all', () => {
+  test('have no brackets for a search without rounds, and no figures without trials', () => {
     expect(figureOf(choosing('ab', [0.1, 0.2]), 'brackets')).toBeUndefined();
     const empty = blocksOf(recordOf());
     expect(empty.filter(({ type }) => type === 'figure')).toEqual([]);
     expect(empty.flatMap((block) => (block.type === 'text' ? [block.text] : []))[0]).toContain('No trial has a score.');
   });
 
-  test('of very many trials and hyperparameters draw as many as can be told apart, and say so', () => {
+  test('draw at most as many trials and hyperparameters as can be distinguished, and say so', () => {
     const space = Array.from({ length: 120 }, (_, i) => choice(`h${i}`, ['a', 'b']));
     const values = Object.fromEntries(space.map(({ name }) => [name, 'a']));
     const trials = Array.from({ length: 450 }, (_, number) => trialOf({ number, score: number, values }));
@@ -234,7 +234,7 @@ describe('a page', () => {
     new Map(),
   );
 
-  test('has tables that a reader orders by any column, without a script', () => {
+  test('has tables that a reader can sort by any column, without a script', () => {
     expect(page).not.toMatch(/<script|onclick|onchange/);
     const { head } = blocksOf(record).find((block) => block.type === 'table' && block.sortable) as Extract<
       Block,
@@ -253,7 +253,7 @@ describe('a page', () => {
     expect(withoutScore.map(([row]) => row.includes('>failed<'))).toEqual([true]);
   });
 
-  test('ranks numbers as numbers, also those with an exponent, and words behind them', () => {
+  test('sorts numbers as numbers, also with exponents, before words', () => {
     const cells = [3, '2e-7', '1.5e-3', 'none', null, 10, '10'];
     const one = checkReport({
       ...content(),
@@ -267,12 +267,12 @@ describe('a page', () => {
     expect(ranks.slice(0, 6)).toEqual(['--o0:2', '--o0:0', '--o0:1', '--o0:5', '', '--o0:3']);
   });
 
-  test('without such a table has no rules for it', () => {
+  test('has no sorting rules without such a table', () => {
     expect(reportPage(checkReport({ ...content(), sections: [] }), new Map())).not.toContain('sortable');
   });
 });
 
-test('a report is drawn again from its JSON, to the byte, and two stand side by side', async () => {
+test('a report is drawn again from its JSON to the byte; two are compared side by side', async () => {
   const record = choosing('aaaabbbb', [1, 2, 3, 4, 5, 6, 7, 8]);
   await writeReport(folder, reportOf(record));
   const page = readFileSync(join(folder, 'report.html'), 'utf8');
@@ -291,40 +291,40 @@ test('a report is drawn again from its JSON, to the byte, and two stand side by 
   expect(names).toEqual(expect.arrayContaining(['run-1-parallel', 'run-2-parallel', 'run-2-brackets']));
 });
 
-describe('the folder of a search that has search.json alone', () => {
-  const own = join(folder, 'library');
+describe('the folder of a search with only search.json', () => {
+  const searchFolder = join(folder, 'library');
   const write = (record: SearchRecord) => {
-    mkdirSync(own, { recursive: true });
-    writeFileSync(join(own, 'search.json'), toChecksummedJson(record));
+    mkdirSync(searchFolder, { recursive: true });
+    writeFileSync(join(searchFolder, 'search.json'), toChecksummedJson(record));
   };
 
-  test('has a report, with how to load the best', () => {
+  test('has a report that says how to load the best model', () => {
     write(hyperbandRecord());
-    const { report } = readReport(own);
+    const { report } = readReport(searchFolder);
     expect(report).toMatchObject({ id: 'c1-seed-1', status: 'finished' });
     expect(report.provenance[0]).toMatchObject({ adapter: { name: 'llvmpipe', isSoftware: true }, startedAt: null });
     expect(report.sections.map(({ title }) => title)).toEqual([
       ...['What was found', 'Trials', 'Hyperparameters', 'Learning curves', 'Brackets'],
     ]);
     const best = bestTrial(hyperbandRecord())!.number;
-    expect(JSON.stringify(report)).toContain(`${own}/weights/${String(best).padStart(4, '0')}.safetensors`);
+    expect(JSON.stringify(report)).toContain(`${searchFolder}/weights/${String(best).padStart(4, '0')}.safetensors`);
     expect(reportPage({ ...report, sections: [] }, new Map())).toContain('at a time that was not kept');
-    mkdirSync(join(own, 'backups'), { recursive: true });
-    writeFileSync(join(own, 'backups', '0007.safetensors'), '');
-    expect(readReport(join(own, 'search.json')).report.status).toBe('running');
+    mkdirSync(join(searchFolder, 'backups'), { recursive: true });
+    writeFileSync(join(searchFolder, 'backups', '0007.safetensors'), '');
+    expect(readReport(join(searchFolder, 'search.json')).report.status).toBe('running');
   });
 
-  test('is refused where it is damaged', () => {
+  test('throws if it is damaged', () => {
     write(hyperbandRecord());
-    const path = join(own, 'search.json');
+    const path = join(searchFolder, 'search.json');
     writeFileSync(path, readFileSync(path, 'utf8').replace('learning_rate', 'learning_rat3'));
-    expect(() => readReport(own)).toThrow(/search\.json was changed after it was written/);
+    expect(() => readReport(searchFolder)).toThrow(/search\.json was changed after it was written/);
     writeFileSync(path, '{"kind":"tilegrad-search","schemaVersion":2}');
-    expect(() => readReport(own)).toThrow(/is a search of version 2; this tilegrad reads version 1/);
+    expect(() => readReport(searchFolder)).toThrow(/is a search of version 2; this tilegrad reads version 1/);
   });
 });
 
-test('two searches side by side: what each found, how many trials, and by which searcher', () => {
+test('two searches side by side: the results, the numbers of trials, and the searchers', () => {
   const record = choosing('aaaabbbb', [1, 2, 3, 4, 5, 6, 7, 8]);
   const [first] = checkReport(
     compareReports([
@@ -345,7 +345,7 @@ test('two searches side by side: what each found, how many trials, and by which 
   ]);
 });
 
-test('a run that was stopped in a search shows what was found until then', () => {
+test('a run that was stopped during a search shows what was found so far', () => {
   const found = hyperbandRecord();
   const { sections, provenance } = checkReport(
     reportOfRun(
@@ -361,7 +361,7 @@ test('a run that was stopped in a search shows what was found until then', () =>
   expect(provenance[0]!.settings.Trained).toBe('0 models in 0 trainings; 30 trials in 1 search');
 });
 
-test('a terminal gets the best and the hyperparameters, not what only a page can show', () => {
+test('a terminal shows the best trial and the hyperparameters, and nothing that needs a page', () => {
   const text = resultsText(reportOf(hyperbandRecord()));
   expect(text).toContain('Best: trial');
   expect(text).toMatch(/│ learning_rate +│ .* 0\.0001 to 0\.1, log/);

@@ -6,7 +6,7 @@ import { cellTexts, figureColumns } from '../../src/report/tables.ts';
 import { reportText, resultsText, sparkline } from '../../src/report/text.ts';
 import { content, figures } from './samples.ts';
 
-test('a sparkline goes from the lowest value to the highest, with gaps', () => {
+test('sparkline: spans the range from the lowest to the highest value, with gaps', () => {
   expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe('▁▂▃▄▅▆▇█');
   expect(sparkline([1, null, 0, Number.NaN])).toBe('█ ▁ ');
   expect(sparkline([2, 2])).toBe('▁▁');
@@ -14,13 +14,13 @@ test('a sparkline goes from the lowest value to the highest, with gaps', () => {
   expect(sparkline([])).toBe('');
 });
 
-test('a long one is shortened, and ends with the last value', () => {
+test('sparkline: shortens a long list, and keeps the last value', () => {
   const line = sparkline(Array.from({ length: 1000 }, (_, i) => (i === 999 ? 1 : 0)));
   expect(line.length).toBeLessThanOrEqual(41);
   expect(line.endsWith('▁█')).toBe(true);
 });
 
-test('numbers of a table are short enough to compare, those of a column with as many decimals, whole ones whole', () => {
+test('numbers in a table are short, with equally many decimals in a column; integers have none', () => {
   const column = (...cells: Cell[]) =>
     cellTexts(
       ['x'],
@@ -36,7 +36,7 @@ test('numbers of a table are short enough to compare, those of a column with as 
   ]);
 });
 
-test('columns of numbers, written out or not, are told from others', () => {
+test('figureColumns: finds the columns of numbers, formatted or not', () => {
   const rows = [
     ['A1', 3, '0.5000', '62,006', '1.0 s', null],
     ['7', -1.5, 'n/a', '-2', '2.0 s', 4],
@@ -45,7 +45,7 @@ test('columns of numbers, written out or not, are told from others', () => {
   expect(figureColumns(['a'], [])).toEqual([]);
 });
 
-test('a report in short: title, question, tables, curves, what was cut, where and how to run it', () => {
+test('reportText: has title, question, tables, curves, reductions, place and command', () => {
   const text = reportText(checkReport({ ...content(), status: 'interrupted' }));
   for (const part of ['T1: A test of', '(interrupted)', 'What about', '-10.00 points !', 'error', '0.01 to 0.04']) {
     expect(text).toContain(part);
@@ -57,7 +57,7 @@ test('a report in short: title, question, tables, curves, what was cut, where an
   expect(text).not.toContain('\u001b');
 });
 
-test('what was reduced is held against published figures only where there are some', () => {
+test('reductions are compared with published metrics only if there are any', () => {
   const rows = (published: number | string | null) => [{ label: 'accuracy', published, ours: 0.5 }];
   const text = (published: number | string | null) => {
     const sections = [{ title: 'a', blocks: [{ type: 'comparison' as const, rows: rows(published) }] }];
@@ -72,7 +72,7 @@ test('what was reduced is held against published figures only where there are so
   expect(reportText(all)).toContain('Not like for like with the published figures:\n  - one');
 });
 
-test('few runs on one plot have a line each, many are told by their mean', () => {
+test('a few runs on one plot have a line each, many have a line for their mean', () => {
   const report = (runs: number, name = 'seed') => {
     const lines = Array.from({ length: runs }, (_, i) => ({
       run: `${name} ${i}`,
@@ -85,7 +85,7 @@ test('few runs on one plot have a line each, many are told by their mean', () =>
   };
   expect(report(3)).toContain('seed 2, loss  ▁█  2 → 3');
   expect(report(10)).toContain('mean of 10 runs\n  loss  ▁█  4.5 → 5.5');
-  // Variations have no mean that says anything.
+  // A mean over variations has no meaning.
   for (const runs of [10, 20]) {
     expect(report(runs, 'width')).toContain(`width ${runs - 1}, loss  ▁█  ${runs - 1} → ${runs}`);
     expect(report(runs, 'width')).not.toContain('mean of');
@@ -93,7 +93,7 @@ test('few runs on one plot have a line each, many are told by their mean', () =>
   expect(report(21, 'width')).toContain('mean of 21 runs');
 });
 
-test('a comparison has no column that would be empty, and no mark in a quick run', () => {
+test('a comparison has no empty column, and no mark in a quick run', () => {
   const text = (...rows: ComparisonInput[]) =>
     resultsText(
       checkReport({ ...content(), reduced: [], sections: [{ title: 'a', blocks: [{ type: 'comparison', rows }] }] }),

@@ -24,7 +24,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
 /** A builder of one hyperparameter, `n` from 0 to 9. */
-const numbered = (make: (n: number) => unknown) => (hp: HyperParameters) => {
+const numberedBuilder = (make: (n: number) => unknown) => (hp: HyperParameters) => {
   const n = hp.int('n', { min: 0, max: 9 });
   return make(n) as Sequential;
 };
@@ -32,14 +32,14 @@ const numbered = (make: (n: number) => unknown) => (hp: HyperParameters) => {
 describeOnDevice('a trial that fails', (device) => {
   const grid = (make: (n: number) => unknown, more: Partial<SearchOptions> & { maxTrials?: number } = {}) =>
     new GridSearch({
-      ...{ buildModel: numbered(make), objective: 'valLoss', directory: folder(), device, maxTrials: 4 },
+      ...{ buildModel: numberedBuilder(make), objective: 'valLoss', directory: folder(), device, maxTrials: 4 },
       ...more,
     });
   const statuses = async (search: GridSearch, options: SearchFitOptions = fit) =>
     (await search.search(data, options)).trials.map(({ status, reason, score }) => [status, reason, score === null]);
   const good = ['completed', undefined, false];
 
-  test('is kept with its reason, and the search goes on: a builder that throws', async () => {
+  test('is kept with its reason, and the search continues: a builder that throws', async () => {
     const search = grid((n) => {
       if (n === 1) throw new RangeError('no such thing');
       return network();
@@ -65,7 +65,7 @@ describeOnDevice('a trial that fails', (device) => {
     expect(await statuses(search)).toEqual([good, good, failed, good]);
   });
 
-  test('a callback that throws, with the epochs before', async () => {
+  test('a callback that throws; epochs before are kept', async () => {
     const search = grid(() => network());
     const callbacks = ({ number }: { number: number }): Callback[] => [
       {
@@ -83,7 +83,7 @@ describeOnDevice('a trial that fails', (device) => {
     expect(search.record.trials[1]!.histories[0]!.map(({ epoch }) => epoch)).toEqual([1, 2]);
   });
 
-  test('memory that runs out', async () => {
+  test('out of memory', async () => {
     const search = grid(() => network());
     const callbacks = ({ number }: { number: number }) => [
       new LambdaCallback({
@@ -96,7 +96,7 @@ describeOnDevice('a trial that fails', (device) => {
     expect(await statuses(search, { ...fit, callbacks })).toEqual([failed, good, good, good]);
   });
 
-  test('a loss that becomes NaN: the epochs that are left are not trained', async () => {
+  test('a loss that becomes NaN: the remaining epochs are not trained', async () => {
     const search = grid((n) =>
       new Sequential([new Dense({ units: 1, inputShape: [2] })]).compile({
         optimizer: new SGD({ learningRate: n === 1 ? 1e30 : 1e-3 }),
@@ -111,7 +111,7 @@ describeOnDevice('a trial that fails', (device) => {
     expect(histories[0]!.at(-1)!.loss).toBe(null);
   });
 
-  test('several in a row end the search with the reason; gone on with, it goes on after them', async () => {
+  test('several in a row end the search with the reason; searching again continues after them', async () => {
     const directory = folder();
     let broken = true;
     const make = (n: number) => {
@@ -132,7 +132,7 @@ describeOnDevice('a trial that fails', (device) => {
     expect(patient.trials).toHaveLength(6);
   });
 
-  test('a signal is no failure: it leaves a backup, and the search goes on from there', async () => {
+  test('a signal is not a failure: it leaves a backup, from which the search continues', async () => {
     const directory = folder();
     const abort = new AbortController();
     const callbacks = ({ number }: { number: number }): Callback[] => [
@@ -147,13 +147,13 @@ describeOnDevice('a trial that fails', (device) => {
     await expect(run).rejects.toThrow(AbortedError);
     expect(stopped.record.trials.map(({ number }) => number)).toEqual([0]);
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0001.safetensors']);
-    const gone = await grid(() => network(), { directory }).search(data, fit);
+    const resumed = await grid(() => network(), { directory }).search(data, fit);
     const whole = await grid(() => network()).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(whole));
+    expect(trialsOf(resumed)).toEqual(trialsOf(whole));
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
-  test('a device that is lost is none of a trial: the search ends, and goes on with another', async () => {
+  test('a lost device is not a failure of the trial: the search ends, and continues on another device', async () => {
     const directory = folder();
     const lost = await openDevice();
     const callbacks = ({ number }: { number: number }): Callback[] => [
@@ -166,16 +166,16 @@ describeOnDevice('a trial that fails', (device) => {
     const search = grid(() => network(), { directory, device: lost });
     await expect(search.search(data, { ...fit, callbacks })).rejects.toThrow(DeviceLostError);
     lost.dispose();
-    const gone = await grid(() => network(), { directory }).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(await grid(() => network()).search(data, fit)));
+    const resumed = await grid(() => network(), { directory }).search(data, fit);
+    expect(trialsOf(resumed)).toEqual(trialsOf(await grid(() => network()).search(data, fit)));
   });
 });
 
-describeOnDevice('what is wrong with a search', (device) => {
+describeOnDevice('errors of a search', (device) => {
   const random = (more: Partial<SearchOptions>) =>
     new RandomSearch({ buildModel, objective: 'valLoss', directory: folder(), device, maxTrials: 2, ...more } as never);
 
-  test('an objective that nobody reports: an error of the first trial, which names those that are', async () => {
+  test('an objective that no epoch reports: the first trial throws, and lists the metrics', async () => {
     const search = random({ objective: { name: 'valRecall', direction: 'max' } });
     await expect(search.search(data, fit)).rejects.toThrow(
       /^search: objective: the epoch has no metric "valRecall"; there are loss, accuracy, valLoss, valAccuracy, learningRate/,
@@ -184,7 +184,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     await expect(random({}).search(data, { epochs: 3 })).rejects.toThrow(
       /^RandomSearch: search: the objective valLoss needs validation, but there is neither validationData nor validationSplit; give/,
     );
-    // Without validation data, and with a callback of which nobody knows what it adds: after one epoch.
+    // Without validation data, and with a callback that may add the metric: throws after one epoch.
     const epochs: number[] = [];
     const callbacks = () => [{ onEpochEnd: ({ epoch }: { epoch: number }) => void epochs.push(epoch) }];
     const run = random({}).search(data, { epochs: 3, callbacks });
@@ -194,7 +194,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     expect(epochs).toEqual([1]);
   });
 
-  test('a figure that a callback adds may be the objective', async () => {
+  test('no error for a metric that a callback adds', async () => {
     const callbacks = () => [
       {
         adds: ['size'],
@@ -208,7 +208,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     expect(trials.map(({ score, bestEpoch }) => [score, bestEpoch])).toEqual([[2, 3], [2, 3]]); // biome-ignore format: as pairs
   });
 
-  test('an objective whose name says no direction', () => {
+  test('an objective whose name has no known direction', () => {
     expect(() => random({ objective: 'size' })).toThrow(
       /^RandomSearch: the direction of the objective "size" must be 'min' or 'max', but its name does not imply it; give \{ name: "size", direction: 'max' \}/,
     );
@@ -228,7 +228,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     );
   });
 
-  test('a builder that returns no model, one that is built or not compiled, or the same twice', () => {
+  test('a builder that returns no model, a built or uncompiled one, or the same one twice', () => {
     const layers = () => [new Dense({ units: 1, inputShape: [2] })];
     const built = new Sequential(layers()).build(device);
     const one = network();
@@ -258,7 +258,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     built.dispose();
   });
 
-  test('options of fit that can be nothing: before any trial', async () => {
+  test('invalid options of fit, before any trial', async () => {
     const wrong = async (more: object, message: RegExp) => {
       const search = random({});
       await expect(search.search(data, { ...fit, ...more })).rejects.toThrow(message);
@@ -271,7 +271,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     await wrong({ validationSplit: 20 }, /validationSplit must be above 0 and below 1, such as 0\.2, but is 20$/);
   });
 
-  test('the best of a search without any score', async () => {
+  test('the best model of a search without a score', async () => {
     const search = random({ maxConsecutiveFailures: 5 });
     const first =
       /^RandomSearch: bestModels: no trial has a score: none has ended; await search\(data, fitOptions\) first$/;
@@ -290,17 +290,17 @@ describeOnDevice('what is wrong with a search', (device) => {
   });
 
   test('an empty space', () => {
-    const fixed = (hp: HyperParameters) => {
+    const buildFixed = (hp: HyperParameters) => {
       hp.fixed('units', 3);
       return network();
     };
     expect(() => random({ buildModel: () => network() })).toThrow(
       /^RandomSearch: buildModel asks hp for no hyperparameter, so there is nothing to search; ask for one/,
     );
-    expect(() => random({ buildModel: fixed })).toThrow(/no hyperparameter that can change/);
+    expect(() => random({ buildModel: buildFixed })).toThrow(/no hyperparameter that can change/);
   });
 
-  test('hyperparameters of one name and two kinds', () => {
+  test('a hyperparameter name with two kinds', () => {
     const build = (hp: HyperParameters) => {
       hp.int('size', { min: 1, max: 3 });
       hp.choice('size', [1, 2, 3]);
@@ -310,7 +310,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     expect(() => random({ buildModel: build })).toThrow(/size is asked for as a int from 1 to 3 and as a .*choice/);
   });
 
-  test('callbacks as a list, options of fit that the search decides, and no device', async () => {
+  test('callbacks as a list, options of fit that the search sets, and no device', async () => {
     await expect(random({}).search(data, { ...fit, callbacks: [] as never })).rejects.toThrow(
       /^RandomSearch: search: callbacks have state.* but a list was given; give a function that makes them: callbacks: \(\) => \[/,
     );
@@ -333,7 +333,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     );
   });
 
-  test('data that would fail every trial, or every one but the first', async () => {
+  test('data that would fail in every trial, or in every one but the first', async () => {
     const wrong = async (given: unknown, message: RegExp) => {
       const search = random({});
       await expect(search.search(given as never, fit)).rejects.toThrow(message);
@@ -348,7 +348,7 @@ describeOnDevice('what is wrong with a search', (device) => {
     expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);
   });
 
-  test('a seed that leaves none for the trials', async () => {
+  test('a seed that leaves no seeds for the trials', async () => {
     const seed = Number.MAX_SAFE_INTEGER;
     const search = random({ seed });
     await expect(search.search(data, fit)).rejects.toThrow(

@@ -15,7 +15,7 @@ const message = (call: () => unknown): string => {
   throw new Error('nothing was thrown');
 };
 
-describe('what a builder gets', () => {
+describe('values for a builder', () => {
   const build = (hp: HyperParameters) => ({
     units: hp.int('units', { min: 16, max: 64, step: 16 }),
     rate: hp.float('rate', { min: 1e-4, max: 0.1, sampling: 'log', default: 0.01 }),
@@ -24,14 +24,14 @@ describe('what a builder gets', () => {
     classes: hp.fixed('classes', 10),
   });
 
-  test('defaults without a draw: min, the first choice, false, or what is given as default', () => {
+  test('are defaults outside a trial: min, the first choice, false, or the given default', () => {
     const expected = { units: 16, rate: 0.01, activation: 'relu', isShuffled: true, classes: 10 };
     expect(build(new HyperParameters())).toEqual(expected);
     expect(new HyperParameters().boolean('a')).toBe(false);
     expect(new HyperParameters().float('a', { min: 0.5, max: 2 })).toBe(0.5);
   });
 
-  test('set values first, and the draw for the others, with the values so far; a fixed one is not drawn', () => {
+  test('are set values first, then drawn, with the values so far; a fixed one is not drawn', () => {
     const draw = vi.fn((h) => (h.name === 'units' ? 48 : h.name === 'activation' ? 'tanh' : false));
     const hp = new HyperParameters({ values: { rate: 0.02, 'tuner/epochs': 4 }, draw });
     expect(build(hp)).toEqual({ units: 48, rate: 0.02, activation: 'tanh', isShuffled: false, classes: 10 });
@@ -50,7 +50,7 @@ describe('what a builder gets', () => {
     ]);
   });
 
-  test('what was asked for is recorded in order, as the record of a search has it', () => {
+  test('requests are recorded in order, as in the record of a search', () => {
     const hp = new HyperParameters();
     build(hp);
     const conditions: never[] = [];
@@ -64,7 +64,7 @@ describe('what a builder gets', () => {
     for (const h of hp.asked) expect(hyperparameter.parse(h)).toEqual(h);
   });
 
-  test('a choice is ordered if its values are numbers, unless it says otherwise', () => {
+  test('a choice is ordered if its values are numbers, unless `ordered` is given', () => {
     const hp = new HyperParameters();
     hp.choice('a', [1, 2]);
     hp.choice('b', [1, 2], { ordered: false });
@@ -72,7 +72,7 @@ describe('what a builder gets', () => {
     expect(hp.asked.map((h) => 'ordered' in h && h.ordered)).toEqual([true, false, true]);
   });
 
-  test('the same name again: the same value, drawn once; with another default too', () => {
+  test('a repeated name: has the same value, drawn once, also with another default', () => {
     const draw = vi.fn(() => 3);
     const hp = new HyperParameters({ draw });
     expect(hp.int('layers', { min: 1, max: 5 })).toBe(3);
@@ -81,7 +81,7 @@ describe('what a builder gets', () => {
     expect(hp.asked.length).toBe(1);
   });
 
-  test('get: a value asked for, one that was set, and an error with the near name for others', () => {
+  test('get: returns a requested or set value, and suggests a near name for others', () => {
     const hp = new HyperParameters({ values: { later: 3, 'tuner/epochs': 4 } });
     hp.int('units', { min: 5, max: 9 });
     expect([hp.get('units'), hp.get('later'), hp.get('tuner/epochs')]).toEqual([5, 3, 4]);
@@ -102,7 +102,7 @@ describe('what a builder gets', () => {
 
   test('types: a choice has the type of its values', () => {
     const activation: 'relu' | 'tanh' = new HyperParameters().choice('activation', ['relu', 'tanh']);
-    // @ts-expect-error: the default is none of the values
+    // @ts-expect-error: the default is not one of the values
     expect(() => new HyperParameters().choice('a', ['relu', 'tanh'], { default: 'elu' })).toThrow(ArgumentError);
     expect(activation).toBe('relu');
   });
@@ -119,7 +119,7 @@ describe('conditionalScope', () => {
     return { kind, units, filters };
   };
 
-  test('runs its function, whose hyperparameters have the condition, only where it holds', () => {
+  test('runs its function, whose hyperparameters get the condition, only if the condition holds', () => {
     const hp = new HyperParameters();
     expect(build(hp)).toEqual({ kind: 'mlp', units: 1, filters: undefined });
     expect(hp.values).toEqual({ kind: 'mlp', units: 1 });
@@ -127,7 +127,7 @@ describe('conditionalScope', () => {
     expect(hp.skippedScopes).toEqual([[{ name: 'kind', values: ['cnn'] }]]);
   });
 
-  test('conditions of scopes within each other add up, and end with them', () => {
+  test('conditions of nested scopes add up, and end with them', () => {
     const hp = new HyperParameters({ values: { kind: 'cnn', pool: true } });
     expect(build(hp)).toEqual({ kind: 'cnn', units: undefined, filters: [true, 10] });
     hp.int('after', { min: 0, max: 1 });
@@ -139,7 +139,7 @@ describe('conditionalScope', () => {
     ]);
   });
 
-  test('a function that throws ends its scope', () => {
+  test('ends if its function throws', () => {
     const hp = new HyperParameters();
     hp.boolean('a');
     const thrown = new Error('mine');
@@ -160,16 +160,16 @@ describe('conditionalScope', () => {
       /"c" is not a value of kind, a choice/,
     ],
     ['no values', (hp) => hp.conditionalScope('kind', [], () => 0), /at least one value of the parent, but are \[\]/],
-    ['one value, no list', (hp) => hp.conditionalScope('kind', 'a' as never, () => 0), /a list.*but are "a"/],
+    ['a value instead of a list', (hp) => hp.conditionalScope('kind', 'a' as never, () => 0), /a list.*but are "a"/],
     ['no function', (hp) => hp.conditionalScope('kind', ['a'], 3 as never), /takes a function, but was given 3/],
     ['an async function', (hp) => hp.conditionalScope('kind', ['a'], async () => 0), /must not be async/],
-  ])('is refused with %s', (_, call, expected) => {
+  ])('throws for %s', (_, call, expected) => {
     const hp = new HyperParameters();
     hp.choice('kind', ['a', 'b']);
     expect(message(() => call(hp))).toMatch(expected);
   });
 
-  test('exploreSpace finds what is under conditions, each once, parents first', async () => {
+  test('exploreSpace: finds conditional hyperparameters, each once, parents first', async () => {
     const discard = vi.fn();
     const space = await exploreSpace(build, discard);
     expect(space.map(({ name, conditions }) => [name, ...conditions.map(({ values }) => values[0])])).toEqual([
@@ -182,7 +182,7 @@ describe('conditionalScope', () => {
     expect(discard).toHaveBeenLastCalledWith({ kind: 'cnn', units: undefined, filters: [true, 10] });
   });
 
-  test('exploreSpace ends where conditions exclude each other, and waits for an async builder', async () => {
+  test('exploreSpace: ends if conditions exclude each other, and awaits an async builder', async () => {
     const space = await exploreSpace(async (hp) => {
       hp.choice('kind', ['a', 'b']);
       hp.conditionalScope('kind', ['a'], () => hp.conditionalScope('kind', ['b'], () => hp.boolean('never')));
@@ -191,7 +191,7 @@ describe('conditionalScope', () => {
   });
 });
 
-describe('one name of two kinds or ranges in one build', () => {
+describe('a name with two kinds or ranges in one build throws', () => {
   const asks: [string, (hp: HyperParameters) => unknown][] = [
     ['int from 1 to 5', (hp) => hp.int('x', { min: 1, max: 5 })],
     ['int from 1 to 5 by steps of 2', (hp) => hp.int('x', { min: 1, max: 5, step: 2 })],
@@ -215,11 +215,11 @@ describe('one name of two kinds or ranges in one build', () => {
   });
 });
 
-describe('bad input', () => {
+describe('invalid arguments', () => {
   const hp = () => new HyperParameters();
   const nan = Number.NaN;
 
-  test.each(['int', 'float', 'choice', 'boolean', 'fixed'] as const)('a name that hp.%s refuses', (kind) => {
+  test.each(['int', 'float', 'choice', 'boolean', 'fixed'] as const)('hp.%s throws for an invalid name', (kind) => {
     const rest = { int: { min: 0, max: 1 }, float: { min: 0, max: 1 }, choice: [1], boolean: {}, fixed: 1 }[kind];
     for (const name of ['', 'tuner/epochs', '__proto__', 'constructor', 'toString', 3, null, undefined]) {
       const call = () => (hp()[kind] as (...args: unknown[]) => unknown)(name, rest);
@@ -235,11 +235,11 @@ describe('bad input', () => {
     ['an inverted range', { min: 3, max: 1 }, /min must be at most max, but 3 is above 1; exchange the two/],
     ['a step of 0', { min: 0, max: 4, step: 0 }, /step must be above 0, but is 0/],
     ['a step below 0', { min: 0, max: 4, step: -1 }, /step must be above 0, but is -1/],
-    ['a step that is no number', { min: 0, max: 4, step: nan }, /step must be above 0, but is NaN/],
+    ['a step that is not a number', { min: 0, max: 4, step: nan }, /step must be above 0, but is NaN/],
     ['log from 0', { min: 0, max: 4, sampling: 'log' }, /with sampling 'log', min must be above 0, but is 0/],
     ['log from below 0', { min: -2, max: 4, sampling: 'log' }, /min must be above 0, but is -2/],
     ['log with a factor of 1', { min: 1, max: 4, step: 1, sampling: 'log' }, /a factor above 1, .* but is 1/],
-    ['a sampling that is none', { min: 1, max: 4, sampling: 'reverse_log' }, /'linear' or 'log', but is "reverse_log"/],
+    ['an unknown sampling', { min: 1, max: 4, sampling: 'reverse_log' }, /'linear' or 'log', but is "reverse_log"/],
     [
       'a default out of range',
       { min: 1, max: 4, default: 5 },
@@ -247,20 +247,20 @@ describe('bad input', () => {
     ],
     ['a default between steps', { min: 1, max: 5, step: 2, default: 2 }, /default: 2 is not a value of x/],
     ['a misspelt option', { min: 1, max: 4, steps: 2 }, /there is no option steps; did you mean step\?/],
-    ['options that are no object', 3 as never, /options must be an object, but are 3/],
-  ])('hp.int and hp.float with %s', (_, options, expected) => {
+    ['options that are not an object', 3 as never, /options must be an object, but are 3/],
+  ])('hp.int and hp.float throw for %s', (_, options, expected) => {
     expect(message(() => hp().int('x', options as never))).toMatch(expected);
     expect(message(() => hp().float('x', options as never))).toMatch(expected);
   });
 
-  test('hp.int with fractions', () => {
+  test('hp.int throws for fractions', () => {
     expect(message(() => hp().int('x', { min: 0.5, max: 4 }))).toMatch(/min must be an integer, but is 0.5; hp.float/);
     expect(message(() => hp().int('x', { min: 0, max: 4, step: 1.5 }))).toMatch(/step must be an integer, but is 1.5/);
     expect(message(() => hp().int('x', { min: 0, max: 2 ** 53 }))).toMatch(/max must be an integer/);
     expect(message(() => hp().int('x', { min: 0, max: 4, default: 1.5 }))).toMatch(/default: 1.5 is not a value/);
   });
 
-  test('hp.float with a range that overflows', () => {
+  test('hp.float throws for a range that overflows', () => {
     expect(message(() => hp().float('x', { min: -1e308, max: 1e308 }))).toMatch(/wider than a number can hold/);
     expect(message(() => hp().float('x', { min: 1e-320, max: 1e300, sampling: 'log' }))).toMatch(/wider than/);
   });
@@ -274,11 +274,11 @@ describe('bad input', () => {
     ['an object', [{}], /but {} was given/],
     ['a hole', Object.assign(new Array(3), { 0: 1, 2: 2 }), /but undefined was given/],
     ['a value twice', ['a', 'b', 'a'], /"a" is listed twice/],
-  ])('hp.choice with %s', (_, values, expected) => {
+  ])('hp.choice throws for %s', (_, values, expected) => {
     expect(message(() => hp().choice('x', values as never))).toMatch(expected);
   });
 
-  test('options of hp.choice and hp.boolean, and the value of hp.fixed', () => {
+  test('hp.choice, hp.boolean: invalid options; hp.fixed: invalid values', () => {
     expect(message(() => hp().choice('x', [1], { default: 2 } as never))).toMatch(/default: 2 is not a value of x/);
     expect(message(() => hp().choice('x', [1], { ordered: 1 } as never))).toMatch(/ordered must be true or false/);
     expect(message(() => hp().boolean('x', { default: 1 } as never))).toMatch(
@@ -302,7 +302,7 @@ describe('bad input', () => {
     ['elu', (hp) => hp.choice('x', ['relu', 'tanh'])],
     [1, (hp) => hp.boolean('x')],
     [11, (hp) => hp.fixed('x', 10)],
-  ])('a set value, and one from the draw, that cannot be: %j', (value, ask) => {
+  ])('a set value, and a drawn value, that is invalid: %j', (value, ask) => {
     const given = new HyperParameters({ values: { x: value as never } });
     expect(message(() => ask(given))).toMatch(/^HyperParameters: values: .* is not a value of x, a /);
     const drawn = new HyperParameters({ draw: () => value as never });
@@ -319,7 +319,7 @@ describe('bad input', () => {
     ['fixed', ['x', 1]],
     ['conditionalScope', ['a', [false], () => 1]],
     ['get', ['a']],
-  ])('an argument more than hp.%s takes', (method, args) => {
+  ])('hp.%s throws for surplus arguments', (method, args) => {
     const hp = new HyperParameters();
     hp.boolean('a');
     const call = (...all: unknown[]) => (hp[method as 'get'] as (...all: unknown[]) => unknown).apply(hp, all);
@@ -327,7 +327,7 @@ describe('bad input', () => {
     expect(() => call(...args)).not.toThrow();
   });
 
-  test('a range as other libraries have it says how it is given here', () => {
+  test('ranges in the form of other libraries: the error has the form used here', () => {
     const hp = new HyperParameters() as unknown as Record<'int' | 'float', (...args: unknown[]) => unknown>;
     expect(message(() => hp.float('rate', 1e-4, 1e-1))).toBe(
       'hp.float: the range is given by name: { min: 0.0001, max: 0.1 }',
@@ -339,14 +339,14 @@ describe('bad input', () => {
     expect(message(() => hp.float('rate', { min: 0, max_value: 1 }))).toMatch(/max_value; it is max here\./);
   });
 
-  test('console.log shows the values alone', () => {
+  test('console.log shows only the values', () => {
     const hp = new HyperParameters({ values: { units: 32 } });
     hp.int('units', { min: 16, max: 64 });
     expect(inspect(hp)).toBe('{ units: 32 }');
     expect(inspect([hp])).toBe('[ { units: 32 } ]');
   });
 
-  test('options of HyperParameters', () => {
+  test('HyperParameters: invalid options', () => {
     const make = (options: unknown, ...more: unknown[]) =>
       message(() => new HyperParameters(options as never, ...(more as never[])));
     expect(make({ value: {} })).toMatch(/there is no option value; did you mean values\?/);

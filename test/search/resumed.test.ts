@@ -13,11 +13,11 @@ import {
   type RandomSearchOptions,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bundled, runToEnd } from '../support/process.ts';
+import { bundleBeforeTests, runToEnd } from '../support/process.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
 describeOnDevice('a search whose process is killed', () => {
-  const program = bundled('test/support/search-and-die.ts');
+  const program = bundleBeforeTests('test/support/search-and-die.ts');
 
   async function run(directory: string, kind: string, ...death: (string | number)[]) {
     const ended = await runToEnd([program, directory, kind, ...death.map(String)]);
@@ -37,7 +37,7 @@ describeOnDevice('a search whose process is killed', () => {
     return unbroken;
   };
 
-  test('in the midst of a trial, and again after one: the same trials, scores and weights, to the bit', async () => {
+  test('during a trial, and again after one: the same trials, scores and weights, to the bit', async () => {
     const { left, trained } = await runWhole();
     const directory = folder();
     await run(directory, 'random', 'step', 1, 2);
@@ -45,43 +45,43 @@ describeOnDevice('a search whose process is killed', () => {
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0001.safetensors']);
     await run(directory, 'random', 'trial', 2);
     expect(readdirSync(join(directory, 'trials'))).toEqual(['0000.json', '0001.json', '0002.json']);
-    const gone = await run(directory, 'random');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained).toEqual(trained.filter((one) => one.startsWith('3:')));
+    const resumed = await run(directory, 'random');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained).toEqual(trained.filter((one) => one.startsWith('3:')));
     expect(left.trials).toHaveLength(4);
     const lengths = left.trials.map(({ histories }) => histories[0]!.length);
     expect(Math.min(...lengths)).toBeLessThan(6); // some of them stopped early
   });
 
-  test('as a training that stopped early has ended: the trial is not trained again', async () => {
+  test('when a training has just stopped early: the trial is not trained again', async () => {
     const { left } = await runWhole();
     const stopped = left.trials.find(({ histories }) => histories[0]!.length < 6)!;
     const directory = folder();
     await run(directory, 'random', 'fit', stopped.number);
     expect(existsSync(join(directory, 'trials', `000${stopped.number}.json`))).toBe(false);
-    const gone = await run(directory, 'random');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
+    const resumed = await run(directory, 'random');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained.filter((one) => one.startsWith(`${stopped.number}:`))).toEqual([]);
   });
 
-  test('Hyperband in a later round, which begins with carried weights', async () => {
+  test('in a later round of Hyperband, which starts with carried weights', async () => {
     const { left, trained } = await run(folder(), 'hyperband');
     const carried = left.trials.find((trial) => 'tuner/trial_number' in (trial as never as { values: object }).values)!;
     const begin = (carried.histories[0]![0] as { epoch: number }).epoch;
     expect(begin).toBeGreaterThan(1);
     const directory = folder();
     await run(directory, 'hyperband', 'step', carried.number, begin);
-    const gone = await run(directory, 'hyperband');
-    expect(gone.left).toEqual(left);
-    expect(gone.trained.length).toBeLessThan(trained.length);
+    const resumed = await run(directory, 'hyperband');
+    expect(resumed.left).toEqual(left);
+    expect(resumed.trained.length).toBeLessThan(trained.length);
   });
 });
 
-describeOnDevice('a search that is made again', (device) => {
+describeOnDevice('a search that is created again', (device) => {
   const random = (directory: string, more: Partial<RandomSearchOptions> = {}) =>
     new RandomSearch({ buildModel, objective: 'valLoss', seed: 3, device, directory, maxTrials: 2, ...more });
 
-  test('has what was found, trains nothing, and can be made longer', async () => {
+  test('has the earlier results, trains nothing, and can be extended', async () => {
     const directory = folder();
     const first = random(directory);
     const whole = await first.search(data, fit);
@@ -97,7 +97,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(trialsOf(longer)).toEqual(trialsOf(await random(folder(), { maxTrials: 4 }).search(data, fit)));
   });
 
-  test('with overwrite: true begins anew, and deletes its own files alone', async () => {
+  test('with overwrite: true starts from the beginning, and deletes only its own files', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     mkdirSync(join(directory, 'other'));
@@ -113,23 +113,23 @@ describeOnDevice('a search that is made again', (device) => {
     expect(other.record.trials).toHaveLength(1);
   });
 
-  test('of a folder that holds another: says what differs', async () => {
+  test('throws in the folder of another search, and lists the differences', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
-    const refused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
+    const expectRefused = (more: Partial<RandomSearchOptions>, message: RegExp) => {
       expect(() => random(directory, more)).toThrow(ArgumentError);
       expect(() => random(directory, more)).toThrow(message);
     };
-    refused(
+    expectRefused(
       { seed: 4 },
       /^RandomSearch: .* holds another search: seed was 3 and is 4\. Use what it was started with, .* overwrite: true$/,
     );
-    refused(
+    expectRefused(
       { objective: 'valAccuracy' },
       /objective\.name was "valLoss" and is "valAccuracy"; objective\.direction was "min"/,
     );
-    refused({ executionsPerTrial: 2 }, /executionsPerTrial was 1 and is 2/);
-    refused({ pruning: true }, /options\.parallelTrials was none and is 1; /);
+    expectRefused({ executionsPerTrial: 2 }, /executionsPerTrial was 1 and is 2/);
+    expectRefused({ pruning: true }, /options\.parallelTrials was none and is 1; /);
     await expect(random(directory).search(data, { ...fit, epochs: 4 })).rejects.toThrow(/fit\.epochs was 3 and is 4/);
     const others = { x: data.x.map((value) => -value), y: data.y };
     await expect(random(directory).search(others, fit)).rejects.toThrow(
@@ -137,32 +137,32 @@ describeOnDevice('a search that is made again', (device) => {
     );
   });
 
-  test('whose space has changed: says what changed', async () => {
+  test('throws if the space has changed, and lists the changes', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
-    const changed = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
+    const expectChanged = (build: (hp: HyperParameters) => unknown, message: RegExp) =>
       expect(() => random(directory, { buildModel: build as never })).toThrow(message);
     const rate = (hp: HyperParameters, max = 1) => hp.float('learningRate', { min: 1e-3, max, sampling: 'log' });
     const dropout = (hp: HyperParameters) => hp.float('dropout', { min: 0, max: 0.5, step: 0.25 });
-    changed((hp) => {
+    expectChanged((hp) => {
       dropout(hp);
       return network(hp.int('units', { min: 2, max: 8 }), rate(hp));
     }, /the space has changed: units was int from 2 to 6 and is int from 2 to 8\./);
-    changed(
+    expectChanged(
       (hp) => network(hp.int('units', { min: 2, max: 6 }), rate(hp)),
       /the space has changed: dropout of trial 0 is no longer asked for/,
     );
-    changed((hp) => {
+    expectChanged((hp) => {
       hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: bias, boolean, is new\./);
-    changed((hp) => {
+    expectChanged((hp) => {
       if (hp.int('units', { min: 2, max: 6 }) > 2) hp.boolean('bias');
       return buildModel(hp);
     }, /the space has changed: trial \d has no value of bias\./);
   });
 
-  test('of a grid: other defaults or another order would leave combinations out', async () => {
+  test("throws if a grid's defaults or order changed, which would skip combinations", async () => {
     const directory = folder();
     const grid = (names: string[], value = 1, maxTrials = 3) => {
       const build = (hp: HyperParameters) => {
@@ -180,7 +180,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(new Set(trials.map(({ values }) => JSON.stringify(values))).size).toBe(9);
   });
 
-  test('whose builder threw for some values and was mended: what was never drawn decides nothing', async () => {
+  test('continues after its builder was fixed: values that were never drawn are ignored', async () => {
     const directory = folder();
     const bayes = (into: string, isMended: boolean, maxTrials: number) => {
       const build = (hp: HyperParameters) => {
@@ -191,8 +191,8 @@ describeOnDevice('a search that is made again', (device) => {
       const options = { buildModel: build, numInitialPoints: 4, maxConsecutiveFailures: 9, seed: 3 };
       return new BayesianOptimization({ ...options, objective: 'loss', maxTrials, directory: into, device });
     };
-    const begun = await bayes(directory, false, 5).search(data, { epochs: 1 });
-    expect(begun.trials.map(({ status }) => status)).toContain('failed');
+    const first = await bayes(directory, false, 5).search(data, { epochs: 1 });
+    expect(first.trials.map(({ status }) => status)).toContain('failed');
     const copy = folder();
     cpSync(directory, copy, { recursive: true });
     const [same, mended] = [
@@ -203,7 +203,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(mended.trials[5]!.values).toEqual(same.trials[5]!.values);
   });
 
-  test('in the midst of a trial, whose model the builder no longer makes: says what differs, and keeps the backup', async () => {
+  test('throws, and keeps the backup, if the builder no longer makes the model of an interrupted trial', async () => {
     const directory = folder();
     const abort = new AbortController();
     const callbacks = () => [{ onEpochEnd: () => abort.abort() }];
@@ -218,11 +218,11 @@ describeOnDevice('a search that is made again', (device) => {
       /backups.0000\.safetensors is of another training: .*weights\.dense\/kernel was "\[2,\d\]" and is/,
     );
     expect(readdirSync(join(directory, 'backups'))).toEqual(['0000.safetensors']);
-    const gone = await random(directory).search(data, fit);
-    expect(trialsOf(gone)).toEqual(trialsOf(await random(folder()).search(data, fit)));
+    const resumed = await random(directory).search(data, fit);
+    expect(trialsOf(resumed)).toEqual(trialsOf(await random(folder()).search(data, fit)));
   });
 
-  test('of damaged, strange or missing files', async () => {
+  test('throws for damaged, foreign or missing files', async () => {
     const directory = folder();
     await random(directory).search(data, fit);
     const path = join(directory, 'trials', '0001.json');
@@ -244,7 +244,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(() => random(directory)).toThrow(/has trials but no search\.json/);
   });
 
-  test('while another process is at it', async () => {
+  test('throws if another process is running it', async () => {
     const directory = folder();
     const search = random(directory);
     const both = await Promise.allSettled([search.search(data, fit), random(directory).search(data, fit)]);
@@ -254,7 +254,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect(readdirSync(directory)).not.toContain('search.lock');
   });
 
-  test("bestModels says in what the builder's model differs since; the file is a model of its own", async () => {
+  test('bestModels throws with the differences if the builder makes another model; the file can be loaded alone', async () => {
     const directory = folder();
     const search = random(directory);
     await search.search(data, fit);
@@ -267,7 +267,7 @@ describeOnDevice('a search that is made again', (device) => {
     expect([...(await alone.predict(data.x))]).toEqual([...(await best!.predict(data.x))]);
     alone.dispose();
     best!.dispose();
-    const changed = (make: (hp: HyperParameters) => unknown) => {
+    const bestModelsWith = (make: (hp: HyperParameters) => unknown) => {
       const build = (hp: HyperParameters) => {
         const [units, dropout] = [
           hp.int('units', { min: 2, max: 6 }),
@@ -278,13 +278,13 @@ describeOnDevice('a search that is made again', (device) => {
       };
       return random(directory, { buildModel: build }).bestModels();
     };
-    await expect(changed(() => null)).rejects.toThrow(
+    await expect(bestModelsWith(() => null)).rejects.toThrow(
       /^buildModel makes a model that differs from that of trial \d, whose weights are in .*safetensors: config\.layers\.dense\.units was \d and is \d\. Continue/,
     );
     const other = (hp: HyperParameters) => {
       const model = network(hp.get('units') as number, 0.1, 0.4);
       return model;
     };
-    await expect(changed(other)).rejects.toThrow(/config\.layers\.dropout(\.rate)? was/);
+    await expect(bestModelsWith(other)).rejects.toThrow(/config\.layers\.dropout(\.rate)? was/);
   });
 });

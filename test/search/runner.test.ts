@@ -18,7 +18,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 import { buildModel, data, fit, folder, trialsOf } from './searches.ts';
 
-/** Runs trials without training: their losses follow from their values. The more may run at once, the less in order they end. */
+/** Runs trials without training: their losses are computed from their values. Parallel trials end in another order. */
 class PretendingRunner implements TrialRunner {
   /** Trials that began, in that order, and how many ran at once at most. */
   readonly begun: TrialDescription[] = [];
@@ -54,7 +54,7 @@ class PretendingRunner implements TrialRunner {
 
 const common = { buildModel, objective: 'valLoss', seed: 3 };
 
-test('a runner gets plain JSON, and a search with several trials at once is the one with one', async () => {
+test('a runner receives plain JSON; parallel trials give the same search as sequential ones', async () => {
   const run = async (concurrency: number) => {
     const runner = new PretendingRunner(concurrency);
     const record = await new RandomSearch({ ...common, directory: folder(), maxTrials: 12, runner }).search(null, fit);
@@ -69,7 +69,7 @@ test('a runner gets plain JSON, and a search with several trials at once is the 
   ).toBe(true);
 });
 
-test('BayesianOptimization goes by the results of groups of trials, whichever ends first', async () => {
+test('BayesianOptimization uses the results of groups of trials, whichever ends first', async () => {
   const run = async (concurrency: number, parallelTrials: number) => {
     const runner = new PretendingRunner(concurrency);
     const options = { ...common, directory: folder(), maxTrials: 12, numInitialPoints: 4, parallelTrials, runner };
@@ -82,7 +82,7 @@ test('BayesianOptimization goes by the results of groups of trials, whichever en
   expect(alone.trials).not.toEqual(one.trials);
 });
 
-test('Hyperband hands out weights of the round before, and other brackets while one waits', async () => {
+test('Hyperband passes the weights of the previous round to the runner, and other brackets continue while one waits', async () => {
   const run = async (concurrency: number) => {
     const directory = folder();
     const handed: [number, number | null, string | null][] = [];
@@ -110,7 +110,7 @@ test('Hyperband hands out weights of the round before, and other brackets while 
   expect(order).not.toEqual([...order].sort((a, b) => a - b)); // it did not wait for the end of a round
 });
 
-test('what a runner throws ends the search, once the other trials have ended', async () => {
+test('an error of the runner ends the search once the other trials have ended', async () => {
   const runner = new PretendingRunner(3, ({ number }) => {
     if (number === 4) throw new RangeError('the queue is gone');
     return number;
@@ -150,7 +150,7 @@ test('what a runner throws ends the search, once the other trials have ended', a
 });
 
 describeOnDevice('Hyperband', (device) => {
-  test('begins a later round with the weights of the trial that it goes on with', async () => {
+  test('starts a later round with the weights of the trial that it continues', async () => {
     const directory = folder();
     const described: TrialDescription[] = [];
     const onTrialBegin = (trial: TrialDescription) => described.push(trial);
@@ -159,7 +159,7 @@ describeOnDevice('Hyperband', (device) => {
     const carried = described.find(({ from }) => from !== null)!;
     const { number, from, seed, epochs, initialEpoch, values } = carried;
     expect(initialEpoch).toBe(described[from!]!.epochs);
-    // The same by hand: from the kept weights, and from drawn ones.
+    // The same without a search: from the saved weights, and from drawn ones.
     const train = async (path: string | null) => {
       const model =
         path === null
@@ -185,7 +185,7 @@ describeOnDevice('Hyperband', (device) => {
     expect(found[0]!.loss).toBeLessThan(trials[from!]!.histories[0]![0]!.loss!);
   });
 
-  test('refuses pruning, and epochs in search', async () => {
+  test('throws for pruning, and for epochs in search', async () => {
     const options = { ...common, directory: folder(), device };
     expect(() => new Hyperband({ ...options, pruning: true } as never)).toThrow(
       /^Hyperband: there is no option pruning; its rounds end/,

@@ -21,7 +21,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { data, fit, folder, trialsOf } from './searches.ts';
 
-/** Numbers, and units of two sizes: trials of one size can be trained together. */
+/** Options that may differ between replicas, and units of two sizes: trials of one size can be trained together. */
 function buildModel(hp: HyperParameters): Sequential {
   const units = hp.choice('units', [3, 4]) as number;
   const penalty = hp.float('l2', { min: 1e-4, max: 0.1, sampling: 'log' });
@@ -51,7 +51,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
     return { trials: trialsOf(record), weights: weightsIn(directory) };
   };
-  /** Trainings that a search begins. */
+  /** Trainings that a search starts. */
   const counting = async <T>(run: () => Promise<T>) => {
     const { record } = device;
     let programs = 0;
@@ -66,7 +66,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     }
   };
 
-  test('has the trials, scores and weights of one whose trials are trained one by one, to the bit', async () => {
+  test('has the trials, scores and weights of a search that trains one by one, to the bit', async () => {
     const alone = await counting(() => random({}));
     const { programs: _, ...expected } = alone;
     for (const together of [2, 4, 16]) {
@@ -77,7 +77,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials.map(({ status }) => status)).toEqual(Array(7).fill('completed'));
   });
 
-  test('callbacks, pruning and executions are those of each trial', async () => {
+  test('callbacks, pruning and executions apply to each trial', async () => {
     const callbacks = (): Callback[] => [
       new EarlyStopping({ monitor: 'loss', minDelta: 0.05, restoreBestWeights: true }),
       new ReduceLROnPlateau({ monitor: 'valLoss', patience: 0, factor: 0.5 }),
@@ -91,7 +91,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials.some(({ status }) => status === 'pruned')).toBe(true);
   });
 
-  test('Hyperband begins its later rounds with the weights of each', async () => {
+  test("Hyperband starts its later rounds with each trial's weights", async () => {
     const run = async (options: Partial<HyperbandOptions>) => {
       const directory = folder();
       const search = new Hyperband({ ...common, directory, maxEpochs: 4, factor: 2, ...options });
@@ -103,7 +103,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(await run({ together: 8 })).toEqual(expected);
   });
 
-  test('a trial that fails leaves the others alone', async () => {
+  test('a trial that fails does not affect the others', async () => {
     const failing = ({ number }: { number: number }): Callback[] => [
       {
         onEpochEnd: ({ epoch }) => {
@@ -119,14 +119,14 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(expected.trials[4]).toMatchObject({ status: 'completed' });
   });
 
-  test('a search that was stopped goes on in the midst of its trials', async () => {
+  test('a search that was stopped continues in the middle of its trials', async () => {
     const directory = folder();
     const expected = await random({});
     const abort = new AbortController();
-    const begun: string[] = [];
+    const starts: string[] = [];
     const callbacks = ({ number }: { number: number }): Callback[] => [
       {
-        onEpochBegin: ({ epoch }) => void begun.push(`${number}:${epoch}`),
+        onEpochBegin: ({ epoch }) => void starts.push(`${number}:${epoch}`),
         onEpochEnd: ({ epoch }) => {
           if (number === 1 && epoch === 2) abort.abort();
         },
@@ -138,21 +138,21 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     const left = readdirSync(join(directory, 'backups'));
     expect(left).toHaveLength(1);
     expect(left[0]).toMatch(/^together-.*1.*\.safetensors$/);
-    begun.length = 0;
+    starts.length = 0;
     const record = await new RandomSearch(options).search(data, { ...fit, callbacks });
     expect({ trials: trialsOf(record), weights: weightsIn(directory) }).toEqual(expected);
-    expect(begun).toContain('1:3');
-    expect(begun).not.toContain('1:1');
+    expect(starts).toContain('1:3');
+    expect(starts).not.toContain('1:1');
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
-  test.each([0, 1.5, 41, '4'])('refused: together: %j', (together) => {
+  test.each([0, 1.5, 41, '4'])('throws for together: %j', (together) => {
     const make = () => new RandomSearch({ ...common, directory: folder(), together: together as number });
     expect(make).toThrow(ArgumentError);
     expect(make).toThrow(/^RandomSearch: together/);
   });
 
-  test('one that was stopped and goes on one by one leaves no backup', async () => {
+  test('continuing one by one after an interruption leaves no backup', async () => {
     const directory = folder();
     const abort = new AbortController();
     const callbacks = (): Callback[] => [{ onEpochEnd: () => abort.abort() }];
@@ -164,7 +164,7 @@ describeOnDevice('a search whose trials are trained together', (device) => {
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 
-  test('together goes without a runner', () => {
+  test('together: throws with a runner', () => {
     const runner = { concurrency: 1, run: () => Promise.reject(new Error('never')) };
     const make = () => new RandomSearch({ ...common, directory: folder(), together: 4, runner });
     expect(make).toThrow(/together applies only to trials in this process/);

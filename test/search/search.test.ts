@@ -6,10 +6,10 @@ import { searchRecord } from '../../src/search/record.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { buildModel, data, fit, folder, network, trialsOf } from './searches.ts';
 
-describeOnDevice('a search', (device) => {
+describeOnDevice('RandomSearch', (device) => {
   const common = { buildModel, objective: 'valAccuracy', seed: 3, device };
 
-  test('trains its trials, keeps them, and has them in order of their scores', async () => {
+  test('trains its trials, saves them, and sorts them by score', async () => {
     const directory = folder();
     const seen: number[] = [];
     const search = new RandomSearch({
@@ -39,7 +39,7 @@ describeOnDevice('a search', (device) => {
     expect(searchRecord.parse(kept)).toEqual(record);
   });
 
-  test('the same search twice has the same trials, to the bit; one with another seed has others', async () => {
+  test('equal searches have the same trials, to the bit; another seed gives others', async () => {
     const run = async (seed: number) => {
       const search = new RandomSearch({ ...common, seed, directory: folder(), maxTrials: 2 });
       return trialsOf(await search.search(data, fit));
@@ -64,7 +64,7 @@ describeOnDevice('a search', (device) => {
     }
   });
 
-  test('executionsPerTrial are trainings of their own, and the score is their mean', async () => {
+  test('executionsPerTrial: trainings are independent, and the score is their mean', async () => {
     const record = await new RandomSearch({
       ...common,
       directory: folder(),
@@ -75,7 +75,7 @@ describeOnDevice('a search', (device) => {
     expect(trial!.histories).toHaveLength(3);
     const best = trial!.histories.map((epochs) => Math.max(...epochs.map(({ valAccuracy }) => valAccuracy!)));
     expect(trial!.score).toBe(best.reduce((sum, one) => sum + one, 0) / 3);
-    // Alone, with the seed that execution 2 of trial 1 has: 3 + 1 * 3 + 2.
+    // A single training with the seed of execution 2 of trial 1: 3 + 1 * 3 + 2.
     const model = buildModel(new HyperParameters({ values: trial!.values })).build(device, { seed: 8 });
     const { epochs } = await model.fit(data, { ...fit, seed: 8 });
     model.dispose();
@@ -84,10 +84,10 @@ describeOnDevice('a search', (device) => {
     );
   });
 
-  test("callbacks are made for each trial, and the user's stopping rule ends it", async () => {
-    const made: number[] = [];
+  test('callbacks are created for each trial, and EarlyStopping ends it', async () => {
+    const numbers: number[] = [];
     const callbacks = ({ number }: { number: number }) => {
-      made.push(number);
+      numbers.push(number);
       return [new EarlyStopping({ monitor: 'loss', patience: 0, minDelta: 100 })];
     };
     const { trials } = await new RandomSearch({ ...common, directory: folder(), maxTrials: 2 }).search(data, {
@@ -95,12 +95,12 @@ describeOnDevice('a search', (device) => {
       epochs: 6,
       callbacks,
     });
-    expect(made).toEqual([0, 1]);
+    expect(numbers).toEqual([0, 1]);
     expect(trials.map(({ histories }) => histories[0]!.length)).toEqual([2, 2]);
     expect(trials.map(({ status }) => status)).toEqual(['completed', 'completed']);
   });
 
-  test('its summaries have the layout of KerasTuner', async () => {
+  test('summaries have the layout of KerasTuner', async () => {
     const directory = folder();
     const search = new RandomSearch({ ...common, directory, maxTrials: 2 });
     expect(search.searchSpaceSummary().split('\n')).toEqual([
@@ -144,7 +144,7 @@ describeOnDevice('a search', (device) => {
     );
   });
 
-  test('a second trial of the same shapes creates no pipeline', async () => {
+  test('a second trial with the same shapes creates no pipeline', async () => {
     const rates = (hp: HyperParameters) => {
       hp.float('rate', { min: 0.1, max: 1 });
       return network(5, hp.get('rate') as number);
@@ -157,7 +157,7 @@ describeOnDevice('a search', (device) => {
     expect(created[2]).toBe(created[0]);
   });
 
-  test('GridSearch tries every combination once', async () => {
+  test('GridSearch: tries every combination once', async () => {
     const build = (hp: HyperParameters) => {
       const units = hp.choice('units', [2, 4]);
       const learningRate = hp.boolean('slow') ? hp.choice('rate', [0.1, 0.2, 0.3]) : 1;
@@ -169,7 +169,7 @@ describeOnDevice('a search', (device) => {
     expect(trials).toHaveLength(8);
   });
 
-  test('ends where a small space has no other trial', async () => {
+  test('ends if a small space has no other trial', async () => {
     const build = (hp: HyperParameters) => network(hp.choice('units', [2, 4, 6]));
     const search = new RandomSearch({ ...common, buildModel: build, directory: folder(), maxTrials: 50 });
     const { trials } = await search.search(data, { ...fit, epochs: 1 });

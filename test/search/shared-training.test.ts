@@ -49,11 +49,16 @@ const modelOf = (i: number): Model =>
     loss: 'sparseCategoricalCrossentropy',
   });
 
-/** What the training of a trial is told by a user. */
+/** The stopping rule of the trials. */
 const stopping = (options = {}) => new EarlyStopping({ monitor: 'loss', patience: 1, startFromEpoch: 1, ...options });
-const plain = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 const outcome = ({ epochs, replicas, diverged, interrupted }: History) => ({
-  ...{ epochs: epochs.map(plain), replicas: replicas.map((one) => one.map(plain)), diverged, interrupted },
+  ...{
+    epochs: epochs.map(withoutTimes),
+    replicas: replicas.map((one) => one.map(withoutTimes)),
+    diverged,
+    interrupted,
+  },
 });
 
 describe('callbacks of trials that are trained together', () => {
@@ -64,10 +69,10 @@ describe('callbacks of trials that are trained together', () => {
       null,
     ],
     ['TerminateOnNaN, which looks then too', [new TerminateOnNaN()], null],
-    ['hooks of a user', [{ onEpochEnd() {}, onTrainBegin() {} }], null],
-    ['figures of batches', [new LambdaCallback({ onBatchEnd() {} })], /LambdaCallback has onBatchEnd/],
-    ['a line of progress', [stopping(), new ProgressLine()], /ProgressLine has onBatchEnd/],
-    ['figures of steps', [{ onSteps() {}, everySteps: 2 }], /has onSteps/],
+    ['a custom callback', [{ onEpochEnd() {}, onTrainBegin() {} }], null],
+    ['metrics of batches', [new LambdaCallback({ onBatchEnd() {} })], /LambdaCallback has onBatchEnd/],
+    ['a progress line', [stopping(), new ProgressLine()], /ProgressLine has onBatchEnd/],
+    ['metrics of steps', [{ onSteps() {}, everySteps: 2 }], /has onSteps/],
     ['a backup', [new BackupAndRestore({ path: 'backup' })], /BackupAndRestore has onSafePoint/],
   ])('%s', (_, callbacks, says) => {
     if (says) expect(reasonCallbacksAlone(callbacks)).toMatch(says);
@@ -93,7 +98,9 @@ describeOnDevice('trials that are trained together', (device) => {
     const callbacks = numbers.map((i) => make(i));
     const seed = numbers.flatMap((i) => Array.from({ length: executions }, (_, e) => SEEDS[i]! + e));
     using model = togetherModel(models, { executions }).build(device, { seed });
-    const shared = new SharedTraining(callbacks.map((own) => ({ replicas: executions, callbacks: own })));
+    const shared = new SharedTraining(
+      callbacks.map((trialCallbacks) => ({ replicas: executions, callbacks: trialCallbacks })),
+    );
     const whole = await model.fit(data, { ...options, seed, callbacks: [shared, ...more] });
     const taken = models.map((one, i) => takeReplicas(model, one, { first: i * executions, replicas: executions }));
     const weights = await Promise.all(taken.map(weightsOf));
@@ -117,8 +124,8 @@ describeOnDevice('trials that are trained together', (device) => {
     for (const i of RATES.keys()) {
       const one = await alone(make, i, executions);
       expect(outcome(all.histories[i]!), `history of trial ${i}`).toEqual(outcome(one.history));
-      for (const [k, own] of one.weights.entries())
-        expectSameBits(all.weights[i]![k]!, own, `weight ${k} of trial ${i}`);
+      for (const [k, weight] of one.weights.entries())
+        expectSameBits(all.weights[i]![k]!, weight, `weight ${k} of trial ${i}`);
       const states = await Promise.all(one.callbacks.map((callback) => callback.state?.()));
       expect(await Promise.all(all.callbacks[i]!.map((callback) => callback.state?.()))).toEqual(states);
       lengths.push(one.history.epochs.length);
@@ -127,12 +134,12 @@ describeOnDevice('trials that are trained together', (device) => {
     return lengths;
   }
 
-  test('each ends where its own callbacks end it, with the weights of that place', async () => {
+  test('each ends when its own callbacks stop it, with its weights of that epoch', async () => {
     const lengths = await expectAlike(() => [stopping()]);
-    expect(new Set(lengths).size).toBeGreaterThan(1); // or nobody went on without another
+    expect(new Set(lengths).size).toBeGreaterThan(1); // else no trial would continue after another one ended
   });
 
-  test('a training that all have ended ends', async () => {
+  test('the training ends once all trials have ended', async () => {
     const lengths = await expectAlike((i) => [{ onTrainBegin() {}, ...stopAfter(i + 1) }]);
     expect(lengths).toEqual([1, 2, 3, 4]);
   });
@@ -150,11 +157,11 @@ describeOnDevice('trials that are trained together', (device) => {
     };
   }
 
-  test('the weights of the best epoch of each come back', async () => {
+  test('the best weights of each trial are restored', async () => {
     await expectAlike(() => [stopping({ restoreBestWeights: true, patience: 2 })]);
   });
 
-  test('each has learning rates of its own, whatever a callback makes of them', async () => {
+  test('each has its own learning rates, which its callbacks may change', async () => {
     await expectAlike((i) => [
       new ReduceLROnPlateau({ monitor: 'loss', patience: 0, factor: 0.5, minDelta: 0.05 }),
       ...(i % 2 ? [new LearningRateScheduler((epoch, rate) => (epoch === 2 ? rate * (i + 1) : rate))] : []),
@@ -162,11 +169,11 @@ describeOnDevice('trials that are trained together', (device) => {
     ]);
   });
 
-  test('of several executions, callbacks go by the means over them', async () => {
+  test('with several executions, callbacks get the means over them', async () => {
     await expectAlike(() => [stopping(), new ReduceLROnPlateau({ monitor: 'loss', patience: 0, minDelta: 0.1 })], 2);
   });
 
-  test('figures that a callback adds are those of its trial', async () => {
+  test('metrics that a callback adds belong to its trial', async () => {
     const adding = (i: number): Callback => ({
       adds: ['score'],
       onEpochEnd: (logs) => {
@@ -177,23 +184,23 @@ describeOnDevice('trials that are trained together', (device) => {
     expect(lengths).toEqual([EPOCHS, EPOCHS, 3, EPOCHS]);
   });
 
-  test('one that diverges changes nothing for the others', async () => {
-    const scaled = (i: number) => [
+  test('one that diverges does not affect the others', async () => {
+    const divergingCallbacks = (i: number) => [
       ...(i === 1 ? [new LearningRateScheduler((epoch, rate) => (epoch === 1 ? 1e30 : rate))] : []),
       new TerminateOnNaN(),
     ];
-    const all = await together(scaled);
+    const all = await together(divergingCallbacks);
     expect(all.histories.map(({ diverged }) => diverged)).toEqual([[], [0], [], []]);
     expect(all.whole.diverged).toEqual([1]);
     expect(all.histories[1]!.epochs.length).toBeLessThan(EPOCHS);
     for (const i of [0, 2, 3]) {
-      const one = await alone(scaled, i);
+      const one = await alone(divergingCallbacks, i);
       expect(outcome(all.histories[i]!)).toEqual(outcome(one.history));
-      for (const [k, own] of one.weights.entries()) expectSameBits(all.weights[i]![k]!, own);
+      for (const [k, weight] of one.weights.entries()) expectSameBits(all.weights[i]![k]!, weight);
     }
   });
 
-  test('a callback that throws fails its own trial', async () => {
+  test('a callback that throws fails only its trial', async () => {
     const ended: number[] = [];
     const failing = (i: number): Callback[] => [
       {
@@ -248,7 +255,7 @@ describeOnDevice('trials that are trained together', (device) => {
       () => ({ onEpochBegin: ({ optimizer }) => void Object.assign(optimizer, { learningRate: [1, 2] }) }),
       /2 learning rates, but the trial has 1/,
     ],
-  ])('a callback that wants %s fails its trial with the reason', async (_, callback, says) => {
+  ])('a callback that needs %s fails its trial with the reason', async (_, callback, says) => {
     const { failures, histories } = await together((i) => (i === 0 ? [callback()] : []), { trials: 2 });
     const { error } = failures[0] as { error: Error };
     expect(error).toBeInstanceOf(ArgumentError);
@@ -258,7 +265,7 @@ describeOnDevice('trials that are trained together', (device) => {
     expect(histories[1]!.epochs).toHaveLength(EPOCHS);
   });
 
-  test('a training that was interrupted goes on, each trial from where it was', async () => {
+  test('an interrupted training resumes, each trial from its position', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-shared-'));
     try {
       const make = (i: number) => [
@@ -285,7 +292,7 @@ describeOnDevice('trials that are trained together', (device) => {
         expect(resumed.histories.map(outcome)).toEqual(whole.histories.map(outcome));
         expect(resumed.failures.map((one) => (one?.error as Error)?.message)).toEqual([...Array(3), 'no more']);
         for (const [i, weights] of whole.weights.entries()) {
-          for (const [k, own] of weights.entries()) expectSameBits(resumed.weights[i]![k]!, own);
+          for (const [k, weight] of weights.entries()) expectSameBits(resumed.weights[i]![k]!, weight);
         }
       }
     } finally {

@@ -43,7 +43,7 @@ const discrete: [string, Hyperparameter, unknown[]][] = [
 ];
 
 describe.each(discrete)('%s', (_, h, values) => {
-  test('has these values, rising, each at its index', () => {
+  test('has these values, in increasing order, each at its index', () => {
     expect(valuesOf(h)).toEqual(values);
     expect(countOf(h)).toBe(values.length);
     expect(values.map((value) => indexOf(h, value as never))).toEqual(values.map((_value, index) => index));
@@ -62,7 +62,7 @@ describe.each(discrete)('%s', (_, h, values) => {
   });
 });
 
-test('values of decimals are the doubles nearest to the decimals, however many steps are taken', () => {
+test('decimal values are the nearest doubles, for any number of steps', () => {
   const decimals = fc.record({
     places: fc.integer({ min: 0, max: 9 }),
     min: fc.integer({ min: -100_000, max: 100_000 }),
@@ -81,7 +81,7 @@ test('values of decimals are the doubles nearest to the decimals, however many s
   );
 });
 
-test('a step of many digits: sums as they are, below max', () => {
+test('a step with many digits: unrounded sums, below max', () => {
   const h = float(1 / 3, 2 / 3, { step: 1 / 9 });
   expect(countOf(h)).toBe(4);
   expect(valueAt(h, 1)).toBe(1 / 3 + 1 / 9);
@@ -109,7 +109,7 @@ test('a float without a step: min + u (max - min), or min (max / min)^u for log'
   expect(Object.is(unitToValue(float(-1, 0), 1 - 2 ** -54), -0)).toBe(false);
 });
 
-test('whatever u is drawn, a value is inside its range and is taken for one', () => {
+test('for any u drawn, a value is within its range and valid', () => {
   const range = fc
     .tuple(fc.double({ noNaN: true }), fc.double({ noNaN: true }))
     .map((pair) => pair.sort((a, b) => a - b));
@@ -130,7 +130,7 @@ test('whatever u is drawn, a value is inside its range and is taken for one', ()
   );
 });
 
-test('an int with log sampling and no step: v has the chance log((v + 1) / v) / log((max + 1) / min)', () => {
+test('an int with log sampling and no step: v has the probability log((v + 1) / v) / log((max + 1) / min)', () => {
   const h = int(1, 7, log); // 8 = 2^3: 1 has a third, 2 and 3 together, and 4 to 7 together
   expect([0, 0.33, 0.34, 0.66, 0.67, 0.99].map((u) => unitToValue(h, u))).toEqual([1, 1, 2, 3, 4, 7]);
   const chances = [1, 2, 3, 4, 5, 6, 7].map((v) => Math.log2((v + 1) / v) / 3);
@@ -156,7 +156,7 @@ describe('grids', () => {
     expect([linear.length, logarithmic.length]).toEqual([10, 10]);
   });
 
-  test('so does an int with log sampling and no step, where they differ', () => {
+  test('an int with log sampling and no step has the distinct values among ten', () => {
     expect(valuesOf(int(1, 1023, log))).toEqual([1, 2, 5, 11, 22, 45, 90, 181, 362, 724]); // floor(2^(0.5 + i))
     expect(valuesOf(int(1, 3, log))).toEqual([1, 2, 3]);
   });
@@ -170,14 +170,14 @@ describe('spaceSize', () => {
   });
   const when = (name: string, ...values: (string | number | boolean)[]) => ({ name, values });
 
-  test('the product where there are no conditions; Infinity with a float without a step; 1 of an empty space', () => {
+  test('is the product without conditions; Infinity with a float without a step; 1 for an empty space', () => {
     const space = [under(int(1, 5), 'a', []), under(boolean, 'b', []), under(fixed, 'c', [])];
     expect(spaceSize(space)).toBe(10);
     expect(spaceSize([...space, under(float(0, 1), 'd', [])])).toBe(Number.POSITIVE_INFINITY);
     expect(spaceSize([])).toBe(1);
   });
 
-  test('what is under a condition counts only where it holds', () => {
+  test('counts conditional hyperparameters only where the condition holds', () => {
     const kind = under(choice('mlp', 'cnn', 'linear'), 'kind', []);
     const space = [
       kind,
@@ -189,16 +189,16 @@ describe('spaceSize', () => {
     expect(spaceSize(space)).toBe((4 + (1 + 7) + 1) * 2);
   });
 
-  test('a large parent is not counted value by value', () => {
+  test('does not enumerate a large parent', () => {
     const space = [under(int(1, 2 ** 40), 'n', []), under(int(1, 5), 'm', [when('n', 1, 2)])];
     expect(spaceSize(space)).toBe(2 ** 40 - 2 + 2 * 5);
   });
 });
 
-test('hasSameValues: by name, kind and values, not by default, conditions or the order of keys', () => {
+test('hasSameValues: compares name, kind and values, not default, conditions or the order of keys', () => {
   const same = { ...int(1, 5), default: 3, conditions: [{ name: 'a', values: [1] }] } as Hyperparameter;
-  const turned = Object.fromEntries(Object.entries(same).reverse()) as Hyperparameter;
-  expect(hasSameValues(int(1, 5), same) && hasSameValues(turned, same)).toBe(true);
+  const reversed = Object.fromEntries(Object.entries(same).reverse()) as Hyperparameter;
+  expect(hasSameValues(int(1, 5), same) && hasSameValues(reversed, same)).toBe(true);
   const others = [int(1, 6), int(1, 5, { step: 2 }), int(1, 5, log), float(1, 5), { ...int(1, 5), name: 'y' }];
   expect(others.filter((other) => hasSameValues(int(1, 5), other))).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { bestTrials, pythonText, searchSpaceText, trialText } from '../../src/se
 const conditions: Hyperparameter['conditions'] = [];
 
 // Lines of the output of KerasTuner that coursework C was handed in with.
-test('a space is told as KerasTuner tells it', () => {
+test('searchSpaceSummary: is that of KerasTuner', () => {
   const space: Hyperparameter[] = [
     { kind: 'int', name: 'layers', conditions, min: 3, max: 5, step: 1, sampling: 'linear', default: 3 },
     { kind: 'choice', name: 'units0', conditions, values: [64, 128, 256], ordered: true, default: 64 },
@@ -55,7 +55,7 @@ test('numbers are printed as Python prints them', () => {
   ]);
 });
 
-test('a trial, failed or pruned, and the order of trials', () => {
+test('trials: failed and pruned ones, and their order', () => {
   const trial = (number: number, score: number | null, more: Partial<Trial> = {}): Trial => ({
     ...{
       number,

@@ -56,7 +56,7 @@ const mlp = ({ units = 7, rate = 0.1, dropout = 0.2, penalty, optimizer }: Numbe
   });
 
 /** A branch, a model inside, batch normalization and a frozen layer. */
-const branched = ({ rate = 0.01, dropout = 0, penalty = null }: Numbers = {}): Model => {
+const branchedModel = ({ rate = 0.01, dropout = 0, penalty = null }: Numbers = {}): Model => {
   const x = input([6, 6, 1]);
   const inner = new Sequential([
     new Conv2D({ filters: 4, kernelSize: 3, kernelRegularizer: penalty, inputShape: [6, 6, 1] }),
@@ -78,18 +78,18 @@ const numbers: Numbers[] = [
   { rate: 0.3, dropout: 0.6, penalty: regularizers.l1l2({ l1: 0.003, l2: 0 }) },
 ];
 const SEEDS = [40, 3, 17];
-const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
 describe('models that can be trained together', () => {
-  const groups = (models: Model[], most = 8) => groupTrials(models, most);
+  const groups = (models: Model[], maxSize = 8) => groupTrials(models, maxSize);
 
-  test('those that differ in rate, penalty and dropout alone are put together', () => {
+  test('models that differ only in rate, penalty and dropout are one group', () => {
     expect(groups(numbers.map((one) => mlp(one)))).toEqual([[0, 1, 2]]);
-    expect(groups(numbers.map((one) => branched(one)))).toEqual([[0, 1, 2]]);
+    expect(groups(numbers.map((one) => branchedModel(one)))).toEqual([[0, 1, 2]]);
     expect(groups([])).toEqual([]);
   });
 
-  test('a group has at most so many, in their order; others begin a group of their own', () => {
+  test('a group has at most the given number, in order; the others start another group', () => {
     const units = [7, 9, 7, 7, 9, 7, 7, 8];
     const models = () => units.map((one, i) => mlp({ units: one, rate: 0.01 * (i + 1) }));
     expect(groups(models())).toEqual([[0, 2, 3, 5, 6], [1, 4], [7]]);
@@ -98,27 +98,31 @@ describe('models that can be trained together', () => {
   });
 
   const other = (change: (model: Model) => Model): Model => change(mlp());
-  const compiled = (options: Partial<Parameters<Model['compile']>[0]>) =>
+  const compiledModel = (options: Partial<Parameters<Model['compile']>[0]>) =>
     other((model) => model.compile({ optimizer: new SGD({ momentum: 0.9 }), ...same, ...options }));
   const same = { loss: 'sparseCategoricalCrossentropy', metrics: ['f1'] } as const;
   test.each<[what: string, make: () => Model, says: RegExp]>([
     ['units', () => mlp({ units: 8 }), /layers\.1\.config\.units was 7 and is 8/],
-    ['an optimizer', () => compiled({ optimizer: 'adam' }), /optimizer\.name was "sgd" and is "adam"/],
+    ['an optimizer', () => compiledModel({ optimizer: 'adam' }), /optimizer\.name was "sgd" and is "adam"/],
     [
       'its options',
-      () => compiled({ optimizer: new SGD({ momentum: 0.5 }) }),
+      () => compiledModel({ optimizer: new SGD({ momentum: 0.5 }) }),
       /optimizer\.momentum was 0\.9 and is 0\.5/,
     ],
-    ['clipping', () => compiled({ optimizer: new SGD({ momentum: 0.9, clipNorm: 1 }) }), /clipNorm was none and is 1/],
-    ['a loss', () => compiled({ loss: 'categoricalCrossentropy' }), /loss\.name was "sparse/],
-    ['metrics', () => compiled({ metrics: [] }), /metrics\.0 was "f1" and is none/],
+    [
+      'clipping',
+      () => compiledModel({ optimizer: new SGD({ momentum: 0.9, clipNorm: 1 }) }),
+      /clipNorm was none and is 1/,
+    ],
+    ['a loss', () => compiledModel({ loss: 'categoricalCrossentropy' }), /loss\.name was "sparse/],
+    ['metrics', () => compiledModel({ metrics: [] }), /metrics\.0 was "f1" and is none/],
     ['a frozen layer', () => other(freeze), /trainable was none and is false/],
     [
       'a name',
       () => new Sequential(mlp().layers as Layer[], 'mine').compile({ optimizer: new SGD({ momentum: 0.9 }), ...same }),
       /name/,
     ],
-  ])('not those that differ in %s', (_, make, says) => {
+  ])('are not those that differ in %s', (_, make, says) => {
     expect(groups([mlp(), make(), mlp()])).toEqual([[0, 2], [1]]);
     expect(() => togetherModel([mlp(), make()])).toThrow(ArgumentError);
     expect(() => togetherModel([mlp(), make()])).toThrow(/model 1 differs from model 0.* train them separately/);
@@ -139,44 +143,41 @@ describe('models that can be trained together', () => {
     });
   test.each<[what: string, make: () => Model, says: RegExp]>([
     ['a function as a layer', () => net(new Lambda((x: Tensor) => relu(x))), /Lambda/],
-    ['a layer of a class of its own', () => net(new Doubled({ units: 2 })), /Doubled/],
+    ['a layer of a custom class', () => net(new Doubled({ units: 2 })), /Doubled/],
     [
-      'an initializer of its own',
+      'a custom initializer',
       () => net(new Dense({ units: 2, kernelInitializer: (shape) => new Float32Array(shape[0]! * shape[1]!) })),
       /kernelInitializer is a function/,
     ],
-    [
-      'an optimizer of a class of its own',
-      () => net().compile({ optimizer: new Own(), loss: 'huber' }),
-      /optimizer adam/,
-    ],
+    ['an optimizer of a custom class', () => net().compile({ optimizer: new Own(), loss: 'huber' }), /optimizer adam/],
     [
       'rates of replicas',
       () => net().compile({ optimizer: new SGD({ learningRate: [1, 2] }), loss: 'huber' }),
       /learning rates of several replicas/,
     ],
-    ['rates of dropout of replicas', () => net(new Dropout([0.1, 0.2])), /numbers of several replicas/],
+    ['dropout rates of replicas', () => net(new Dropout([0.1, 0.2])), /numbers of several replicas/],
     [
       'penalties of replicas',
       () => net(new Dense({ units: 2, kernelRegularizer: regularizers.l2([1, 2]) })),
       /numbers of several replicas/,
     ],
-  ])('%s has to be trained alone', (_, make, says) => {
+  ])('%s must be trained alone', (_, make, says) => {
     expect(reasonAlone(make())).toMatch(says);
     expect(groups([make(), make()])).toEqual([[0], [1]]);
     expect(() => togetherModel([make()])).toThrow(/^togetherModel: model 0 has to be trained alone: /);
     expect(() => togetherModel([make()])).toThrow(says);
   });
 
-  test('losses are the same by name and settings, and functions by themselves', () => {
+  test('losses are equal by name and settings, functions by identity', () => {
     const f = (y: Tensor, target: Tensor) => mean(y.device === target.device ? y : target);
     const by = (loss: Parameters<Model['compile']>[0]['loss']) =>
       new Sequential([new Dense({ units: 2, inputShape: [2] })]).compile({ optimizer: 'sgd', loss });
     expect(groups([by('huber'), by(new Huber()), by(new Huber({ delta: 2 }))])).toEqual([[0, 1], [2]]);
     expect(groups([by(f), by(f), by((y) => mean(y)), by((y) => mean(y))])).toEqual([[0, 1], [2], [3]]);
     expect(groups([by(new CustomLoss(f)), by(new CustomLoss(f, 'custom', 'labels'))])).toEqual([[0], [1]]);
-    const smoothed = (labelSmoothing: number) => by(new BinaryCrossentropy({ fromLogits: true, labelSmoothing }));
-    expect(groups([smoothed(0.1), smoothed(0.1), smoothed(0.2)])).toEqual([[0, 1], [2]]);
+    const modelWithSmoothing = (labelSmoothing: number) =>
+      by(new BinaryCrossentropy({ fromLogits: true, labelSmoothing }));
+    expect(groups([modelWithSmoothing(0.1), modelWithSmoothing(0.1), modelWithSmoothing(0.2)])).toEqual([[0, 1], [2]]);
     expect(() => togetherModel([by((y) => mean(y)), by((y) => mean(y))])).toThrow(/losses custom are two functions/);
   });
 
@@ -188,11 +189,11 @@ describe('models that can be trained together', () => {
       () => groupTrials([new Sequential([new Dense({ units: 1, inputShape: [1] })])], 2),
       /compile/,
     ],
-    ['groups of none', () => groupTrials([mlp()], 0), /maxSize must be a positive integer, but is 0/],
+    ['groups of zero models', () => groupTrials([mlp()], 0), /maxSize must be a positive integer, but is 0/],
     ['no models', () => togetherModel([]), /at least one/],
     ['half an execution', () => togetherModel([mlp()], { executions: 0.5 }), /executions must be a positive integer/],
     ['an unknown option', () => togetherModel([mlp()], { replicas: 2 } as object), /no option replicas/],
-  ])('refused: %s', (_, call, says) => {
+  ])('throws for %s', (_, call, says) => {
     expect(call).toThrow(ArgumentError);
     expect(call).toThrow(says);
   });
@@ -209,13 +210,13 @@ describeOnDevice('models trained together', (device) => {
     { executions = 1, ready = () => {} }: { executions?: number; ready?: (model: Model, i: number) => void } = {},
   ) => {
     using data = new ImageLoader(device, images);
-    const made = () =>
+    const makeModels = () =>
       makes.map((make, i) => {
         const model = make();
         ready(model, i);
         return model;
       });
-    const models = made();
+    const models = makeModels();
     expect(groupTrials(models, 9)).toEqual([models.map((_, i) => i)]);
     const seeds = models.flatMap((_, i) => Array.from({ length: executions }, (_, e) => SEEDS[i]! + e));
     using together = togetherModel(models, { executions }).build(device, { seed: seeds });
@@ -223,18 +224,18 @@ describeOnDevice('models trained together', (device) => {
     expect(history.replicas).toHaveLength(seeds.length);
     const evaluated = await together.evaluateReplicas(data);
     const losses = new Set<number>();
-    for (const [i, model] of made().entries()) {
+    for (const [i, model] of makeModels().entries()) {
       using alone = model.build(device, { seed: SEEDS[i]!, replicas: executions });
       const { replicas } = await alone.fit(data, { ...options, seed: SEEDS[i]! });
       using taken = takeReplicas(together, models[i]!, { first: i * executions, replicas: executions });
-      for (const [k, own] of (await weightsOf(alone)).entries()) {
-        expectSameBits((await weightsOf(taken))[k]!, own, `${alone.weights[k]!.name} of model ${i}`);
+      for (const [k, weight] of (await weightsOf(alone)).entries()) {
+        expectSameBits((await weightsOf(taken))[k]!, weight, `${alone.weights[k]!.name} of model ${i}`);
       }
       expectSameBits(await taken.predict(data), await alone.predict(data));
       const expected = await alone.evaluateReplicas(data);
       expect(await taken.evaluateReplicas(data)).toEqual(expected);
       for (const [e, epochs] of replicas.entries()) {
-        expect(history.replicas[i * executions + e]!.map(figuresOf)).toEqual(epochs.map(figuresOf));
+        expect(history.replicas[i * executions + e]!.map(withoutTimes)).toEqual(epochs.map(withoutTimes));
         expect(evaluated[i * executions + e]).toEqual(expected[e]);
         losses.add(epochs.at(-1)!.loss);
       }
@@ -252,22 +253,22 @@ describeOnDevice('models trained together', (device) => {
     await expectAlike(numbers.map((one) => () => mlp({ ...one, optimizer })));
   });
 
-  test('models in models, convolutions, batch normalization', async () => {
-    await expectAlike(numbers.map((one) => () => branched(one)));
+  test('also nested models, convolutions and batch normalization', async () => {
+    await expectAlike(numbers.map((one) => () => branchedModel(one)));
   });
 
-  test('several executions of each', async () => {
+  test('also several executions of each', async () => {
     await expectAlike(
       numbers.map((one) => () => mlp(one)),
       { executions: 2 },
     );
   });
 
-  test('numbers that are the same for all', async () => {
+  test('also options that are equal for all', async () => {
     await expectAlike(numbers.map(() => () => mlp()));
   });
 
-  test('schedules, and rates that a builder assigned later', async () => {
+  test('also schedules, and rates that the builder assigned later', async () => {
     const decay = (initialLearningRate: number) =>
       schedules.exponentialDecay({ initialLearningRate, decaySteps: 2, decayRate: 0.9 });
     await expectAlike([
@@ -281,7 +282,7 @@ describeOnDevice('models trained together', (device) => {
     ]);
   });
 
-  test('weights that some of them begin with', async () => {
+  test('also given initial weights of some of them', async () => {
     using from = mlp().build(device, { seed: 99 });
     const values = new Map(
       await Promise.all(
@@ -301,7 +302,7 @@ describeOnDevice('models trained together', (device) => {
     );
   });
 
-  test('what takeReplicas refuses', async () => {
+  test('takeReplicas: throws for invalid arguments', async () => {
     using together = togetherModel([mlp(), mlp()]).build(device, { seed: [1, 5] });
     expect(() => takeReplicas(together, mlp(), { first: 2 })).toThrow(
       /there are 2 replicas, but 1 were requested from number 2/,

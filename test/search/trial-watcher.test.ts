@@ -3,26 +3,26 @@ import { TrialWatcher } from '../../src/search/trial-watcher.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-test('a trial that is gone on with counts its time before the interruption, and not that between', async () => {
+test('TrialWatcher: a resumed trial counts its time before the interruption, and not the pause', async () => {
   const now = vi.spyOn(performance, 'now');
-  const at = (seconds: number) => now.mockReturnValue(seconds * 1000);
+  const setSeconds = (seconds: number) => now.mockReturnValue(seconds * 1000);
   const description = { objective: { name: 'loss', direction: 'min' }, epochs: 9, executions: 1 } as const;
-  at(10);
+  setSeconds(10);
   const first = new TrialWatcher(description);
-  at(15);
+  setSeconds(15);
   first.onSafePoint({ after: 'step' });
-  at(18);
+  setSeconds(18);
   const kept = await first.state();
-  at(1000);
+  setSeconds(1000);
   const second = new TrialWatcher(description);
   second.restore(kept);
-  at(1002);
+  setSeconds(1002);
   second.onSafePoint({ after: 'step' });
-  at(1003);
+  setSeconds(1003);
   expect([second.setUp, second.seconds]).toEqual([5, 8 + 3]);
   const { secondsBefore: _, setUp: __, ...older } = kept; // of a backup that lacks them
   const third = new TrialWatcher(description);
   third.restore(older);
-  at(1004);
+  setSeconds(1004);
   expect([third.setUp, third.seconds]).toEqual([null, 1]);
 });

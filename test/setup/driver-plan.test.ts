@@ -36,7 +36,7 @@ describe('Debian 12', () => {
     expect(commands[1]).toMatch(/ install -y --no-install-recommends -t bookworm-backports mesa-vulkan-drivers$/);
   });
 
-  test('deb822 sources: keyring, mirror and all suites are kept, other archives are not', () => {
+  test('deb822 sources: keyring, mirror and all suites are kept; other archives are not', () => {
     const debian = {
       path: '/etc/apt/sources.list.d/debian.sources',
       text: `# made by the installer
@@ -83,19 +83,19 @@ deb-src http://source.example/debian bookworm main
     ]);
   });
 
-  test('without any usable source: Debian’s own archive', () => {
+  test('without a usable source: Debian’s official archive', () => {
     expect(plan({ aptSources: [] }).temporarySources).toMatch(
       /^deb \[signed-by=\S+\] http:\/\/deb\.debian\.org\/debian bookworm-backports main$/m,
     );
   });
 
-  test('a folder with blanks and quotes is quoted for the shell', () => {
+  test('a folder with spaces and quotes is quoted for the shell', () => {
     expect(plan({ workDir: "/tmp/it's here" }).commands[0]).toContain(
       "Dir::State::Lists='/tmp/it'\\''s here/apt/lists'",
     );
   });
 
-  test('backports already configured: apt’s own sources are used', () => {
+  test('backports already configured: apt’s sources are used', () => {
     const text = `${oneLine.text}deb [ arch=amd64 ] http://mirror.example/debian bookworm-backports main contrib\n`;
     const { canRun, commands, temporarySources } = plan({ aptSources: [{ ...oneLine, text }] });
     expect(canRun).toBe(true);
@@ -103,7 +103,7 @@ deb-src http://source.example/debian bookworm main
     expect(commands).toEqual([`${APT} update`, `${APT} ${INSTALL} -t bookworm-backports mesa-vulkan-drivers`]);
   });
 
-  test('not root: asks for the same, and runs nothing', () => {
+  test('not root: prints the same commands, and runs nothing', () => {
     const { canRun, commands, explanation } = plan({ isRoot: false });
     expect(canRun).toBe(false);
     expect(explanation).toContain('needs root');
@@ -115,7 +115,7 @@ deb-src http://source.example/debian bookworm main
   });
 });
 
-describe('systems whose own Mesa is recent enough', () => {
+describe('systems whose Mesa is recent enough', () => {
   test.each([
     ['Debian 13', 'ID=debian\nVERSION_ID="13"\n'],
     ['Debian testing', 'ID=debian\nVERSION_CODENAME=forky\n'],

@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Writes a lock as this process would, changed, and so many seconds old. */
+/** Writes a lock as this process would, with changes, and `age` seconds old. */
 function writeLock(change: object, age: number): void {
   tryLock(lock);
   writeFileSync(lock, JSON.stringify({ ...JSON.parse(readFileSync(lock, 'utf8')), ...change }));
@@ -30,11 +30,11 @@ function writeLock(change: object, age: number): void {
   utimesSync(lock, time, time);
 }
 
-/** No process has it: larger than any process id that Linux, macOS or Windows gives. */
+/** Larger than any process id of Linux, macOS or Windows, so no process has it. */
 const nobody = 2147483646;
 
 describe('a lock', () => {
-  test('is had by one at a time, and is gone when it is given back', () => {
+  test('is held by one at a time, and deleted when released', () => {
     const first = tryLock(lock);
     expect(first.holder).toBeNull();
     expect(tryLock(lock)).toEqual({ holder: `process ${process.pid}` });
@@ -44,7 +44,7 @@ describe('a lock', () => {
     expect(lockHolder(lock)).toBeNull();
   });
 
-  test('that was taken over is not given back by the one who lost it', () => {
+  test('that was taken over is not released by its previous holder', () => {
     const first = tryLock(lock) as { release(): void };
     rmSync(lock);
     tryLock(lock);
@@ -52,32 +52,32 @@ describe('a lock', () => {
     expect(lockHolder(lock)).toBe(`process ${process.pid}`);
   });
 
-  // A minute is the longest that a holder elsewhere is silent, a quarter of an hour that a set-up is.
+  // A holder on another machine may be silent for a minute, a set-up for 15 minutes.
   test.each<[string, object, number, boolean]>([
     ['a dead process', { pid: nobody }, 0, false],
-    ['another machine that gives signs of life', { host: 'elsewhere' }, 30, true],
-    ['another machine that gives none', { host: 'elsewhere' }, 90, false],
-    ['another container, where the same number is another process', { space: 'other' }, 30, true],
-    ['another container that gives no sign of life', { space: 'other' }, 90, false],
+    ['another machine with a recent sign of life', { host: 'elsewhere' }, 30, true],
+    ['another machine without a recent sign of life', { host: 'elsewhere' }, 90, false],
+    ['another container, where the same id is another process', { space: 'other' }, 30, true],
+    ['another container without a recent sign of life', { space: 'other' }, 90, false],
     ['a set-up in another container', { space: 'other', silence: 15 * 60_000 }, 600, true],
     ['a set-up in another container that must be dead', { space: 'other', silence: 15 * 60_000 }, 1000, false],
-    ['another container that claims to be silent for ever', { space: 'other', silence: 1e99 }, 1000, false],
-    ['another container whose clock is ahead for ever', { space: 'other' }, -1000, false],
-  ])('of %s', (_what, change, age, isHeld) => {
+    ['another container with an unlimited time of silence', { space: 'other', silence: 1e99 }, 1000, false],
+    ['another container whose clock is far ahead', { space: 'other' }, -1000, false],
+  ])('is taken over or not: %s', (_what, change, age, isHeld) => {
     writeLock(change, age);
     expect(lockHolder(lock) !== null).toBe(isHeld);
     expect(tryLock(lock).holder !== null).toBe(isHeld);
   });
 
-  test.runIf(process.platform === 'linux')('of a process whose number has come again is taken over', () => {
-    writeLock({ started: '12' }, 0); // this process, but begun at another time
+  test.runIf(process.platform === 'linux')('of a process whose id is used again is taken over', () => {
+    writeLock({ started: '12' }, 0); // this process id, but another start time
     expect(tryLock(lock).holder).toBeNull();
     writeLock({ pid: process.ppid, started: readStart(process.ppid) }, 3600);
     expect(tryLock(lock).holder).toBe(`process ${process.ppid}`);
   });
 
-  test.runIf(process.platform === 'linux')('of a killed process that nobody has waited for is taken over', async () => {
-    // The shell does not wait for its child, as the first process of many a container.
+  test.runIf(process.platform === 'linux')('of a killed process without a waiting parent is taken over', async () => {
+    // The shell does not wait for its child, like the first process of many containers.
     const script = 'sleep 60 & echo $!; kill -9 $!; exec sleep 60';
     const parent = spawn('sh', ['-c', script]);
     const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
@@ -100,7 +100,7 @@ describe('a lock', () => {
     ['of an impossible process', () => writeFileSync(lock, '{"pid": -1, "token": "a"}')],
     ['a folder', () => mkdirSync(join(lock, 'below'), { recursive: true })],
     ...(process.platform === 'win32' ? [] : [['a pipe', () => execFileSync('mkfifo', [lock])] as [string, () => void]]),
-  ])('that no tilegrad wrote (%s) is taken over, as soon as it must have its content', (_what, write) => {
+  ])('that tilegrad did not write (%s) is taken over once it should have its content', (_what, write) => {
     write();
     expect(lockHolder(lock)).toBe('a process that is just starting');
     const threeSecondsAgo = Date.now() / 1000 - 3;
@@ -117,7 +117,7 @@ const readStart = (pid: number) =>
     .replace(/^.*\) /s, '')
     .split(' ')[19];
 
-test('two set-ups in one folder take turns, and the lock of a dead one is ignored', async () => {
+test('two set-ups in one folder take turns, and ignore the lock of a dead process', async () => {
   writeLock({ pid: nobody }, 0);
   const log: string[] = [];
   const work = (name: string) =>
@@ -135,7 +135,7 @@ test('two set-ups in one folder take turns, and the lock of a dead one is ignore
   expect(existsSync(lock)).toBe(false);
 });
 
-test('a set-up waits for seconds, not a quarter of an hour, where the lock is garbage', async () => {
+test('a set-up waits for seconds, not for 15 minutes, if the lock is garbage', async () => {
   writeFileSync(lock, `garbage ${hostname()}x`);
   const waits: string[] = [];
   const done = await withLock(
@@ -146,7 +146,7 @@ test('a set-up waits for seconds, not a quarter of an hour, where the lock is ga
   expect([done, waits]).toEqual(['done', ['a process that is just starting']]);
 }, 10_000);
 
-test('the lock is given back when the work fails', async () => {
+test('is released if the work fails', async () => {
   const failing = withLock(
     lock,
     () => {},
@@ -156,11 +156,11 @@ test('the lock is given back when the work fails', async () => {
   expect(existsSync(lock)).toBe(false);
 });
 
-test('of many processes that find one stale lock, none works while another does', async () => {
+test('if many processes find a stale lock, only one works at a time', async () => {
   writeLock({ pid: nobody }, 0);
   const module = new URL('../../scripts/setup/lock.mjs', import.meta.url).href;
   const log = join(folder, 'log');
-  // Begins and ends of work in one file: were two at it at once, they would interleave.
+  // Each process logs its begin and end to one file. If two worked at once, the entries would interleave.
   const script = `import { appendFileSync } from 'node:fs';
     import { takeShortLock } from '${module}';
     for (let i = 0; i < 20; i++) {

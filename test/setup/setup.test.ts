@@ -15,7 +15,7 @@ function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
   );
 }
 
-test('Node: older than asked for is refused, with what was asked and given', () => {
+test('throws for a Node older than required, with both versions', () => {
   const { node } = engines;
   expect(nodeProblem('20.18.3', node)).toMatch(
     /needs Node 20\.19 or newer of 20, or 22\.12 or newer, and this is Node 20\.18\.3/,
@@ -31,7 +31,7 @@ test('Node: older than asked for is refused, with what was asked and given', () 
 
 // Below 12.20 there is no `node:`, and no `import` in an .mjs file without a flag.
 test.each(['scripts/setup.mjs', 'bin/tilegrad.mjs', 'scripts/setup/node-version.mjs'])(
-  'Node 12 gets through %s, and so to being refused',
+  'Node 12 can parse %s, up to the check of its version',
   async (path) => {
     const code = readFileSync(path, 'utf8');
     const [old, plain] = await Promise.all(['node12.20', 'esnext'].map((target) => transform(code, { target })));
@@ -42,13 +42,13 @@ test.each(['scripts/setup.mjs', 'bin/tilegrad.mjs', 'scripts/setup/node-version.
   },
 );
 
-test('an unknown option is refused before anything is done', async () => {
+test('throws for an unknown option before anything is done', async () => {
   const { code, stderr } = await run('scripts/setup.mjs', ['--no-drivers']);
   expect(code).toBe(1);
   expect(stderr).toMatch(/unknown option --no-drivers/);
 });
 
-test.runIf(process.platform === 'linux')('the probe tells a missing driver from a broken Dawn', async () => {
+test.runIf(process.platform === 'linux')('the probe distinguishes a missing driver from a broken Dawn', async () => {
   const { code, stdout, stderr } = await run('scripts/setup/probe.mjs', [], {
     VK_DRIVER_FILES: '/nonexistent.json',
     VK_ICD_FILENAMES: '/nonexistent.json',

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { buildState, recordBuild } from '../../scripts/setup/stamps.mjs';
 import { runToEnd } from '../support/process.ts';
 
-// The command in a clone runs what is built from the sources that are there, and nothing else.
+// In a clone, the command runs only a build of the current sources.
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 let root: string;
@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-test('a build of the sources that are there runs, also where only their times differ', async () => {
+test('runs a build of the current sources, also if only their times differ', async () => {
   utimesSync(join(root, 'src/cli/main.ts'), new Date(), new Date());
   expect(await tilegrad()).toMatchObject({ code: 0, out: 'the build ran', err: '' });
 });
@@ -38,13 +38,13 @@ test.each([
   ['a source that was edited', () => write('src/cli/main.ts', 'two'), 'the sources have changed'],
   ['a source that is new', () => write('src/nn/new.ts', 'one'), 'the sources have changed'],
   ['a shader that was edited', () => write('shaders/add.wgsl', 'two'), 'the sources have changed'],
-  ['an experiment that is gone', () => rmSync(join(root, 'experiments/A1.ts')), 'the sources have changed'],
+  ['an experiment that was deleted', () => rmSync(join(root, 'experiments/A1.ts')), 'the sources have changed'],
   [
     'a build of which nobody knows of what',
     () => rmSync(join(root, 'dist/.tilegrad-build')),
     'dist is missing or incomplete',
   ],
-])('%s: the old build does not run, and the command says so', async (_, change, why) => {
+])('%s: the old build is not run, and the command says so', async (_, change, why) => {
   change();
   const { code, out, err } = await tilegrad();
   expect([code, out]).toEqual([1, '']);

@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 describe('npm ci', () => {
-  test('runs where node_modules is missing or was filled by something else', () => {
+  test('runs if node_modules is missing or was installed otherwise', () => {
     expect(whyInstall(root, host)).toMatch(/missing/);
     mkdirSync(join(root, 'node_modules'));
     expect(whyInstall(root, host)).toMatch(/not filled by set-up/);
@@ -28,7 +28,7 @@ describe('npm ci', () => {
     expect(whyInstall(root, host)).toMatch(/not filled by set-up/);
   });
 
-  test('runs again only when the lock file, Node’s major or minor version or the platform changes', () => {
+  test('runs again only if the lock file, Node’s major or minor version, or the platform changes', () => {
     mkdirSync(join(root, 'node_modules'));
     recordInstall(root, host);
     expect(whyInstall(root, host)).toBeNull();
@@ -48,7 +48,7 @@ describe('build', () => {
     recordBuild(root, buildState(root));
   });
 
-  test('is up to date after a build, also when only times change', () => {
+  test('is up to date after a build, also if only times change', () => {
     expect(whyBuild(root)).toBeNull();
     utimesSync(join(root, 'src/gpu/device.ts'), 1, 1);
     expect(whyBuild(root)).toBeNull();
@@ -72,7 +72,7 @@ describe('build', () => {
     expect(whyBuild(root)).toMatch(/changed/);
   });
 
-  test('is due where dist was removed', () => {
+  test('is due if dist was deleted', () => {
     rmSync(join(root, 'dist'), { recursive: true });
     expect(whyBuild(root)).toMatch(/dist is missing/);
   });

@@ -1,6 +1,6 @@
 /**
  * Runs of tests on adapters other than Dawn's own, each a project of vitest.config.ts: `npx vitest run --project card`.
- * The traits are those of test/support/test-adapters.ts. Those that are not quick run with LONG=1 alone.
+ * The traits are those of test/support/test-adapters.ts. Runs that are not quick run only with LONG=1.
  */
 export const ADAPTER_RUNS = [
   { name: 'default-limits', traits: 'default-limits', isQuick: true },
@@ -20,18 +20,18 @@ export const QUICK = [
   ...['test/gpu/test-adapter', 'test/golden/golden', 'test/golden/five-steps', 'test/autograd/operators'],
 ].map((name) => `${name}.test.ts`);
 
-/** What tests Dawn as Node has it. */
+/** Tests of Dawn in Node. */
 const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 
-/** On wgpu, whose waits end 10 ms late at least, and without subgroups: what takes long there. */
+/** Tests that take long on wgpu, whose waits end at least 10 ms late and which has no subgroups. */
 export const SLOW_ON_WGPU = [
   ...['depthwise-variants', 'long-sums', 'long-sums-products', 'row-variants'],
-  ...['parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
+  ...['grid-parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
   'long-epochs',
-  ...['random-models', 'replicas-drawn', 'feature-cache', 'autograd/models', 'adjoint'],
+  ...['random-models', 'replicas-drawn', 'feature-cache', 'replica-bits', 'adjoint'],
 ].map((name) => `test/**/${name}.test.ts`);
 
-/** What the host does with options, data and callbacks, which is the same code on every implementation. */
+/** Tests of options, data and callbacks on the host, which run the same code on every implementation. */
 export const OF_THE_HOST = [
   ...[
     'added-metrics',
@@ -52,7 +52,7 @@ export const OF_THE_HOST = [
 export function filesFor(name: string): { include: string[]; exclude: string[] } {
   if (process.env.LONG === '1') return { include: ON_ADAPTERS, exclude: DAWN_ALONE };
   if (name !== 'wgpu') return { include: QUICK, exclude: [] };
-  // Of the folder gpu, what is written for any implementation.
+  // From the folder gpu, only tests that are written for any implementation.
   const include = [
     ...ON_ADAPTERS.filter((glob) => !glob.includes('/gpu/')),
     ...QUICK,

@@ -91,7 +91,7 @@ export interface OperatorResult {
   grads: (ArrayLike<number> | null)[];
 }
 
-/** Runs an operator forward and backward on the adapter and brings everything to the host; leaves nothing behind. */
+/** Runs an operator forward and backward on the adapter, reads the results, and releases all tensors. */
 export async function runOperator(
   device: Device,
   name: OperatorName,
@@ -100,22 +100,22 @@ export async function runOperator(
   dout: ArrayLike<number> | ((shape: readonly number[]) => ArrayLike<number>),
   models = 1,
 ): Promise<OperatorResult> {
-  const made = tg.scope(device, () => {
+  const results = tg.scope(device, () => {
     const tensors = inputs.map(({ shape, data, dtype = 'f32', requiresGrad = dtype === 'f32' }) =>
       tg.tensor(device, data, shape, { dtype, requiresGrad, models }),
     );
     const output = callOperator(name, tensors, attrs);
-    const back = typeof dout === 'function' ? dout(output.shape) : dout;
-    output.backward(tg.tensor(device, back, output.shape, { models }));
+    const gradient = typeof dout === 'function' ? dout(output.shape) : dout;
+    output.backward(tg.tensor(device, gradient, output.shape, { models }));
     return { output, grads: tensors.map((t) => t.grad) };
   });
   const result = {
-    shape: made.output.shape,
-    output: await made.output.data(),
-    grads: await Promise.all(made.grads.map((grad) => grad?.data() ?? null)),
+    shape: results.output.shape,
+    output: await results.output.data(),
+    grads: await Promise.all(results.grads.map((grad) => grad?.data() ?? null)),
   };
-  made.output.dispose();
-  for (const grad of made.grads) grad?.dispose();
+  results.output.dispose();
+  for (const grad of results.grads) grad?.dispose();
   return result;
 }
 
@@ -221,15 +221,15 @@ export function magnitudes(
 }
 
 /**
- * Whether Winograd's algorithm was chosen, for a kernel or for any, since `choices.made` was cleared. It is not exact on integers,
- * and rounds with all terms of a tile, of which a border may have few itself.
+ * Whether Winograd's algorithm was chosen, for a kernel or for any, since `choices.used` was cleared. It is not exact on integers. Its
+ * rounding errors depend on all terms of a tile, of which an element at the border has few.
  */
 export const byWinograd = (device: Device, kernel?: string): boolean =>
   [...device.choices.used.values()].some(
     ({ operator, variant }) => variant.startsWith('winograd') && (kernel === undefined || operator === kernel),
   );
 
-/** About 30 roundings: room for another order of additions and an adapter's exp, none for a wrong term. Cards: see precision.ts. */
+/** About 30 roundings: enough for another order of additions and an adapter's exp, too small for a wrong term. GPUs: see precision.ts. */
 const RTOL = 2e-6;
 
 /** Compares the adapter's forward and backward with the reference on one case. Returns the largest relative error. */
@@ -278,8 +278,8 @@ export async function compareWithReference(
 }
 
 const largest = (values: ArrayLike<number>) => {
-  const most = Array.from(values).reduce((a, b) => Math.max(a, b), 0);
-  return new Float64Array(values.length).fill(most);
+  const max = Array.from(values).reduce((a, b) => Math.max(a, b), 0);
+  return new Float64Array(values.length).fill(max);
 };
 
 const noNegativeZero = (value: number): number => value + 0;

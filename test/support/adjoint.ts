@@ -5,8 +5,8 @@ import { runForward, runOperator } from './adapter.ts';
 import { drawInputs, type OperatorCase } from './operator-cases.ts';
 import { random } from './random.ts';
 
-// <u, J v> = <J^T u, v> with both sides from the adapter, no reference involved: J^T u is the backward pass, J v a central
-// difference of the forward pass, taken on the host in float64.
+// <u, J v> = <J^T u, v> with both sides from the adapter and without a reference: J^T u is the backward pass, J v a central difference
+// of the forward pass, computed on the host in float64.
 
 /** How J v is computed, and how well both sides must agree. */
 export interface AdjointCheck {
@@ -26,7 +26,7 @@ export interface AdjointCheck {
 }
 
 const integers = (c: OperatorCase) => drawInputs(c, 'integer');
-const rounded = (step: number, inputs: NdArray[]) =>
+const roundInputs = (step: number, inputs: NdArray[]) =>
   inputs.map((input) => map(input, (value) => Math.round(value / step) * step));
 
 const SECOND_ORDER = [
@@ -55,15 +55,15 @@ export const polynomial: AdjointCheck = { ...exact, tolerance: 2e-6 };
 /** For straight pieces: exact where no kink lies between the points. */
 export const pieces: AdjointCheck = {
   ...exact,
-  inputs: (c) => rounded(1 / 64, drawInputs(c)),
+  inputs: (c) => roundInputs(1 / 64, drawInputs(c)),
   h: 2 ** -10,
   skipKinks: true,
 };
 
-/** The same for steps: there is nothing to be off by, so a gradient of 0 is all that can agree. */
+/** The same for step functions: only a gradient of 0 agrees. */
 export const flat: AdjointCheck = { ...pieces };
 
-/** The same where products are added up: those of integers keep to f32's 24 bits, those of fractions would not. */
+/** The same for sums of products: products of integers fit into f32's 24 bits, those of fractions would not. */
 export const piecesOfProducts: AdjointCheck = { ...pieces, inputs: integers };
 
 /**
@@ -74,7 +74,7 @@ export const piecesOfProducts: AdjointCheck = { ...pieces, inputs: integers };
  */
 export const curve: AdjointCheck = {
   inputs: (c) =>
-    rounded(
+    roundInputs(
       2 ** -12,
       drawInputs(c).map((x, k) =>
         c.inputs[k]!.classes ? x : map(x, (value) => Math.sign(value) * (Math.min(Math.abs(value), 2.5) + 0.4)),
@@ -129,7 +129,7 @@ export async function measure(
     return runForward(device, name, inputs.with(k, { ...inputs[k]!, ...moved }), c.attrs);
   };
   const points: ArrayLike<number>[] = [];
-  for (const [at] of check.stencil) points.push(await along(at));
+  for (const [step] of check.stencil) points.push(await along(step));
   const [ahead, behind] = points as [ArrayLike<number>, ArrayLike<number>];
   const middle = check.skipKinks ? await along(0) : null;
 

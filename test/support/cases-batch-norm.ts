@@ -40,27 +40,27 @@ export function batchNormInferenceCase(size: CaseSize): fc.Arbitrary<OperatorCas
  */
 export function batchNormMagnitude(inputs: NdArray[], epsilon: number, dout: NdArray) {
   const [x, scale, offset, mean, variance] = inputs as [NdArray, NdArray, NdArray, NdArray?, NdArray?];
-  const own = statistics(x);
+  const batch = statistics(x);
   const channels = scale.data.length;
   const absolute = mean ? map(mean, Math.abs) : statistics(map(x, Math.abs)).mean;
-  const deviation = (c: number) => Math.sqrt((variance ?? own.variance).data[c]! + epsilon);
+  const deviation = (c: number) => Math.sqrt((variance ?? batch.variance).data[c]! + epsilon);
   const a = map(x, (value, i) => (Math.abs(value) + absolute.data[i % channels]!) / deviation(i % channels));
-  const most = new Float64Array(channels);
+  const largest = new Float64Array(channels);
   a.data.forEach((value, i) => {
-    most[i % channels] = Math.max(most[i % channels]!, 1 + value);
+    largest[i % channels] = Math.max(largest[i % channels]!, 1 + value);
   });
   const doffset = columnSums(dout);
   const dscale = columnSums(map(dout, (dy, i) => dy * a.data[i]!));
   const dx = map(dout, (dy, i) => {
     const c = i % channels;
-    const through = mean ? 0 : (doffset.data[c]! + a.data[i]! * dscale.data[c]!) / own.rows;
-    return (Math.abs(scale.data[c]!) / deviation(c)) * (dy + through) * most[c]!;
+    const statisticsTerm = mean ? 0 : (doffset.data[c]! + a.data[i]! * dscale.data[c]!) / batch.rows;
+    return (Math.abs(scale.data[c]!) / deviation(c)) * (dy + statisticsTerm) * largest[c]!;
   });
   return {
     output: map(a, (value, i) => {
       const c = i % channels;
-      return Math.abs(scale.data[c]!) * value * most[c]! + Math.abs(offset.data[c]!);
+      return Math.abs(scale.data[c]!) * value * largest[c]! + Math.abs(offset.data[c]!);
     }),
-    grads: [dx, map(dscale, (sum, c) => sum * most[c]!), doffset, null, null].slice(0, inputs.length),
+    grads: [dx, map(dscale, (sum, c) => sum * largest[c]!), doffset, null, null].slice(0, inputs.length),
   };
 }

@@ -26,12 +26,12 @@ test.each<[string, number[], number[]]>([
   ['NaN for infinity', [Number.NaN], [inf]],
   ['something for zero', [1e-6], [0]],
   ['too few elements', [1], [1, 1]],
-  ['a small element off beside a large one', [1000, 0.03], [1000, 0.01]],
+  ['an error in a small element beside a large one', [1000, 0.03], [1000, 0.01]],
 ])('expectClose rejects %s', (_what, actual, expected) => {
   expect(() => expectClose(actual, expected)).toThrow();
 });
 
-test('expectClose measures against the magnitude of the terms where it is given, and names the worst element', () => {
+test('expectClose compares with the magnitude of the terms if it is given, and names the worst element', () => {
   expectClose([0, 1e-6], [0, 0], { magnitude: [1, 1] });
   expect(() => expectClose([0, 1e-3, 1e-4], [0, 0, 0], { magnitude: [1, 1, 1] })).toThrow(/element 1: got 0.001/);
 });

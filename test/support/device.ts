@@ -15,7 +15,7 @@ export function describeOnDevice(title: string, suite: (device: Device) => void)
   if (device) {
     describe(title, () => suite(device));
   } else {
-    // The body only registers tests; none of them runs, so none misses the device.
+    // The body only registers tests, which are skipped, so they need no device.
     describe.skip(`${title} (skipped: no WebGPU adapter)`, () => suite(null as unknown as Device));
   }
 }

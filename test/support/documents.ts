@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 // Blocks of code in Markdown documents. HTML comments next to them specify how tests run them:
 //
 //   <!-- before            <!-- after               <!-- continues -->          <!-- not run: a reason -->
-//   code before it -->     code, with `assert` -->  the block above goes on     output, other programs
+//   code before it -->     code, with `assert` -->  continues the block above   output, other programs
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -15,12 +15,12 @@ import {
 export type Drawn<T> = T | readonly T[];
 
 /** The value of replica `r`; for null what a model of all replicas is given. */
-export const shareOf = <T>(drawn: Drawn<T>, r: number | null): Drawn<T> =>
+export const valueFor = <T>(drawn: Drawn<T>, r: number | null): Drawn<T> =>
   r !== null && Array.isArray(drawn) ? (drawn as readonly T[])[r]! : drawn;
 
-export const MOST_REPLICAS = 4;
+export const MAX_REPLICAS = 4;
 
-const each = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: MOST_REPLICAS, maxLength: MOST_REPLICAS });
+const each = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: MAX_REPLICAS, maxLength: MAX_REPLICAS });
 const sharedOrEach = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<Drawn<T>> => fc.oneof(one, each(one));
 
 const penaltyRate = fc.constantFrom(0, 0.01, 0.1, 0.3);
@@ -42,7 +42,7 @@ export const seedFor = (seed: Drawn<number>, replicas: number, r: number | null)
 
 /** A rate of dropout, of `replicas` together or of replica `r` alone. */
 export const dropoutFor = (rate: Drawn<number>, replicas: number, r: number | null) =>
-  shareOf(ofReplicas(rate, replicas), r);
+  valueFor(ofReplicas(rate, replicas), r);
 
 const rate = fc.constantFrom(0.003, 0.02, 0.1);
 const share = fc.constantFrom(0, 0.5, 0.9);
@@ -80,21 +80,21 @@ const ofReplicas = <T>(drawn: Drawn<T>, replicas: number): Drawn<T> =>
 
 /** The rate of replica `r` at step `t`, from 1, of an epoch, from 1. */
 export function rateAt(drawn: DrawnOptimizer, r: number, t: number, epoch: number): number {
-  const later = epoch > 1 ? laterRate(drawn, MOST_REPLICAS, r) : null;
+  const later = epoch > 1 ? laterRate(drawn, MAX_REPLICAS, r) : null;
   if (later !== null) return later as number;
-  return drawn.rate === 'schedule' ? schedule(t - 1) : (shareOf(drawn.rate, r) as number);
+  return drawn.rate === 'schedule' ? schedule(t - 1) : (valueFor(drawn.rate, r) as number);
 }
 
 /** The rates that replicas, or replica `r` alone, are assigned before the second epoch; null for none. */
 export function laterRate({ rate, later }: DrawnOptimizer, replicas: number, r: number | null): Drawn<number> | null {
   if (later === null) return null;
   const rates: Drawn<number> = Array.isArray(rate) || typeof later === 'number' ? later : later[0]!;
-  return shareOf(ofReplicas(rates, replicas), r);
+  return valueFor(ofReplicas(rates, replicas), r);
 }
 
 /** The optimizer of `replicas` together, or of replica `r` alone. */
 export function optimizerOf({ kind, rate, clip }: DrawnOptimizer, replicas: number, r: number | null): Optimizer {
-  const learningRate = rate === 'schedule' ? schedule : shareOf(ofReplicas(rate, replicas), r);
+  const learningRate = rate === 'schedule' ? schedule : valueFor(ofReplicas(rate, replicas), r);
   const { name, ...options } = kind;
   const all = { ...options, ...clip, learningRate };
   if (name === 'SGD') return new SGD(all);
@@ -105,6 +105,6 @@ export function optimizerOf({ kind, rate, clip }: DrawnOptimizer, replicas: numb
 /** The option of a layer, for `replicas` together or replica `r` alone. */
 export function regularizerOf(penalty: DrawnPenalty, replicas: number, r: number | null) {
   if (penalty === null) return null;
-  const of = (drawn: Drawn<number>) => shareOf(ofReplicas(drawn, replicas), r);
+  const of = (drawn: Drawn<number>) => valueFor(ofReplicas(drawn, replicas), r);
   return regularizers.l1l2({ l1: of(penalty.l1), l2: of(penalty.l2) });
 }

@@ -7,13 +7,13 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 using device = await openDevice();
 
 /** Writes to all of the memory, as kernels do. */
-function filled(mib: number): Tensor {
+function fillMemory(mib: number): Tensor {
   using one = tensor(device, [2], [1]);
   return pad(one, [[0, (mib * MIB) / 4 - 1]], { value: 2 });
 }
 
 for (let mib = 32; mib <= 128; mib += 4) {
-  const y = filled(mib);
+  const y = fillMemory(mib);
   await device.sync();
   y.dispose();
 }
@@ -21,7 +21,7 @@ say('swept');
 
 const held: Tensor[] = [];
 try {
-  for (;;) held.push(filled(100));
+  for (;;) held.push(fillMemory(100));
 } catch (error) {
   say(error instanceof OutOfMemoryError ? `OutOfMemoryError, ${held.length > 2}` : `${error}`);
 }
@@ -29,5 +29,5 @@ held.pop()!.dispose();
 held.pop()!.dispose();
 say(`${(await held[0]!.data())[5]}`);
 for (const one of held) one.dispose();
-using again = filled(128);
+using again = fillMemory(128);
 say(`${(await again.data()).at(-1)}`);

@@ -32,12 +32,12 @@ const ones = (device: Device, shape: number[], dtype: 'f32' | 'u32' | 'i32' = 'f
   tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape, { dtype, requiresGrad });
 const images = (): ImageSet => drawImages(6, { shape: [4, 4, 1], classes: 2 });
 const dense = (units = 1) => new tg.Dense({ units, inputShape: [2], activation: 'sigmoid' });
-const fresh = () => new tg.Sequential([dense()]);
-const built = ({ device }: World) => fresh().build(device);
-const model = (world: World) => built(world).compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+const newModel = () => new tg.Sequential([dense()]);
+const builtModel = ({ device }: World) => newModel().build(device);
+const model = (world: World) => builtModel(world).compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
 const data = () => ({ x: [[0, 1], [1, 0], [1, 1]], y: [0, 1, 1] }); // biome-ignore format: as rows
 const samples = ({ device }: World) => new tg.ArrayLoader(device, { ...data(), shape: [2], classes: 2 });
-const named = () => new Map([['a', { shape: [2], data: new Float32Array(2) }]]);
+const namedArrays = () => new Map([['a', { shape: [2], data: new Float32Array(2) }]]);
 const program = ({ device }: World) => {
   const x = ones(device, [2]);
   return device.record(() => void tg.relu(x).dispose());
@@ -292,17 +292,17 @@ const SEARCH = [
 const PRUNED = ['pruning', 'parallelTrials'];
 let searches = 0;
 /** Options of a separate search. */
-const searched = ({ device, folder }: World, more: object) => ({
+const searchOptions = ({ device, folder }: World, more: object) => ({
   buildModel(hp: tg.HyperParameters) {
     hp.int('units', { min: 1, max: 3 });
-    return fresh().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+    return newModel().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
   },
   objective: 'loss',
   directory: join(folder, `search-${searches++}`),
   device,
   ...more,
 });
-const search = (world: World) => new tg.RandomSearch(searched(world, { maxTrials: 1 }));
+const search = (world: World) => new tg.RandomSearch(searchOptions(world, { maxTrials: 1 }));
 
 const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue', 'parameters'];
 const classes: Record<string, Call> = {
@@ -361,14 +361,20 @@ const classes: Record<string, Call> = {
     options: ['path', 'saveFreq', 'deleteCheckpoint'],
   },
   TensorBoard: { args: ({ folder }) => [{ logDir: folder }], options: ['logDir', 'histogramFreq', 'writeGraph'] },
-  RandomSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
-  GridSearch: { args: (world) => [searched(world, { maxTrials: 1 })], options: [...SEARCH, ...PRUNED, 'maxTrials'] },
+  RandomSearch: {
+    args: (world) => [searchOptions(world, { maxTrials: 1 })],
+    options: [...SEARCH, ...PRUNED, 'maxTrials'],
+  },
+  GridSearch: {
+    args: (world) => [searchOptions(world, { maxTrials: 1 })],
+    options: [...SEARCH, ...PRUNED, 'maxTrials'],
+  },
   BayesianOptimization: {
-    args: (world) => [searched(world, { maxTrials: 1 })],
+    args: (world) => [searchOptions(world, { maxTrials: 1 })],
     options: [...SEARCH, ...PRUNED, 'maxTrials', 'numInitialPoints'],
   },
   Hyperband: {
-    args: (world) => [searched(world, { maxEpochs: 2 })],
+    args: (world) => [searchOptions(world, { maxEpochs: 2 })],
     options: [...SEARCH, 'maxEpochs', 'factor', 'hyperbandIterations'],
   },
   ArrayLoader: {
@@ -386,7 +392,7 @@ const classes: Record<string, Call> = {
   Sequential: { args: () => [[dense()], 'name'] },
   ConfusionMatrix: { args: () => [[[1, 2], [3, 4]], ['a', 'b']] }, // biome-ignore format: as a matrix
   SymbolicTensor: { args: () => [[2]] },
-  WeightCopy: { args: (world) => [built(world).parameters] },
+  WeightCopy: { args: (world) => [builtModel(world).parameters] },
 };
 
 const FETCH = ['dir', 'baseUrl', 'signal', 'onProgress', 'maxFailures', 'stallTimeout'];
@@ -437,39 +443,39 @@ const functions: Record<string, Call> = {
     options: ['inputShape', 'classes', 'alpha', 'weights', 'rows', 'download'],
     share: 0.2,
   },
-  modelConfig: { args: () => [fresh()] },
-  modelFromConfig: { args: () => [tg.modelConfig(fresh()), {}] },
-  encodeModel: { args: (world) => [built(world)] },
-  encodeWeights: { args: (world) => [built(world)] },
+  modelConfig: { args: () => [newModel()] },
+  modelFromConfig: { args: () => [tg.modelConfig(newModel()), {}] },
+  encodeModel: { args: (world) => [builtModel(world)] },
+  encodeWeights: { args: (world) => [builtModel(world)] },
   decodeModel: { args: ({ device }) => [new Uint8Array(40), device, {}], options: ['replica', 'layers'] },
   decodeWeights: {
-    args: (world) => [built(world), new Uint8Array(40), {}],
+    args: (world) => [builtModel(world), new Uint8Array(40), {}],
     options: ['replica', 'prefix', 'partial', 'strict'],
   },
   decodeKeras: { args: () => [new Uint8Array(40), {}], options: ['customLayers', 'inputShape'] },
   loadKeras: { args: ({ folder }) => [join(folder, 'm.keras'), {}], options: ['customLayers', 'inputShape'] },
   readKerasWeights: { args: () => [new Uint8Array(40)] },
-  decodeKerasWeights: { args: (world) => [built(world), new Uint8Array(40), {}], options: ['prefix', 'byName'] },
+  decodeKerasWeights: { args: (world) => [builtModel(world), new Uint8Array(40), {}], options: ['prefix', 'byName'] },
   loadKerasWeights: {
-    args: (world) => [built(world), join(world.folder, 'w.h5'), {}],
+    args: (world) => [builtModel(world), join(world.folder, 'w.h5'), {}],
     options: ['prefix', 'byName'],
   },
   decodeNpy: { args: () => [tg.encodeNpy({ shape: [2], data: new Float32Array(2) })] },
   encodeNpy: { args: () => [{ shape: [2], data: new Float32Array(2) }] },
-  decodeSafetensors: { args: () => [tg.encodeSafetensors(named())] },
-  encodeSafetensors: { args: () => [named(), { note: 'x' }] },
-  saveModel: { args: (world) => [built(world), join(world.folder, 'm.safetensors')] },
-  saveWeights: { args: (world) => [built(world), join(world.folder, 'w.safetensors')] },
+  decodeSafetensors: { args: () => [tg.encodeSafetensors(namedArrays())] },
+  encodeSafetensors: { args: () => [namedArrays(), { note: 'x' }] },
+  saveModel: { args: (world) => [builtModel(world), join(world.folder, 'm.safetensors')] },
+  saveWeights: { args: (world) => [builtModel(world), join(world.folder, 'w.safetensors')] },
   saveNpy: { args: ({ folder }) => [join(folder, 'a.npy'), { shape: [2], data: new Float32Array(2) }] },
   saveSafetensors: {
-    args: ({ folder }) => [join(folder, 's.safetensors'), named()],
+    args: ({ folder }) => [join(folder, 's.safetensors'), namedArrays()],
   },
   loadModel: {
     args: ({ device, folder }) => [join(folder, 'm.safetensors'), device, {}],
     options: ['replica', 'layers'],
   },
   loadWeights: {
-    args: (world) => [built(world), join(world.folder, 'w.safetensors'), {}],
+    args: (world) => [builtModel(world), join(world.folder, 'w.safetensors'), {}],
     options: ['replica', 'prefix', 'partial'],
   },
   loadNpy: { args: ({ folder }) => [join(folder, 'a.npy')] },
@@ -481,7 +487,7 @@ const functions: Record<string, Call> = {
     args: () => [{}],
     options: ['powerPreference', 'gpu', 'flags', 'fineTimestamps', 'keepBytes'],
     share: 0.3,
-    run: opened,
+    run: openAndDispose,
   },
   chromeTrace: {
     args: ({ device }) => [{ adapter: device.info, clock: 'timestamps', step: { ms: 1 }, dispatches: [], kernels: [] }],
@@ -507,7 +513,7 @@ const functions: Record<string, Call> = {
   },
 };
 
-async function opened(...args: never[]): Promise<void> {
+async function openAndDispose(...args: never[]): Promise<void> {
   (await (tg.openDevice as (...args: never[]) => Promise<Device>)(...args)).dispose();
 }
 
@@ -576,13 +582,18 @@ const FIT = [
   'stepsPerEpoch',
   'validationSteps',
 ];
-const on =
+const callMethod =
   (method: string) =>
   (it: Record<string, (...args: never[]) => unknown>, ...args: never[]) =>
     it[method]!(...args);
-const at = (method: string, args: (world: World) => unknown[], options?: readonly string[], share?: number): Call => ({
+const methodCall = (
+  method: string,
+  args: (world: World) => unknown[],
+  options?: readonly string[],
+  share?: number,
+): Call => ({
   args,
-  run: on(method) as unknown as NonNullable<Call['run']>,
+  run: callMethod(method) as unknown as NonNullable<Call['run']>,
   fixed: 1,
   ...(options ? { options } : {}),
   ...(share ? { share } : {}),
@@ -601,77 +612,95 @@ const HOOKS = [
   'restore',
 ];
 /** As a builder gets it, asked for one hyperparameter already. */
-function asked(): tg.HyperParameters {
+function askedHyperParameters(): tg.HyperParameters {
   const hp = new tg.HyperParameters({ values: { kind: 'cnn' } });
   hp.choice('kind', ['mlp', 'cnn']);
   return hp;
 }
 const RANGE = ['min', 'max', 'step', 'sampling', 'default'];
 const methods: Record<string, Call> = {
-  'HyperParameters.int': at('int', () => [asked(), 'units', { min: 1, max: 8 }], RANGE),
-  'HyperParameters.float': at('float', () => [asked(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
-  'HyperParameters.choice': at('choice', () => [asked(), 'size', [3, 5], {}], ['ordered', 'default']),
-  'HyperParameters.boolean': at('boolean', () => [asked(), 'pool', {}], ['default']),
-  'HyperParameters.fixed': at('fixed', () => [asked(), 'classes', 10]),
-  'HyperParameters.conditionalScope': at('conditionalScope', () => [asked(), 'kind', ['cnn'], () => 1]),
-  'HyperParameters.get': at('get', () => [asked(), 'kind']),
-  'Model.build': at('build', ({ device }) => [fresh(), device, { seed: [3, 9] }], ['seed', 'replicas']),
-  'Model.setInitialWeights': at(
+  'HyperParameters.int': methodCall('int', () => [askedHyperParameters(), 'units', { min: 1, max: 8 }], RANGE),
+  'HyperParameters.float': methodCall('float', () => [askedHyperParameters(), 'rate', { min: 0.1, max: 0.8 }], RANGE),
+  'HyperParameters.choice': methodCall('choice', () => [askedHyperParameters(), 'size', [3, 5], {}], [
+    'ordered',
+    'default',
+  ]),
+  'HyperParameters.boolean': methodCall('boolean', () => [askedHyperParameters(), 'pool', {}], ['default']),
+  'HyperParameters.fixed': methodCall('fixed', () => [askedHyperParameters(), 'classes', 10]),
+  'HyperParameters.conditionalScope': methodCall('conditionalScope', () => [
+    askedHyperParameters(),
+    'kind',
+    ['cnn'],
+    () => 1,
+  ]),
+  'HyperParameters.get': methodCall('get', () => [askedHyperParameters(), 'kind']),
+  'Model.build': methodCall('build', ({ device }) => [newModel(), device, { seed: [3, 9] }], ['seed', 'replicas']),
+  'Model.setInitialWeights': methodCall(
     'setInitialWeights',
-    () => [fresh(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
+    () => [newModel(), new Map([['dense/bias', { shape: [1], data: [1] }]]), {}],
     ['partial'],
   ),
-  'Model.getWeights': at('getWeights', (world) => [built(world)]),
-  'Model.setWeights': at('setWeights', (world) => [built(world), [[[1], [2]], [3]]]),
-  'Model.replicate': at('replicate', (world) => [built(world), 2]),
-  'Model.compile': at('compile', (world) => [built(world), { optimizer: 'sgd', loss: 'binaryCrossentropy' }], [
-    'optimizer',
-    'loss',
-    'metrics',
-  ]),
-  'Model.call': at('call', (world) => [built(world), ones(world.device, [3, 2]), {}], ['training', 'seed', 'step']),
-  'Model.callLogits': at('callLogits', (world) => [built(world), ones(world.device, [3, 2]), {}], [
+  'Model.getWeights': methodCall('getWeights', (world) => [builtModel(world)]),
+  'Model.setWeights': methodCall('setWeights', (world) => [builtModel(world), [[[1], [2]], [3]]]),
+  'Model.replicate': methodCall('replicate', (world) => [builtModel(world), 2]),
+  'Model.compile': methodCall(
+    'compile',
+    (world) => [builtModel(world), { optimizer: 'sgd', loss: 'binaryCrossentropy' }],
+    ['optimizer', 'loss', 'metrics'],
+  ),
+  'Model.call': methodCall('call', (world) => [builtModel(world), ones(world.device, [3, 2]), {}], [
     'training',
     'seed',
     'step',
   ]),
-  'Model.fit': at('fit', (world) => [model(world), data(), { epochs: 1 }], FIT, 3),
-  'Model.evaluate': at('evaluate', (world) => [model(world), data(), {}], [
+  'Model.callLogits': methodCall('callLogits', (world) => [builtModel(world), ones(world.device, [3, 2]), {}], [
+    'training',
+    'seed',
+    'step',
+  ]),
+  'Model.fit': methodCall('fit', (world) => [model(world), data(), { epochs: 1 }], FIT, 3),
+  'Model.evaluate': methodCall('evaluate', (world) => [model(world), data(), {}], [
     'batchSize',
     'signal',
     'steps',
     'classWeight',
   ]),
-  'Model.evaluateReplicas': at('evaluateReplicas', (world) => [model(world), data(), {}], ['batchSize', 'signal']),
-  'Model.predict': at('predict', (world) => [model(world), data().x, {}], ['batchSize', 'rows', 'signal']),
-  'Model.trainOnBatch': at('trainOnBatch', (world) => [model(world), data().x, data().y, {}], ['classWeight', 'seed']),
-  'Model.testOnBatch': at('testOnBatch', (world) => [model(world), data().x, data().y]),
-  'Model.getLayer': at('getLayer', () => [fresh(), 'dense']),
-  'Model.summary': at('summary', () => [fresh()]),
-  'Model.countParams': at('countParams', () => [fresh()]),
-  'Model.getConfig': at('getConfig', () => [fresh()]),
-  'Model.dispose': at('dispose', (world) => [model(world)]),
-  'RandomSearch.search': at(
+  'Model.evaluateReplicas': methodCall('evaluateReplicas', (world) => [model(world), data(), {}], [
+    'batchSize',
+    'signal',
+  ]),
+  'Model.predict': methodCall('predict', (world) => [model(world), data().x, {}], ['batchSize', 'rows', 'signal']),
+  'Model.trainOnBatch': methodCall('trainOnBatch', (world) => [model(world), data().x, data().y, {}], [
+    'classWeight',
+    'seed',
+  ]),
+  'Model.testOnBatch': methodCall('testOnBatch', (world) => [model(world), data().x, data().y]),
+  'Model.getLayer': methodCall('getLayer', () => [newModel(), 'dense']),
+  'Model.summary': methodCall('summary', () => [newModel()]),
+  'Model.countParams': methodCall('countParams', () => [newModel()]),
+  'Model.getConfig': methodCall('getConfig', () => [newModel()]),
+  'Model.dispose': methodCall('dispose', (world) => [model(world)]),
+  'RandomSearch.search': methodCall(
     'search',
     (world) => [search(world), data(), { epochs: 1 }],
     FIT.filter((name) => !['seed', 'replicas', 'initialEpoch'].includes(name)),
     0.5,
   ),
-  'RandomSearch.resultsSummary': at('resultsSummary', (world) => [search(world), 3]),
-  'RandomSearch.trialSummary': at('trialSummary', (world) => [search(world), 0]),
-  'RandomSearch.bestHyperparameters': at('bestHyperparameters', (world) => [search(world), 1]),
-  'RandomSearch.bestModels': at('bestModels', (world) => [search(world), 1]),
-  'Layer.apply': at('apply', () => [dense(), tg.input([2])]),
-  'Tensor.backward': at(
+  'RandomSearch.resultsSummary': methodCall('resultsSummary', (world) => [search(world), 3]),
+  'RandomSearch.trialSummary': methodCall('trialSummary', (world) => [search(world), 0]),
+  'RandomSearch.bestHyperparameters': methodCall('bestHyperparameters', (world) => [search(world), 1]),
+  'RandomSearch.bestModels': methodCall('bestModels', (world) => [search(world), 1]),
+  'Layer.apply': methodCall('apply', () => [dense(), tg.input([2])]),
+  'Tensor.backward': methodCall(
     'backward',
     ({ device }) => [tg.square(ones(device, [2], 'f32', true)), ones(device, [2]), {}],
     ['retainGraph'],
   ),
-  'Tensor.assign': at('assign', ({ device }) => [ones(device, [2]), [3, 4]]),
-  'Tensor.clearGrad': at('clearGrad', ({ device }) => [ones(device, [2])]),
-  'Tensor.detach': at('detach', ({ device }) => [ones(device, [2])]),
-  'Adam.step': at('step', ({ device }) => [trainer(device)]),
-  'Adam.clearGrad': at('clearGrad', ({ device }) => [trainer(device)]),
+  'Tensor.assign': methodCall('assign', ({ device }) => [ones(device, [2]), [3, 4]]),
+  'Tensor.clearGrad': methodCall('clearGrad', ({ device }) => [ones(device, [2])]),
+  'Tensor.detach': methodCall('detach', ({ device }) => [ones(device, [2])]),
+  'Adam.step': methodCall('step', ({ device }) => [trainer(device)]),
+  'Adam.clearGrad': methodCall('clearGrad', ({ device }) => [trainer(device)]),
   'a compiled step': {
     args: ({ device }) => [device, [[1, 2]], ones(device, [1, 2])],
     fixed: 1,
@@ -680,11 +709,11 @@ const methods: Record<string, Call> = {
       step(...(inputs as unknown as [Tensor, Tensor]));
     },
   },
-  'Tensor.data': at('data', ({ device }) => [ones(device, [2])]),
-  'Tensor.text': at('text', ({ device }) => [ones(device, [2])]),
-  'Tensor.toString': at('toString', ({ device }) => [ones(device, [2])]),
-  'Tensor.item': at('item', ({ device }) => [ones(device, [1])]),
-  'Tensor.dispose': at('dispose', ({ device }) => [ones(device, [1])]),
+  'Tensor.data': methodCall('data', ({ device }) => [ones(device, [2])]),
+  'Tensor.text': methodCall('text', ({ device }) => [ones(device, [2])]),
+  'Tensor.toString': methodCall('toString', ({ device }) => [ones(device, [2])]),
+  'Tensor.item': methodCall('item', ({ device }) => [ones(device, [1])]),
+  'Tensor.dispose': methodCall('dispose', ({ device }) => [ones(device, [1])]),
   'Tensor.grad': {
     args: ({ device }) => [ones(device, [2], 'f32', true), ones(device, [2])],
     run: (x: Tensor, grad: Tensor) => {
@@ -697,21 +726,21 @@ const methods: Record<string, Call> = {
     run: tg.Device.open as never,
     options: ['powerPreference', 'onDispose', 'wait', 'keepBytes', 'hostMemory'],
   },
-  'Device.record': at('record', ({ device }) => [device, () => {}]),
-  'Device.allocate': at('allocate', ({ device }) => [device, 16]),
-  'Device.read': at('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
-  'Device.sync': at('sync', ({ device }) => [device]),
-  'Device.ready': at('ready', ({ device }) => [device]),
+  'Device.record': methodCall('record', ({ device }) => [device, () => {}]),
+  'Device.allocate': methodCall('allocate', ({ device }) => [device, 16]),
+  'Device.read': methodCall('read', ({ device }) => [device, ones(device, [2]).array.storage, 8]),
+  'Device.sync': methodCall('sync', ({ device }) => [device]),
+  'Device.ready': methodCall('ready', ({ device }) => [device]),
   'Device.track': {
     args: ({ device }) => [device, { onDispose: () => {} }],
     fixed: 1,
     options: ['onDispose'],
     run: (device: Device, ...args: never[]) => device.track(...(args as [])).stop(),
   },
-  'Device.flush': at('flush', ({ device }) => [device]),
-  'Device.trim': at('trim', ({ device }) => [device]),
-  'Device.idle': at('idle', ({ device }) => [device]),
-  'Device.noteRate': at('noteRate', ({ device }) => [device, 1e9, 10]),
+  'Device.flush': methodCall('flush', ({ device }) => [device]),
+  'Device.trim': methodCall('trim', ({ device }) => [device]),
+  'Device.idle': methodCall('idle', ({ device }) => [device]),
+  'Device.noteRate': methodCall('noteRate', ({ device }) => [device, 1e9, 10]),
   'ConfusionMatrix.of': {
     args: () => [
       [0, 1],
@@ -771,7 +800,7 @@ const methods: Record<string, Call> = {
     args: (world) => [world, undefined],
     fixed: 1,
     run: (world: World, result: never) =>
-      built(world)
+      builtModel(world)
         .compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [new tg.CustomMetric(() => result, 'own')] })
         .fit(data()),
   },
@@ -779,13 +808,13 @@ const methods: Record<string, Call> = {
     args: (world) => [world, ['mae', 'r2Score', (y: Tensor) => y]],
     fixed: 1,
     run: (world: World, metrics: []) =>
-      built(world).compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics }).evaluate(data()),
+      builtModel(world).compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics }).evaluate(data()),
   },
   'result of a loss': {
     args: (world) => [world, undefined],
     fixed: 1,
     run: (world: World, result: never) =>
-      built(world)
+      builtModel(world)
         .compile({ optimizer: 'sgd', loss: () => result })
         .fit(data()),
   },

@@ -40,12 +40,12 @@ function isFloat(expression: string, names: ReadonlySet<string>): boolean {
 /** Names that are declared as floats (fields of structures with a dot before them) or initialized with one. */
 function floatNames(text: string, outside: ReadonlySet<string> = new Set()): Set<string> {
   const names = new Set(outside);
-  const declared = (part: string, dot: string) => {
+  const addDeclared = (part: string, dot: string) => {
     for (const [, name] of part.matchAll(new RegExp(`(\\w+): (?:ptr<function, |array<)?${FLOAT}`, 'g')))
       names.add(dot + name!);
   };
-  for (const [structure] of text.matchAll(/struct \w+ \{[^}]*\}/g)) declared(structure, '.');
-  declared(text.replace(/struct \w+ \{[^}]*\}/g, ''), '');
+  for (const [structure] of text.matchAll(/struct \w+ \{[^}]*\}/g)) addDeclared(structure, '.');
+  addDeclared(text.replace(/struct \w+ \{[^}]*\}/g, ''), '');
   for (const [, name] of text.matchAll(new RegExp(`fn (\\w+)\\([^)]*\\) -> ${FLOAT}`, 'g'))) names.add(name!);
   for (const [, name, value] of text.matchAll(/\b(?:let|var) (\w+) = ([^;]*);/g)) {
     if (!COMPARISON.test(bare(value!)) && isFloat(value!, names)) names.add(name!);

@@ -1,7 +1,7 @@
 import { ForksPoolWorker, type PoolOptions, type WorkerRequest } from 'vitest/node';
 
 /** Test files that a process runs, one after another. On lavapipe a device that was opened and disposed leaves it some 4 MB larger. */
-const MOST_FILES = 20;
+const MAX_FILES = 20;
 
 /**
  * A pool for vitest with `isolate: false`: processes that run several test files each, because starting a process and loading the
@@ -22,6 +22,6 @@ class SharedFork extends ForksPoolWorker {
   }
 
   canReuse(): boolean {
-    return this.files < MOST_FILES;
+    return this.files < MAX_FILES;
   }
 }

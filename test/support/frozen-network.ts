@@ -60,7 +60,7 @@ export function compiled(
   return model.compile({ optimizer: new Adam({ learningRate: 0.02 }), loss });
 }
 
-export const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
+export const withoutTimes = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
 
 export async function bitsOf(model: Model): Promise<number[][]> {
   const { device, parameters } = model;

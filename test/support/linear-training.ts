@@ -14,7 +14,7 @@ export function fitLinear(
     r: number;
   },
 ): void {
-  const { own, trainable, optimizer, batchSize, r } = options;
+  const { own: penalties, trainable, optimizer, batchSize, r } = options;
   const slots = weights.map(slotsOf);
   const samples = data.y.length / weights[3]!.data.length;
   let t = 0;
@@ -22,19 +22,19 @@ export function fitLinear(
     for (let first = 0; first < samples; first += batchSize) {
       t++;
       const gradients = gradientsOf(weights, data, first, Math.min(samples, first + batchSize));
-      for (const [i, { l1, l2 }] of own.entries()) {
+      for (const [i, { l1, l2 }] of penalties.entries()) {
         const [w, g] = [weights[2 * i]!.data, gradients[2 * i]!.data];
         for (let e = 0; e < w.length; e++) g[e]! += l1 * Math.sign(w[e]!) + 2 * l2 * w[e]!;
       }
       const trained = [0, 1, 2, 3].filter((k) => trainable[k >> 1]);
       const limited = trained.map((k) => gradients[k]!);
       const clipped = Object.keys(optimizer.clip).length > 0 ? clip(limited, optimizer.clip) : limited;
-      for (const [at, k] of trained.entries()) {
+      for (const [i, k] of trained.entries()) {
         const { name, ...chosen } = optimizer.kind;
         const all = { ...chosen, learningRate: rateAt(optimizer, r, t, epoch + 1) };
-        if (name === 'SGD') sgdStep(weights[k]!, clipped[at]!, slots[k]!, t, all);
-        else if (name === 'RMSprop') rmspropStep(weights[k]!, clipped[at]!, slots[k]!, t, { ...all, epsilon: EPSILON });
-        else adamwStep(weights[k]!, clipped[at]!, slots[k]!, t, { weightDecay: 0, ...all, epsilon: EPSILON });
+        if (name === 'SGD') sgdStep(weights[k]!, clipped[i]!, slots[k]!, t, all);
+        else if (name === 'RMSprop') rmspropStep(weights[k]!, clipped[i]!, slots[k]!, t, { ...all, epsilon: EPSILON });
+        else adamwStep(weights[k]!, clipped[i]!, slots[k]!, t, { weightDecay: 0, ...all, epsilon: EPSILON });
       }
     }
   }

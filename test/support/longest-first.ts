@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take longest on a quiet machine. Begun late, one of them would leave the other processors without work at the end. */
+/** Files that take longest on an idle machine. If one of them started late, the other processes would be idle at the end. */
 const LONGEST = [
   ...[
     'experiments/smoke',
-    'web/losses',
+    'web/recovery',
     'jobs/workers',
     'cli/workers',
     'jobs/queue',
@@ -24,7 +24,7 @@ const LONGEST = [
   ],
 ].map((name) => `test/${name}.test.ts`);
 const missing = LONGEST.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));
-if (missing.length > 0) throw new Error(`test/support/longest-first.ts names files that are not there: ${missing}`);
+if (missing.length > 0) throw new Error(`test/support/longest-first.ts names files that do not exist: ${missing}`);
 
 /** As vitest orders them: by project, then by the last run's durations, which a new clone has not; but the longest first. */
 export class LongestFirst extends BaseSequencer {

@@ -3,7 +3,7 @@ import type { Device } from '../../src/node.ts';
 // Simulates a compiler that assumes there is no NaN, as WGSL allows and Metal's fast math does.
 
 /** Negated opposite of each comparison: the same for all numbers, and the opposite for NaN. */
-const TURNED: Record<string, (a: string, b: string) => string> = {
+const NEGATED: Record<string, (a: string, b: string) => string> = {
   '<': (a, b) => `!(${a}>=${b})`,
   '>': (a, b) => `!(${a}<=${b})`,
   '<=': (a, b) => `!(${a}>${b})`,
@@ -13,10 +13,10 @@ const TURNED: Record<string, (a: string, b: string) => string> = {
 };
 
 /** Index of the last character of a comparison's operand, from `at` on in steps of 1 or -1. */
-function endOfOperand(code: string, at: number, step: 1 | -1): number {
+function endOfOperand(code: string, start: number, step: 1 | -1): number {
   const [opening, closing] = step === 1 ? ['([', ')]'] : [')]', '(['];
   let depth = 0;
-  let i = at;
+  let i = start;
   for (; i >= 0 && i < code.length; i += step) {
     const c = code[i]!;
     if (closing!.includes(c) && depth-- === 0) break;
@@ -42,12 +42,12 @@ export function assumeNoNaN(code: string): string {
     const last = endOfOperand(text, after, 1) + 1;
     const [a, b] = [text.slice(first, found.index), text.slice(after, last)];
     const space = /^\s*/.exec(a)![0];
-    text = text.slice(0, first) + space + TURNED[found[1]!]!(a.trim(), b.trim()) + text.slice(last);
+    text = text.slice(0, first) + space + NEGATED[found[1]!]!(a.trim(), b.trim()) + text.slice(last);
   }
 }
 
 /** Makes a device, which has compiled no kernels yet, compile all kernels with inverted comparisons. */
-export function turnComparisons(device: Device): Device {
+export function negateComparisons(device: Device): Device {
   const { gpu } = device;
   const create = gpu.createShaderModule.bind(gpu);
   gpu.createShaderModule = (descriptor) => create({ ...descriptor, code: assumeNoNaN(descriptor.code) });

@@ -9,4 +9,4 @@ export function nested(shape: readonly number[], from = 0): Numbers {
 export const row = (size: number) => Float32Array.from({ length: size }, (_, i) => i);
 
 /** A model that returns its samples unchanged. */
-export const through = (inputShape: number[]) => new Sequential([new Flatten({ inputShape })]);
+export const identityModel = (inputShape: number[]) => new Sequential([new Flatten({ inputShape })]);

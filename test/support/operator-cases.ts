@@ -139,7 +139,7 @@ function maxPool2dCase(size: CaseSize): fc.Arbitrary<OperatorCase> {
     }));
 }
 
-/** Legal calls of every operator. */
+/** Valid calls of every operator. */
 export function operatorCases(size: CaseSize): Record<OperatorName, fc.Arbitrary<OperatorCase>> {
   return {
     matmul: matmulCase(size),

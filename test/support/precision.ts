@@ -36,8 +36,8 @@ export const bounded = ({ info }: Pick<Device, 'info'>, strict: number, allowed:
   info.isSoftware ? strict : max(strict, allowed);
 
 /**
- * Relative errors that WGSL allows of operators by its functions, for values and gradients at inputs of up to about 5: exp there may be
- * off by 13 ulp, tanh by 1e-5 from 0.1 on (below, the kernels have a series), pow by what p log2(x) of up to 15 makes of its error.
+ * Relative errors that WGSL allows for operators, for values and gradients at inputs of up to about 5. There, exp may be off by 13 ulp,
+ * tanh by 1e-5 from 0.1 on (below, the kernels use a series), and pow by the error of p log2(x) of up to 15.
  */
 const OPERATORS: Record<string, number> = {
   ...{ tanh: 1.1e-4, pow: 1e-5 },
@@ -47,7 +47,7 @@ const OPERATORS: Record<string, number> = {
   softmaxCrossEntropy: 4e-6,
 };
 
-/** The tolerance for an operator, and for an activation in its store: `strict` on software adapters. */
+/** The tolerance for an operator with a fused activation: `strict` on software adapters. */
 export const operatorTolerance = (
   device: Pick<Device, 'info'>,
   strict: number,

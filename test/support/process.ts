@@ -8,7 +8,7 @@ import { bundle } from '../../scripts/build.mjs';
 const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
 /** Bundles a module of this repository for Node before the file's tests. @returns the path of the bundle */
-export function bundled(entry: string): string {
+export function bundleBeforeTests(entry: string): string {
   // Below node_modules, so that the bundle finds the packages it imports; not dist/, which may be in use.
   const folder = join(cache, `tilegrad-test-${process.pid}`);
   beforeAll(() => bundle({ main: entry }, folder));

@@ -38,7 +38,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Ends every server that the file has started. Registered as the file is collected: in a running hook or test it would not be heeded. */
+/** Ends every server that the file started. Registered while the file is collected, because vitest ignores it in a running hook or test. */
 const endings: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const end of endings) await end();
@@ -50,8 +50,8 @@ export async function startRedis(words: string[] = []): Promise<TestRedis> {
   const dir = mkdtempSync(join(tmpdir(), 'tilegrad-redis-'));
   let child: ChildProcess | undefined;
   const start = async () => {
-    const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...words];
-    child = spawn('redis-server', own, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...words];
+    child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'pipe'] });
     await new Promise<void>((resolve, reject) => {
       let text = '';
       child!.stdout!.on('data', (chunk) => {

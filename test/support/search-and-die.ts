@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Callback, EarlyStopping, Hyperband, openDevice, RandomSearch } from '../../src/node.ts';
-import { buildModel, data, fit, withoutTimes } from '../search/small.ts';
+import { buildModel, data, fit, withoutTimes } from '../search/small-search.ts';
 
-// Runs as a separate program (see search/resumed.test.ts) with the folder of a search, `random` or `hyperband`, and perhaps where it kills
-// itself: `step` after the third step of an epoch, `fit` when a trial's training has come to its end, `trial` when the trial is on
-// the disk; and of which trial and epoch. Prints what it came to, and which epochs of which trials it trained.
+// Runs as a separate program (see search/resumed.test.ts) with the folder of a search, `random` or `hyperband`, and optionally the point
+// at which it kills itself: `step` after the third step of an epoch, `fit` when a trial's training has ended, `trial` when the trial is
+// on the disk; with the numbers of the trial and the epoch. Prints its results, and the epochs of the trials that it trained.
 const [directory = '', kind = '', event, trial, epoch] = process.argv.slice(2);
 const die = () => process.kill(process.pid, 'SIGKILL');
 using device = await openDevice();

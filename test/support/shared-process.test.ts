@@ -38,7 +38,7 @@ const FILES: Record<string, { code: string; says: string | null }> = {
 };
 
 describeOnDevice('test files that share a process', () => {
-  test('each fails for what it leaves, and for nothing of those before it', async () => {
+  test('each fails for what it leaves behind, and for nothing of the files before it', async () => {
     mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
     const folder = mkdtempSync(join(root, 'node_modules/.cache/tilegrad-shared-process-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -58,12 +58,12 @@ describeOnDevice('test files that share a process', () => {
     const env = { TILEGRAD_TESTS_GRACE_MS: '100' };
     const { out, err } = await runToEnd([vitest, 'run', '--reporter=json'], { cwd: folder, env });
     const { testResults } = JSON.parse(out) as { testResults: { name: string; status: string; message: string }[] };
-    const said = Object.fromEntries(
+    const outcomes = Object.fromEntries(
       testResults.map(({ name, status, message }) => [/([\w-]+)\.test\.ts$/.exec(name)?.[1], `${status}: ${message}`]),
     );
     for (const [name, { says }] of Object.entries(FILES)) {
-      if (says === null) expect(said[name], err).toMatch(/^passed: $/);
-      else expect(said[name], err).toMatch(new RegExp(`^failed: this file .*${says}`));
+      if (says === null) expect(outcomes[name], err).toMatch(/^passed: $/);
+      else expect(outcomes[name], err).toMatch(new RegExp(`^failed: this file .*${says}`));
     }
   });
 });

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, vi } from 'vitest';
 
 // A setup file of vitest for test files that share a process, one after another. Modules are evaluated for each (fresh-modules.ts).
-// Whatever else a process has must be after a file as it was before: a file that leaves a device, a timer or a server open, or something
-// changed, fails.
+// All other state of the process must be the same after a file as before it: a file fails if it leaves a device, a timer or a server
+// open, or changes something.
 
 // Globals of Node that are loaded at their first use are loaded now, so that they do not look like changes.
 for (const name of Object.getOwnPropertyNames(globalThis)) if (!/Storage$/.test(name)) Reflect.get(globalThis, name);
@@ -27,9 +27,9 @@ afterAll(async () => {
   vi.unstubAllGlobals();
   vi.unstubAllEnvs();
   const end = Date.now() + GRACE_MS;
-  while (leftOpen().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
-  const [open, changed] = [leftOpen(), differences(stateBefore, processState())];
-  // Some come late, of work that an earlier file did not wait for: they are shown, with where they were opened.
+  while (openResources().length > 0 && Date.now() < end) await sleep(10, undefined, { ref: false });
+  const [open, changed] = [openResources(), differences(stateBefore, processState())];
+  // Devices of work that an earlier file did not wait for appear late: these are printed, with the place where they were opened.
   for (const stack of devices?.values() ?? []) if (!isOwn(stack)) console.error(stack);
   devices?.clear();
   if (open.length > 0)
@@ -37,11 +37,11 @@ afterAll(async () => {
   if (changed.length > 0) throw new Error(`this file leaves changed: ${changed.join(', ')}; restore it`);
 });
 
-function leftOpen(): string[] {
+function openResources(): string[] {
   const more = [...resources()].map(([kind, count]) => [kind, count - (resourcesBefore.get(kind) ?? 0)] as const);
   const open = more.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind}`);
-  const own = [...(devices?.values() ?? [])].filter(isOwn).length;
-  return own > 0 ? [`${own} GPUDevice`, ...open] : open;
+  const openCount = [...(devices?.values() ?? [])].filter(isOwn).length;
+  return openCount > 0 ? [`${openCount} GPUDevice`, ...open] : open;
 }
 
 /** Whether this test file itself asked for a device. */
@@ -82,7 +82,7 @@ async function openDevices(): Promise<Map<object, string> | null> {
   return open;
 }
 
-/** What tests may change for all who come after them: the environment, listeners, globals, and functions of what all share. */
+/** State that tests could change for later files: the environment, listeners, globals, and functions of shared objects. */
 function processState(): Map<string, unknown> {
   const state = new Map<string, unknown>();
   const { VIPSHOME: _, ...env } = process.env; // sharp sets it as it is loaded
@@ -122,7 +122,7 @@ function dawnClasses(): Record<string, { prototype: object }> {
   return Object.fromEntries(classes);
 }
 
-/** What the first use in a process adds or replaces: globals of Dawn and of packages. */
+/** Globals of Dawn and of packages, which their first use in a process adds or replaces. */
 const COMES_LATE = /^(globalThis\.(GPU|WGSL|__)|GPU\w*\.prototype\.)/;
 
 function differences(before: Map<string, unknown>, after: Map<string, unknown>): string[] {

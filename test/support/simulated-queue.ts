@@ -24,7 +24,7 @@ interface Fence {
 /** Milliseconds that the host's messages to the GPU process and back take. */
 const MESSAGE_MS = 0.1;
 
-/** A queue of the GPU and a clock: time passes where the host computes (`compute`) and where all wait (`run`). */
+/** A queue of the GPU and a clock: time passes while the host computes (`compute`) and while everything waits (`run`). */
 export class SimulatedQueue {
   clock = 0;
   /** Time at which the GPU has finished all submitted work. */
@@ -50,8 +50,8 @@ export class SimulatedQueue {
       this.worked += this.encoded;
       this.encoded = 0;
       if (!this.lateness.looksAtSubmit) return;
-      const asked = [...this.fences]; // what is asked for later, the look does not see
-      this.at(this.clock + MESSAGE_MS, () => this.look(asked));
+      const waiting = [...this.fences]; // fences requested later are not resolved by it
+      this.at(this.clock + MESSAGE_MS, () => this.look(waiting));
     },
     onSubmittedWorkDone: (): Promise<undefined> => {
       this.counts.fences++;
@@ -122,8 +122,8 @@ export class SimulatedQueue {
     }
   }
 
-  private at(at: number, run: () => void): void {
-    this.events.push({ at, run });
+  private at(time: number, run: () => void): void {
+    this.events.push({ at: time, run });
   }
 
   private see(fence: Fence): void {

@@ -11,11 +11,11 @@ const traits = parseTraits(process.env.TILEGRAD_TEST_ADAPTER ?? '');
 vi.mock('../../src/gpu/dawn.ts', async (importOriginal) => {
   const original = await importOriginal<typeof dawn>();
   /** Options that are refused, or that name an implementation, go to `openDevice` as they are. */
-  const leavesOpen = (options: object): boolean =>
+  const leavesAdapterOpen = (options: object): boolean =>
     Object.prototype.toString.call(options) === '[object Object]' &&
     ['gpu', 'flags', 'fineTimestamps'].every((name) => !Object.hasOwn(options, name));
   const openDevice: typeof dawn.openDevice = async (options = {}) =>
-    original.openDevice(leavesOpen(options) ? { ...options, gpu: await testGpu(traits) } : options);
+    original.openDevice(leavesAdapterOpen(options) ? { ...options, gpu: await testGpu(traits) } : options);
   return { ...original, openDevice };
 });
 

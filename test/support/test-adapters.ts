@@ -19,7 +19,7 @@ export const DEFAULT_LIMITS: Readonly<Record<string, number>> = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** What a graphics card says of itself, so that the kernels for cards are chosen. */
+/** The info of a GPU, so that the kernels for GPUs are selected. */
 const CARD = {
   vendor: 'nvidia',
   architecture: '',
@@ -36,15 +36,15 @@ const STRICT_FLAGS = [
 ];
 
 /**
- * What the adapter of the tests may be:
- * - `default-limits`: default limits and no features, as the least of all adapters
- * - `card`: passes for a graphics card, so that the kernels for cards are chosen
- * - `strict`: new buffers hold 0x01 in each byte, and reads out of bounds are clamped; on Dawn alone
+ * Traits of the adapter of the tests:
+ * - `default-limits`: default limits and no features, which every adapter has at least
+ * - `card`: reports itself as a GPU, so that the kernels for GPUs are selected
+ * - `strict`: new buffers hold 0x01 in each byte, and reads out of bounds are clamped; only on Dawn
  */
 export const ADAPTER_TRAITS = ['default-limits', 'card', 'strict'] as const;
 export type AdapterTrait = (typeof ADAPTER_TRAITS)[number];
 
-/** The traits in a list such as `card,strict`. @throws Error for one there is not: a run must not test another adapter than it says */
+/** The traits in a list such as `card,strict`. @throws Error for an unknown trait, because the run would test another adapter */
 export function parseTraits(text: string): AdapterTrait[] {
   const words = text.split(',').filter((word) => word !== '');
   const isTrait = (word: string): word is AdapterTrait => (ADAPTER_TRAITS as readonly string[]).includes(word);
@@ -54,7 +54,7 @@ export function parseTraits(text: string): AdapterTrait[] {
 
 /** A GPU object whose adapters have these traits: of the runtime where it has WebGPU, as Deno, else of Dawn. */
 export async function testGpu(traits: readonly AdapterTrait[]): Promise<GPU> {
-  return disguised(await underlyingGpu(traits.includes('strict')), traits);
+  return withTraits(await underlyingGpu(traits.includes('strict')), traits);
 }
 
 /** As `openDevice`, a Dawn instance for each device: an instance that is held keeps the process alive. */
@@ -70,16 +70,16 @@ async function underlyingGpu(isStrict: boolean): Promise<GPU> {
   return create(isStrict ? STRICT_FLAGS : []);
 }
 
-/** A GPU object whose adapters compute as those of `gpu` do, but offer less or say something else of themselves. */
-export function disguised(gpu: GPU, traits: readonly AdapterTrait[]): GPU {
+/** A GPU object whose adapters compute like those of `gpu`, but offer less or report other info. */
+export function withTraits(gpu: GPU, traits: readonly AdapterTrait[]): GPU {
   const requestAdapter = async (options?: GPURequestAdapterOptions) => {
     const adapter = await gpu.requestAdapter(options);
-    return adapter && disguisedAdapter(adapter, traits);
+    return adapter && adapterWithTraits(adapter, traits);
   };
   return { requestAdapter } as GPU;
 }
 
-function disguisedAdapter(adapter: GPUAdapter, traits: readonly AdapterTrait[]): GPUAdapter {
+function adapterWithTraits(adapter: GPUAdapter, traits: readonly AdapterTrait[]): GPUAdapter {
   const isLeast = traits.includes('default-limits');
   const features: ReadonlySet<string> = isLeast ? new Set() : adapter.features;
   const limits = isLeast ? DEFAULT_LIMITS : (adapter.limits as unknown as Readonly<Record<string, number>>);

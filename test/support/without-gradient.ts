@@ -8,7 +8,7 @@ import * as shape from '../reference/shape.ts';
 // biome-ignore lint/suspicious/noExplicitAny: each operator has its own options.
 type Attrs = any;
 
-/** An operator that has no gradient, and what it is compared with. */
+/** An operator without a gradient, and its reference. */
 interface WithoutGradient {
   call(inputs: Tensor[], attrs: Attrs): Tensor;
   reference(inputs: NdArray[], attrs: Attrs): NdArray;

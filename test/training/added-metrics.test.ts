@@ -23,17 +23,17 @@ import { readEvents } from '../io/event-reader.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, sigmoid } from '../support/points.ts';
 
-// Callbacks may add figures to the logs, in some epochs only: others log and monitor them.
+// Callbacks may add metrics to the logs, also in some epochs only. Other callbacks log and monitor them.
 
 let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'tilegrad-added-'));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
-const at = (...names: string[]) => join(root, ...names);
-const read = (name: string) => readFileSync(at(name), 'utf8');
+const pathOf = (...names: string[]) => join(root, ...names);
+const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
-/** Adds the figure in the epochs for which there is a value. */
+/** Adds the metric in the epochs that have a value. */
 const adding = (name: string, values: readonly (number | null)[]): Callback => ({
   onEpochEnd(logs) {
     const value = values[logs.epoch - 1];
@@ -41,7 +41,7 @@ const adding = (name: string, values: readonly (number | null)[]): Callback => (
   },
 });
 
-describeOnDevice('figures that a callback adds', (device) => {
+describeOnDevice('metrics that a callback adds', (device) => {
   const { x, labels: y } = points();
   const data = { x, y };
   const train = async (callbacks: Callback[], options: FitOptions = {}) => {
@@ -49,7 +49,7 @@ describeOnDevice('figures that a callback adds', (device) => {
     return await model.fit(data, { epochs: 4, batchSize: 20, ...options, callbacks });
   };
 
-  test('in some epochs are logged, and end no training', async () => {
+  test('are logged in the epochs that have them, and end no training', async () => {
     const lines: string[] = [];
     const note: Callback = { onEpochEnd: (logs) => void Object.assign(logs, logs.epoch === 2 ? { note: 'warm' } : {}) };
     const callbacks = [
@@ -57,9 +57,9 @@ describeOnDevice('figures that a callback adds', (device) => {
       adding('early', [2, null, null, 3]),
       adding('val_auc', [null, 0.75, null, null]),
       note,
-      new CSVLogger(at('log.csv')),
-      new JSONLLogger(at('log.jsonl')),
-      new TensorBoard({ logDir: at('logs') }),
+      new CSVLogger(pathOf('log.csv')),
+      new JSONLLogger(pathOf('log.jsonl')),
+      new TensorBoard({ logDir: pathOf('logs') }),
       new ProgressLine((line) => lines.push(line)),
     ];
     const history = await train(callbacks);
@@ -85,8 +85,8 @@ describeOnDevice('figures that a callback adds', (device) => {
     expect(lines[2]).toContain(' - late: 0.5000');
     expect(lines[1]).toContain(' - note: "warm"');
     const curves = (run: string) =>
-      readdirSync(at('logs', run)).flatMap((name) =>
-        readEvents(readFileSync(at('logs', run, name))).flatMap(({ step, values }) =>
+      readdirSync(pathOf('logs', run)).flatMap((name) =>
+        readEvents(readFileSync(pathOf('logs', run, name))).flatMap(({ step, values }) =>
           values.map(({ tag, numbers }) => [step, tag, numbers[0]]),
         ),
       );
@@ -100,22 +100,22 @@ describeOnDevice('figures that a callback adds', (device) => {
     expect(curves('validation')).toEqual([[1, 'epoch_auc', 0.75]]);
   });
 
-  test('reach the file of an earlier session, whose columns stay where they are', async () => {
-    writeFileSync(at('log.csv'), 'epoch;"a;b";loss\r\n1;5;0.25\r\n2;6;0.5\r\n');
-    const logger = new CSVLogger(at('log.csv'), { append: true, separator: ';' });
+  test('are appended to the file of an earlier session, whose columns stay in place', async () => {
+    writeFileSync(pathOf('log.csv'), 'epoch;"a;b";loss\r\n1;5;0.25\r\n2;6;0.5\r\n');
+    const logger = new CSVLogger(pathOf('log.csv'), { append: true, separator: ';' });
     logger.onTrainBegin();
     logger.onEpochEnd({ epoch: 3, loss: 1 } as EpochLogs);
     logger.onEpochEnd({ epoch: 4, loss: 2, 'my figure': 7 } as unknown as EpochLogs);
     logger.onEpochEnd({ epoch: 5, loss: 3, 'a;b': 8 } as unknown as EpochLogs);
     const expected = 'epoch;"a;b";loss;"my figure"\n1;5;0.25;NA\n2;6;0.5;NA\n3;NA;1;NA\n4;NA;2;7\n5;8;3;NA\n';
     expect(read('log.csv')).toBe(expected);
-    const again = new CSVLogger(at('log.csv'), { append: true, separator: ';' });
+    const again = new CSVLogger(pathOf('log.csv'), { append: true, separator: ';' });
     again.onTrainBegin();
     again.onEpochEnd({ epoch: 6, loss: 4, 'my figure': 9 } as unknown as EpochLogs);
     expect(read('log.csv')).toBe(`${expected}6;NA;4;9\n`);
-    // What is no log is left alone.
-    writeFileSync(at('other.csv'), 'name,age\nA,3\n');
-    const foreign = new CSVLogger(at('other.csv'), { append: true });
+    // A file that is not a log is not changed.
+    writeFileSync(pathOf('other.csv'), 'name,age\nA,3\n');
+    const foreign = new CSVLogger(pathOf('other.csv'), { append: true });
     foreign.onTrainBegin();
     expect(() => foreign.onEpochEnd({ epoch: 3, loss: 1 } as EpochLogs)).toThrow(DataError);
     expect(read('other.csv')).toBe('name,age\nA,3\n');
@@ -123,7 +123,7 @@ describeOnDevice('figures that a callback adds', (device) => {
 
   test.each<[string, () => Callback]>([
     ['a plain object', () => adding('mine', [4, 2, 3, 5])],
-    ['one that says so', () => ({ ...adding('mine', [4, 2, 3, 5]), adds: ['mine'] })],
+    ['an object with `adds`', () => ({ ...adding('mine', [4, 2, 3, 5]), adds: ['mine'] })],
     [
       'a LambdaCallback',
       () => new LambdaCallback({ adds: ['mine'], onEpochEnd: adding('mine', [4, 2, 3, 5]).onEpochEnd! }),
@@ -135,19 +135,19 @@ describeOnDevice('figures that a callback adds', (device) => {
           onEpochEnd = adding('mine', [4, 2, 3, 5]).onEpochEnd!;
         })(),
     ],
-  ])('are monitored, from %s', async (_, adder) => {
+  ])('can be monitored, from %s', async (_, adder) => {
     const early = new EarlyStopping({ monitor: 'mine', patience: 2 });
     const history = await train([adder(), early]);
     expect([early.best, early.bestEpoch, early.stoppedEpoch, history.epochs.length]).toEqual([2, 2, 4, 4]);
     const rates = (await train([adder(), new ReduceLROnPlateau({ monitor: 'mine', patience: 1, factor: 0.5 })])).epochs;
     expect(rates.map(({ learningRate }) => learningRate)).toEqual([1, 1, 1, 0.5]);
-    const best = new ModelCheckpoint({ path: at('best-{epoch}-{mine:.1f}'), monitor: 'mine', saveBestOnly: true });
+    const best = new ModelCheckpoint({ path: pathOf('best-{epoch}-{mine:.1f}'), monitor: 'mine', saveBestOnly: true });
     await train([adder(), best]);
     expect(best.best).toBe(2);
     expect(readdirSync(root).sort()).toEqual(['best-1-4.0', 'best-2-2.0']);
   });
 
-  test('are monitored under any spelling', async () => {
+  test('can be monitored in camelCase and snake_case', async () => {
     for (const [name, monitor] of [
       ['my_score', 'myScore'],
       ['myScore', 'my_score'],
@@ -160,16 +160,16 @@ describeOnDevice('figures that a callback adds', (device) => {
   });
 
   test.each<[string, (values: (number | null)[]) => Callback, (number | null)[]]>([
-    ['from the first epoch on, say nothing', (values) => adding('mine', values), [4, null, 2, null, 3, null, 3]],
+    ['from the first epoch on need no declaration', (values) => adding('mine', values), [4, null, 2, null, 3, null, 3]],
     [
-      'later, are told by adds',
+      'later are declared by `adds`',
       (values) => ({ ...adding('mine', values), adds: ['mine'] }),
       [null, null, 2, null, 3, null, 3],
     ],
-  ])('epochs without one are passed over, where figures that come %s', async (_, adder, values) => {
+  ])('epochs without them are skipped; values that come %s', async (_, adder, values) => {
     const early = new EarlyStopping({ monitor: 'mine', patience: 2 });
-    const best = new ModelCheckpoint({ path: at('best'), monitor: 'mine', saveBestOnly: true });
-    const every = new ModelCheckpoint({ path: at('all-{epoch}-{mine:.0f}'), saveWeightsOnly: true });
+    const best = new ModelCheckpoint({ path: pathOf('best'), monitor: 'mine', saveBestOnly: true });
+    const every = new ModelCheckpoint({ path: pathOf('all-{epoch}-{mine:.0f}'), saveWeightsOnly: true });
     const history = await train([adder(values), early, best, every], { epochs: 7 });
     expect([early.best, early.bestEpoch, early.stoppedEpoch, history.epochs.length]).toEqual([2, 3, 7, 7]);
     expect(best.best).toBe(2);
@@ -180,14 +180,14 @@ describeOnDevice('figures that a callback adds', (device) => {
     ).toEqual(values.map((value, i) => `all-${i + 1}-${value ?? 'NA'}`));
   });
 
-  test('a training can be resumed in such an epoch', async () => {
+  test('a training resumes in an epoch without them', async () => {
     const callbacks = (crash: boolean): Callback[] => [
       adding('mine', [4, null, null, 3]),
       new EarlyStopping({ monitor: 'mine', patience: 9 }),
       new ReduceLROnPlateau({ monitor: 'mine' }),
-      new ModelCheckpoint({ path: at('c-{mine}'), monitor: 'mine' }),
-      new CSVLogger(at('log.csv')),
-      new BackupAndRestore({ path: at('backup') }),
+      new ModelCheckpoint({ path: pathOf('c-{mine}'), monitor: 'mine' }),
+      new CSVLogger(pathOf('log.csv')),
+      new BackupAndRestore({ path: pathOf('backup') }),
       {
         onEpochBegin: ({ epoch }) => {
           if (crash && epoch === 3) throw new RangeError('crash');
@@ -197,62 +197,62 @@ describeOnDevice('figures that a callback adds', (device) => {
     await expect(train(callbacks(true))).rejects.toThrow('crash');
     expect((await train(callbacks(false))).epochs).toHaveLength(4);
     expect(read('log.csv').trim().split('\n')).toHaveLength(5);
-    expect(existsSync(at('backup'))).toBe(false);
+    expect(existsSync(pathOf('backup'))).toBe(false);
   });
 
   const monitors: [string, (name: string) => Callback][] = [
     ['EarlyStopping', (monitor) => new EarlyStopping({ monitor })],
     ['ReduceLROnPlateau', (monitor) => new ReduceLROnPlateau({ monitor })],
-    ['ModelCheckpoint', (monitor) => new ModelCheckpoint({ path: at('x'), monitor, saveBestOnly: true })],
-    ['ModelCheckpoint: path', (name) => new ModelCheckpoint({ path: at(`x-{${name}}`) })],
+    ['ModelCheckpoint', (monitor) => new ModelCheckpoint({ path: pathOf('x'), monitor, saveBestOnly: true })],
+    ['ModelCheckpoint: path', (name) => new ModelCheckpoint({ path: pathOf(`x-{${name}}`) })],
   ];
   test.each(monitors)(
-    '%s refuses one that nobody adds: before training where that is known, else as the first epoch ends',
+    '%s throws for a metric that nothing adds: before training if that is known, else after the first epoch',
     async (who, monitor) => {
       const seen: number[] = [];
       const note: Callback = { onEpochEnd: ({ epoch }) => void seen.push(epoch), adds: [] };
       const known = [
         note,
         new ProgressLine(() => {}),
-        new CSVLogger(at('log.csv')),
+        new CSVLogger(pathOf('log.csv')),
         new LambdaCallback({ onEpochBegin() {} }),
       ];
-      const refused = (callbacks: Callback[]) => train(callbacks);
+      const trainWith = (callbacks: Callback[]) => train(callbacks);
       const says = new RegExp(
         `^${who}: the epoch has no metric "mine"; there are .*loss.* A callback that adds it must come before`,
       );
-      // After one that may add it in vain.
+      // After a callback that may add it, but does not.
       for (const callbacks of [
         [...known, monitor('mine')],
         [note, monitor('mine'), adding('mine', [1])],
       ]) {
-        await expect(refused(callbacks)).rejects.toThrow(ArgumentError);
-        await expect(refused(callbacks)).rejects.toThrow(says);
+        await expect(trainWith(callbacks)).rejects.toThrow(ArgumentError);
+        await expect(trainWith(callbacks)).rejects.toThrow(says);
       }
       expect(seen).toEqual([]);
-      await expect(refused([note, adding('other', [1]), monitor('mine')])).rejects.toThrow(says);
+      await expect(trainWith([note, adding('other', [1]), monitor('mine')])).rejects.toThrow(says);
       expect(seen).toEqual([1]);
     },
   );
 
-  test('what a callback says it adds must be names', async () => {
+  test('adds: throws unless it is a list of names', async () => {
     await expect(train([{ adds: 'mine' as never }])).rejects.toThrow(/adds of a callback must be a list of names/);
     await expect(train([{ adds: [3] as never }])).rejects.toThrow(ArgumentError);
   });
 });
 
-describeOnDevice('the path of a ModelCheckpoint, as Keras and Python have it', (device) => {
+describeOnDevice('ModelCheckpoint: paths in the forms of Keras and Python', (device) => {
   const { x, labels: y } = points();
-  /** The files that one epoch with such figures leaves. */
-  async function saved(path: string, figures: Record<string, number> = {}): Promise<string[]> {
+  /** The files that one epoch with these metrics writes. */
+  async function savedNames(path: string, metrics: Record<string, number> = {}): Promise<string[]> {
     using model = build(device, sigmoid());
-    const fix: Callback = { onEpochEnd: (logs) => void Object.assign(logs, figures) };
-    const callbacks = [fix, new ModelCheckpoint({ path: at(path), saveWeightsOnly: true })];
+    const fix: Callback = { onEpochEnd: (logs) => void Object.assign(logs, metrics) };
+    const callbacks = [fix, new ModelCheckpoint({ path: pathOf(path), saveWeightsOnly: true })];
     await model.fit({ x, y }, { validationData: { x, y }, callbacks });
     return readdirSync(root);
   }
 
-  // What Python's str.format gives for the same numbers.
+  // Results of Python's str.format for the same numbers.
   test.each<[path: string, figures: Record<string, number>, name: string]>([
     ['weights.{epoch:02d}-{val_loss:.2f}.h5', { valLoss: 0.456 }, 'weights.01-0.46.h5'],
     ['{val_loss:.2f}', { valLoss: 0.456 }, '0.46'],
@@ -277,20 +277,20 @@ describeOnDevice('the path of a ModelCheckpoint, as Keras and Python have it', (
     ['{{{epoch}}}', {}, '{1}'],
     ['a{{b}}', {}, 'a{b}'],
     ['{loss:.2f}', { loss: Number.NaN }, 'nan'],
-  ])('%s of %o is %s', async (path, figures, name) => {
-    expect(await saved(path, figures)).toEqual([name]);
+  ])('%s of %o gives %s', async (path, metrics, name) => {
+    expect(await savedNames(path, metrics)).toEqual([name]);
   });
 
   test.each(['{val_loss:.2q}', '{val_loss:>8.2f}', '{}', '{val loss}', '{loss!r}', '{loss:x}'])(
-    '%s is refused when it is made',
+    'throws in the constructor for %s',
     (path) => {
       expect(() => new ModelCheckpoint({ path })).toThrow(ArgumentError);
       expect(() => new ModelCheckpoint({ path })).toThrow(/is not a metric such as \{epoch:02d\}/);
     },
   );
 
-  test('a whole number asked of a fraction is refused before training', async () => {
-    await expect(saved('{val_loss:02d}')).rejects.toThrow(/\{val_loss:02d\} in .* is for whole numbers; use f/);
+  test('throws before training for an integer format of a fraction', async () => {
+    await expect(savedNames('{val_loss:02d}')).rejects.toThrow(/\{val_loss:02d\} in .* is for whole numbers; use f/);
     expect(readdirSync(root)).toEqual([]);
   });
 });

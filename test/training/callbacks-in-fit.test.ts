@@ -19,7 +19,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
-describeOnDevice('callbacks in a real fit', (device) => {
+describeOnDevice('callbacks in fit', (device) => {
   const size = 30;
   const values = random(3);
   const x = Float32Array.from({ length: 2 * size }, () => 2 * values.uniform() - 1);
@@ -29,7 +29,7 @@ describeOnDevice('callbacks in a real fit', (device) => {
   const build = (device: Device, optimizer = new Adam({ learningRate: 0.05 })) =>
     new Sequential([
       new Dense({ units: 4, inputShape: [2] }),
-      new BatchNormalization(), // its running figures are part of the weights
+      new BatchNormalization(), // its moving statistics are part of the weights
       new Dense({ units: 1, activation: 'sigmoid' }),
     ])
       .build(device, { seed: 2 })
@@ -42,7 +42,7 @@ describeOnDevice('callbacks in a real fit', (device) => {
   };
 
   /** The weights after each epoch, on the host. */
-  const recorded = (model: () => Model, into: number[][]): Callback => ({
+  const recordWeights = (model: () => Model, into: number[][]): Callback => ({
     async onEpochEnd() {
       into.push(await weightsOf(model()));
     },
@@ -51,17 +51,17 @@ describeOnDevice('callbacks in a real fit', (device) => {
   test.each([
     { stops: true, patience: 2, epochs: 12 },
     { stops: false, patience: 50, epochs: 6 },
-  ])('EarlyStopping restores the best weights: stopped early $stops', async ({ stops, patience, epochs }) => {
+  ])('EarlyStopping: restores the best weights: stopped early $stops', async ({ stops, patience, epochs }) => {
     using model = build(device, new Adam({ learningRate: 0.3 }));
     const snapshots: number[][] = [];
     const early = new EarlyStopping({ patience, restoreBestWeights: true });
-    // Validation on the opposite labels gets worse after a while of training.
+    // Validation on the opposite labels gets worse after some training.
     const validationData = { x, y: y.map((label) => 1 - label) };
     const history = await model.fit(data, {
       epochs,
       batchSize: 10,
       validationData,
-      callbacks: [recorded(() => model, snapshots), early],
+      callbacks: [recordWeights(() => model, snapshots), early],
     });
     const losses = history.epochs.map(({ valLoss }) => valLoss!);
     const best = losses.indexOf(Math.min(...losses));
@@ -74,16 +74,16 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect((await model.evaluate(validationData)).loss).toBeCloseTo(losses[best]!, 5);
   });
 
-  test('without restoreBestWeights the last weights stay', async () => {
+  test('EarlyStopping: keeps the last weights without restoreBestWeights', async () => {
     using model = build(device);
     const snapshots: number[][] = [];
     const early = new EarlyStopping({ monitor: 'loss', mode: 'max' });
-    await model.fit(data, { epochs: 9, batchSize: 10, callbacks: [recorded(() => model, snapshots), early] });
+    await model.fit(data, { epochs: 9, batchSize: 10, callbacks: [recordWeights(() => model, snapshots), early] });
     expect(early.stoppedEpoch).toBe(snapshots.length);
     expect(await weightsOf(model)).toEqual(snapshots.at(-1));
   });
 
-  test('the best weights of training that was interrupted are restored too', async () => {
+  test('EarlyStopping: restores the best weights after an interruption too', async () => {
     using model = build(device);
     const snapshots: number[][] = [];
     const stop = new AbortController();
@@ -93,13 +93,13 @@ describeOnDevice('callbacks in a real fit', (device) => {
       epochs: 9,
       batchSize: 10,
       signal: stop.signal,
-      callbacks: [recorded(() => model, snapshots), early, abort],
+      callbacks: [recordWeights(() => model, snapshots), early, abort],
     });
     expect([interrupted, snapshots.length]).toEqual([true, 3]);
     expect(await weightsOf(model)).toEqual(snapshots[early.bestEpoch - 1]);
   });
 
-  test('the best weights stay on the GPU: an epoch that keeps them creates nothing and reads back no more', async () => {
+  test('EarlyStopping: the best weights stay on the GPU; an epoch that saves them creates nothing and reads back no more', async () => {
     using model = build(device);
     const moments: (typeof device.counters)[] = [];
     // Every epoch is better than the one before.
@@ -113,12 +113,12 @@ describeOnDevice('callbacks in a real fit', (device) => {
       expect(fourth![key], key).toBe(third![key]);
     }
     expect(fourth!.readBacks).toBe(third!.readBacks + 1);
-    const held = device.counters.bytesAllocated;
+    const bytesBefore = device.counters.bytesAllocated;
     await model.fit(data, { epochs: 2, batchSize: 10, callbacks: [falling, early] });
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(bytesBefore);
   });
 
-  test('ReduceLROnPlateau lowers the rate of the epochs that follow', async () => {
+  test('ReduceLROnPlateau: reduces the rate of the following epochs', async () => {
     using model = build(device, new Adam({ learningRate: 0.01 }));
     const reduce = new ReduceLROnPlateau({ monitor: 'loss', mode: 'max', patience: 2, factor: 0.5 });
     const { epochs } = await model.fit(data, { epochs: 5, batchSize: 30, callbacks: [reduce] });
@@ -130,7 +130,7 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect(model.training.optimizer.learningRate).toBeCloseTo(0.0025, 9);
   });
 
-  test('TerminateOnNaN ends a training that diverges', async () => {
+  test('TerminateOnNaN: ends a training that diverges', async () => {
     using model = build(device);
     const poison: Callback = {
       onEpochBegin({ epoch }) {
@@ -143,8 +143,8 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect(epochs[2]!.loss).toBeNaN();
   });
 
-  test('what EarlyStopping keeps goes with the model where training failed', async () => {
-    const held: number[] = [];
+  test('EarlyStopping: its copy is released with the model if training failed', async () => {
+    const heldBytes: number[] = [];
     for (let i = 0; i < 3; i++) {
       using model = build(device);
       const early = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true });
@@ -157,16 +157,16 @@ describeOnDevice('callbacks in a real fit', (device) => {
         RangeError,
       );
       expect(early.bestEpoch).toBeGreaterThan(0);
-      held.push(device.counters.bytesAllocated);
+      heldBytes.push(device.counters.bytesAllocated);
     }
-    expect(held[2]).toBe(held[1]);
+    expect(heldBytes[2]).toBe(heldBytes[1]);
   });
 
-  test('an error in onBatchEnd ends training with that error, wherever in an epoch it comes', async () => {
+  test('onBatchEnd: fit throws its error, at any place of an epoch', async () => {
     using model = build(device);
     const stream = async function* () {
       for (let i = 0; i < 40; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 15)); // figures are read a few times a second
+        await new Promise((resolve) => setTimeout(resolve, 15)); // metrics are read a few times a second
         yield data;
       }
     };
@@ -179,7 +179,7 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect(calls).toBe(1);
   });
 
-  test('what asks in onEpochBegin for the end gets it after one step, as in Keras', async () => {
+  test('stopTraining in onEpochBegin: training ends after one step, as in Keras', async () => {
     using model = build(device);
     const stop: Callback = {
       onEpochBegin() {
@@ -191,7 +191,7 @@ describeOnDevice('callbacks in a real fit', (device) => {
     expect(epochs[0]!.loss).toBeGreaterThan(0);
   });
 
-  test('LambdaCallback and ProgressLine hear of every epoch, in order', async () => {
+  test('LambdaCallback and ProgressLine: are called for every epoch, in order', async () => {
     using model = build(device);
     const heard: string[] = [];
     const lambda = new LambdaCallback({
@@ -202,18 +202,27 @@ describeOnDevice('callbacks in a real fit', (device) => {
     });
     const line = new ProgressLine((text) => heard.push(text.replace(/\d\.\d+/g, '#')));
     await model.fit(data, { epochs: 2, batchSize: 10, callbacks: [lambda, line] });
-    const said = (epoch: number) => `Epoch ${epoch}/2 - #s - loss: # - accuracy: #`;
-    expect(heard).toEqual(['begin 2 30 10', 'epoch 1', 'end 1', said(1), 'epoch 2', 'end 2', said(2), 'done 2']);
+    const expectedLine = (epoch: number) => `Epoch ${epoch}/2 - #s - loss: # - accuracy: #`;
+    expect(heard).toEqual([
+      'begin 2 30 10',
+      'epoch 1',
+      'end 1',
+      expectedLine(1),
+      'epoch 2',
+      'end 2',
+      expectedLine(2),
+      'done 2',
+    ]);
   });
 
-  test('a monitored figure that there will not be stops fit before it trains', async () => {
+  test('monitor: fit throws before training for an unknown metric', async () => {
     using model = build(device);
     const before = await weightsOf(model);
     await expect(model.fit(data, { callbacks: [new EarlyStopping()] })).rejects.toThrow(/need validationData/);
     expect(await weightsOf(model)).toEqual(before);
   });
 
-  test('WeightCopy brings back what was saved, weights that are never trained included', async () => {
+  test('WeightCopy: restores the saved weights, including those that are never trained', async () => {
     using model = build(device);
     await model.fit(data, { batchSize: 10 });
     const saved = await weightsOf(model);

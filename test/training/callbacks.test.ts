@@ -17,17 +17,17 @@ import {
 } from '../../src/node.ts';
 
 const NAMES = ['loss', 'accuracy', 'valLoss', 'valAccuracy', 'valTopK5', 'learningRate'];
-const epochLogs = (epoch: number, figures: Record<string, number>): EpochLogs => ({
+const epochLogs = (epoch: number, metrics: Record<string, number>): EpochLogs => ({
   loss: 1,
   learningRate: 0.1,
   seconds: 1,
   samplesPerSecond: 1,
-  ...figures,
+  ...metrics,
   epoch,
 });
 
-/** Feeds made-up figures, as `fit` would. @returns the epoch after which training stopped, or 0, and the callback's view */
-function feed(options: EarlyStoppingOptions, values: number[]) {
+/** Calls EarlyStopping with these metrics, as `fit` does. @returns the epoch after which training stopped, or 0, and the callback's state */
+function runEarlyStopping(options: EarlyStoppingOptions, values: number[]) {
   const callback = new EarlyStopping(options);
   const model = { stopTraining: false } as Model;
   callback.onTrainBegin({ model, monitored: NAMES });
@@ -40,8 +40,8 @@ function feed(options: EarlyStoppingOptions, values: number[]) {
   return { ran: ran + 1, best, bestEpoch, stoppedEpoch };
 }
 
-// What Keras 3's EarlyStopping does with the same figures (its epochs count from 0, ours from 1).
-test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
+// Results of Keras 3's EarlyStopping for the same metrics (its epochs count from 0, ours from 1).
+test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof runEarlyStopping>]>([
   [
     'patience 0: the first epoch without improvement',
     {},
@@ -51,8 +51,18 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
   ['patience 2', { patience: 2 }, [3, 2, 4, 1.5, 5, 6, 7], { ran: 6, best: 1.5, bestEpoch: 4, stoppedEpoch: 6 }],
   ['no stop', { patience: 3 }, [3, 4, 5], { ran: 0, best: 3, bestEpoch: 1, stoppedEpoch: 0 }],
   ['an equal value is no improvement', { patience: 1 }, [2, 2], { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 }],
-  ['nor is a change of minDelta', { minDelta: 0.5 }, [2, 1.5], { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 }],
-  ['a larger one is', { minDelta: -0.5 }, [2, 1.25, 1], { ran: 3, best: 1.25, bestEpoch: 2, stoppedEpoch: 3 }],
+  [
+    'a change of minDelta is no improvement',
+    { minDelta: 0.5 },
+    [2, 1.5],
+    { ran: 2, best: 2, bestEpoch: 1, stoppedEpoch: 2 },
+  ],
+  [
+    'a larger change is an improvement',
+    { minDelta: -0.5 },
+    [2, 1.25, 1],
+    { ran: 3, best: 1.25, bestEpoch: 2, stoppedEpoch: 3 },
+  ],
   [
     'accuracy rises',
     { monitor: 'valAccuracy', patience: 1 },
@@ -87,10 +97,10 @@ test.each<[string, EarlyStoppingOptions, number[], ReturnType<typeof feed>]>([
   ],
   ['NaN, then a number', { patience: 2 }, [Number.NaN, 5, 6, 7], { ran: 4, best: 5, bestEpoch: 2, stoppedEpoch: 4 }],
 ])('EarlyStopping: %s', (_what, options, values, expected) => {
-  expect(feed(options, values)).toEqual(expected);
+  expect(runEarlyStopping(options, values)).toEqual(expected);
 });
 
-test('a figure may be named as Keras spells it', () => {
+test("monitor: accepts Keras's spelling of a metric", () => {
   const callback = new EarlyStopping({ monitor: 'val_top_k5' });
   const model = { stopTraining: false } as Model;
   callback.onTrainBegin({ model, monitored: NAMES });
@@ -119,7 +129,7 @@ function rates(options: ReduceLROnPlateauOptions, values: number[], rate = 1): n
   });
 }
 
-// What Keras 3's ReduceLROnPlateau does with the same figures.
+// Results of Keras 3's ReduceLROnPlateau for the same metrics.
 test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   ['factor 0.1 after patience epochs', { patience: 2 }, [2, 2, 2, 2, 2], [1, 1, 0.1, 0.1, 0.01]],
   ['an improvement restarts the wait', { patience: 2, factor: 0.5 }, [3, 3, 2, 2, 2], [1, 1, 1, 1, 0.5]],
@@ -141,7 +151,7 @@ test.each<[string, ReduceLROnPlateauOptions, number[], number[]]>([
   expect(rates(options, values)).toEqual(expected);
 });
 
-test('the rate of each replica is reduced and scheduled', () => {
+test('ReduceLROnPlateau: the rate of each replica is reduced, also with a schedule', () => {
   const optimizer = new SGD({ learningRate: [0.1, 0.01, 0.3] });
   const reduce = new ReduceLROnPlateau({ patience: 1, factor: 0.5, minLearningRate: 0.02 });
   reduce.onTrainBegin({ optimizer, monitored: NAMES });
@@ -151,7 +161,7 @@ test('the rate of each replica is reduced and scheduled', () => {
   expect(optimizer.fixedRates).toEqual([0.5, 0.1, 1.5]);
 });
 
-test('TerminateOnNaN stops at a loss that is no number, within an epoch too', () => {
+test('TerminateOnNaN: stops at a loss that is NaN or infinite, also within an epoch', () => {
   const callback = new TerminateOnNaN();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     const model = { stopTraining: false } as Model;
@@ -163,7 +173,7 @@ test('TerminateOnNaN stops at a loss that is no number, within an epoch too', ()
   }
 });
 
-test('ProgressLine prints the figures there are, small ones in powers of ten', () => {
+test('ProgressLine: prints the metrics of the epoch, small ones with exponents', () => {
   const lines: string[] = [];
   const updates: string[] = [];
   const callback = new ProgressLine(
@@ -207,9 +217,9 @@ test.each<[string, () => unknown, RegExp]>([
     () => new LambdaCallback({ onEpochEndd() {} } as Callback),
     /no option onEpochEndd; did you mean onEpochEnd\?/,
   ],
-  ['a hook that is no function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
+  ['a hook that is not a function', () => new LambdaCallback({ onEpochEnd: 3 as never }), /onEpochEnd is 3/],
   ['no hooks', () => new LambdaCallback(no), /LambdaCallback: options/],
-])('refused: %s', (_what, make, says) => {
+])('throws for %s', (_what, make, says) => {
   expect(make).toThrow(ArgumentError);
   expect(make).toThrow(says);
 });

@@ -3,11 +3,11 @@ import type { Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice('compileStep: what is done between its runs', (device) => {
+describeOnDevice('compileStep: changes between its runs', (device) => {
   const leaf = (data: number[]) => tg.tensor(device, data, [data.length], { requiresGrad: true });
   const values = async (t: Tensor) => [...(await t.data())];
 
-  test('results that were disposed are created again, also an input that is returned', async () => {
+  test('disposed results are created again, also an input that is returned', async () => {
     const step = tg.compileStep(device, (x) => {
       const y = tg.mul(x, 2);
       return { y, again: [y, x] as const };
@@ -26,7 +26,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     step.dispose();
   });
 
-  test('a gradient that is cleared between: the next run gives a new one', async () => {
+  test('after a gradient is cleared, the next run returns a new one', async () => {
     const w = leaf([5]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 1 });
     const step = tg.compileStep(device, (x) => {
@@ -46,7 +46,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     }
   });
 
-  test('gradients that are cleared first and stay, by turns of two shapes, are recorded once for each', async () => {
+  test('gradients that are cleared first and stay, with two shapes in turn, are recorded once for each shape', async () => {
     const w = leaf([5]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 1 });
     let recorded = 0;
@@ -66,7 +66,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     expect(await values(w)).toEqual([5 - 9]);
   });
 
-  test('gradients without an optimizer are those of the run before, whatever its shapes', async () => {
+  test('gradients without an optimizer are those of the previous run, for any shapes', async () => {
     const w = leaf([5]);
     const step = tg.compileStep(device, (x) => {
       w.clearGrad();
@@ -78,7 +78,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     }
   });
 
-  test('a gradient that the step adds to, cleared or replaced between', async () => {
+  test('a gradient to which the step adds may be cleared or replaced', async () => {
     const w = leaf([5]);
     const step = tg.compileStep(device, (x) => void tg.sum(tg.mul(w, x)).backward());
     tg.sum(w).backward();
@@ -93,7 +93,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     expect(w.grad).toBeNull();
   });
 
-  test('a gradient that came between is refused where a plain loop would have added it', () => {
+  test('throws for a new gradient that a plain loop would have added to', () => {
     const w = leaf([5]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 1 });
     const step = tg.compileStep(device, (x) => {
@@ -109,7 +109,7 @@ describeOnDevice('compileStep: what is done between its runs', (device) => {
     expect(optimizer.iterations).toBe(2);
   });
 
-  test('inputs that are returned come back, in place and exchanged', async () => {
+  test('inputs that are returned stay valid, in place and exchanged', async () => {
     const step = tg.compileStep(device, (x, y) => [y, x, tg.sub(x, y)] as const);
     let [a, b, difference] = step([5, 6], [1, 2]);
     expect(await values(difference)).toEqual([4, 4]);

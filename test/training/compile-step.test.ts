@@ -24,7 +24,7 @@ describeOnDevice('compileStep', (device) => {
     return { w, optimizer, step, recorded: () => recorded };
   }
 
-  test('records once for shapes and types, and computes with what it is given then', async () => {
+  test('records once for each shape and type, and computes with the given values', async () => {
     const { w, step, recorded } = regression();
     const x = [[1, 2], [3, 4]]; // biome-ignore format: as rows
     // x w = [-1, -1], the errors are [-2, -4], the loss (4 + 16) / 2; dw = x^T [-2, -4] = [-14, -20]
@@ -39,7 +39,7 @@ describeOnDevice('compileStep', (device) => {
     expect(recorded()).toBe(2);
   });
 
-  test('the rate, a schedule and the number of the step are those of each run', async () => {
+  test('the rate, a schedule and the step number are those of each run', async () => {
     const w = leaf([8]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: (step) => 2 ** -step });
     const step = tg.compileStep(device, () => {
@@ -55,7 +55,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await values(w)).toEqual([4.25]);
   });
 
-  test('results are off the tape, in lists and objects, and overwritten by each call', async () => {
+  test('results are not on the tape, may be in lists and objects, and are overwritten by each call', async () => {
     const w = leaf([2]);
     const step = tg.compileStep(device, (x) => ({ y: tg.mul(x, w), all: [tg.square(x), w, 7] as const }));
     const { y, all } = step([3, 4]);
@@ -72,7 +72,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await values(w)).toEqual([2]);
   });
 
-  test('numbers: u32 and i32 arrays keep their type, one number is a scalar', async () => {
+  test('inputs: u32 and i32 arrays keep their type, a number is a scalar', async () => {
     const types: string[] = [];
     using step = tg.compileStep(device, (...inputs) => {
       types.push(inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(' '));
@@ -83,7 +83,7 @@ describeOnDevice('compileStep', (device) => {
     expect(types).toEqual(['f32[2] u32[1] i32[1] f32[]']);
   });
 
-  test('at most 8 recordings are kept, and memory with them', () => {
+  test('keeps at most 8 recordings, and their memory', () => {
     let recorded = 0;
     using step = tg.compileStep(device, (x) => {
       recorded++;
@@ -97,7 +97,7 @@ describeOnDevice('compileStep', (device) => {
     expect(recorded).toBe(10);
   });
 
-  test('a step is recorded again after layers were frozen or unfrozen', async () => {
+  test('records again after layers were frozen or unfrozen', async () => {
     const model = new tg.Sequential([
       new tg.Dense({ units: 2, inputShape: [2], useBias: false }),
       new tg.Dense({ units: 1, useBias: false }),
@@ -122,7 +122,7 @@ describeOnDevice('compileStep', (device) => {
     expect(newHead).not.toEqual(head);
   });
 
-  test('assign is a part of it', async () => {
+  test('assign is part of the recording', async () => {
     const [total, count] = [tg.tensor(device, [0], [1]), tg.tensor(device, [0], [1], { dtype: 'u32' })];
     using step = tg.compileStep(device, (x) => {
       total.assign(tg.add(total, x));
@@ -133,7 +133,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await values(count)).toEqual([1]); // 0, 1, 0, 1
   });
 
-  const refused: Record<
+  const invalidSteps: Record<
     string,
     [step: (w: Tensor, x: Tensor) => unknown, kind: new (message: string) => Error, message: RegExp]
   > = {
@@ -150,7 +150,7 @@ describeOnDevice('compileStep', (device) => {
       ArgumentError,
       /^compileStep: the gradient of a tensor of shape \[2\] stays after the step.*clearGrad/,
     ],
-    'an error of its own': [
+    'an error of the step': [
       () => {
         throw new RangeError('mine');
       },
@@ -163,7 +163,7 @@ describeOnDevice('compileStep', (device) => {
       /cannot be called while another one is recorded/,
     ],
   };
-  test.each(Object.entries(refused))('%s is refused, and what was there stays', async (_, [step, kind, message]) => {
+  test.each(Object.entries(invalidSteps))('throws for %s, and changes nothing', async (_, [step, kind, message]) => {
     const w = leaf([1, 2]);
     const call = tg.compileStep(device, (x) => step(w, x));
     const before = device.counters.bytesAllocated - device.freeBytes;
@@ -180,7 +180,7 @@ describeOnDevice('compileStep', (device) => {
     expect(await tg.sum(w).item()).toBe(3);
   });
 
-  test('a gradient from before that the step clears, two steps at once, and inputs that do not fit', async () => {
+  test('throws for an earlier gradient, two calls of step(), and invalid inputs', async () => {
     const w = leaf([1, 2]);
     const optimizer = new tg.SGD({ parameters: [w] });
     const twice = tg.compileStep(device, () => {
@@ -203,16 +203,16 @@ describeOnDevice('compileStep', (device) => {
     );
     expect(() => step('no' as never)).toThrow(/^compileStep: input 0 must be an array of numbers/);
     expect(() => step([[1], [2, 3]])).toThrow(tg.ShapeError);
-    const gone = tg.tensor(device, [1], [1]);
-    gone.dispose();
-    expect(() => step(gone)).toThrow(DisposedError);
+    const disposed = tg.tensor(device, [1], [1]);
+    disposed.dispose();
+    expect(() => step(disposed)).toThrow(DisposedError);
     using other = await tg.openDevice();
     expect(() => step(tg.tensor(other, [1], [1]))).toThrow(/on another device/);
     expect(() => tg.compileStep(device, null as never)).toThrow(ArgumentError);
     expect(() => tg.compileStep(null as never, () => 1)).toThrow(/^compileStep: the device comes first/);
   });
 
-  test('a step whose parameters were disposed', () => {
+  test('throws if parameters were disposed', () => {
     const { w, step } = regression();
     step([[1, 2]], [[1]]);
     w.dispose();

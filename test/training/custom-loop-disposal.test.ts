@@ -12,7 +12,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     ]).build(device);
   const ones = () => tg.tensor(device, [1, 1], [1, 2]);
 
-  test('the optimizer: its step is done, and the device stays usable', async () => {
+  test('the optimizer: its step is completed, and the device stays usable', async () => {
     const w = leaf([3, 5]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 0.5 });
     tg.sum(tg.mul(w, 2)).backward();
@@ -22,7 +22,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     expect([...(await leaf([7]).data())]).toEqual([7]);
   });
 
-  test('the model, whose output was computed and not read yet', async () => {
+  test('the model, whose output was not read yet', async () => {
     const model = build();
     const optimizer = new tg.SGD({ parameters: model.parameters });
     const y = model.call(ones(), { training: true });
@@ -34,7 +34,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     expect([0, 4, 8]).toContain(await total.item());
   });
 
-  test('a model that a compiled step draws for: DisposedError', async () => {
+  test('a model with random layers in a compiled step: DisposedError', async () => {
     const model = build();
     const step = tg.compileStep(device, (x) => model.call(x, { training: true }));
     await step([[1, 1]]).data();
@@ -44,7 +44,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     expect([...(await leaf([7]).data())]).toEqual([7]);
   });
 
-  test('the optimizer of a compiled step: DisposedError, and nothing is counted', async () => {
+  test('the optimizer of a compiled step: DisposedError, and no step is counted', async () => {
     const [v, w] = [leaf([1]), leaf([1])];
     const [first, second] = [new tg.SGD({ parameters: [v] }), new tg.SGD({ parameters: [w] })];
     const step = tg.compileStep(device, (x) => {
@@ -60,7 +60,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     expect(first.iterations).toBe(1);
   });
 
-  test('a tensor that a compiled step reads: DisposedError, and nothing is counted', async () => {
+  test('a tensor that a compiled step reads: DisposedError, and no step is counted', async () => {
     const [w, c] = [leaf([1]), leaf([2])];
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 0.25 });
     const step = tg.compileStep(device, (x) => {
@@ -77,7 +77,7 @@ describeOnDevice('tensors that a custom loop disposes right after a step', (devi
     expect([...(await w.data())]).toEqual([0.5]);
   });
 
-  test('a schedule of a compiled step that gives no rate: nothing is counted, by the other optimizer either', async () => {
+  test('a compiled step whose schedule gives no rate: no optimizer counts a step', async () => {
     const [v, w] = [leaf([1]), leaf([1])];
     const first = new tg.SGD({ parameters: [v], learningRate: 0.5 });
     const second = new tg.SGD({ parameters: [w], learningRate: (step) => (step === 1 ? Number.NaN : 0.5) });

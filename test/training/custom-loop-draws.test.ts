@@ -3,7 +3,7 @@ import type { Device, Model, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A model whose output shows what its dropout kept. */
+/** A model whose output shows which elements its dropout kept. */
 function masking(device: Device): Model {
   const layers = [new tg.Dropout(0.5, { inputShape: [64] }), new tg.Dense({ units: 64 })];
   const model = new tg.Sequential(layers).build(device);
@@ -16,7 +16,7 @@ function masking(device: Device): Model {
 
 const distinct = (masks: readonly string[]) => new Set(masks).size;
 
-describeOnDevice('what random layers draw in loops of one’s own', (device) => {
+describeOnDevice('random layers in custom loops', (device) => {
   const ones = () => tg.tensor(device, new Float32Array(64).fill(1), [1, 64]);
   const maskOf = async (output: Tensor) => Array.from(await output.data(), (v) => Number(v > 1)).join('');
   const masksOf = async (call: () => Tensor, times = 5) => {
@@ -26,7 +26,7 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
   };
   const x = () => ones();
 
-  test('each call in training draws new numbers, whatever trains the weights', async () => {
+  test('each call in training draws new numbers, whatever updates the weights', async () => {
     const optimizers: Record<string, (model: Model) => { step(): void; clearGrad(): void } | null> = {
       'the parameters': (model) => new tg.SGD({ parameters: model.parameters, learningRate: 1e-9 }),
       'a list of tensors': (model) =>
@@ -38,13 +38,13 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
       const optimizer = make(model);
       const masks = await masksOf(() => {
         const output = model.call(x(), { training: true });
-        const held = output.detach();
+        const detached = output.detach();
         if (optimizer) {
           tg.sum(output).backward();
           optimizer.step();
           optimizer.clearGrad();
         }
-        return held;
+        return detached;
       });
       expect(distinct(masks), by).toBe(5);
       for (const mask of masks) expect(mask, by).toMatch(/0.*1|1.*0/);
@@ -63,7 +63,7 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
     model.dispose();
   });
 
-  test('a compiled step draws new numbers at each run, with the optimizer of the model, with one of a list, and with two calls', async () => {
+  test('a compiled step draws new numbers in each run, for both forms of optimizer and for two calls', async () => {
     for (const parametersOf of [
       (model: Model) => model.parameters,
       (model: Model) => model.weights.map(({ tensor }) => tensor),
@@ -88,7 +88,7 @@ describeOnDevice('what random layers draw in loops of one’s own', (device) => 
     }
   });
 
-  test('a number given as step, and a call that is not training, draw as before', async () => {
+  test('a call with a given step, or not in training, draws the same again', async () => {
     const model = masking(device);
     expect(distinct(await masksOf(() => model.call(x(), { training: true, step: 7 })))).toBe(1);
     expect(distinct(await masksOf(() => model.call(x())))).toBe(1);

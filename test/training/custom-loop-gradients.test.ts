@@ -8,7 +8,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
   const values = async (...tensors: Tensor[]) => Promise.all(tensors.map(async (tensor) => [...(await tensor.data())]));
   const differentiate = (w: Tensor, by = 1) => tg.sum(tg.mul(w, by)).backward();
 
-  test('one that is given to another parameter of the same optimizer counts for both', async () => {
+  test('a gradient that is assigned to a second parameter of the optimizer updates both', async () => {
     const [v, w] = [leaf([1, 2]), leaf([3, 4])];
     const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
     differentiate(v, 2);
@@ -20,7 +20,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     ]);
   });
 
-  test('parameters of an optimizer exchange theirs, by detach, as one that is replaced is disposed', async () => {
+  test('two parameters exchange gradients by detach, also if the replaced one is disposed', async () => {
     const [v, w] = [leaf([1, 2]), leaf([3, 4])];
     const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
     differentiate(v, 1);
@@ -39,7 +39,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     ]);
   });
 
-  test('the weights of a model likewise, by detach too', async () => {
+  test('weights of a model share a gradient by detach', async () => {
     const layers = [new tg.Dense({ units: 2, inputShape: [2], kernelInitializer: 'zeros', useBias: false })];
     layers.push(new tg.Dense({ units: 2, kernelInitializer: 'zeros', useBias: false }));
     const model = new tg.Sequential(layers).build(device);
@@ -54,7 +54,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     ]);
   });
 
-  test('one that another tensor has is copied: each adds up and forgets its own', async () => {
+  test('a gradient of another tensor is copied: each accumulates and clears separately', async () => {
     const [v, w] = [leaf([1, 2]), leaf([3, 4])];
     differentiate(v);
     w.grad = v.grad;
@@ -67,7 +67,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     expect(await values(v.grad!)).toEqual([[1, 1]]);
   });
 
-  test('the tensor itself as its gradient is copied', async () => {
+  test('a tensor assigned as its own gradient is copied', async () => {
     const w = leaf([1, 2]);
     w.grad = w;
     differentiate(w);
@@ -97,7 +97,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     expect(await values(optimized)).toEqual([[-1, 0]]);
   });
 
-  test('one that was disposed cannot be given', () => {
+  test('grad: throws for a disposed gradient', () => {
     const [w, gradient] = [leaf([1, 2]), tg.tensor(device, [1, 1], [2])];
     gradient.dispose();
     expect(() => {
@@ -106,7 +106,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     expect(w.grad).toBeNull();
   });
 
-  test('one of a parameter as what a backward pass begins with, for another of the same optimizer', async () => {
+  test("a parameter's gradient starts a backward pass for another parameter of the optimizer", async () => {
     const [v, w] = [leaf([1, 2]), leaf([3, 4])];
     const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
     differentiate(v, 2);
@@ -119,7 +119,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     ]);
   });
 
-  test('one of a parameter in a loss of another of the same optimizer', async () => {
+  test("a parameter's gradient is part of a loss for another parameter of the optimizer", async () => {
     const v = leaf([1, 2]);
     const w = tg.tensor(device, [3, 4], [2, 1], { requiresGrad: true });
     const optimizer = new tg.SGD({ parameters: [v, w], learningRate: 1 });
@@ -132,7 +132,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     ]);
   });
 
-  test('fit and trainOnBatch leave none, so that a loop that follows begins without', async () => {
+  test('fit and trainOnBatch leave no gradients for a later loop', async () => {
     const dense = new tg.Dense({ units: 1, inputShape: [1], kernelInitializer: 'ones' });
     const model = new tg.Sequential([dense]).build(device);
     model.compile({ optimizer: new tg.SGD({ learningRate: 0.25 }), loss: 'meanSquaredError' });
@@ -156,7 +156,7 @@ describeOnDevice('gradients that a custom loop moves, shares or disposes', (devi
     model.setWeights([[[4]], [0]]);
     step();
     expect(await weights()).toEqual([[2], [-2]]);
-    // One that a loop left is gone with the next step of fit, which takes its place.
+    // A gradient that a loop left is replaced by the next step of fit.
     tg.mean(model.call(x)).backward();
     await model.trainOnBatch([[1]], [[0]]);
     expect(model.weights.map(({ tensor }) => tensor.grad)).toEqual([null, null]);

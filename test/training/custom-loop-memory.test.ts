@@ -3,15 +3,15 @@ import type { Device, Tensor } from '../../src/node.ts';
 import * as tg from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What the adapter holds for a device. Of what is not used for 30 seconds some is given back, on a busy machine. */
-const held = (device: Device) => {
+/** Objects and memory of a device. On a busy machine, buffers that are unused for 30 seconds are destroyed. */
+const memoryOf = (device: Device) => {
   const { buffersCreated, bytesAllocated, pipelinesCreated } = device.counters;
   return { buffersCreated, pipelinesCreated, inUse: bytesAllocated - device.freeBytes };
 };
 const LONG = process.env.LONG === '1';
 const numbers = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i));
 
-/** Loops as they are written without a thought of memory: no scope, nothing disposed. */
+/** Loops that do not manage memory: no scope, nothing disposed. */
 const loops: Record<string, (device: Device) => () => Tensor> = {
   'tensors, operators and an optimizer'(device) {
     const x = tg.tensor(device, numbers(32), [8, 4]);
@@ -118,22 +118,22 @@ const loops: Record<string, (device: Device) => () => Tensor> = {
 };
 
 describeOnDevice('memory of a custom training loop', () => {
-  test.each(Object.keys(loops))('%s: after 300 or 2,000 steps what it is after 10', async (name) => {
+  test.each(Object.keys(loops))('%s: is the same after 10, 300 and 2,000 steps', async (name) => {
     using device = await tg.openDevice();
     const step = loops[name]!(device);
     let loss = step();
     for (let i = 1; i < 10; i++) loss = step();
     expect(Number.isFinite(await loss.item())).toBe(true);
-    const early = held(device);
+    const early = memoryOf(device);
     const steps = LONG || name.includes('optimizer') || name.includes('compiled') ? 2000 : 300;
     for (let i = 10; i < steps; i++) {
       loss = step();
-      // The host is not to run ahead of the adapter for ever.
+      // The host must not run ahead of the adapter without a limit.
       if (i % 10 === 0) await device.sync();
     }
     await device.sync();
-    expect(held(device)).toEqual(early);
-    // Buffers of the pool serve by turns, so that a few hundred pairings of kernels and buffers come up; one a dispatch would be 10,000 and more.
+    expect(memoryOf(device)).toEqual(early);
+    // The pool's buffers alternate, which gives a few hundred pairs of kernels and buffers; one for each dispatch would be over 10,000.
     expect(device.counters.bindGroupsCreated).toBeLessThan(4000);
     expect(Number.isFinite(await loss.item())).toBe(true);
   });

@@ -4,8 +4,8 @@ import * as tg from '../../src/node.ts';
 import { ArgumentError, DataError, DisposedError, GpuError, ShapeError } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What the call throws. */
-function thrown(call: () => unknown): Error {
+/** The error that the call throws. */
+function errorOf(call: () => unknown): Error {
   try {
     call();
   } catch (error) {
@@ -14,7 +14,7 @@ function thrown(call: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 function expectError(call: () => unknown, kind: new (message: string) => Error, message: RegExp): void {
-  const error = thrown(call);
+  const error = errorOf(call);
   expect(error).toBeInstanceOf(kind);
   expect(error.message).toMatch(message);
 }
@@ -39,7 +39,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => optimizer.step(), ArgumentError, /no parameter has a gradient/);
   });
 
-  test('step and clearGrad of an optimizer without parameters, or with an argument', () => {
+  test('step and clearGrad without parameters, or with an argument', () => {
     const optimizer = new tg.Adam();
     expectError(
       () => optimizer.step(),
@@ -47,50 +47,50 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
       /^step: this optimizer has no parameters.* new Adam\(\{ parameters: model\.parameters \}\)/,
     );
     expectError(() => optimizer.clearGrad(), ArgumentError, /^clearGrad: this optimizer has no parameters/);
-    const own = new tg.Adam({ parameters: [leaf([1])] });
-    expectError(() => own.step(...([1] as never[])), ArgumentError, /^step: 1 is an argument more/);
+    const other = new tg.Adam({ parameters: [leaf([1])] });
+    expectError(() => other.step(...([1] as never[])), ArgumentError, /^step: 1 is an argument more/);
   });
 
   test('parameters that cannot be trained', async () => {
     const w = leaf([1, 2]);
-    const gone = leaf([1]);
-    gone.dispose();
-    const made = (parameters: unknown) => () => new tg.Adam({ parameters: parameters as Tensor[] });
-    expectError(made([]), ArgumentError, /^Adam: parameters is an empty list/);
+    const disposed = leaf([1]);
+    disposed.dispose();
+    const makeAdam = (parameters: unknown) => () => new tg.Adam({ parameters: parameters as Tensor[] });
+    expectError(makeAdam([]), ArgumentError, /^Adam: parameters is an empty list/);
     expectError(
-      made(w),
+      makeAdam(w),
       ArgumentError,
       /^Adam: parameters must be model\.parameters or a list of tensors, but is a Tensor/,
     );
-    expectError(made([w, 3]), ArgumentError, /^Adam: parameters\[1\] must be a tensor, but is 3/);
+    expectError(makeAdam([w, 3]), ArgumentError, /^Adam: parameters\[1\] must be a tensor, but is 3/);
     expectError(
-      made(build().weights),
+      makeAdam(build().weights),
       ArgumentError,
       /parameters\[0\] must be a tensor, .*parameters: model\.parameters/,
     );
     expectError(
-      made([w, tg.tensor(device, [1], [1])]),
+      makeAdam([w, tg.tensor(device, [1], [1])]),
       ArgumentError,
       /parameters\[1\], a tensor of shape \[1\], requires no gradient/,
     );
-    expectError(made([tg.mul(w, 2)]), ArgumentError, /parameters\[0\], .*was computed from others; only leaves/);
-    expectError(made([w, w]), ArgumentError, /parameters\[1\] is the same tensor as parameters\[0\]/);
+    expectError(makeAdam([tg.mul(w, 2)]), ArgumentError, /parameters\[0\], .*was computed from others; only leaves/);
+    expectError(makeAdam([w, w]), ArgumentError, /parameters\[1\] is the same tensor as parameters\[0\]/);
     expectError(
-      made([w, gone]),
+      makeAdam([w, disposed]),
       DisposedError,
       /parameters\[1\], a tensor of shape \[1\], was used after it was disposed/,
     );
     using other = await tg.openDevice();
     const there = tg.tensor(other, [1], [1], { requiresGrad: true });
-    expectError(made([w, there]), ArgumentError, /parameters\[1\] is on another device than parameters\[0\]/);
+    expectError(makeAdam([w, there]), ArgumentError, /parameters\[1\] is on another device than parameters\[0\]/);
     const two = tg.tensor(device, [1, 2], [1], { requiresGrad: true, models: 2 });
-    expectError(made([w, two]), ArgumentError, /parameters\[1\] has 2 replicas, but parameters\[0\] has 1/);
+    expectError(makeAdam([w, two]), ArgumentError, /parameters\[1\] has 2 replicas, but parameters\[0\] has 1/);
     const model = build();
     model.dispose();
     expect(() => model.parameters).toThrow(DisposedError);
   });
 
-  test('a parameter, a model or an optimizer that was disposed', () => {
+  test('a disposed parameter, model or optimizer', () => {
     const [v, w] = [leaf([1]), leaf([2])];
     const optimizer = new tg.Adam({ parameters: [v, w] });
     const loss = tg.sum(tg.mul(v, w));
@@ -113,7 +113,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     );
   });
 
-  test('a tensor that was disposed before the backward pass', () => {
+  test('a tensor disposed before the backward pass', () => {
     const w = leaf([1, 2]);
     const x = tg.tensor(device, [3, 4], [2]);
     const loss = tg.sum(tg.mul(w, x));
@@ -121,7 +121,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => loss.backward(), DisposedError, /\[2\] was used after it was disposed/);
   });
 
-  test('backward twice, through a part of the graph too; a loss that is not a scalar; no gradient at all', () => {
+  test('a second backward pass, also through a part of the graph; a loss that is not a scalar; no gradients', () => {
     const w = leaf([1, 2]);
     const y = tg.square(w);
     const [loss, other] = [tg.sum(y), tg.mean(y)];
@@ -147,7 +147,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expectError(() => third.backward(), ArgumentError, /its gradient would be wrong; compute the loss again/);
   });
 
-  test('what a step released can be read until the next one, and says so afterwards', async () => {
+  test('a tensor that step released: can be read until the next step, and throws afterwards', async () => {
     const w = leaf([1, 2]);
     const optimizer = new tg.SGD({ parameters: [w], learningRate: 0.5 });
     const step = () => {
@@ -174,7 +174,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     await expect(second.loss.item()).rejects.toThrow(DisposedError);
   });
 
-  test('setWeights of another number, order, shape or kind', async () => {
+  test('setWeights with another number, order, shape or type', async () => {
     const model = new tg.Sequential([
       new tg.Dense({ units: 2, inputShape: [3], name: 'first' }),
       new tg.Dense({ units: 4, name: 'second' }),
@@ -200,7 +200,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
       ArgumentError,
       /number 3, second\/bias, must be an array of numbers/,
     );
-    expect(await model.getWeights()).toEqual(weights); // nothing was taken
+    expect(await model.getWeights()).toEqual(weights); // nothing was assigned
     const unbuilt = new tg.Sequential([new tg.Dense({ units: 2, inputShape: [3] })]);
     expect(() => unbuilt.setWeights([])).toThrow(/build\(device\) comes first/);
     await expect(unbuilt.getWeights()).rejects.toThrow(ArgumentError);
@@ -212,7 +212,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
         callbacks: [
           {
             onEpochEnd() {
-              error = thrown(() => model.setWeights(weights));
+              error = errorOf(() => model.setWeights(weights));
             },
           },
         ],
@@ -221,7 +221,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect(error).toBeInstanceOf(ArgumentError);
   });
 
-  test('assign of another shape, type, device or kind', async () => {
+  test('assign with another shape, type, device or kind of value', async () => {
     const t = leaf([1, 2, 3, 4], [2, 2]);
     expectError(() => t.assign([1, 2, 3]), ShapeError, /^assign: shape \[2,2\] needs 4 values, but 3 were given/);
     expectError(
@@ -251,18 +251,22 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     );
     const two = tg.tensor(device, new Array(8).fill(1), [2, 2], { models: 2 });
     expectError(() => t.assign(two), ShapeError, /^assign: the arguments have different numbers of replicas/);
-    const gone = leaf([1, 2, 3, 4], [2, 2]);
-    gone.dispose();
+    const disposed = leaf([1, 2, 3, 4], [2, 2]);
+    disposed.dispose();
     expectError(
-      () => gone.assign([1, 2, 3, 4]),
+      () => disposed.assign([1, 2, 3, 4]),
       DisposedError,
       /^assign: the tensor, of shape \[2,2\], was used after/,
     );
-    expectError(() => t.assign(gone), DisposedError, /^assign: the values, a tensor of shape \[2,2\], was used after/);
+    expectError(
+      () => t.assign(disposed),
+      DisposedError,
+      /^assign: the values, a tensor of shape \[2,2\], was used after/,
+    );
     expect([...(await t.data())]).toEqual([1, 2, 3, 4]);
   });
 
-  test('fit and a custom loop with one optimizer', async () => {
+  test('fit and a custom loop that share one optimizer', async () => {
     const model = build();
     const optimizer = new tg.Adam({ parameters: model.parameters });
     model.compile({ optimizer, loss: 'meanSquaredError' });
@@ -273,7 +277,7 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
         callbacks: [
           {
             onEpochEnd() {
-              error = thrown(() => optimizer.step());
+              error = errorOf(() => optimizer.step());
             },
           },
         ],
@@ -282,13 +286,13 @@ describeOnDevice('mistakes in a custom training loop', (device) => {
     expect((error as Error).message).toMatch(/^step: this optimizer is in use by a running training/);
     expect(optimizer.iterations).toBe(1);
     lossOf(model).backward();
-    optimizer.step(); // fit is over: on from there
+    optimizer.step(); // fit has ended, so the loop can continue
     expect(optimizer.iterations).toBe(2);
     const other = build().compile({ optimizer, loss: 'meanSquaredError' });
     await expect(other.fit({ x: [[1, 2, 3]], y: [[1, 2]] })).rejects.toThrow(/already belongs to another model/);
   });
 
-  test('a step in device.record', () => {
+  test('a step inside device.record', () => {
     const w = leaf([1]);
     const optimizer = new tg.SGD({ parameters: [w] });
     tg.sum(w).backward();

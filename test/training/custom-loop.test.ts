@@ -67,7 +67,7 @@ describeOnDevice('a custom training loop', (device) => {
   const lossOf = (model: tg.Model, x: Tensor, y: Tensor) =>
     tg.softmaxCrossEntropy(model.callLogits(x, { training: true }), y);
 
-  async function fitted(name: NetworkName, optimizer: tg.Optimizer, epochs: number) {
+  async function fitModel(name: NetworkName, optimizer: tg.Optimizer, epochs: number) {
     const { build, shape } = networks[name];
     using model = build().build(device, { seed: 3 });
     model.compile({ optimizer, loss: 'sparseCategoricalCrossentropy' });
@@ -78,7 +78,7 @@ describeOnDevice('a custom training loop', (device) => {
 
   for (const name of Object.keys(networks) as NetworkName[]) {
     test.each(Object.keys(optimizers))(`${name}: weights are those of fit, bit for bit, by %s`, async (kind) => {
-      const expected = await fitted(name, optimizers[kind]!({}), 3);
+      const expected = await fitModel(name, optimizers[kind]!({}), 3);
       const { build, shape } = networks[name];
       const before = inUse();
       const model = build().build(device, { seed: 3 });
@@ -95,7 +95,7 @@ describeOnDevice('a custom training loop', (device) => {
       expect(await bytesOf(model)).toEqual(expected);
       expect(optimizer.iterations).toBe(9);
 
-      // The same compiled, from the same beginning.
+      // The same with a compiled step, from the same initial weights.
       const again = build().build(device, { seed: 3 });
       const compiledOptimizer = optimizers[kind]!({ parameters: again.parameters });
       using step = tg.compileStep(device, (x, y) => {

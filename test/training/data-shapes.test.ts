@@ -15,22 +15,22 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { nested, row, through } from '../support/numbers.ts';
+import { identityModel, nested, row } from '../support/numbers.ts';
 import { build, points, sigmoid, softmax } from '../support/points.ts';
 
-describeOnDevice('samples of a shape', (device) => {
-  const taken: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
+describeOnDevice('shapes of data', (device) => {
+  const accepted: [what: string, inputShape: number[], x: Numbers, samples: number][] = [
     ['rows', [3], nested([2, 3]), 2],
-    ['a row of numbers is whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
+    ['a flat list of whole samples', [3], [0, 1, 2, 3, 4, 5], 2],
     ['a typed array is whole samples', [2, 2, 1], row(12), 3],
     ['rows as typed arrays', [3], [row(3), Float64Array.of(3, 4, 5)], 2],
     ['images', [2, 3, 1], nested([4, 2, 3, 1]), 4],
-    ['images without their channel, as Keras takes them', [2, 3, 1], nested([4, 2, 3]), 4],
-    ['and with one too many', [2, 3], nested([4, 2, 3, 1]), 4],
-    ['one number a sample', [1], [0, 1, 2], 3],
-    ['one number a sample, in rows', [1], nested([3, 1]), 3],
+    ['images without their channel, as in Keras', [2, 3, 1], nested([4, 2, 3]), 4],
+    ['images with one channel axis too many', [2, 3], nested([4, 2, 3, 1]), 4],
+    ['one number for each sample', [1], [0, 1, 2], 3],
+    ['one number for each sample, in rows', [1], nested([3, 1]), 3],
     ['data with its shape', [2, 3], { shape: [1, 2, 3], data: row(6) }, 1],
-    ['what NumPy wrote', [3], decodeNpy(encodeNpy({ shape: [2, 3], data: row(6) })), 2],
+    ['an array written by NumPy', [3], decodeNpy(encodeNpy({ shape: [2, 3], data: row(6) })), 2],
     ['64-bit integers of NumPy', [3], { shape: [2, 3], data: BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n]) }, 2],
     ['a list of arrays with a shape', [2, 1], [0, 2].map((i) => ({ shape: [2, 1], data: [i, i + 1] })), 2],
     ['a typed array that has a shape', [3], Object.assign(row(6), { shape: [2, 3] }), 2],
@@ -42,13 +42,13 @@ describeOnDevice('samples of a shape', (device) => {
       1,
     ],
   ];
-  test.each(taken)('predict takes %s', async (_what, inputShape, x, samples) => {
-    using model = through(inputShape).build(device);
+  test.each(accepted)('predict takes %s', async (_what, inputShape, x, samples) => {
+    using model = identityModel(inputShape).build(device);
     const size = samples * inputShape.reduce((product, n) => product * n, 1);
     expect(await model.predict(x)).toEqual(row(size));
   });
 
-  const refused: [what: string, inputShape: number[], x: Numbers, says: RegExp][] = [
+  const invalidData: [what: string, inputShape: number[], x: Numbers, says: RegExp][] = [
     [
       'three rows of two for three inputs',
       [3],
@@ -110,8 +110,8 @@ describeOnDevice('samples of a shape', (device) => {
     ['a transposed view', [3], { shape: [2, 3], stride: [1, 2], offset: 0, data: row(6) } as never, /row-major/],
     ['a view that begins later', [3], { shape: [1, 3], offset: 3, data: row(6) } as never, /offset 3/],
   ];
-  test.each(refused)('predict refuses %s', async (_what, inputShape, x, says) => {
-    using model = through(inputShape).build(device);
+  test.each(invalidData)('predict throws for %s', async (_what, inputShape, x, says) => {
+    using model = identityModel(inputShape).build(device);
     await expect(model.predict(x)).rejects.toThrow(ShapeError);
     await expect(model.predict(x)).rejects.toThrow(says);
   });
@@ -126,7 +126,7 @@ describeOnDevice('samples of a shape', (device) => {
     ['tensors in a list', () => [tensor(device, [1, 2, 3], [3])], /entry 0 is on the device/],
     ['a promise', () => Promise.resolve([1, 2, 3]), /is a Promise, to be awaited/],
     ['{ x }', () => ({ x: [1, 2, 3] }), /give only its x/],
-    ['a shape that is none', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
+    ['an invalid shape', () => ({ shape: [-1, 3], data: [1, 2, 3] }), /integers from 0 up/],
     ['a shape without data', () => ({ shape: [1, 3] }), /an object with a shape needs data/],
     ['a function as data', () => ({ shape: [1, 3], data: () => [1, 2, 3] }), /an object with a shape needs data/],
     [
@@ -141,8 +141,8 @@ describeOnDevice('samples of a shape', (device) => {
     ],
     ['a list without end', () => ({ length: 2 ** 53 }), /predict: x cannot be read/],
     ['text', () => '123', /must be an array of numbers, but is "123"/],
-  ])('predict refuses %s', async (_what, make, says) => {
-    using model = through([3]).build(device);
+  ])('predict throws for %s', async (_what, make, says) => {
+    using model = identityModel([3]).build(device);
     const refusal = (async () => {
       const made: Numbers[] = [];
       scope(device, () => void made.push((make as () => Numbers)()));
@@ -158,7 +158,7 @@ describeOnDevice('samples of a shape', (device) => {
   const stream = (data: unknown) => () => [data as { x: Numbers; y: Numbers }];
   const fits = { x: rows, y };
 
-  // Every way by which samples and targets come to a model.
+  // Every way to pass samples and targets to a model.
   const routes: [what: string, take: (model: Model, data: { x: Numbers; y: Numbers }) => unknown][] = [
     ['fit', (model, data) => model.fit(data)],
     ['fit on a stream', (model, data) => model.fit(stream(data))],
@@ -174,32 +174,29 @@ describeOnDevice('samples of a shape', (device) => {
     ['an ArrayLoader of numbers', (_, data) => new ArrayLoader(device, { ...data, shape: [2], targetShape: [1] })],
   ];
 
-  test.each(routes)(
-    '%s takes rows with labels, in a row or one by one, and nothing of another shape',
-    async (_, take) => {
-      using model = build(device, sigmoid());
-      const run = async (data: { x: Numbers; y: Numbers }) => take(model, data);
-      for (const data of [
-        fits,
-        { x, y },
-        { x: rows, y: y.map((label) => [label]) },
-        { x: rows, y: Uint8Array.from(y) },
-        { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
-      ]) {
-        const made = await run(data);
-        if (made instanceof ArrayLoader) made.dispose();
-      }
-      await expect(run({ x: columns, y })).rejects.toThrow(
-        /x has shape \[2,40\], but the (model|loader) takes \[samples,2\]/,
-      );
-      await expect(run({ x: columns, y })).rejects.toThrow(ShapeError);
-      await expect(run({ x: rows, y: [y] })).rejects.toThrow(/\[1,40\]/);
-      await expect(run({ x: rows, y: [y] })).rejects.toThrow(ShapeError);
-      await expect(run({ x: rows, y: { shape: [20, 2], data: y } })).rejects.toThrow(/\[20,2\]/);
-    },
-  );
+  test.each(routes)('%s accepts rows with labels, flat or nested, and throws for other shapes', async (_, take) => {
+    using model = build(device, sigmoid());
+    const run = async (data: { x: Numbers; y: Numbers }) => take(model, data);
+    for (const data of [
+      fits,
+      { x, y },
+      { x: rows, y: y.map((label) => [label]) },
+      { x: rows, y: Uint8Array.from(y) },
+      { x: { shape: [40, 2], data: x }, y: { shape: [40], data: BigInt64Array.from(y, BigInt) } },
+    ]) {
+      const result = await run(data);
+      if (result instanceof ArrayLoader) result.dispose();
+    }
+    await expect(run({ x: columns, y })).rejects.toThrow(
+      /x has shape \[2,40\], but the (model|loader) takes \[samples,2\]/,
+    );
+    await expect(run({ x: columns, y })).rejects.toThrow(ShapeError);
+    await expect(run({ x: rows, y: [y] })).rejects.toThrow(/\[1,40\]/);
+    await expect(run({ x: rows, y: [y] })).rejects.toThrow(ShapeError);
+    await expect(run({ x: rows, y: { shape: [20, 2], data: y } })).rejects.toThrow(/\[20,2\]/);
+  });
 
-  test.each(routes.slice(0, 10))('%s of replicas refuses the same', async (_, take) => {
+  test.each(routes.slice(0, 10))('%s of replicas throws for the same', async (_, take) => {
     using model = build(device, sigmoid()).replicate(2);
     await expect((async () => take(model, { x: columns, y }))()).rejects.toThrow(/x has shape \[2,40\]/);
     await expect(model.predict(columns)).rejects.toThrow(/predict: x has shape \[2,40\]/);
@@ -243,7 +240,7 @@ describeOnDevice('samples of a shape', (device) => {
     expect(() => new ArrayLoader(device, { x: row(8), shape: [2, 0] })).toThrow(/shape must be a list of positive/);
   });
 
-  test('a loader that users write is held to the shapes it promises', async () => {
+  test('a custom loader must have the shapes that it states', async () => {
     using loader = new ArrayLoader(device, { x, y, shape: [2], classes: 2 });
     const promising = (changes: object) => ({
       device,

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { ArgumentError, DataError, type Numbers, ShapeError, tensor } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { nested, row, through } from '../support/numbers.ts';
+import { identityModel, nested, row } from '../support/numbers.ts';
 import { build, sigmoid, softmax } from '../support/points.ts';
 
-describeOnDevice('numbers of the host', (device) => {
+describeOnDevice('values from the host', (device) => {
   const stream = (data: unknown) => () => [data as { x: Numbers; y: Numbers }];
 
   test.each<[what: string, data: Numbers, shape: number[], models: number, says: RegExp | null]>([
-    ['lists of its shape', nested([2, 3]), [2, 3], 1, null],
-    ['an array of its shape', { shape: [2, 3], data: row(6) }, [2, 3], 1, null],
+    ['lists of the same shape', nested([2, 3]), [2, 3], 1, null],
+    ['an array of the same shape', { shape: [2, 3], data: row(6) }, [2, 3], 1, null],
     ['lists for each model', nested([2, 3]), [3], 2, null],
     [
       'lists of another shape',
@@ -26,8 +26,8 @@ describeOnDevice('numbers of the host', (device) => {
       expect(make).toThrow(says);
       expect(make).toThrow(ShapeError);
     } else {
-      using made = make();
-      expect(await made.data()).toEqual(row(6));
+      using result = make();
+      expect(await result.data()).toEqual(row(6));
     }
   });
 
@@ -37,24 +37,24 @@ describeOnDevice('numbers of the host', (device) => {
     [[true, false], /position 0 is true.*map true and false/],
     ['12', /must be an array of numbers, but is "12"/],
     [2, /must be an array of numbers, but is 2/],
-  ])('tensor: %j is refused', (data, says) => {
+  ])('tensor throws for %j', (data, says) => {
     expect(() => tensor(device, data as number[], [2])).toThrow(says);
     expect(() => tensor(device, data as number[], [2])).toThrow(ArgumentError);
   });
 
-  test('memory that threads share, or that can grow, is sent as any other', async () => {
+  test('shared and resizable memory is uploaded like any other', async () => {
     const shared = new Float32Array(new SharedArrayBuffer(8));
     // biome-ignore lint/suspicious/noExplicitAny: TypeScript's library does not know of maxByteLength
     const growing = new Float32Array(new (ArrayBuffer as any)(8, { maxByteLength: 16 }));
     for (const values of [shared, growing]) {
       values.set([1, 2]);
-      using made = tensor(device, values, [2]);
-      expect([...(await made.data())]).toEqual([1, 2]);
+      using result = tensor(device, values, [2]);
+      expect([...(await result.data())]).toEqual([1, 2]);
     }
   });
 
-  test('model.call takes tensors alone', () => {
-    using model = through([2]).build(device);
+  test('model.call accepts only tensors', () => {
+    using model = identityModel([2]).build(device);
     using one = tensor(device, [1, 2], [2]);
     expect(() => model.call(one)).toThrow(
       /expects batches of \[2\] samples, but was given \[2\]; reshape one sample to \[1,2\]/,
@@ -138,7 +138,7 @@ describeOnDevice('numbers of the host', (device) => {
       [false, true],
       /y: number 0 is false.*map true and false to 1 and 0/,
     ],
-  ])('%s: the message says where it is and how to map it', async (_what, x, y, says) => {
+  ])('%s: the message has the position, and how to convert the value', async (_what, x, y, says) => {
     using model = build(device, sigmoid());
     const data = { x, y } as { x: Numbers; y: Numbers };
     for (const refusal of [model.fit(data), model.evaluate(data), model.fit(stream(data))]) {
@@ -147,10 +147,10 @@ describeOnDevice('numbers of the host', (device) => {
     }
   });
 
-  test('in images the place is that of the pixel, and labels of classes name the sample', async () => {
+  test('for images the position is the pixel; for class labels it is the sample', async () => {
     const images = row(2 * 12);
     images[12 + 3 + 2] = Number.NaN;
-    using model = through([2, 2, 3]).build(device);
+    using model = identityModel([2, 2, 3]).build(device);
     await expect(model.predict(images)).rejects.toThrow(/number 17 is NaN \(sample 1 at \[0,1,2\]\)/);
     using classes = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
     const named = {

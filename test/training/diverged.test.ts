@@ -9,7 +9,7 @@ describeOnDevice('a training whose loss is not a finite number at the end', (dev
       .build(device, { seed: 1, replicas })
       .compile({ optimizer: new SGD({ learningRate }), loss: 'meanSquaredError' });
 
-  test('history names its replicas, and a progress line says once what to do', async () => {
+  test('history lists its replicas, and a progress line says once what to do', async () => {
     using model = build([0.01, 1e30, 0.02, 1e35], 4);
     const lines: string[] = [];
     const callbacks = [new ProgressLine((line) => lines.push(line))];
@@ -20,7 +20,7 @@ describeOnDevice('a training whose loss is not a finite number at the end', (dev
     expect((await fine.fit(data, { epochs: 2 })).diverged).toEqual([]);
   });
 
-  test('one whose last step spoiled the weights is found by its weights, of several replicas it alone', async () => {
+  test('one whose last step made the weights NaN is found by them, and only that of several replicas', async () => {
     using model = build([3e38, 0.01], 2);
     const { diverged, replicas } = await model.fit(data);
     expect(replicas[0]![0]!.loss).toBeLessThan(1e9);
@@ -28,7 +28,7 @@ describeOnDevice('a training whose loss is not a finite number at the end', (dev
     expect(Array.from(await model.predict([1]), Number.isFinite)).toEqual([false, true]);
   });
 
-  test('none has diverged where EarlyStopping puts the best weights back', async () => {
+  test('is not reported if EarlyStopping restored the best weights', async () => {
     using model = build(1e5);
     const stop = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true, patience: 3 });
     const { diverged, epochs } = await model.fit(data, { epochs: 12, callbacks: [stop] });
@@ -37,7 +37,7 @@ describeOnDevice('a training whose loss is not a finite number at the end', (dev
     expect((await model.predict([1])).every(Number.isFinite)).toBe(true);
   });
 
-  test('one whose last step spoiled the weights is found by its validation loss', async () => {
+  test('one whose last step made the weights NaN is found by its validation loss', async () => {
     using model = build(3e38);
     const { diverged, epochs } = await model.fit(data, { validationData: data });
     expect(epochs[0]!.loss).toBeLessThan(1e9);

@@ -18,33 +18,36 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/points.ts';
 
-describeOnDevice('a batch larger than the data takes what there is', (device) => {
+describeOnDevice('a batch larger than the data', (device) => {
   const { x, labels: y } = points();
   const data = { x, y };
 
-  test.each([SIZE + 1, 1000, 2 ** 31])('a batch of %d trains and measures as one of all samples', async (batchSize) => {
-    const results = [];
-    for (const size of [SIZE, batchSize]) {
-      using model = build(device, sigmoid());
-      const seen: (number | null)[] = [];
-      const callbacks: Callback[] = [{ onTrainBegin: (info) => void seen.push(info.batchSize) }];
-      const { epochs } = await model.fit(data, { epochs: 2, batchSize: size, seed: 3, callbacks });
-      results.push({
-        seen,
-        losses: epochs.map(({ loss }) => loss),
-        weights: await weightsOf(model),
-        steps: model.training.optimizer.iterations,
-        measured: await model.evaluate(data, { batchSize: size }),
-        replicas: await model.evaluateReplicas(data, { batchSize: size }),
-        predicted: await model.predict(x, { batchSize: size }),
-        counts: (await confusionMatrix(model, data, { batchSize: size })).counts,
-      });
-    }
-    expect(results[1]).toEqual(results[0]);
-    expect([results[1]!.seen, results[1]!.steps]).toEqual([[SIZE], 2]);
-  });
+  test.each([SIZE + 1, 1000, 2 ** 31])(
+    'a batch size of %d trains and evaluates as one of all samples',
+    async (batchSize) => {
+      const results = [];
+      for (const size of [SIZE, batchSize]) {
+        using model = build(device, sigmoid());
+        const seen: (number | null)[] = [];
+        const callbacks: Callback[] = [{ onTrainBegin: (info) => void seen.push(info.batchSize) }];
+        const { epochs } = await model.fit(data, { epochs: 2, batchSize: size, seed: 3, callbacks });
+        results.push({
+          seen,
+          losses: epochs.map(({ loss }) => loss),
+          weights: await weightsOf(model),
+          steps: model.training.optimizer.iterations,
+          measured: await model.evaluate(data, { batchSize: size }),
+          replicas: await model.evaluateReplicas(data, { batchSize: size }),
+          predicted: await model.predict(x, { batchSize: size }),
+          counts: (await confusionMatrix(model, data, { batchSize: size })).counts,
+        });
+      }
+      expect(results[1]).toEqual(results[0]);
+      expect([results[1]!.seen, results[1]!.steps]).toEqual([[SIZE], 2]);
+    },
+  );
 
-  test('of a loader, beside fewer samples of validation, and of what a split leaves', async () => {
+  test('also with a loader, with fewer validation samples, and after a split', async () => {
     using images = new ImageLoader(device, drawImages(12, { shape: [2, 1, 1], classes: 2 }));
     using loader = new ArrayLoader(device, { x, y, shape: [2], classes: 2 });
     using model = build(device, sigmoid());
@@ -59,7 +62,7 @@ describeOnDevice('a batch larger than the data takes what there is', (device) =>
     expect(images.size).toBe(12);
   });
 
-  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '8'])('a batch of %s is refused still', async (size) => {
+  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '8'])('throws for a batch size of %s', async (size) => {
     using model = build(device, sigmoid());
     const batchSize = size as number;
     for (const call of [
@@ -96,12 +99,12 @@ describeOnDevice('a split that leaves a class out of training', (device) => {
     ['a loader of one-hot rows', three, 'categoricalCrossentropy', (y) => loader(rows(y))],
   ];
 
-  test.each(cases)('is refused for %s', async (_, last, loss, data) => {
+  test.each(cases)('throws for %s', async (_, last, loss, data) => {
     using model = build(device, last(), { loss });
     const options = { validationSplit: 0.25 };
-    const refused = () => model.fit(data(sorted), options);
-    await expect(refused()).rejects.toThrow(DataError);
-    await expect(refused()).rejects.toThrow(/all samples of class 1 are among them.*stratify/s);
+    const fitSorted = () => model.fit(data(sorted), options);
+    await expect(fitSorted()).rejects.toThrow(DataError);
+    await expect(fitSorted()).rejects.toThrow(/all samples of class 1 are among them.*stratify/s);
     expect(model.training.optimizer.iterations).toBe(0);
     expect((await model.fit(data(mixed), options)).epochs).toHaveLength(1);
   });
@@ -121,7 +124,7 @@ describeOnDevice('a split that leaves a class out of training', (device) => {
       'binaryCrossentropy',
       rows(sorted),
     ],
-  ])('is none for %s', async (_, last, loss, y) => {
+  ])('does not throw for %s', async (_, last, loss, y) => {
     using model = build(device, last(), { loss });
     expect((await model.fit({ x, y }, { validationSplit: 0.25 })).epochs).toHaveLength(1);
   });
@@ -142,14 +145,14 @@ describeOnDevice('trainable set while fit trains', (device) => {
   const hooks = ['onTrainBegin', 'onEpochBegin', 'onSteps', 'onEpochEnd'] as const;
 
   test.each(set.flatMap(([what, change, layers]) => hooks.map((hook) => [what, hook, change, layers] as const)))(
-    'of %s in %s ends fit, saying when it counts',
+    '%s in %s: fit throws, and says when it takes effect',
     async (what, hook, change, layers) => {
       const { model } = make();
       const callback: Callback = { everySteps: 1, [hook]: () => void change(model) };
       const training = model.fit(data, { epochs: 3, batchSize: 10, callbacks: [callback] });
       await expect(training).rejects.toThrow(ArgumentError);
       await expect(training).rejects.toThrow(`fit: trainable of ${layers} was changed while fit trains the model`);
-      // Now it counts.
+      // Now it takes effect.
       const before = await weightsOf(model);
       const next = model.fit(data, { batchSize: 10 });
       await (what === 'a layer' ? next : expect(next).rejects.toThrow(/so there is nothing to train/));
@@ -158,7 +161,7 @@ describeOnDevice('trainable set while fit trains', (device) => {
     },
   );
 
-  test('as it was, of a layer without weights, or as the last epoch ends, is no change of this training', async () => {
+  test('is no error if the value is the same, for a layer without weights, or as the last epoch ends', async () => {
     const { model, hidden } = make();
     const callback: Callback = {
       onEpochBegin() {

@@ -3,7 +3,7 @@ import { epochLogs, validationName } from '../../src/training/epoch-logs.ts';
 
 const timed = { epoch: 2, samples: 60, seconds: 3 };
 
-test('epochLogs: one replica has one object as its logs and as the means, so that callbacks add to both', () => {
+test("epochLogs: one replica's logs and the means are the same object, so that callbacks add to both", () => {
   const training = [{ loss: 0.5, accuracy: 0.75 }];
   const { logs, replicas } = epochLogs({ ...timed, training, validation: undefined, rates: [0.1], learningRate: 0.1 });
   expect(replicas).toHaveLength(1);
@@ -23,7 +23,7 @@ test('epochLogs: several replicas keep their logs, and the means have the epoch 
   expect(logs).toEqual({ epoch: 2, loss: 2, valLoss: 4, learningRate: 0.1, ...timing });
 });
 
-test('epochLogs: one rate counts for all replicas', () => {
+test('epochLogs: one rate applies to all replicas', () => {
   const training = [{ loss: 1 }, { loss: 3 }];
   const { replicas } = epochLogs({ ...timed, training, validation: undefined, rates: [0.1], learningRate: 0.1 });
   expect(replicas.map(({ learningRate }) => learningRate)).toEqual([0.1, 0.1]);

@@ -27,10 +27,20 @@ import {
 } from '../../src/node.ts';
 import { findCut } from '../../src/training/features/feature-cut.ts';
 import { FeatureSource } from '../../src/training/features/feature-source.ts';
-import { backedUp, Crash, crash } from '../support/backed-up.ts';
+import { backupTrainings, Crash, crash } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { bitsOf, compiled, extractor, figures, head, images, layers, SHAPE, SIZE } from '../support/frozen-network.ts';
-import { tellLimits } from '../support/limits.ts';
+import {
+  bitsOf,
+  compiled,
+  extractor,
+  head,
+  images,
+  layers,
+  SHAPE,
+  SIZE,
+  withoutTimes,
+} from '../support/frozen-network.ts';
+import { replaceLimits } from '../support/limits.ts';
 import { random } from '../support/random.ts';
 
 describeOnDevice('cacheFeatures', (device) => {
@@ -44,7 +54,7 @@ describeOnDevice('cacheFeatures', (device) => {
     prepare?: (model: Model) => void;
   }
 
-  /** Losses, metrics and final weights of a training with the option as given. */
+  /** Losses, metrics and final weights of a training with the given option. */
   async function train(
     { layers: all = layers, loss, fit, data, prepare }: Case,
     cacheFeatures: FitOptions['cacheFeatures'],
@@ -54,7 +64,10 @@ describeOnDevice('cacheFeatures', (device) => {
     const samples = data?.() ?? new ImageLoader(device, images);
     const history = await model.fit(samples, { epochs: 3, batchSize: 8, seed: 5, ...fit, cacheFeatures });
     samples.dispose?.();
-    return { logs: [history.epochs, ...history.replicas].map((logs) => logs.map(figures)), bits: await bitsOf(model) };
+    return {
+      logs: [history.epochs, ...history.replicas].map((logs) => logs.map(withoutTimes)),
+      bits: await bitsOf(model),
+    };
   }
 
   const numbers = random(8);
@@ -75,7 +88,7 @@ describeOnDevice('cacheFeatures', (device) => {
     'three replicas of one model': {
       fit: { replicas: 3 },
       prepare: ({ parameters }) => {
-        // as after weights were loaded: all replicas begin with them
+        // as after loading weights: all replicas start with them
         parameters.hasInitialValues = false;
       },
     },
@@ -99,13 +112,13 @@ describeOnDevice('cacheFeatures', (device) => {
     },
   };
 
-  test.each(Object.entries(cases))('comes to the same bits as without it: %s', async (_, one) => {
+  test.each(Object.entries(cases))('has the same bits as without it: %s', async (_, one) => {
     const without = await train(one, false);
     expect(await train(one, true)).toEqual(without);
     expect(await train(one, { adapterBytes: 0 })).toEqual(without);
   });
 
-  test('the cut is the last value of frozen layers, or a smaller one of the layers without weights after them', () => {
+  test('features are the last output of the frozen layers, or a smaller one of the layers without weights after them', () => {
     const cutOf = (model: Sequential) => {
       model.build(device);
       const calls = layerCalls(model.graph);
@@ -132,7 +145,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(cutOf(model(net(153), new Flatten({ name: 'flat' })))).toBe('flat (Flatten) 1280');
     const larger = new Resizing({ height: 4, width: 4 });
     expect(cutOf(model(net(153), larger, new Flatten()))).toBe('mobilenetv2 (Functional): out_relu (ReLU) 1,1,1280');
-    // From block_4_expand on, as in experiment B10; within a block, the sum around it still asks for what it began with.
+    // From block_4_expand on, as in experiment B10. Within a block, the residual sum still needs the block's input.
     expect(cutOf(model(net(35), new Flatten()))).toBe(
       'mobilenetv2 (Functional): block_3_project_BN (BatchNormalization) 4,4,16',
     );
@@ -141,7 +154,7 @@ describeOnDevice('cacheFeatures', (device) => {
     );
   });
 
-  test('three epochs go once through the frozen layers, validation data too', async () => {
+  test('three epochs call the frozen layers once, also for validation data', async () => {
     const dispatches = async (cacheFeatures: boolean) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -156,18 +169,18 @@ describeOnDevice('cacheFeatures', (device) => {
       return { begin: epochs[0]!, each: [epochs[1], epochs[3], epochs[5]] };
     };
     const [without, cached] = [await dispatches(false), await dispatches(true)];
-    // A prefix: rescaling twice, two convolutions with what they arrange of their filters, a batch norm, a ReLU, a sum, a mean.
+    // The frozen layers: two rescalings, two convolutions with their filter transforms, a batch norm, a ReLU, a sum, a mean.
     const saved = without.each[0]! - cached.each[0]!;
     expect(cached.each).toEqual([cached.each[0], cached.each[0], cached.each[0]]);
     // Two batches of training and two of validation, each with at least seven kernels, less the gather that remains.
     expect(saved).toBeGreaterThanOrEqual(4 * 7);
-    // All of it is done once, before the first epoch.
+    // All features are computed once, before the first epoch.
     expect(cached.begin - without.begin).toBeGreaterThanOrEqual(saved);
     expect(cached.begin - without.begin).toBeLessThanOrEqual(saved + 4 * 3);
   });
 
   test.each([{ where: 'adapter' }, { where: 'host', adapterBytes: 0 }])(
-    'later epochs make nothing, and are a submit a step: features on the $where',
+    'later epochs create nothing, with one submit for each step: features on the $where',
     async ({ adapterBytes }) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -188,7 +201,7 @@ describeOnDevice('cacheFeatures', (device) => {
     },
   );
 
-  /** Lets `meanwhile` happen around the making of room for features. */
+  /** Calls `meanwhile` when memory for features is allocated. */
   function aroundAllocate(
     meanwhile: (source: FeatureSource, copies: number, where: 'adapter' | 'host') => Disposable | null,
   ) {
@@ -199,12 +212,12 @@ describeOnDevice('cacheFeatures', (device) => {
     });
   }
 
-  test('features of more samples than a buffer binds lie in several', async () => {
+  test('features of more samples than a buffer binds are in several buffers', async () => {
     const without = await train({}, false);
-    const made: FeatureSource[] = [];
+    const sources: FeatureSource[] = [];
     aroundAllocate((source) => {
-      made.push(source);
-      return tellLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
+      sources.push(source);
+      return replaceLimits(device, { maxStorageBufferBindingSize: 4 * 4 * 5 }); // of four numbers each, five
     });
     const chunks: number[] = [];
     const { store } = FeatureSource.prototype;
@@ -213,10 +226,10 @@ describeOnDevice('cacheFeatures', (device) => {
       return store.call(this, batch, first);
     });
     expect(await train({}, true)).toEqual(without);
-    expect([made.length, chunks]).toEqual([1, [5, 5, 5]]);
+    expect([sources.length, chunks]).toEqual([1, [5, 5, 5]]);
   });
 
-  test('replicas share the features of equal weights, and have their own of others', async () => {
+  test('replicas share the features of equal weights, and have separate ones otherwise', async () => {
     const copies: number[] = [];
     aroundAllocate((_, count) => {
       copies.push(count);
@@ -227,19 +240,19 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(copies).toEqual([1, 3, 3]);
   });
 
-  test('where the adapter has no memory for the features, they stay on the host', async () => {
+  test('if the adapter has no memory for the features, they stay on the host', async () => {
     const without = await train({}, false);
-    const asked: string[] = [];
+    const locations: string[] = [];
     aroundAllocate((_source, _copies, where) => {
-      asked.push(where);
+      locations.push(where);
       if (where === 'adapter') throw new OutOfMemoryError('none left');
       return null;
     });
     expect(await train({}, true)).toEqual(without);
-    expect(asked).toEqual(['adapter', 'host']);
+    expect(locations).toEqual(['adapter', 'host']);
   });
 
-  test('callbacks hear how far the features are, and an error of theirs ends training', async () => {
+  test('onFeatures reports progress; an error in it ends training', async () => {
     vi.spyOn(performance, 'now').mockImplementation(
       (
         (clock) => () =>
@@ -255,7 +268,7 @@ describeOnDevice('cacheFeatures', (device) => {
       },
     ];
     await train({ fit: { epochs: 1, validationSplit: 0.25, callbacks } }, true);
-    // Of 22 samples 16 train in two batches, and 6 are measured in one.
+    // Of 22 samples, 16 are trained on in two batches, and 6 are evaluated in one.
     expect(heard).toEqual(['begin', '8/22', '16/22', '22/22', 'epoch']);
     const fails = () => {
       throw new RangeError('of the callback');
@@ -266,7 +279,7 @@ describeOnDevice('cacheFeatures', (device) => {
     expect(heard).toEqual(['begin', 'epoch']);
   });
 
-  test('early stopping, best weights and later use of the model are as without it', async () => {
+  test('early stopping, best weights and later use of the model are the same as without it', async () => {
     const run = async (cacheFeatures: boolean) => {
       using model = compiled(device, layers());
       using loader = new ImageLoader(device, images);
@@ -274,20 +287,20 @@ describeOnDevice('cacheFeatures', (device) => {
       const options = { epochs: 30, batchSize: 8, validationSplit: 0.3, callbacks: [stop], cacheFeatures };
       const { epochs } = await model.fit(loader, options);
       const after = await model.evaluate(loader);
-      return { epochs: epochs.map(figures), best: stop.bestEpoch, after, bits: await bitsOf(model) };
+      return { epochs: epochs.map(withoutTimes), best: stop.bestEpoch, after, bits: await bitsOf(model) };
     };
     const without = await run(false);
     expect(without.epochs.length).toBeLessThan(30);
     expect(await run(true)).toEqual(without);
   });
 
-  test('memory is given back with the call, also of one that is stopped while features are computed', async () => {
-    using own = await openDevice();
-    using model = compiled(own, layers());
-    using loader = new ImageLoader(own, images);
+  test('memory is released after the call, also if it stops while features are computed', async () => {
+    using otherDevice = await openDevice();
+    using model = compiled(otherDevice, layers());
+    using loader = new ImageLoader(otherDevice, images);
     const round = async () => {
       await model.fit(loader, { batchSize: 8, cacheFeatures: true, validationSplit: 0.3 });
-      return own.counters.bytesAllocated;
+      return otherDevice.counters.bytesAllocated;
     };
     await round();
     const before = await round();
@@ -302,12 +315,12 @@ describeOnDevice('cacheFeatures', (device) => {
       callbacks,
     });
     expect([history.interrupted, history.epochs.length]).toEqual([true, 0]);
-    expect(own.counters.bytesAllocated).toBe(before);
+    expect(otherDevice.counters.bytesAllocated).toBe(before);
   });
 
-  const { trainTwice, train: trainOnce } = backedUp(device);
+  const { trainTwice, train: trainOnce } = backupTrainings(device);
 
-  test('a training resumes from a backup with the same bits, and with the frozen weights of the backup', async () => {
+  test("a training resumes from a backup with the same bits, and with the backup's frozen weights", async () => {
     const training = {
       layers: () => [
         new Dense({ units: 6, activation: 'relu' as const, inputShape: [2], trainable: false }),

@@ -46,7 +46,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(loss).toBeLessThan(epochs[0]!.loss);
   });
 
-  test('regression approaches numbers, and reports no accuracy', async () => {
+  test('regression: predictions approach the targets; no accuracy is reported', async () => {
     const y = Array.from({ length: SIZE }, (_, i) => 3 * x[2 * i]! - x[2 * i + 1]! + 5);
     using model = build(device, new Dense({ units: 1 }), { loss: 'meanSquaredError' });
     const { epochs } = await model.fit({ x, y }, { epochs: 60, batchSize: 10 });
@@ -59,7 +59,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(others).toEqual({});
   });
 
-  test('numbers of any output shape: an autoencoder', async () => {
+  test('targets of any output shape: an autoencoder', async () => {
     const model = new Sequential([new Dense({ units: 3, inputShape: [4, 2] }), new Dense({ units: 2 })]);
     using built = model
       .build(device)
@@ -68,20 +68,20 @@ describeOnDevice('fit on arrays', (device) => {
     expect(epochs.at(-1)!.loss).toBeLessThan(0.2 * epochs[0]!.loss);
   });
 
-  test('the accuracy of one unit is that of a threshold at a half', async () => {
+  test('the accuracy of a single output uses a threshold of 0.5', async () => {
     using model = build(device, sigmoid());
     const output = await model.predict(x);
     const right = labels.filter((label, i) => Number(output[i]! > 0.5) === label).length;
     expect(right).not.toBe(SIZE);
     expect((await model.evaluate({ x, y: labels })).accuracy).toBeCloseTo(right / SIZE, 6);
-    // Of logits without a sigmoid Keras's threshold is at a half as well.
+    // For logits without a sigmoid, Keras's threshold is 0.5 too.
     using logits = build(device, new Dense({ units: 1 }), { loss: new BinaryCrossentropy({ fromLogits: true }) });
     const raw = await logits.predict(x);
     const above = labels.filter((label, i) => Number(raw[i]! > 0.5) === label).length;
     expect((await logits.evaluate({ x, y: labels })).accuracy).toBeCloseTo(above / SIZE, 6);
   });
 
-  test('binary cross-entropy reads the logits before a sigmoid: no gradient is lost where it rounds to 1', async () => {
+  test('binary cross-entropy uses the logits before a sigmoid, so no gradient is lost if the sigmoid rounds to 1', async () => {
     const model = new Sequential([
       new Dense({ units: 1, activation: 'sigmoid', kernelInitializer: 'ones', inputShape: [1] }),
     ]);
@@ -92,7 +92,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect((await weightsOf(built))[0]).toBeCloseTo(1 - 60, 4);
   });
 
-  test('nested lists, a loader and a stream of the same samples give the same bits', async () => {
+  test('nested lists, a loader and a stream of the same samples have the same bits', async () => {
     const nested = labels.map((_, i) => [x[2 * i]!, x[2 * i + 1]!]);
     const loader = new ArrayLoader(device, { x, y: labels, shape: [2], classes: 2 });
     const chunk = (i: number): Arrays => ({ x: x.subarray(20 * i, 20 * i + 20), y: labels.slice(10 * i, 10 * i + 10) });
@@ -116,7 +116,7 @@ describeOnDevice('fit on arrays', (device) => {
     loader.dispose();
   });
 
-  test('two classes of images serve a model of one unit', async () => {
+  test('two classes of images train a model with one output', async () => {
     const set = drawImages(24, { shape: [4, 4, 1], classes: 2 });
     const data = new ImageLoader(device, set);
     const one = () => new Sequential([new Flatten({ inputShape: [4, 4, 1] }), sigmoid()]).build(device, { seed: 1 });
@@ -130,7 +130,7 @@ describeOnDevice('fit on arrays', (device) => {
     data.dispose();
   });
 
-  test('trainOnBatch does what fit does with one batch, dropout included; testOnBatch what evaluate does', async () => {
+  test('trainOnBatch equals fit with one batch, with dropout; testOnBatch equals evaluate', async () => {
     const make = () =>
       new Sequential([new Dense({ units: 8, activation: 'relu', inputShape: [2] }), new Dropout(0.5), softmax()])
         .build(device, { seed: 2 })
@@ -143,9 +143,9 @@ describeOnDevice('fit on arrays', (device) => {
     }
     expect(await weightsOf(single)).toEqual(await weightsOf(whole));
     expect(await single.testOnBatch(x, labels)).toEqual(await whole.evaluate({ x, y: labels }, { batchSize: SIZE }));
-    // A batch of another size has a separate step.
+    // Another batch size has a separate step.
     expect((await single.trainOnBatch(x.subarray(0, 6), labels.slice(0, 3))).loss).toBeGreaterThan(0);
-    // A layer that is frozen now is left alone, though a step of these settings was recorded before.
+    // A layer that is frozen now does not change, although a step with these settings was recorded before.
     await single.trainOnBatch(x, labels);
     single.layers[0]!.trainable = false;
     const before = await weightsOf(single);
@@ -153,7 +153,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(await weightsOf(single)).toEqual(before);
   });
 
-  test('batch normalization with only averages can be frozen between two batches', async () => {
+  test('a batch normalization with only moving statistics can be frozen between two batches', async () => {
     const averages = new BatchNormalization({ scale: false, center: false });
     using model = new Sequential([new Dense({ units: 3, inputShape: [2] }), averages, softmax()])
       .build(device)
@@ -168,7 +168,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(await mean()).toEqual(second);
   });
 
-  test('in steady state trainOnBatch creates nothing and reads back once', async () => {
+  test('in steady state trainOnBatch creates nothing, and reads back once', async () => {
     using model = build(device, sigmoid());
     await model.trainOnBatch(x, labels);
     await model.trainOnBatch(x, labels);
@@ -181,7 +181,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(counters.readBacks).toBe(before.readBacks + 1);
   });
 
-  test('nor does a stream', async () => {
+  test('in steady state a stream creates nothing', async () => {
     using model = build(device, sigmoid());
     const moments: (typeof device.counters)[] = [];
     const note = () => void moments.push({ ...device.counters });
@@ -197,7 +197,7 @@ describeOnDevice('fit on arrays', (device) => {
     expect(third!.readBacks).toBe(second!.readBacks + 1);
   });
 
-  test('memory does not grow from call to call', async () => {
+  test('memory does not grow over many calls', async () => {
     using model = build(device, sigmoid(), { metrics: ['precision'] });
     const round = async () => {
       await model.fit({ x, y: labels }, { batchSize: 8, validationSplit: 0.25, classWeight: { 1: 3 } });
@@ -209,7 +209,7 @@ describeOnDevice('fit on arrays', (device) => {
       return device.counters.bytesAllocated;
     };
     await round();
-    const held = await round();
-    expect(await round()).toBe(held);
+    const heldBytes = await round();
+    expect(await round()).toBe(heldBytes);
   });
 });

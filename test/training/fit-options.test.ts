@@ -6,7 +6,7 @@ import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/poi
 describeOnDevice('splits, weights and epochs', (device) => {
   const { x, labels: y } = points();
 
-  test('validationSplit measures the last samples in stored order, and trains only on the others', async () => {
+  test('validationSplit: evaluates the last samples in stored order, and trains on the others', async () => {
     const options = { epochs: 2, batchSize: 8, seed: 4 };
     using split = build(device, sigmoid());
     using apart = build(device, sigmoid());
@@ -15,18 +15,18 @@ describeOnDevice('splits, weights and epochs', (device) => {
     const validation = { x: x.slice(58), y: y.slice(29) };
     const bySplit = await split.fit({ x, y }, { ...options, validationSplit: 0.26 });
     const byHand = await apart.fit(training, { ...options, validationData: validation });
-    const figures = ({ loss, accuracy, valLoss, valAccuracy }: Record<string, number | undefined>) => [
+    const metricsOf = ({ loss, accuracy, valLoss, valAccuracy }: Record<string, number | undefined>) => [
       loss,
       accuracy,
       valLoss,
       valAccuracy,
     ];
-    expect(bySplit.epochs.map(figures)).toEqual(byHand.epochs.map(figures));
+    expect(bySplit.epochs.map(metricsOf)).toEqual(byHand.epochs.map(metricsOf));
     expect(await weightsOf(split)).toEqual(await weightsOf(apart));
     expect(bySplit.epochs[1]!.valLoss).toBeCloseTo((await split.evaluate(validation)).loss, 6);
   });
 
-  test('validationData goes before validationSplit', async () => {
+  test('validationData has priority over validationSplit', async () => {
     using model = build(device, sigmoid());
     const info: (number | null)[] = [];
     await model.fit(
@@ -53,9 +53,9 @@ describeOnDevice('splits, weights and epochs', (device) => {
     ['meanSquaredError', { loss: 'meanSquaredError' }, sigmoid],
     ['meanAbsoluteError', { loss: 'meanAbsoluteError' }, softmax],
     ['huber', { loss: 'huber' }, softmax],
-  ])('classWeight with %s: the mean of weighted losses, divided by the samples', async (_what, compile, last) => {
+  ])('classWeight with %s: mean of weighted losses, divided by the number of samples', async (_what, compile, last) => {
     const part = (label: number) => {
-      const which = y.flatMap((own, i) => (own === label ? [i] : []));
+      const which = y.flatMap((sampleLabel, i) => (sampleLabel === label ? [i] : []));
       return { x: which.map((i) => [x[2 * i]!, x[2 * i + 1]!]), y: which.map(() => label) };
     };
     using model = build(device, last(), { ...compile, optimizer: new SGD({ learningRate: 1e-30 }) });
@@ -64,12 +64,12 @@ describeOnDevice('splits, weights and epochs', (device) => {
     const expected = (ofZeros.loss * zeros.y.length + 3 * ofOnes.loss * ones.y.length) / SIZE;
     const { epochs } = await model.fit({ x, y }, { batchSize: SIZE, classWeight, validationData: { x, y } });
     expect(epochs[0]!.loss).toBeCloseTo(expected, 5);
-    // Validation and accuracy know no weights.
+    // Validation and accuracy do not use weights.
     expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 5);
     expect(epochs[0]!.accuracy).toBe(epochs[0]!.valAccuracy);
   });
 
-  test('a sample of weight 2 has the gradient of two samples', async () => {
+  test('sampleWeight: a sample of weight 2 has the gradient of two samples', async () => {
     const plain = { x: [1, 2, -1, 0.5, -1, 0.5], y: [0, 1, 1] };
     const weighted = { x: [1, 2, -1, 0.5], y: [0, 1] };
     for (const [loss, last] of [
@@ -87,7 +87,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
   });
 
-  test('initialEpoch continues where an earlier call stopped, with the same bits', async () => {
+  test('initialEpoch: continues an earlier call with the same bits', async () => {
     const data = { x, y };
     using whole = build(device, sigmoid());
     using parts = build(device, sigmoid());
@@ -101,7 +101,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect((await parts.fit(data, { epochs: 4, initialEpoch: 4 })).epochs).toEqual([]);
   });
 
-  test('a callback ends training with stopTraining; the next fit is free to train', async () => {
+  test('stopTraining: a callback ends training; the next fit trains again', async () => {
     using model = build(device, sigmoid());
     const stop = {
       onEpochEnd({ epoch }: { epoch: number }) {
@@ -109,7 +109,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
       },
     };
     expect((await model.fit({ x, y }, { epochs: 9, callbacks: [stop] })).epochs).toHaveLength(2);
-    // What comes after the end interrupts nothing.
+    // Setting it after the end has no effect.
     const late = new AbortController();
     const both = {
       onEpochEnd() {
@@ -124,7 +124,7 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted]).toEqual([3, false]);
   });
 
-  test('with stepsPerEpoch a stream continues from epoch to epoch, and is closed at the end', async () => {
+  test('stepsPerEpoch: a stream continues from epoch to epoch, and is closed at the end', async () => {
     using model = build(device, sigmoid());
     let [drawn, closed] = [0, 0];
     async function* endless(): AsyncGenerator<Arrays> {
@@ -139,23 +139,23 @@ describeOnDevice('splits, weights and epochs', (device) => {
     }
     const { epochs } = await model.fit(endless(), { epochs: 3, stepsPerEpoch: 4 });
     expect([epochs.length, drawn, closed]).toEqual([3, 12, 1]);
-    // A function opens the stream again.
+    // A function starts the stream again.
     await model.fit(endless, { epochs: 3, stepsPerEpoch: 4 });
     expect([drawn, closed]).toEqual([24, 4]);
-    // The batches of a list, spread over the epochs; then there are no more.
+    // The batches of a list are spread over the epochs, until there are no more.
     const list = Array.from({ length: 5 }, () => ({ x, y })).values();
     await expect(model.fit(list, { epochs: 3, stepsPerEpoch: 2 })).rejects.toThrow(
       /after 1 batches .*stepsPerEpoch is 2/,
     );
   });
 
-  test('validation of a training on a stream has its own batch size', async () => {
+  test('validation arrays of a training on a stream have a separate batch size', async () => {
     using model = build(device, sigmoid());
     const { epochs } = await model.fit(() => [{ x, y }], { validationData: { x, y } });
     expect(epochs[0]!.valLoss).toBeCloseTo((await model.evaluate({ x, y })).loss, 6);
   });
 
-  test('an AbortSignal ends a stream that has no end', async () => {
+  test('signal: ends training on an endless stream', async () => {
     using model = build(device, sigmoid());
     const stop = new AbortController();
     let closed = false;
@@ -174,21 +174,21 @@ describeOnDevice('splits, weights and epochs', (device) => {
     expect([epochs.length, interrupted, closed]).toEqual([1, true, true]);
   });
 
-  test('and one that has stalled, in training and in validation', async () => {
+  test('signal: ends waiting for a stream, in training and in validation', async () => {
     using model = build(device, sigmoid());
-    const stalled = (stop: AbortController) =>
+    const stalledStream = (stop: AbortController) =>
       async function* (): AsyncGenerator<Arrays> {
         yield { x, y };
         setTimeout(() => stop.abort());
         await new Promise(() => {}); // for good
       };
     const [training, validating, evaluating] = [0, 1, 2].map(() => new AbortController()) as AbortController[];
-    const trained = await model.fit(stalled(training!), { signal: training!.signal });
+    const trained = await model.fit(stalledStream(training!), { signal: training!.signal });
     expect([trained.epochs.length, trained.interrupted]).toEqual([0, true]);
-    const validationData = stalled(validating!);
+    const validationData = stalledStream(validating!);
     const validated = await model.fit({ x, y }, { validationData, signal: validating!.signal });
     expect([validated.epochs.length, validated.interrupted]).toEqual([0, true]);
     const { signal } = evaluating!;
-    await expect(model.evaluate(stalled(evaluating!), { signal })).rejects.toThrow(AbortedError);
+    await expect(model.evaluate(stalledStream(evaluating!), { signal })).rejects.toThrow(AbortedError);
   });
 });

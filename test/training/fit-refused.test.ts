@@ -22,7 +22,7 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 import { build, points, SIZE, sigmoid, softmax, weightsOf } from '../support/points.ts';
 
-describeOnDevice('data that does not fit', (device) => {
+describeOnDevice('data that does not fit the model', (device) => {
   const { x, labels: y } = points();
   const nan = Float32Array.from(x);
   nan[13] = Number.NaN;
@@ -77,7 +77,7 @@ describeOnDevice('data that does not fit', (device) => {
     ['no samples', { x: [], y: [] }, {}, ShapeError, /x:? has no samples; give at least one/],
     ['no y', { x }, {}, ArgumentError, /takes \{ x, y \}/],
     ['a string', 'x', {}, ArgumentError, /takes \{ x, y \}/],
-    ['x that is no list', { x: 3, y }, {}, ArgumentError, /fit: x must be an array of numbers, but is 3/],
+    ['x that is not a list', { x: 3, y }, {}, ArgumentError, /fit: x must be an array of numbers, but is 3/],
     [
       "Keras's hook",
       { x, y },
@@ -144,7 +144,7 @@ describeOnDevice('data that does not fit', (device) => {
       DataError,
       /after 1 batches.*stepsPerEpoch is 2/,
     ],
-    ['a function that returns no stream', () => 3, {}, ArgumentError, /must return a stream/],
+    ['a function that does not return a stream', () => 3, {}, ArgumentError, /must return a stream/],
     ['a stream of other things', () => [x], {}, ArgumentError, /a batch is \{ x, y \}/],
     [
       'NaN in validation data',
@@ -154,22 +154,16 @@ describeOnDevice('data that does not fit', (device) => {
       /validationData: x: number 13 is NaN/,
     ],
     ['NaN in a stream', () => [{ x: nan, y }], {}, DataError, /x: number 13/],
-    ['a weight of a class there is not', { x, y }, { classWeight: { 2: 1 } }, ArgumentError, /class 2.*0 to 1/],
+    ['a weight of a class that does not exist', { x, y }, { classWeight: { 2: 1 } }, ArgumentError, /class 2.*0 to 1/],
     ['a negative weight', { x, y }, { classWeight: { 0: -1 } }, ArgumentError, /class 0 .*-1/],
     ['a weight that is NaN', { x, y }, { classWeight: [Number.NaN] }, ArgumentError, /class 0/],
-    [
-      'weights that are none',
-      { x, y },
-      { classWeight: 3 as never },
-      ArgumentError,
-      /must be a list or an object.* is 3/,
-    ],
-    ['weights of samples', { x, y, sampleWeight: y } as never, {}, ArgumentError, /sampleWeight is not supported/],
-    ['the same in a stream', () => [{ x, y, sample_weight: y }], {}, ArgumentError, /sample_weight is not/],
+    ['invalid weights', { x, y }, { classWeight: 3 as never }, ArgumentError, /must be a list or an object.* is 3/],
+    ['sample weights', { x, y, sampleWeight: y } as never, {}, ArgumentError, /sampleWeight is not supported/],
+    ['sample weights in a stream', () => [{ x, y, sample_weight: y }], {}, ArgumentError, /sample_weight is not/],
     ['weights as a Map', { x, y }, { classWeight: new Map([[1, 5]]) as never }, ArgumentError, /but is a Map/],
     ['BigInts', { x: Array(80).fill(1n) as never, y }, {}, DataError, /x: number 0 is bigint/],
-    ['callbacks that are no list', { x, y }, { callbacks: {} as never }, ArgumentError, /list of callbacks, but is/],
-    ['a callback that is none', { x, y }, { callbacks: [null as never] }, ArgumentError, /list of callbacks/],
+    ['callbacks that are not a list', { x, y }, { callbacks: {} as never }, ArgumentError, /list of callbacks, but is/],
+    ['an invalid callback', { x, y }, { callbacks: [null as never] }, ArgumentError, /list of callbacks/],
     ['initialEpoch', { x, y }, { initialEpoch: -1 }, ArgumentError, /initialEpoch.*-1/],
     [
       'validation data of another length',
@@ -178,7 +172,7 @@ describeOnDevice('data that does not fit', (device) => {
       ShapeError,
       /validationData: .* there are 1/,
     ],
-  ])('refused: %s', async (_what, data, options, error, says) => {
+  ])('throws for %s', async (_what, data, options, error, says) => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
     const training = model.fit(data as TrainingData, options);
@@ -195,17 +189,17 @@ describeOnDevice('data that does not fit', (device) => {
     ['predict', (model) => model.predict(nan)],
     ['trainOnBatch', (model) => model.trainOnBatch(nan, y)],
     ['testOnBatch', (model) => model.testOnBatch(nan, y)],
-  ])('%s refuses NaN, saying where', async (_, call) => {
+  ])('%s throws for NaN, with its position', async (_, call) => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
-    const refused = (async () => call(model))();
-    await expect(refused).rejects.toThrow(DataError);
-    await expect(refused).rejects.toThrow(/x: number 13 is NaN/);
+    const result = (async () => call(model))();
+    await expect(result).rejects.toThrow(DataError);
+    await expect(result).rejects.toThrow(/x: number 13 is NaN/);
     expect(await weightsOf(model)).toEqual(before);
     expect(model.training.optimizer.iterations).toBe(0);
   });
 
-  test('a class that a loader has only in the last part', async () => {
+  test('throws for a class that occurs only in the last part of a loader', async () => {
     const flat = new Sequential([new Flatten({ inputShape: [2, 1, 1] }), sigmoid()]).build(device);
     flat.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
     const data = new ImageLoader(device, images);
@@ -237,23 +231,23 @@ describeOnDevice('data that does not fit', (device) => {
       y.flatMap((l) => [l, l, l]),
       /40 labels or 80 numbers/,
     ],
-  ])('refused: %s', async (_what, compile, last, targets, says) => {
+  ])('throws for %s', async (_what, compile, last, targets, says) => {
     using model = build(device, last(), compile);
     await expect(model.fit({ x, y: targets })).rejects.toThrow(says);
   });
 
-  test('a loss given as a class is refused by compile, which says to make one', () => {
+  test('compile: throws for a loss class, and says to create an object', () => {
     const loss = MeanAbsoluteError as never;
     expect(() => build(device, sigmoid(), { loss })).toThrow(/^compile: loss must be .* is a class; make one with new/);
   });
 
-  test('a loss given as a function takes no class weights', async () => {
+  test('a loss function: throws for class weights', async () => {
     using model = build(device, sigmoid(), { loss: (a, b) => mean(square(sub(a, b))) });
     await expect(model.fit({ x, y }, { classWeight: { 0: 2 } })).rejects.toThrow(/does not support sample weights/);
     expect((await model.fit({ x, y })).epochs).toHaveLength(1);
   });
 
-  test('a loader of numbers does not serve a loss of labels, nor numbers of another shape', async () => {
+  test('a loader of numbers: throws if the loss needs labels, or if the shape differs', async () => {
     const numbers = new ArrayLoader(device, { x, y: x, shape: [2] });
     using sparse = build(device, softmax(), { loss: 'sparseCategoricalCrossentropy' });
     await expect(sparse.fit(numbers)).rejects.toThrow(/needs labels/);
@@ -265,7 +259,7 @@ describeOnDevice('data that does not fit', (device) => {
     for (const loader of [numbers, none]) loader.dispose();
   });
 
-  test('sorts of y that change within a stream', async () => {
+  test('throws if the kind of y changes within a stream', async () => {
     using model = build(device, softmax(), { loss: 'categoricalCrossentropy' });
     const stream = () => [
       { x, y },

@@ -19,9 +19,9 @@ import { describeOnDevice } from '../support/device.ts';
 import { random } from '../support/random.ts';
 
 const SCORES: MetricName[] = ['accuracy', 'precision', 'recall', 'f1'];
-const SAMPLES = 300; // more than an invocation counts
+const SAMPLES = 300; // more rows than one invocation counts
 
-/** What scikit-learn gives for rows of labels: precision_recall_fscore_support(..., average='macro', zero_division=0). */
+/** scikit-learn's precision_recall_fscore_support(..., average='macro', zero_division=0) for rows of labels. */
 function scoresOf(outputs: ArrayLike<number>, targets: ArrayLike<number>, labels: number, threshold = 0.5) {
   const each = Array.from({ length: labels }, () => ({ both: 0, predicted: 0, actual: 0 }));
   let right = 0;
@@ -52,7 +52,7 @@ describeOnDevice('independent labels', (device: Device) => {
   const diagonal = (shape: Shape) =>
     Float32Array.from({ length: shape[0]! * shape[1]! }, (_, i) => (i % (shape[1]! + 1) === 0 ? 20 : 0));
 
-  test('three sigmoids that are all right have every score 1, asked for or not', async () => {
+  test('three sigmoids that are all right have all scores 1, also without metrics', async () => {
     const y = [0, 0, 0, 1, 0, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1];
     const x = y.map((label) => 2 * label - 1);
     const layer = () =>
@@ -62,7 +62,7 @@ describeOnDevice('independent labels', (device: Device) => {
     expect((await model.evaluate({ x, y })).accuracy).toBe(1);
     model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy', metrics: ['precision', 'recall', 'f1'] });
     expect(pick(await model.evaluate({ x, y }))).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
-    // One of fifteen is wrong: label 0 of a sample.
+    // One of fifteen labels is wrong: label 0 of a sample.
     const wrong = x.with(0, 1);
     const scores = pick(await model.evaluate({ x: wrong, y }));
     expect(scores).toEqual(closeTo({ accuracy: 14 / 15, precision: (3 / 4 + 2) / 3, recall: 1, f1: (6 / 7 + 2) / 3 }));
@@ -75,9 +75,9 @@ describeOnDevice('independent labels', (device: Device) => {
     ['logits', [4], () => new Dense({ units: 3 }), new BinaryCrossentropy({ fromLogits: true })],
     ['another loss', [4], () => new Dense({ units: 3, activation: 'sigmoid' }), 'meanSquaredError'],
     ['places in a row', [3, 4], () => new Dense({ units: 2, activation: 'sigmoid' })],
-    ['one label for each place', [3, 4], () => new Dense({ units: 1, activation: 'sigmoid' })],
+    ['one label for each position', [3, 4], () => new Dense({ units: 1, activation: 'sigmoid' })],
     ['pixels', [3, 2, 2], () => new Conv2D({ filters: 3, kernelSize: 1, activation: 'sigmoid' })],
-    ['one label a pixel', [3, 2, 2], () => new Conv2D({ filters: 1, kernelSize: 1, activation: 'sigmoid' })],
+    ['one label for each pixel', [3, 2, 2], () => new Conv2D({ filters: 1, kernelSize: 1, activation: 'sigmoid' })],
   ];
 
   describe.each(cases)('%s', (_name, inputShape, last, loss = 'binaryCrossentropy') => {
@@ -88,12 +88,12 @@ describeOnDevice('independent labels', (device: Device) => {
       const first = new Dense({ units: inputShape.at(-1)!, inputShape });
       return new Sequential([first, last()])
         .build(device, { seed: 2, replicas })
-        .compile({ optimizer: new SGD({ learningRate: 1e-30 }), loss, metrics: SCORES }); // which moves no weight
+        .compile({ optimizer: new SGD({ learningRate: 1e-30 }), loss, metrics: SCORES }); // so no weight changes
     };
     const targetsOf = (model: Sequential) =>
       Float32Array.from({ length: SAMPLES * model.outputShape.reduce((a, b) => a * b, 1) }, () => values.integer(0, 1));
 
-    test('evaluate, fit, validation, streams and batches count by label', async () => {
+    test('evaluate, fit, validation, streams and batches count each label', async () => {
       using model = make();
       const y = targetsOf(model);
       const labels = model.outputShape.at(-1)!;
@@ -114,27 +114,29 @@ describeOnDevice('independent labels', (device: Device) => {
       expect(pick(await model.testOnBatch(x, y))).toEqual(expected);
     });
 
-    test('replicas count for themselves, and each label has a confusion matrix', async () => {
+    test('replicas count separately, and each label has a confusion matrix', async () => {
       using model = make(3);
       const y = targetsOf(model);
       const labels = model.outputShape.at(-1)!;
       const outputs = await model.predict(x);
       const evaluated = await model.evaluateReplicas({ x, y }, { batchSize: 128 });
       for (let r = 0; r < 3; r++) {
-        const own = outputs.subarray(r * y.length, (r + 1) * y.length);
-        expect(pick(evaluated[r]!)).toEqual(closeTo(scoresOf(own, y, labels)));
+        const replicaOutputs = outputs.subarray(r * y.length, (r + 1) * y.length);
+        expect(pick(evaluated[r]!)).toEqual(closeTo(scoresOf(replicaOutputs, y, labels)));
         for (let label = 0; label < labels; label++) {
           const { counts } = await confusionMatrix(model, { x, y }, { replica: r, label, batchSize: 128 });
           const count = (actual: number, predicted: number) =>
-            y.filter((target, i) => i % labels === label && target === actual && Number(own[i]! > 0.5) === predicted)
-              .length;
+            y.filter(
+              (target, i) =>
+                i % labels === label && target === actual && Number(replicaOutputs[i]! > 0.5) === predicted,
+            ).length;
           expect(counts).toEqual([0, 1].map((actual) => [count(actual, 0), count(actual, 1)]));
         }
       }
     });
   });
 
-  test('pixels of a convolution with a sigmoid lose no gradient: the loss comes from the logits', async () => {
+  test('sigmoid pixels of a convolution lose no gradient: the loss uses the logits', async () => {
     const layer = new Conv2D({
       filters: 1,
       kernelSize: 1,
@@ -146,7 +148,7 @@ describeOnDevice('independent labels', (device: Device) => {
     expect((await model.evaluate({ x: [60], y: [0] })).loss).toBeCloseTo(60, 4);
   });
 
-  test('where targets are class numbers, or a softmax makes classes of the outputs, the largest output counts as before', async () => {
+  test('if targets are class numbers, or the last activation is a softmax, the largest output is the class', async () => {
     const x = [1, 0.9, -1, -1, 0.8, 1, -1, -0.5, -1];
     const build = (activation: 'sigmoid' | 'softmax', loss: LossName = 'binaryCrossentropy') =>
       new Sequential([new Dense({ units: 3, activation, kernelInitializer: diagonal, inputShape: [3] })])
@@ -167,7 +169,7 @@ describeOnDevice('independent labels', (device: Device) => {
     await expect(confusionMatrix(sigmoids, { x, y: [0, 1, 2] }, { label: 0 })).rejects.toThrow(/label is for rows/);
   });
 
-  test('what asks for the one class of a sample is refused', async () => {
+  test('throws where a single class for each sample is needed', async () => {
     const build = (metrics: MetricName[] = []) =>
       new Sequential([new Dense({ units: 3, activation: 'sigmoid', inputShape: [1] })])
         .build(device)

@@ -33,7 +33,7 @@ describeOnDevice('LeNet-5 trained on the adapter and on the float64 reference', 
     { batchSize: 20, epochs: 6 },
     // Batches of 8, 8 and 4: an epoch's loss is the mean over its samples, each before its own step.
     { batchSize: 8, epochs: 3 },
-  ])('the losses agree: %j', async ({ batchSize, epochs }) => {
+  ])('losses agree: %j', async ({ batchSize, epochs }) => {
     using loader = new ImageLoader(device, images);
     using model = buildLenet(device);
     const weights = await readWeights(model);
@@ -55,7 +55,7 @@ describeOnDevice('LeNet-5 trained on the adapter and on the float64 reference', 
     expectClose(losses, expected, { rtol: 1e-4 }, 'loss');
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
 
-    // Adam divides by the gradient's own size, so a weight whose gradient is all rounding error may go astray by a whole
+    // Adam divides by the size of the gradient, so a weight whose gradient is only rounding error may be off by a whole
     // step; hence the distance of the weights as a whole.
     const trained = await readWeights(model);
     trained.forEach((weight, k) => {
@@ -64,7 +64,7 @@ describeOnDevice('LeNet-5 trained on the adapter and on the float64 reference', 
     });
   });
 
-  test('the gradients of one batch agree, and so do the predictions', async () => {
+  test('gradients and predictions of one batch agree', async () => {
     using loader = new ImageLoader(device, images);
     using model = buildLenet(device);
     const weights = await readWeights(model);
@@ -100,7 +100,7 @@ describeOnDevice('LeNet-5 trained on the adapter and on the float64 reference', 
     }
   });
 
-  test('the same seed gives the same bits, another seed does not', async () => {
+  test('the same seed gives the same bits; another seed does not', async () => {
     const train = async (seed: number) => {
       using loader = new ImageLoader(device, images);
       using model = buildLenet(device, seed);

@@ -25,20 +25,20 @@ function build(device: Device, units: number, inputs = 2): Sequential {
 }
 
 describeOnDevice('memory of models', (device) => {
-  test('trainOnBatch and testOnBatch with ever other batch sizes keep a few programs', async () => {
+  test('trainOnBatch and testOnBatch with many batch sizes keep a limited number of programs', async () => {
     using device = await openDevice();
     using model = build(device, 512);
-    const held: number[] = [];
+    const heldBytes: number[] = [];
     for (let n = 100; n < 130; n++) {
       const x = Array.from({ length: n }, () => [1, 2]);
       const y = x.map(() => [3]);
       await model.trainOnBatch(x, y);
       await model.testOnBatch(x, y);
-      held.push(device.counters.bytesAllocated);
+      heldBytes.push(device.counters.bytesAllocated);
     }
-    // Programs of the same buckets take the same memory, those of larger batches a little more.
-    expect(held[29]! / held[9]!).toBeLessThan(1.25);
-    // A size that was used lately is recorded still, one of long ago again.
+    // Programs with the same buckets take the same memory, those of larger batches a little more.
+    expect(heldBytes[29]! / heldBytes[9]!).toBeLessThan(1.25);
+    // The program of a recently used size is still cached; an old one is recorded again.
     const { pipelinesCreated, bindGroupsCreated } = device.counters;
     await model.trainOnBatch(new Float32Array(2 * 125), new Float32Array(125));
     expect(device.counters.bindGroupsCreated).toBe(bindGroupsCreated);
@@ -48,7 +48,7 @@ describeOnDevice('memory of models', (device) => {
     expect(device.counters.pipelinesCreated).toBe(pipelinesCreated);
   });
 
-  test('models of many sizes, each trained and disposed, hold no more than the largest and what is kept for reuse', async () => {
+  test("models of many sizes, each trained and disposed, hold at most the largest and the pool's limit", async () => {
     using device = await openDevice();
     const largest: number[] = [];
     for (let i = 0; i < 12; i++) {
@@ -64,10 +64,10 @@ describeOnDevice('memory of models', (device) => {
     expect(device.counters.bytesAllocated).toBeLessThanOrEqual(256 * 2 ** 20);
   });
 
-  describe('what a recorded training step holds', () => {
+  describe('memory of a recorded training step', () => {
     const [BATCH, CHANNELS] = [16, 16];
 
-    /** Bytes of a step of a convolutional network with these layers between its first and its last. */
+    /** Bytes of a step of a convolutional network with these layers between its first and its last layer. */
     function bytesOfStep(layers: Layer[]): number {
       using data = new ImageLoader(device, drawImages(BATCH, { classes: 2 }));
       const [height, width, channels] = data.sampleShape;
@@ -82,31 +82,31 @@ describeOnDevice('memory of models', (device) => {
       return bytes;
     }
     const { shape } = drawImages(1, { classes: 2 });
-    /** Of what a layer of the network puts out. */
+    /** Bytes of the output of a layer. */
     const OUTPUT = 4 * BATCH * shape[0] * shape[1] * CHANNELS;
-    const normalized = (n: number, activation: () => Layer[]) =>
+    const normalizedBlocks = (n: number, activation: () => Layer[]) =>
       Array.from({ length: n }, () => [
         new Conv2D({ filters: CHANNELS, kernelSize: 1, useBias: false }),
         new BatchNormalization(),
         ...activation(),
       ]).flat();
 
-    test('for the backward pass, two outputs of a convolution, its batch normalization and ReLU6', () => {
+    test('for the backward pass it holds two outputs of a convolution, its batch normalization and ReLU6', () => {
       const relu6 = () => [new ReLU({ maxValue: 6 })];
-      const perBlock = (bytesOfStep(normalized(6, relu6)) - bytesOfStep(normalized(2, relu6))) / 4 / OUTPUT;
+      const perBlock = (bytesOfStep(normalizedBlocks(6, relu6)) - bytesOfStep(normalizedBlocks(2, relu6))) / 4 / OUTPUT;
       expect(perBlock).toBeGreaterThan(1.9);
       expect(perBlock).toBeLessThan(2.1); // also sums and statistics of each channel
     });
 
-    test('no copy of images with zeros around them below a strided convolution', () => {
-      const behind = () => [new BatchNormalization(), new ReLU({ maxValue: 6 })];
+    test('it holds no padded copy of images below a strided convolution', () => {
+      const layersAfter = () => [new BatchNormalization(), new ReLU({ maxValue: 6 })];
       const strided = { kernelSize: 3, strides: 2, useBias: false } as const;
       const padding = [
         [0, 1],
         [0, 1],
       ] as const;
-      const copied = bytesOfStep([new ZeroPadding2D({ padding }), new DepthwiseConv2D(strided), ...behind()]);
-      expect(copied).toBe(bytesOfStep([new DepthwiseConv2D({ ...strided, padding: 'same' }), ...behind()]));
+      const copied = bytesOfStep([new ZeroPadding2D({ padding }), new DepthwiseConv2D(strided), ...layersAfter()]);
+      expect(copied).toBe(bytesOfStep([new DepthwiseConv2D({ ...strided, padding: 'same' }), ...layersAfter()]));
     });
   });
 });

@@ -29,7 +29,7 @@ function build(device: Device, metrics: MetricName[] = []): Sequential {
 describeOnDevice('metrics of a model', (device) => {
   const metrics: MetricName[] = ['accuracy', 'topK2', 'precision', 'topK3', 'recall', 'f1'];
 
-  test('evaluate gives what the host counts from the outputs, short last batch included', async () => {
+  test('evaluate: equals what the host counts from the outputs, with a short last batch', async () => {
     const data = new ImageLoader(device, set);
     using model = build(device, metrics);
     await model.fit(data, { epochs: 2, batchSize: 16 });
@@ -47,8 +47,8 @@ describeOnDevice('metrics of a model', (device) => {
     }));
     const mean = (f: (c: (typeof classes)[0]) => number) => classes.reduce((sum, c) => sum + (f(c) || 0), 0) / CLASSES;
 
-    const { loss, ...figures } = await model.evaluate(data, { batchSize: 16 });
-    expect(figures).toEqual({
+    const { loss, ...others } = await model.evaluate(data, { batchSize: 16 });
+    expect(others).toEqual({
       accuracy: expect.closeTo(top(1), 6),
       topK2: expect.closeTo(top(2), 6),
       topK3: expect.closeTo(top(3), 6),
@@ -73,11 +73,11 @@ describeOnDevice('metrics of a model', (device) => {
     );
     expect(matrix.counts).toEqual(expected);
     expect(matrix.total).toBe(SIZE);
-    expect(matrix.macro.f1).toBeCloseTo(figures.f1!, 12);
+    expect(matrix.macro.f1).toBeCloseTo(others.f1!, 12);
     data.dispose();
   });
 
-  test('history holds every figure, of training and of validation', async () => {
+  test('history: has every metric, of training and validation', async () => {
     const data = new ImageLoader(device, set);
     using model = build(device, metrics);
     let monitored: readonly string[] = [];
@@ -104,7 +104,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('only requested metrics are dispatched, and they need no extra read-back', async () => {
+  test('only requested metrics are computed, without an extra read-back', async () => {
     const data = new ImageLoader(device, set);
     const spent = async (metrics?: MetricName[]) => {
       using model = build(device, metrics);
@@ -122,13 +122,13 @@ describeOnDevice('metrics of a model', (device) => {
     const none = await spent();
     expect(await spent(['accuracy'])).toEqual(none);
     expect(await spent(['topK2'])).toEqual({ ...none, dispatches: none.dispatches + 1 });
-    // The predicted classes, and the matrix that all three scores come from.
+    // The predicted classes, and the confusion matrix for all three scores.
     expect(await spent(['precision'])).toEqual({ ...none, dispatches: none.dispatches + 2 });
     expect(await spent(['f1', 'recall', 'precision'])).toEqual({ ...none, dispatches: none.dispatches + 2 });
     data.dispose();
   });
 
-  test('metrics leave the bits of training alone', async () => {
+  test('metrics do not change the bits of training', async () => {
     const data = new ImageLoader(device, set);
     const train = async (names: MetricName[]) => {
       using model = build(device, names);
@@ -139,7 +139,7 @@ describeOnDevice('metrics of a model', (device) => {
     data.dispose();
   });
 
-  test('a model with one unit has two classes, divided at 0.5', async () => {
+  test('a model with one output has two classes, separated at 0.5', async () => {
     const x = [-3, -1, 1, 2, 3, -2];
     const y = [0, 1, 1, 1, 1, 0];
     const model = new Sequential([
@@ -152,7 +152,7 @@ describeOnDevice('metrics of a model', (device) => {
       [2, 0],
       [1, 3],
     ]);
-    // Of class 1, as Keras's metrics of these names have it.
+    // For class 1, as in Keras's metrics with these names.
     const { accuracy, recall, f1 } = await built.evaluate({ x, y });
     expect(accuracy).toBeCloseTo(5 / 6, 6);
     expect(recall).toBeCloseTo(3 / 4, 6);
@@ -167,7 +167,7 @@ describeOnDevice('metrics of a model', (device) => {
     ['an unknown metric', ['auc'], /topK5.*"auc"/],
     ['top 0', ['topK0'], /topK0/],
     ['no list', 'accuracy', /must be a list/],
-  ])('refused: %s', (_what, names, says) => {
+  ])('throws for %s', (_what, names, says) => {
     expect(() => build(device, names as MetricName[])).toThrow(ArgumentError);
     expect(() => build(device, names as MetricName[])).toThrow(says);
   });
@@ -175,12 +175,12 @@ describeOnDevice('metrics of a model', (device) => {
   test.each<[MetricName, Dense, RegExp]>([
     ['topK2', new Dense({ units: 1, inputShape: [2] }), /output for each class.*\[1\]/],
     ['accuracy', new Dense({ units: 2, inputShape: [3, 2] }), /ends in \[classes\] or \[1\], but it ends in \[3,2\]/],
-  ])('refused: %s of a model that it does not suit', (name, layer, says) => {
+  ])('throws for %s of a model without such outputs', (name, layer, says) => {
     const model = new Sequential([layer]);
     expect(() => model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [name] })).toThrow(says);
   });
 
-  test('a confusion matrix of a model without classes is refused', async () => {
+  test('throws for a confusion matrix of a model without classes', async () => {
     using model = new Sequential([new Dense({ units: 2, inputShape: [3, 2] })]).build(device);
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     await expect(confusionMatrix(model, { x: [1], y: [1] })).rejects.toThrow(/confusionMatrix.*\[3,2\]/);
@@ -214,14 +214,14 @@ test('scores of a confusion matrix', () => {
   }
 });
 
-test('giniIndex as coursework A6 computes it', () => {
+test('giniIndex: as in coursework A6', () => {
   // By hand with 1e-7 added: [1, 2, 3, 4]: (-3 + -2 + 3 + 12) / (4 * 10).
   expect(giniIndex([4, 2, 1, 3])).toBeCloseTo(10 / 40, 6);
   // Shifted by 2: [0, 0, 0, 4]: 3 * 4 / (4 * 4).
   expect(giniIndex([-2, 2, -2, -2])).toBeCloseTo(0.75, 6);
   expect(giniIndex([5, 5, 5])).toBeCloseTo(0, 12);
   expect(giniIndex([0, 0])).toBe(0);
-  // A single large value among n zeros comes near 1 - 1 / n.
+  // A single large value among n zeros gives about 1 - 1 / n.
   expect(giniIndex(Float32Array.from({ length: 1000 }, (_, i) => (i === 7 ? 1e6 : 0)))).toBeCloseTo(0.999, 6);
   // NumPy 2.4, the coursework's own lines on np.arange(7) ** 2 / 10 - 1.5, in float64.
   expect(giniIndex(Array.from({ length: 7 }, (_, i) => i ** 2 / 10 - 1.5))).toBeCloseTo(0.5274724868977209, 12);
@@ -240,7 +240,7 @@ test.each([
   ['giniIndex', giniIndex],
   ['hoyerSparsity', hoyerSparsity],
   ['nearZeroShare', nearZeroShare],
-])('%s refuses nothing and NaN', (_name, measure) => {
+])('%s throws for empty values and NaN', (_name, measure) => {
   expect(() => measure([])).toThrow(/at least one value/);
   expect(() => measure([1, Number.NaN])).toThrow(/value 1 is NaN/);
   expect(() => nearZeroShare([1], -1)).toThrow(ArgumentError);

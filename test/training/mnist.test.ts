@@ -15,8 +15,8 @@ const build = () =>
     new Dense({ units: 10, activation: 'softmax' }),
   ]).compile({ optimizer: new Adam({ learningRate: 0.004 }), loss: 'sparseCategoricalCrossentropy' });
 
-describeOnDevice('real images', (device) => {
-  test('a small LeNet learns the bundled sample of MNIST to 90% on images it has not seen', async () => {
+describeOnDevice('MNIST', (device) => {
+  test('a small LeNet reaches 90% on test images after training on the bundled sample', async () => {
     emptyCache();
     const { train, test: unseen, source } = await loadDataset('mnist');
     expect(source.kind).toBe('sample');
@@ -28,7 +28,7 @@ describeOnDevice('real images', (device) => {
     expect(accuracy).toBeGreaterThan(0.9);
     expect(epochs.at(-1)!.valAccuracy).toBe(accuracy);
 
-    // The probabilities say the same as the loss and accuracy that were gathered on the adapter.
+    // The probabilities agree with the loss and accuracy computed on the adapter.
     const probabilities = await model.predict(testing, { batchSize: 64 });
     let hits = 0;
     let total = 0;
@@ -41,7 +41,7 @@ describeOnDevice('real images', (device) => {
     expect(total / unseen.size).toBeCloseTo(loss, 4);
   });
 
-  test('the same seed gives bit-equal weights', async () => {
+  test('the same seed gives the same weights, bit for bit', async () => {
     emptyCache();
     const { train } = await loadDataset('mnist', { limit: 160 });
     const weights = async (seed: number) => {

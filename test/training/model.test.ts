@@ -58,7 +58,7 @@ const model = (...all: unknown[]) => new Sequential(all as Layer[]);
 const refusedModels: Refused[] = [
   ['no layers', () => model(), ArgumentError, ['at least one']],
   ['no list', () => new Sequential(undefined as unknown as Layer[]), ArgumentError, ['list of layers', 'undefined']],
-  ['a layer that is none', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
+  ['an invalid layer', () => model(layers()[0], 'Dense'), ArgumentError, ['list of layers', 'Dense']],
   ['no inputShape', () => model(new Dense({ units: 1 })), ArgumentError, ['Dense', 'inputShape']],
   [
     'a number as inputShape',
@@ -131,15 +131,15 @@ const refusedModels: Refused[] = [
   ['summary needs no device, weights do', () => model(...layers()).weights, ArgumentError, ['build(device)']],
 ];
 
-test.each(refusedModels.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+test.each(refusedModels.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
 
-describeOnDevice('a model that is used the wrong way', (device) => {
+describeOnDevice('misuse of a model', (device) => {
   let data: ImageLoader;
   beforeAll(() => {
     data = new ImageLoader(device, images(6));
   });
 
-  const refused: Refused[] = [
+  const invalidCalls: Refused[] = [
     [
       'fit before build',
       () =>
@@ -170,7 +170,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     ['predict before build', () => model(...layers()).predict(data), ArgumentError, ['build(device)']],
     ['call before build', () => model(...layers()).call(tensor(device, [], [0, 4, 4, 1])), ArgumentError, ['build']],
     ['build twice', () => build(device).build(device), ArgumentError, ['already built']],
-    ['a seed that is none', () => model(...layers()).build(device, { seed: -1 }), ArgumentError, ['seed', '-1']],
+    ['an invalid seed', () => model(...layers()).build(device, { seed: -1 }), ArgumentError, ['seed', '-1']],
     ['no data', () => build(device).fit(undefined as unknown as BatchSource), ArgumentError, ['fit', 'undefined']],
     ['null options', () => build(device).fit(data, null as unknown as object), ArgumentError, ['fit', 'null']],
     ['epochs', () => build(device).fit(data, { epochs: 0 }), ArgumentError, ['epochs', '0']],
@@ -201,9 +201,9 @@ describeOnDevice('a model that is used the wrong way', (device) => {
       ['[4,4,1]', '[1,1]'],
     ],
   ];
-  test.each(refused.map((row) => [row[0], row] as const))('refused: %s', (_what, row) => expectRefused(row));
+  test.each(invalidCalls.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(row));
 
-  test('an optimizer serves one model; a model may change its optimizer', async () => {
+  test('an optimizer belongs to one model; a model may change its optimizer', async () => {
     const optimizer = new Adam();
     using first = build(device, optimizer);
     using second = build(device, optimizer);
@@ -215,12 +215,12 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     expect(optimizer.iterations).toBe(1);
   });
 
-  test('a disposed model and disposed data say so', async () => {
-    const gone = build(device);
-    gone.dispose();
-    gone.dispose();
-    await expect(gone.fit(data)).rejects.toThrow(DisposedError);
-    expect(() => gone.weights).toThrow(DisposedError);
+  test('throws for a disposed model and disposed data', async () => {
+    const disposed = build(device);
+    disposed.dispose();
+    disposed.dispose();
+    await expect(disposed.fit(data)).rejects.toThrow(DisposedError);
+    expect(() => disposed.weights).toThrow(DisposedError);
     using alive = build(device);
     const images6 = new ImageLoader(device, images(6));
     images6.dispose();
@@ -228,34 +228,34 @@ describeOnDevice('a model that is used the wrong way', (device) => {
     expect((await alive.fit(data)).epochs).toHaveLength(1);
   });
 
-  test('data on another device', async () => {
+  test('throws for data on another device', async () => {
     using other = await openDevice();
     using elsewhere = new ImageLoader(other, images(6));
     using here = build(device);
     await expect(here.fit(elsewhere)).rejects.toThrow(/different devices/);
   });
 
-  test('a device lost while training ends fit with DeviceLostError', async () => {
-    using own = await openDevice();
-    const lost = build(own).fit(new ImageLoader(own, images(6)), {
+  test('a device lost during training: fit throws DeviceLostError', async () => {
+    using lostDevice = await openDevice();
+    const lost = build(lostDevice).fit(new ImageLoader(lostDevice, images(6)), {
       epochs: 100,
       batchSize: 2,
-      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.gpu.destroy()) }],
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && lostDevice.gpu.destroy()) }],
     });
     await expect(lost).rejects.toThrow(DeviceLostError);
   });
 
-  test('a device disposed while training ends fit with DisposedError', async () => {
-    const own = await openDevice();
-    const stopped = build(own).fit(new ImageLoader(own, images(6)), {
+  test('a device disposed during training: fit throws DisposedError', async () => {
+    const otherDevice = await openDevice();
+    const stopped = build(otherDevice).fit(new ImageLoader(otherDevice, images(6)), {
       epochs: 100,
       batchSize: 2,
-      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && own.dispose()) }],
+      callbacks: [{ onEpochEnd: ({ epoch }) => void (epoch === 2 && otherDevice.dispose()) }],
     });
     await expect(stopped).rejects.toThrow(DisposedError);
   });
 
-  test('an error in a callback ends fit with that error, and the model can train again', async () => {
+  test('an error in a callback: fit throws that error, and the model can be trained again', async () => {
     using here = build(device);
     const callbacks = [
       {
@@ -270,7 +270,7 @@ describeOnDevice('a model that is used the wrong way', (device) => {
 });
 
 describeOnDevice('predict', (device) => {
-  test('reads large outputs in parts, each sample once and in order', async () => {
+  test('predict: reads large outputs in parts, each sample once and in order', async () => {
     // 1 MiB a sample: five batches of three are read at a time, and the last batch is short.
     const set = drawImages(20, { shape: [256, 256, 4] });
     const model = new Sequential([new Activation('linear', { inputShape: [256, 256, 4] })]).build(device);

@@ -50,7 +50,7 @@ describeOnDevice('onSteps', (device) => {
     model.dispose();
   });
 
-  test('the model may be evaluated in it, which does not change the training', async () => {
+  test('may evaluate the model, without an effect on the training', async () => {
     using data = new ImageLoader(device, images);
     const losses: number[] = [];
     const run = async (callbacks: Callback[]) => {
@@ -73,7 +73,7 @@ describeOnDevice('onSteps', (device) => {
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
   });
 
-  test.each([undefined, 0, -2, 1.5, '3'])('refuses everySteps: %s', async (everySteps) => {
+  test.each([undefined, 0, -2, 1.5, '3'])('throws for everySteps: %s', async (everySteps) => {
     using data = new ImageLoader(device, images);
     using model = build();
     const callback = { everySteps, onSteps() {} } as Callback;

@@ -28,7 +28,7 @@ describeOnDevice('one training of a model at a time', (device) => {
   const data = { x, y };
   const options: FitOptions = { epochs: 3, batchSize: 10, seed: 2 };
 
-  /** What one undisturbed training comes to. */
+  /** Results of one undisturbed training. */
   async function alone() {
     using model = build(device, sigmoid());
     const { epochs } = await model.fit(data, options);
@@ -37,7 +37,7 @@ describeOnDevice('one training of a model at a time', (device) => {
 
   const changes: [what: string, change: (model: Sequential, file: { bytes: Uint8Array; path: string }) => unknown][] = [
     ['fit', (model) => model.fit(data, options)],
-    ['fit of other replicas', (model) => model.fit(data, { ...options, replicas: 2 })],
+    ['fit with another number of replicas', (model) => model.fit(data, { ...options, replicas: 2 })],
     ['trainOnBatch', (model) => model.trainOnBatch(x, y)],
     ['compile', (model) => model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' })],
     ['replicate', (model) => model.replicate(2)],
@@ -61,7 +61,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     return { bytes: await encodeWeights(other), path };
   }
 
-  const refused = async (call: () => unknown): Promise<unknown> => {
+  const errorOf = async (call: () => unknown): Promise<unknown> => {
     try {
       await call();
     } catch (error) {
@@ -70,17 +70,17 @@ describeOnDevice('one training of a model at a time', (device) => {
     return null;
   };
 
-  test.each(changes)('%s while fit is awaited is refused at once, and fit trains as if alone', async (_, change) => {
+  test.each(changes)('%s during fit throws at once, and fit trains as if alone', async (_, change) => {
     const expected = await alone();
     const file = await files();
     using model = build(device, sigmoid());
     const training = model.fit(data, options);
-    const error = await refused(() => change(model, file));
+    const error = await errorOf(() => change(model, file));
     const { epochs } = await training;
     expect(error).toBeInstanceOf(ArgumentError);
     expect(String(error)).toMatch(/is being trained by fit/);
     expect({ losses: epochs.map(({ loss }) => loss), weights: await weightsOf(model) }).toEqual(expected);
-    // Afterwards all is free again.
+    // Afterwards everything can be used again.
     model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
     await change(model, file);
   });
@@ -90,14 +90,14 @@ describeOnDevice('one training of a model at a time', (device) => {
       // profileStep takes seconds.
       changes.flatMap(([what, change]) => (what === 'profileStep' ? [] : [[what, hook, change] as const])),
     ),
-  )('%s within %s is refused', async (_, hook, change) => {
+  )('%s within %s throws', async (_, hook, change) => {
     const expected = await alone();
     const file = await files();
     using model = build(device, sigmoid());
     const errors: unknown[] = [];
     const callback: Callback = {
       everySteps: 1,
-      [hook]: async () => void errors.push(await refused(() => change(model, file))),
+      [hook]: async () => void errors.push(await errorOf(() => change(model, file))),
     };
     const { epochs } = await model.fit(data, { ...options, callbacks: [callback] });
     expect(errors.length).toBeGreaterThan(0);
@@ -105,7 +105,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     expect({ losses: epochs.map(({ loss }) => loss), weights: await weightsOf(model) }).toEqual(expected);
   });
 
-  test('one optimizer for two models at once is refused by compile and by fit', async () => {
+  test('compile and fit throw if two models share one optimizer', async () => {
     const expected = await alone();
     const optimizer = new Adam({ learningRate: 0.05 });
     using first = build(device, sigmoid(), { optimizer });
@@ -117,11 +117,11 @@ describeOnDevice('one training of a model at a time', (device) => {
     expect(compile).toThrow(/optimizer is in use by a running training/);
     await training;
     expect(await weightsOf(first)).toEqual(expected.weights);
-    // It serves the first model still, and says so.
+    // It still belongs to the first model, and the error says so.
     await expect(second.fit(data, options)).rejects.toThrow(/already belongs to another model/);
   });
 
-  test('a callback that remembers serves one training at a time', async () => {
+  test('a callback with state can be used in one training at a time', async () => {
     const early = new EarlyStopping({ monitor: 'loss' });
     using first = build(device, sigmoid());
     using second = build(device, sigmoid());
@@ -131,7 +131,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     await second.fit(data, { ...options, callbacks: [early] });
   });
 
-  test('two models may be trained at once, and one within a callback of the other', async () => {
+  test('two models can be trained at once, one of them within a callback of the other', async () => {
     const expected = await alone();
     using first = build(device, sigmoid());
     using second = build(device, sigmoid());
@@ -143,7 +143,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     for (const model of [first, second]) expect(await weightsOf(model)).toEqual(expected.weights);
   });
 
-  test('reading within a callback stays allowed and changes nothing', async () => {
+  test('reading within a callback is allowed and changes nothing', async () => {
     const expected = await alone();
     const { path } = await files();
     using model = build(device, sigmoid());
@@ -159,7 +159,7 @@ describeOnDevice('one training of a model at a time', (device) => {
     expect(await weightsOf(model)).toEqual(expected.weights);
   });
 
-  test('a training that failed or was refused leaves the model free', async () => {
+  test('a model can be trained again after a training failed or was refused', async () => {
     using model = build(device, sigmoid());
     const failing: Callback = {
       onEpochEnd() {
@@ -174,7 +174,7 @@ describeOnDevice('one training of a model at a time', (device) => {
   });
 
   test.each(['onEpochBegin', 'onEpochEnd', 'onSteps'] as const)(
-    'dispose within %s ends fit with a typed error',
+    'dispose within %s: fit throws a typed error',
     async (hook) => {
       const model = build(device, sigmoid());
       const callback: Callback = { everySteps: 1, [hook]: () => model.dispose() };

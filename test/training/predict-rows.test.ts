@@ -10,7 +10,7 @@ const build = (device: Device, replicas = 1) =>
   new Sequential([new Dense({ units: 6, inputShape: [2] })]).build(device, { seed: 1, replicas });
 
 describeOnDevice('predict with rows', (device) => {
-  test('a list of the values of each sample, in order', async () => {
+  test('returns a list with the values of each sample, in order', async () => {
     using model = build(device);
     const flat = await model.predict(x, { batchSize: 3 });
     const rows = await model.predict(x, { batchSize: 3, rows: true });
@@ -23,7 +23,7 @@ describeOnDevice('predict with rows', (device) => {
     expect(await model.predict(loader, { rows: true, batchSize: 3 })).toEqual(rows);
   });
 
-  test('outputs of higher rank are in row-major order, and replicas one after another', async () => {
+  test('returns outputs of higher rank in row-major order, and replicas one after another', async () => {
     using model = build(device, 2);
     const rows = await model.predict(x, { rows: true });
     expect(rows).toHaveLength(14);
@@ -35,7 +35,7 @@ describeOnDevice('predict with rows', (device) => {
   test.each([
     ['rows of a kind', { rows: 'nested' }, /predict: rows must be true or false, but is "nested"/],
     ['a misspelt option', { row: true }, /no option row; did you mean rows\?/],
-  ])('refused: %s', async (_what, options, says) => {
+  ])('throws for %s', async (_what, options, says) => {
     using model = build(device);
     await expect(model.predict(x, options as never)).rejects.toThrow(ArgumentError);
     await expect(model.predict(x, options as never)).rejects.toThrow(says);

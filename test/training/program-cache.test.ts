@@ -15,7 +15,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-describeOnDevice('evaluate and predict on the same data again', (device) => {
+describeOnDevice('evaluate and predict called again on the same data', (device) => {
   const images = drawImages(40, { classes: 3, shape: [4, 4, 1] });
   const loss = 'sparseCategoricalCrossentropy';
   const build = (seed = 3) => {
@@ -25,19 +25,19 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     const model = new Sequential(layers).build(device, { seed }).compile({ optimizer: new SGD(), loss });
     return { model, body };
   };
-  const created = () => {
+  const objectsCreated = () => {
     const { bindGroupsCreated, buffersCreated, pipelinesCreated } = device.counters;
     return { bindGroupsCreated, buffersCreated, pipelinesCreated };
   };
 
-  test('does not record again, and uses the current weights', async () => {
+  test('do not record again, and use the current weights', async () => {
     using data = new ImageLoader(device, images);
     const { model } = build();
     const both = async () => [await model.evaluate(data), await model.predict(data)] as const;
     const [first, outputs] = await both();
-    const before = created();
+    const before = objectsCreated();
     const [again, same] = await both();
-    expect(created()).toEqual(before);
+    expect(objectsCreated()).toEqual(before);
     expect(again).toEqual(first);
     expectSameBits(same, outputs);
     await model.fit(data, { epochs: 3 });
@@ -50,7 +50,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     for (const one of [model, fresh]) one.dispose();
   });
 
-  test('data and models that were disposed meanwhile throw, and no other memory is written to', async () => {
+  test('throw for data and models that were disposed meanwhile, and write to no other memory', async () => {
     const others = Array.from({ length: 20 }, () => tensor(device, Array(64).fill(7), [64]));
     const data = new ImageLoader(device, images);
     const { model } = build();
@@ -62,7 +62,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
 
     using more = new ImageLoader(device, images);
     model.compile({ optimizer: 'adam', loss });
-    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments would go
+    const onEpochEnd = () => void model.compile({ optimizer: 'sgd', loss }); // Adam's moments would be released
     await expect(model.fit(more, { epochs: 2, callbacks: [{ onEpochEnd }] })).rejects.toThrow(ArgumentError);
     await expect(model.fit(more, { callbacks: [{ onEpochBegin: () => model.dispose() }] })).rejects.toThrow(
       DisposedError,
@@ -73,7 +73,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     }
   });
 
-  test('an optimizer of one model still works when another model that was compiled with it is disposed', async () => {
+  test('an optimizer works for its second model after the first one is disposed', async () => {
     using data = new ImageLoader(device, images);
     const [{ model: one }, { model: two }] = [build(), build(4)];
     const optimizer = new Adam();
@@ -85,11 +85,11 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     two.dispose();
   });
 
-  test('but what it depends on is looked at: batch size, frozen layers, the loss, the number of replicas', async () => {
+  test('record again if batch size, frozen layers, loss or the number of replicas changed', async () => {
     using data = new ImageLoader(device, images);
     const { model, body } = build();
     const whole = await model.evaluate(data);
-    body.trainable = false; // its penalty leaves the loss
+    body.trainable = false; // its penalty is no longer in the loss
     const frozen = await model.evaluate(data);
     expect(frozen.loss).toBeLessThan(whole.loss);
     body.trainable = true;
@@ -104,7 +104,7 @@ describeOnDevice('evaluate and predict on the same data again', (device) => {
     model.dispose();
   });
 
-  test('calls that overlap do not mix', async () => {
+  test('do not share a program if calls overlap', async () => {
     using data = new ImageLoader(device, images);
     using other = new ImageLoader(device, drawImages(9, { classes: 3, shape: [4, 4, 1] }));
     const { model } = build();

@@ -18,7 +18,7 @@ import { allLayers, chance, describeModel, growModel, keepApart, pick } from '..
 import { drawnCases } from '../support/operator-cases.ts';
 import { random } from '../support/random.ts';
 
-// Drawn models beside the same ones layer by layer, and trainings with the features of their frozen layers kept beside those without.
+// Compares random models with the same models called layer by layer, and trainings with cached features with trainings without.
 
 const SHAPE = [7, 6, 4];
 const PIXELS = 7 * 6 * 4;
@@ -33,7 +33,7 @@ const spoil =
     if (name.endsWith(weight)) values[0] = value;
   };
 
-/** What comes out as layer by layer. Not among them: a gamma that is infinite, and what is not finite in a kernel; see src/nn/graph/fusion.ts. */
+/** Values that give the same as layer by layer. An infinite gamma and values in a kernel that are not finite do not: see src/nn/graph/fusion.ts. */
 const SPOILS: Record<string, Spoil> = {
   'a variance of 0': spoil('moving_variance', 0),
   'a tiny variance': spoil('moving_variance', 1e-30),
@@ -61,7 +61,7 @@ function drawModel(seed: number): Model {
   return model;
 }
 
-/** Sets random weights, so that none is 0 or 1 by chance. */
+/** Sets random weights, so that none is exactly 0 or 1. */
 function fillWeights(device: Device, model: Model, seed: number, change: Spoil = () => {}): void {
   const draw = random(seed);
   for (const { name, tensor } of model.weights) {
@@ -103,8 +103,8 @@ async function results(device: Device, model: Model, images: Float32Array, train
 
 const seeds = Array.from({ length: drawnCases(10) }, (_, i) => i + 1);
 
-describeOnDevice('drawn models', (device) => {
-  /** The model of that seed, and the same layer by layer. */
+describeOnDevice('models drawn at random', (device) => {
+  /** The model of this seed, and the same model called layer by layer. */
   const pair = (seed: number, replicas: number) =>
     [drawModel(seed), keepApart(drawModel(seed))].map((model) => model.build(device, { replicas })) as [Model, Model];
 
@@ -124,14 +124,14 @@ describeOnDevice('drawn models', (device) => {
     }
   }
 
-  test.each(seeds)('model %i: outputs, gradients and statistics are those of layer by layer', async (seed) => {
+  test.each(seeds)('model %i: outputs, gradients and statistics equal those computed layer by layer', async (seed) => {
     const models = pair(seed, seed % 3 === 0 ? 3 : 1);
     await compare(models, seed, 'drawn weights');
     for (const model of models) model.dispose();
   });
 
   test.each(seeds.slice(0, 4))(
-    'model %i: NaN, infinities and variances of 0 come out as layer by layer',
+    'model %i: NaN, infinities and variances of 0 give the same as layer by layer',
     async (seed) => {
       const models = pair(seed, 1);
       for (const [what, change] of Object.entries(SPOILS)) await compare(models, seed, what, change);
@@ -154,7 +154,7 @@ describeOnDevice('drawn models', (device) => {
   const x = normals(11 * PIXELS, 4);
   const y = Float32Array.from({ length: 11 }, (_, i) => i % 3);
 
-  /** Weights after each part of a training in which other layers are frozen on the way, and logs; null where there is nothing to keep. */
+  /** Weights after each part of a training in which other layers are frozen between the parts, and logs; null if nothing can be cached. */
   async function train(model: Model, seed: number, cacheFeatures: boolean) {
     model.build(device, { replicas: seed % 3 === 0 ? 3 : 1, seed: 2 });
     const optimizer = new SGD({ learningRate: 0.05, momentum: 0.9 });
@@ -183,12 +183,12 @@ describeOnDevice('drawn models', (device) => {
 
   const withFeatures: number[] = [];
   test.each(seeds)(
-    'classifier %i: features kept or not, layer by layer or not, it is trained to the same',
+    'classifier %i: training is the same with and without cached features and fused layers',
     async (seed) => {
       const models = [classifier(seed), classifier(seed), keepApart(classifier(seed))] as const;
       const [plain, kept, apart] = [
         await train(models[0], seed, false),
-        // Refused where a layer before the frozen ones trains or draws.
+        // Throws if a layer before the frozen ones is trained or random.
         await train(models[1], seed, true).catch((error: unknown) => {
           expect(error).toBeInstanceOf(ArgumentError);
           return null;
@@ -211,7 +211,7 @@ describeOnDevice('drawn models', (device) => {
     },
   );
 
-  test('features of most of them were kept', () => {
+  test('most of the models could cache features', () => {
     expect(withFeatures.length).toBeGreaterThan(seeds.length / 2);
   });
 });

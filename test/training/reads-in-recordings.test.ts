@@ -4,7 +4,7 @@ import * as tg from '../../src/node.ts';
 import { GpuError, ShapeError } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-describeOnDevice('values that a function of the user reads where a step is recorded', (device) => {
+describeOnDevice('functions of the user that read values while a step is recorded', (device) => {
   const seen: unknown[] = [];
   const look = (y: Tensor) => {
     y.data().then((values) => seen.push(values)); // an unhandled rejection would end the process, and fails this run
@@ -14,7 +14,7 @@ describeOnDevice('values that a function of the user reads where a step is recor
   const data = { x: [[2], [4]], y: [[3], [3]] };
   const message = /^data: no values can be read here, where a step is recorded that runs later/;
 
-  test('of a metric: GpuError, once', async () => {
+  test('a metric: GpuError, once', async () => {
     const model = new tg.Sequential([dense()]).build(device);
     const looking = (y: Tensor, t: Tensor) => tg.sub(look(y), t);
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError', metrics: [looking] });
@@ -22,7 +22,7 @@ describeOnDevice('values that a function of the user reads where a step is recor
     await expect(model.fit(data)).rejects.toThrow(message);
   });
 
-  test('of a loss, and of a layer', async () => {
+  test('a loss, and a layer', async () => {
     const model = new tg.Sequential([dense()]).build(device);
     model.compile({ optimizer: 'sgd', loss: (y: Tensor, t: Tensor) => tg.mean(tg.square(tg.sub(look(y), t))) });
     await expect(model.fit(data)).rejects.toThrow(message);
@@ -41,7 +41,7 @@ describeOnDevice('values that a function of the user reads where a step is recor
     expect([...(await tg.tensor(device, [7], [1]).data())]).toEqual([7]);
   });
 
-  test('throws if there are no samples', async () => {
+  test('evaluate: throws if there are no samples', async () => {
     const model = new tg.Sequential([dense()]).build(device).compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     await expect(model.predict([])).rejects.toThrow(/^predict: x:? has no samples; give at least one, of shape \[1\]/);
     await expect(model.evaluate({ x: [], y: [] })).rejects.toThrow(ShapeError);

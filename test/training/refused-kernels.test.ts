@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { Dense, type Device, openDevice, Sequential, ShaderError } from '../../src/node.ts';
+import { failure, refusePipelines } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { failure, refusePipelines } from '../support/refusing.ts';
 
 const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
 const y = Uint32Array.from({ length: 8 }, (_, i) => i % 2);
 const batch = { x, y };
 
-function compiled(device: Device): Sequential {
+function buildCompiled(device: Device): Sequential {
   const model = new Sequential([new Dense({ units: 4, inputShape: [3] }), new Dense({ units: 2 })]);
   model.build(device, { seed: 1 });
   model.compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
@@ -20,13 +20,13 @@ const weightsOf = async (model: Sequential) => {
   return all;
 };
 
-describeOnDevice('training where the adapter refuses a kernel', () => {
+describeOnDevice('training if the adapter refuses a kernel', () => {
   test.each<[string, (model: Sequential) => Promise<unknown>]>([
     ['arrays', (model) => model.fit(batch, { batchSize: 4 })],
     ['a stream', (model) => model.fit(() => [batch, batch])],
-  ])('fit on %s throws the cause before the first step, and the model stays as it was', async (_what, train) => {
+  ])('fit on %s throws the cause before the first step, and does not change the model', async (_what, train) => {
     using device = await openDevice();
-    const model = compiled(device);
+    const model = buildCompiled(device);
     const before = await weightsOf(model);
     const predicted = await model.predict(x);
     {
@@ -34,12 +34,12 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
       const error = await failure(() => train(model));
       expect(error).toBeInstanceOf(ShaderError);
       expect(error.message).toMatch(/^shader adam\w*\.wgsl/);
-      expect(await failure(() => train(model))).toBe(error); // the adapter has said so
+      expect(await failure(() => train(model))).toBe(error); // the adapter has answered
     }
     expect(await weightsOf(model)).toEqual(before);
     expect(await model.predict(x)).toEqual(predicted);
     expect((await model.evaluate(batch)).loss).toBeGreaterThan(0);
-    // With another optimizer it trains.
+    // It trains with another optimizer.
     model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
     await train(model);
     expect(await weightsOf(model)).not.toEqual(before);
@@ -47,12 +47,12 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
   });
 
   test.each(['softmax_cross_entropy', 'accumulate_metrics', 'adam'])(
-    'trainOnBatch throws that %s was refused before its step, which does not count, and the model stays as it was',
+    'trainOnBatch throws that %s was refused before its step, which is not counted, and does not change the model',
     async (kernel) => {
       using device = await openDevice();
-      // Whatever is submitted is submitted alone, and would spoil the weights.
+      // Every dispatch is submitted separately, so a refused step would change the weights.
       Object.defineProperty(device.budget, 'maxSubmitCost', { get: () => 1, set: () => {} });
-      const model = compiled(device);
+      const model = buildCompiled(device);
       const before = await weightsOf(model);
       {
         using _ = refusePipelines(device, 'internal', (label) => label.startsWith(kernel));
@@ -67,12 +67,12 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     },
   );
 
-  test('batches passed while the first waits for its kernels are trained in order, on the values at the call', async () => {
+  test('batches passed while the first waits for its kernels are trained in order, with their values at the call', async () => {
     const run = async (isAwaited: boolean) => {
       using device = await openDevice();
-      const model = compiled(device);
+      const model = buildCompiled(device);
       const losses: unknown[] = [];
-      // Twelve sizes are more than are kept; some have other settings, for which the steps are recorded again.
+      // Twelve sizes are more than the cache keeps; some have other settings, so their steps are recorded again.
       for (let i = 0; i < 14; i++) {
         const n = 1 + (i % 12);
         const samples = Float32Array.from({ length: 3 * n }, (_, k) => Math.sin(k + i));
@@ -93,9 +93,9 @@ describeOnDevice('training where the adapter refuses a kernel', () => {
     expect(await run(false)).toEqual(inTurn);
   });
 
-  test('evaluate and predict throw the cause, and their numbers are never of what was not computed', async () => {
+  test('evaluate and predict throw the cause, and never return values that were not computed', async () => {
     using device = await openDevice();
-    const model = compiled(device);
+    const model = buildCompiled(device);
     {
       using _ = refusePipelines(device, 'validation', (label) => label.startsWith('softmax_cross_entropy'));
       expect(await failure(() => model.evaluate(batch))).toBeInstanceOf(ShaderError);

@@ -24,7 +24,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** No two of them follow each other; the second one's low word is all ones, and two replicas share a seed. */
+/** No two seeds are consecutive; the low word of the second is all ones, and two replicas share a seed. */
 const SEEDS = [11, 2 ** 32 - 1, 4, 11];
 const REPLICAS = SEEDS.length;
 const FIT_SEEDS = [3, 3, 2 ** 40 + 7, 0];
@@ -33,7 +33,7 @@ const DROPOUTS = [0, 0.5, 0.1, 0.5];
 const MORE_DROPOUTS = [0.25, 0, 0.9, 0.3];
 const PENALTIES = [0, 0.001, 0.05, 0];
 
-/** Values of all replicas, or of replica `r` alone. */
+/** Values of all replicas, or of replica `r`. */
 const of = <T>(all: readonly T[], r: number | null): T | readonly T[] => (r === null ? all : all[r]!);
 const penalty = (r: number | null) => regularizers.l1l2({ l1: of(PENALTIES, r), l2: of(PENALTIES.toReversed(), r) });
 
@@ -75,11 +75,11 @@ const setups: Setup[] = [
   },
 ];
 
-const figuresOf = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
+const withoutTimes = ({ seconds: _, samplesPerSecond: __, ...figures }: EpochLogs) => figures;
 
 describeOnDevice('replicas with different seeds, rates, penalties and dropout', (device) => {
   const images = drawImages(22, { classes: 3, shape: [6, 6, 1] });
-  const compiled = ({ layers, optimizer }: Setup, r: number | null) =>
+  const compileModel = ({ layers, optimizer }: Setup, r: number | null) =>
     new Sequential(layers(r)).compile({
       optimizer: optimizer(r),
       loss: 'sparseCategoricalCrossentropy',
@@ -92,20 +92,21 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
 
   test.each(setups)('$name: each has the bits of a model trained alone', async (setup) => {
     using data = new ImageLoader(device, images);
-    using together = compiled(setup, null).build(device, { seed: SEEDS });
+    using together = compileModel(setup, null).build(device, { seed: SEEDS });
     expect(together.replicas).toBe(REPLICAS);
-    const begun = await weightsOf(together);
+    const initialWeights = await weightsOf(together);
     const history = await together.fit(data, { ...options, seed: FIT_SEEDS });
     const weights = await weightsOf(together);
     const evaluated = await together.evaluateReplicas(data);
     const predicted = await together.predict(data, { batchSize: 5 });
     for (let r = 0; r < REPLICAS; r++) {
-      using alone = compiled(setup, r).build(device, { seed: SEEDS[r]! });
-      for (const [k, own] of (await weightsOf(alone)).entries()) expectSameBits(slice(begun[k]!, r), own);
+      using alone = compileModel(setup, r).build(device, { seed: SEEDS[r]! });
+      for (const [k, weight] of (await weightsOf(alone)).entries())
+        expectSameBits(slice(initialWeights[k]!, r), weight);
       const { epochs } = await alone.fit(data, { ...options, seed: FIT_SEEDS[r]! });
-      expect(history.replicas[r]!.map(figuresOf), `history of ${r}`).toEqual(epochs.map(figuresOf));
-      for (const [k, own] of (await weightsOf(alone)).entries()) {
-        expectSameBits(slice(weights[k]!, r), own, `${alone.weights[k]!.name} of ${r}`);
+      expect(history.replicas[r]!.map(withoutTimes), `history of ${r}`).toEqual(epochs.map(withoutTimes));
+      for (const [k, weight] of (await weightsOf(alone)).entries()) {
+        expectSameBits(slice(weights[k]!, r), weight, `${alone.weights[k]!.name} of ${r}`);
       }
       expect(evaluated[r]).toEqual(await alone.evaluate(data));
       expectSameBits(slice(predicted, r), await alone.predict(data, { batchSize: 22 }), `outputs of ${r}`);
@@ -113,32 +114,32 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
     expect(new Set(history.replicas.map((epochs) => epochs[2]!.loss)).size).toBe(REPLICAS);
   });
 
-  test('trainOnBatch drops by the seed and the rate of each', async () => {
+  test("trainOnBatch: dropout uses each replica's seed and rate", async () => {
     const x = Array.from({ length: 8 * 36 }, (_, i) => Math.sin(i));
     const y = Array.from({ length: 8 }, (_, i) => i % 3);
     const shaped = { x: new Float32Array(x), y };
-    using together = compiled(setups[0]!, null).build(device, { seed: SEEDS });
+    using together = compileModel(setups[0]!, null).build(device, { seed: SEEDS });
     for (let i = 0; i < 2; i++) await together.trainOnBatch(shaped.x, y, { seed: FIT_SEEDS });
     const weights = await weightsOf(together);
     for (let r = 0; r < REPLICAS; r++) {
-      using alone = compiled(setups[0]!, r).build(device, { seed: SEEDS[r]! });
+      using alone = compileModel(setups[0]!, r).build(device, { seed: SEEDS[r]! });
       for (let i = 0; i < 2; i++) await alone.trainOnBatch(shaped.x, y, { seed: FIT_SEEDS[r]! });
-      for (const [k, own] of (await weightsOf(alone)).entries()) expectSameBits(slice(weights[k]!, r), own);
+      for (const [k, weight] of (await weightsOf(alone)).entries()) expectSameBits(slice(weights[k]!, r), weight);
     }
   });
 
-  test('a list of seeds says how many replicas there are, in fit too', async () => {
+  test('a list of seeds sets the number of replicas, also in fit', async () => {
     using data = new ImageLoader(device, images);
-    using model = compiled(setups[1]!, null).build(device, { seed: 5 });
+    using model = compileModel(setups[1]!, null).build(device, { seed: 5 });
     const { replicas } = await model.fit(data, { seed: FIT_SEEDS });
     expect(replicas).toHaveLength(REPLICAS);
-    using counted = compiled(setups[1]!, null).build(device, { seed: 5, replicas: REPLICAS });
+    using counted = compileModel(setups[1]!, null).build(device, { seed: 5, replicas: REPLICAS });
     await counted.fit(data, { seed: FIT_SEEDS });
     const weights = await weightsOf(counted);
-    for (const [k, own] of (await weightsOf(model)).entries()) expectSameBits(own, weights[k]!);
+    for (const [k, weight] of (await weightsOf(model)).entries()) expectSameBits(weight, weights[k]!);
   });
 
-  test('different schedules, some of them constant', async () => {
+  test('schedules may differ, and some may be constant', async () => {
     using data = new ImageLoader(device, images);
     const rates = [
       schedules.exponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }),
@@ -150,28 +151,28 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
       ...setups[0]!,
       optimizer: () => new Adam({ learningRate: r === null ? rates : rates[r]! }),
     });
-    using together = compiled(setup(null), null).build(device, { seed: SEEDS });
+    using together = compileModel(setup(null), null).build(device, { seed: SEEDS });
     const history = await together.fit(data, { ...options, seed: FIT_SEEDS });
     for (let r = 0; r < REPLICAS; r++) {
-      using alone = compiled(setup(r), r).build(device, { seed: SEEDS[r]! });
+      using alone = compileModel(setup(r), r).build(device, { seed: SEEDS[r]! });
       const { epochs } = await alone.fit(data, { ...options, seed: FIT_SEEDS[r]! });
-      expect(history.replicas[r]!.map(figuresOf)).toEqual(epochs.map(figuresOf));
-      for (const [k, own] of (await weightsOf(alone)).entries()) {
-        expectSameBits(slice(await together.weights[k]!.tensor.data(), r), own);
+      expect(history.replicas[r]!.map(withoutTimes)).toEqual(epochs.map(withoutTimes));
+      for (const [k, weight] of (await weightsOf(alone)).entries()) {
+        expectSameBits(slice(await together.weights[k]!.tensor.data(), r), weight);
       }
     }
   });
 
-  test('one seed in a list is that seed', async () => {
-    const begun = async (seed: number | readonly number[]) => {
-      using model = compiled(setups[1]!, 0).build(device, { seed });
+  test('a list with one seed is that seed', async () => {
+    const initialWeights = async (seed: number | readonly number[]) => {
+      using model = compileModel(setups[1]!, 0).build(device, { seed });
       return weightsOf(model.replicate(2));
     };
-    const [one, listed] = [await begun(7), await begun([7])];
+    const [one, listed] = [await initialWeights(7), await initialWeights([7])];
     for (const [k, weights] of one.entries()) expectSameBits(listed[k]!, weights);
   });
 
-  test('a step is as many dispatches as that of one model, makes nothing new and reads nothing back', async () => {
+  test('a step has as many dispatches as that of a single model, creates nothing and reads nothing back', async () => {
     using data = new ImageLoader(device, images);
     const steps = async (model: Sequential, seed: number | readonly number[]) => {
       await model.fit(data, { batchSize: 11, seed });
@@ -188,32 +189,32 @@ describeOnDevice('replicas with different seeds, rates, penalties and dropout', 
       const [few, many] = seen as [Record<string, number>, Record<string, number>];
       return Object.fromEntries(Object.entries(many).map(([name, count]) => [name, (count - few[name]!) / 3]));
     };
-    // No rate of replica 2 is 0, so that alone it has all dispatches of dropout, too.
-    using together = compiled(setups[3]!, null).build(device, { seed: SEEDS });
-    using alone = compiled(setups[3]!, 2).build(device);
+    // No rate of replica 2 is 0, so as a single model it has all dispatches of dropout too.
+    using together = compileModel(setups[3]!, null).build(device, { seed: SEEDS });
+    using alone = compileModel(setups[3]!, 2).build(device);
     expect(await steps(together, FIT_SEEDS)).toEqual(await steps(alone, 0));
   });
 
   test.each<[what: string, seed: unknown]>([
     ['a fraction', [1, 1.5]],
-    ['a negative one', [1, -1]],
+    ['a negative seed', [1, -1]],
     ['text', [1, '2']],
     ['a hole', [1, undefined]],
     ['none', []],
     ['text instead of a list', '12'],
-  ])('a list of seeds with %s is refused', async (_, given) => {
+  ])('throws for a list of seeds with %s', async (_, given) => {
     const seed = given as number[];
-    expect(() => compiled(setups[1]!, 0).build(device, { seed })).toThrow(ArgumentError);
-    expect(() => compiled(setups[1]!, 0).build(device, { seed })).toThrow(/build: seed/);
-    using model = compiled(setups[1]!, 0).build(device);
+    expect(() => compileModel(setups[1]!, 0).build(device, { seed })).toThrow(ArgumentError);
+    expect(() => compileModel(setups[1]!, 0).build(device, { seed })).toThrow(/build: seed/);
+    using model = compileModel(setups[1]!, 0).build(device);
     await expect(model.fit({ x: [0], y: [0] }, { seed })).rejects.toThrow(/fit: seed/);
     await expect(model.trainOnBatch([0], [0], { seed })).rejects.toThrow(/trainOnBatch: seed/);
     expect(model.replicas).toBe(1);
   });
 
-  test('lists of other lengths than there are replicas are refused', async () => {
+  test('throws for lists with another length than the number of replicas', async () => {
     using data = new ImageLoader(device, images);
-    const model = () => compiled(setups[1]!, 0);
+    const model = () => compileModel(setups[1]!, 0);
     expect(() => model().build(device, { seed: [1, 2, 4], replicas: 2 })).toThrow(
       /build: 3 seeds are for as many replicas, but there are 2/,
     );

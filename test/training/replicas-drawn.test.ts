@@ -32,12 +32,12 @@ import {
   drawnSeed,
   dropoutFor,
   laterRate,
-  MOST_REPLICAS,
+  MAX_REPLICAS,
   optimizerOf,
   regularizerOf,
   seedFor,
   sharedPenalty,
-  shareOf,
+  valueFor,
 } from '../support/drawn-trainings.ts';
 import { fitLinear } from '../support/linear-training.ts';
 import { drawnCases, FAST_CHECK_SEED } from '../support/operator-cases.ts';
@@ -46,7 +46,7 @@ import { random } from '../support/random.ts';
 const SAMPLES = 11;
 const SEED = 3;
 
-/** Multiplies with a weight for each channel, which has a penalty: any weight may have one, not kernels alone. */
+/** Multiplies by a weight for each channel, which has a penalty: any weight may have one, not only kernels. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   constructor(
@@ -81,7 +81,7 @@ type DrawnLayer = ReturnType<typeof layerWith> extends fc.Arbitrary<infer T> ? T
 
 const trainingWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
   fc.record({
-    replicas: fc.integer({ min: 1, max: MOST_REPLICAS }),
+    replicas: fc.integer({ min: 1, max: MAX_REPLICAS }),
     convolution: fc.option(layerWith(penalty)),
     layers: fc.array(layerWith(penalty), { maxLength: 3 }),
     last: penalty,
@@ -89,7 +89,7 @@ const trainingWith = (penalty: fc.Arbitrary<DrawnPenalty>) =>
     batchSize: fc.integer({ min: 1, max: SAMPLES }),
     seed: drawnSeed,
     buildSeed: drawnSeed,
-    /** Draws the kernels that run; null for those of the rule. */
+    /** Draws the kernels that run; null for those that the rule selects. */
     variants: fc.option(fc.nat(1000)),
     classWeight: fc.option(fc.constant({ 0: 0.5, 2: 3 })),
   });
@@ -139,7 +139,7 @@ const assignLater = (drawn: DrawnOptimizer, replicas: number, r: number | null):
   },
 });
 
-describeOnDevice('replicas, everything drawn together', (device) => {
+describeOnDevice('replicas with options drawn at random', (device) => {
   const values = random(4);
   const x = Float32Array.from({ length: SAMPLES * 16 }, () => values.normal());
   const y = Array.from({ length: SAMPLES }, (_, i) => i % 3);
@@ -171,15 +171,15 @@ describeOnDevice('replicas, everything drawn together', (device) => {
         try {
           used.clear();
           if (drawn.variants !== null) {
-            await train(drawn, 0); // to learn which choices there are
+            await train(drawn, 0); // to find all choices
             drawVariants(drawn.variants);
           }
           const together = await train(drawn, null);
           for (let r = 0; r < drawn.replicas; r++) {
             const alone = await train(drawn, r);
-            for (const [k, own] of alone.weights.entries()) {
+            for (const [k, weight] of alone.weights.entries()) {
               const among = sliceOf(together.weights[k]!, r, drawn.replicas);
-              expectSameBits(among, own, `${together.names[k]} of replica ${r}`);
+              expectSameBits(among, weight, `${together.names[k]} of replica ${r}`);
             }
             expect(together.logs[r]).toEqual(alone.logs[0]);
           }
@@ -192,11 +192,11 @@ describeOnDevice('replicas, everything drawn together', (device) => {
     );
   });
 
-  // Two layers without activations, so that the gradients are a few lines of float64.
+  // Two layers without activations, so that the float64 gradients are a few lines.
   const INPUTS = 3;
   const OUTPUTS = 2;
   const linear = fc.record({
-    replicas: fc.integer({ min: 1, max: MOST_REPLICAS }),
+    replicas: fc.integer({ min: 1, max: MAX_REPLICAS }),
     units: fc.constantFrom(1, 5, 70),
     penalties: fc.oneof(fc.tuple(sharedPenalty, sharedPenalty), fc.tuple(anyPenalty, anyPenalty)),
     trainable: fc.constantFrom([true, true], [true, true], [false, true], [true, false]),
@@ -225,11 +225,11 @@ describeOnDevice('replicas, everything drawn together', (device) => {
           const weights = model.weights.map(({ spec }, k) =>
             ndarray([...spec.shape], Float64Array.from(sliceOf(before[k]!, r, replicas))),
           );
-          const own = penalties.map((penalty) => ({
-            l1: (shareOf(penalty?.l1 ?? 0, r) as number) ?? 0,
-            l2: (shareOf(penalty?.l2 ?? 0, r) as number) ?? 0,
+          const replicaPenalties = penalties.map((penalty) => ({
+            l1: (valueFor(penalty?.l1 ?? 0, r) as number) ?? 0,
+            l2: (valueFor(penalty?.l2 ?? 0, r) as number) ?? 0,
           }));
-          fitLinear(weights, data, { own, trainable, optimizer, batchSize, r });
+          fitLinear(weights, data, { own: replicaPenalties, trainable, optimizer, batchSize, r });
           for (const [k, { name }] of model.weights.entries()) {
             const what = `${name} of replica ${r}`;
             expectClose(sliceOf(after[k]!, r, replicas), weights[k]!.data, { rtol: 2e-4, atol: 2e-6 }, what);
@@ -240,7 +240,7 @@ describeOnDevice('replicas, everything drawn together', (device) => {
     );
   });
 
-  test('the case of the issue: rates for each of two replicas, and a penalty that both share', async () => {
+  test('rates for each of two replicas, with a penalty that both share', async () => {
     using model = new Sequential([
       new Dense({
         ...{ units: 1, useBias: false, inputShape: [1], kernelInitializer: 'ones' },

@@ -50,11 +50,11 @@ const cnn = () => [
   new Dropout(0.5),
   new Dense({ units: 3, activation: 'softmax' }),
 ];
-const own = <T>(all: readonly T[], r: number | null): T | readonly T[] => (r === null ? all : all[r]!);
+const valuesFor = <T>(all: readonly T[], r: number | null): T | readonly T[] => (r === null ? all : all[r]!);
 const rates = [0.1, 0.01, 0.3];
 const lambdas = [0.001, 0, 0.05];
 const l1l2 = (r: number | null) => ({
-  kernelRegularizer: regularizers.l1l2({ l1: own(lambdas, r), l2: own(lambdas, r) }),
+  kernelRegularizer: regularizers.l1l2({ l1: valuesFor(lambdas, r), l2: valuesFor(lambdas, r) }),
 });
 const optimizers = [
   ['SGD', (learningRate) => new SGD({ learningRate })],
@@ -86,11 +86,11 @@ const setups: Setup[] = [
   ...optimizers.map(([name, create]) => ({
     name: `different rates and penalties, ${name}`,
     layers: (r: number | null) => mlp(l1l2(r)),
-    optimizer: (r: number | null) => create(own(rates, r)),
+    optimizer: (r: number | null) => create(valuesFor(rates, r)),
   })),
 ];
 
-const figuresOf = ({ loss, accuracy, topK2, valLoss, valAccuracy, valTopK2, learningRate, epoch }: EpochLogs) => ({
+const metricsOf = ({ loss, accuracy, topK2, valLoss, valAccuracy, valTopK2, learningRate, epoch }: EpochLogs) => ({
   loss,
   accuracy,
   topK2,
@@ -103,13 +103,13 @@ const figuresOf = ({ loss, accuracy, topK2, valLoss, valAccuracy, valTopK2, lear
 
 describeOnDevice('replicas', (device) => {
   const images = drawImages(22, { classes: 3, shape: [6, 6, 1] });
-  const compiled = ({ layers, optimizer }: Setup, r: number | null) =>
+  const compileModel = ({ layers, optimizer }: Setup, r: number | null) =>
     new Sequential(layers(r)).compile({
       optimizer: optimizer(r),
       loss: 'sparseCategoricalCrossentropy',
       metrics: ['topK2', 'f1'],
     });
-  const fitted = async (model: Sequential, data: ImageLoader, options: { seed: number; replicas?: number }) =>
+  const fitModel = async (model: Sequential, data: ImageLoader, options: { seed: number; replicas?: number }) =>
     model.fit(data, { epochs: 2, batchSize: 8, validationSplit: 0.25, classWeight: { 1: 2 }, ...options });
   const weightsOf = (model: Sequential) => Promise.all(model.weights.map(({ tensor }) => tensor.data()));
   const slice = <T extends { length: number; slice(a: number, b: number): T }>(all: T, r: number) =>
@@ -118,18 +118,18 @@ describeOnDevice('replicas', (device) => {
   // The last batch is short, and the weights' sizes are no multiples of four.
   test.each(setups)('$name: each has the bits of a model trained alone with its seed', async (setup) => {
     using data = new ImageLoader(device, images);
-    using together = compiled(setup, null).build(device, { seed: SEED });
-    const history = await fitted(together, data, { seed: SEED + 20, replicas: REPLICAS });
+    using together = compileModel(setup, null).build(device, { seed: SEED });
+    const history = await fitModel(together, data, { seed: SEED + 20, replicas: REPLICAS });
     const weights = await weightsOf(together);
     const evaluated = await together.evaluateReplicas(data);
     const predicted = await together.predict(data, { batchSize: 5 });
     expect(predicted.length).toBe(REPLICAS * 22 * 3);
     for (let r = 0; r < REPLICAS; r++) {
-      using alone = compiled(setup, r).build(device, { seed: SEED + r });
-      const { epochs } = await fitted(alone, data, { seed: SEED + 20 + r });
-      expect(history.replicas[r]!.map(figuresOf), `history of ${r}`).toEqual(epochs.map(figuresOf));
-      for (const [k, own] of (await weightsOf(alone)).entries()) {
-        expectSameBits(slice(weights[k]!, r), own, `${alone.weights[k]!.name} of ${r}`);
+      using alone = compileModel(setup, r).build(device, { seed: SEED + r });
+      const { epochs } = await fitModel(alone, data, { seed: SEED + 20 + r });
+      expect(history.replicas[r]!.map(metricsOf), `history of ${r}`).toEqual(epochs.map(metricsOf));
+      for (const [k, weight] of (await weightsOf(alone)).entries()) {
+        expectSameBits(slice(weights[k]!, r), weight, `${alone.weights[k]!.name} of ${r}`);
       }
       expect(evaluated[r]).toEqual(await alone.evaluate(data));
       expectSameBits(slice(predicted, r), await alone.predict(data, { batchSize: 22 }), `outputs of ${r}`);
@@ -145,11 +145,11 @@ describeOnDevice('replicas', (device) => {
     );
   });
 
-  test('arrays, streams and trainOnBatch give every replica the same batches', async () => {
+  test('arrays, streams and trainOnBatch have the same batches for every replica', async () => {
     const x = Array.from({ length: 12 * 36 }, (_, i) => Math.sin(i));
     const y = Array.from({ length: 12 }, (_, i) => i % 3);
     const run = async (seed: number, replicas: number) => {
-      const model = compiled(setups[0]!, null).build(device, { seed, replicas });
+      const model = compileModel(setups[0]!, null).build(device, { seed, replicas });
       await model.fit({ x, y }, { batchSize: 4, seed });
       const stream = () => [0, 1].map((i) => ({ x: x.slice(i * 216, (i + 1) * 216), y: y.slice(6 * i, 6 * i + 6) }));
       await model.fit(stream, { seed });
@@ -163,17 +163,17 @@ describeOnDevice('replicas', (device) => {
     const means = [0, 0];
     for (let r = 0; r < REPLICAS; r++) {
       const { weights, losses } = await run(SEED + r, 1);
-      for (const [k, own] of weights.entries())
-        expectSameBits(slice(together.weights[k]!, r), own, `weight ${k} of ${r}`);
+      for (const [k, weight] of weights.entries())
+        expectSameBits(slice(together.weights[k]!, r), weight, `weight ${k} of ${r}`);
       for (const [k, loss] of losses.entries()) means[k]! += loss / REPLICAS;
     }
     expect(together.losses[0]).toBeCloseTo(means[0]!, 12);
     expect(together.losses[1]).toBeCloseTo(means[1]!, 12);
   });
 
-  test('weights that were trained are what all begin with; those of a new model are drawn for each', async () => {
+  test('replicas start with trained weights; those of a new model are drawn for each', async () => {
     using data = new ImageLoader(device, images);
-    using model = compiled(setups[0]!, null).build(device, { seed: SEED });
+    using model = compileModel(setups[0]!, null).build(device, { seed: SEED });
     await model.fit(data, { seed: 1 });
     const before = await weightsOf(model);
     expect(() => model.replicate(2)).toThrow(/compile it again/);
@@ -185,10 +185,10 @@ describeOnDevice('replicas', (device) => {
     expect(replicas[0]![0]!.loss).not.toBe(replicas[1]![0]!.loss);
   });
 
-  test('a model that was only made ready for training, or refused data, is new', async () => {
+  test('a model is new until it is trained, also after fit threw for its data', async () => {
     using data = new ImageLoader(device, images);
-    using ready = compiled(setups[0]!, null).build(device, { seed: SEED });
-    using fresh = compiled(setups[0]!, null).build(device, { seed: SEED, replicas: REPLICAS });
+    using ready = compileModel(setups[0]!, null).build(device, { seed: SEED });
+    using fresh = compileModel(setups[0]!, null).build(device, { seed: SEED, replicas: REPLICAS });
     await ready.fit(data, { signal: AbortSignal.abort() });
     await expect(ready.fit(data, { replicas: 2, batchSize: 0 })).rejects.toThrow(/positive integer/);
     expect(ready.replicas).toBe(1);
@@ -200,10 +200,10 @@ describeOnDevice('replicas', (device) => {
     }
   });
 
-  test('a step is as many dispatches as that of one model, and makes nothing new', async () => {
+  test('a step has as many dispatches as that of a single model, and creates nothing', async () => {
     using data = new ImageLoader(device, images);
     const count = async (replicas: number) => {
-      using model = compiled(setups[1]!, null).build(device, { replicas });
+      using model = compileModel(setups[1]!, null).build(device, { replicas });
       await model.fit(data, { batchSize: 11 });
       const seen: number[] = [];
       for (const epochs of [1, 2]) {
@@ -216,12 +216,12 @@ describeOnDevice('replicas', (device) => {
     expect(await count(REPLICAS)).toBe(await count(1));
   });
 
-  describe('refused', () => {
-    const model = (on: Device) => compiled(setups[0]!, null).build(on);
+  describe('throws for', () => {
+    const model = (on: Device) => compileModel(setups[0]!, null).build(on);
     test.each([0, 1.5, -1, Number.NaN, '3'])('replicas: %s', (replicas) => {
       using built = model(device);
       expect(() => built.replicate(replicas as number)).toThrow(ArgumentError);
-      expect(() => compiled(setups[0]!, null).build(device, { replicas: replicas as number })).toThrow(
+      expect(() => compileModel(setups[0]!, null).build(device, { replicas: replicas as number })).toThrow(
         /positive integer/,
       );
     });
@@ -232,9 +232,9 @@ describeOnDevice('replicas', (device) => {
       await expect(built.fit(data, { replicas: 3 })).rejects.toThrow(/has 2 replicas already/);
     });
 
-    test('lists that have not an entry for each', async () => {
+    test('lists without an entry for each replica', async () => {
       using data = new ImageLoader(device, images);
-      using built = compiled(setups[5]!, null).build(device);
+      using built = compileModel(setups[5]!, null).build(device);
       await expect(built.fit(data)).rejects.toThrow(/3 rates, but the model has 1 replicas/);
       await expect(built.evaluate(data)).rejects.toThrow(ArgumentError);
       using other = new Sequential(mlp()).build(device, { replicas: 2 });
@@ -248,14 +248,14 @@ describeOnDevice('replicas', (device) => {
       expect(() => new SGD({ learningRate: [0.1, -1] })).toThrow(ArgumentError);
     });
 
-    test('a confusion matrix of none in particular', async () => {
+    test('a confusion matrix without a selected replica', async () => {
       using data = new ImageLoader(device, images);
       using built = model(device).replicate(2);
       await expect(confusionMatrix(built, data)).rejects.toThrow(/2 replicas.*0 to 1/);
       await expect(confusionMatrix(built, data, { replica: 2 })).rejects.toThrow(ArgumentError);
     });
 
-    test('seeds beyond what there is', async () => {
+    test('seeds beyond the maximum', async () => {
       using data = new ImageLoader(device, images);
       using built = model(device).replicate(2);
       await expect(built.fit(data, { seed: Number.MAX_SAFE_INTEGER })).rejects.toThrow(/seed/);

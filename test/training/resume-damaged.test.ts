@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { ArgumentError, type Callback, Sequential, type TrainingState } from '../../src/node.ts';
-import { layers, x, y } from '../support/backed-up.ts';
+import { layers, x, y } from '../support/backup-trainings.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** What a store that keeps no checksum may give back, and what is said of it. */
+/** Damaged states, as a store without checksums may return them, and the expected messages. */
 const damages: Record<string, { damage: (state: TrainingState) => unknown; says: RegExp }> = {
   'fewer weights': {
     damage: (state) => ({ ...state, weights: state.weights.slice(1) }),
@@ -67,7 +67,7 @@ describeOnDevice('resume', (device) => {
   const train = (trained: ReturnType<typeof model>, callback: Callback) =>
     trained.fit({ x, y }, { epochs: 2, batchSize: 7, callbacks: [callback] });
 
-  test('throws ArgumentError if the state is damaged, and takes nothing of it', async () => {
+  test('throws ArgumentError for a damaged state, and uses no part of it', async () => {
     let state: TrainingState | null = null;
     using first = model();
     await train(first, {

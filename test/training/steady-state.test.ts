@@ -20,7 +20,7 @@ import { drawImages } from '../support/images.ts';
 
 const SIZE = 22;
 
-/** What a model may have in addition: penalties, clipping, a schedule, a frozen layer in the middle. */
+/** A compiled model with its data. `furnished` adds penalties, clipping, a schedule and a frozen layer in the middle. */
 function build(device: Device, furnished = false): { model: Sequential; loader: ImageLoader; dispose(): void } {
   const loader = new ImageLoader(device, drawImages(SIZE, { shape: [8, 8, 1], classes: 3 }));
   const kernelRegularizer = furnished ? 'l2' : undefined;
@@ -42,13 +42,13 @@ function build(device: Device, furnished = false): { model: Sequential; loader: 
   return { model, loader, dispose };
 }
 
-/** What the device did from one moment to the next. */
+/** The difference of two readings of the device's counters. */
 function difference(after: Counters, before: Counters): Counters {
   const keys = Object.keys(after) as (keyof Counters)[];
   return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as unknown as Counters;
 }
 
-/** What each epoch of a training did; no callback reads anything back meanwhile. */
+/** The counters of each epoch of a training, in which no callback reads anything back. */
 async function epochs(device: Device, batchSize: number, shuffle: boolean, furnished = false): Promise<Counters[]> {
   const { model, loader, dispose } = build(device, furnished);
   const moments: Counters[] = [];
@@ -73,7 +73,7 @@ describeOnDevice('in steady state', (device) => {
     { batchSize: 22, shuffle: true, steps: 1 },
     { batchSize: 8, shuffle: true, steps: 3, furnished: true },
   ])(
-    'an epoch creates nothing and is a submit a step at most: $batchSize, shuffled $shuffle, furnished $furnished',
+    'an epoch creates nothing and has at most one submit for each step: $batchSize, shuffled $shuffle, furnished $furnished',
     async (settings) => {
       const { batchSize, shuffle, steps, furnished = false } = settings;
       const [first, ...later] = await epochs(device, batchSize, shuffle, furnished);
@@ -81,7 +81,7 @@ describeOnDevice('in steady state', (device) => {
       for (const epoch of later) {
         const { submits, ...rest } = epoch;
         expect(submits).toBeGreaterThan(0);
-        expect(submits).toBeLessThanOrEqual(steps + 1); // and the copy of the totals at the end; short steps share one
+        expect(submits).toBeLessThanOrEqual(steps + 1); // with the copy of the totals at the end; short steps share a submit
         expect(rest).toEqual({
           ...CREATES_NOTHING,
           dispatches: first!.dispatches,
@@ -90,30 +90,30 @@ describeOnDevice('in steady state', (device) => {
           readBacks: 1,
         });
       }
-      // The first epoch is no different but for what it creates.
+      // The first epoch differs only by the objects that it creates.
       expect(first).toMatchObject({ readBacks: 1, bytesReadBack: TOTALS });
     },
   );
 
-  test('nor does an epoch with a split, class weights, metrics and best weights kept; one more read-back for the split', async () => {
+  test('an epoch with a split, class weights, metrics and saved best weights creates nothing, and has one more read-back for the split', async () => {
     const { model, loader, dispose } = build(device);
     const loss = 'sparseCategoricalCrossentropy';
     model.compile({ optimizer: 'adam', loss, metrics: ['topK2', 'precision', 'f1'] });
     const moments: Counters[] = [];
     const note = { onEpochEnd: () => void moments.push({ ...device.counters }) };
-    // The learning rate falls, so every epoch is the best so far.
+    // The learning rate decreases, so every epoch is the best so far.
     const falling = new LearningRateScheduler((epoch) => 0.01 / (epoch + 1));
     const early = new EarlyStopping({ monitor: 'learningRate', restoreBestWeights: true });
     await model.fit(loader, {
       epochs: 4,
       batchSize: 8,
-      validationSplit: 0.25, // of 22: 16 stay
+      validationSplit: 0.25, // leaves 16 of 22
       classWeight: { 1: 2 },
       callbacks: [falling, early, note],
     });
     dispose();
     expect(early.bestEpoch).toBe(4);
-    const counts = 256 + 4 * (1 + 9); // of topK2 and a matrix of three classes, behind the sums
+    const counts = 256 + 4 * (1 + 9); // topK2 and a matrix of three classes, after the sums
     const epoch = difference(moments[3]!, moments[2]!);
     expect(epoch.submits).toBeLessThanOrEqual(2 + 1 + 2 + 1); // training, validation, read-backs, the copy of the weights
     expect(epoch).toMatchObject({
@@ -123,12 +123,12 @@ describeOnDevice('in steady state', (device) => {
     });
   });
 
-  test('a step dispatches the same kernels however many there are', async () => {
+  test('every step of an epoch dispatches the same kernels', async () => {
     const [two, one] = [await epochs(device, 11, true), await epochs(device, 22, true)];
     expect(two[1]!.dispatches).toBe(2 * one[1]!.dispatches);
   });
 
-  test('progress costs no more than its own read-backs', async () => {
+  test('progress adds only its own read-backs', async () => {
     const { model, loader, dispose } = build(device);
     const moments: Counters[] = [];
     let calls = 0;
@@ -151,7 +151,7 @@ describeOnDevice('in steady state', (device) => {
   test('evaluate and predict read back once', async () => {
     const { model, loader, dispose } = build(device);
     for (const method of ['evaluate', 'predict'] as const) {
-      device.flush(); // what the building of the model left to do
+      device.flush(); // pending commands of building the model
       const before = { ...device.counters };
       await model[method](loader, { batchSize: 8 });
       const { readBacks, submits } = difference(device.counters, before);
@@ -163,7 +163,7 @@ describeOnDevice('in steady state', (device) => {
 });
 
 describeOnDevice('memory', () => {
-  test.each([false, true])('does not grow from call to call; furnished %s', async (furnished) => {
+  test.each([false, true])('does not grow over calls; furnished %s', async (furnished) => {
     using device = await openDevice();
     const { model, loader, dispose } = build(device, furnished);
     const round = async () => {
@@ -172,7 +172,7 @@ describeOnDevice('memory', () => {
       await model.predict(loader, { batchSize: 5 });
       return device.counters.bytesAllocated;
     };
-    await round(); // what evaluate and predict keep for the next call is there from now on
+    await round(); // creates the programs that evaluate and predict keep
     const before = await round();
     const { pipelinesCreated } = device.counters;
     for (let k = 0; k < 3; k++) expect(await round()).toBe(before);
@@ -180,28 +180,28 @@ describeOnDevice('memory', () => {
     dispose();
   });
 
-  test("a program's buffers go with the call; what a model and its data held serves the next", async () => {
+  test("a program's buffers are released after the call; those of a model and its data are used by the next", async () => {
     using device = await openDevice();
     const first = build(device);
     await first.model.fit(first.loader, { batchSize: 8 });
-    // Only the pool's buffers are left; a training step's own would be more than this.
-    const held = device.counters.bytesAllocated;
+    // Only the pool's buffers are left; those of a training step would be larger.
+    const heldBytes = device.counters.bytesAllocated;
     const parameters = first.model.parameters.values.size;
-    expect(held).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);
+    expect(heldBytes).toBeLessThan(SIZE * 64 + 4 * 4 * parameters + 8 * 1024);
     first.dispose();
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(heldBytes);
     const second = build(device);
     await second.model.fit(second.loader, { batchSize: 8 });
-    expect(device.counters.bytesAllocated).toBe(held);
+    expect(device.counters.bytesAllocated).toBe(heldBytes);
     second.dispose();
   });
 
   test('two models have separate memory', async () => {
     using device = await openDevice();
     const first = build(device);
-    const held = device.counters.bytesAllocated;
+    const heldBytes = device.counters.bytesAllocated;
     const second = build(device);
-    expect(device.counters.bytesAllocated).toBe(2 * held);
+    expect(device.counters.bytesAllocated).toBe(2 * heldBytes);
     first.dispose();
     second.dispose();
   });

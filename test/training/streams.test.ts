@@ -11,7 +11,7 @@ import {
 import { describeOnDevice } from '../support/device.ts';
 import { build, points, sigmoid, weightsOf } from '../support/points.ts';
 
-// Streams are closed before a call resolves, what their `finally` throws is not lost, and one without an end can be bounded.
+// Streams are closed before a call resolves, errors in their `finally` are thrown, and endless streams can be limited.
 
 describeOnDevice('streams', (device) => {
   const { x, labels: y } = points();
@@ -28,8 +28,8 @@ describeOnDevice('streams', (device) => {
     };
   };
 
-  /** Streams without an end that take a while to close, counted. */
-  function counted(inFinally: () => void = () => {}) {
+  /** Endless streams that take a while to close, with counters of how many were opened and closed. */
+  function countedStream(inFinally: () => void = () => {}) {
     const counts = { open: 0, most: 0, drawn: 0, closed: 0 };
     async function* endless(): AsyncGenerator<Arrays> {
       counts.open++;
@@ -52,14 +52,14 @@ describeOnDevice('streams', (device) => {
 
   test('each stream of training is closed before the next begins, and all when fit resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit(endless, { epochs: 4, stepsPerEpoch: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 4 });
   });
 
-  test('one that continues from epoch to epoch is closed when fit resolves', async () => {
+  test('a stream that continues from epoch to epoch is closed when fit resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit(endless(), { epochs: 4, stepsPerEpoch: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 8, closed: 1 });
   });
@@ -83,13 +83,13 @@ describeOnDevice('streams', (device) => {
         callbacks: [{ onEpochBegin() {}, everySteps: 1, onSteps: ({ step }) => void (step === 1 && stopNow?.()) }],
       }),
     ],
-  ])('it is closed when fit is ended by %s', async (_, options) => {
+  ])('a stream is closed when fit is ended by %s', async (_, options) => {
     using model = build(device, sigmoid());
     stopNow = () => {
       model.stopTraining = true;
     };
     for (const itself of [false, true]) {
-      const { counts, endless } = counted();
+      const { counts, endless } = countedStream();
       const data = itself ? endless() : endless;
       await model.fit(data, { epochs: 2, stepsPerEpoch: 3, ...options(new AbortController()) }).catch(() => {});
       expect([counts.open, counts.closed]).toEqual([0, 1]);
@@ -102,7 +102,7 @@ describeOnDevice('streams', (device) => {
 
   test('streams of validation and of evaluate are closed when the call resolves', async () => {
     using model = build(device, sigmoid());
-    const { counts, endless } = counted();
+    const { counts, endless } = countedStream();
     await model.fit({ x, y }, { epochs: 3, validationData: endless, validationSteps: 2 });
     expect(counts).toEqual({ open: 0, most: 1, drawn: 6, closed: 3 });
     await model.fit({ x, y }, { epochs: 3, validationData: endless(), validationSteps: 2 });
@@ -116,25 +116,25 @@ describeOnDevice('streams', (device) => {
   test.each<[string, (data: TrainingData) => FitOptions & { train?: TrainingData }]>([
     ['training', (train) => ({ train, stepsPerEpoch: 2 })],
     ['validation', (validationData) => ({ validationData, validationSteps: 2 })],
-  ])('what the `finally` of a stream of %s throws ends fit', async (_, options) => {
+  ])('fit throws what the `finally` of a stream of %s throws', async (_, options) => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
-      const { endless } = counted(() => {
+      const { endless } = countedStream(() => {
         throw new RangeError('of the finally');
       });
       const { train = { x, y }, ...rest } = options(itself ? endless() : endless);
       await expect(model.fit(train, { epochs: 2, ...rest })).rejects.toThrow('of the finally');
     }
-    const { endless } = counted(() => {
+    const { endless } = countedStream(() => {
       throw new RangeError('of the finally');
     });
     await expect(model.evaluate(endless, { steps: 1 })).rejects.toThrow('of the finally');
   });
 
-  test('it does not hide the error that ended the training', async () => {
+  test('an error in `finally` does not hide the error that ended the training', async () => {
     using model = build(device, sigmoid());
     for (const itself of [false, true]) {
-      const { endless } = counted(() => {
+      const { endless } = countedStream(() => {
         throw new RangeError('of the finally');
       });
       const callbacks = [{ onEpochEnd: fail, everySteps: 1, onSteps: fail }];
@@ -143,7 +143,7 @@ describeOnDevice('streams', (device) => {
     }
   });
 
-  test('a stream that came to its end or failed is not asked to close, as with `for await`', async () => {
+  test('a stream that ended or failed is not closed again, as in `for await`', async () => {
     using model = build(device, sigmoid());
     const stream = (batches: number, error?: Error) => {
       let [i, returned] = [0, 0];
@@ -165,9 +165,9 @@ describeOnDevice('streams', (device) => {
     expect([ended.returned(), failed.returned(), left.returned()]).toEqual([0, 0, 1]);
   });
 
-  test('validationSteps limits a stream without an end: a function opens it again, a stream itself continues', async () => {
-    const { endless } = counted();
-    // So small a rate that every epoch measures the same weights.
+  test('validationSteps: limits an endless stream; a function starts it again, an iterator continues', async () => {
+    const { endless } = countedStream();
+    // The rate is so small that every epoch evaluates the same weights.
     using model = build(device, sigmoid(), { optimizer: new SGD({ learningRate: 1e-30 }) });
     const restarted = await model.fit({ x, y }, { epochs: 2, validationData: endless, validationSteps: 3 });
     const { loss, accuracy } = await model.evaluate(first(3));
@@ -183,8 +183,8 @@ describeOnDevice('streams', (device) => {
     expect(onwards.epochs[1]!.valLoss).toBeCloseTo(await part(2), 6);
   });
 
-  test('steps bounds evaluate, evaluateReplicas and confusionMatrix', async () => {
-    const { endless } = counted();
+  test('steps: limits evaluate, evaluateReplicas and confusionMatrix', async () => {
+    const { endless } = countedStream();
     using model = build(device, sigmoid()).replicate(2);
     const whole = await model.evaluateReplicas(first(3));
     const bounded = await model.evaluateReplicas(endless, { steps: 3 });
@@ -235,14 +235,14 @@ describeOnDevice('streams', (device) => {
       DataError,
       /validationData: the stream ended after 2 batches.*validationSteps is 3/,
     ],
-  ])('validationSteps of %s is refused', async (_, data, options, error, says) => {
+  ])('validationSteps: throws for %s', async (_, data, options, error, says) => {
     using model = build(device, sigmoid());
     const training = model.fit(data, options);
     await expect(training).rejects.toThrow(error);
     await expect(training).rejects.toThrow(says);
   });
 
-  test('steps of arrays, none, half and more than there are, are refused', async () => {
+  test('steps: throws for arrays, and for 0, fractions and more steps than there are', async () => {
     using model = build(device, sigmoid());
     await expect(model.evaluate({ x, y }, { steps: 2 })).rejects.toThrow(/^evaluate: steps is for streams/);
     await expect(model.evaluate(stream, { steps: 0 })).rejects.toThrow(/^evaluate: steps must be a positive integer/);
@@ -252,7 +252,7 @@ describeOnDevice('streams', (device) => {
 
   test('the message distinguishes a stream closed by an earlier call from one that is too short', async () => {
     using model = build(device, sigmoid());
-    const { endless } = counted();
+    const { endless } = countedStream();
     const data = endless();
     await model.fit(data, { stepsPerEpoch: 2 });
     for (const again of [() => model.fit(data, { stepsPerEpoch: 2 }), () => model.evaluate(data, { steps: 2 })]) {
@@ -266,7 +266,7 @@ describeOnDevice('streams', (device) => {
     await expect(model.fit(used)).rejects.toThrow(/an earlier call took all batches of this stream.*a function/s);
   });
 
-  test('a pass without an end in sight says so, once, and how to bound it', async () => {
+  test('a very long pass is reported once, with how to limit it', async () => {
     const warned: string[] = [];
     vi.spyOn(console, 'warn').mockImplementation((text: string) => void warned.push(text));
     using model = build(device, sigmoid());
@@ -282,7 +282,7 @@ describeOnDevice('streams', (device) => {
     expect(warned).toEqual([expect.stringMatching(/^evaluate: 10,?000 batches.*steps/)]);
   }, 60_000);
 
-  test('a signal ends an endless validation', async () => {
+  test('signal: ends an endless validation', async () => {
     using model = build(device, sigmoid());
     const before = await weightsOf(model);
     const stop = new AbortController();
@@ -303,8 +303,8 @@ describeOnDevice('streams', (device) => {
   ])('throws if an iterator has no next (%#)', async (iterator, message) => {
     using model = build(device, sigmoid());
     const stream = { [Symbol.iterator]: () => iterator } as unknown as Iterable<Arrays>;
-    const refused = model.fit(stream, { stepsPerEpoch: 1 });
-    await expect(refused).rejects.toThrow(ArgumentError);
-    await expect(refused).rejects.toThrow(new RegExp(`^fit: the stream's iterator ${message}`));
+    const training = model.fit(stream, { stepsPerEpoch: 1 });
+    await expect(training).rejects.toThrow(ArgumentError);
+    await expect(training).rejects.toThrow(new RegExp(`^fit: the stream's iterator ${message}`));
   });
 });

@@ -21,7 +21,7 @@ import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** Makes the engine take the kernels that it takes on a graphics card. */
+/** Makes the engine select the kernels for GPUs. */
 function passForCard(device: Device): void {
   const info = { ...device.info, name: 'a card', vendor: 'nvidia', driver: '', architecture: '', isSoftware: false };
   Object.assign(device, { info });
@@ -39,7 +39,7 @@ const lenet = () =>
   ]);
 const models = { lenet, vgg: () => networks.base.createModel() as Sequential };
 
-/** Runs `body` with a recorded step, whose submits reach no adapter. */
+/** Runs `body` with a recorded step whose submits do not reach the adapter. */
 async function withStep(
   { model: kind, batch, card }: { model: keyof typeof models; batch: number; card: boolean },
   body: (step: RecordedStep, submits: () => number[], device: Device) => void,
@@ -68,10 +68,10 @@ async function withStep(
 }
 
 /** 200 ms of work at this many GFLOP/s. */
-const seen = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
+const noteRate = (device: Device, gflops: number) => device.noteRate(200e6 * gflops, 200);
 
-describeOnDevice('how much of a training step is a submit', () => {
-  test.each([false, true])('the 59 GFLOP of VGG at batch 256 are cut; kernels of a card: %s', async (card) => {
+describeOnDevice('submits of a training step', () => {
+  test.each([false, true])('VGG: 59 GFLOP at batch 256 are cut; kernels of a GPU: %s', async (card) => {
     await withStep({ model: 'vgg', batch: 256, card }, (step, submits, device) => {
       const { commands } = step.program;
       const largest = Math.max(...commands.map(({ cost }) => cost));
@@ -82,32 +82,35 @@ describeOnDevice('how much of a training step is a submit', () => {
         [60, 3e9],
         [400, 20e9],
       ] as const) {
-        if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
+        if (gflops !== null) for (let i = 0; i < 5; i++) noteRate(device, gflops);
         step.run();
         const costs = submits();
         expect(costs.reduce((a, b) => a + b)).toBeCloseTo(step.program.cost);
         expect(costs.length).toBeGreaterThanOrEqual(step.program.cost / Math.max(bound, largest));
-        // As full as they can be: two neighbours would not go into one.
+        // Submits are as full as possible: two adjacent ones would exceed the maximum.
         for (const [i, cost] of costs.entries()) {
           expect(cost).toBeLessThanOrEqual(Math.max(bound, largest));
           if (i > 0) expect(cost + costs[i - 1]!).toBeGreaterThan(bound);
         }
       }
-      for (let i = 0; i < 5; i++) seen(device, 10_000);
+      for (let i = 0; i < 5; i++) noteRate(device, 10_000);
       step.run();
       expect(submits()).toHaveLength(1);
     });
   });
 
-  test.each([false, true])("LeNet's at batch 256 is one, whatever is known; kernels of a card: %s", async (card) => {
-    await withStep({ model: 'lenet', batch: 256, card }, (step, submits, device) => {
-      for (const gflops of [null, 40, 100, 10_000]) {
-        if (gflops !== null) for (let i = 0; i < 5; i++) seen(device, gflops);
-        step.run();
-        expect(submits(), `${gflops}`).toHaveLength(1);
-      }
-    });
-  });
+  test.each([false, true])(
+    'LeNet: a step at batch 256 is one submit, at any measured rate; kernels of a GPU: %s',
+    async (card) => {
+      await withStep({ model: 'lenet', batch: 256, card }, (step, submits, device) => {
+        for (const gflops of [null, 40, 100, 10_000]) {
+          if (gflops !== null) for (let i = 0; i < 5; i++) noteRate(device, gflops);
+          step.run();
+          expect(submits(), `${gflops}`).toHaveLength(1);
+        }
+      });
+    },
+  );
 });
 
 const layers = (): Layer[] => [
@@ -125,18 +128,18 @@ const layers = (): Layer[] => [
   new Dense({ units: 4, activation: 'softmax' }),
 ];
 
-/** What is to be the most cost of a submit and of a dispatch, whatever rates are seen. */
+/** Fixes the maximum cost of a submit and of a dispatch, whatever rates are measured. */
 function fixBounds(device: Device): { submit: number; dispatch: number } {
   const bounds = { submit: Number.POSITIVE_INFINITY, dispatch: Number.POSITIVE_INFINITY };
-  const fixed = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
+  const fixedProperty = (name: keyof typeof bounds) => ({ get: () => bounds[name], set: () => {} });
   Object.defineProperties(device.budget, {
-    maxSubmitCost: fixed('submit'),
-    maxDispatchCost: fixed('dispatch'),
+    maxSubmitCost: fixedProperty('submit'),
+    maxDispatchCost: fixedProperty('dispatch'),
   });
   return bounds;
 }
 
-/** Trains for two epochs of five steps. @returns losses, outputs and weights, and what it took */
+/** Trains for two epochs of five steps. @returns losses, outputs and weights, with the numbers of submits and dispatches */
 async function train(device: Device) {
   using loader = new ImageLoader(device, drawImages(37, { shape: [8, 8, 3], classes: 4 }));
   using model = new Sequential(layers()).build(device, { seed: 3, replicas: 3 });
@@ -157,7 +160,7 @@ async function train(device: Device) {
 
 describeOnDevice('a training has the same bits', () => {
   test.each([false, true])(
-    'whatever goes into a submit, and however dispatches are cut; kernels of a card: %s',
+    'for any size of submits and dispatches; kernels of a GPU: %s',
     { timeout: 240_000 },
     async (card) => {
       using device = await openDevice();
@@ -165,18 +168,18 @@ describeOnDevice('a training has the same bits', () => {
       const bounds = fixBounds(device);
       const whole = await train(device);
       expect(whole.values.every(Number.isFinite)).toBe(true);
-      // Each dispatch alone; and cuts between the dispatches of steps that share a submit.
-      for (const [submit, most] of [
+      // Each dispatch in its own submit; and cuts between the dispatches of steps that share a submit.
+      for (const [submit, maxDispatch] of [
         [1, 1.1],
         [7e7, 100],
       ] as const) {
         bounds.submit = submit;
         const one = await train(device);
         expect(one.dispatches).toBe(whole.dispatches);
-        expect(one.submits).toBeGreaterThan(whole.dispatches / most);
+        expect(one.submits).toBeGreaterThan(whole.dispatches / maxDispatch);
         expectSameBits(one.values, whole.values, `submits of ${submit}`);
       }
-      // A dispatch costs 1e6 at least: in three parts or more, where it has as many workgroups.
+      // A dispatch costs at least 1e6, so it has three or more parts if it has that many workgroups.
       bounds.dispatch = 4e5;
       const parts = await train(device);
       expect(parts.dispatches).toBeGreaterThan(1.5 * whole.dispatches);

@@ -44,24 +44,24 @@ const routes: Record<string, Route> = {
   testOnBatch: (model, x, y) => model.testOnBatch(x, y),
   confusionMatrix: (model, x, y) => confusionMatrix(model, { x, y }, model.replicas > 1 ? { replica: 0 } : {}),
 };
-/** The same for a loader that was made before. */
+/** The same for an existing loader. */
 const loaderRoutes: Record<string, (model: Sequential, data: TrainingData, fine: TrainingData) => Promise<unknown>> = {
   'fit on a loader': (model, data) => model.fit(data),
   'fit on a loader, validation': (model, data, fine) => model.fit(fine, { validationData: data }),
   'evaluate a loader': (model, data) => model.evaluate(data),
 };
 
-/** Nothing was trained on it; a stream of validation data is first seen after an epoch. */
+/** The model was not trained, except with a stream of validation data, which is first read after an epoch. */
 const expectUntrained = (model: Sequential, route: string) =>
   expect(model.training.optimizer.iterations).toBe(route === 'fit, validation by a stream' ? 1 : 0);
 
-describeOnDevice('targets that the loss cannot have', (device) => {
+describeOnDevice('targets that the loss does not accept', (device) => {
   const x = [0, 1, 2, 3, 4, 5, 6, 7];
   const compile = (last: Layer, loss: CompileOptions['loss']) =>
     new Sequential([new Flatten({ inputShape: [2] }), last]).build(device).compile({ optimizer: new SGD(), loss });
   const units = (n: number, activation?: 'sigmoid' | 'softmax') => new Dense({ units: n, activation });
 
-  /** Four samples: the loss, the last layer, the targets, and the value that is named with its place. */
+  /** Four samples: the loss, the last layer, the targets, and the value in the message with its position. */
   const outside: [name: string, loss: CompileOptions['loss'], last: () => Layer, y: number[], says: RegExp][] = [
     ['-1 and 1', 'binaryCrossentropy', () => units(1, 'sigmoid'), [1, 1, -1, 1], /-1 of sample 2 /],
     ['1 and 2', 'binaryCrossentropy', () => units(1, 'sigmoid'), [1, 1, 1, 2], /2 of sample 3 .*count from 0/],
@@ -99,8 +99,8 @@ describeOnDevice('targets that the loss cannot have', (device) => {
   describe.each(outside)('outside 0 to 1: %s', (_name, loss, last, y, says) => {
     test.each(Object.entries(routes))('%s', async (route, call) => {
       using model = compile(last(), loss);
-      const refused = expect(call(model, x, y)).rejects;
-      await refused.toThrow(says);
+      const rejection = expect(call(model, x, y)).rejects;
+      await rejection.toThrow(says);
       expectUntrained(model, route);
     });
     test.each(Object.entries(loaderRoutes))('%s', async (_route, call) => {
@@ -113,7 +113,7 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     });
   });
 
-  test('probabilities are targets, also in rows that do not sum to 1, and other losses take any number', async () => {
+  test('probabilities are accepted, also if rows do not sum to 1; other losses accept any number', async () => {
     const train = async (last: Layer, loss: CompileOptions['loss'], y: number[]) => {
       using model = compile(last, loss);
       const { epochs } = await model.fit({ x, y });
@@ -126,11 +126,11 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     }
   });
 
-  test('a source of the user: its own labels and extremes are looked at, where the host has them', async () => {
-    const unused = () => {
+  test('a custom source: its labels and extremes are checked if the host has them', async () => {
+    const unusedStream = () => {
       throw new Error('no batch is asked for');
     };
-    const source = { device, size: 4, sampleShape: [2], batch: unused };
+    const source = { device, size: 4, sampleShape: [2], batch: unusedStream };
     using classes = compile(units(3, 'softmax'), 'sparseCategoricalCrossentropy');
     for (const bad of [3, -1, 0.5, Number.NaN]) {
       const data = { ...source, classes: 3, labels: [0, 1, 2, bad] };
@@ -144,7 +144,7 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     await expect(values.evaluate(data)).rejects.toThrow(/evaluate: y: target -2 of sample 2 \(column 1\)/);
   });
 
-  /** Without extremes: the adapter looks at the targets, and who reads the figures learns of it. */
+  /** Without extremes: the adapter checks the targets, and reading the metrics throws. */
   const bare = (loader: ArrayLoader): BatchSource => {
     const { size, sampleShape, classes, targetShape } = loader;
     return { ...{ device, size, sampleShape, classes, targetShape }, batch: (...of) => loader.batch(...of) };
@@ -153,7 +153,7 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     ['above', [0, 1, 255, 1, 0, 0, 2, 1], /2 targets \(from 2 to 255\) do not lie between 0 and 1/],
     ['below', [0, -0.5, 0, 1, 0, 0, 1, 1], /1 targets \(-0.5\) do not lie between 0 and 1/],
     ['both', [-3, 1, 0, 1, 0, 4, 1, -1], /3 targets \(from -3 to 4\)/],
-  ])('a source of the user without extremes, %s: the first epoch ends with an error', async (_what, y, says) => {
+  ])('a custom source without extremes, %s: throws at the end of the first epoch', async (_what, y, says) => {
     using loader = new ArrayLoader(device, { x, y, shape: [2], targetShape: [2] });
     using fine = new ArrayLoader(device, { x, y: y.map(() => 0), shape: [2], targetShape: [2] });
     for (const replicas of [1, 2]) {
@@ -177,7 +177,7 @@ describeOnDevice('targets that the loss cannot have', (device) => {
     ['infinite', [0, 1, 2, Number.POSITIVE_INFINITY], /label Infinity of sample 3|number 3 is Infinity/],
   ];
   const losses = ['sparseCategoricalCrossentropy', 'categoricalCrossentropy', 'binaryCrossentropy'] as const;
-  describe.each(losses)('labels that are no classes, %s', (loss) => {
+  describe.each(losses)('labels that are not classes, %s', (loss) => {
     describe.each(labels)('%s', (_what, y, says) => {
       test.each(Object.entries(routes))('%s', async (route, call) => {
         using model = compile(units(3, loss === 'binaryCrossentropy' ? 'sigmoid' : 'softmax'), loss);
@@ -186,16 +186,16 @@ describeOnDevice('targets that the loss cannot have', (device) => {
         expect((error as Error).message).toMatch(says);
         expectUntrained(model, route);
       });
-      test('a loader', () => {
+      test('of a loader', () => {
         expect(() => new ArrayLoader(device, { x, y, shape: [2], classes: 3 })).toThrow(says);
       });
     });
   });
 });
 
-describe('a softmax over one unit is refused by compile', () => {
+describe('compile: throws for a softmax with one output', () => {
   const sequential = (...layers: Layer[]) => new Sequential([new Flatten({ inputShape: [4, 4, 1] }), ...layers]);
-  const nested = () => {
+  const nestedModel = () => {
     const x = input([3]);
     return new Model({ inputs: x, outputs: new Dense({ units: 1, activation: 'softmax' }).apply(x) });
   };
@@ -212,7 +212,7 @@ describe('a softmax over one unit is refused by compile', () => {
       () => sequential(new Dense({ units: 1, activation: 'softmax' }), new Dense({ units: 2, activation: 'softmax' })),
       /dense/,
     ],
-    ['a model inside', () => new Sequential([new Flatten({ inputShape: [3] }), nested()]), /dense/],
+    ['a model inside', () => new Sequential([new Flatten({ inputShape: [3] }), nestedModel()]), /dense/],
   ])('%s', (_what, make, names) => {
     for (const loss of ['binaryCrossentropy', 'meanSquaredError', 'categoricalCrossentropy'] as const) {
       const compile = () => make().compile({ optimizer: 'sgd', loss });
@@ -223,7 +223,7 @@ describe('a softmax over one unit is refused by compile', () => {
   });
 
   test.each(['sparseCategoricalCrossentropy', 'categoricalCrossentropy'] as const)(
-    '%s of one unit is one over classes too',
+    '%s throws for one output too',
     (loss) => {
       const compile = (activation?: 'sigmoid') =>
         sequential(new Dense({ units: 1, activation })).compile({ optimizer: 'sgd', loss });
@@ -233,7 +233,7 @@ describe('a softmax over one unit is refused by compile', () => {
   );
 });
 
-describeOnDevice('labels for a model that ends in maps', (device) => {
+describeOnDevice('labels for a model whose output is an image', (device) => {
   const shape = [4, 8, 8, 1];
   const x = { shape, data: new Float32Array(4 * 64) };
   const maps = (loss: CompileOptions['loss'], units = 2) =>

@@ -5,12 +5,12 @@ import { Throttle, type ThrottleDevice } from '../../src/training/throttle.ts';
 import { atTicks, type Lateness, late, SimulatedQueue } from '../support/simulated-queue.ts';
 
 const PROMPT = late(0.01);
-/** Firefox, where empty submits make it look (bug 1870699). */
+/** Firefox, which checks for finished work at empty submits (bug 1870699). */
 const LOOKS_AT_SUBMIT: Lateness = { ...atTicks(103.4), looksAtSubmit: true };
-/** Deno 2.9: blocks until the GPU is done, and says so 10 ms later. */
+/** Deno 2.9, which blocks until the GPU is done, and reports it 10 ms later. */
 const BLOCKS: Lateness = { ...late(10), blocks: true };
 
-/** A throttle for a GPU that takes so long for each step. */
+/** A throttle with a simulated GPU, which takes the given time for each step. */
 class Machine {
   readonly gpu: SimulatedQueue;
   readonly log = { awake: 0, asleep: 0, waits: 0, mostQueued: 0, longestAhead: 0 };
@@ -37,7 +37,7 @@ class Machine {
     });
   }
 
-  /** Encodes steps. @returns for how many of them it waited, and how many might be unfinished then */
+  /** Encodes steps. @returns after how many steps it waited, and how many could be unfinished then */
   async train(
     steps: number,
     report: (step: number) => boolean = () => false,
@@ -61,14 +61,14 @@ class Machine {
     this.queued = 0;
   }
 
-  /** Milliseconds a step, from an idle GPU to an idle GPU. */
+  /** Milliseconds for each step, from an idle GPU to an idle GPU. */
   async measure(steps: number): Promise<number> {
     const { gpu } = this;
     await this.endPass();
-    const begun = Math.max(gpu.clock, gpu.busyUntil);
+    const start = Math.max(gpu.clock, gpu.busyUntil);
     await this.train(steps);
     await this.endPass();
-    return (Math.max(gpu.clock, gpu.busyUntil) - begun) / steps;
+    return (Math.max(gpu.clock, gpu.busyUntil) - start) / steps;
   }
 
   private waiting(): ThrottleDevice {
@@ -78,14 +78,14 @@ class Machine {
       dispatches: () => this.steps * (options.kernels ?? 20),
       submit: () => gpu.hasEncoded && gpu.queue.submit([]),
       fence: () => {
-        expect(gpu.hasEncoded).toBe(false); // or it would not be waited for
+        expect(gpu.hasEncoded).toBe(false); // otherwise it would not be awaited
         return waits.fence();
       },
       wait: async (fence, awake) => {
-        const begun = gpu.clock;
-        log.longestAhead = Math.max(log.longestAhead, gpu.busyUntil - begun);
+        const start = gpu.clock;
+        log.longestAhead = Math.max(log.longestAhead, gpu.busyUntil - start);
         await waits.until(fence, awake);
-        log[awake ? 'awake' : 'asleep'] += gpu.clock - begun;
+        log[awake ? 'awake' : 'asleep'] += gpu.clock - start;
         log.waits++;
       },
       latency: () => waits.latencyMs,
@@ -96,21 +96,21 @@ class Machine {
   }
 }
 
-test('steps of small kernels are awaited busily', async () => {
+test('busy wait: for steps of small kernels', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   await machine.run(async () => void (await machine.train(500)));
-  expect(machine.log.asleep).toBeLessThan(10); // until they are known
+  expect(machine.log.asleep).toBeLessThan(10); // until the time of a step is known
   expect(machine.log.awake).toBeGreaterThan(1000);
   expect(machine.log.mostQueued).toBeGreaterThan(10);
 });
 
-test('as short ones of few large kernels are not', async () => {
+test('busy wait: not for short steps of few large kernels', async () => {
   const machine = new Machine(() => 3, { kernels: 10 });
   await machine.run(async () => void (await machine.train(500)));
   expect(machine.log.awake).toBe(0);
 });
 
-test('what is left at the end of a pass is waited for in the same way', async () => {
+test('the end of a pass is awaited in the same way', async () => {
   const machine = new Machine(() => 3, { kernels: 25 });
   const { gpu, log } = machine;
   await machine.run(async () => {
@@ -132,10 +132,10 @@ test.each([
   [0.9, 2],
   [1.9, 1],
   [50, 1],
-])('steps of %f ms: about %i a submit', async (ms, together) => {
+])('steps of %f ms: about %i in a submit', async (ms, together) => {
   const machine = new Machine(() => ms);
   await machine.run(async () => {
-    await machine.train(200); // until it knows
+    await machine.train(200); // until the time of a step is known
     const [steps, { submits }] = [machine.steps, { ...machine.gpu.counts }];
     await machine.train(1200);
     const each = (machine.steps - steps) / (machine.gpu.counts.submits - submits);
@@ -148,8 +148,8 @@ test.each([
   ['steps of a small convolutional network', 12],
   ['steps of LeNet', 50],
   ['steps longer than a burst', 900],
-])('%s: waited for asleep, and the GPU hardly ever rests', async (_what, ms) => {
-  const machine = new Machine((step) => (step === 0 ? 2000 + ms : ms)); // the first compiles
+])('%s: waits asleep, and the GPU is hardly ever idle', async (_what, ms) => {
+  const machine = new Machine((step) => (step === 0 ? 2000 + ms : ms)); // the first step compiles
   await machine.run(async () => {
     await machine.train(20);
     expect(await machine.measure(2000)).toBeLessThan(1.01 * ms);
@@ -162,11 +162,11 @@ test.each([0.01, 0.2, 5, 90, 5000])('steps of %f ms: the host is never far ahead
   const machine = new Machine(() => ms, { encodeMs: 0.001 });
   await machine.run(async () => void (await machine.train(3000)));
   expect(machine.log.mostQueued).toBeLessThanOrEqual(256);
-  // Two bursts; of steps longer than one, none but the present: a training that is to stop does so after it.
+  // At most two bursts; if a step is longer than a burst, only the current step, after which a training can be stopped.
   expect(machine.log.longestAhead).toBeLessThanOrEqual(Math.max(210, ms + 0.1));
 });
 
-test('one long step is waited for, not promised to be the rule', async () => {
+test('one long step is awaited, and does not change how the next ones are', async () => {
   const machine = new Machine((step) => (step === 50 ? 5000 : 15));
   await machine.run(async () => {
     await machine.train(2000);
@@ -199,19 +199,22 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
   },
 );
 
-test.each(STEPS)('waits that become late, and prompt again, steps of %f ms: likewise, after a while', async (ms) => {
-  const machine = new Machine(() => ms);
-  await machine.run(async () => {
-    await machine.train(1000);
-    for (const lateness of [atTicks(103.4), PROMPT, late(10), LOOKS_AT_SUBMIT, late(0.5)]) {
-      machine.gpu.lateness = lateness;
-      await machine.train(Math.ceil(8000 / ms)); // 8 s: it is noticed as bursts become shorter and take no less time
-      expect(await machine.measure(Math.ceil(4000 / ms))).toBeLessThanOrEqual(1.3 * ms);
-    }
-  });
-});
+test.each(STEPS)(
+  'waits that become late and prompt again, steps of %f ms: after a while, a step takes at most 1.3 times as long',
+  async (ms) => {
+    const machine = new Machine(() => ms);
+    await machine.run(async () => {
+      await machine.train(1000);
+      for (const lateness of [atTicks(103.4), PROMPT, late(10), LOOKS_AT_SUBMIT, late(0.5)]) {
+        machine.gpu.lateness = lateness;
+        await machine.train(Math.ceil(8000 / ms)); // 8 s: the throttle needs several bursts, which become shorter without taking less time
+        expect(await machine.measure(Math.ceil(4000 / ms))).toBeLessThanOrEqual(1.3 * ms);
+      }
+    });
+  },
+);
 
-test('ticks grow in a page that is in the background: a step takes at most 1.3 times as long after a while', async () => {
+test('a page in the background, with longer ticks: after a while, a step takes at most 1.3 times as long', async () => {
   const machine = new Machine(() => 10, { lateness: LOOKS_AT_SUBMIT });
   await machine.run(async () => {
     await machine.train(1000);
@@ -227,19 +230,19 @@ test.each(EVERY.flatMap(([seen, lateness]) => STEPS.map((ms) => [seen, ms, laten
     const machine = new Machine((step) => (step === 0 ? 500 : ms), { lateness });
     await machine.run(async () => void (await machine.train(Math.ceil(6000 / ms))));
     expect(machine.rates.length).toBeGreaterThan(3);
-    const tolerance = seen.includes('ticks') ? 0.3 : 0.1; // a rate is of four latencies at least
+    const tolerance = seen.includes('ticks') ? 0.3 : 0.1; // a rate is measured over at least four latencies
     for (const rate of machine.rates) expect(Math.abs(rate / 1000 - 1)).toBeLessThan(tolerance);
   },
 );
 
-test('no rate is reported where the GPU waits for the host', async () => {
+test('no rate is reported if the GPU waits for the host', async () => {
   const machine = new Machine(() => 1, { encodeMs: 3 });
   await machine.run(async () => void (await machine.train(2000)));
-  // The first two steps are waited for one by one.
+  // The first two steps are awaited one by one.
   expect(machine.rates.length).toBeLessThanOrEqual(1);
 });
 
-test('if a report is due, a prompt wait leaves no step unfinished, and a late one does not stop the GPU', async () => {
+test('before a report, a prompt wait leaves no step unfinished, and a late one does not let the GPU idle', async () => {
   const due = (step: number) => step % 40 > 35;
   const prompt = new Machine(() => 10);
   await prompt.run(async () => {

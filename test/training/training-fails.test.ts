@@ -61,18 +61,18 @@ describeOnDevice('a training that fails', (device) => {
   ];
 
   test.each(endings)(
-    'by %s: onTrainEnd of every callback that has begun is called once, with the error',
+    'by %s: onTrainEnd is called once, with the error, for every callback that was started',
     async (what, data, options, epochs) => {
       using model = build(device, sigmoid());
       const ended: [string, History, unknown][] = [];
-      const named = (name: string) =>
+      const namedCallback = (name: string) =>
         new LambdaCallback({ onTrainEnd: (history, failure) => void ended.push([name, history, failure]) });
-      const callbacks = [named('first'), ...(options.callbacks ?? []), named('last')];
+      const callbacks = [namedCallback('first'), ...(options.callbacks ?? []), namedCallback('last')];
       const error = await model.fit(data, { epochs: 4, ...options, callbacks }).catch((error: unknown) => error);
       expect(error).toBeInstanceOf(Error);
       // One that had not begun has nothing to end.
-      const begun = what === 'a callback in onTrainBegin' ? ['first'] : ['first', 'last'];
-      expect(ended.map(([name]) => name)).toEqual(begun);
+      const started = what === 'a callback in onTrainBegin' ? ['first'] : ['first', 'last'];
+      expect(ended.map(([name]) => name)).toEqual(started);
       for (const [, history, failure] of ended) {
         expect(failure).toEqual({ error });
         expect([history.interrupted, history.epochs.length]).toEqual([true, epochs]);
@@ -81,7 +81,7 @@ describeOnDevice('a training that fails', (device) => {
   );
 
   test.each(endings.filter(([, , , epochs]) => epochs > 0))(
-    'by %s: EarlyStopping puts the best weights back and keeps no copy',
+    'by %s: EarlyStopping restores the best weights and keeps no copy',
     async (_, data, options, epochs) => {
       const train = async () => {
         using model = build(device, sigmoid());
@@ -100,7 +100,7 @@ describeOnDevice('a training that fails', (device) => {
     },
   );
 
-  test('the abort of a signal is not a failure', async () => {
+  test('an abort by a signal is not a failure', async () => {
     using model = build(device, sigmoid());
     const stop = new AbortController();
     const ended: unknown[] = [];
@@ -118,7 +118,7 @@ describeOnDevice('a training that fails', (device) => {
     expect(ended).toEqual([true, null, false, null]);
   });
 
-  test('errors of hooks at the end do not hide the first one, and keep no other callback from its end', async () => {
+  test('errors in later hooks do not replace the first one, and do not keep other callbacks from being called', async () => {
     using model = build(device, sigmoid());
     const ended: unknown[] = [];
     const other = () => {
@@ -136,15 +136,15 @@ describeOnDevice('a training that fails', (device) => {
   test.each<[string, (device: Device) => void, new (...of: never[]) => Error]>([
     ['lost', ({ gpu }) => gpu.destroy(), DeviceLostError],
     ['disposed', (device) => device.dispose(), DisposedError],
-  ])('a device that is %s: a typed error, and all callbacks end', async (_, lose, error) => {
-    const own = await openDevice();
-    const model = build(own, sigmoid());
+  ])('a device that is %s: a typed error, and all callbacks are ended', async (_, lose, error) => {
+    const otherDevice = await openDevice();
+    const model = build(otherDevice, sigmoid());
     const ended: unknown[] = [];
     const early = new EarlyStopping({ monitor: 'loss', restoreBestWeights: true });
     const callbacks: Callback[] = [
       early,
       {
-        onEpochEnd: ({ epoch }) => void (epoch === 2 && lose(own)),
+        onEpochEnd: ({ epoch }) => void (epoch === 2 && lose(otherDevice)),
         onTrainEnd: (_, failure) => void ended.push(failure?.error),
       },
     ];
@@ -152,10 +152,10 @@ describeOnDevice('a training that fails', (device) => {
     await expect(training).rejects.toThrow(error);
     expect(ended).toEqual([expect.any(error)]);
     expect([...model.parameters.copies]).toEqual([]);
-    own.dispose();
+    otherDevice.dispose();
   });
 
-  test('no callback hears of progress after its end', async () => {
+  test("no progress is reported after a callback's end", async () => {
     using model = build(device, sigmoid());
     const heard: string[] = [];
     async function* stream(): AsyncGenerator<Arrays> {
@@ -177,7 +177,7 @@ describeOnDevice('a training that fails', (device) => {
     expect(heard).toEqual(['progress', 'progress heard', 'end']);
   });
 
-  test('files: logs have the finished epochs, and the backup stays, to resume from', async () => {
+  test('files: logs have the finished epochs, and the backup is kept to resume from', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-fails-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = (name: string) => join(folder, name);

@@ -10,10 +10,10 @@ const throwing = {
 };
 const proxy = <T>(of: object = {}): T => new Proxy(of, throwing) as T;
 
-describeOnDevice('what cannot be read, or is beyond all sense, is refused by name', (device) => {
-  const built = () =>
+describeOnDevice('throws, with the name of the argument, for values that cannot be read or are absurd', (device) => {
+  const buildModel = () =>
     new tg.Sequential([new tg.Dense({ units: 1, activation: 'sigmoid', inputShape: [2] })]).build(device);
-  const compiled = () => built().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
+  const buildCompiled = () => buildModel().compile({ optimizer: 'sgd', loss: 'binaryCrossentropy' });
   const data = () => ({ x: [[0, 1], [1, 0]], y: [0, 1] }); // biome-ignore format: as rows
   const ones = (shape: number[]) => tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape);
 
@@ -32,8 +32,16 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
       () => new tg.Model({ inputs: Object.defineProperty([1], 0, throwing) as never, outputs: tg.input([2]) }),
       /^Model: a value cannot be read/,
     ],
-    ['compile: optimizer', () => built().compile({ optimizer: proxy(), loss: 'huber' }), /^compile: a value cannot be/],
-    ['compile: loss', () => built().compile({ optimizer: 'sgd', loss: proxy() }), /^compile: a value cannot be read/],
+    [
+      'compile: optimizer',
+      () => buildModel().compile({ optimizer: proxy(), loss: 'huber' }),
+      /^compile: a value cannot be/,
+    ],
+    [
+      'compile: loss',
+      () => buildModel().compile({ optimizer: 'sgd', loss: proxy() }),
+      /^compile: a value cannot be read/,
+    ],
     [
       'batchNorm: running',
       () => tg.batchNorm(ones([3, 2]), ones([2]), ones([2]), { running: proxy() }),
@@ -41,7 +49,8 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
     ],
     [
       'fit: classWeight',
-      () => compiled().fit(data(), { classWeight: Object.defineProperty({}, 0, { ...throwing, enumerable: true }) }),
+      () =>
+        buildCompiled().fit(data(), { classWeight: Object.defineProperty({}, 0, { ...throwing, enumerable: true }) }),
       /^fit: a value cannot be read/,
     ],
     [
@@ -58,12 +67,12 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
       },
       /^Own: a value cannot be read/,
     ],
-    // One array for each replica ends the process before any memory of the device does.
-    ['fit: replicas', () => compiled().fit(data(), { replicas: 2 ** 31 }), /^fit: replicas must be at most 65535/],
-    ['build: replicas', () => built().replicate(2 ** 16), /^replicate: replicas must be at most 65535/],
+    // One JavaScript array for each replica would exhaust the process before the memory of the device.
+    ['fit: replicas', () => buildCompiled().fit(data(), { replicas: 2 ** 31 }), /^fit: replicas must be at most 65535/],
+    ['build: replicas', () => buildModel().replicate(2 ** 16), /^replicate: replicas must be at most 65535/],
     [
       'profileStep: a stream',
-      () => tg.profileStep(compiled(), (() => [data()]) as never, { seconds: 0.001 }),
+      () => tg.profileStep(buildCompiled(), (() => [data()]) as never, { seconds: 0.001 }),
       /^profileStep: takes samples as a loader or \{ x, y \}, but was given a stream/,
     ],
     ...[{ length: -1 }, { length: 1.5 }, { length: Number.NaN }].map((list): [string, () => unknown, RegExp] => [
@@ -77,8 +86,8 @@ describeOnDevice('what cannot be read, or is beyond all sense, is refused by nam
     await expect(called).rejects.toThrow(says);
   });
 
-  test('a step is profiled on arrays as on a loader', async () => {
-    using model = compiled();
+  test('profileStep: accepts arrays as well as a loader', async () => {
+    using model = buildCompiled();
     const ceilings = { fmaGflops: 1, copyGBs: 1 };
     using loader = new tg.ArrayLoader(device, { ...data(), shape: [2], targetShape: [1] });
     const kernels = async (given: unknown) =>

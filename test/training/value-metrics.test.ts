@@ -40,7 +40,7 @@ import { random } from '../support/random.ts';
 const ALL = ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError', 'r2Score'] as const;
 type Asked = NonNullable<CompileOptions['metrics']>;
 
-/** A model that gives what it is given, so that x is the outputs. */
+/** An identity model, so that x is the output. */
 const identity = (device: Device, metrics: Asked, inputShape: Shape = [1]) =>
   new Sequential([new Rescaling({ scale: 1, inputShape })])
     .build(device)
@@ -51,7 +51,7 @@ const regression = (device: Device, metrics: Asked, units = 1) =>
     .build(device, { seed: 1 })
     .compile({ optimizer: new Adam({ learningRate: 0.02 }), loss: 'meanSquaredError', metrics });
 
-/** Points and targets that a regression can learn, about `offset`. */
+/** Points and targets that a regression can learn, around `offset`. */
 function points(size: number, { units = 1, offset = 0, seed = 1 } = {}) {
   const { normal } = random(seed);
   const x = Float32Array.from({ length: 2 * size }, normal);
@@ -62,12 +62,12 @@ function points(size: number, { units = 1, offset = 0, seed = 1 } = {}) {
   return { x, y };
 }
 
-/** Each metric within `relative` of the reference, R2 within as much of what it leaves of 1. */
-function expectFigures(figures: Metrics, expected: ValueFigures, relative = 5e-6): void {
+/** Expects each metric within `relative` of the reference, R2 relative to 1 - R2. */
+function expectMetrics(actual: Metrics, expected: ValueFigures, relative = 5e-6): void {
   for (const name of ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError'] as const) {
-    expect(Math.abs(figures[name]! / expected[name] - 1), name).toBeLessThan(relative);
+    expect(Math.abs(actual[name]! / expected[name] - 1), name).toBeLessThan(relative);
   }
-  expect(Math.abs(figures.r2Score! - expected.r2Score), 'r2Score').toBeLessThan(
+  expect(Math.abs(actual.r2Score! - expected.r2Score), 'r2Score').toBeLessThan(
     relative * Math.max(1, Math.abs(1 - expected.r2Score)),
   );
 }
@@ -80,7 +80,7 @@ function folder(): string {
 
 const bias = (output: Tensor, target: Tensor) => sub(output, target);
 
-describeOnDevice('metrics of values', (device) => {
+describeOnDevice('metrics of regression', (device) => {
   // From the documentation of scikit-learn's r2_score, mean_squared_error and mean_absolute_error, and of keras.metrics.R2Score.
   test.each<{ x: number[]; y: number[]; columns?: number; mae?: number; mse?: number; r2: number }>([
     { y: [3, -0.5, 2, 7], x: [2.5, 0, 2, 8], mae: 0.5, mse: 0.375, r2: 0.9486081370449679 },
@@ -99,16 +99,16 @@ describeOnDevice('metrics of values', (device) => {
     { y: [-2, -2, -2], x: [-2, -2, -2], r2: 1 }, // scikit-learn's force_finite
     { y: [-2, -2, -2], x: [-2, -2, -2.5], r2: 0 },
     { y: [5], x: [5], r2: 1 },
-  ])('known values: $y by $x', async ({ x, y, columns = 1, mae, mse, r2 }) => {
+  ])('have known values: $y by $x', async ({ x, y, columns = 1, mae, mse, r2 }) => {
     using model = identity(device, ['mae', 'mse', ...ALL], [columns]);
-    const figures = await model.evaluate({ x, y }, { batchSize: 2 });
-    expect(figures.r2Score).toBeCloseTo(r2, 6);
-    if (mae !== undefined) expect(figures.mae).toBeCloseTo(mae, 6);
-    if (mse !== undefined) expect(figures.mse).toBeCloseTo(mse, 6);
-    expect(figures.meanAbsoluteError).toBe(figures.mae);
-    expect(figures.meanSquaredError).toBe(figures.mse);
-    expect(figures.rootMeanSquaredError).toBe(Math.sqrt(figures.mse!));
-    expect(figures.mse).toBeCloseTo(figures.loss, 6);
+    const metrics = await model.evaluate({ x, y }, { batchSize: 2 });
+    expect(metrics.r2Score).toBeCloseTo(r2, 6);
+    if (mae !== undefined) expect(metrics.mae).toBeCloseTo(mae, 6);
+    if (mse !== undefined) expect(metrics.mse).toBeCloseTo(mse, 6);
+    expect(metrics.meanAbsoluteError).toBe(metrics.mae);
+    expect(metrics.meanSquaredError).toBe(metrics.mse);
+    expect(metrics.rootMeanSquaredError).toBe(Math.sqrt(metrics.mse!));
+    expect(metrics.mse).toBeCloseTo(metrics.loss, 6);
   });
 
   test.each([
@@ -117,43 +117,46 @@ describeOnDevice('metrics of values', (device) => {
     { size: 45, batchSize: 45, columns: 70, offset: -5 },
     { size: 1100, batchSize: 1, columns: 2, offset: 10 }, // three levels of sums
     { size: 20_000, batchSize: 20_000, columns: 1, offset: 0 }, // long sums in a batch
-  ])('over the whole set and not means of batches: $size by $batchSize, $columns columns', async (given) => {
-    const { size, batchSize, columns, offset } = given;
-    const { normal } = random(size + columns);
-    const y = Float32Array.from({ length: size * columns }, (_, i) => offset + (1 + (i % columns)) * normal());
-    const x = y.map((value) => value + 0.5 * normal());
-    using model = identity(device, ALL, [columns]);
-    expectFigures(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
-  });
+  ])(
+    'are computed over the whole set, not as means of batches: $size by $batchSize, $columns columns',
+    async (given) => {
+      const { size, batchSize, columns, offset } = given;
+      const { normal } = random(size + columns);
+      const y = Float32Array.from({ length: size * columns }, (_, i) => offset + (1 + (i % columns)) * normal());
+      const x = y.map((value) => value + 0.5 * normal());
+      using model = identity(device, ALL, [columns]);
+      expectMetrics(await model.evaluate({ x, y }, { batchSize }), valueFigures(x, y, columns));
+    },
+  );
 
   test.each([
     { about: 'targets of about 1000', offset: 1000, sorted: false },
     { about: 'targets of about 1000, in order', offset: 1000, sorted: true },
     { about: 'targets of about 100,000', offset: 1e5, sorted: false },
-  ])('60,000 rows of $about are counted as in float64', async ({ offset, sorted }) => {
+  ])('are those of float64 for 60,000 rows of $about', async ({ offset, sorted }) => {
     const { normal } = random(3);
     const y = Float32Array.from({ length: 60_000 }, () => offset + normal());
     if (sorted) y.sort();
     const x = y.map((value) => value + 0.3 * normal());
     using model = identity(device, ALL);
-    expectFigures(await model.evaluate({ x, y }, { batchSize: 64 }), valueFigures(x, y, 1));
+    expectMetrics(await model.evaluate({ x, y }, { batchSize: 64 }), valueFigures(x, y, 1));
   });
 
-  test('values of any shape are compared one by one', async () => {
+  test('compare values of any shape element by element', async () => {
     const { normal } = random(5);
     const y = Float32Array.from({ length: 10 * 6 }, normal);
     const x = Float32Array.from({ length: 10 * 6 }, normal);
     using model = identity(device, ['mae', 'rootMeanSquaredError'], [3, 2]);
-    const figures = await model.evaluate({ x, y }, { batchSize: 4 });
+    const metrics = await model.evaluate({ x, y }, { batchSize: 4 });
     const expected = valueFigures(x, y, 1);
-    expect(figures.mae).toBeCloseTo(expected.meanAbsoluteError, 5);
-    expect(figures.rootMeanSquaredError).toBeCloseTo(expected.rootMeanSquaredError, 5);
+    expect(metrics.mae).toBeCloseTo(expected.meanAbsoluteError, 5);
+    expect(metrics.rootMeanSquaredError).toBeCloseTo(expected.rootMeanSquaredError, 5);
     expect(() => identity(device, ['r2Score'], [3, 2])).toThrow(
       /r2Score needs a model that ends in \[outputs\].*\[3,2\]/,
     );
   });
 
-  test('labels are one-hot rows, and outputs those of the model though the loss takes logits', async () => {
+  test('class labels are used as one-hot rows; outputs are those of the model, also if the loss uses logits', async () => {
     const set = drawImages(21, { shape: [2, 2, 1], classes: 3 });
     using data = new ImageLoader(device, set);
     for (const loss of ['sparseCategoricalCrossentropy', 'categoricalCrossentropy'] as const) {
@@ -165,10 +168,10 @@ describeOnDevice('metrics of values', (device) => {
         .compile({ optimizer: 'sgd', loss, metrics: [...ALL, bias, 'topK2'] });
       const outputs = await model.predict(data);
       const rows = Array.from(set.labels, (label) => [0, 1, 2].map((c) => Number(c === label))).flat();
-      const figures = await model.evaluate(data, { batchSize: 8 });
-      expectFigures(figures, valueFigures(outputs, rows, 3));
-      expect(Object.keys(figures)).toEqual(['loss', 'accuracy', 'topK2', ...ALL, 'bias']);
-      expect(figures.bias).toBeCloseTo(0, 6); // both add up to 1
+      const metrics = await model.evaluate(data, { batchSize: 8 });
+      expectMetrics(metrics, valueFigures(outputs, rows, 3));
+      expect(Object.keys(metrics)).toEqual(['loss', 'accuracy', 'topK2', ...ALL, 'bias']);
+      expect(metrics.bias).toBeCloseTo(0, 6); // both add up to 1
     }
     using binary = new Sequential([new Dense({ units: 1, activation: 'sigmoid', inputShape: [1] })])
       .build(device, { seed: 2 })
@@ -192,17 +195,17 @@ describeOnDevice('metrics of values', (device) => {
       ],
       [3],
     );
-    const figures = await model.evaluate({ x: outputs, y }, { batchSize: 16 });
+    const metrics = await model.evaluate({ x: outputs, y }, { batchSize: 16 });
     const errors = Array.from(outputs, (value, i) => value - y[i]!);
     const average = (values: number[]) => values.reduce((total, value) => total + value, 0) / values.length;
     expect(x.length).toBe(90);
-    expect(figures.bias).toBeCloseTo(average(errors), 6);
+    expect(metrics.bias).toBeCloseTo(average(errors), 6);
     const rows = Array.from({ length: 45 }, (_, r) => Math.max(...errors.slice(3 * r, 3 * r + 3).map(Math.abs)));
-    expect(figures.largest).toBeCloseTo(average(rows), 6);
-    expect(figures.batchError).toBeCloseTo(average(errors.map((error) => error ** 2)), 5);
+    expect(metrics.largest).toBeCloseTo(average(rows), 6);
+    expect(metrics.batchError).toBeCloseTo(average(errors.map((error) => error ** 2)), 5);
   });
 
-  test('fit: in logs, validation, callbacks, CSV and TensorBoard; R2 is better when larger', async () => {
+  test('fit: are in logs, validation, callbacks, CSV and TensorBoard; R2 is better if larger', async () => {
     const data = points(60, { offset: 10 });
     const validationData = points(20, { offset: 10, seed: 2 });
     using model = regression(device, ['mae', ...ALL, bias]);
@@ -224,10 +227,10 @@ describeOnDevice('metrics of values', (device) => {
     for (const name of [...names, ...validation]) expect(header.split(',')).toContain(name);
     const figures = await model.evaluate(validationData, { batchSize: 3 });
     expect(figures.r2Score).toBeCloseTo(Math.max(...scores), 5);
-    expectFigures(figures, valueFigures(await model.predict(validationData.x), validationData.y, 1));
+    expectMetrics(figures, valueFigures(await model.predict(validationData.x), validationData.y, 1));
   });
 
-  test('a figure whose name only contains r2 is better when smaller', async () => {
+  test('a metric whose name only contains r2 is better if smaller', async () => {
     const data = points(20);
     using model = regression(device, [new CustomMetric((y, t) => square(sub(y, t)), 'error2')]);
     const early = new EarlyStopping({ monitor: 'error2', patience: 50 });
@@ -236,7 +239,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(early.bestEpoch).toBe(values.indexOf(Math.min(...values)) + 1);
   });
 
-  test('replicas: each has the figures of a model that is trained alone, bit for bit', async () => {
+  test('replicas: each has the metrics of a model trained alone, bit for bit', async () => {
     const data = points(45, { units: 2 });
     const train = async (seed: number, replicas: number) => {
       using model = new Sequential([new Dense({ units: 2, inputShape: [2] })])
@@ -257,20 +260,20 @@ describeOnDevice('metrics of values', (device) => {
     expect(new Set(together.measured.map(({ r2Score }) => r2Score)).size).toBe(3);
   });
 
-  test('streams, trainOnBatch and testOnBatch', async () => {
+  test('are reported for streams, trainOnBatch and testOnBatch', async () => {
     const { x, y } = points(40, { offset: 3 });
     using model = regression(device, ALL);
     const expected = valueFigures(await model.predict(x), y, 1);
     const stream = function* () {
       for (let i = 0; i < 40; i += 12) yield { x: x.subarray(2 * i, 2 * i + 24), y: y.subarray(i, i + 12) };
     };
-    expectFigures(await model.evaluate(stream), expected);
-    expectFigures(await model.testOnBatch(x, y), expected);
-    expectFigures(await model.trainOnBatch(x, y), expected); // before its step
+    expectMetrics(await model.evaluate(stream), expected);
+    expectMetrics(await model.testOnBatch(x, y), expected);
+    expectMetrics(await model.trainOnBatch(x, y), expected); // before its step
     expect((await model.testOnBatch(x, y)).r2Score).not.toBe(expected.r2Score);
   });
 
-  test('class weights are for the loss, not for metrics, as in Keras', async () => {
+  test('ignore class weights, as in Keras', async () => {
     const set = drawImages(16, { shape: [2, 2, 1], classes: 2 });
     using data = new ImageLoader(device, set);
     const train = async (classWeight?: Record<number, number>) => {
@@ -308,14 +311,14 @@ describeOnDevice('metrics of values', (device) => {
       readBacks: 1,
     });
     expect(submits).toBeLessThanOrEqual(4 + 1);
-    // Of each step R2 is one dispatch, and names of the same mean share what is counted.
+    // R2 is one dispatch a step, and metrics of the same mean share their sums.
     expect((await spent(['r2Score'])).dispatches).toBe(none.dispatches! + 4);
     expect((await spent(['mse', 'meanSquaredError', 'rootMeanSquaredError'])).dispatches).toBe(
       (await spent(['mse'])).dispatches,
     );
   });
 
-  test('metrics do not change the bits of training, and leave no tensors behind', async () => {
+  test('do not change the bits of training, and leave no tensors', async () => {
     const data = points(40);
     const train = async (metrics: Asked) => {
       using model = regression(device, metrics);
@@ -324,7 +327,7 @@ describeOnDevice('metrics of values', (device) => {
     expect(await train(['mae', ...ALL, bias])).toEqual(await train([]));
   });
 
-  test('a resumed training has the same metrics; another function is another training', async () => {
+  test('are the same in a resumed training; another function makes it another training', async () => {
     const data = points(40);
     const path = join(folder(), 'backup.safetensors');
     const train = async (metrics: Asked, stopAt?: number) => {
@@ -352,18 +355,21 @@ describeOnDevice('metrics of values', (device) => {
   });
 
   test('trials are trained together only if their functions are the same', () => {
-    const compiled = (f: (y: Tensor, t: Tensor) => Tensor) =>
+    const compileWith = (f: (y: Tensor, t: Tensor) => Tensor) =>
       new Sequential([new Dense({ units: 1, inputShape: [2] })]).compile({
         optimizer: 'adam',
         loss: 'meanSquaredError',
         metrics: ['r2Score', new CustomMetric(f, 'bias')],
       });
-    expect(groupTrials([compiled(bias), compiled(bias), compiled((y, t) => sub(y, t))], 8)).toEqual([[0, 1], [2]]);
+    expect(groupTrials([compileWith(bias), compileWith(bias), compileWith((y, t) => sub(y, t))], 8)).toEqual([
+      [0, 1],
+      [2],
+    ]);
   });
 
   test.each<[string, unknown, RegExp]>([
     ['an unknown name', ['auc'], /mae, meanAbsoluteError, mse.*r2Score, or a function.*"auc" was given$/],
-    ['what is nearly a name', ['root_mean_squared_error'], /did you mean rootMeanSquaredError\?/],
+    ['a misspelled name', ['root_mean_squared_error'], /did you mean rootMeanSquaredError\?/],
     ["another library's name", ['rmse'], /did you mean rootMeanSquaredError\?/],
     ['a number', [3], /but 3 was given/],
     [
@@ -382,16 +388,16 @@ describeOnDevice('metrics of values', (device) => {
       /metric bias is a function.*give it another one/,
     ],
     ['a function named as a metric', [new CustomMetric(bias, 'accuracy')], /metric accuracy is a function/],
-    ['a function named as what logs have', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
+    ['a function with the name of a log entry', [new CustomMetric(bias, 'seconds')], /metric seconds is a function/],
     ['a function named as a validation', [new CustomMetric(bias, 'valMae')], /metric valMae is a function/],
     ['a class', [Dense], /CustomMetric: takes a function/],
-  ])('compile refuses %s', (_what, metrics, says) => {
+  ])('compile throws for %s', (_what, metrics, says) => {
     const compile = () => identity(device, metrics as Asked);
     expect(compile).toThrow(ArgumentError);
     expect(compile).toThrow(says);
   });
 
-  // Constants are made before: a step that is recorded takes no host data.
+  // Constants are created before, because a recorded step cannot upload host data.
   let other: Tensor;
   beforeAll(() => {
     other = tensor(device, [1, 2, 3], [3, 1]);
@@ -421,10 +427,10 @@ describeOnDevice('metrics of values', (device) => {
       error: ShapeError,
       says: /metric own: the function threw sub: .*\[8,1\]/,
     },
-  ])('a function that gives $what is refused, and the model is as it was', async ({ f, error, says }) => {
+  ])('throws for a function that returns $what, and does not change the model', async ({ f, error, says }) => {
     const data = points(16);
-    const own = new CustomMetric(f as never, 'own');
-    using model = regression(device, [own]);
+    const metric = new CustomMetric(f as never, 'own');
+    using model = regression(device, [metric]);
     const before = await model.predict(data.x);
     for (const run of [
       () => model.fit(data, { batchSize: 8 }),
@@ -439,7 +445,7 @@ describeOnDevice('metrics of values', (device) => {
     expect((await model.fit(data, { batchSize: 8 })).epochs[0]!.mae).toEqual(expect.any(Number));
   });
 
-  test('figures of outputs that are no numbers are NaN', async () => {
+  test('are NaN for outputs that are NaN or infinite', async () => {
     using model = identity(device, [...ALL, bias]);
     const figures = await model.evaluate({ x: [1, 2, 3], y: [1, 2, 3] });
     expect(figures.r2Score).toBe(1);

@@ -22,15 +22,15 @@ import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
 const BATCH = 8;
-/** Given, so that no test measures them. */
+/** Fixed, so that no test measures them. */
 const ceilings = { fmaGflops: 100, copyGBs: 10 };
 
 /** FLOP of a convolution of LeNet-5: 2 N OH OW Co KH KW Ci. */
 const conv = (size: number, out: number, channels: number) => 2 * BATCH * size * size * out * 5 * 5 * channels;
 const dense = (inputs: number, units: number) => 2 * BATCH * inputs * units;
 
-describeOnDevice('the profile of a training step', (device) => {
-  async function profiled(): Promise<Profile> {
+describeOnDevice('profile of a training step', (device) => {
+  async function profileLenet(): Promise<Profile> {
     const loader = new ImageLoader(device, drawImages(20, { shape: [32, 32, 3], classes: 10 }));
     const model = lenet().createModel() as Sequential;
     model.build(device).compile({ optimizer: 'adam', loss: 'sparseCategoricalCrossentropy' });
@@ -40,8 +40,8 @@ describeOnDevice('the profile of a training step', (device) => {
     return profile;
   }
 
-  test('LeNet-5: every dispatch moves bytes, the hot ones have the FLOP of the formulas, the rows add up', async () => {
-    const { step, dispatches, kernels } = await profiled();
+  test('LeNet-5: every dispatch moves bytes, the main ones have the FLOP of the formulas, and the rows add up', async () => {
+    const { step, dispatches, kernels } = await profileLenet();
     expect(dispatches.filter(({ bytes }) => !(bytes > 0))).toEqual([]);
     expect(dispatches.filter(({ shapes, ms }) => shapes === '' || !(ms >= 0))).toEqual([]);
 
@@ -67,13 +67,13 @@ describeOnDevice('the profile of a training step', (device) => {
       flops: total('flops', dispatches),
       bytesMoved: total('bytes', dispatches),
     });
-    // The batch, and what the first layer makes of it, live at once.
+    // The batch and the output of the first layer exist at the same time.
     expect(step.peakBytes).toBeGreaterThan(4 * BATCH * (32 * 32 * 3 + 28 * 28 * 6));
     expect(step.peakBytes).toBeLessThan(step.bytesMoved);
   });
 
   test('LeNet-5: each dispatch names its layer, its pass and the variants chosen for it', async () => {
-    const { dispatches } = await profiled();
+    const { dispatches } = await profileLenet();
     const of = (layer: string | null, backward: boolean) =>
       dispatches.filter((one) => one.layer === layer && one.backward === backward);
     const operators = (layer: string | null, backward: boolean) => [
@@ -90,7 +90,7 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(operators('dense_2', false)).toEqual(['matmul']);
     const sizes = { m: BATCH, n: 10, k: 84, transposeA: 0, transposeB: 0, batch: 1 };
     expect(of('dense_2', false)[0]!.choices[0]).toMatchObject({ operator: 'matmul', sizes });
-    // Loss and optimizer are no layer's, nor is what comes after a choice a part of it.
+    // Loss and optimizer belong to no layer, and a choice ends before later dispatches.
     expect(operators(null, false)).toContain('softmaxCrossEntropy');
     expect(of(null, false).find(({ kernel }) => kernel.startsWith('adam'))!.choices).toEqual([]);
     const layers = new Set(dispatches.map(({ layer }) => layer));
@@ -100,7 +100,7 @@ describeOnDevice('the profile of a training step', (device) => {
     expect(device.origin).toEqual({ layer: null, backward: false, choices: [] });
   });
 
-  test('a convolution that runs as a matrix product names both choices; the reference, what it sums beside it', async () => {
+  test('a convolution that runs as a matrix product has both choices; the reference also has its reduction', async () => {
     const loader = new ArrayLoader(device, {
       ...{ x: new Float32Array(2 * 48), y: new Float32Array(2 * 80) },
       ...{ shape: [4, 4, 3], targetShape: [4, 4, 5] },
@@ -130,8 +130,8 @@ describeOnDevice('the profile of a training step', (device) => {
     }
   });
 
-  test('bytes are what a kernel reads and writes, an array updated in place counting twice', async () => {
-    const { dispatches } = await profiled();
+  test('bytes are those that a kernel reads and writes; an array updated in place counts twice', async () => {
+    const { dispatches } = await profileLenet();
     const of = (name: string) => dispatches.find(({ kernel }) => kernel.startsWith(name))!;
     const weights = Number(/^\[(\d+)\]/.exec(of('adam').shapes)![1]);
     expect(weights).toBeGreaterThan(62_006);
@@ -169,7 +169,7 @@ describeOnDevice('the profile of a training step', (device) => {
     loader.dispose();
   });
 
-  test('profileStep: a model stays untrained, and its replicas begin with different weights', async () => {
+  test('profileStep: does not change whether a model was trained, so its replicas start with different weights', async () => {
     const loader = new ImageLoader(device, drawImages(20, { shape: [4, 4, 1], classes: 3 }));
     const replicas = async (isProfiled: boolean) => {
       const layers = [new Flatten({ inputShape: [4, 4, 1] }), new Dense({ units: 3, activation: 'softmax' })];
@@ -187,15 +187,15 @@ describeOnDevice('the profile of a training step', (device) => {
     using x = tensor(device, [1, 2], [2]);
     const program = device.record(() => void add(add(x, x), x));
     let calls = 0;
-    const now = () => ++calls; // every look at the clock is a millisecond after the last
+    const now = () => ++calls; // the clock advances by a millisecond at each read
     const features = new Set(device.gpu.features);
     features.delete('timestamp-query');
     const gpu = new Proxy(device.gpu, {
       get: (target, key) => (key === 'features' ? features : Reflect.get(target, key)),
     });
-    const blind = new Proxy(device, { get: (target, key) => (key === 'gpu' ? gpu : bound(target, key)) });
+    const blind = new Proxy(device, { get: (target, key) => (key === 'gpu' ? gpu : boundMember(target, key)) });
     const timing = await timeProgram(blind, program, { seconds: 1, now });
-    // A wait is a millisecond there, and so is everything that is waited for: as often as the budget allows.
+    // A wait takes a millisecond, and so does each measurement: as many as the budget allows.
     expect(timing).toMatchObject({ clock: 'serialised', reason: 'the adapter has no timestamps', programMs: 0.2 });
     expect(timing.ms).toEqual([1 / 2000, 1 / 2000]);
     program.dispose();
@@ -209,7 +209,7 @@ describeOnDevice('the profile of a training step', (device) => {
 });
 
 /** A property of the object behind a proxy, methods with their own `this`. */
-function bound(target: object, key: string | symbol): unknown {
+function boundMember(target: object, key: string | symbol): unknown {
   const value = Reflect.get(target, key, target) as unknown;
   return typeof value === 'function' ? value.bind(target) : value;
 }

@@ -5,15 +5,15 @@ import { expect, test } from 'vitest';
 import { type Device, neg, openDevice, ShaderError, tensor, tune } from '../../src/node.ts';
 import type { Problem } from '../../src/tuner/bench.ts';
 import { type NotTuned, tuneProblems } from '../../src/tuner/session.ts';
+import { DRIVER_SAYS, failure, type Refuser, refusePipelines } from '../support/adapter-refusals.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { DRIVER_SAYS, failure, type Refuser, refusePipelines } from '../support/refusing.ts';
 
 const product = { m: 16, n: 8, k: 12, transposeA: 0, transposeB: 1, batch: 1 };
 const matmul: Problem = { operator: 'matmul', sizes: product };
 const rows: Problem = { operator: 'reduceSum', sizes: { outer: 3, rows: 68, channels: 1 } };
 const SAYS: Record<Refuser, string> = { validation: 'nonesuch', internal: DRIVER_SAYS };
 
-/** Compiling counts, and no problem may be left out for lack of time. */
+/** Enough seconds for compilation, so that no problem is left out. */
 const seconds = 120;
 
 async function expectUsable(device: Device): Promise<void> {
@@ -22,7 +22,7 @@ async function expectUsable(device: Device): Promise<void> {
   expect([...(await y.data())]).toEqual([-1, 2]);
 }
 
-describeOnDevice('tuning where the adapter refuses kernels', () => {
+describeOnDevice('tuning if the adapter refuses kernels', () => {
   test.each<Refuser>(['validation', 'internal'])(
     'a variant is rejected with the reason, and the others are measured (%s error)',
     async (refuser) => {
@@ -36,13 +36,13 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
       expect(sums!.rejected).toEqual([]);
       expect(device.choices.tuned.get(products!.key)).toBe(products!.variant);
       await expectUsable(device);
-      // Known by now without asking the adapter again.
+      // The cause is known without another request to the adapter.
       const [again] = await tuneProblems(device, [matmul], { seconds });
       expect(again!.rejected).toEqual(products!.rejected);
     },
   );
 
-  test('a kernel that was refused before does not fail a problem', async () => {
+  test('a kernel that was refused earlier does not make a problem fail', async () => {
     using device = await openDevice();
     using x = tensor(device, [1], [1]);
     {
@@ -77,7 +77,7 @@ describeOnDevice('tuning where the adapter refuses kernels', () => {
     await expectUsable(device);
   });
 
-  test('without onFailed it is thrown after the others are measured and saved', async () => {
+  test('without onFailed the error is thrown after the others are measured and saved', async () => {
     using device = await openDevice();
     using _ = refusePipelines(device, 'internal', (label) => label.startsWith('matmul'));
     const folder = mkdtempSync(join(tmpdir(), 'tilegrad-tuning-'));

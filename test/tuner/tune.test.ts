@@ -11,7 +11,7 @@ import { choicesHash, TuningCache, type TuningIdentity } from '../../src/tuner/c
 import type { Tuned } from '../../src/tuner/session.ts';
 import { clockResolution, toleranceOf, tuneOperator, type VariantBenchmark } from '../../src/tuner/tune.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 
 /** Simulated kernels that take `ms` milliseconds and compute 1, 2, 3, unless `wrong` has another result. */
 function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[]> = {}) {
@@ -30,8 +30,8 @@ function fakeBench(speeds: Record<string, number>, wrong: Record<string, number[
 
 const fine = { resolution: 0.001, seconds: 1 };
 
-describe('the tuner', () => {
-  test('takes the fastest, and reports the times of all', async () => {
+describe('tuner', () => {
+  test('selects the fastest, and reports the times of all', async () => {
     const { bench } = fakeBench({ naive: 9, subgroup: 2, workgroup: 3 });
     expect(await tuneOperator(bench, fine)).toEqual({
       variant: 'subgroup',
@@ -40,7 +40,7 @@ describe('the tuner', () => {
     });
   });
 
-  test('takes the reference if nothing is faster', async () => {
+  test('selects the reference if nothing is faster', async () => {
     const { bench } = fakeBench({ naive: 1, subgroup: 1.5 });
     expect((await tuneOperator(bench, fine)).variant).toBe('naive');
   });
@@ -49,7 +49,7 @@ describe('the tuner', () => {
     ['a wrong value', [1, 2.02, 3], /element 1 is 2\.0\d+ instead of 2/],
     ['NaN', [1, Number.NaN, 3], /element 1 is NaN instead of 2/],
     ['too few values', [1, 2], /2 values instead of 3/],
-  ])('never takes a kernel that gives %s, however fast, nor times it', async (_what, values, says) => {
+  ])('never selects a kernel that gives %s, however fast, and does not time it', async (_what, values, says) => {
     const { bench, timed } = fakeBench({ naive: 9, wrong: 0.1, right: 2 }, { wrong: values });
     const { variant, rejected, ms } = await tuneOperator(bench, fine);
     expect(variant).toBe('right');
@@ -58,7 +58,7 @@ describe('the tuner', () => {
     expect(timed).not.toContain('wrong');
   });
 
-  test('a kernel that could not be compiled is rejected with the reason; the others are measured', async () => {
+  test('a kernel that does not compile is rejected with the reason; the others are measured', async () => {
     const { bench } = fakeBench({ naive: 9, right: 2 });
     const rejected = [{ variant: 'large', reason: 'no room' }];
     expect(await tuneOperator({ ...bench, rejected }, fine)).toMatchObject({ variant: 'right', rejected });
@@ -75,7 +75,7 @@ describe('the tuner', () => {
     expect(timed).toEqual([]);
   });
 
-  test('times similar variants in alternating order, and one that is far behind only once', async () => {
+  test('times similar variants in alternating order, and a much slower one only once', async () => {
     const { bench, timed } = fakeBench({ naive: 50, a: 1, b: 1.5 });
     await tuneOperator(bench, fine);
     expect(timed).toEqual(['naive', 'a', 'b', 'a', 'b', 'b', 'a', 'a', 'b', 'b', 'a', 'a', 'b']);
@@ -90,7 +90,7 @@ describe('the tuner', () => {
       return looks.at(-1)!;
     };
     await tuneOperator(bench, { resolution: 1, seconds: 1 });
-    // Twenty ticks make a figure good to 5%; the rest are steps towards that.
+    // Twenty ticks give an accuracy of 5%; the earlier runs find how many are needed.
     expect(looks.slice(-10).every((ms) => ms >= 20)).toBe(true);
   });
 
@@ -108,8 +108,8 @@ describe('the tuner', () => {
     expect(() => clockResolution(() => 5)).toThrow(ArgumentError);
   });
 
-  test('a missing product shows in the longest of sums', () => {
-    // Values in -1 .. 1: a product is 1/3 in the root of its mean square.
+  test('a missing product is detected in the longest of sums', () => {
+    // Values are in -1 .. 1: the root mean square of a product is 1/3.
     expect(toleranceOf(1)).toBeLessThan(1e-5);
     expect(toleranceOf(1e6)).toBeLessThan(1 / 3);
   });
@@ -128,12 +128,12 @@ const identity: TuningIdentity = {
   driver: '1.2',
   tilegrad: '0.1.0',
 };
-const tuned = (key: string, variant: string, operator = 'matmul'): Tuned => ({
+const tunedEntry = (key: string, variant: string, operator = 'matmul'): Tuned => ({
   ...{ key, operator, variant, sizes: { m: 8 }, shapes: '', ms: { naive: 2, [variant]: 1 } },
   rejected: [{ variant: 'other', reason: 'wrong' }],
 });
 
-describe('the cache', () => {
+describe('tuning cache', () => {
   const shaders = { matmul: 'aaaa', conv2d: 'bbbb' };
   function open(who = identity, texts: Record<string, string> = shaders) {
     const warnings: string[] = [];
@@ -143,19 +143,19 @@ describe('the cache', () => {
 
   test('returns the measurements; later ones replace earlier ones', () => {
     expect(open().choices).toEqual({});
-    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
-    open().cache.save([tuned('matmul m=8', 'workgroup')]);
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
+    open().cache.save([tunedEntry('matmul m=8', 'workgroup')]);
     const { choices, warnings } = open();
     expect(choices).toEqual({ 'matmul m=8': 'workgroup', 'conv2d m=8': 'naive' });
     expect(warnings).toEqual([]);
     expect(readdirSync(folder)).toHaveLength(1); // and no temporary file is left
   });
 
-  test('two concurrent tunings keep the entries of both, and the later one of an entry that both measured', () => {
+  test('two concurrent tunings save the entries of both, and the later one of an entry that both measured', () => {
     const [one, two] = [open().cache, open().cache];
-    one.save([tuned('matmul m=8', 'subgroup')]);
-    two.save([tuned('matmul m=9', 'workgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
-    one.save([tuned('conv2d m=8', 'winograd1d', 'conv2d')]);
+    one.save([tunedEntry('matmul m=8', 'subgroup')]);
+    two.save([tunedEntry('matmul m=9', 'workgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
+    one.save([tunedEntry('conv2d m=8', 'winograd1d', 'conv2d')]);
     const all = { 'matmul m=8': 'subgroup', 'matmul m=9': 'workgroup', 'conv2d m=8': 'winograd1d' };
     expect(open().choices).toEqual(all);
     expect(Object.fromEntries(one.choices())).toEqual(all);
@@ -165,16 +165,16 @@ describe('the cache', () => {
   test.each(['name', 'vendor', 'architecture', 'driver', 'tilegrad'] as const)(
     'another %s has a separate cache',
     (part) => {
-      open().cache.save([tuned('matmul m=8', 'subgroup')]);
+      open().cache.save([tunedEntry('matmul m=8', 'subgroup')]);
       const other = { ...identity, [part]: 'another' };
       expect(open(other).choices).toEqual({});
-      open(other).cache.save([tuned('matmul m=8', 'workgroup')]);
+      open(other).cache.save([tunedEntry('matmul m=8', 'workgroup')]);
       expect(open().choices).toEqual({ 'matmul m=8': 'subgroup' });
     },
   );
 
-  test("a changed shader is measured again, the other operators' measurements stay", () => {
-    open().cache.save([tuned('matmul m=8', 'subgroup'), tuned('conv2d m=8', 'naive', 'conv2d')]);
+  test('a changed shader is measured again; the measurements of other operators are kept', () => {
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup'), tunedEntry('conv2d m=8', 'naive', 'conv2d')]);
     const changed = { ...shaders, matmul: 'cccc' };
     expect(open(identity, changed).choices).toEqual({ 'conv2d m=8': 'naive' });
     open(identity, changed).cache.save([]);
@@ -187,21 +187,21 @@ describe('the cache', () => {
     ['of another adapter', (text) => text.replace('"maker"', '"thief"'), /another adapter/],
     ['with an invalid variant', (text) => text.replace('"subgroup"', '17'), /does not look like one/],
   ])('a file %s is ignored with one warning, and replaced by the next measurement', (_what, damage, says) => {
-    open().cache.save([tuned('matmul m=8', 'subgroup')]);
+    open().cache.save([tunedEntry('matmul m=8', 'subgroup')]);
     const { path } = open().cache;
     writeFileSync(path, damage(readFileSync(path, 'utf8')));
     const { cache, choices, warnings } = open();
     expect(choices).toEqual({});
     expect(warnings).toEqual([expect.stringMatching(says)]);
     expect(warnings[0]).toContain(path);
-    cache.save([tuned('matmul m=9', 'subgroup')]);
+    cache.save([tunedEntry('matmul m=9', 'subgroup')]);
     expect(open()).toMatchObject({ choices: { 'matmul m=9': 'subgroup' }, warnings: [] });
   });
 
-  test('throws FileError if the folder cannot be created, when there is something to save', () => {
+  test('throws FileError if the folder cannot be created, but only if there is something to save', () => {
     writeFileSync(join(folder, 'file'), '');
     const cache = new TuningCache(join(folder, 'file'), identity, () => {}, shaders);
-    expect(() => cache.save([tuned('matmul m=8', 'subgroup')])).toThrow(FileError);
+    expect(() => cache.save([tunedEntry('matmul m=8', 'subgroup')])).toThrow(FileError);
   });
 
   test('choicesHash: depends on the variants, not on their order', () => {
@@ -241,12 +241,12 @@ describeOnDevice('on an adapter', () => {
     ...['batchNormMoments', 'batchNormGradSums'].map((operator) => ({ operator, sizes: { rows: 70, channels: 6 } })),
   ];
 
-  test('every variant of every operator passes its check; choices are kept, loaded and used', async () => {
+  test('every variant of every operator passes its check; choices are saved, loaded and used', async () => {
     expect(new Set(problems.map(({ operator }) => operator))).toEqual(new Set(Object.keys(tunables)));
     using device = await openDevice();
     const seen: string[] = [];
     const results = await tune(device, [...problems, problems[0]!], {
-      ...{ folder, seconds: 120 }, // compiling counts, and none may be left out
+      ...{ folder, seconds: 120 }, // enough seconds for compilation, so that none is left out
       onTuned: ({ key }, { done, total }) => seen.push(`${done}/${total} ${key}`),
     });
     for (const { variant, ms, rejected } of results) {
@@ -268,7 +268,7 @@ describeOnDevice('on an adapter', () => {
     );
   });
 
-  // The arrays of this gradient are 33 and 37 KB; 70 KB hold no more than one of its partial sums.
+  // The arrays of this gradient are 33 and 37 KB; 70 KB can hold only one of its partial sums.
   const partialSums = {
     ...{ batch: 1, height: 6, width: 43, channels: 32, outHeight: 6, outWidth: 43, outChannels: 32 },
     ...{ kernelHeight: 3, kernelWidth: 3, strideY: 1, strideX: 1, padY: 1, padX: 1, dilationY: 1, dilationX: 1 },
@@ -276,7 +276,7 @@ describeOnDevice('on an adapter', () => {
 
   test('variants use less scratch memory if the adapter cannot bind more', async () => {
     using device = await openDevice();
-    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    using _ = replaceLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2dWeightGrad', sizes: partialSums };
     const { variants, rejected } = await withVariantBenchmark(device, problem, async (bench) => bench);
     expect(variants[0]).toBe('naive');
@@ -286,7 +286,7 @@ describeOnDevice('on an adapter', () => {
 
   test("if an operator's arrays are too large, those created so far are released", async () => {
     using device = await openDevice();
-    using _ = tellLimits(device, { maxStorageBufferBindingSize: 70_000 });
+    using _ = replaceLimits(device, { maxStorageBufferBindingSize: 70_000 });
     const problem = { operator: 'conv2d', sizes: { ...partialSums, outChannels: 256 } }; // the filter is
     const fails = () => expect(withVariantBenchmark(device, problem, async () => {})).rejects.toThrow(OutOfMemoryError);
     await fails();
@@ -305,11 +305,11 @@ describeOnDevice('on an adapter', () => {
     const count = (operator: string) => problems.filter((problem) => problem.operator === operator).length;
     expect(['conv2d', 'conv2dInputGrad', 'conv2dWeightGrad', 'matmul'].map(count)).toEqual([2, 1, 2, 9]);
     expect(problems[0]).toMatchObject({ sizes: { batch: 4, outChannels: 6 } }); // the longest computation first
-    expect(device.counters.bytesAllocated - before).toBeLessThan(2 ** 20); // the optimiser's state
+    expect(device.counters.bytesAllocated - before).toBeLessThan(2 ** 20); // the optimizer's state
     model.dispose();
   });
 
-  test('an abort ends it after the current problem', async () => {
+  test('an abort ends tuning after the current problem', async () => {
     using device = await openDevice();
     const abort = new AbortController();
     const options = { folder, signal: abort.signal, onTuned: () => abort.abort() };

@@ -8,7 +8,7 @@ import { openWebPage, SMALL, TILED, TrainingPage } from './pages.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds wrong on a page as it is shown. */
+/** axe-core's findings on the page in its current state. */
 async function findings(page: Page): Promise<string[]> {
   if (!(await page.evaluate(`'axe' in globalThis`))) await page.evaluate(axe);
   const { violations } = await page.evaluate<AxeResults>(`axe.run({ resultTypes: ['violations'] })`);
@@ -21,8 +21,8 @@ async function findings(page: Page): Promise<string[]> {
 const overflow = (page: Page) =>
   page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
-/** Sections that lie over each other, or whose contents reach beyond them. */
-const misplaced = (page: Page) =>
+/** Sections that overlap, or whose contents overflow. */
+const misplacedElements = (page: Page) =>
   page.evaluate<string[]>(`(() => {
     const sections = [...document.querySelectorAll('main > section')].filter((one) => one.checkVisibility());
     const boxes = sections.map((one) => one.getBoundingClientRect());
@@ -48,7 +48,7 @@ async function inEveryLook(page: Page, check: (look: string) => Promise<void>): 
 
 const FOCUSABLE = 'a[href], button:not([tabindex="-1"]), input, select, textarea, summary, [tabindex="0"]';
 
-describeInBrowser('the page that trains, for everyone', () => {
+describeInBrowser('accessibility of the training page', () => {
   test('has no findings of axe-core and no horizontal overflow, light and dark, wide and narrow', async () => {
     const training = await TrainingPage.open(`${SMALL}&replicas=2`);
     const { page } = training;
@@ -56,11 +56,11 @@ describeInBrowser('the page that trains, for everyone', () => {
     await inEveryLook(page, async (look) => {
       expect(await findings(page), look).toEqual([]);
       expect(await overflow(page), look).toBe(0);
-      expect(await misplaced(page), look).toEqual([]);
+      expect(await misplacedElements(page), look).toEqual([]);
     });
   });
 
-  test('has none with notices, a refused value and what is missing', async () => {
+  test('has none with notices, an invalid value and missing features', async () => {
     const page = await openWebPage(`index.html?${SMALL}&seed=no`, {
       workerScript: { file: 'worker.js', script: `GPU.prototype.requestAdapter = async () => null` },
     });
@@ -69,11 +69,11 @@ describeInBrowser('the page that trains, for everyone', () => {
     await inEveryLook(page, async (look) => {
       expect(await findings(page), look).toEqual([]);
       expect(await overflow(page), look).toBe(0);
-      expect(await misplaced(page), look).toEqual([]);
+      expect(await misplacedElements(page), look).toEqual([]);
     });
   });
 
-  test('has none with the kernels measured, and one opened beside its reference', async () => {
+  test('has none with measured kernels, and one opened beside its reference', async () => {
     const { page } = await TrainingPage.open(TILED);
     await page.getByRole('button', { name: 'Measure the kernels' }).click();
     await page.getByRole('button', { name: 'matmul_workgroup' }).first().click({ timeout: 300_000 });
@@ -85,7 +85,7 @@ describeInBrowser('the page that trains, for everyone', () => {
     });
   });
 
-  test('is used by keyboard alone: every control is reached, and its focus is seen', async () => {
+  test('can be used by keyboard alone: every control is reached, and its focus is visible', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     const controls = await page.evaluate<string[]>(
@@ -95,16 +95,16 @@ describeInBrowser('the page that trains, for everyone', () => {
     const reached = new Set<string>();
     for (let presses = 0; presses < controls.length + 20; presses++) {
       await page.keyboard.press('Tab');
-      const at = await page.evaluate<{ stop?: string; html: string; isSeen: boolean } | null>(`(() => {
+      const focused = await page.evaluate<{ stop?: string; html: string; isSeen: boolean } | null>(`(() => {
         const one = document.activeElement;
         if (one === document.body) return null;
         const { outlineStyle, outlineWidth } = getComputedStyle(one);
         const isSeen = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
         return { stop: one.dataset.tabStop, html: one.outerHTML.slice(0, 80), isSeen };
       })()`);
-      if (!at) break;
-      expect(at.isSeen, at.html).toBe(true);
-      if (at.stop) reached.add(at.stop);
+      if (!focused) break;
+      expect(focused.isSeen, focused.html).toBe(true);
+      if (focused.stop) reached.add(focused.stop);
     }
     expect([...reached].sort()).toEqual([...controls].sort());
 

@@ -15,8 +15,8 @@ const valuesOf = async (page: Page, names: string[]) => {
 };
 const addressOf = (page: Page) => Object.fromEntries(new URL(page.url()).searchParams);
 
-describeInBrowser('the state in the address', () => {
-  test('is taken into the form, and trained', async () => {
+describeInBrowser('settings in the address', () => {
+  test('are put into the form, and trained', async () => {
     const query = new URLSearchParams(OTHER).toString();
     const { page, ...training } = await TrainingPage.open(query);
     expect(await valuesOf(page, Object.keys(OTHER))).toEqual(OTHER);
@@ -24,7 +24,7 @@ describeInBrowser('the state in the address', () => {
     expect(await training.notices.count()).toBe(0);
   });
 
-  test('follows the form, and gives another tab the same form', async () => {
+  test('follow the form, and give another tab the same form', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     const changes = {
@@ -46,26 +46,26 @@ describeInBrowser('the state in the address', () => {
     expect(await other.weightBits()).toEqual(await training.weightBits());
   });
 
-  test('says what is impossible, and takes the default instead', async () => {
+  test('an invalid value is reported, and the default used', async () => {
     const query = `${SMALL}&layers=7&data=imagenet&rate=fast&replicas=11&seed=1.5&strength=-1&penalty=l2&optimizer=adagrad&activation=`;
     const training = await TrainingPage.open(query.replace('layers=16&', 'layers=-4&').replace('&layers=7', ''));
-    const said = (await training.notices.allTextContents()).join('\n');
+    const notices = (await training.notices.allTextContents()).join('\n');
     for (const name of ['layers', 'data', 'rate', 'replicas', 'seed', 'strength', 'optimizer', 'activation']) {
-      expect(said).toMatch(new RegExp(`^${name} must be .* is used instead`, 'm'));
+      expect(notices).toMatch(new RegExp(`^${name} must be .* is used instead`, 'm'));
     }
     expect(addressOf(training.page)).toMatchObject({ data: 'mnist', replicas: '1', seed: '1', batch: '128' });
     await training.notices.first().getByRole('button', { name: 'Close' }).click();
     expect(await training.notices.count()).toBe(7);
   });
 
-  test('says which names it does not know, and which it has twice', async () => {
+  test('unknown and repeated names are reported', async () => {
     const training = await TrainingPage.open(`${SMALL}&sed=3&batch=64`);
-    const said = (await training.notices.allTextContents()).join('\n');
-    expect(said).toMatch(/sed/);
-    expect(said).toMatch(/batch is given 2 times/);
+    const notices = (await training.notices.allTextContents()).join('\n');
+    expect(notices).toMatch(/sed/);
+    expect(notices).toMatch(/batch is given 2 times/);
   });
 
-  test('an impossible value in the form is refused in words, and changes nothing', async () => {
+  test('an invalid value in the form is reported, and changes nothing', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     await training.takeSteps(1);
@@ -82,7 +82,7 @@ describeInBrowser('the state in the address', () => {
     await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
     await expect.poll(() => addressOf(page).batch).toBe('200');
 
-    // Another field that is changed gives the wrong one its value back.
+    // A change of another field restores the value of the invalid one.
     await training.set('batch', '0');
     await training.set('seed', '3');
     expect([await field.inputValue(), await field.getAttribute('aria-invalid')]).toEqual(['200', 'false']);

@@ -6,10 +6,10 @@ import type { Snapshot } from '../../web/src/snapshot.ts';
 import { Api } from '../../web/src/worker/api.ts';
 import { type Checkpoint, Checkpoints, type Store } from '../../web/src/worker/checkpoints.ts';
 import { describeOnDevice } from '../support/device.ts';
-import { tellLimits } from '../support/limits.ts';
+import { replaceLimits } from '../support/limits.ts';
 import { SMALL, samples } from './images.ts';
 
-/** A store in memory, as IndexedDB keeps things. */
+/** A store in memory that copies values like IndexedDB. */
 function memoryStore(): Store & { value: unknown } {
   const store = {
     value: undefined as unknown,
@@ -66,7 +66,7 @@ const open = async (settings: Settings, store: Store = memoryStore()) => {
   return connected;
 };
 
-/** Loses the device. @returns what the worker says once it has opened another one, or has given up */
+/** Loses the device. @returns the report of the worker once it has opened another device, or has given up */
 async function lose(api: Api, until: (isReached: (snapshot: Snapshot) => boolean) => Promise<void>): Promise<Snapshot> {
   let reached: Snapshot | null = null;
   const { device } = api;
@@ -89,8 +89,8 @@ function deferred() {
   return { promise, resolve };
 }
 
-describeOnDevice('the worker', () => {
-  test('configure: opens a network, paused at its first step, and says so', async () => {
+describeOnDevice('worker API', () => {
+  test('configure: opens a network, paused at its first step, and reports it', async () => {
     const { snapshots, failures } = await open(SMALL);
     expect(snapshots[0]).toMatchObject({ state: 'opening', settings: SMALL });
     expect(snapshots.at(-1)).toMatchObject({
@@ -102,7 +102,7 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
-  test('play, pause, step: snapshots report each', async () => {
+  test('play, pause, step: report snapshots', async () => {
     const { api, snapshots, until } = await open(SMALL);
     api.play();
     expect(snapshots.at(-1)!.state).toBe('training');
@@ -114,14 +114,14 @@ describeOnDevice('the worker', () => {
     await until((snapshot) => snapshot.step === step + 1 && snapshot.state === 'paused');
   });
 
-  test('configure: another network takes the place of the one that trains', async () => {
+  test('configure: another network replaces the one that trains', async () => {
     const { api, snapshots, notices, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 2);
     await api.pause();
     await api.configure({ ...SMALL, seed: 2 });
     expect(snapshots.at(-1)).toMatchObject({ state: 'paused', step: 0, network: 2 });
-    expect(notices).toEqual([]); // of the checkpoint of the network before
+    expect(notices).toEqual([]); // the checkpoint of the previous network
   });
 
   test('configure: continues from the checkpoint of an earlier page', async () => {
@@ -138,7 +138,7 @@ describeOnDevice('the worker', () => {
     expect(await second.api.current.model.getWeights()).toEqual(await first.api.current.model.getWeights());
   });
 
-  test('configure with restart: begins at the first step, and forgets the checkpoint', async () => {
+  test('configure with restart: starts at the first step, and deletes the checkpoint', async () => {
     const store = memoryStore();
     const { api, snapshots } = await open(SMALL, store);
     await api.step();
@@ -155,7 +155,7 @@ describeOnDevice('the worker', () => {
     expect(notices).toEqual([expect.stringMatching(/of another network \(.*layers=9.*\) and is not used/)]);
   });
 
-  test('a checkpoint with the address of this network that is from another one is reported, and not used', async () => {
+  test("a checkpoint with this network's address but from another network is reported, and not used", async () => {
     const store = memoryStore();
     await (await open({ ...SMALL, layers: [9] }, store)).api.step();
     (store.value as Checkpoint).address = addressOf(SMALL);
@@ -190,7 +190,7 @@ describeOnDevice('the worker', () => {
     expect(api.current.step).toBe(1);
   });
 
-  test('a device that is lost while the network is opened: it trains as asked, and nothing has failed', async () => {
+  test('a device lost while the network is opened: it trains as requested, and no error is reported', async () => {
     const connected = await connect(memoryStore(), await gpuOfDawn(), async () => {
       if (connected.snapshots.at(-1)!.network === 0) {
         while (!connected.api.device) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -208,7 +208,7 @@ describeOnDevice('the worker', () => {
     expect(api.current.isPlaying).toBe(true);
   });
 
-  test('a device that is lost as soon as it is opened: says so', async () => {
+  test('a device lost as soon as it is opened: reported', async () => {
     const gpu = await gpuOfDawn();
     const requestAdapter = async (options?: GPURequestAdapterOptions) => {
       const adapter = (await gpu.requestAdapter(options))!;
@@ -227,7 +227,7 @@ describeOnDevice('the worker', () => {
     expect(failures.at(-1)!.message).toMatch(/lost/);
   });
 
-  test('a device that is lost now and then, with a step between, is opened again each time', async () => {
+  test('a device lost now and then, with a step between, is opened again each time', async () => {
     const { api, failures, until } = await open(SMALL);
     for (let losses = 1; losses <= 4; losses++) {
       if (losses > 1) await api.configure({ ...SMALL, seed: losses });
@@ -238,7 +238,7 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
-  test('play while a kernel is compared: it begins afterwards, and the comparison is of the same weights', async () => {
+  test('play while a kernel is compared: it starts afterwards, and the comparison has the same weights', async () => {
     const { api, until } = await open({ ...SMALL, layers: [64], batch: 32 });
     await api.step();
     const { forward } = (await api.measureKernels()).layers.find(({ layer }) => layer?.startsWith('dense'))!;
@@ -251,7 +251,7 @@ describeOnDevice('the worker', () => {
     await trains;
   });
 
-  test('weights that are downloaded while it trains are those of the step that they are named by', async () => {
+  test('weights downloaded while it trains are those of the step in their name', async () => {
     const settings: Settings = { ...SMALL, layers: [256], batch: 1 };
     const { api, until } = await open(settings);
     api.play();
@@ -259,14 +259,14 @@ describeOnDevice('the worker', () => {
     const files = new Map<number, Uint8Array>();
     const { curves } = api.current;
     const add = curves.addTraining.bind(curves);
-    const asked: Promise<unknown>[] = [];
-    // While a step is read, it is done, but not counted yet.
+    const requests: Promise<unknown>[] = [];
+    // While a step is read, it is finished but not counted yet.
     curves.addTraining = (...reading) => {
       add(...reading);
-      if (asked.length < 4) asked.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
+      if (requests.length < 4) requests.push(api.weightsFile().then(({ bytes, step }) => files.set(step, bytes)));
     };
-    await until(() => asked.length === 4);
-    await Promise.all(asked);
+    await until(() => requests.length === 4);
+    await Promise.all(requests);
     expect(api.current.isPlaying).toBe(true);
     await api.pause();
     const { device } = api.current;
@@ -320,7 +320,7 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([]);
   });
 
-  test('a device that is lost while a checkpoint is written: training continues by itself', async () => {
+  test('a device lost while a checkpoint is written: training continues by itself', async () => {
     const store = memoryStore();
     const { api, failures, until } = await open(SMALL, store);
     const { set } = store;
@@ -345,7 +345,7 @@ describeOnDevice('the worker', () => {
     expect(api.current.isPlaying).toBe(true);
   });
 
-  test('a loss that is not a number: reported once, and training stops if no network has another', async () => {
+  test('a loss that is NaN or infinite: reported once, and training stops if no replica has a finite one', async () => {
     const wild = { ...SMALL, optimizer: 'sgd', rate: 10, penalty: 'l2', strength: 1 } as const;
     const { api, notices, until } = await open({ ...wild, replicas: 2 });
     const stopped = until(({ state, step }) => state === 'paused' && step > 0);
@@ -356,14 +356,14 @@ describeOnDevice('the worker', () => {
         /^The loss of all networks is no longer a number after \d+ steps, so training stopped: .*lower/,
       ),
     ]);
-    await api.step(); // it is possible to continue
+    await api.step(); // training can continue
     expect(notices).toHaveLength(1);
     await api.configure(wild);
     for (let i = 0; i < 40 && notices.length === 1; i++) await api.step();
     expect(notices[1]).toMatch(/^The loss is no longer a number after \d+ steps: choose a lower/);
   });
 
-  test('a device that is lost while kernels are measured: training continues by itself', async () => {
+  test('a device lost while kernels are measured: training continues by itself', async () => {
     const { api, failures, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 1);
@@ -376,7 +376,7 @@ describeOnDevice('the worker', () => {
     expect([failures, api.current.isPlaying]).toEqual([[], true]);
   });
 
-  test('pause and step while kernels are measured: they have the last word', async () => {
+  test('pause and step while kernels are measured: take effect afterwards', async () => {
     const { api, snapshots, until } = await open(SMALL);
     api.play();
     await until(({ step }) => step > 1);
@@ -398,7 +398,7 @@ describeOnDevice('the worker', () => {
     expect([api.current.step, api.current.isPlaying]).toEqual([step + 1, false]);
   });
 
-  test('a store that is full is said of each network, whose notices take the place of those before', async () => {
+  test('a full store is reported for each network, whose notices replace the previous ones', async () => {
     const store = memoryStore();
     const fail = () => Promise.reject(new DOMException('no room', 'QuotaExceededError'));
     Object.assign(store, { get: fail, set: fail });
@@ -414,7 +414,7 @@ describeOnDevice('the worker', () => {
     expect(notices[1]).toBe(notices[0]);
   });
 
-  test('a device that is lost again and again without a step is given up', async () => {
+  test('a device lost repeatedly without a step is given up', async () => {
     const { api, failures, until } = await open(SMALL);
     for (let losses = 1; losses <= 4; losses++) {
       const next = until(({ state, network }) => state === 'failed' || (state === 'paused' && network === losses + 1));
@@ -425,9 +425,12 @@ describeOnDevice('the worker', () => {
     expect(failures).toEqual([{ message: expect.stringContaining('lost 4 times in a row'), missing: null }]);
   });
 
-  test('a network that the adapter has no room for: says so, and another one can be opened', async () => {
+  test('a network too large for the adapter: reported, and another one can be opened', async () => {
     const { api, snapshots, failures } = await open(SMALL);
-    const limits = tellLimits(api.device as Device, { maxStorageBufferBindingSize: 2 ** 20, maxBufferSize: 2 ** 20 });
+    const limits = replaceLimits(api.device as Device, {
+      maxStorageBufferBindingSize: 2 ** 20,
+      maxBufferSize: 2 ** 20,
+    });
     await api.configure({ ...SMALL, layers: [1024] });
     expect(snapshots.at(-1)!.state).toBe('failed');
     expect(failures).toEqual([{ message: expect.stringMatching(/binds at most 1048576/), missing: null }]);
@@ -437,7 +440,7 @@ describeOnDevice('the worker', () => {
   });
 });
 
-test('without WebGPU: says what is missing', async () => {
+test('without WebGPU: reports what is missing', async () => {
   const { api, snapshots, failures } = await connect(memoryStore(), undefined);
   await api.configure(SMALL);
   expect(failures).toEqual([
@@ -446,13 +449,13 @@ test('without WebGPU: says what is missing', async () => {
   expect(snapshots.at(-1)!.state).toBe('failed');
 });
 
-test('without an adapter: says what is missing', async () => {
+test('without an adapter: reports what is missing', async () => {
   const { api, failures } = await connect(memoryStore(), { requestAdapter: async () => null } as unknown as GPU);
   await api.configure(SMALL);
   expect(failures).toEqual([{ message: expect.stringContaining('no WebGPU adapter'), missing: 'adapter' }]);
 });
 
-test('images that cannot be fetched: says so', async () => {
+test('images that cannot be fetched: reported', async () => {
   const failures: string[] = [];
   const gpu = await gpuOfDawn();
   const api = new Api(gpu, new Checkpoints(memoryStore(), () => {}), async () => {

@@ -12,7 +12,7 @@ const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>a page
 /** A worker that runs the text behind `#` in its address. */
 const inWorker = (script: string) => `<script>new Worker('worker.js#' + ${JSON.stringify(script)})</script>`;
 
-/** What goes wrong in pages, each with what has to be reported of it. */
+/** Problems in pages, each with the expected report. */
 const WRONG: Record<string, { body: string; expected: RegExp }> = {
   'logs an error': { body: `<script>console.error('wrong 1')</script>`, expected: /console error: wrong 1/ },
   'logs a warning': { body: `<script>console.warn('wrong 2')</script>`, expected: /console warning: wrong 2/ },
@@ -31,15 +31,17 @@ const WRONG: Record<string, { body: string; expected: RegExp }> = {
 };
 
 test('findChromium: takes $CHROMIUM, else one on the path or in the usual places, else none', () => {
-  const found = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
-  expect(found({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
-  expect(() => found({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow('CHROMIUM is /a/b, but there is no such file');
-  expect(found({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
-  expect(found({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
-  expect(found({ PATH: '/c' })).toBe(null);
+  const findIn = (env: NodeJS.ProcessEnv, ...files: string[]) => findChromium(env, (path) => files.includes(path));
+  expect(findIn({ CHROMIUM: '/a/b', PATH: '/c' }, '/a/b', '/c/chromium')).toBe('/a/b');
+  expect(() => findIn({ CHROMIUM: '/a/b' }, '/usr/bin/chromium')).toThrow(
+    'CHROMIUM is /a/b, but there is no such file',
+  );
+  expect(findIn({ PATH: '/c:/d' }, '/d/google-chrome', '/usr/bin/chromium')).toBe('/d/google-chrome');
+  expect(findIn({}, '/usr/bin/chromium')).toBe('/usr/bin/chromium');
+  expect(findIn({ PATH: '/c' })).toBe(null);
 });
 
-describeInBrowser('the harness of the browser tests', () => {
+describeInBrowser('browser harness', () => {
   beforeAll(() => {
     writeFileSync(join(folder, 'worker.js'), `eval(decodeURIComponent(location.hash.slice(1)));`);
     writeFileSync(join(folder, 'index.html'), `${PAGE}as it should be`);

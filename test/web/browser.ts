@@ -8,7 +8,7 @@ import { findChromium, launchChromium, NO_CHROMIUM, SWIFTSHADER } from '../../sc
 import { serveWeb } from '../../scripts/serve-web.mjs';
 import { tryLock } from '../../scripts/setup/lock.mjs';
 
-/** A name under which the tests' server is an insecure context, as a page on plain http is: `127.0.0.1` counts as secure. */
+/** A host name for an insecure context, as on plain http: `127.0.0.1` counts as secure. */
 const INSECURE_HOST = 'insecure.test';
 /** Distinguishes the Chromium of this process from all others. */
 const MARK = `--tilegrad-tests=${process.pid}`;
@@ -45,7 +45,7 @@ export interface PageOptions extends BrowserContextOptions {
   workerScript?: { file: string; script: string };
   /** Problems that this test causes; each must be reported. All others fail the test. */
   expected?: RegExp[];
-  /** Whether the page is to be no secure context, as on plain http. */
+  /** Whether to open the page in an insecure context, as on plain http. */
   insecure?: boolean;
 }
 
@@ -95,7 +95,7 @@ async function takeTurn(): Promise<() => void> {
   }
 }
 
-/** Opens another page of the same profile: what a page stored, it finds. */
+/** Opens another page in the same profile, with the same storage. */
 export async function openBeside(page: Page, address = page.url()): Promise<Page> {
   const second = await page.context().newPage();
   watch(second, []);
@@ -103,7 +103,7 @@ export async function openBeside(page: Page, address = page.url()): Promise<Page
   return second;
 }
 
-/** Collects what goes wrong in a page and its workers. */
+/** Collects the problems of a page and its workers. */
 function watch(page: Page, expected: RegExp[]): void {
   const problems: string[] = [];
   page.on('console', (message) => {

@@ -11,7 +11,7 @@ function draw(size: number, ...rectangles: [number, number, number, number][]): 
   return ink;
 }
 
-/** Of the pixels that are not 0: their bounding box and their center of mass. */
+/** Bounding box and center of mass of the pixels that are not 0. */
 function measure(image: Uint8Array) {
   const pixels = Array.from(image, (value, i) => ({ value, x: i % 28, y: Math.floor(i / 28) })).filter((p) => p.value);
   const mass = pixels.reduce((sum, { value }) => sum + value, 0);
@@ -24,7 +24,7 @@ function measure(image: Uint8Array) {
   };
 }
 
-it('centerDigit: leaves images of MNIST as they are', async () => {
+it('centerDigit: does not change images of MNIST', async () => {
   const { images, size } = (await loadDataset('mnist')).test;
   const changed = Array.from({ length: size }, (_, i) => i).filter((i) => {
     const image = images.subarray(i * 784, (i + 1) * 784);
@@ -33,13 +33,13 @@ it('centerDigit: leaves images of MNIST as they are', async () => {
   expect(changed).toEqual([]);
 });
 
-it('centerDigit: gives an image of MNIST back if it is drawn ten times as large, elsewhere', async () => {
+it('centerDigit: restores an image of MNIST that is drawn ten times as large, elsewhere', async () => {
   const { images } = (await loadDataset('mnist')).test;
   for (let i = 0; i < 20; i++) {
     const image = images.slice(i * 784, (i + 1) * 784);
     const ink = new Uint8Array(400 * 400);
-    for (let at = 0; at < 280 * 280; at++) {
-      const [x, y] = [at % 280, Math.floor(at / 280)];
+    for (let index = 0; index < 280 * 280; index++) {
+      const [x, y] = [index % 280, Math.floor(index / 280)];
       ink[(y + 90) * 400 + x + 15] = image[Math.floor(y / 10) * 28 + Math.floor(x / 10)]!;
     }
     expect(centerDigit(ink, 400), `image ${i}`).toEqual(image);

@@ -23,15 +23,15 @@ const holding = (value: unknown) => {
   };
   return kept;
 };
-const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+const namedError = (name: string, message: string) => Object.assign(new Error(message), { name });
 
-test('load: gives what another page saved', async () => {
+test('load: returns what another page saved', async () => {
   const store = holding(undefined);
   await new Checkpoints(store, () => {}).save('seed=1', state);
   expect(await new Checkpoints(store, () => {}).load()).toEqual(checkpoint);
 });
 
-test('remove: nothing is left', async () => {
+test('remove: deletes the checkpoint', async () => {
   const store = holding(checkpoint);
   const checkpoints = new Checkpoints(store, () => {});
   await checkpoints.load();
@@ -40,14 +40,22 @@ test('remove: nothing is left', async () => {
 });
 
 test.each([
-  ['full', named('QuotaExceededError', 'no space'), /storage of this browser is full.*Training continues/],
-  ['forbidden', named('SecurityError', 'The operation is insecure.'), /forbids storage.*insecure.*Training continues/],
-  ['broken', named('UnknownError', 'Internal error'), /No checkpoint can be kept \(UnknownError: Internal error\)/],
+  ['full', namedError('QuotaExceededError', 'no space'), /storage of this browser is full.*Training continues/],
+  [
+    'forbidden',
+    namedError('SecurityError', 'The operation is insecure.'),
+    /forbids storage.*insecure.*Training continues/,
+  ],
+  [
+    'broken',
+    namedError('UnknownError', 'Internal error'),
+    /No checkpoint can be kept \(UnknownError: Internal error\)/,
+  ],
   ['missing', new ReferenceError('indexedDB is not defined'), /indexedDB is not defined.*Training continues/],
-  // Firefox ends a transaction that has no room with an error event, before the transaction has its error.
-  ['of no words', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],
+  // If there is no room, Firefox sends an error event before the transaction has its error.
+  ['failing without a message', null, /No checkpoint can be kept \(no reason is given; the storage may be full\)/],
   ['odd', 'no', /No checkpoint can be kept \(no\)/],
-])('a store that is %s: said once, and the last checkpoint is in memory', async (_, error, message) => {
+])('a store that is %s: reported once; the last checkpoint is kept in memory', async (_, error, message) => {
   const problems: string[] = [];
   const checkpoints = new Checkpoints(failing(error), (problem) => problems.push(problem));
   expect(await checkpoints.load()).toBeNull();
@@ -59,7 +67,7 @@ test.each([
   expect(await checkpoints.load()).toEqual({ ...checkpoint, address: 'seed=2' });
 });
 
-test('a store that never answers: said once, and nothing waits for it any more', async () => {
+test('a store that never answers: reported once, and not awaited again', async () => {
   const problems: string[] = [];
   let calls = 0;
   const never = () => {
@@ -76,7 +84,7 @@ test('a store that never answers: said once, and nothing waits for it any more',
   expect(problems).toEqual([expect.stringMatching(/No checkpoint can be kept .*does not answer.*Training continues/)]);
 });
 
-test('a store that answers late: is asked again, and has the last checkpoint', async () => {
+test('a store that answers late: is used again, and has the last checkpoint', async () => {
   const problems: string[] = [];
   const store = holding(undefined);
   const { set } = store;
@@ -87,7 +95,7 @@ test('a store that answers late: is asked again, and has the last checkpoint', a
     });
   const checkpoints = new Checkpoints(store, (problem) => problems.push(problem), 20);
   await checkpoints.save('seed=1', state);
-  await checkpoints.save('seed=2', state); // not written: the first is not done
+  await checkpoints.save('seed=2', state); // not written, because the first write has not finished
   expect(problems).toHaveLength(1);
   answer();
   await new Promise((resolve) => setTimeout(resolve, 1));
@@ -102,7 +110,7 @@ test.each([
   ['text', 'checkpoint'],
   ['a number', 7],
   ['no position', { ...checkpoint, state: { weights: [] } }],
-])('load: null, and says so, for %s in the store', async (_, value) => {
+])('load: null and a notice for %s in the store', async (_, value) => {
   const problems: string[] = [];
   const checkpoints = new Checkpoints(holding(value), (problem) => problems.push(problem));
   expect(await checkpoints.load()).toBeNull();

@@ -3,7 +3,7 @@ import { CurveRecorder } from '../../web/src/worker/curve-recorder.ts';
 
 const metrics = (loss: number, accuracy: number) => ({ loss, accuracy });
 
-test('addTraining: points are means over the samples since the last one', () => {
+test('addTraining: points are means over the samples since the last point', () => {
   const recorder = new CurveRecorder();
   recorder.addTraining(1, 10, [metrics(2, 0.1), metrics(4, 0.5)]);
   // 30 samples with a mean of 1 have a sum of 30; the 20 new ones of them 30 - 10 * 2 = 10, and 30 * 3 - 10 * 4 = 50.
@@ -15,17 +15,17 @@ test('addTraining: points are means over the samples since the last one', () => 
   expect(point!.accuracy[1]).toBeCloseTo(0.5, 12);
 });
 
-test('addTraining: begins again with each epoch', () => {
+test('addTraining: starts again in each epoch', () => {
   const recorder = new CurveRecorder();
   recorder.addTraining(4, 40, [metrics(2, 0)]);
   recorder.addTest({ step: 5, loss: [3], accuracy: [0.2] });
   recorder.addTraining(10, 50, [metrics(1, 0)]);
-  recorder.addTraining(12, 10, [metrics(0.5, 0)]); // of another epoch, though none of the test images was read between
+  recorder.addTraining(12, 10, [metrics(0.5, 0)]); // of another epoch, although the test images were not evaluated in between
   expect(recorder.curves.train.map(({ loss }) => loss[0])).toEqual([2, 1, 0.5]);
   expect(recorder.curves.test).toEqual([{ step: 5, loss: [3], accuracy: [0.2] }]);
 });
 
-test('addTraining: of thousands of points, some hundreds are kept, the last as it is', () => {
+test('addTraining: keeps 400 of 3,000 points, the last one unchanged', () => {
   const recorder = new CurveRecorder();
   for (let step = 1; step <= 3000; step++) {
     recorder.addTest({ step, loss: [step], accuracy: [0] });
@@ -39,7 +39,7 @@ test('addTraining: of thousands of points, some hundreds are kept, the last as i
   for (const { step, loss } of train) expect(Math.abs(loss[0]! - step)).toBeLessThanOrEqual(16); // 3000 steps are 7.5 a point
 });
 
-test('state and restore: continue as if never stopped', () => {
+test('state and restore: continue as if uninterrupted', () => {
   const first = new CurveRecorder();
   first.addTraining(1, 10, [metrics(2, 0)]);
   const second = new CurveRecorder();

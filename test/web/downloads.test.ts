@@ -10,11 +10,11 @@ import { describeOnDevice } from '../support/device.ts';
 import { runToEnd } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '../..');
-// Within the repository, so that Node finds the package by its own name, as a program in a project that has it installed does.
+// Within the repository, so that Node resolves the package by its name, as in a project that has it installed.
 const folder = mkdtempSync(join(root, 'dist', 'node-program-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The sample that the pages have. */
+/** The sample of the pages. */
 const sampleOf = (name: Dataset['name']) => {
   const dir = join(root, 'data/sample', name === 'mnist' ? 'mnist' : 'cifar-10-binary-sample.tar.gz');
   return loadDataset(name, { dir });
@@ -24,7 +24,7 @@ const sampleOf = (name: Dataset['name']) => {
 async function run(program: string): Promise<string> {
   const file = join(folder, 'train.mjs');
   writeFileSync(file, program);
-  // Without a choice of kernels that was tuned on this machine; other data would be found first where the program did not say which.
+  // The user's tuner cache must not affect the program. Without its path, other data would be found first.
   const env = { TILEGRAD_DATA: '', TILEGRAD_CACHE: join(folder, 'cache') };
   const { code, out, err } = await runToEnd([file], { cwd: folder, env });
   expect(code, err).toBe(0);
@@ -74,7 +74,7 @@ describeOnDevice('nodeProgram', (device) => {
     const printed = [...out.matchAll(/epoch (\d+): .* weights ([0-9a-f]{64})/g)];
     expect(printed.map(([, epoch, hash]) => ({ epoch: Number(epoch), hash }))).toEqual(hashes);
 
-    // And the file that it leaves has these weights.
+    // The file that it writes has these weights too.
     const { tensors } = decodeSafetensors(
       readFileSync(join(folder, `${settings.network}-${settings.data}.safetensors`)),
     );

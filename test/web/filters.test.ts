@@ -3,7 +3,7 @@ import { Conv2D, Dense, type Device, Flatten, MaxPooling2D, Sequential } from '.
 import { readFirstFilters } from '../../web/src/worker/filters.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-/** A value that names its place, exact in f32. */
+/** A value that encodes its position, exact in f32. */
 const valueAt = (replica: number, y: number, x: number, channel: number, filter: number) =>
   (replica + 1) * (-1) ** filter * (1 + filter + 100 * (channel + 3 * (x + 8 * y)));
 
@@ -25,7 +25,7 @@ function withNamedWeights(
 }
 
 /** [count, channels, height, width] of `valueAt`. */
-function named(replica: number, [height, width, channels, count]: number[]): number[] {
+function weightValues(replica: number, [height, width, channels, count]: number[]): number[] {
   const values: number[] = [];
   for (let f = 0; f < count!; f++)
     for (let c = 0; c < channels!; c++)
@@ -34,7 +34,7 @@ function named(replica: number, [height, width, channels, count]: number[]): num
 }
 
 describeOnDevice('readFirstFilters', (device) => {
-  it('readFirstFilters: returns the filters of a convolution, of each replica', async () => {
+  it('readFirstFilters: returns the filters of a convolution, for each replica', async () => {
     const model = new Sequential([
       new Conv2D({ filters: 6, kernelSize: [5, 3], inputShape: [8, 8, 3], name: 'first' }),
       new MaxPooling2D(),
@@ -51,9 +51,9 @@ describeOnDevice('readFirstFilters', (device) => {
         height: 5,
         width: 3,
         channels: 3,
-        limit: Math.max(...named(replica, [5, 3, 3, 6]).map(Math.abs)),
+        limit: Math.max(...weightValues(replica, [5, 3, 3, 6]).map(Math.abs)),
       });
-      expect(Array.from(values)).toEqual(named(replica, [5, 3, 3, 6]));
+      expect(Array.from(values)).toEqual(weightValues(replica, [5, 3, 3, 6]));
     }
     model.dispose();
   });
@@ -66,7 +66,7 @@ describeOnDevice('readFirstFilters', (device) => {
       const model = new Sequential([new Flatten({ inputShape: [4, 8, channels] }), new Dense({ units: 70 })]);
       withNamedWeights(model, device, 1, [4, 8, channels, 70]);
       const { values, ...rest } = (await readFirstFilters(model))!;
-      const expected = named(0, [4, 8, channels, 70]).slice(0, shown * 32 * channels);
+      const expected = weightValues(0, [4, 8, channels, 70]).slice(0, shown * 32 * channels);
       const limit = Math.max(...expected.map(Math.abs));
       expect(rest).toEqual({ layer: 'dense', kind: 'dense', count: 70, height: 4, width: 8, channels, limit });
       expect(Array.from(values)).toEqual(expected);
@@ -74,7 +74,7 @@ describeOnDevice('readFirstFilters', (device) => {
     }
   });
 
-  it('readFirstFilters: leaves values that are not finite out of the limit', async () => {
+  it('readFirstFilters: ignores values that are not finite in the limit', async () => {
     const model = new Sequential([new Flatten({ inputShape: [1, 4, 1] }), new Dense({ units: 1 })]).build(device);
     device.upload(model.weights[0]!.tensor.array.storage, Float32Array.of(Number.NaN, -2, Number.POSITIVE_INFINITY, 1));
     const { values, limit } = (await readFirstFilters(model))!;
@@ -83,7 +83,7 @@ describeOnDevice('readFirstFilters', (device) => {
     model.dispose();
   });
 
-  it('readFirstFilters: returns null if the first layer with weights does not see the image', async () => {
+  it('readFirstFilters: returns null if the first layer with weights does not read the image', async () => {
     const model = new Sequential([
       new MaxPooling2D({ inputShape: [4, 4, 1] }),
       new Flatten(),

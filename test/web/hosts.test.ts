@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { describeInBrowser } from './browser.ts';
 import { openWebPage, SMALL, TrainingPage } from './pages.ts';
 
-/** A worker of another address, where there is nothing. */
+/** Makes the page load its worker from an address without a file. */
 const WITHOUT_WORKER = `globalThis.Worker = class extends Worker {
   constructor(_, options) {
     super('missing.js', options);
@@ -11,7 +11,7 @@ const WITHOUT_WORKER = `globalThis.Worker = class extends Worker {
 
 describeInBrowser('a host', () => {
   test.each(['index.html', 'playground.html'])(
-    'that does not give the worker of %s: the page says so, and offers nothing',
+    'that does not serve the worker of %s: the page reports it, and offers nothing',
     async (path) => {
       const page = await openWebPage(path, { initScript: WITHOUT_WORKER, expected: [/request failed: .*missing\.js/] });
       const notices = page.locator('#notices li');
@@ -22,7 +22,7 @@ describeInBrowser('a host', () => {
     },
   );
 
-  test('that allows only its own files: nothing is refused', async () => {
+  test('that allows only its own files: nothing is blocked', async () => {
     const page = await openWebPage('playground.html');
     const address = page.url();
     const isReady = () => expect.poll(() => page.locator('#play').isEnabled(), { timeout: 120_000 }).toBe(true);

@@ -18,8 +18,8 @@ async function measure(page: Page): Promise<void> {
 /** Opens the first kernel of this name. */
 const openKernel = (page: Page, name: string) => panel(page).getByRole('button', { name, exact: true }).first().click();
 
-describeInBrowser('the kernels of each layer, in the page', () => {
-  test('shows what runs for each layer, its text as its files have it, and the reference beside it', async () => {
+describeInBrowser('kernels panel', () => {
+  test('shows the kernels of each layer, the source as in its files, and the reference beside it', async () => {
     const { page } = await TrainingPage.open(TILED);
     await measure(page);
     const bodies = await panel(page).locator('tbody').allInnerTexts();
@@ -31,7 +31,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
 
     await openKernel(page, 'adam');
     const text = openedKernel(page).locator('pre');
-    // Of several files: Adam itself, and how rates are found.
+    // From several files: Adam, and the lookup of rates.
     await expect.poll(() => text.textContent()).toContain(shader('adam'));
     expect(await text.textContent()).toContain(shader('rates_shared'));
     expect(await openedKernel(page).getByRole('button').count()).toBe(0); // Adam has one kernel
@@ -52,11 +52,11 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     const verdict = await openedKernel(page).getByRole('status').textContent();
     expect(verdict).toMatch(/^The reference (takes|is) [\d.]+ times as (long|fast)\. (Equal:|Losses, and the weights)/);
 
-    await openKernel(page, 'matmul_workgroup'); // again: closes it
+    await openKernel(page, 'matmul_workgroup'); // a second click closes it
     expect(await openedKernel(page).isHidden()).toBe(true);
   });
 
-  test('training pauses for it and continues, with the bits of a training that was not measured', async () => {
+  test('training pauses for measuring and continues, with the same bits as without it', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
     await training.train.click();
@@ -69,7 +69,7 @@ describeInBrowser('the kernels of each layer, in the page', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, await training.step()));
   });
 
-  test('another network closes what was measured; without the sources, the text is there without comments', async () => {
+  test('another network closes the panel; without source files, the source is shown without comments', async () => {
     const { page } = await TrainingPage.open(SMALL, { expected: [/\.wgsl/] });
     await page.route('**/wgsl/*.wgsl', (route) => route.abort());
     await measure(page);

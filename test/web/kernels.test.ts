@@ -15,16 +15,16 @@ import { Session } from '../../web/src/worker/session.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawImages } from '../support/images.ts';
 
-/** Given, so that no test measures them. */
+/** Fixed, so that no test measures them. */
 const options = { seconds: 0.01, ceilings: { fmaGflops: 100, copyGBs: 10 } };
 const mlp: Settings = { ...DEFAULTS, network: 'mlp', layers: [12], batch: 16 };
 const images = drawImages(64, { shape: [28, 28, 1] });
 
 const all = ({ layers }: KernelTable): Kernel[] => layers.flatMap(({ forward, backward }) => [...forward, ...backward]);
 
-describeOnDevice('the kernels of a network under training', (device) => {
+describeOnDevice('kernels of a network during training', (device) => {
   /** A paused training of some steps. */
-  async function opened(settings: Settings, steps: number): Promise<Session> {
+  async function openSession(settings: Settings, steps: number): Promise<Session> {
     const session = new Session(
       device,
       settings,
@@ -41,8 +41,8 @@ describeOnDevice('the kernels of a network under training', (device) => {
     return session;
   }
 
-  test('LeNet-5: every layer with what it runs forward and backward, and every dispatch of the step once', async () => {
-    const session = await opened({ ...DEFAULTS, batch: 8 }, 0);
+  test('LeNet-5: every layer has its forward and backward kernels, and every dispatch of the step is there once', async () => {
+    const session = await openSession({ ...DEFAULTS, batch: 8 }, 0);
     const table = await measureKernels(session, options);
     expect(table.layers.map(({ layer }) => layer)).toEqual([
       ...['conv2d', 'max_pooling2d', 'conv2d_1', 'max_pooling2d_1', 'flatten', 'dense', 'dense_1', 'dense_2', null],
@@ -61,8 +61,8 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('a kernel comes with its text, which begins by saying what it computes, its share of the ceiling and its bytes', async () => {
-    const session = await opened(mlp, 0);
+  test('a kernel has its source, which begins with what it computes, its share of the ceiling and its bytes', async () => {
+    const session = await openSession(mlp, 0);
     const table = await measureKernels(session, options);
     expect(table.ceilings).toEqual(options.ceilings);
     for (const { wgsl, ms, flops, bytes, share, dispatches } of all(table)) {
@@ -80,16 +80,16 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('measuring and comparing leave the bits of the training as they are, and what was chosen', async () => {
+  test('measuring and comparing do not change the bits of the training, or the choices', async () => {
     const settings: Settings = { ...mlp, penalty: 'l2', replicas: 2 };
     const train = async (isMeasured: boolean) => {
       device.choices.used.clear();
-      const session = await opened(settings, 3);
-      const made = [...device.choices.used];
+      const session = await openSession(settings, 3);
+      const usedBefore = [...device.choices.used];
       if (isMeasured) {
         const table = await measureKernels(session, options);
         await compareWithReference(session, choicesOf(table, 'dense')[0]!, options);
-        expect([...device.choices.used]).toEqual(made);
+        expect([...device.choices.used]).toEqual(usedBefore);
         expect([...device.choices.tuned]).toEqual([]);
       }
       for (let i = 0; i < 3; i++) await session.takeStep();
@@ -105,8 +105,8 @@ describeOnDevice('the kernels of a network under training', (device) => {
     return [...forward, ...backward].flatMap(({ choices }) => choices.slice(0, 1));
   };
 
-  test('the reference in the place of a variant gives equal losses; in its own place the same bits', async () => {
-    const session = await opened(mlp, 2);
+  test('the reference in place of a variant gives equal losses; in place of itself the same bits', async () => {
+    const session = await openSession(mlp, 2);
     const table = await measureKernels(session, options);
     const choices = choicesOf(table, 'dense');
     expect(choices.length).toBeGreaterThan(1); // forward, and the gradient of the weights
@@ -134,8 +134,8 @@ describeOnDevice('the kernels of a network under training', (device) => {
     await session.dispose();
   });
 
-  test('a reference that computes something else is not called equal, even where Adam does not see it', async () => {
-    const session = await opened(mlp, 2);
+  test('a reference with other results is not reported as equal, even if Adam hides the difference', async () => {
+    const session = await openSession(mlp, 2);
     const choices = choicesOf(await measureKernels(session, options), 'dense');
     const restore = withWrongReference(device);
     const compare = (transposeA: number) =>
@@ -154,7 +154,7 @@ describeOnDevice('the kernels of a network under training', (device) => {
   });
 });
 
-/** Makes products by the reference 1% too large; returns what ends that. */
+/** Makes products of the reference 1% too large until the returned function is called. */
 function withWrongReference(device: Device): () => void {
   const pipeline = device.pipeline.bind(device);
   device.pipeline = (source) => {
@@ -168,7 +168,7 @@ function withWrongReference(device: Device): () => void {
   };
 }
 
-test('roofline: the time at the ceiling that is reached last, as a share of the time taken', () => {
+test('roofline: the time of the ceiling that limits the kernel, as a share of the measured time', () => {
   const ceilings = { fmaGflops: 100, copyGBs: 10 };
   // 1e9 FLOP take 10 ms, 1e7 bytes 1 ms.
   expect(roofline({ ms: 40, flops: 1e9, bytes: 1e7 }, ceilings)).toEqual({ share: 0.25, ceiling: 'arithmetic' });

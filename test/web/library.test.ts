@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const outdir = `node_modules/.cache/tilegrad-web-library-${process.pid}`;
 const folder = join(root, outdir);
 
-/** What `train` of training.mjs returns. */
+/** Result of `train` in training.mjs. */
 interface Trained {
   adapter: string;
   losses: number[];
@@ -30,7 +30,7 @@ const IN_NODE = `import * as tilegrad from './node.js';
 import { train } from './training.mjs';
 console.log(JSON.stringify(await train(tilegrad, await tilegrad.openDevice())));`;
 
-/** The software adapter that Chromium brings, as a Vulkan driver for Node; null where its folder is not beside the command. */
+/** The software adapter of Chromium as a Vulkan driver for Node; null if its folder is not beside the command. */
 function swiftShader(): string | null {
   const chromium = findChromium();
   if (!chromium) return null;
@@ -44,7 +44,7 @@ async function trainInNode(env: NodeJS.ProcessEnv = {}): Promise<Trained> {
   return JSON.parse(out);
 }
 
-describeInBrowser('the library in Chromium, as modules without a bundler', () => {
+describeInBrowser('library in Chromium, as modules without a bundler', () => {
   beforeAll(async () => {
     await buildModules(root, { index: 'src/index.ts', node: 'src/node.ts' }, outdir, OPTIONS);
     copyFileSync(join(root, 'test/web/training.mjs'), join(folder, 'training.mjs'));
@@ -59,7 +59,7 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
     inChromium = await page.evaluate('globalThis.trained');
   });
 
-  test('trains: the loss goes down', () => {
+  test('trains: the loss decreases', () => {
     expect(inChromium.adapter).toBe('google swiftshader');
     const [first, , last] = inChromium.losses;
     expect(last).toBeLessThan(first! - 0.1);
@@ -74,11 +74,11 @@ describeInBrowser('the library in Chromium, as modules without a bundler', () =>
     },
   );
 
-  describeOnDevice('beside Node on its own adapter', () => {
+  describeOnDevice('compared with Node on its adapter', () => {
     test('draws the same weights, and trains the same to rounding', async () => {
       const inNode = await trainInNode();
       expect(inNode.before).toEqual(inChromium.before);
-      // On llvmpipe even these are the same numbers, and the weights after differ by units in the last place: not promised.
+      // On llvmpipe these are even equal, and the final weights differ by units in the last place; neither is guaranteed.
       inNode.losses.forEach((loss, i) => {
         expect(Math.abs(loss / inChromium.losses[i]! - 1)).toBeLessThan(1e-6);
       });

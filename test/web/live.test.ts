@@ -38,7 +38,7 @@ test('live: a call that fails is reported, and the next change is shown', async 
   expect(problems).toEqual([new RangeError('no memory')]);
 });
 
-test('live: what came too late is no error, and the same step is asked for again', async () => {
+test('live: a late answer is not an error, and the same step is requested again', async () => {
   const steps: number[] = [];
   const problems: unknown[] = [];
   const update = live(

@@ -19,12 +19,12 @@ test.each([
     true,
     [/^Device: .* It said no$/],
   ],
-] as const)('missingParts: names what is missing in %s', async (_, missing, navigator, isSecureContext, expected) => {
+] as const)('missingParts: lists what is missing in %s', async (_, missing, navigator, isSecureContext, expected) => {
   const parts = await missingParts(missing, 'It said no', navigator, { isSecureContext });
   expect(parts).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
 });
 
-test('missingParts: an adapter that fails is one that is missing', async () => {
+test('missingParts: an adapter that fails counts as missing', async () => {
   const failing = { requestAdapter: () => Promise.reject(new Error('no')) } as unknown as GPU;
   const [part] = await missingParts('adapter', '', { userAgent: CHROME, gpu: failing }, { isSecureContext: true });
   expect(part).toMatch(/^Driver/);

@@ -9,7 +9,7 @@ const set = drawImages(613, { shape: [6, 5, 2], classes: 4 });
 const imageOf = (i: number) => set.images.slice(i * 60, (i + 1) * 60);
 
 describeOnDevice('testModel', (device) => {
-  it('testModel: predicts and counts as a softmax in float64 does, for each replica', async () => {
+  it('testModel: predicts and counts like a softmax in float64, for each replica', async () => {
     const { model, replicas } = await denseModel(device, set, [3, 8]);
     const source = new ImageLoader(device, set);
     for (const [replica, weights] of replicas.entries()) {
@@ -23,13 +23,13 @@ describeOnDevice('testModel', (device) => {
         for (const [c, p] of expected.entries()) expect(result.probabilities[i * 4 + c]).toBeCloseTo(p, 5);
       }
       expect(result.counts).toEqual(counts);
-      expect(new Set(result.predicted).size).toBeGreaterThan(1); // or the counts would prove little
+      expect(new Set(result.predicted).size).toBeGreaterThan(1); // otherwise the counts would prove little
     }
     model.dispose();
     source.dispose();
   });
 
-  it("testModel: counts as the library's confusion matrix does on the adapter", async () => {
+  it("testModel: counts like the library's confusion matrix on the adapter", async () => {
     const { model } = await denseModel(device, set, [5]);
     const source = new ImageLoader(device, set);
     model.compile({ optimizer: 'sgd', loss: 'sparseCategoricalCrossentropy' });
@@ -51,7 +51,7 @@ describeOnDevice('testModel', (device) => {
   });
 });
 
-it('imagesOfCell: lists the images of a cell, the surest first, 20 at most', () => {
+it('imagesOfCell: lists the images of a cell, the most certain first, 20 at most', () => {
   const predicted = set.labels.map((label, i) => (i % 3 === 0 ? (label + 1) % 4 : label)) as Uint8Array;
   const probabilities = Float32Array.from({ length: 4 * set.size }, (_, i) => ((i * 37) % 101) / 101);
   const result = { counts: [], predicted, probabilities };

@@ -5,7 +5,7 @@ import { DEFAULTS, type Settings } from '../../web/src/settings.ts';
 const layersOf = (settings: Settings) =>
   createModel(settings).graph.layers.map(({ layer, outputShape }) => `${layer.kind} ${outputShape.join('x')}`);
 
-test('LeNet-5 has the shapes of the paper, on 28 x 28 and on 32 x 32 pixels', () => {
+test('LeNet-5 has the shapes of the paper, for 28 x 28 and 32 x 32 pixels', () => {
   const pooled = ['MaxPooling2D 14x14x6', 'Conv2D 10x10x16', 'MaxPooling2D 5x5x16', 'Flatten 400'];
   const shapes = ['Conv2D 28x28x6', ...pooled, 'Dense 120', 'Dense 84', 'Dense 10'];
   expect(layersOf(DEFAULTS)).toEqual(shapes);
@@ -14,13 +14,13 @@ test('LeNet-5 has the shapes of the paper, on 28 x 28 and on 32 x 32 pixels', ()
   expect(createModel({ ...DEFAULTS, data: 'cifar10' }).countParams()).toBe(62_006);
 });
 
-test('an MLP has the layers that the settings list', () => {
+test('an MLP has the layers of the settings', () => {
   const mlp = { ...DEFAULTS, network: 'mlp' as const };
   expect(layersOf({ ...mlp, layers: [30, 20] })).toEqual(['Flatten 784', 'Dense 30', 'Dense 20', 'Dense 10']);
   expect(layersOf({ ...mlp, layers: [] })).toEqual(['Flatten 784', 'Dense 10']);
 });
 
-test('the optimizer and the penalty are those of the settings', () => {
+test('optimizer and penalty are those of the settings', () => {
   const { training } = createModel({ ...DEFAULTS, optimizer: 'momentum', rate: 0.25 });
   expect(training.optimizer.settings).toMatchObject({ momentum: 0.9 });
   expect(training.optimizer.learningRate).toBe(0.25);

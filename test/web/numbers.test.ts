@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { amount, formatDigits, milliseconds } from '../../web/src/page/numbers.ts';
 
-test('numbers have so many digits, and never an exponent where they are large', () => {
+test('numbers have a limited number of digits, and no exponent if they are large', () => {
   expect([0.00123, 1.26, 9.96, 12.34, 123.4].map((value) => formatDigits(value, 2))).toEqual([
     ...['0.0012', '1.3', '10', '12', '123'],
   ]);

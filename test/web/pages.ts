@@ -16,13 +16,13 @@ export const TILED = 'network=mlp&layers=64&batch=256';
 
 const reason = whyBuild(root);
 
-/** Opens a page of dist/web. It lies in a folder of the host, as it may anywhere. @throws Error if dist/ is not what the sources give */
+/** Opens a page of dist/web, below a folder of the host. @throws Error if dist/ was built from other sources */
 export async function openWebPage(path: string, options: PageOptions = {}): Promise<Page> {
   if (reason) throw new Error(`the pages are not built (${reason}): run \`npm run build\``);
   return openPage(DIST, { ...options, path: `web/${path}` });
 }
 
-/** The page that trains, as a person and as its worker see it. */
+/** The training page: its controls, and the API of its worker. */
 export class TrainingPage {
   readonly train: Locator;
   readonly pause: Locator;
@@ -45,7 +45,7 @@ export class TrainingPage {
   static async open(query = SMALL, options: PageOptions = {}): Promise<TrainingPage> {
     const training = new TrainingPage(await openWebPage(`index.html?${query}`, options));
     await training.hasState(/^(Paused|Stopped)/);
-    // The first page of a Chromium that has just started sometimes stops as it opens; what is wrong for longer fails after the reload, too.
+    // The first page of a new Chromium sometimes stops while it opens. A lasting problem fails after the reload too.
     if ((await training.status.textContent()) === 'Stopped') {
       console.error(`opened again: ${await training.page.locator('#support').innerText()}`);
       await training.page.reload();
@@ -74,7 +74,7 @@ export class TrainingPage {
     return this.page.locator(`#controls [name=${name}]`);
   }
 
-  /** Gives a field another value, and leaves it. */
+  /** Sets the value of a field, and moves the focus away. */
   async set(name: string, value: string): Promise<void> {
     const field = this.setting(name);
     if ((await field.evaluate((one) => one.nodeName)) === 'SELECT') {
@@ -85,7 +85,7 @@ export class TrainingPage {
     }
   }
 
-  /** A figure below the state by its name. */
+  /** The value of a metric below the state. */
   async figure(name: string): Promise<string> {
     return (await this.page.locator('#figures dt', { hasText: name }).locator('+ dd').textContent()) ?? '';
   }
@@ -107,7 +107,7 @@ export class TrainingPage {
       await this.reachesStep(next);
       await this.isPaused();
     }
-    // The step is shown before its checkpoint is kept.
+    // The step is shown before its checkpoint is saved.
     await this.inWorker('tilegrad.pause()');
   }
 
@@ -127,7 +127,7 @@ export class TrainingPage {
   }
 }
 
-/** Bits of all weights after each step, by query: a page that is opened compiles its kernels, which takes seconds. */
+/** Bits of all weights after each step, by query. Cached, because opening a page compiles its kernels, which takes seconds. */
 const trained = new Map<string, number[][][]>();
 const STEPS_AT_LEAST = 6;
 

@@ -12,7 +12,7 @@ import { SMALL, TrainingPage } from './pages.ts';
 const QUERY = 'network=mlp&layers=12&batch=1000&rate=0.01';
 const { test: digits } = await loadDataset('mnist', { dir: join(import.meta.dirname, '../../data/sample/mnist') });
 
-/** For machines that do other things as well. */
+/** Long, for busy machines. */
 const poll = <T>(read: () => T) => expect.poll(read, { timeout: 120_000 });
 
 /** Red, green, blue and alpha of each pixel of a canvas. */
@@ -20,17 +20,17 @@ const pixelsOf = (canvas: Locator): Promise<number[]> =>
   canvas.evaluate((element) => {
     // biome-ignore lint/suspicious/noExplicitAny: these tests are compiled without the types of a document
     const [{ OffscreenCanvas }, source] = [globalThis as any, element as any];
-    // By a copy: Chromium warns where a canvas is read often.
+    // Reads a copy, because Chromium warns if a canvas is read often.
     const copy = new OffscreenCanvas(source.width, source.height).getContext('2d');
     copy.drawImage(source, 0, 0);
     return Array.from(copy.getImageData(0, 0, source.width, source.height).data as Uint8ClampedArray);
   });
 
-/** Probabilities as the page writes them. */
+/** Probabilities as printed by the page. */
 const probabilities = async (training: TrainingPage) =>
   (await training.page.locator('#digit .bars td:last-child').allTextContents()).map(Number.parseFloat);
 
-describeInBrowser('the panels of the page', () => {
+describeInBrowser('panels of the training page', () => {
   test('filters: a pixel has the color of a weight, also after the next step', async () => {
     const training = await TrainingPage.open(QUERY);
     const canvas = training.page.locator('#filters canvas');
@@ -47,8 +47,8 @@ describeInBrowser('the panels of the page', () => {
         let wrong = 0;
         for (const [i, value] of values.entries()) {
           const [unit, y, x] = [Math.floor(i / 784), Math.floor(i / 28) % 28, i % 28];
-          const at = 4 * ((1 + y) * (12 * 29 + 1) + unit * 29 + 1 + x);
-          const [red, , blue, alpha] = data.slice(at, at + 4) as [number, number, number, number];
+          const offset = 4 * ((1 + y) * (12 * 29 + 1) + unit * 29 + 1 + x);
+          const [red, , blue, alpha] = data.slice(offset, offset + 4) as [number, number, number, number];
           const isOrange = red > blue;
           if (Math.abs(alpha - (255 * Math.abs(value)) / limit) > 1) wrong++;
           else if (alpha > 10 && isOrange !== value > 0) wrong++;
@@ -61,12 +61,12 @@ describeInBrowser('the panels of the page', () => {
       expect(await canvas.getAttribute('aria-label')).toContain(`The largest weight is ${limit.toFixed(2)}.`);
     }
     expect(seen[1]).not.toBe(seen[0]);
-    // Fewer fit into a row on a phone, though no step is taken any more.
+    // Fewer fit into a row on a phone, which must be drawn without a further step.
     await training.page.setViewportSize({ width: 390, height: 844 });
     await poll(async () => canvas.getAttribute('width')).not.toBe(String(12 * 29 + 1));
   });
 
-  test('confusion matrix: its cells count the test images, and show them by a click and by keyboard', async () => {
+  test('confusion matrix: its cells count the test images, and show them after a click or a key', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(4);
@@ -83,7 +83,7 @@ describeInBrowser('the panels of the page', () => {
     // The cell with the most mistakes, by a click.
     const cells = counts.flatMap((row, t) => row.map((count, p) => ({ t, p, count: t === p ? 0 : count })));
     const { t, p, count } = cells.sort((a, b) => b.count - a.count)[0]!;
-    const cellOf = (truth: number, taken: number) => rows.nth(truth).locator('button').nth(taken);
+    const cellOf = (truth: number, predicted: number) => rows.nth(truth).locator('button').nth(predicted);
     const images = page.locator('#confusion .mistakes li');
     await cellOf(t, p).click();
     await poll(() => images.count()).toBe(Math.min(20, count));
@@ -107,7 +107,7 @@ describeInBrowser('the panels of the page', () => {
     expect(await page.locator('#confusion td button[tabindex="0"]').count()).toBe(1); // one stop of Tab
   });
 
-  test('digit: a drawing is classified, and again as the weights change', async () => {
+  test('digit: a drawing is classified, again whenever the weights change', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(1);
@@ -126,8 +126,8 @@ describeInBrowser('the panels of the page', () => {
     expect(new Set(lit.map(({ row }) => row)).size).toBe(20);
     expect(lit.every(({ column }) => column >= 12 && column <= 16)).toBe(true);
 
-    const classified = async () => (await probabilities(training)).reduce((sum, one) => sum + one, 0);
-    await poll(classified).toBeCloseTo(100, 0);
+    const probabilitySum = async () => (await probabilities(training)).reduce((sum, one) => sum + one, 0);
+    await poll(probabilitySum).toBeCloseTo(100, 0);
     const before = await probabilities(training);
     await training.takeSteps(1);
     await poll(() => probabilities(training)).not.toEqual(before);
@@ -144,7 +144,7 @@ describeInBrowser('the panels of the page', () => {
     expect(await page.locator('#digit .bars td:last-child').allTextContents()).toEqual(Array(10).fill('-'));
   });
 
-  test('digit: is drawn with a finger, too', async () => {
+  test('digit: can be drawn with a finger', async () => {
     const training = await TrainingPage.open(QUERY, { hasTouch: true, viewport: { width: 390, height: 800 } });
     const { page } = training;
     // Until the panels above have their heights.
@@ -171,7 +171,7 @@ describeInBrowser('the panels of the page', () => {
     expect(columns.size).toBeGreaterThan(0.6 * 280); // a line, not dots
   });
 
-  test('digit: a test image is chosen by keyboard, and one that there is not is refused in words', async () => {
+  test('digit: a test image is selected by keyboard; a number that does not exist is reported', async () => {
     const training = await TrainingPage.open(QUERY);
     const { page } = training;
     await training.takeSteps(1);
@@ -255,7 +255,7 @@ describeInBrowser('the panels of the page', () => {
     expect(readFileSync(await download.path(), 'utf8')).toBe(text);
   });
 
-  test('a network whose loss is no number: training stops and says so, and no class is the likeliest', async () => {
+  test('a network with a loss that is NaN: training stops with a message, and no class is the most likely', async () => {
     const training = await TrainingPage.open(`${SMALL}&optimizer=sgd&rate=10&penalty=l2&strength=1`);
     await training.train.click();
     await poll(() => training.notices.allTextContents()).toEqual([
@@ -265,7 +265,7 @@ describeInBrowser('the panels of the page', () => {
     await poll(() => training.page.locator('#digit .verdict').textContent()).toMatch(/^No class is likely/);
     expect(await training.page.locator('#digit .bars td:last-child').allTextContents()).not.toContain('NaN%');
 
-    // A cell that is chosen while there is no network: not an error of the page.
+    // Selecting a cell while there is no network must not be an error.
     await training.inWorker('tilegrad.close()');
     await training.page.locator('#confusion td button').first().click();
     expect(await training.notices.count()).toBe(1);

@@ -6,7 +6,7 @@ const toLinear = (byte: number) => {
   const c = byte / 255;
   return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
 };
-/** CIELAB of sRGB under D65 (IEC 61966-2-1 and CIE 15): a space that the map was not made in. */
+/** CIELAB of sRGB under D65 (IEC 61966-2-1 and CIE 15), a space independent of the color map. */
 function labOf(rgb: readonly number[]): Triple {
   const [r, g, b] = rgb.map(toLinear) as Triple;
   const xyz = [
@@ -33,7 +33,7 @@ const luminance = (rgb: readonly number[]) => {
   const [r, g, b] = rgb.map(toLinear) as Triple;
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
-/** Contrast as WCAG 2 defines it. */
+/** Contrast as defined by WCAG 2. */
 function contrast(a: readonly number[], b: readonly number[]): number {
   const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
   return (high + 0.05) / (low + 0.05);
@@ -45,10 +45,10 @@ const colorsOf = (scheme: Scheme) => {
 };
 const bytesOf = (css: string): number[] =>
   css.startsWith('#')
-    ? [1, 3, 5].map((at) => Number.parseInt(css.slice(at, at + 2), 16))
+    ? [1, 3, 5].map((begin) => Number.parseInt(css.slice(begin, begin + 2), 16))
     : css.match(/\d+/g)!.map(Number);
 
-test('fromOklch: colors that Ottosson lists, and the way back', () => {
+test("fromOklch: Ottosson's colors, and back", () => {
   expect(fromOklch(1, 0, 0).map(Math.round)).toEqual([255, 255, 255]);
   expect(fromOklch(0, 0, 0).map(Math.round)).toEqual([0, 0, 0]);
   // sRGB red is L 0.62796, C 0.25768, h 29.234 in Oklch, as CSS Color 4 gives it.
@@ -58,14 +58,14 @@ test('fromOklch: colors that Ottosson lists, and the way back', () => {
 });
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: equal probabilities of either class are equally light and equally far from the middle',
+  '%s: equal probabilities of either class are equally light and equally far from the center',
   (scheme) => {
     const colors = colorsOf(scheme);
     const middle = labOf(colors[LEVELS / 2]!);
     for (let level = 0; level < LEVELS / 2; level++) {
       const [orange, blue] = [colors[level]!, colors[LEVELS - 1 - level]!];
       expect(Math.abs(oklabOf(orange)[0] - oklabOf(blue)[0])).toBeLessThan(0.006);
-      // In another space of colors too, within what spaces differ by.
+      // In another color space too, within the difference between the spaces.
       expect(Math.abs(labOf(orange)[0] - labOf(blue)[0])).toBeLessThan(5);
       const [near, far] = [distance(labOf(orange), middle), distance(labOf(blue), middle)].sort((x, y) => x - y);
       if (level < LEVELS / 2 - 20) expect(far! / near!).toBeLessThan(1.3);
@@ -74,7 +74,7 @@ test.each<Scheme>(['light', 'dark'])(
 );
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: steps of probability are even, and lightness only falls or rises from the middle',
+  '%s: steps of probability are even, and lightness is monotonic from the center',
   (scheme) => {
     const colors = colorsOf(scheme).map(oklabOf);
     for (const side of [colors.slice(0, LEVELS / 2), colors.slice(LEVELS / 2)]) {
@@ -88,7 +88,7 @@ test.each<Scheme>(['light', 'dark'])(
   },
 );
 
-test.each<Scheme>(['light', 'dark'])('%s: a screen has every color of the map', (scheme) => {
+test.each<Scheme>(['light', 'dark'])('%s: every color is in sRGB', (scheme) => {
   // A color outside of sRGB would be clipped, and lose its chroma.
   const ends = [colorsOf(scheme)[0]!, colorsOf(scheme)[LEVELS - 1]!].map(oklabOf);
   const chromas = ends.map(([, a, b]) => Math.hypot(a, b));
@@ -97,11 +97,11 @@ test.each<Scheme>(['light', 'dark'])('%s: a screen has every color of the map', 
 });
 
 test.each<Scheme>(['light', 'dark'])(
-  '%s: points and lines stand out from every color of the surface: contrast 3 or more',
+  '%s: points and lines have a contrast of at least 3 to every color of the surface',
   (scheme) => {
     const inksOf = [bytesOf(inks[scheme].line), ...[0, 1].map((label) => bytesOf(pointColor(scheme, label)))];
     for (const [i, ink] of inksOf.entries()) {
-      // A point lies on the other class's color when it is on the wrong side. Its outline parts it from its own.
+      // A misclassified point lies on the color of the other class. Its outline separates it from its own color.
       for (const color of i === 0 ? colorsOf(scheme) : [bytesOf(inks[scheme].outline)])
         expect(contrast(ink, color)).toBeGreaterThanOrEqual(3);
     }

@@ -9,14 +9,14 @@ const look = (step: number, hasTest = true): Look => ({
 });
 const steps = ({ curves }: CurveHistory) => curves.train.map((point) => point.step);
 
-test('a look of a step adds a point, once', () => {
+test('a snapshot of a step adds a point, once', () => {
   const history = new CurveHistory();
   for (const step of [0, 3, 3, 7]) history.add(look(step));
   expect(history.curves.train).toEqual([0, 3, 7].map((step) => ({ step, ...score(step) })));
   expect(history.curves.test).toEqual(history.curves.train);
 });
 
-test('a look at an earlier step forgets what came after it, and one without test points has no test curve', () => {
+test('a snapshot of an earlier step deletes later points; without test points there is no test curve', () => {
   const history = new CurveHistory();
   for (const step of [0, 10, 20, 30]) history.add(look(step));
   history.add(look(15));
@@ -26,7 +26,7 @@ test('a look at an earlier step forgets what came after it, and one without test
   expect(history.curves.test).toEqual([]);
 });
 
-test('a long training keeps its first and its last point, and a bounded number between', () => {
+test('a long training keeps its first and last point, and a limited number between', () => {
   const history = new CurveHistory();
   for (let step = 0; step <= 5000; step++) history.add(look(step));
   const kept = steps(history);

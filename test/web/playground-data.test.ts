@@ -15,7 +15,7 @@ const all = ({ training, test }: { training: Points; test: Points }) =>
   );
 const drawn = DATA_SETS.filter((name) => name !== 'own');
 
-test.each(drawn)('%s: both classes have half of the points, all within the plane, none twice', (name) => {
+test.each(drawn)('%s: half of the points are in each class, all are within the plane, and all differ', (name) => {
   const points = all(draw(name, { noise: 50 }));
   expect(points).toHaveLength(SAMPLES);
   expect(points.filter(({ label }) => label === 1)).toHaveLength(SAMPLES / 2);
@@ -24,12 +24,12 @@ test.each(drawn)('%s: both classes have half of the points, all within the plane
   expect(new Set(clean.map(({ x, y }) => `${x} ${y}`)).size).toBe(SAMPLES);
 });
 
-test.each(drawn)('%s: the same seed gives the same points, another one others', (name) => {
+test.each(drawn)('%s: the same seed gives the same points, another seed other points', (name) => {
   expect(draw(name)).toEqual(draw(name));
   expect(draw(name, { dataSeed: 2 }).training.positions).not.toEqual(draw(name).training.positions);
 });
 
-test.each(drawn)('%s: noise moves each point by a normal of its deviation', (name) => {
+test.each(drawn)('%s: noise moves each point by a normal variable of its deviation', (name) => {
   const [clean, noisy] = [all(draw(name)), all(draw(name, { noise: 10 }))];
   const moves = clean.flatMap(({ x, y }, i) => [noisy[i]!.x - x, noisy[i]!.y - y]);
   const mean = moves.reduce((a, b) => a + b, 0) / moves.length;
@@ -41,17 +41,17 @@ test.each(drawn)('%s: noise moves each point by a normal of its deviation', (nam
   expect(moves.filter((move) => Math.abs(move) < 0.1).length / moves.length).toBeCloseTo(0.683, 1);
 });
 
-test('the share of training data decides how many points are trained on, and moves none', () => {
+test('the share of training data selects how many points are trained on, and moves none', () => {
   for (const share of [10, 25, 90]) {
     const { training, test } = draw('moons', { share });
     expect(training.labels).toHaveLength((SAMPLES * share) / 100);
     expect(test.labels).toHaveLength(SAMPLES - (SAMPLES * share) / 100);
   }
-  const sorted = (share: number) =>
+  const sortedPoints = (share: number) =>
     all(draw('moons', { share }))
       .map(({ x, y, label }) => `${x} ${y} ${label}`)
       .sort();
-  expect(sorted(10)).toEqual(sorted(90));
+  expect(sortedPoints(10)).toEqual(sortedPoints(90));
   // A random half: the number of class 1 in it is within five standard deviations of hypergeometric draws.
   const ones = draw('moons').training.labels.reduce((sum, label) => sum + label, 0);
   expect(Math.abs(ones - SAMPLES / 4)).toBeLessThan(5 * Math.sqrt(SAMPLES / 16));
@@ -107,11 +107,11 @@ test('gaussians: normals of deviation 0.4 around (0.9, 0.9) and (-0.9, -0.9)', (
   }
 });
 
-test('own: no point is drawn', () => {
+test('own: has no points', () => {
   expect(all(draw('own'))).toEqual([]);
 });
 
-test('togglePoint: places a point within the plane, to hundredths, and takes away the one that is near', () => {
+test('togglePoint: adds a point within the plane, rounded to hundredths, and removes one that is near', () => {
   const points = togglePoint([{ x: 0, y: 0, label: 0 }], { x: 1.23456, y: -2.5, label: 1 });
   expect(points).toEqual([
     { x: 0, y: 0, label: 0 },

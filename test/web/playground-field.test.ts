@@ -10,11 +10,11 @@ function sample(size: number, f: (x: number, y: number) => number): Float64Array
 const segmentsOf = (line: Float32Array) =>
   Array.from({ length: line.length / 4 }, (_, i) => [...line.subarray(4 * i, 4 * i + 4)]);
 
-test('the nodes cover the plane with its edges, row by row from the top left', () => {
+test('the nodes cover the plane and its edges, row by row from the top left', () => {
   expect([...gridPositions(3)]).toEqual([-2, 2, 0, 2, 2, 2, -2, 0, 0, 0, 2, 0, -2, -2, 0, -2, 2, -2]);
 });
 
-test('a plane is cut along its line, exactly', () => {
+test('a plane is cut exactly along its line', () => {
   const segments = segmentsOf(
     zeroLine(
       sample(9, (x, y) => x + 2 * y - 0.3),
@@ -48,7 +48,7 @@ test('a circle is one closed line of its length', () => {
   expect([...ends.values()].every((count) => count === 2)).toBe(true);
 });
 
-test('at a saddle, the mean of the corners decides which are connected', () => {
+test('at a saddle, the mean of the corners decides how lines connect', () => {
   // Corners clockwise from the top left. The plane's corners are at +-2, crossings in the middle of the edges or beside it.
   const cell = (corners: [number, number, number, number]) =>
     segmentsOf(zeroLine([corners[0], corners[1], corners[3], corners[2]], 2)).map((segment) =>
@@ -66,7 +66,7 @@ test('at a saddle, the mean of the corners decides which are connected', () => {
   ]);
 });
 
-test('no line where nothing changes its sign, or a value is no number', () => {
+test('no line if the sign never changes, or a value is NaN', () => {
   expect(zeroLine([1, 2, 3, 4], 2)).toHaveLength(0);
   expect(zeroLine([Number.NaN, -2, 3, 4], 2)).toHaveLength(0);
 });

@@ -12,7 +12,7 @@ import { openWebPage } from './pages.ts';
 const SMALL = 'data=circles&layers=4&batch=50';
 const WAIT = { timeout: 120_000, interval: 50 };
 
-/** The playground as a person sees it. */
+/** The controls of the playground. */
 class Playground {
   constructor(readonly page: Page) {}
 
@@ -38,7 +38,7 @@ class Playground {
   step = async () => Number((await this.figure('Step')).replaceAll(',', ''));
   reachesStep = (step: number) => expect.poll(this.step, WAIT).toBeGreaterThanOrEqual(step);
 
-  /** Clicks a button that trains and pauses, and waits until so many steps are done. */
+  /** Clicks a button that trains and pauses, and waits until `step` steps are done. */
   async advance(name: 'One step' | 'One epoch', step: number): Promise<void> {
     await this.button(name).click();
     await expect.poll(this.step, WAIT).toBe(step);
@@ -48,7 +48,7 @@ class Playground {
   pixels = (selector: string) =>
     this.page.locator(selector).evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
 
-  /** What axe-core finds, each as a rule with the elements. */
+  /** axe-core's findings, each with its rule and elements. */
   async findings(): Promise<string[]> {
     await this.page.evaluate(axe.source);
     const results = (await this.page.evaluate('axe.run()')) as axe.AxeResults;
@@ -60,8 +60,8 @@ class Playground {
 }
 
 /**
- * The largest difference of two pictures in any channel of a pixel, of 255. Chromium draws a canvas that was read several times on the
- * processor and no longer on the adapter, which may round a pixel another way.
+ * The largest difference of two pictures in a channel of a pixel, out of 255. Chromium draws a canvas that was read several times on the
+ * CPU instead of the adapter, which may round a pixel differently.
  */
 async function difference(...addresses: [string, string]): Promise<number> {
   const read = (address: string) =>
@@ -69,7 +69,7 @@ async function difference(...addresses: [string, string]): Promise<number> {
       .raw()
       .toBuffer();
   const [a, b] = (await Promise.all(addresses.map(read))) as [Buffer, Buffer];
-  return a.length === b.length ? a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) : 255;
+  return a.length === b.length ? a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0) : 255;
 }
 
 test('the playground is below 80 kB once compressed, with its worker', () => {
@@ -77,8 +77,8 @@ test('the playground is below 80 kB once compressed, with its worker', () => {
   expect(measurePage(fileURLToPath(new URL('../../dist/web', import.meta.url)), names).gzip).toBeLessThan(80_000);
 });
 
-describeInBrowser('the 2-D playground', () => {
-  test('trains: a step bends the surface, play goes on until pause, start over brings the first surface back', async () => {
+describeInBrowser('2-D playground', () => {
+  test('trains: a step changes the surface, play continues until pause, start over restores the first surface', async () => {
     const playground = await Playground.open();
     // The layout may still change when the first frame is there.
     let first = '';
@@ -117,7 +117,7 @@ describeInBrowser('the 2-D playground', () => {
     await expect.poll(isBack, WAIT).toBeLessThanOrEqual(2);
   });
 
-  test('the address has the state: a page opened by it shows the same, to the pixel', async () => {
+  test('the address has the state: a page opened with it looks the same, to the pixel', async () => {
     const playground = await Playground.open();
     const { page } = playground;
     await page.getByLabel('Data set').selectOption('moons');
@@ -139,7 +139,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await playground.pixels('#plane')).toBe(surface);
   });
 
-  test('an impossible address is said in words, and trains with the defaults in its place', async () => {
+  test('an invalid address is reported, and the defaults are trained instead', async () => {
     const playground = await Playground.open(`${SMALL}&rate=-1&activation=magic&depth=3`);
     expect(await playground.notices()).toEqual([
       'activation must be one of tanh, relu, leakyRelu, sigmoid, linear, but is "magic"; relu is used instead.',
@@ -156,7 +156,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(playground.query()).not.toContain('many');
   });
 
-  test('points are placed and taken away by pointer and by keyboard, and trained on', async () => {
+  test('points are added and removed by pointer and by keyboard, and trained on', async () => {
     const playground = await Playground.open('data=own&layers=2');
     const { page } = playground;
     await playground.button('One step').click();
@@ -176,13 +176,13 @@ describeInBrowser('the 2-D playground', () => {
     await playground.advance('One step', 1);
     expect(await playground.figure('Test loss')).toBe('no points');
     await plane.focus();
-    await page.keyboard.press('Enter'); // where the cursor was left
+    await page.keyboard.press('Enter'); // at the last position of the cursor
     expect(playground.query()).not.toContain('_');
     await playground.button('Remove my points').click();
     expect(playground.query()).toBe('?data=own&layers=2');
   });
 
-  test('a lost device is opened again while it plays, and that is said', async () => {
+  test('a lost device is opened again while it plays, and reported', async () => {
     const playground = await Playground.open();
     await playground.button('Train').click();
     await playground.reachesStep(4);
@@ -201,7 +201,7 @@ describeInBrowser('the 2-D playground', () => {
   });
 
   test.each(['light', 'dark'] as const)(
-    '%s: axe finds nothing while it plays, and a phone shows all of it',
+    '%s: axe finds nothing while it plays, and a phone shows the whole page',
     async (colorScheme) => {
       const playground = await Playground.open(`${SMALL}&replicas=2&rate=bad`, { colorScheme });
       await playground.button('Train').click();
@@ -213,7 +213,7 @@ describeInBrowser('the 2-D playground', () => {
     },
   );
 
-  test('a setting that is changed while the device is opened is the one that is trained with', async () => {
+  test('a setting changed while the device is opened is the one that is trained', async () => {
     const playground = new Playground(await openWebPage(`playground.html?${SMALL}`));
     await playground.page.getByLabel('Data set').selectOption('own');
     expect(await playground.button('One step').isDisabled()).toBe(true);
@@ -231,7 +231,7 @@ describeInBrowser('the 2-D playground', () => {
     expect(await page.locator('#support').textContent()).toContain('navigator.gpu is undefined');
     expect(await page.locator('#state').textContent()).toBe('Stopped');
     expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
-    // Points and settings are shown all the same.
+    // Points and settings are still shown.
     await page.getByLabel('Data set').selectOption('xor');
     expect(page.url()).toContain('data=xor');
   });

@@ -22,14 +22,14 @@ async function start(changes: Partial<Settings> = {}, open: () => Promise<Device
     }
   };
   const settings = { ...DEFAULTS, data: 'circles', layers: [3], ...changes } as Settings;
-  const opened = async () => {
+  const openPlayer = async () => {
     const device = await open();
     devices.push(device);
     return device;
   };
-  const player = await Player.start(opened, settings, report);
+  const player = await Player.start(openPlayer, settings, report);
   players.push(player);
-  /** The next update of which `condition` holds. */
+  /** The next update for which `condition` holds. */
   const next = (condition: (update: Update) => boolean) =>
     new Promise<Update>((resolve) => waiting.push({ condition, resolve }));
   return { player, settings, updates, devices, next };
@@ -37,16 +37,16 @@ async function start(changes: Partial<Settings> = {}, open: () => Promise<Device
 const surface = (update: Update | undefined) => [...update!.look!.surface];
 
 describeOnDevice('playground player', () => {
-  test('starts with a look at the first weights, paused', async () => {
+  test('starts paused, with a snapshot of the first weights', async () => {
     const { updates } = await start();
     expect(updates).toHaveLength(1);
     expect(updates[0]).toMatchObject({ isPlaying: false, notice: '', look: { step: 0, epoch: 0 } });
   });
 
-  test('plays: looks arrive while the boundary changes; pause ends it, with the bits of as many single steps', async () => {
+  test('plays: snapshots arrive while the surface changes; pause ends it, with the bits of the same number of single steps', async () => {
     const { player, updates, next } = await start();
     player.play();
-    player.play(); // again: no second loop
+    player.play(); // a second call starts no second loop
     await next(({ look }) => look!.step >= 8);
     await player.pause();
     const last = updates.at(-1)!;
@@ -62,7 +62,7 @@ describeOnDevice('playground player', () => {
     expect(other.updates.at(-1)!.look).toEqual(last.look);
   });
 
-  test('play, pause and play in quick succession: one loop', async () => {
+  test('play, pause and play in quick succession run one loop', async () => {
     const { player } = await start();
     const frames: (() => void)[] = [];
     const { setTimeout: real } = globalThis;
@@ -79,13 +79,13 @@ describeOnDevice('playground player', () => {
     await player.configure({ ...DEFAULTS, data: 'circles', layers: [2] }); // after all frames so far
     expect(frames).toHaveLength(1);
     await player.pause();
-    for (const frame of frames) frame(); // it was to come, but has nothing to do any more
+    for (const frame of frames) frame(); // a snapshot was pending, but is no longer needed
     player.play();
     await player.configure({ ...DEFAULTS, data: 'circles', layers: [3] });
     expect(frames).toHaveLength(2);
   });
 
-  test('advances by a step, and to the end of the epoch', async () => {
+  test('takes one step, and steps to the end of the epoch', async () => {
     const { player, updates } = await start({ batch: 30 }); // 200 points: 7 steps
     await player.advance(1);
     expect(updates.at(-1)!.look).toMatchObject({ step: 1, epoch: 1 / 7 });
@@ -95,7 +95,7 @@ describeOnDevice('playground player', () => {
     expect(updates.at(-1)!.look).toMatchObject({ step: 14, epoch: 2 });
   });
 
-  test('a new rate continues, a new seed begins again, and restart goes back to the first weights', async () => {
+  test('a new rate continues, a new seed starts again, and restart restores the first weights', async () => {
     const { player, settings, updates } = await start();
     await player.advance(5);
     const before = updates.at(-1)!;
@@ -111,7 +111,7 @@ describeOnDevice('playground player', () => {
     expect(surface(updates.at(-1))).toEqual(surface(updates[0]));
   });
 
-  test('configure: continues playing with the new settings', async () => {
+  test('configure: continues to play with the new settings', async () => {
     const { player, settings, next } = await start();
     player.play();
     await next(({ look }) => look!.step >= 2);
@@ -121,7 +121,7 @@ describeOnDevice('playground player', () => {
     expect(update.look!.units).toHaveLength(2);
   });
 
-  test('without a point to train on it says so and stays paused; with one placed it trains', async () => {
+  test('without a training point it reports that and stays paused; with one it trains', async () => {
     const { player, settings, updates, next } = await start({ data: 'own' });
     player.play();
     const update = await next(({ notice }) => notice !== '');
@@ -134,7 +134,7 @@ describeOnDevice('playground player', () => {
     expect(updates.at(-1)!.look).toMatchObject({ step: 1, epoch: 1, test: null });
   });
 
-  test('a loss that is not a number stops it, with a notice of what to do', async () => {
+  test('a loss that is NaN or infinite stops it, with a notice that says what to do', async () => {
     const { player, next } = await start({
       optimizer: 'sgd',
       activation: 'linear',
@@ -169,7 +169,7 @@ describeOnDevice('playground player', () => {
     expect(updates.at(-1)!.look).toEqual(other.updates.at(-1)!.look);
   });
 
-  test('a device lost while it plays: it continues playing', async () => {
+  test('a device lost while it plays: it continues to play', async () => {
     const { player, devices, next } = await start();
     player.play();
     await next(({ look }) => look!.step >= 3);

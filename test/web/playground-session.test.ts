@@ -80,8 +80,8 @@ describeOnDevice('playground session', (device) => {
     { optimizer: 'rmsprop', rate: 0.01, activation: 'sigmoid' },
     { optimizer: 'adam', rate: 0.02, activation: 'leakyRelu', layers: [5, 4, 3] },
     { optimizer: 'adam', rate: 0.02, activation: 'linear', layers: [] },
-  ])('trains as float64 does: %o', async (changes) => {
-    // All training points in each step, so that the order of the epoch plays no part.
+  ])('trains as in float64: %o', async (changes) => {
+    // All training points are in each step, so the order of the epoch does not matter.
     const session = open({ data: 'xor', layers: [4, 3], share: 10, batch: 400, ...changes });
     const { settings, training } = session;
     const weights = await weightsOf(session);
@@ -116,7 +116,7 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('look: surface, units, losses and accuracies are those of the weights, at their places', async () => {
+  test('snapshot: surface, outputs of units, losses and accuracies are those of the weights, in their places', async () => {
     const session = open({ data: 'moons', layers: [3, 2], activation: 'tanh', share: 30 });
     session.train(30);
     const look = await session.look();
@@ -154,8 +154,8 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('every epoch goes through each training point once, in another order', async () => {
-    // With a rate this small all gradients are those at the first weights, so an epoch moves the weights by their sum, whatever its order.
+  test('every epoch has each training point once, in another order', async () => {
+    // With a rate this small all gradients are those at the first weights, so an epoch changes the weights by their sum, in any order.
     const session = open({ data: 'xor', layers: [2], batch: 8, share: 10, optimizer: 'sgd', rate: 0.00001 });
     const moves = async (steps: number) => {
       const before = await weightsOf(session);
@@ -176,7 +176,7 @@ describeOnDevice('playground session', (device) => {
       expect([session.epoch, session.step]).toEqual([epoch + 1, 5 * (epoch + 1)]);
       for (const [i, { data }] of mean.entries()) {
         const moved = first[i]!.map((move, e) => move + rest[i]![e]!);
-        // The weights are about 1, of which float32 holds steps of 6e-8: 0.006 for a move divided by the rate.
+        // The weights are about 1, where f32 has steps of 6e-8: an error of 0.006 in a change divided by the rate.
         const expected = Array.from(data, (g) => 5 * g);
         expectClose(moved, expected, { rtol: 0.01, atol: 0.05 }, `weight ${i}, epoch ${epoch}`);
       }
@@ -186,7 +186,7 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('a replica has the bits of a session with its seed alone, and the same settings give the same bits', async () => {
+  test('a replica has the bits of a session with its seed, and equal settings give equal bits', async () => {
     const three = open({ data: 'spirals', seed: 4, replicas: 3, layers: [6, 5] });
     const alone = open({ data: 'spirals', seed: 6, layers: [6, 5] });
     const again = open({ data: 'spirals', seed: 6, layers: [6, 5] });
@@ -203,24 +203,21 @@ describeOnDevice('playground session', (device) => {
     for (const session of [three, alone, again]) session.dispose();
   });
 
-  test.each(['adam', 'momentum'] as const)(
-    '%s: a checkpoint is taken up again with the same bits',
-    async (optimizer) => {
-      const whole = open({ optimizer, penalty: 'l2', batch: 30 });
-      whole.train(20);
-      const checkpoint = structuredClone(await whole.capture());
-      const rest = Session.restore(device, checkpoint);
-      whole.train(17);
-      rest.train(17);
-      const [a, b] = [await whole.capture(), await rest.capture()];
-      expect(b).toEqual(a);
-      expect(b.step).toBe(37);
-      whole.dispose();
-      rest.dispose();
-    },
-  );
+  test.each(['adam', 'momentum'] as const)('%s: a checkpoint is restored with the same bits', async (optimizer) => {
+    const whole = open({ optimizer, penalty: 'l2', batch: 30 });
+    whole.train(20);
+    const checkpoint = structuredClone(await whole.capture());
+    const rest = Session.restore(device, checkpoint);
+    whole.train(17);
+    rest.train(17);
+    const [a, b] = [await whole.capture(), await rest.capture()];
+    expect(b).toEqual(a);
+    expect(b.step).toBe(37);
+    whole.dispose();
+    rest.dispose();
+  });
 
-  test('a checkpoint after a change of the optimizer is taken up again with the same bits', async () => {
+  test('a checkpoint after a change of the optimizer is restored with the same bits', async () => {
     const before = open({ optimizer: 'sgd', rate: 0.05 });
     before.train(20);
     const checkpoint = await before.capture();
@@ -233,7 +230,7 @@ describeOnDevice('playground session', (device) => {
     for (const session of [before, whole, rest]) session.dispose();
   });
 
-  test('other settings continue from the weights: a point that was added is trained on', async () => {
+  test('other settings continue from the weights: an added point is trained on', async () => {
     const before = open({ data: 'gaussians', layers: [4], rate: 0.05 });
     before.train(40);
     const checkpoint = await before.capture();
@@ -255,7 +252,7 @@ describeOnDevice('playground session', (device) => {
     after.dispose();
   });
 
-  test('train: throws ArgumentError if there is no training point, while look shows the surface', async () => {
+  test('train: throws ArgumentError if there is no training point; look still shows the surface', async () => {
     const session = open({ data: 'own' });
     expect(() => session.train(1)).toThrow(ArgumentError);
     expect(() => session.train(1)).toThrow('there is no training point; place some, or choose a data set');
@@ -264,7 +261,7 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('circles are separated by a small network of three seeds', async () => {
+  test('a small network separates the circles, for three seeds', async () => {
     const session = open({ data: 'circles', layers: [8], replicas: 3, noise: 0 });
     const first = await session.look();
     session.train(40 * session.stepsPerEpoch);
@@ -274,7 +271,7 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('every product is computed by the reference kernel: tiles would be idle', async () => {
+  test('every product uses the reference kernel, because tiles would be mostly empty', async () => {
     device.choices.used.clear();
     const session = open({ layers: [7, 3], batch: 30 });
     session.train(session.stepsPerEpoch); // with a last batch of 20
@@ -285,7 +282,7 @@ describeOnDevice('playground session', (device) => {
     session.dispose();
   });
 
-  test('in steady state a step creates nothing, is one submit and reads nothing back; a session leaves nothing', async () => {
+  test('in steady state a step creates nothing, is one submit and reads nothing back; a disposed session holds no memory', async () => {
     const cycle = async () => {
       const session = open({ batch: 30, penalty: 'l1', replicas: 2 });
       session.train(2 * session.stepsPerEpoch);

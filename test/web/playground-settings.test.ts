@@ -12,12 +12,12 @@ import {
   type Settings,
 } from '../../web/src/playground/settings.ts';
 
-test('an empty address is the defaults, and the defaults are an empty address', () => {
+test('an empty address gives the defaults, and the defaults give an empty address', () => {
   expect(readAddress('')).toEqual({ settings: DEFAULTS, problems: [] });
   expect(addressOf(DEFAULTS)).toBe('');
 });
 
-test('an address has what differs from the defaults, without an escaped character', () => {
+test('an address has only what differs from the defaults, without escaped characters', () => {
   const settings: Settings = {
     ...DEFAULTS,
     ...{ data: 'moons', noise: 12, layers: [8, 3], rate: 0.005, penalty: 'l2', seed: 7, replicas: 5 },
@@ -35,7 +35,7 @@ test('an address has what differs from the defaults, without an escaped characte
   expect(readAddress('layers=')).toEqual({ settings: { ...DEFAULTS, layers: [] }, problems: [] });
 });
 
-test('every possible state comes back from its address', () => {
+test('every possible state is restored from its address', () => {
   const coordinate = fc.integer({ min: -200, max: 200 }).map((hundredths) => hundredths / 100 + 0); // no -0
   const states: fc.Arbitrary<Settings> = fc.record({
     data: fc.constantFrom(...DATA_SETS),
@@ -89,7 +89,7 @@ test.each([
     'points',
     'must be up to 200 points x.y.class in hundredths, as in -50.125.1_30.0.0, but is "201.0.1"',
   ],
-])('%s is said to be impossible, and the default is in its place', (address, name, problem) => {
+])('%s is reported, and the default used', (address, name, problem) => {
   const { settings, problems } = readAddress(`${address}&seed=3`.replace('seed=1e3&seed=3', 'seed=1e3'));
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(`${name} ${problem}`);
@@ -98,7 +98,7 @@ test.each([
   expect(problems[0]).toMatch(/; .+ is used instead\.$/);
 });
 
-test('what no setting is called, and what is given twice, is said', () => {
+test('unknown and repeated settings are reported', () => {
   expect(readAddress('layer=4&rate=1&rate=2')).toEqual({
     settings: DEFAULTS,
     problems: [
@@ -108,7 +108,7 @@ test('what no setting is called, and what is given twice, is said', () => {
   });
 });
 
-test('a hostile address is quoted in part, and too many points are refused', () => {
+test('a hostile address is quoted in part, and too many points are rejected', () => {
   const [problem] = readAddress(`data=${'x'.repeat(10_000)}`).problems;
   expect(problem!.length).toBeLessThan(200);
   const points = Array.from({ length: 201 }, () => '0.0.1').join('_');
@@ -117,7 +117,7 @@ test('a hostile address is quoted in part, and too many points are refused', () 
   expect(readAddress(`points=${points.slice(6)}`).settings.points).toHaveLength(200);
 });
 
-test('checkSetting: one value as a control has it, with the problem if it is impossible', () => {
+test('checkSetting: returns the value of a control, or the problem if it is invalid', () => {
   expect(checkSetting('rate', '0.5')).toEqual({ value: 0.5 });
   expect(checkSetting('rate', '')).toEqual({ problem: 'must be a number from 0.00001 to 10, but is ""' });
 });

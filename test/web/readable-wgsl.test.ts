@@ -4,32 +4,32 @@ import { readableWgsl } from '../../web/src/page/readable-wgsl.ts';
 import { shaderNames, shaderText } from '../support/shader-files.ts';
 
 const load = async (name: string) => shaderText(name);
-/** As the build has it. */
-const built = async (name: string) => `//@${name}${minifyWgsl(await load(name))}`;
+/** The shader as in the bundle. */
+const minifiedSource = async (name: string) => `//@${name}${minifyWgsl(await load(name))}`;
 const names = shaderNames;
 
-test('the text of the build becomes the file again, word for word, for each shader', async () => {
+test('the source in the bundle is restored to the file, word for word, for each shader', async () => {
   expect(names.length).toBeGreaterThan(100);
   for (const name of names) {
-    const wgsl = await built(name);
+    const wgsl = await minifiedSource(name);
     expect(wgsl.length).toBeLessThan((await load(name)).length);
     expect(await readableWgsl(wgsl, load)).toBe(await load(name));
   }
 });
 
-test('a kernel of several files has the text of each, and what the library writes around and into them', async () => {
-  const [product, relu] = [await built('matmul'), await built('epilogue_relu')];
+test("a kernel made from several files has the source of each, and the library's generated code around them", async () => {
+  const [product, relu] = [await minifiedSource('matmul'), await minifiedSource('epilogue_relu')];
   const changed = product.replace('sum+=part;', 'sum+=2.0*part;');
   expect(changed).not.toBe(product);
   const text = await readableWgsl(`alias Value = f32;${changed}\n${relu}fn last() {}\n`, load);
   const files = [await load('matmul'), await load('epilogue_relu')];
   const lines = files[0]!.split('\n');
-  const at = lines.indexOf('    sum += part;');
-  lines[at] = 'sum+=2.0*part;';
+  const lineIndex = lines.indexOf('    sum += part;');
+  lines[lineIndex] = 'sum+=2.0*part;';
   expect(text).toBe(`alias Value = f32;\n${lines.join('\n')}\n${files[1]}fn last() {}\n`);
 });
 
-test('a text without marks stays as it is, and a file that cannot be had is an error', async () => {
+test('a source without marks is unchanged, and a file that cannot be fetched is an error', async () => {
   expect(await readableWgsl('fn main() {} // @x\n', load)).toBe('fn main() {} // @x\n');
   const failing = () => Promise.reject(new Error('offline'));
   await expect(readableWgsl('//@adam\nfn main() {}', failing)).rejects.toThrow('offline');

@@ -44,7 +44,7 @@ test('fetchSamples: FileError if a file is cut short', async () => {
   await expect(fetchSamples('mnist', await serve(gzipSync(file).subarray(0, 20)))).rejects.toThrow(FileError);
 });
 
-test('imagesOf: DataError if there is no whole number of images', () => {
+test('imagesOf: DataError if the number of images is not an integer', () => {
   expect(() => imagesOf('mnist', new Uint8Array(1000), 'a.gz')).toThrow(DataError);
   expect(() => imagesOf('mnist', new Uint8Array(0), 'a.gz')).toThrow(DataError);
 });

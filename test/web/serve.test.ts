@@ -23,7 +23,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-/** Status, type and text of what is at a path, which is sent as it is: `fetch` would resolve its dots. */
+/** Status, type and text of the response for a path, which is sent unchanged: `fetch` would resolve its dots. */
 const get = (path: string) =>
   new Promise<[number | undefined, string | undefined, string]>((resolve, reject) => {
     const { port } = new URL(server.url);
@@ -56,16 +56,19 @@ test.each([
   '/..%2fweb-other/secret',
   '/%',
   '/%00',
-])('web: has nothing at %s', async (path) => {
+])('web: serves nothing at %s', async (path) => {
   expect(await get(path)).toEqual([404, 'text/plain', 'not found\n']);
 });
 
-test.runIf(process.platform === 'linux')('web: a file that cannot be read ends its answer, and no more', async () => {
-  symlinkSync('/proc/self/mem', join(folder, 'broken.js')); // opens, and then fails to read
-  await expect(get('/broken.js')).rejects.toThrow(/hang up|reset|aborted/);
-  expect((await get('/page.js'))[0]).toBe(200);
-});
+test.runIf(process.platform === 'linux')(
+  'web: a file that cannot be read ends its response, and the server continues',
+  async () => {
+    symlinkSync('/proc/self/mem', join(folder, 'broken.js')); // opens, and then fails to read
+    await expect(get('/broken.js')).rejects.toThrow(/hang up|reset|aborted/);
+    expect((await get('/page.js'))[0]).toBe(200);
+  },
+);
 
-test('web: a port that is taken is an error', async () => {
+test('web: a used port is an error', async () => {
   await expect(serveWeb({ folder, port: Number(new URL(server.url).port) })).rejects.toThrow(/EADDRINUSE/);
 });

@@ -8,7 +8,7 @@ import { SMALL, samples } from './images.ts';
 
 interface Watched {
   session: Session;
-  /** Of all checkpoints, in order. */
+  /** The states of all checkpoints, in order. */
   states: TrainingState[];
   failures: unknown[];
   /** Resolves once `isReached`. */
@@ -24,7 +24,7 @@ function watch(device: Device, settings: Settings, epochs?: number): Watched {
       for (const { isReached, resolve } of waits) if (isReached()) resolve();
     },
     async onCheckpoint(state: TrainingState) {
-      states.push(structuredClone(state)); // as IndexedDB keeps it
+      states.push(structuredClone(state)); // copied, as by IndexedDB
     },
     onFailure: (error: unknown) => void failures.push(error),
   };
@@ -38,8 +38,8 @@ const takeSteps = async (session: Session, steps: number) => {
   for (let i = 0; i < steps; i++) await session.takeStep();
 };
 
-describeOnDevice('a session', (device) => {
-  test('step: takes one, and reads loss and accuracy of it', async () => {
+describeOnDevice('session', (device) => {
+  test('step: takes one step, and reads its loss and accuracy', async () => {
     const { session, failures } = watch(device, SMALL);
     expect(session.step).toBe(0);
     await session.takeStep();
@@ -47,7 +47,7 @@ describeOnDevice('a session', (device) => {
     const [point, ...more] = session.curves.curves.train;
     expect(more).toEqual([]);
     expect(point!.step).toBe(1);
-    expect(point!.loss[0]).toBeGreaterThan(0.5); // ln 10 = 2.3 of a network that knows nothing
+    expect(point!.loss[0]).toBeGreaterThan(0.5); // ln 10 = 2.3, the loss of equal probabilities
     expect(point!.loss[0]).toBeLessThan(10);
     await session.takeStep();
     expect(session.step).toBe(2);
@@ -55,7 +55,7 @@ describeOnDevice('a session', (device) => {
     expect(failures).toEqual([]);
   });
 
-  test('play: trains until a pause, and is where the last reading was', async () => {
+  test('play: trains until a pause, and is at the step that was read last', async () => {
     const { session, until } = watch(device, SMALL);
     session.play();
     await until(() => session.position.epoch > 2);
@@ -75,7 +75,7 @@ describeOnDevice('a session', (device) => {
 
   test('play: ends after the last epoch, and then does nothing', async () => {
     const { session, failures, until } = watch(device, SMALL, 2);
-    const ended = until(() => session.step === 10 && !session.isPlaying); // said once fit has ended
+    const ended = until(() => session.step === 10 && !session.isPlaying); // reported once fit has ended
     session.play();
     await ended;
     session.play();
@@ -85,7 +85,7 @@ describeOnDevice('a session', (device) => {
     await session.dispose();
   });
 
-  test('an epoch of steps has the bits that fit has', async () => {
+  test('an epoch of steps has the bits of fit', async () => {
     const { session } = watch(device, SMALL);
     await takeSteps(session, 6);
     const model = createModel(SMALL).build(device, { seed: SMALL.seed });
@@ -135,7 +135,7 @@ describeOnDevice('a session', (device) => {
     }
   });
 
-  test('replicas: each has figures, and the first the bits of a network alone', async () => {
+  test('replicas: each has metrics, and the first has the bits of a single network', async () => {
     const alone = watch(device, SMALL).session;
     const three = watch(device, { ...SMALL, replicas: 3 }).session;
     await takeSteps(alone, 6);
@@ -151,7 +151,7 @@ describeOnDevice('a session', (device) => {
     await three.dispose();
   });
 
-  test('compile: makes the kernels of a step, so that the first step makes none', async () => {
+  test('compile: creates the kernels of a step, so that the first step creates none', async () => {
     const { session, failures } = watch(device, { ...SMALL, activation: 'sigmoid', optimizer: 'rmsprop' });
     const before = device.counters.pipelinesCreated;
     await session.compile();
@@ -163,7 +163,7 @@ describeOnDevice('a session', (device) => {
     await session.dispose();
   });
 
-  test('dispose: gives all memory back, paused, training or not begun', async () => {
+  test('dispose: releases all memory, if paused, training or not started', async () => {
     const tracking = device.track();
     const idle = watch(device, SMALL).session;
     await idle.dispose();

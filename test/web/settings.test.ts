@@ -34,11 +34,11 @@ const anySettings: fc.Arbitrary<Settings> = fc.record({
   seed: integer(RANGES.seed),
 });
 
-test('settingsFrom: gives the defaults for an empty address', () => {
+test('settingsFrom: returns the defaults for an empty address', () => {
   expect(read('')).toEqual({ settings: DEFAULTS, problems: [], reasons: [] });
 });
 
-test('settingsFrom: gives back what addressOf wrote, where it has an effect', () => {
+test('settingsFrom: returns the settings from which addressOf made the address, if they have an effect', () => {
   fc.assert(
     fc.property(anySettings, (settings) => {
       const { settings: again, problems } = read(addressOf(settings));
@@ -54,7 +54,7 @@ test('addressOf: leaves out what has no effect', () => {
   expect(addressOf({ ...DEFAULTS, network: 'mlp', penalty: 'l2' })).toMatch(/layers=128-64.*strength=0.001/);
 });
 
-test('settingsFrom: an optimizer without a rate has one that suits it', () => {
+test('settingsFrom: an optimizer without a rate has a suitable one', () => {
   expect(read('optimizer=sgd').settings.rate).toBe(0.1);
   expect(read('optimizer=sgd&rate=0.5').settings.rate).toBe(0.5);
 });
@@ -79,14 +79,14 @@ test.each([
   ['seed=1&seed=2', 'seed is given 2 times; 1 is used instead.'],
   ['epochs=3', expect.stringMatching(/^There is no setting "epochs"; the settings are data, network, /)],
   [`data=${'<b>'.repeat(30)}`, expect.stringContaining('but is "<b><b><b><b><b><b><b><b><b><b>..."')],
-])('settingsFrom: says what is impossible in %s, and takes the default', (address, problem) => {
+])('settingsFrom: reports the invalid value in %s, and uses the default', (address, problem) => {
   const { settings, problems, reasons } = read(address);
   expect(settings).toEqual(DEFAULTS);
   expect(problems).toEqual([problem]);
   expect(reasons).toEqual([problems[0]!.replace(/; [^;]* is used instead\.$/, '.')]);
 });
 
-test('settingsFrom: takes whatever an address may be, and what it gives is possible', () => {
+test('settingsFrom: accepts any address, and returns valid settings', () => {
   const names = [...Object.keys(DEFAULTS), 'other'];
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom(...names), fc.string())), (pairs) => {
@@ -96,7 +96,7 @@ test('settingsFrom: takes whatever an address may be, and what it gives is possi
   );
 });
 
-test('settingsFrom: no hidden layers are 0', () => {
+test('settingsFrom: no hidden layers are written as 0', () => {
   const { settings } = read('network=mlp&layers=0');
   expect(settings.layers).toEqual([]);
   expect(addressOf(settings)).toContain('layers=0');

@@ -4,7 +4,7 @@ import { openWebPage, SMALL, TrainingPage } from './pages.ts';
 
 const both = (script: string) => ({ initScript: script, workerScript: { file: 'worker.js', script } });
 
-/** Code that takes WebGPU away, and what the page has to say. */
+/** Code that removes parts of WebGPU, and the expected message of the page. */
 const MISSING: Record<string, { options: object; says: RegExp }> = {
   'is not on https': { options: { insecure: true }, says: /https: browsers have WebGPU on secure pages only/ },
   'has a browser without WebGPU': {
@@ -22,7 +22,7 @@ const MISSING: Record<string, { options: object; says: RegExp }> = {
 };
 
 describeInBrowser('a page that cannot train', () => {
-  test.each(Object.keys(MISSING))('says what is missing if it %s', async (name) => {
+  test.each(Object.keys(MISSING))('reports what is missing if it %s', async (name) => {
     const { options, says } = MISSING[name]!;
     const page = await openWebPage(`index.html?${SMALL}`, options);
     const support = page.getByRole('region', { name: 'What is missing to train here' });
@@ -33,7 +33,7 @@ describeInBrowser('a page that cannot train', () => {
     expect(await training.train.isDisabled()).toBe(true);
   });
 
-  /** An adapter that gives what every adapter has, and says so. */
+  /** An adapter that offers and reports only default limits and no features. */
   const PLAIN = `
     const request = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = function (wishes) {
@@ -42,7 +42,7 @@ describeInBrowser('a page that cannot train', () => {
       }
       return request.call(this, { ...wishes, requiredFeatures: [] });
     }`;
-  test('trains on an adapter with default limits, and says what does not fit on it', async () => {
+  test('trains on an adapter with default limits, and reports what does not fit on it', async () => {
     const options = { workerScript: { file: 'worker.js', script: PLAIN } };
     const training = await TrainingPage.open(SMALL, options);
     expect(await training.inWorker(`tilegrad.device.limits.maxStorageBufferBindingSize`)).toBe(2 ** 27);
@@ -52,10 +52,10 @@ describeInBrowser('a page that cannot train', () => {
     const { page } = training;
     await page.goto(page.url().replace(/\?.*/, '?data=cifar10&network=mlp&layers=8192&replicas=10'));
     await training.hasState(/^Stopped/);
-    const said = (await training.notices.allTextContents()).join('\n');
-    expect(said).toMatch(/MiB|bytes/);
+    const notices = (await training.notices.allTextContents()).join('\n');
+    expect(notices).toMatch(/MiB|bytes/);
 
-    // Other settings are of use again.
+    // Other settings work again.
     await training.set('layers', '8');
     await training.isPaused();
     await training.takeSteps(1);

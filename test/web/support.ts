@@ -1,7 +1,7 @@
 import { Dense, type Device, Flatten, type ImageSet, Sequential } from '../../src/node.ts';
 
 /**
- * Softmax of a dense layer on the image, in float64: what `denseModel` computes.
+ * Softmax of a dense layer on the image, in float64: the output of `denseModel`.
  * @param weights [pixels, classes], then the biases
  */
 export function denseProbabilities(pixels: ArrayLike<number>, weights: ArrayLike<number>, classes: number): number[] {

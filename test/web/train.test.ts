@@ -11,7 +11,7 @@ const pointsOf = async (page: Page, kind: 'train' | 'test') => {
   return texts.map((text) => (text ?? '').split(' ').filter((point) => point !== '').length);
 };
 
-describeInBrowser('the page that trains', () => {
+describeInBrowser('training page', () => {
   test('trains after a click, draws curves, pauses, and takes one step', async () => {
     const training = await TrainingPage.open();
     const { page } = training;
@@ -60,12 +60,13 @@ describeInBrowser('the page that trains', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, 5));
   });
 
-  test('continues from the last checkpoint if the tab is closed in training, also at an address without settings', async () => {
+  test('continues from the last checkpoint if the tab is closed during training, also at an address without settings', async () => {
     const training = await TrainingPage.open();
     await training.train.click();
     await training.reachesStep(1);
-    const kept = () => training.inWorker<number>(`tilegrad.checkpoints.load().then((kept) => kept ? 1 : 0)`);
-    await expect.poll(kept, { timeout: 60_000 }).toBe(1);
+    const countCheckpoints = () =>
+      training.inWorker<number>(`tilegrad.checkpoints.load().then((kept) => kept ? 1 : 0)`);
+    await expect.poll(countCheckpoints, { timeout: 60_000 }).toBe(1);
     await training.reachesStep((await training.step()) + 1);
     const bare = training.page.url().split('?')[0]!;
     const second = openBeside(training.page, bare);
@@ -80,7 +81,7 @@ describeInBrowser('the page that trains', () => {
     expect(await again.weightBits()).toEqual(await bitsAfter(SMALL, step + 1));
   });
 
-  test('trains ten networks at once, as bands, and the first has the bits that it has alone', async () => {
+  test('trains ten replicas at once, shown as bands, and the first has the bits of a single network', async () => {
     const training = await TrainingPage.open(`${SMALL}&replicas=10`);
     expect(await training.page.locator('#curves polygon.band').count()).toBe(0);
     await training.takeSteps(2);

@@ -10,7 +10,7 @@ import { drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-ca
 const drawn = { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) };
 
 describeOnDevice('depthwiseConv2d', (device) => {
-  test('depthwiseConv2d: each channel has its own filters, with adjacent outputs', async () => {
+  test('each channel has separate filters, whose outputs are adjacent', async () => {
     const x = { shape: [1, 1, 2, 2], data: [1, 10, 2, 20] };
     const filter = { shape: [1, 2, 2, 2], data: [1, 2, 3, 4, 5, 6, 7, 8] };
     const bias = { shape: [4], data: [0.5, 0, 0, -1] };
@@ -68,7 +68,7 @@ describeOnDevice('depthwiseConv2d', (device) => {
     });
   });
 
-  test('depthwiseConv2d: exact for small integers', async () => {
+  test('exact for small integers', async () => {
     await fc.assert(
       fc.asyncProperty(depthwiseCase('full'), async (c) => {
         await compareWithReference(device, 'depthwiseConv2d', c, 'integer');
@@ -77,7 +77,7 @@ describeOnDevice('depthwiseConv2d', (device) => {
     );
   });
 
-  test('depthwiseConv2d: a long filter gradient has the same bits with one model and with three', async () => {
+  test('a long filter gradient has the same bits with one replica and with three', async () => {
     const inputs = hostInputs({ inputs: [{ shape: [6, 31, 29, 5] }, { shape: [3, 3, 5, 2] }], attrs: {}, seed: 5 });
     const three = (values: ArrayLike<number>) => Array.from({ length: 3 }, () => Array.from(values)).flat();
     const dout = (shape: readonly number[]) => drawLike(shape, 6).data;
@@ -88,7 +88,7 @@ describeOnDevice('depthwiseConv2d', (device) => {
     for (const k of [0, 1]) expectSameBits(together.grads[k]!, three(alone.grads[k]!), `gradient ${k}`);
   });
 
-  test('depthwiseConv2d: four channels at once have the results of each alone', async () => {
+  test('four channels at once have the same results as one at a time', async () => {
     const inputs = hostInputs(
       { inputs: [{ shape: [2, 9, 7, 8] }, { shape: [3, 3, 8, 1] }], attrs: {}, seed: 8 },
       'integer',
@@ -118,7 +118,7 @@ describeOnDevice('depthwiseConv2d', (device) => {
     }
   });
 
-  test('depthwiseConv2d: NaN and infinities stay in their channel and window', async () => {
+  test('NaN and infinities stay in their channel and window', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const x = { shape: [1, 1, 3, 2], data: [nan, 1, 2, 2, 3, inf] };
     const filter = { shape: [1, 2, 2, 1], data: [1, 1, 1, -1] };
@@ -145,14 +145,14 @@ describeOnDevice('depthwiseConv2d', (device) => {
       tg.ArgumentError,
       ['strides', '0'],
     ],
-  ])('refused: %s', (_what, call, error, says) => {
-    const thrown = () =>
+  ])('throws for %s', (_what, call, error, says) => {
+    const runScoped = () =>
       tg.scope(device, () => {
         call((shape, dtype) =>
           tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape, { dtype }),
         );
       });
-    expect(thrown).toThrow(error);
-    for (const part of ['depthwiseConv2d', ...says]) expect(thrown).toThrow(part);
+    expect(runScoped).toThrow(error);
+    for (const part of ['depthwiseConv2d', ...says]) expect(runScoped).toThrow(part);
   });
 });

@@ -7,7 +7,7 @@ import { describeOnDevice } from '../../support/device.ts';
 import { drawnCases, FAST_CHECK_SEED, one, seed } from '../../support/operator-cases.ts';
 import { random } from '../../support/random.ts';
 
-/** What a loss compares: outputs of any size, or shares of 1, and the right answers in two forms. */
+/** Data for a loss: outputs of any size, or probabilities, and the targets in two forms. */
 interface Batch {
   rows: number;
   classes: number;
@@ -36,7 +36,7 @@ const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.le
 const rowsOf = (x: number[], { rows, classes }: Batch) =>
   Array.from({ length: rows }, (_, r) => x.slice(r * classes, (r + 1) * classes));
 const logSum = (row: number[]) => Math.log(row.reduce((s, v) => s + Math.exp(v), 0));
-const kept = (p: number) => Math.min(1 - 1e-7, Math.max(1e-7, p));
+const clipProbability = (p: number) => Math.min(1 - 1e-7, Math.max(1e-7, p));
 
 interface Case {
   input(b: Batch): number[];
@@ -78,7 +78,7 @@ const cases: Record<string, Case> = {
   'binaryCrossentropy from probabilities': {
     input: share,
     call: (y, t) => tg.binaryCrossentropy(y, t),
-    formula: (x, b) => -mean(x.map((p, i) => Math.log(b.oneHot[i] ? kept(p) : 1 - kept(p)))),
+    formula: (x, b) => -mean(x.map((p, i) => Math.log(b.oneHot[i] ? clipProbability(p) : 1 - clipProbability(p)))),
   },
   'binaryCrossentropy from logits, smoothed': {
     input: output,
@@ -135,21 +135,23 @@ const cases: Record<string, Case> = {
     input: share,
     call: (y, t) => tg.categoricalCrossentropy(y, t),
     formula: (x, b) =>
-      -mean(rowsOf(x, b).map((row, r) => Math.log(kept(row[b.labels[r]!]! / row.reduce((a, b) => a + b, 0))))),
+      -mean(
+        rowsOf(x, b).map((row, r) => Math.log(clipProbability(row[b.labels[r]!]! / row.reduce((a, b) => a + b, 0)))),
+      ),
   },
   'sparseCategoricalCrossentropy from logits': {
     input: output,
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l, { fromLogits: true }),
     formula: (x, b) => mean(rowsOf(x, b).map((row, r) => logSum(row) - row[b.labels[r]!]!)),
   },
-  // Keras: clip, take the logarithm, and normalise that as logits are: outputs need not sum to 1, nor be positive.
+  // Keras: clip, take the logarithm, and normalize it like logits: outputs need not sum to 1, nor be positive.
   'sparseCategoricalCrossentropy from outputs': {
     input: ({ share }) => share.map((p, i) => (i % 6 === 5 ? -0.5 : i % 6 === 2 ? 1 + p : p)),
     call: (y, _, l) => tg.sparseCategoricalCrossentropy(y, l),
     formula: (x, b) =>
       mean(
         rowsOf(x, b).map((row, r) => {
-          const logs = row.map((p) => Math.log(kept(p)));
+          const logs = row.map((p) => Math.log(clipProbability(p)));
           return logSum(logs) - logs[b.labels[r]!]!;
         }),
       ),
@@ -172,11 +174,11 @@ describeOnDevice('losses follow their definitions', (device) => {
         const values = Array.from(await x.data());
         expect(loss.shape).toEqual([]);
         const value = formula(values, b);
-        // The logarithms are as uncertain as 1 is.
+        // The logarithms have the absolute rounding error of 1.
         expectClose(await loss.data(), [value], { rtol: 2e-6, magnitude: [1 + value] });
         const slopes = values.map((v, i) => {
-          const at = (moved: number) => formula(values.with(i, moved), b);
-          return (at(v + 1e-6) - at(v - 1e-6)) / 2e-6;
+          const lossAt = (moved: number) => formula(values.with(i, moved), b);
+          return (lossAt(v + 1e-6) - lossAt(v - 1e-6)) / 2e-6;
         });
         expectClose(await x.grad!.data(), slopes, { rtol: 1e-5, magnitude: slopes.map((s) => Math.abs(s) + 0.1) });
         x.grad!.dispose();
@@ -264,16 +266,16 @@ describeOnDevice('losses follow their definitions', (device) => {
     expect(() => call(y, target, labels, wrong)).toThrow(/sampleWeight must have .* \[6\], but has \[2\]/);
     // Any other value than a tensor is an error, and messages name the loss, not an operator inside it.
     const lossName = name.split(' ')[0];
-    const given = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
+    const callWith = (value: unknown) => () => call(y, target, labels, value as tg.Tensor);
     for (const value of [0, false, '', Number.NaN]) {
-      expect(given(value)).toThrow(new RegExp(`^${lossName}: sampleWeight must be a tensor`));
+      expect(callWith(value)).toThrow(new RegExp(`^${lossName}: sampleWeight must be a tensor`));
     }
-    expect(given(labels)).toThrow(new RegExp(`^${lossName}: sampleWeight must be f32`));
+    expect(callWith(labels)).toThrow(new RegExp(`^${lossName}: sampleWeight must be f32`));
     const noTensor = [undefined, { length: -1 }] as unknown as tg.Tensor[];
     for (const value of noTensor) {
-      const thrown = () => call(y, value, value, sampleWeight);
-      expect(thrown).toThrow(ArgumentError);
-      expect(thrown).toThrow(new RegExp(`^${lossName}: .* must be a tensor`));
+      const callWithBadTarget = () => call(y, value, value, sampleWeight);
+      expect(callWithBadTarget).toThrow(ArgumentError);
+      expect(callWithBadTarget).toThrow(new RegExp(`^${lossName}: .* must be a tensor`));
       expect(() => call(value, target, labels, sampleWeight)).toThrow(
         new RegExp(`^${lossName}: the output must be a tensor`),
       );
@@ -284,12 +286,12 @@ describeOnDevice('losses follow their definitions', (device) => {
     for (const t of [y, target, labels, sampleWeight, loss, wrong]) t.dispose();
   });
 
-  // The weight of a sample must not decide whether its label is looked at.
+  // Labels must be checked whatever the weight of the sample.
   test.each([
     ['without weights', undefined],
     ['with weights', [1, 1, 1]],
     ['with a weight of 2 for the others', [2, 1, 1]],
-  ])('a label beyond the classes makes the loss and its row of the gradient NaN: %s', async (_, weights) => {
+  ])('a label beyond the classes makes the loss NaN, and its row of the gradient: %s', async (_, weights) => {
     for (const fromLogits of [true, false]) {
       const y = tg.tensor(device, [0.1, 0.2, 0.7, 0.1, 0.2, 0.7, 0.3, 0.3, 0.4], [3, 3], { requiresGrad: true });
       const labels = tg.tensor(device, [1, 3, 2], [3], { dtype: 'u32' });
@@ -302,7 +304,7 @@ describeOnDevice('losses follow their definitions', (device) => {
     }
   });
 
-  test('losses: an invalid label makes a loss with oneHot NaN', async () => {
+  test('losses: an invalid label makes a loss with one-hot targets NaN', async () => {
     const y = tg.tensor(device, [0.1, 0.9, 0.5, 0.5], [2, 2]);
     const target = tg.oneHot(tg.tensor(device, [1, 2], [2], { dtype: 'u32' }), 2);
     for (const loss of [tg.categoricalCrossentropy, tg.binaryCrossentropy, tg.meanSquaredError, tg.huber]) {

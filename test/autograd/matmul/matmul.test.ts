@@ -15,7 +15,7 @@ describeOnDevice('batched matrix products', (device) => {
 
   // Multiples of four, which the tuned variant serves where the adapter has subgroups; and primes, which the reference does.
   test.each(transposes)(
-    'every kind of broadcast, %j',
+    'matmul: every kind of broadcasting, %j',
     async (attrs: { transposeA?: boolean; transposeB?: boolean }) => {
       for (const [a, b] of [
         [
@@ -61,7 +61,7 @@ describeOnDevice('batched matrix products', (device) => {
     },
   );
 
-  test('matmul: more products than a dispatch can have', async () => {
+  test('matmul: more products than one dispatch can have', async () => {
     const n = 65_541;
     const a = { shape: [n, 1, 1], data: Array.from({ length: n }, (_, i) => i) };
     const b = { shape: [n, 1, 1], data: Array.from({ length: n }, (_, i) => i % 3) };
@@ -84,7 +84,7 @@ describeOnDevice('batched matrix products', (device) => {
     expectClose(output, [Number.NaN, 11]);
   });
 
-  test('linear: over the last axis of an input of rank 4', async () => {
+  test('linear: multiplies along the last axis of an input of rank 4', async () => {
     const inputs = [{ shape: [2, 3, 5, 7] }, { shape: [7, 11] }, { shape: [11] }];
     await compareWithReference(device, 'linear', { inputs, attrs: { activation: 'relu' }, seed: 2 });
   });

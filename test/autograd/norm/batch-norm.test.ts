@@ -8,11 +8,11 @@ import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
 import { random } from '../../support/random.ts';
 
-describeOnDevice('batch normalisation', (device) => {
+describeOnDevice('batchNorm', (device) => {
   const ones = (c: number) => ({ shape: [c], data: Array(c).fill(1) });
   const zeros = (c: number) => ({ shape: [c], data: Array(c).fill(0) });
 
-  test('batchNorm: two values of a channel become -1 and 1', async () => {
+  test('batchNorm: normalizes two values of a channel to -1 and 1', async () => {
     const x = { shape: [2, 2], data: [1, -10, 3, 30] };
     const scale = { shape: [2], data: [2, 0.5] };
     const offset = { shape: [2], data: [10, 0] };
@@ -22,7 +22,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[2]!, [1, 3]);
   });
 
-  test('batchNorm: with one row the deviation is 0, so y is the offset and the gradient of x is 0', async () => {
+  test('batchNorm: with one row, y is the offset and the gradient of x is 0, because the deviation is 0', async () => {
     const x = { shape: [1, 3], data: [5, -1e4, 0] };
     const offset = { shape: [3], data: [1, 2, 3] };
     const { output, grads } = await runOperator(device, 'batchNorm', [x, ones(3), offset], {}, [7, 8, 9]);
@@ -32,7 +32,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[2]!, [7, 8, 9]);
   });
 
-  test('batchNorm: equal rows stay finite', async () => {
+  test('batchNorm: equal rows give finite results', async () => {
     const x = { shape: [100, 2], data: Array(200).fill(0.1) };
     const { output, grads } = await runOperator(
       device,
@@ -46,7 +46,7 @@ describeOnDevice('batch normalisation', (device) => {
   });
 
   test('batchNorm: a large mean does not hide the variance', async () => {
-    // E[x^2] - E[x]^2 in f32 would leave nothing: 1e6 +- 8 of a variance of 1.
+    // E[x^2] - E[x]^2 in f32 would cancel: 1e6 +- 8 for a variance of 1.
     const values = random(4);
     const x = ndarray(
       [1009, 2],
@@ -65,7 +65,7 @@ describeOnDevice('batch normalisation', (device) => {
   });
 
   test.each([[[4, 16, 16, 24]], [[2, 7, 7, 131]], [[3001, 1]], [[64, 5]], [[65, 5]], [[2, 1]]])(
-    'of %j',
+    'batchNorm: %j',
     async (shape) => {
       const c = shape.slice(-1);
       const inputs = [{ shape }, { shape: c }, { shape: c }];
@@ -82,7 +82,7 @@ describeOnDevice('batch normalisation', (device) => {
     expectClose(grads[0]!, [nan, 0, nan, nan, 0, nan]);
   });
 
-  test('batchNorm: running statistics move by 1 - momentum, with the biased variance, separately for each model', async () => {
+  test('batchNorm: running statistics move by 1 - momentum, with the biased variance, separately for each replica', async () => {
     const make = (data: number[], shape: number[]) => tg.tensor(device, data, shape, { models: 2 });
     const x = make([1, 3, 10, 30], [2, 1]); // means 2 and 20, variances 1 and 100
     const [scale, offset] = [make([1, 1], [1]), make([0, 0], [1])];
@@ -95,7 +95,7 @@ describeOnDevice('batch normalisation', (device) => {
     for (const t of [x, scale, offset, mean, variance]) t.dispose();
   });
 
-  test('batchNormInference: uses the given statistics', async () => {
+  test('batchNormInference: normalizes with the given statistics', async () => {
     const [x, scale, offset] = [{ shape: [2, 1], data: [3, 5] }, ones(1), { shape: [1], data: [0.5] }];
     const inputs = [x, scale, offset, { shape: [1], data: [1] }, { shape: [1], data: [4] }];
     const { output, grads } = await runOperator(device, 'batchNormInference', inputs, { epsilon: 0 }, [1, 10]);
@@ -106,7 +106,7 @@ describeOnDevice('batch normalisation', (device) => {
     expect(grads.slice(3)).toEqual([null, null]);
   });
 
-  test('batchNorm: long columns have the same bits with one model and with three', async () => {
+  test('batchNorm: long columns have the same bits with one replica and with three', async () => {
     const shapes = [[4001, 3], [3], [3]];
     const inputs = hostInputs({ inputs: shapes.map((shape) => ({ shape })), attrs: {}, seed: 5 });
     const three = (values: ArrayLike<number>) => Array.from({ length: 3 }, () => Array.from(values)).flat();
@@ -151,7 +151,7 @@ describeOnDevice('batch normalisation', (device) => {
     [[2, 7, 7, 131], 'relu'],
     [[3001, 1], 'relu6'],
     [[64, 6], 'relu'],
-  ] as const)('of %j with %s', async (shape, activation) => {
+  ] as const)('batchNorm: %j with %s', async (shape, activation) => {
     const c = { shape: [shape.at(-1)!] };
     const inputs = [{ shape: [...shape] }, c, c];
     await compareWithReference(device, 'batchNorm', { inputs, attrs: { epsilon: 1e-3, activation }, seed: 3 });
@@ -186,14 +186,14 @@ describeOnDevice('batch normalisation', (device) => {
       tg.ArgumentError,
       ['batchNormInference', 'the variance', '1'],
     ],
-  ])('refused: %s', (_what, call, error, says) => {
-    const thrown = () =>
+  ])('throws for %s', (_what, call, error, says) => {
+    const runScoped = () =>
       tg.scope(device, () => {
         call((shape, dtype) =>
           tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape, { dtype }),
         );
       });
-    expect(thrown).toThrow(error);
-    for (const part of ['batchNorm', ...says]) expect(thrown).toThrow(part);
+    expect(runScoped).toThrow(error);
+    for (const part of ['batchNorm', ...says]) expect(runScoped).toThrow(part);
   });
 });

@@ -90,7 +90,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
   });
 
   test.each(Object.keys(comparisonReferences) as (keyof typeof comparisonReferences)[])(
-    '%s, broadcast',
+    '%s: broadcasting',
     async (name) => {
       const [a, b] = [
         [1, 2, nan, 0, -0],
@@ -113,7 +113,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     y.dispose();
   });
 
-  test('where: selects by logic; NaN that is not selected does not affect the gradient', async () => {
+  test('where: NaN in the operand that is not selected does not affect the gradient', async () => {
     const x = tg.tensor(device, [-2, nan, 0.5, 3], [4], { requiresGrad: true });
     const y = tg.scope(device, () => {
       const [low, high] = [tg.tensor(device, [-1], [1]), tg.tensor(device, [1], [1])];
@@ -128,7 +128,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     for (const t of [x.grad!, x, y]) t.dispose();
   });
 
-  test('where: infinity and NaN pass on one side only', async () => {
+  test('where: infinity and NaN reach only the operand that is selected', async () => {
     const inputs = [
       { shape: [3], data: [1, 0, 1], dtype: 'u32' as const },
       { shape: [3], data: [1, nan, 3] },
@@ -145,7 +145,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
     ['-3 x', (x) => tg.mul(-3, x), [-3, -9], -3],
     ['x / 4', (x) => tg.div(x, 4), [0.25, 0.75], 0.25],
     ['max(x, 0.5)', (x) => tg.maximum(0.5, x), [1, 3], 1],
-  ])('a number stands for a scalar tensor: %s', async (_, f, expected, slope) => {
+  ])('%s: a number is a scalar tensor', async (_, f, expected, slope) => {
     const x = tg.tensor(device, [1, 3, 1, 3], [2], { requiresGrad: true, models: 2 });
     const y = f(x);
     y.backward(tg.tensor(device, [1, 1, 1, 1], [2], { models: 2 }));
@@ -166,7 +166,7 @@ describeOnDevice('pointwise operators at kinks and extremes', (device) => {
       () => tg.logicalOr(tg.tensor(device, [1], [1]), 'no' as unknown as Tensor),
       ['logicalOr', 'right', 'no'],
     ],
-  ])('refused: %s', (_, call, words) => {
+  ])('throws for %s', (_, call, words) => {
     expect(call).toThrow(
       tg.scope(device, () => expect.objectContaining({ name: expect.stringMatching(/ShapeError|ArgumentError/) })),
     );

@@ -60,7 +60,7 @@ describeOnDevice('pow', (device) => {
   });
 
   // NumPy: numpy.power(float64) gives the same.
-  test('pow: even exponents of any size give positive results, odd ones keep the sign', async () => {
+  test('pow: even exponents of any size give positive results, odd exponents keep the sign', async () => {
     const [a, b] = [
       [-1, -1, -1, -1.0001, -1.0001, -10, -10],
       [1_000_001, 1_000_000, 16_777_216, 1001, 1000, 37, -37],
@@ -74,8 +74,8 @@ describeOnDevice('pow', (device) => {
     );
   });
 
-  // Multiplied: each factor rounds once, by 2^-24. A negative exponent divides, twice.
-  test('pow: integer exponents from -8 to 8 are as exact as multiplication, and so are their gradients', async () => {
+  // Each multiplication rounds once, by 2^-24. A negative exponent needs two divisions.
+  test('pow: integer exponents from -8 to 8, and their gradients, are as exact as multiplication', async () => {
     const x = [4000, -4000, 3999.7, 1234.5, 3.3, 1.0001, 0.77, -0.31, 0.0123].map(Math.fround);
     const powers = Array.from({ length: 17 }, (_, i) => i - 8);
     for (const p of powers) {
@@ -106,7 +106,7 @@ describeOnDevice('pow', (device) => {
     }
   });
 
-  test('pow: x^3 at 4,000 is within 2 ulp, and x^2 is a product', async () => {
+  test('pow: x^3 at 4,000 is within 2 ulp, and x^2 has the bits of x * x', async () => {
     const x = Float32Array.from({ length: 256 }, (_, i) => 4000 - i / 7);
     const input = { shape: [x.length], data: x };
     const cube = await runOperator(device, 'pow', [input], { exponent: 3 }, ones(x.length));
@@ -140,7 +140,7 @@ describeOnDevice('pow', (device) => {
     [1.5, Infinity],
     [-0.5, 0],
     [2.5e-3, Infinity],
-  ])('minus infinity to the power %f is as in C', async (p, y) => {
+  ])('pow: minus infinity to the power %f is as in C', async (p, y) => {
     const { output } = await runOperator(
       device,
       'pow',

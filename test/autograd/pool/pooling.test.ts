@@ -22,7 +22,7 @@ const windows: [shape: number[], attrs: { poolSize: number | [number, number]; s
   ];
 
 describeOnDevice('pooling', (device) => {
-  test.each(windows)('windows over %j: %j', async (shape, attrs) => {
+  test.each(windows)('pooling over %j: %j', async (shape, attrs) => {
     for (const name of ['maxPool2d', 'avgPool2d'] as const) {
       await compareWithReference(device, name, { inputs: [{ shape }], attrs, seed: 3 });
     }
@@ -57,7 +57,7 @@ describeOnDevice('pooling', (device) => {
     await compareWithReference(device, 'globalAveragePool2d', { inputs: [{ shape }], attrs: {}, seed: 5 });
   });
 
-  test('avgPool2d of an empty batch', async () => {
+  test('avgPool2d: an empty batch', async () => {
     const c = { inputs: [{ shape: [0, 4, 4, 2] }], attrs: { poolSize: 2 }, seed: 1 };
     await compareWithReference(device, 'avgPool2d', c);
   });
@@ -68,7 +68,7 @@ describeOnDevice('pooling', (device) => {
     ['size', [1, 2, 2, 1], (x) => tg.avgPool2d(x, { poolSize: -1 }), tg.ArgumentError, ['avgPool2d', 'poolSize', '-1']],
     ['rank', [8, 3], (x) => tg.globalAveragePool2d(x), tg.ShapeError, ['globalAveragePool2d', '[8,3]']],
     ['pixels', [1, 0, 3, 2], (x) => tg.globalAveragePool2d(x), tg.ShapeError, ['globalAveragePool2d', '[1,0,3,2]']],
-  ])('refused: %s of %j', (_what, shape, call, error, says) => {
+  ])('throws for %s of %j', (_what, shape, call, error, says) => {
     using x = tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(1), shape);
     expect(() => call(x)).toThrow(error);
     for (const part of says) expect(() => call(x)).toThrow(part);

@@ -6,7 +6,7 @@ import { StepState } from '../../../src/kernels/optimizers/step-state.ts';
 import * as kernels from '../../../src/kernels/random/dropout.ts';
 import { elementwiseWorkgroups, runKernel } from '../../../src/kernels/run.ts';
 import * as tg from '../../../src/node.ts';
-import { dropout, kept } from '../../reference/dropout.ts';
+import { dropout, isKept } from '../../reference/dropout.ts';
 import { ndarray } from '../../reference/ndarray.ts';
 import { runOperator } from '../../support/adapter.ts';
 import { expectClose, expectSameBits } from '../../support/compare.ts';
@@ -16,7 +16,7 @@ import { random } from '../../support/random.ts';
 const COUNT = 1000;
 
 describeOnDevice('dropout', (device) => {
-  test("the shader's Philox gives the bits of the TypeScript one", async () => {
+  test("dropout: the shader's Philox has the bits of the TypeScript implementation", async () => {
     const values = random(9);
     const extremes = [0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff];
     const word = (i: number) => (i < 100 ? extremes[values.integer(0, 6)]! : values.integer(0, 2 ** 32 - 1));
@@ -72,7 +72,7 @@ describeOnDevice('dropout', (device) => {
     expectSameBits(grads[0]!, output);
   });
 
-  test('dropout: other seeds, layers and steps drop other elements', async () => {
+  test('dropout: another seed, layer or step drops other elements', async () => {
     const masks = [];
     for (const other of [{}, { seed: 4 }, { seed: 3 + 2 ** 32 }, { layer: 2 }, { step: 3 }]) {
       const { output } = await runOperator(device, 'dropout', [ones(64)], { ...draw, ...other }, ones(64).data);
@@ -88,24 +88,24 @@ describeOnDevice('dropout', (device) => {
   });
 
   // The second seed's low word carries into the high one.
-  test.each([3, 2 ** 32 - 2])('dropout: model r draws like a single model with seed + r; seed %i', async (seed) => {
+  test.each([3, 2 ** 32 - 2])('dropout: replica r draws as a single model with seed + r; seed %i', async (seed) => {
     const n = 103; // no multiple of the four elements that share a draw
     for (const models of [1, 2, 4]) {
       const x = Array(models * n).fill(1);
       const options = { ...draw, seed };
       const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, x, models);
-      const expected = x.map((_, i) => (kept(i % n, { ...draw, seed: seed + Math.floor(i / n) }) ? 2 : 0));
+      const expected = x.map((_, i) => (isKept(i % n, { ...draw, seed: seed + Math.floor(i / n) }) ? 2 : 0));
       expectSameBits(output, expected);
       expectSameBits(grads[0]!, expected);
     }
     const [first, second] = [0, 1].map((r) =>
-      Array.from({ length: n }, (_, i) => kept(i, { ...draw, seed: seed + r })),
+      Array.from({ length: n }, (_, i) => isKept(i, { ...draw, seed: seed + r })),
     );
     expect(first).not.toEqual(second);
   });
 
   // The second seed's low word is all ones; a rate of 0 keeps everything.
-  test('dropout: model r draws with its own seed and rate from the lists', async () => {
+  test('dropout: lists give each replica its seed and rate', async () => {
     const n = 103;
     const seeds = [7, 2 ** 33 - 1, 7, 2 ** 52];
     const rates = [0.5, 0.1, 0, 0.9];
@@ -120,28 +120,28 @@ describeOnDevice('dropout', (device) => {
       const options = { ...draw, seed, rate };
       const { output, grads } = await runOperator(device, 'dropout', [{ shape: [n], data: x }], options, dy, 4);
       for (let r = 0; r < 4; r++) {
-        const own = {
+        const replicaAttrs = {
           ...draw,
           seed: typeof seed === 'number' ? seed + r : seed[r]!,
           rate: typeof rate === 'number' ? rate : rate[r]!,
         };
         const [from, to] = [r * n, (r + 1) * n];
         const attrs = [{ shape: [n], data: x.slice(from, to) }] as const;
-        const alone = await runOperator(device, 'dropout', [...attrs], own, dy.slice(from, to));
+        const alone = await runOperator(device, 'dropout', [...attrs], replicaAttrs, dy.slice(from, to));
         const [y, dx] = [output, grads[0]!].map((all) => Array.from(all).slice(from, to));
         expectSameBits(y!, alone.output, `model ${r}`);
         expectSameBits(dx!, alone.grads[0]!, `gradient of model ${r}`);
         const a = ndarray([n], Float64Array.from(x.slice(from, to)));
-        const reference = dropout.forward([a], own);
+        const reference = dropout.forward([a], replicaAttrs);
         expectClose(y!, reference.data, { rtol: 1e-6, atol: 0 }, `model ${r}`);
         const dout = ndarray([n], Float64Array.from(dy.slice(from, to)));
-        const [expected] = dropout.backward([a], reference, dout, own);
+        const [expected] = dropout.backward([a], reference, dout, replicaAttrs);
         expectClose(dx!, expected!.data, { rtol: 1e-6, atol: 0 }, `gradient of model ${r}`);
       }
     }
   });
 
-  test('dropout: models with one rate and consecutive seeds use the kernel of one model', () => {
+  test('dropout: replicas with one rate and consecutive seeds use the kernel of a single model', () => {
     using x = tg.tensor(device, [1, 2, 3], [1], { models: 3 });
     const kernelOf = (options: tg.DropoutOptions) => {
       const program = device.record(() => void tg.dropout(x, options));
@@ -154,21 +154,21 @@ describeOnDevice('dropout', (device) => {
     expect(kernelOf({ rate: [0.5, 0.1, 0.2], seed: 4 })).toEqual(['dropout_per_replica']);
   });
 
-  test('dropout: a rate of 0 in a list keeps every bit', async () => {
+  test('dropout: a rate of 0 in a list changes no bit', async () => {
     const data = [1e-40, -0, 0, -3, Number.POSITIVE_INFINITY].map(Math.fround);
     const x = { shape: [5], data: [...data, ...data] };
     const { output } = await runOperator(device, 'dropout', [x], { ...draw, rate: [0, 0.5] }, x.data, 2);
     expectSameBits(Array.from(output).slice(0, 5), data);
   });
 
-  test('dropout: throws ShapeError unless lists have an entry for each model', () => {
+  test('dropout: throws ShapeError if a list has not one entry for each replica', () => {
     using x = tg.tensor(device, [1, 2], [1], { models: 2 });
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(tg.ShapeError);
     expect(() => tg.dropout(x, { rate: [0.5, 0.1, 0.2] })).toThrow(/3 rates .* the input has 2/);
     expect(() => tg.dropout(x, { rate: 0.5, seed: [1, 5, 9] })).toThrow(/3 seeds .* the input has 2/);
   });
 
-  test('dropout: a recorded step draws new numbers in every run, from the step in its uniform', async () => {
+  test('dropout: a recorded step draws new numbers in every run, by the step number in its uniform', async () => {
     const n = 100;
     const state = new StepState(device);
     const x = tg.tensor(device, ones(n).data, [n], { requiresGrad: true });
@@ -182,7 +182,7 @@ describeOnDevice('dropout', (device) => {
     for (const step of [8, 9]) {
       state.write({ batchStart: 0, step });
       program.run();
-      const expected = Array.from({ length: n }, (_, i) => (kept(i, { ...draw, step }) ? 2 : 0));
+      const expected = Array.from({ length: n }, (_, i) => (isKept(i, { ...draw, step }) ? 2 : 0));
       for (const array of [y, dx]) {
         const shared = new tg.Tensor(array.reshape([n]));
         expectSameBits(await shared.data(), expected, `step ${step}`);
@@ -193,11 +193,11 @@ describeOnDevice('dropout', (device) => {
     for (const owned of [x, y, dx, state]) owned.dispose();
   });
 
-  test('dropout: dropped NaN and infinities become 0, kept ones stay', async () => {
+  test('dropout: NaN and infinities become 0 if dropped, and stay if kept', async () => {
     const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
     const data = Array.from({ length: 64 }, (_, i) => (i % 2 ? nan : inf));
     const { output } = await runOperator(device, 'dropout', [{ shape: [64], data }], draw, ones(64).data);
-    const expected = data.map((value, i) => (kept(i, draw) ? value : 0));
+    const expected = data.map((value, i) => (isKept(i, draw) ? value : 0));
     expectSameBits(output, expected);
   });
 
@@ -212,7 +212,7 @@ describeOnDevice('dropout', (device) => {
     ['a fractional seed', { rate: 0.5, seed: 1.5 }, ['seed', '1.5']],
     ['a negative layer', { rate: 0.5, layer: -1 }, ['layer', '-1']],
     ['an invalid step', { rate: 0.5, step: 'first' }, ['step', 'first']],
-  ])('refused: %s', (_what, options, says) => {
+  ])('throws for %s', (_what, options, says) => {
     using x = tg.tensor(device, [1, 2], [2]);
     const call = () => tg.dropout(x, options as tg.DropoutOptions);
     expect(call).toThrow(tg.ArgumentError);

@@ -8,13 +8,13 @@ import { compareWithReference, type HostInput, hostInputs, runOperator } from '.
 import { reduceCase } from '../../support/cases-reduce.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-cases.ts';
 import { random } from '../../support/random.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['sum: axis', (t) => sum(t([2, 3]), { axis: 2 }), ShapeError, ['sum', 'axis 2', '[2,3]']],
   ['mean: negative axis', (t) => mean(t([2, 3]), { axis: -3 }), ShapeError, ['mean', 'axis -3', '[2,3]']],
   ['max: an axis of a scalar', (t) => max(t([]), { axis: 0 }), ShapeError, ['max', '[]', 'none']],
@@ -35,12 +35,12 @@ const wrong: Wrong[] = [
 ];
 
 describeOnDevice('reductions', (device) => {
-  test.each(wrong.map((row) => [row[0], row] as const))('refuses %s', (_what, row) => expectRefused(device, row));
+  test.each(wrong.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(device, row));
 
   const run = (name: 'max' | 'min' | 'variance', x: HostInput, attrs: object, dout: number[]) =>
     runOperator(device, name, [x], attrs, dout);
 
-  test('max and min share the gradient evenly among equals', async () => {
+  test('max, min: equal elements share the gradient evenly', async () => {
     const x = { shape: [3, 4], data: [1, 5, 5, 2, -3, -3, -3, -3, 0, -0, -1, -2] };
     const largest = await run('max', x, { axis: 1 }, [6, 8, 10]);
     expectClose(largest.output, [5, -3, 0]);
@@ -50,22 +50,25 @@ describeOnDevice('reductions', (device) => {
     expectClose(smallest.grads[0]!, [0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
   });
 
-  test.each(['max', 'min'] as const)('%s shares among equals on drawn shapes and axes', async (name) => {
-    await fc.assert(
-      fc.asyncProperty(reduceCase('full'), async (c) => {
-        const inputs = drawInputs(c, 'integer');
-        const y = references[name].forward(inputs, c.attrs);
-        const dout = drawLike(y.shape, c.seed);
-        const [dx] = references[name].backward(inputs, y, dout, c.attrs);
-        const { output, grads } = await runOperator(device, name, hostInputs(c, 'integer'), c.attrs, dout.data);
-        expectClose(output, y.data, { rtol: 0 });
-        expectClose(grads[0]!, dx!.data, { rtol: 1e-6, magnitude: dx!.data.map(Math.abs) });
-      }),
-      { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) },
-    );
-  });
+  test.each(['max', 'min'] as const)(
+    '%s: equal elements share the gradient, on drawn shapes and axes',
+    async (name) => {
+      await fc.assert(
+        fc.asyncProperty(reduceCase('full'), async (c) => {
+          const inputs = drawInputs(c, 'integer');
+          const y = references[name].forward(inputs, c.attrs);
+          const dout = drawLike(y.shape, c.seed);
+          const [dx] = references[name].backward(inputs, y, dout, c.attrs);
+          const { output, grads } = await runOperator(device, name, hostInputs(c, 'integer'), c.attrs, dout.data);
+          expectClose(output, y.data, { rtol: 0 });
+          expectClose(grads[0]!, dx!.data, { rtol: 1e-6, magnitude: dx!.data.map(Math.abs) });
+        }),
+        { seed: FAST_CHECK_SEED, numRuns: drawnCases(25) },
+      );
+    },
+  );
 
-  test('NaN wins, its gradient is NaN, and other rows stay clean', async () => {
+  test('max, min: NaN is the result, and its gradient is NaN; other rows are not affected', async () => {
     const x = { shape: [2, 3], data: [1, nan, inf, -inf, 2, -inf] };
     const largest = await run('max', x, { axis: 1 }, [1, 1]);
     expectClose(largest.output, [nan, 2]);
@@ -75,7 +78,7 @@ describeOnDevice('reductions', (device) => {
     expectClose(smallest.grads[0]!, [nan, nan, nan, 0.5, 0, 0.5]);
   });
 
-  test('a NaN anywhere in a long axis is found', async () => {
+  test('max, min: find a NaN anywhere in a long axis', async () => {
     for (const place of [0, 63, 64, 4999, 5002]) {
       const data = Array.from({ length: 5003 }, (_, i) => (i === place ? nan : i % 7));
       const { output } = await run('max', { shape: [5003], data }, {}, [1]);
@@ -83,7 +86,7 @@ describeOnDevice('reductions', (device) => {
     }
   });
 
-  test('variance: ddof as NumPy has it, one element, equal elements, and a mean far from 0', async () => {
+  test('variance: ddof as in NumPy; one element, equal elements, and a mean far from 0', async () => {
     const x = { shape: [2, 2], data: [1, 3, 1e4, 1e4 + 2] };
     expectClose((await run('variance', x, { axis: 1 }, [1, 1])).output, [1, 1]);
     const { output, grads } = await run('variance', x, { axis: 1, ddof: 1 }, [1, 3]);
@@ -105,11 +108,11 @@ describeOnDevice('reductions', (device) => {
     await compareWithReference(device, name, { inputs: [{ shape: [...shape] }], attrs, seed: 17 });
   });
 
-  test.each(['sum', 'mean', 'max', 'min', 'variance'] as const)('%s of a batch of none', async (name) => {
+  test.each(['sum', 'mean', 'max', 'min', 'variance'] as const)('%s: an empty batch', async (name) => {
     await compareWithReference(device, name, { inputs: [{ shape: [0, 3] }], attrs: { axis: 1 }, seed: 1 });
   });
 
-  test('argmax, argmin: the first of equals, the first NaN before every number, each model for itself', async () => {
+  test('argmax, argmin: the first of equal values; the first NaN before any number; each replica separately', async () => {
     using x = tensor(device, [2, 7, 7, 1, nan, inf, nan, 0, -inf, -inf, -inf, -inf], [1, 4], { models: 3 });
     using place = argmax(x, { axis: -1 });
     expect([...(await place.data())]).toEqual([1, 0, 0]);
@@ -123,7 +126,7 @@ describeOnDevice('reductions', (device) => {
     { shape: [3, 1056], axis: 1 },
     { shape: [1057, 3], axis: 0 },
     { shape: [2, 1300, 5], axis: 1 },
-  ])('argmax, argmin of a long axis: the first of equals and of NaN, $shape', async ({ shape, axis }) => {
+  ])('argmax, argmin: the first of equal values and of NaN along a long axis, $shape', async ({ shape, axis }) => {
     const size = shape.reduce((a, b) => a * b);
     const values = random(size);
     const ties = Array.from({ length: size }, () => values.integer(-2, 2));

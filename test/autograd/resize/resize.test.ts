@@ -3,12 +3,12 @@ import { ArgumentError, resize, ShapeError } from '../../../src/node.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const method = (name: string) => ({ method: name as 'nearest' });
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['rank', (t) => resize(t([4, 4, 1]), [2, 2]), ShapeError, ['resize', '[4,4,1]']],
   ['dtype', (t) => resize(t([1, 4, 4, 1], { dtype: 'u32' }), [2, 2]), ArgumentError, ['resize', 'u32']],
   ['no size', (t) => resize(t([1, 4, 4, 1]), [2, 0]), ArgumentError, ['resize', '[2,0]']],
@@ -20,10 +20,10 @@ const wrong: Wrong[] = [
 ];
 
 describeOnDevice('resize', (device) => {
-  test.each(wrong.map((row) => [row[0], row] as const))('refuses: %s', (_what, row) => expectRefused(device, row));
+  test.each(wrong.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(device, row));
 
-  // From the definition of tf.image.resize: half-pixel centres, edges repeated.
-  test('values worked out by hand', async () => {
+  // From the definition of tf.image.resize: half-pixel centers, edges repeated.
+  test('resize: values computed by hand', async () => {
     const x = { shape: [1, 1, 4, 1], data: [0, 10, 20, 30] };
     const up = await runOperator(device, 'resize', [x], { size: [1, 8] }, [1, 1, 1, 1, 1, 1, 1, 1]);
     expectClose(up.output, [0, 2.5, 7.5, 12.5, 17.5, 22.5, 27.5, 30]);
@@ -37,7 +37,7 @@ describeOnDevice('resize', (device) => {
   });
 
   test.each(['bilinear', 'nearest'])(
-    'resize: %s to the same size changes nothing, including NaN and infinity',
+    'resize: %s to the same size changes no bit, not even of NaN and infinity',
     async (name) => {
       const data = [1, nan, -2, inf, 0.5, -inf, 2 ** 127, 2 ** -100, 7];
       const attrs = { size: [3, 3], method: name };
@@ -90,7 +90,7 @@ describeOnDevice('resize', (device) => {
       [2, 3, 3, 0],
       [5, 5],
     ],
-  ])('%j to %j', async (shape, size) => {
+  ])('resize: %j to %j', async (shape, size) => {
     for (const name of ['bilinear', 'nearest']) {
       await compareWithReference(device, 'resize', { inputs: [{ shape }], attrs: { size, method: name }, seed: 4 });
     }

@@ -22,11 +22,11 @@ import { oneHot as oneHotReference } from '../../reference/shape.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const u32 = { dtype: 'u32' } as const;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['transpose: too few axes', (t) => transpose(t([2, 3]), [0]), ArgumentError, ['transpose', '[0]', '[2,3]']],
   ['transpose: an axis twice', (t) => transpose(t([2, 3]), [1, -1]), ArgumentError, ['transpose', '[1,-1]', '[2,3]']],
   ['transpose: axis', (t) => transpose(t([2, 3]), [0, 2]), ShapeError, ['transpose', 'axis 2', '[2,3]']],
@@ -70,14 +70,14 @@ const wrong: Wrong[] = [
 ];
 
 describeOnDevice('operators that move elements', (device) => {
-  test.each(wrong.map((row) => [row[0], row] as const))('refuses %s', (_what, row) => expectRefused(device, row));
+  test.each(wrong.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(device, row));
 
-  test('transposes worked out by hand', async () => {
+  test('transpose: values computed by hand', async () => {
     const x = { shape: [1, 2, 3], data: [1, 2, 3, 4, 5, 6] };
-    const turned = await runOperator(device, 'transpose', [x], { axes: [2, 0, 1] }, [1, 2, 3, 4, 5, 6]);
-    expect(turned.shape).toEqual([3, 1, 2]);
-    expectClose(turned.output, [1, 4, 2, 5, 3, 6]);
-    expectClose(turned.grads[0]!, [1, 3, 5, 2, 4, 6]);
+    const transposed = await runOperator(device, 'transpose', [x], { axes: [2, 0, 1] }, [1, 2, 3, 4, 5, 6]);
+    expect(transposed.shape).toEqual([3, 1, 2]);
+    expectClose(transposed.output, [1, 4, 2, 5, 3, 6]);
+    expectClose(transposed.grads[0]!, [1, 3, 5, 2, 4, 6]);
   });
 
   test.each<[OperatorName, number[][], object]>([
@@ -154,13 +154,13 @@ describeOnDevice('operators that move elements', (device) => {
     ]);
     const [top] = split(x, 2) as [Tensor];
     expect([...(await top.data())]).toEqual([1, 2, 3]);
-    const back = concat([b, a, b], 1);
-    back.backward(tensor(device, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 5]));
+    const concatenated = concat([b, a, b], 1);
+    concatenated.backward(tensor(device, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 5]));
     expect([...(await x.grad!.data())]).toEqual([3, 5, 7, 8, 15, 17]);
-    for (const t of [a, b, top, back, x.grad!]) t.dispose();
+    for (const t of [a, b, top, concatenated, x.grad!]) t.dispose();
   });
 
-  test('gather: gradients of equal indices add up; an index outside gives NaN and no gradient; no index, an empty result', async () => {
+  test('gather: gradients of equal indices add up; an invalid index gives NaN and no gradient; no indices, an empty result', async () => {
     const x = { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] };
     const indices = { shape: [4], data: [2, 0, 2, 3], dtype: 'u32' } as const;
     const { output, grads } = await runOperator(device, 'gather', [x, indices], {}, [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -171,14 +171,14 @@ describeOnDevice('operators that move elements', (device) => {
     expectClose(none.grads[0]!, [0, 0, 0, 0, 0, 0]);
   });
 
-  test('gather with negative i32 indices and among integers', async () => {
+  test('gather: negative i32 indices; tables of integers', async () => {
     using x = tensor(device, [7, 8, 9], [3], { dtype: 'u32' });
     using indices = tensor(device, [-1, 2, 1], [3], { dtype: 'i32' });
     using y = gather(x, indices);
     expect([y.dtype, ...(await y.data())]).toEqual(['u32', 0, 9, 8]);
   });
 
-  test('oneHot: every label, invalid labels, other ranks', async () => {
+  test('oneHot: all labels, invalid labels, labels of other ranks', async () => {
     const labels = [0, 4, 2, 5, 1, 3];
     using a = tensor(device, labels, [2, 3], { dtype: 'u32' });
     using y = oneHot(a, 5);
@@ -192,7 +192,7 @@ describeOnDevice('operators that move elements', (device) => {
     expect([...(await w.data())]).toEqual([0, 0, 1, ...Array(6).fill(Number.NaN)]);
   });
 
-  test('reshape: -1 follows from the other sizes, at any position', async () => {
+  test('reshape: -1 is inferred from the other sizes, at any position', async () => {
     using x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
     const shapes = [[-1], [3, -1], [-1, 1, 2], [1, -1, 6], [6, 1, -1]].map((shape) => reshape(x, shape).shape);
     expect(shapes).toEqual([[6], [3, 2], [3, 1, 2], [1, 1, 6], [6, 1, 1]]);

@@ -6,7 +6,7 @@ import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
 
-describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
+describeOnDevice('softmaxCrossEntropy as the last operator', (device) => {
   /** Loss and gradient after each of `passes` backward passes; `seeds` is the gradient they start from, none being 1. */
   async function run(
     logits: Float32Array | Float64Array,
@@ -56,7 +56,7 @@ describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
     expect(Array.from(twice.grad)).toEqual(Array.from(grad, (value) => 2 * value));
   });
 
-  test('backward: costs less without a given gradient', async () => {
+  test('backward: takes fewer dispatches if no gradient is given', async () => {
     const [implied, given] = [
       await run(new Float32Array(6), [0, 1], [2, 3], [null]),
       await run(new Float32Array(6), [0, 1], [2, 3], [2]),
@@ -65,7 +65,7 @@ describeOnDevice('softmaxCrossEntropy as the loss itself', (device) => {
     expect(Array.from(given.grad)).toEqual(Array.from(implied.grad, (value) => 2 * value));
   });
 
-  test('cross-entropy: each of three models has the bits of a single model; NaN stays in its model', async () => {
+  test('softmaxCrossEntropy: each of three replicas has the bits of a single model; NaN stays in its replica', async () => {
     const [rows, classes] = [300, 7];
     const logits = Float32Array.from(drawLike([3, rows, classes], 5).data);
     logits[rows * classes + 3] = Number.NaN;

@@ -5,11 +5,11 @@ import { logSoftmax as reference } from '../../reference/softmax.ts';
 import { compareWithReference, runOperator } from '../../support/adapter.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { expectRefused, type Wrong } from '../../support/refused.ts';
+import { expectRefused, type InvalidCall } from '../../support/invalid-calls.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-const wrong: Wrong[] = [
+const wrong: InvalidCall[] = [
   ['softmax: axis', (t) => softmax(t([2, 3]), { axis: 2 }), ShapeError, ['softmax', 'axis 2', '[2,3]']],
   ['logSoftmax: scalar', (t) => logSoftmax(t([])), ShapeError, ['logSoftmax', '[]']],
   ['logSoftmax: no class', (t) => logSoftmax(t([2, 0, 3]), { axis: 1 }), ShapeError, ['logSoftmax', '[2,0,3]']],
@@ -18,7 +18,7 @@ const wrong: Wrong[] = [
 ];
 
 describeOnDevice('softmax and logSoftmax', (device) => {
-  test.each(wrong.map((row) => [row[0], row] as const))('refuses %s', (_what, row) => expectRefused(device, row));
+  test.each(wrong.map((row) => [row[0], row] as const))('throws for %s', (_what, row) => expectRefused(device, row));
 
   const rows = [
     [1e4, -1e4, 0, 1e4],

@@ -3,31 +3,31 @@ import { gunzipSync } from 'node:zlib';
 
 const read = (name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
 
-/** An array as the golden files tell of it: its elements as text, in row-major order. */
+/** An array in the golden files: its elements as text, in row-major order. */
 export interface Told {
   shape: number[];
   values: string[];
 }
 
-/** What NumPy wrote. See make_files.py. */
+/** Files written by NumPy. See make_files.py. */
 export const npyFiles: { read: Record<string, Told & { file: string }>; refused: Record<string, string> } =
   read('npy.json');
 
-/** What the safetensors package wrote. */
+/** A file written by the safetensors package. */
 export const safetensorsFile: { file: string; tensors: Record<string, Told> } = read('safetensors.json');
 
-/** What TensorBoard wrote: serialised `Event`s, and a file of all of them. */
+/** Files written by TensorBoard: serialized `Event`s, and a file with all of them. */
 export const eventFiles: { events: Record<string, string>; values: number[]; png: string; file: string } =
   read('events.json');
 
 export const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'));
 
-/** Elements as the golden files tell them; NaNs alike, -0 apart from 0. */
-export const told = (data: ArrayLike<number | bigint>) =>
+/** Elements as in the golden files: all NaNs are equal, -0 differs from 0. */
+export const textOf = (data: ArrayLike<number | bigint>) =>
   Array.from(data as ArrayLike<number>, (v) => (Object.is(v, -0) ? '-0' : String(v)));
-/** The same of Python's text, where `of` says whether the elements are floats. */
-export const toldByPython = (values: string[], integers: boolean) =>
-  integers ? values : told(values.map((text) => Number(text.replace('inf', 'Infinity'))));
+/** The same for text from Python. `integers` is whether the elements are integers. */
+export const textOfPython = (values: string[], integers: boolean) =>
+  integers ? values : textOf(values.map((text) => Number(text.replace('inf', 'Infinity'))));
 
 /** An .h5 file that h5py wrote, packed. */
 interface Packed {

@@ -6,7 +6,7 @@ const dtype = { module: 'keras', class_name: 'DTypePolicy', config: { name: 'flo
 const common = { trainable: true, dtype, data_format: 'channels_last' };
 const INPUT = layer3('InputLayer', { name: 'x', batch_shape: [null, 8, 9, 3] });
 
-/** As Keras 3.15.1 writes them (`layer.get_config()`), with what they are here. */
+/** Configurations of Keras 3.15.1 (`layer.get_config()`), with the layers they become. */
 const layers: [kind: string, config: object, here: object][] = [
   ['RandomFlip', { seed: null, mode: 'horizontal_and_vertical' }, { mode: 'horizontalAndVertical' }],
   ['RandomFlip', { seed: 3, mode: 'vertical' }, { mode: 'vertical', seed: 3 }],
@@ -45,9 +45,9 @@ test.each(layers)('decodeKeras: %s with %o', async (kind, config, here) => {
   expect(options).toEqual({ name: 'layer', inputShape: [8, 9, 3], ...here });
 });
 
-test('decodeKeras: refuses random layers of images with channels first, bounding boxes or modes that there are not', async () => {
+test('decodeKeras: throws for random layers with channels first, bounding boxes or unknown modes', async () => {
   const given = { ...common, name: 'layer' };
-  const refused = async (kind: string, config: object) =>
+  const expectRefused = async (kind: string, config: object) =>
     decodeKeras(kerasZip(model3([INPUT, layer3(kind, { ...given, ...config })]))).then(
       () => null,
       (error: unknown) => error,
@@ -58,7 +58,7 @@ test('decodeKeras: refuses random layers of images with channels first, bounding
     ['RandomZoom', { height_factor: 0.1, bounding_box_format: 'xyxy' }, /bounding_box_format is "xyxy", but must be left out/],
     ['RandomBrightness', { factor: 0.1 }, /there are no layers such as RandomBrightness/],
   ] as const) {
-    const error = await refused(kind, config);
+    const error = await expectRefused(kind, config);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toMatch(says);
   }

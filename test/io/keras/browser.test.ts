@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { kerasWeights, unpacked } from '../../golden/files/files.ts';
 
-test("a browser's bundle: begins without what reads Keras's files, loads it when one is read, and reads it from bytes", async () => {
+test("a browser's bundle: loads the reader of Keras's files when a file is read, and reads it from bytes", async () => {
   const { outputFiles, metafile } = await build({
     absWorkingDir: fileURLToPath(new URL('../../..', import.meta.url)),
     entryPoints: ['src/index.ts'],
@@ -20,7 +20,7 @@ test("a browser's bundle: begins without what reads Keras's files, loads it when
     platform: 'browser',
     loader: { '.wgsl': 'text' },
   });
-  // What the first file imports at once, and what that imports.
+  // The static imports of the first file, and theirs.
   const atOnce = new Set(['bundle/index.js']);
   for (const path of atOnce) {
     for (const { path: other, kind } of metafile.outputs[path]!.imports)

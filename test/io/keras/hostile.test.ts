@@ -4,11 +4,11 @@ import { buildKerasModel } from '../../../src/io/keras/build-model.ts';
 import { readModelConfig } from '../../../src/io/keras/config.ts';
 import { Model, TilegradError } from '../../../src/node.ts';
 import { kerasModels, unpacked } from '../../golden/files/files.ts';
-import { changed, nastyValues, placesIn } from '../../support/nasty.ts';
+import { hostileValues, pathsIn, withValueAt } from '../../support/hostile-json.ts';
 import { random } from '../../support/random.ts';
 
-/** Of the places and values, as all take minutes: every so many places, and values that are tried there. */
-const [STEP, TRIED] = process.env.LONG === '1' ? [1, nastyValues.length] : [5, 3];
+/** All places and values would take minutes: the distance of the places that are tested, and the number of values for each. */
+const [STEP, TRIED] = process.env.LONG === '1' ? [1, hostileValues.length] : [5, 3];
 
 const configOf = (name: 'sequential' | 'branches' | 'nested'): unknown => {
   const files = unzipSync(unpacked(kerasModels[name].files['model.keras']));
@@ -16,18 +16,18 @@ const configOf = (name: 'sequential' | 'branches' | 'nested'): unknown => {
 };
 
 test.each(['sequential', 'branches', 'nested'] as const)(
-  'decodeKeras: a configuration with something else in any place makes a model or a typed error: %s',
+  'decodeKeras: any value in any place of a configuration gives a model or a typed error: %s',
   (name) => {
     const config = configOf(name);
     const draw = random(name.length);
     const untyped: string[] = [];
-    const places = [...placesIn(config)].filter((_, i) => i % STEP === 0);
+    const places = [...pathsIn(config)].filter((_, i) => i % STEP === 0);
     for (const path of places) {
-      const from = draw.integer(0, nastyValues.length - 1);
+      const from = draw.integer(0, hostileValues.length - 1);
       for (let i = 0; i < TRIED; i++) {
-        const value = nastyValues[(from + i) % nastyValues.length];
+        const value = hostileValues[(from + i) % hostileValues.length];
         try {
-          const model = buildKerasModel(readModelConfig(changed(config, path, value), 'm.keras'), {}, 'm.keras');
+          const model = buildKerasModel(readModelConfig(withValueAt(config, path, value), 'm.keras'), {}, 'm.keras');
           expect(model).toBeInstanceOf(Model);
         } catch (error) {
           if (error instanceof TilegradError) expect(error.message.length).toBeLessThan(12_000);

@@ -44,7 +44,7 @@ export const kerasZip = (config: unknown): Uint8Array =>
     'model.weights.h5': unpacked(kerasWeights.inner.file),
   });
 
-/** An HDF5 file with what `write` puts into it. */
+/** An HDF5 file with the content that `write` adds. */
 export async function h5File(write: (file: File) => void): Promise<Uint8Array> {
   const { File, ready } = await import('h5wasm');
   const { FS } = await ready;

@@ -40,15 +40,18 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
 }
 
-test.each(CASES)("decodeKeras: %s of %s has Keras's layers, by name and in order", async (name, file) => {
-  const model = await decodeKeras(unpacked(kerasModels[name].files[file]));
-  // The pooling that keeps its axes is two layers here.
-  expect(layersInKerasOrder(model).map((layer) => layer.name)).toEqual(kerasModels[name].layers);
-  expect(model.inputShape).toEqual(kerasModels[name].inputShape);
-  expect(model.kind).toBe(name === 'sequential' ? 'Sequential' : 'Functional');
-});
+test.each(CASES)(
+  "decodeKeras: %s of %s has Keras's layers, with their names and in their order",
+  async (name, file) => {
+    const model = await decodeKeras(unpacked(kerasModels[name].files[file]));
+    // Keras's pooling with keepdims is two layers here.
+    expect(layersInKerasOrder(model).map((layer) => layer.name)).toEqual(kerasModels[name].layers);
+    expect(model.inputShape).toEqual(kerasModels[name].inputShape);
+    expect(model.kind).toBe(name === 'sequential' ? 'Sequential' : 'Functional');
+  },
+);
 
-test('decodeKeras: takes over which layers are frozen, penalties and initializers', async () => {
+test('decodeKeras: keeps which layers are frozen, penalties and initializers', async () => {
   const nested = await decodeKeras(unpacked(kerasModels.nested.files['model-2.h5']));
   const backbone = nested.getLayer('backbone') as Model;
   expect(backbone.layers.map(({ name, trainable }) => [name, trainable])).toEqual([
@@ -73,11 +76,11 @@ test('decodeKeras: takes over which layers are frozen, penalties and initializer
     kernelRegularizer: { l1: 0, l2: 0.25 },
     biasInitializer: 'zeros',
   });
-  // What was read can be written: it is made of tilegrad's own options.
+  // A model that was read can be saved, because it has only tilegrad's options.
   expect(modelFromConfig(modelConfig(plain)).summary()).toBe(plain.summary());
 });
 
-test('decodeKeras: takes the shape of samples where the file leaves sizes open, and no other', async () => {
+test('decodeKeras: uses the given shape of samples only if the file leaves sizes open', async () => {
   const bytes = kerasZip(
     model3([
       layer3('InputLayer', { name: 'images', batch_shape: [null, null, null, 3] }),
@@ -93,7 +96,7 @@ test('decodeKeras: takes the shape of samples where the file leaves sizes open, 
   );
 });
 
-/** A layer of a user's, as Keras might call one. */
+/** A user's layer, under a name that Keras uses. */
 class Scale extends Layer {
   readonly kind = 'Scale';
   readonly options: Record<string, unknown>;
@@ -110,7 +113,7 @@ class Scale extends Layer {
 }
 
 describeOnDevice('on a device', (device) => {
-  test.each(CASES)('loadKeras: %s of %s computes what it computes in float64', async (name, file) => {
+  test.each(CASES)('loadKeras: %s of %s has the outputs of Keras in float64', async (name, file) => {
     const { inputShape, outputs, files } = kerasModels[name];
     const path = join(folder, file);
     writeFileSync(path, unpacked(files[file]));
@@ -121,7 +124,7 @@ describeOnDevice('on a device', (device) => {
   });
 
   test.each(FILES)(
-    'decodeKerasWeights: %s goes into the model of another file, and into one that is built',
+    'decodeKerasWeights: loads %s into the model of another file, and into a built model',
     async (file) => {
       const { inputShape, outputs, files } = kerasModels.nested;
       const description = modelConfig(await decodeKeras(unpacked(files['model.keras'])));
@@ -134,7 +137,7 @@ describeOnDevice('on a device', (device) => {
     },
   );
 
-  test('loadKeras: the model is a layer of another, and brings its weights', async () => {
+  test('loadKeras: the model can be a layer of another model, and keeps its weights', async () => {
     const { inputShape, outputs, files } = kerasModels.branches;
     const inner = await decodeKeras(unpacked(files['model.keras']));
     const model = new Sequential([inner]).build(device, { seed: 5 });
@@ -143,7 +146,7 @@ describeOnDevice('on a device', (device) => {
     model.dispose();
   });
 
-  test("loadKeras: customLayers are made with the file's options, and win over layers of the same name", async () => {
+  test('loadKeras: customLayers get the options in the file, and take precedence over layers with the same name', async () => {
     const bytes = kerasZip(
       model3([
         layer3('InputLayer', { name: 'x', batch_shape: [null, 2] }),
@@ -162,7 +165,7 @@ describeOnDevice('on a device', (device) => {
   const weights = process.env.TILEGRAD_WEIGHTS;
 
   test.skipIf(!real)(
-    `the file of Keras 2.4 computes what it computes in float64${real ? '' : ' (TILEGRAD_KERAS_H5 is not set)'}`,
+    `the file of Keras 2.4 has the outputs of Keras in float64${real ? '' : ' (TILEGRAD_KERAS_H5 is not set)'}`,
     async () => {
       const model = (await loadKeras(real!)).build(device);
       const logits = async (x: Float32Array, count: number) =>
@@ -179,18 +182,18 @@ describeOnDevice('on a device', (device) => {
   );
 
   test.skipIf(!real || !weights)(
-    `the file of Keras 2.4 holds the 260 tensors of the safetensors file, bit for bit${real && weights ? '' : ' (TILEGRAD_KERAS_H5 and TILEGRAD_WEIGHTS are not set)'}`,
+    `the file of Keras 2.4 has the 260 tensors of the safetensors file, bit for bit${real && weights ? '' : ' (TILEGRAD_KERAS_H5 and TILEGRAD_WEIGHTS are not set)'}`,
     async () => {
       const model = (await loadKeras(real!)).build(device);
       const { tensors } = loadSafetensors(join(weights!, 'mobilenet-v2-0.35-224-no-top.safetensors'));
       let compared = 0;
       for (const { name, tensor } of model.weights) {
         const [layer, weight] = name.split('/').slice(-2);
-        const held = tensors.get(`${layer}/${layer!.endsWith('depthwise') ? 'depthwise_kernel' : weight}`);
-        if (!held) continue;
-        expect(tensor.shape).toEqual(held.shape);
+        const stored = tensors.get(`${layer}/${layer!.endsWith('depthwise') ? 'depthwise_kernel' : weight}`);
+        if (!stored) continue;
+        expect(tensor.shape).toEqual(stored.shape);
         expect(
-          Buffer.compare(new Uint8Array((await tensor.data()).buffer), new Uint8Array(held.data.buffer)),
+          Buffer.compare(new Uint8Array((await tensor.data()).buffer), new Uint8Array(stored.data.buffer)),
           name,
         ).toBe(0);
         compared++;

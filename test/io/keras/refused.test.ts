@@ -30,7 +30,7 @@ const refusal = async (work: Promise<unknown>): Promise<string> => {
 const refusedModel = (config: unknown) => refusal(decodeKeras(kerasZip(config), {}, 'm.keras'));
 const INPUT = layer3('InputLayer', { name: 'x', batch_shape: [null, 4, 4, 3] });
 
-test('decodeKeras: names all layers and all options that there are not, at once', async () => {
+test('decodeKeras: lists all unsupported layers and options at once', async () => {
   const inner = model3([
     layer3('LSTM', { name: 'memory', units: 3 }),
     layer3('Conv2D', { name: 'cut', filters: 2, kernel_size: 3, groups: 2, activation: 'swish' }),
@@ -80,7 +80,7 @@ test.each([
     /model "small" needs an output, but has \[\]; save the model again with Keras$/,
   ],
   [
-    'an input that is none',
+    'an invalid input',
     graph([layer2('ReLU', { name: 'x' }, from('x'))]),
     /the input of model "small" must be an InputLayer, but "x" is not one/,
   ],
@@ -95,7 +95,7 @@ test.each([
     graph([X, layer2('Add', { name: 'a' }, from('x', 'b')), layer2('ReLU', { name: 'b' }, from('a'))]),
     /"a" has itself as its input/,
   ],
-  ['a layer that nothing feeds', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) has no input/],
+  ['a layer without an input', graph([X, layer2('ReLU', { name: 'a' }, [[]])]), /"a" \(ReLU\) has no input/],
   [
     'a call that is not there',
     graph([X, layer2('ReLU', { name: 'a' }, from('x'))], [['x', 0, 0]], [['a', 1, 0]]),
@@ -117,11 +117,11 @@ test.each([
     /a \(ReLU\): is called with factor=2, which is not supported here$/,
   ],
   [
-    'a batch norm that is told not to train',
+    'a batch norm with training=False',
     graph([X, layer2('BatchNormalization', { name: 'a' }, [[['x', 0, 0, { training: false }]]])]),
     /a \(BatchNormalization\): is called with training=false, which is not supported here; freeze it \(trainable = False\) and save the model again$/,
   ],
-  ['two layers of one name', graph([X, X]), /model "small" has two layers called "x"/],
+  ['two layers with one name', graph([X, X]), /model "small" has two layers called "x"/],
   [
     'layers that do not fit',
     model3([INPUT, layer3('Conv2D', { name: 'big', filters: 1, kernel_size: 5 })]),
@@ -139,10 +139,10 @@ test.each([
     layer3('Dense', { name: 'd', units: 1 }),
     /a Sequential or a Functional model can be read, but this is a "Dense"/,
   ],
-  ['a layer that is none', model3([INPUT, 3 as never]), /layer 1 of "small" needs class_name and config, but is 3/],
-  ['layers that are no list', model3({} as never), /model "small" needs a list of layers, but has \{\}/],
+  ['an invalid layer', model3([INPUT, 3 as never]), /layer 1 of "small" needs class_name and config, but is 3/],
+  ['layers that are not a list', model3({} as never), /model "small" needs a list of layers, but has \{\}/],
   [
-    'a name that is none',
+    'an invalid name',
     model3([layer3('Flatten', { name: 3 })]),
     /the name of layer 0 of "small" must be text, but is 3/,
   ],
@@ -153,20 +153,20 @@ test.each([
     `${'['.repeat(5000)}${']'.repeat(5000)}`,
     /is not JSON \(it is nested more than 200 levels deep\)/,
   ],
-])('decodeKeras: refuses %s', async (_, config, says) => {
+])('decodeKeras: throws for %s', async (_, config, says) => {
   expect(await refusedModel(config)).toMatch(says);
 });
 
-test('decodeKeras: takes training=False where it changes nothing', async () => {
+test('decodeKeras: accepts training=False where it changes nothing', async () => {
   const frozen = { name: 'a', trainable: false };
   const config = graph([X, layer2('BatchNormalization', frozen, [[['x', 0, 0, { training: false, mask: null }]]])]);
-  // The weights that the file has are of another model.
+  // The file has the weights of another model.
   expect(await refusedModel(config)).toMatch(
     /^m\.keras does not fit the model small: the file lacks a \(layers\/batch_normalization\)/,
   );
 });
 
-test('decodeKeras: refuses files that hold no model', async () => {
+test('decodeKeras: throws for files without a model', async () => {
   expect(await refusal(decodeKeras(unpacked(kerasWeights.types.file), {}, 'w.h5'))).toBe(
     'w.h5 holds weights, but no model: create the model in code and use loadKerasWeights',
   );
@@ -193,7 +193,7 @@ test('decodeKeras: refuses files that hold no model', async () => {
   expect(await refusal(decodeKeras(strToU8('PK'), {}, 'm.keras'))).toMatch(/^m\.keras is not an HDF5 file/);
 });
 
-test("decodeKeras: says what it reads, and names what reads tilegrad's own files", async () => {
+test("decodeKeras: the error says what it reads, and which function reads tilegrad's own files", async () => {
   const safetensors = encodeSafetensors([['a', { shape: [1], data: Float32Array.of(1) }]]);
   for (const read of [decodeKeras, (bytes: Uint8Array, _: object, name: string) => readKerasWeights(bytes, name)]) {
     const says = (bytes: Uint8Array) => refusal(read(bytes, {}, 'a.keras'));
@@ -207,8 +207,8 @@ test("decodeKeras: says what it reads, and names what reads tilegrad's own files
   }
 });
 
-test('loadKeras and loadKerasWeights: check path and options under their own names, before the file is read', async () => {
-  const refused = (work: Promise<unknown>, message: RegExp) =>
+test('loadKeras and loadKerasWeights: check path and options under their names, before the file is read', async () => {
+  const expectRefused = (work: Promise<unknown>, message: RegExp) =>
     work.then(
       () => expect.unreachable(),
       (error) => {
@@ -216,26 +216,26 @@ test('loadKeras and loadKerasWeights: check path and options under their own nam
         expect(error.message).toMatch(message);
       },
     );
-  await refused(loadKeras(undefined as never), /^loadKeras: the path of a \.keras or \.h5 file must be text/);
-  await refused(loadKeras('none.h5', { device: 1 } as never), /^loadKeras: there is no option device/);
-  await refused(loadKeras('none.h5', { inputShape: [0] }), /^loadKeras: inputShape must be/);
+  await expectRefused(loadKeras(undefined as never), /^loadKeras: the path of a \.keras or \.h5 file must be text/);
+  await expectRefused(loadKeras('none.h5', { device: 1 } as never), /^loadKeras: there is no option device/);
+  await expectRefused(loadKeras('none.h5', { inputShape: [0] }), /^loadKeras: inputShape must be/);
   const device = Object.create(Device.prototype);
-  await refused(
+  await expectRefused(
     loadKeras('none.h5', device),
     /^loadKeras: takes no device; .*\(await loadKeras\(...\)\)\.build\(device\)$/,
   );
   const model = new Sequential([new Dense({ units: 1, inputShape: [2] })]);
-  await refused(
+  await expectRefused(
     loadKerasWeights(model, '' as never),
     /^loadKerasWeights: the path of a \.h5 or \.keras file must be text/,
   );
-  await refused(
+  await expectRefused(
     loadKerasWeights(model, 'none.h5', { prefx: 'a' } as never),
     /^loadKerasWeights: .* did you mean prefix/,
   );
 });
 
-test('decodeKeras: refuses a .keras file in which a bit of a weight is another one', async () => {
+test('decodeKeras: throws for a .keras file with a changed bit in a weight', async () => {
   const bytes = unpacked(kerasModels.nested.files['model.keras']);
   expect((await decodeKeras(bytes)).name).toBe('nested');
   const weight = Buffer.from(bytes.buffer).indexOf('TREE') - 8; // anywhere in model.weights.h5, which is not packed
@@ -245,7 +245,7 @@ test('decodeKeras: refuses a .keras file in which a bit of a weight is another o
   );
 });
 
-test('readKerasWeights: refuses a file whose layers and weights are not there, or are no floats', async () => {
+test('readKerasWeights: throws for a file whose layers or weights are missing or are not floats', async () => {
   const file = (name: string, weight: string, data: Float32Array | Int32Array) =>
     h5File(({ root }) => {
       root.create_attribute('layer_names', ['a']);
@@ -264,7 +264,7 @@ test('readKerasWeights: refuses a file whose layers and weights are not there, o
   );
 });
 
-test('decodeKerasWeights: refuses values that are not finite', async () => {
+test('decodeKerasWeights: throws for values that are not finite', async () => {
   const infinite = await h5File(({ root }) => {
     root.create_attribute('layer_names', ['a']);
     const layer = root.create_group('a');
@@ -277,7 +277,7 @@ test('decodeKerasWeights: refuses values that are not finite', async () => {
   );
 });
 
-test('readKerasWeights: refuses groups that contain themselves, and more than it reads', async () => {
+test('readKerasWeights: throws for groups that contain themselves, and for more than its maximum', async () => {
   const circle = await h5File(({ root }) => {
     root.create_group('layers').create_group('a');
     root.create_hard_link('/layers', 'layers/a/layers');
@@ -297,7 +297,7 @@ test('readKerasWeights: refuses groups that contain themselves, and more than it
   );
 });
 
-test('decodeKeras: refuses files that unpack to far more than is read, before they fill the memory', async () => {
+test('decodeKeras: throws for files that unpack to more than the maximum, before they fill the memory', async () => {
   const before = process.resourceUsage().maxRSS;
   const zip = zipSync({
     'config.json': new Uint8Array(2 ** 27),
@@ -316,21 +316,22 @@ test('decodeKeras: refuses files that unpack to far more than is read, before th
   expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(300);
 });
 
-test('readKerasWeights: refuses a file that the HDF5 library would read for ever', async () => {
+test('readKerasWeights: throws for a file that the HDF5 library would read in an endless loop', async () => {
   const bytes = unpacked(kerasWeights.types.file);
   const heap = Buffer.from(bytes.buffer).indexOf('GCOL');
   expect(heap).toBeGreaterThan(0);
-  // Object by object to the one that stands for the rest of the collection, number 0: it has no bytes now.
+  // Walks the objects of the collection to object 0, the free space, and sets its size to 0.
   const view = new DataView(bytes.buffer);
-  let at = heap + 16;
-  while (view.getUint16(at, true) !== 0) at += 16 + 8 * Math.ceil(Number(view.getBigUint64(at + 8, true)) / 8);
-  view.setBigUint64(at + 8, 0n, true);
+  let offset = heap + 16;
+  while (view.getUint16(offset, true) !== 0)
+    offset += 16 + 8 * Math.ceil(Number(view.getBigUint64(offset + 8, true)) / 8);
+  view.setBigUint64(offset + 8, 0n, true);
   expect(await refusal(readKerasWeights(bytes, 'f.h5'))).toMatch(
     /^f\.h5 is damaged.*\(its sizes or texts are invalid\); fetch it again$/,
   );
 });
 
-test('readKerasWeights: a file that has the HDF5 library write outside its memory is refused, and the next one is read', async () => {
+test('readKerasWeights: throws for a file that makes the HDF5 library write outside its memory, and reads the next one', async () => {
   const bytes = unpacked(kerasWeights.types.file);
   const whole = bytes.slice();
   bytes[11_101] = 255; // found by drawing
@@ -342,8 +343,8 @@ test('readKerasWeights: a file that has the HDF5 library write outside its memor
   }
 });
 
-/** A file with some of its bytes changed, or another beginning of it. */
-const damaged = (file: Uint8Array) =>
+/** A file with some bytes changed, or truncated. */
+const damageFile = (file: Uint8Array) =>
   fc
     .tuple(
       fc.array(
@@ -359,7 +360,7 @@ const damaged = (file: Uint8Array) =>
       return bytes.subarray(0, Math.ceil(share * bytes.length));
     });
 
-/** What comes of it where it is no typed error. */
+/** The result for such a file if it is not a typed error. */
 async function surprise(work: () => Promise<unknown>): Promise<unknown> {
   try {
     await work();
@@ -374,12 +375,12 @@ const RUNS = process.env.LONG === '1' ? 3000 : 60;
 test.each([
   ['a .h5 of Keras 2', kerasModels.nested.files['model-2.h5']],
   ['a .h5 of Keras 3', kerasModels.branches.files['model-3.h5']],
-  ['a .keras that is not packed', kerasModels.nested.files['model.keras']],
-  ['a .keras that is packed', kerasModels.branches.files['model.keras']],
+  ['an uncompressed .keras', kerasModels.nested.files['model.keras']],
+  ['a compressed .keras', kerasModels.branches.files['model.keras']],
   ['weights of several types', kerasWeights.types.file],
-])('decodeKeras and readKerasWeights: %s with other bytes is read or refused by a typed error', async (_, file) => {
+])('decodeKeras and readKerasWeights: %s with changed bytes is read or throws a typed error', async (_, file) => {
   await fc.assert(
-    fc.asyncProperty(damaged(unpacked(file)), async (bytes) => {
+    fc.asyncProperty(damageFile(unpacked(file)), async (bytes) => {
       expect(await surprise(() => decodeKeras(bytes))).toBeNull();
       expect(await surprise(() => readKerasWeights(bytes))).toBeNull();
     }),
@@ -389,7 +390,7 @@ test.each([
   expect(await readKerasWeights(unpacked(kerasWeights.types.file))).toHaveLength(2);
 });
 
-test('decodeKeras and readKerasWeights: any bytes behind the signatures are refused by a typed error', async () => {
+test('decodeKeras and readKerasWeights: any bytes after the signatures throw a typed error', async () => {
   const signature = fc.constantFrom(
     [],
     [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a],
@@ -406,7 +407,7 @@ test('decodeKeras and readKerasWeights: any bytes behind the signatures are refu
   );
 });
 
-test('decodeKeras: refuses options and names that are none', async () => {
+test('decodeKeras: throws for invalid options and names', async () => {
   const bytes = unpacked(kerasModels.nested.files['model.keras']);
   for (const options of [{ inputShape: 3 }, { inputShape: [0] }, { customLayers: 3 }, { layers: {} }, 3]) {
     await expect(decodeKeras(bytes, options as never)).rejects.toBeInstanceOf(ArgumentError);

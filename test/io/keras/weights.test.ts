@@ -64,7 +64,7 @@ test('readKerasWeights: returns the layers of the old MobileNetV2 layout in orde
   }
 });
 
-test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed ones, and names that are cut into parts', async () => {
+test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and compressed ones, and names split into parts', async () => {
   const bytes = unpacked(kerasWeights.types.file);
   expect(await readKerasWeights(bytes)).toEqual([
     {
@@ -82,7 +82,7 @@ test('readKerasWeights: reads 16, 32 and 64-bit floats, big-endian and packed on
       ],
     },
   ]);
-  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // the library is given them, not a copy
+  expect(bytes).toEqual(unpacked(kerasWeights.types.file)); // unchanged, although the HDF5 library gets the bytes themselves
 });
 
 test("readKerasWeights: reads Keras 3's .weights.h5 without optimizer and seeds", async () => {
@@ -109,7 +109,7 @@ test("layersInKerasOrder: orders branches by depth, as Keras's model.layers", ()
   expect(layersInKerasOrder(model).map(({ name }) => name)).toEqual(['long_1', 'long_2', 'short', 'sum', 'head']);
 });
 
-test('decodeKerasWeights: names what differs, before it changes anything', async () => {
+test('decodeKerasWeights: throws before it changes anything, and names the difference', async () => {
   const { file } = kerasWeights.mobilenet;
   expect(await refusal(decodeKerasWeights(tiny(), unpacked(kerasWeights.types.file), {}, 'other.h5'))).toMatch(
     /^other\.h5 does not fit the model mobilenetv2: the file has 2 layers with weights, the model 104; the first that differ are the model's Conv1 \(\[3,3,3,8\]\) and the file's first \(\[2,3\], \[3\]\)$/,
@@ -135,8 +135,8 @@ test('decodeKerasWeights: names what differs, before it changes anything', async
   );
 });
 
-test("decodeKerasWeights: takes the weights of a model within the model in Keras's order if their names say nothing", async () => {
-  // The trained ones first, then those of the frozen batch norm and all moving statistics.
+test("decodeKerasWeights: assigns the weights of a nested model in Keras's order if the names do not identify them", async () => {
+  // Trained weights first, then those of the frozen batch norm and all moving statistics.
   const order = ['d/kernel', 'd/bias', 'b2/gamma', 'b2/beta'];
   order.push('b1/gamma', 'b1/beta', 'b1/moving_mean', 'b1/moving_variance', 'b2/moving_mean', 'b2/moving_variance');
   const bytes = await h5File(({ root }) => {
@@ -180,11 +180,11 @@ test.each([
     unpacked(kerasWeights.types.file).subarray(0, 20),
     /^w\.h5 is damaged, or not an HDF5 file of Keras/,
   ],
-])('decodeKerasWeights: refuses %s', async (_, bytes, says) => {
+])('decodeKerasWeights: throws for %s', async (_, bytes, says) => {
   expect(await refusal(decodeKerasWeights(tiny(), bytes, {}, 'w.h5'))).toMatch(says);
 });
 
-test('loadWeights and loadModel: name what reads an .h5 file', () => {
+test('loadWeights and loadModel: the error names the function that reads an .h5 file', () => {
   const bytes = unpacked(kerasWeights.types.file);
   expect(() => decodeWeights(tiny(), bytes, {}, 'w.h5')).toThrow(
     /^w\.h5 is an HDF5 file.*await decodeKerasWeights \(loadKerasWeights for a path\) reads Keras's files$/,
@@ -210,7 +210,7 @@ describeOnDevice('on a device', (device) => {
     },
   );
 
-  test("decodeKerasWeights: assigns Keras 3's .weights.h5 by class and number, into models within the model", async () => {
+  test("decodeKerasWeights: assigns Keras 3's .weights.h5 by class and number, also into nested models", async () => {
     const model = new Sequential([
       new Dense({ units: 3, inputShape: [2], name: 'a' }),
       new Dense({ units: 3, name: 'b' }),
@@ -242,7 +242,7 @@ describeOnDevice('on a device', (device) => {
     model.dispose();
   });
 
-  test('decodeKerasWeights: with a prefix, a file goes into the model within the model', async () => {
+  test('decodeKerasWeights: with a prefix, loads a file into the nested model', async () => {
     const bytes = unpacked(kerasWeights.mobilenet.file);
     for (const when of ['before', 'after']) {
       const extractor = tiny();
@@ -264,7 +264,7 @@ describeOnDevice('on a device', (device) => {
     }
   });
 
-  test('decodeKerasWeights: is refused while fit trains the model, also if fit begins meanwhile', async () => {
+  test('decodeKerasWeights: throws while fit trains the model, also if fit starts meanwhile', async () => {
     const model = new Sequential([new Dense({ units: 3, inputShape: [2] }), new Dense({ units: 2 })]).build(device);
     model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
     const bytes = unpacked(kerasWeights.types.file);

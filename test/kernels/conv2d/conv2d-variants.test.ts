@@ -27,16 +27,15 @@ import {
 import { testOfConv2d } from '../../support/variants.ts';
 
 /**
- * Every implementation of the convolutions, called directly: the operators' tests see only the one that is picked for
- * their shapes. Integers, so that the order of additions cannot matter and the result must be exact; but Winograd's algorithm
- * divides by 3 on the way.
+ * Every variant of the convolutions, called directly: tests of operators run only the variant that is selected for their shapes.
+ * Integers, so that the result is exact for any order of additions, except with Winograd's algorithm, which divides by 3.
  */
 const ROUNDING = { winograd1d: 2e-6, winograd2d: 5e-6 }; // of the largest result; the second in both directions
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
 
 /**
- * Any width of a row and any number of channels up to 17, since both choose the tuned variant's tiles and groups. Each
- * combination is texts of its own to compile, about a second for a software adapter: so forty, for all cases.
+ * Any width of a row and any number of channels up to 17, because both determine the tiles and groups of the optimized variants. Each
+ * combination has separate shaders, which a software adapter compiles in about a second: so there are forty for all cases.
  */
 const channels = fc.integer({ min: 1, max: 17 });
 const texts = fc.sample(
@@ -80,7 +79,7 @@ function tunedConv2dCase(
     }));
 }
 
-/** What Winograd's algorithm supports: `winograd1d` channels that fill lanes, and long rows of the filter; `winograd2d` any, or multiples of four. */
+/** Channels and filters that the Winograd variants support: `winograd1d` needs channels that fill vectors and long filter rows; `winograd2d` any, or multiples of four. */
 const winogradTexts = fc.sample(
   fc.record({
     width: fc.integer({ min: 2, max: 21 }),
@@ -96,19 +95,19 @@ const onePixel = <T extends { shape: readonly number[] }>(filter: T): T => ({
   shape: [1, 1, ...filter.shape.slice(2)],
 });
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('kernel variants', (device) => {
+describeOnDevice('conv2d variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
   const models = 3;
-  /** Arrays of one shape, a model each. */
+  /** Stacks arrays of one shape, one for each replica. */
   const together = (arrays: NdArray[]): NdArray => ({
     shape: arrays[0]!.shape,
     data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
   });
-  /** Over all but the last axis. */
+  /** Sums over all axes but the last. */
   const columnSumsOf = ({ shape, data }: NdArray): NdArray => {
     const sums = new Float64Array(shape.at(-1)!);
     for (const [i, value] of data.entries()) sums[i % sums.length]! += value;
@@ -116,25 +115,25 @@ describeOnDevice('kernel variants', (device) => {
   };
   const uploadModels = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape, { models }).array;
 
-  /** `expected` is asked after `run`, which may find out what there is to expect. */
+  /** `expected` is called after `run`, on whose choices it may depend. */
   async function expectResults(variant: string, run: () => DeviceArray[], expected: () => NdArray[]): Promise<void> {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
       const { shape, data } = expected()[k]!;
-      const found = plain(await result.data());
+      const found = normalizeZero(await result.data());
       expect(result.shape).toEqual(shape);
       if (variant === 'winograd1d' || variant === 'winograd2d') {
         const allowed = ROUNDING[variant] * Math.max(1, ...data.map(Math.abs));
         const worst = Math.max(0, ...data.map((value, i) => Math.abs(value - found[i]!)));
         expect(worst).toBeLessThanOrEqual(allowed);
-      } else expect(found).toEqual(plain(data));
+      } else expect(found).toEqual(normalizeZero(data));
       result.dispose();
     }
   }
 
   const withVariant = (variant: string) => testOfConv2d(device, variant);
 
-  // Of all kinds, since some variants serve few of them.
+  // Cases of all kinds, because some variants support few of them.
   const convCases = fc.oneof(
     conv2dCase('full'),
     conv2dCase('full').map((c) => ({ ...c, attrs: { ...c.attrs, strides: 1, dilation: 1 } })),
@@ -146,7 +145,7 @@ describeOnDevice('kernel variants', (device) => {
     })),
   );
 
-  test('filters so much taller than the image that parts of them lie below it for every pixel', async () => {
+  test('filters so much taller than the image that some taps never see it', async () => {
     for (const [input, filter] of [
       [
         [2, 1, 8, 24],
@@ -176,7 +175,7 @@ describeOnDevice('kernel variants', (device) => {
           const epilogue = { activation, negativeSlope: 0.5 }; // exact too
           const y = conv2dReference.forward(inputs, { ...attrs, ...epilogue });
           const dy = drawLike(y.shape, c.seed, 'integer');
-          // The gradient kernels know neither bias nor activation: they are given dz.
+          // The gradient kernels have neither bias nor activation: their input is dz.
           const grads = conv2dReference.backward([inputs[0], inputs[1]], y, dy, attrs);
           const expected: NdArray[] = [];
           await expectResults(
@@ -209,13 +208,13 @@ describeOnDevice('kernel variants', (device) => {
     });
   }
 
-  // More channels than a tile holds, and the courseworks' own layers; three models, each of which must get its own.
+  // More channels than a tile holds, and the layers of the courseworks; each of three replicas must get its own result.
   const layers: { input: number[]; filter: number[]; attrs: Omit<Conv2dAttrs, 'activation'> }[] = [
     { input: [2, 5, 7, 36], filter: [3, 3, 36, 40], attrs: { padding: 'same' } },
     { input: [1, 9, 8, 64], filter: [1, 1, 64, 68], attrs: {} },
     { input: [2, 7, 6, 10], filter: [1, 1, 10, 18], attrs: { padding: 'same' } },
     { input: [1, 11, 9, 4], filter: [3, 3, 4, 36], attrs: { strides: 2, dilation: [1, 2], padding: 'same' } },
-    // Strides beside dilations that divide them, do not, or are as long; and longer than the filter, so that some pixels get nothing.
+    // Strides with dilations that divide them, do not, or are equal; and longer than the filter, so that some pixels are not read.
     { input: [2, 11, 9, 36], filter: [3, 3, 36, 20], attrs: { strides: 2, padding: 'same' } },
     { input: [2, 12, 10, 8], filter: [4, 4, 8, 6], attrs: { strides: [2, 4], dilation: [2, 1] } },
     { input: [1, 13, 14, 4], filter: [3, 2, 4, 7], attrs: { strides: [3, 2], dilation: [2, 3], padding: 'same' } },

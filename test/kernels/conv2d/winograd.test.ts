@@ -7,7 +7,7 @@ const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value
 for (let taps = 2; taps <= 7; taps++) {
   for (let outputs = 1; outputs + taps - 1 <= MAX_POINTS; outputs++) {
     if ((outputs + taps) % 2 === 0) continue; // an odd number of points
-    test(`F(${outputs}, ${taps}) filters`, () => {
+    test(`matrices of F(${outputs}, ${taps}) compute the correlation`, () => {
       const { input, filter, output, points } = winograd(outputs, taps);
       expect([input.length, filter.length, output.length]).toEqual([points, points, outputs]);
       const values = random(10 * outputs + taps);

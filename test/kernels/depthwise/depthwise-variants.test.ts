@@ -18,7 +18,7 @@ import { type DepthwiseAttrs, depthwiseConv2d as reference } from '../../referen
 import { type NdArray, ndarray } from '../../reference/ndarray.ts';
 import { depthwiseCase } from '../../support/cases-depthwise.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { tellLimits } from '../../support/limits.ts';
+import { replaceLimits } from '../../support/limits.ts';
 import {
   drawInputs,
   drawLike,
@@ -29,14 +29,14 @@ import {
 } from '../../support/operator-cases.ts';
 
 /**
- * Every implementation of the depthwise convolutions, called directly: the operator's tests see only the one that is picked for their
- * shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ * Every variant of the depthwise convolutions, called directly: tests of the operator run only the variant that is selected for their
+ * shapes. Integers, so that the result is exact for any order of additions.
  */
 const drawn = { seed: FAST_CHECK_SEED + 9, numRuns: drawnCases(15) };
 const MODELS = 3;
 const kernels = ['forward', 'inputGrad', 'weightGrad'] as const;
 
-/** Around the eight and four columns of a strip, and the rows of a block. Each width is a text of its own to compile. */
+/** Around the eight and four columns of a strip, and the rows of a block. Each width needs a separate shader. */
 const texts = fc.sample(
   fc.record({
     width: one([1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 24, 33]),
@@ -75,16 +75,16 @@ const stripCase: fc.Arbitrary<OperatorCase> = fc
     seed,
   }));
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-/** Arrays of one shape, a model each. */
+/** Stacks arrays of one shape, one for each replica. */
 const together = (arrays: NdArray[]): NdArray => ({
   shape: arrays[0]!.shape,
   data: Float64Array.from(arrays.flatMap(({ data }) => Array.from(data))),
 });
 
-/** Of each kernel that a variant has for the case: its results for all models. */
+/** For each kernel that the variant has for the case: its results for all replicas. */
 async function run(
   device: Device,
   variant: DepthwiseVariant,
@@ -115,7 +115,7 @@ async function run(
 }
 
 describeOnDevice('variants of depthwise convolutions', (device) => {
-  test('the choice goes by sizes of one model: what is small is not worth compiling a text for', () => {
+  test('the choice depends on the sizes of one replica; small problems are not worth generating a shader', () => {
     const sizes = (shape: number[], kernel: number, multiplier: number, models: number) =>
       scope(device, () => {
         device.choices.used.clear();
@@ -134,7 +134,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         });
         program.dispose();
         return ['depthwiseConv2d', 'depthwiseInputGrad', 'depthwiseWeightGrad'].map((operator) => {
-          return [...device.choices.used.values()].find((made) => made.operator === operator)?.variant;
+          return [...device.choices.used.values()].find((choice) => choice.operator === operator)?.variant;
         });
       });
     const all = (variant: string) => [variant, variant, variant];
@@ -146,7 +146,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     expect(sizes([1, 64, 64, 4], 9, 1, 1)).toEqual(all('naive'));
   });
 
-  test('models beyond one axis of a grid take several dispatches; a model that is beyond it is not served', async () => {
+  test("replicas beyond the limit of a grid's axis take several dispatches; a single one beyond it is not supported", async () => {
     const shape = [4, 16, 6, 4];
     const inputs = [drawLike([MODELS, ...shape], 1), drawLike([MODELS, 3, 3, 4, 1], 2)];
     const [x, filter] = inputs.map(({ data }, k) => {
@@ -157,29 +157,29 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     const run = () => depthwiseConv2d(x.array, filter.array, null, g, { variant });
     using expected = scope(device, () => new Tensor(run()));
     {
-      using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 8 });
+      using _ = replaceLimits(device, { maxComputeWorkgroupsPerDimension: 8 });
       const program = device.record(() => run().dispose());
       expect(program.commands.map(({ workgroups }) => workgroups[2])).toEqual([8, 4]); // two models of four images, then one
       program.dispose();
       using result = scope(device, () => new Tensor(run()));
       expect(await result.data()).toEqual(await expected.data());
     }
-    using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 3 });
+    using _ = replaceLimits(device, { maxComputeWorkgroupsPerDimension: 3 });
     expect(depthwiseSupports('forward', variant, device, g)).toBe(false);
     for (const array of [x, filter]) array.dispose();
   });
 
-  test('on a GPU, of large filters one channel at a time', () => {
+  test('on a GPU, large filters are computed one channel at a time', () => {
     const on = (isSoftware: boolean) => ({ info: { isSoftware } }) as Device;
-    const preferred = (isSoftware: boolean, kernel: number) => {
+    const preferredFor = (isSoftware: boolean, kernel: number) => {
       const sizes = { batch: 8, input: [64, 64], output: [64, 64], kernel: [kernel, kernel], outChannels: 8 };
       return preferredDepthwise(on(isSoftware), sizes as unknown as DepthwiseGeometry);
     };
-    expect([3, 4, 5].map((kernel) => preferred(false, kernel)[0])).toEqual(['stripsVec4', 'stripsVec4', 'strips']);
-    expect(preferred(true, 5)[0]).toBe('stripsVec4');
+    expect([3, 4, 5].map((kernel) => preferredFor(false, kernel)[0])).toEqual(['stripsVec4', 'stripsVec4', 'strips']);
+    expect(preferredFor(true, 5)[0]).toBe('stripsVec4');
   });
 
-  test.each(depthwiseVariants)('forward pass and gradients of three models are exact: %s', async (variant) => {
+  test.each(depthwiseVariants)('forward pass and gradients of three replicas are exact: %s', async (variant) => {
     const checked = { forward: 0, inputGrad: 0, weightGrad: 0 };
     await fc.assert(
       fc.asyncProperty(fc.oneof(depthwiseCase('full'), { weight: 3, arbitrary: stripCase }), async (c) => {
@@ -196,7 +196,9 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         for (const kernel of kernels) {
           if (!results[kernel]) continue;
           checked[kernel]++;
-          expect(plain(results[kernel]), kernel).toEqual(plain(together(models.map((model) => model[kernel])).data));
+          expect(normalizeZero(results[kernel]), kernel).toEqual(
+            normalizeZero(together(models.map((model) => model[kernel])).data),
+          );
         }
       }),
       drawn,
@@ -205,7 +207,7 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     for (const kernel of kernels) expect(checked[kernel], kernel).toBeGreaterThanOrEqual(least);
   });
 
-  test.each(['strips', 'stripsVec4'] as const)('cut as for a GPU the results are the same: %s', async (variant) => {
+  test.each(['strips', 'stripsVec4'] as const)('slices as on a GPU give the same results: %s', async (variant) => {
     const { info } = device;
     Object.assign(device, { info: { ...info, isSoftware: false } });
     try {
@@ -225,7 +227,9 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
         const inputs = [0, 1].map((k) => together(models.map((model) => model.inputs[k]!)));
         const results = await run(device, variant, inputs, together(models.map(({ dy }) => dy)), attrs, MODELS);
         for (const kernel of kernels) {
-          expect(plain(results[kernel]!)).toEqual(plain(together(models.map((model) => model[kernel])).data));
+          expect(normalizeZero(results[kernel]!)).toEqual(
+            normalizeZero(together(models.map((model) => model[kernel])).data),
+          );
         }
       }
     } finally {
@@ -238,16 +242,16 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     { shape: [1, 1, 1300, 2], kernel: [1, 7] },
     { shape: [3, 2, 513, 1], kernel: [2, 70] },
     { shape: [2, 9, 700, 4], kernel: [9, 9] },
-  ])('the weight gradient of long rows: $shape, filter $kernel', async ({ shape, kernel }) => {
+  ])('weight gradient with long rows: $shape, filter $kernel', async ({ shape, kernel }) => {
     const attrs = { padding: 'same' as const };
     const [x, filter] = [drawLike(shape, 1, 'integer'), drawLike([...kernel, shape[3]!, 1], 2, 'integer')];
     const y = reference.forward([x, filter], attrs);
     const dy = drawLike(y.shape, 3, 'integer');
     const { weightGrad } = await run(device, 'naive', [x, filter], dy, attrs, 1);
-    expect(plain(weightGrad!)).toEqual(plain(reference.backward([x, filter], y, dy, attrs)[1]!.data));
+    expect(normalizeZero(weightGrad!)).toEqual(normalizeZero(reference.backward([x, filter], y, dy, attrs)[1]!.data));
   });
 
-  test.each(depthwiseVariants)('a model alone has the bits it has among three: %s', async (variant) => {
+  test.each(depthwiseVariants)('a single model has the bits of each of three replicas: %s', async (variant) => {
     // Many images, rows and columns, so that all of them are cut.
     for (const [i, { shape, attrs }] of [
       { shape: [6, 31, 29, 8], attrs: {} },
@@ -273,40 +277,43 @@ describeOnDevice('variants of depthwise convolutions', (device) => {
     }
   });
 
-  test.each(depthwiseVariants)('NaN and infinities go where they belong and nowhere else: %s', async (variant) => {
-    for (const [i, { width, attrs }] of [
-      { width: 8, attrs: { padding: 'same' as const } },
-      { width: 11, attrs: { padding: 'same' as const, strides: 2 } },
-      { width: 13, attrs: { strides: 2 } },
-      { width: 4, attrs: { padding: 'same' as const, strides: 3 } },
-    ].entries()) {
-      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-        for (let place = 0; place < 9; place++) {
-          const x = drawLike([2, 9, width, 4], i, 'integer');
-          const filter = ndarray(
-            [3, 3, 4, 1],
-            Array.from({ length: 36 }, (_, k) => 1 + (k % 5)),
-          );
-          const y = reference.forward([x, filter], attrs);
-          const dy = drawLike(y.shape, i + 50, 'integer');
-          // A tap, and a pixel of x and dy each: in a corner, at an edge, in the middle.
-          filter.data[place * 4 + 1] = bad;
-          const at = (shape: readonly number[]) => {
-            const [row, column] = [Math.floor(place / 3), place % 3].map((third, axis) =>
-              Math.round((third * (shape[axis + 1]! - 1)) / 2),
+  test.each(depthwiseVariants)(
+    'NaN and infinities reach exactly the elements that depend on them: %s',
+    async (variant) => {
+      for (const [i, { width, attrs }] of [
+        { width: 8, attrs: { padding: 'same' as const } },
+        { width: 11, attrs: { padding: 'same' as const, strides: 2 } },
+        { width: 13, attrs: { strides: 2 } },
+        { width: 4, attrs: { padding: 'same' as const, strides: 3 } },
+      ].entries()) {
+        for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+          for (let place = 0; place < 9; place++) {
+            const x = drawLike([2, 9, width, 4], i, 'integer');
+            const filter = ndarray(
+              [3, 3, 4, 1],
+              Array.from({ length: 36 }, (_, k) => 1 + (k % 5)),
             );
-            return (row! * shape[2]! + column!) * 4 + 2;
-          };
-          x.data[at(x.shape)] = bad;
-          dy.data[at(dy.shape)] = bad;
-          const expected = reference.forward([x, filter], attrs);
-          const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
-          const found = await run(device, variant, [x, filter], dy, attrs, 1);
-          expect(plain(found.forward!), 'forward').toEqual(plain(expected.data));
-          expect(plain(found.inputGrad!), 'inputGrad').toEqual(plain(dx!.data));
-          expect(plain(found.weightGrad!), 'weightGrad').toEqual(plain(dw!.data));
+            const y = reference.forward([x, filter], attrs);
+            const dy = drawLike(y.shape, i + 50, 'integer');
+            // A tap, and a pixel of x and dy each: in a corner, at an edge, in the middle.
+            filter.data[place * 4 + 1] = bad;
+            const positionIn = (shape: readonly number[]) => {
+              const [row, column] = [Math.floor(place / 3), place % 3].map((third, axis) =>
+                Math.round((third * (shape[axis + 1]! - 1)) / 2),
+              );
+              return (row! * shape[2]! + column!) * 4 + 2;
+            };
+            x.data[positionIn(x.shape)] = bad;
+            dy.data[positionIn(dy.shape)] = bad;
+            const expected = reference.forward([x, filter], attrs);
+            const [dx, dw] = reference.backward([x, filter], expected, dy, attrs);
+            const found = await run(device, variant, [x, filter], dy, attrs, 1);
+            expect(normalizeZero(found.forward!), 'forward').toEqual(normalizeZero(expected.data));
+            expect(normalizeZero(found.inputGrad!), 'inputGrad').toEqual(normalizeZero(dx!.data));
+            expect(normalizeZero(found.weightGrad!), 'weightGrad').toEqual(normalizeZero(dw!.data));
+          }
         }
       }
-    }
-  });
+    },
+  );
 });

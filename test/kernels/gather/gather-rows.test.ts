@@ -12,7 +12,7 @@ import { random } from '../../support/random.ts';
 
 const u32 = 'u32' as const;
 
-/** Indices as tokens are: half of them one row (padding), the others rather low than high, a few outside. */
+/** Indices like those of tokens: half of them one row (padding), the others mostly low, a few out of range. */
 function drawTokens(count: number, rows: number, seed: number): number[] {
   const values = random(seed);
   return Array.from({ length: count }, () => {
@@ -23,7 +23,7 @@ function drawTokens(count: number, rows: number, seed: number): number[] {
   });
 }
 
-describeOnDevice('gradient of gather', (device) => {
+describeOnDevice('gatherRowsGrad', (device) => {
   async function gradient(shape: number[], axis: number, indices: number[][], dys: ArrayLike<number>[]) {
     const models = indices.length;
     const dyShape = [...shape.slice(0, axis), indices[0]!.length, ...shape.slice(axis + 1)];
@@ -40,7 +40,7 @@ describeOnDevice('gradient of gather', (device) => {
     return new Float32Array((await dx.data()) as Float32Array);
   }
 
-  // Chunks of 64 places and more: 64 are one, 65 two, 6,400 eighty; rows named by none, one, or many chunks' indices.
+  // Chunks of 64 positions and more: 64 are one, 65 two, 6,400 eighty. Rows occur in no chunk, in one or in many.
   test.each([
     { shape: [700, 4], axis: 0, count: 6400 },
     { shape: [2000, 3], axis: 0, count: 1000 },
@@ -49,51 +49,58 @@ describeOnDevice('gradient of gather', (device) => {
     { shape: [1, 2], axis: 0, count: 129 },
     { shape: [31, 1], axis: 0, count: 64 },
     { shape: [70_000, 1], axis: 0, count: 400 },
-    // The most indices, and comparisons, that are looked through for each element, and one more.
+    // The maximum number of indices, and of comparisons, for the kernel that reads all indices; and one more.
     { shape: [100, 8], axis: 0, count: 256 },
     { shape: [100, 8], axis: 0, count: 257 },
     { shape: [1024, 4], axis: 0, count: 256 },
     { shape: [1025, 4], axis: 0, count: 256 },
     { shape: [3, 2, 5], axis: 1, count: 200 },
-  ])('$shape, axis $axis, $count indices: right, and bits of a replica are its own', async ({ shape, axis, count }) => {
-    const indices = [1, 2, 3].map((seed) => drawTokens(count, shape[axis]!, seed));
-    const dyShape = [...shape.slice(0, axis), count, ...shape.slice(axis + 1)];
-    const dys = [1, 2, 3].map((seed) => drawLike(dyShape, seed).data);
-    const together = await gradient(shape, axis, indices, dys);
-    expectSameBits(await gradient(shape, axis, indices, dys), together, 'again');
-    const size = together.length / 3;
-    for (const replica of [0, 1, 2]) {
-      const own = together.slice(replica * size, (replica + 1) * size);
-      expectSameBits(await gradient(shape, axis, [indices[replica]!], [dys[replica]!]), own, `replica ${replica}`);
-      // A row more, for the indices outside.
-      const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
-      const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
-      const backward = (dy: ArrayLike<number>) => {
-        const x = ndarray(wide, new Float64Array(wide.reduce((a, b) => a * b)));
-        const arrays = [x, ndarray([count], known)] as const;
-        const { data } = reference.backward([...arrays], x, ndarray(dyShape, Array.from(dy)), { axis })[0]!;
-        const inner = wide.slice(axis + 1).reduce((a, b) => a * b, 1);
-        return data.filter((_, i) => Math.floor(i / inner) % wide[axis]! < shape[axis]!);
-      };
-      const magnitude = backward(Array.from(dys[replica]!, Math.abs));
-      expectClose(own, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
-    }
-  });
+  ])(
+    '$shape, axis $axis, $count indices: agrees with the reference; each replica has the bits of a single model',
+    async ({ shape, axis, count }) => {
+      const indices = [1, 2, 3].map((seed) => drawTokens(count, shape[axis]!, seed));
+      const dyShape = [...shape.slice(0, axis), count, ...shape.slice(axis + 1)];
+      const dys = [1, 2, 3].map((seed) => drawLike(dyShape, seed).data);
+      const together = await gradient(shape, axis, indices, dys);
+      expectSameBits(await gradient(shape, axis, indices, dys), together, 'again');
+      const size = together.length / 3;
+      for (const replica of [0, 1, 2]) {
+        const replicaGrad = together.slice(replica * size, (replica + 1) * size);
+        expectSameBits(
+          await gradient(shape, axis, [indices[replica]!], [dys[replica]!]),
+          replicaGrad,
+          `replica ${replica}`,
+        );
+        // One more row, for indices out of range.
+        const wide = shape.map((n, d) => (d === axis ? n + 1 : n));
+        const known = indices[replica]!.map((index) => Math.min(index, shape[axis]!));
+        const backward = (dy: ArrayLike<number>) => {
+          const x = ndarray(wide, new Float64Array(wide.reduce((a, b) => a * b)));
+          const arrays = [x, ndarray([count], known)] as const;
+          const { data } = reference.backward([...arrays], x, ndarray(dyShape, Array.from(dy)), { axis })[0]!;
+          const inner = wide.slice(axis + 1).reduce((a, b) => a * b, 1);
+          return data.filter((_, i) => Math.floor(i / inner) % wide[axis]! < shape[axis]!);
+        };
+        const magnitude = backward(Array.from(dys[replica]!, Math.abs));
+        expectClose(replicaGrad, backward(dys[replica]!), { magnitude, rtol: 1e-6 }, `replica ${replica}`);
+      }
+    },
+  );
 
   test.each<[string, (count: number) => number[]]>([
     ['all equal', (count) => new Array(count).fill(2)],
-    ['each in its turn', (count) => Array.from({ length: count }, (_, i) => i % 7)],
+    ['in cyclic order', (count) => Array.from({ length: count }, (_, i) => i % 7)],
     ['all outside', (count) => new Array(count).fill(2 ** 31)],
     ['drawn', (count) => drawTokens(count, 7, 9)],
-  ])('64 indices have the bits of 64 that were sorted: %s', async (_what, draw) => {
+  ])('64 indices have the same bits with and without sorting: %s', async (_what, draw) => {
     const [indices, dy] = [draw(64), drawLike([64, 4], 3).data];
     const few = await gradient([7, 4], 0, [indices], [dy]);
-    // With rows that no index names there are too many comparisons.
+    // With many unused rows there are too many comparisons, so the indices are sorted.
     const sorted = await gradient([5000, 4], 0, [indices.map((index) => (index < 7 ? index : 2 ** 31))], [dy]);
     expectSameBits(sorted.slice(0, 28), few, 'few');
   });
 
-  test('few indices take one dispatch, whatever their number, and no invocation goes through more than 256', () => {
+  test('few indices take one dispatch, in which no invocation reads more than 256', () => {
     const kernels = (rows: number, count: number) =>
       scope(device, () => {
         const dy = tensor(device, new Float32Array(8 * count), [count, 8]);
@@ -109,7 +116,7 @@ describeOnDevice('gradient of gather', (device) => {
     expect(kernels(1, 257)).toContain('sort_count');
   });
 
-  test('work grows with the table for zeros alone, and else with the indices', () => {
+  test('the size of the table affects only the zero fill; all other work depends on the indices', () => {
     const commands = (rows: number, count: number) =>
       scope(device, () => {
         const dy = tensor(device, new Float32Array(128 * count), [count, 128]);
@@ -125,14 +132,14 @@ describeOnDevice('gradient of gather', (device) => {
     const [few, many] = [commands(20_000, 6400), commands(30_000, 6400)];
     const others = (all: typeof few) => all.filter(({ name }) => name !== 'fill');
     expect(others(few)).toEqual(others(many));
-    // An invocation of the sums goes through 80 places (the root of 6,400), each for four channels.
+    // An invocation sums 80 positions (the root of 6,400) for four channels.
     expect(others(few).filter(({ name }) => name.startsWith('gather'))).toEqual([
       { name: 'gather_rows_grad_vec4', groups: (80 * 32) / 64 },
       { name: 'gather_rows_grad_join_vec4', groups: (80 * 32) / 64 },
     ]);
   });
 
-  test('positions are sorted by their keys, equal ones in order, for any number of keys and bits', async () => {
+  test('sortPositions: a stable sort by key, for any number of keys and bits', async () => {
     const cases = fc.record({
       count: fc.constantFrom(1, 2, 63, 64, 65, 129, 1000, 5000),
       largest: fc.constantFrom(0, 1, 2, 31, 32, 33, 1000, 40_000, 2 ** 20 + 1, 2 ** 32 - 1),
@@ -150,8 +157,8 @@ describeOnDevice('gradient of gather', (device) => {
           return new Tensor(sortPositions(all.array, largest));
         });
         const expected = Array.from({ length: models }, (_, model) => {
-          const own = keys.slice(model * count, (model + 1) * count).map((key) => Math.min(key, largest));
-          return own.map((_, i) => i).sort((a, b) => own[a]! - own[b]! || a - b);
+          const replicaKeys = keys.slice(model * count, (model + 1) * count).map((key) => Math.min(key, largest));
+          return replicaKeys.map((_, i) => i).sort((a, b) => replicaKeys[a]! - replicaKeys[b]! || a - b);
         });
         expect(Array.from(await sorted.data())).toEqual(expected.flat());
       }),

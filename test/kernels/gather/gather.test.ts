@@ -13,10 +13,10 @@ import * as reference from '../../reference/gather.ts';
 import { ndarray } from '../../reference/ndarray.ts';
 import { expectClose, expectSameBits } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
-import { tellLimits } from '../../support/limits.ts';
+import { replaceLimits } from '../../support/limits.ts';
 import { random } from '../../support/random.ts';
 
-/** Lays images out as the kernel wants them, `perChunk` to a buffer: what an adapter with small bindings needs. */
+/** Images in the layout of the kernel, `perChunk` to a buffer, as on an adapter with small bindings. */
 function store(device: Device, bytes: Uint8Array, count: number, perChunk: number): StoredSamples {
   const size = bytes.length / count;
   const stride = Math.ceil(size / 4);
@@ -35,7 +35,7 @@ function store(device: Device, bytes: Uint8Array, count: number, perChunk: numbe
   return { chunks, stride };
 }
 
-describeOnDevice('gathering a batch', (device) => {
+describeOnDevice('gathering the samples of a batch', (device) => {
   const COUNT = 23;
 
   // 32x32x3 fills whole words; 5x3x1 and 7x7x3 leave one and three bytes in the last word.
@@ -44,7 +44,7 @@ describeOnDevice('gathering a batch', (device) => {
     { shape: [5, 3, 1], perChunk: 7, models: 1 },
     { shape: [7, 7, 3], perChunk: 1, models: 2 },
     { shape: [1, 1, 1], perChunk: 23, models: 3 },
-  ])('$shape, $perChunk to a buffer, $models models', async ({ shape, perChunk, models }) => {
+  ])('images of $shape, $perChunk to a buffer, $models replicas', async ({ shape, perChunk, models }) => {
     const values = random(sizeOf(shape));
     const bytes = Uint8Array.from({ length: COUNT * sizeOf(shape) }, () => values.integer(0, 255));
     const labels = Uint32Array.from({ length: COUNT }, () => values.integer(0, 9));
@@ -91,7 +91,7 @@ describeOnDevice('gathering a batch', (device) => {
     { size: 10, perChunk: 5, models: 1 },
     { size: 300, perChunk: 23, models: 2 },
   ])(
-    'samples of $size words, $perChunk to a buffer, $models models, bit for bit',
+    'samples of $size words, $perChunk to a buffer, $models replicas, bit for bit',
     async ({ size, perChunk, models }) => {
       const values = random(size);
       // Any bits at all, NaN's among them.
@@ -104,8 +104,8 @@ describeOnDevice('gathering a batch', (device) => {
       const order = tensor(device, orders, [COUNT], { dtype: 'u32', models });
       const y = new Tensor(DeviceArray.empty(device, [batch, size], { dtype: 'u32', replicas: models }));
       gatherSamples(samples, order.array, state, y.array);
-      const expected = Array.from({ length: models * batch * size }, (_, at) => {
-        const [model, row, i] = [Math.floor(at / (batch * size)), Math.floor(at / size) % batch, at % size];
+      const expected = Array.from({ length: models * batch * size }, (_, index) => {
+        const [model, row, i] = [Math.floor(index / (batch * size)), Math.floor(index / size) % batch, index % size];
         return words[orders[model * COUNT + batchStart + row]! * size + i]!;
       });
       expect(Array.from(await y.data())).toEqual(expected);
@@ -115,7 +115,7 @@ describeOnDevice('gathering a batch', (device) => {
     },
   );
 
-  test('more words and samples than a dispatch holds', async () => {
+  test('more words and samples than a dispatch can have', async () => {
     const [shape, words, batch] = [[16, 16, 3], 300, 19];
     const values = random(5);
     const bytes = Uint8Array.from({ length: COUNT * sizeOf(shape) }, () => values.integer(0, 255));
@@ -132,7 +132,7 @@ describeOnDevice('gathering a batch', (device) => {
     const table = tensor(device, channelTable([1, 2, 3], [0, -1, 4]), [3, 2, 4]);
     const state = new StepState(device);
     state.write({ batchStart: 2 });
-    const gathered = async () => {
+    const gatherBatch = async () => {
       const x = tensor(device, new Float32Array(batch * sizeOf(shape)), [batch, ...shape]);
       const y = tensor(device, new Uint32Array(batch), [batch], { dtype: 'u32' });
       const z = tensor(device, new Uint32Array(batch * words), [batch, words], { dtype: 'u32' });
@@ -142,17 +142,17 @@ describeOnDevice('gathering a batch', (device) => {
       for (const t of [x, y, z]) t.dispose();
       return all;
     };
-    const expected = await gathered();
+    const expected = await gatherBatch();
     {
-      using _ = tellLimits(device, { maxComputeWorkgroupsPerDimension: 2 });
-      expect(await gathered()).toEqual(expected);
+      using _ = replaceLimits(device, { maxComputeWorkgroupsPerDimension: 2 });
+      expect(await gatherBatch()).toEqual(expected);
     }
     for (const t of [order, labels, table]) t.dispose();
     for (const { words } of [...images.chunks, ...samples.chunks]) words.dispose();
     state.dispose();
   });
 
-  test('a table of channels with images in several buffers and several models', async () => {
+  test('a table of channels with images in several buffers and several replicas', async () => {
     const [shape, models, batch] = [[3, 3, 3], 2, 9];
     const bytes = Uint8Array.from({ length: COUNT * 27 }, (_, i) => (i * 71) % 256);
     const labels = Array.from({ length: COUNT }, (_, i) => (i * 3) % 7);
@@ -172,13 +172,13 @@ describeOnDevice('gathering a batch', (device) => {
     const y = new Tensor(DeviceArray.empty(device, [batch], { dtype: 'u32', replicas: models }));
     const both = { x: x.array, y: y.array };
     gatherImages(images, stored.array, order.array, state, both, { table: table.array });
-    const expected = Array.from({ length: models * batch * 27 }, (_, at) => {
-      const [model, row, i] = [Math.floor(at / (batch * 27)), Math.floor(at / 27) % batch, at % 27];
+    const expected = Array.from({ length: models * batch * 27 }, (_, index) => {
+      const [model, row, i] = [Math.floor(index / (batch * 27)), Math.floor(index / 27) % batch, index % 27];
       return scale[i % 3]! * bytes[orders[model * COUNT + 3 + row]! * 27 + i]! + offset[i % 3]!;
     });
     expect(Array.from(await x.data())).toEqual(expected);
-    const pickedLabels = Array.from({ length: models * batch }, (_, at) => {
-      return labels[orders[Math.floor(at / batch) * COUNT + 3 + (at % batch)]!]!;
+    const pickedLabels = Array.from({ length: models * batch }, (_, index) => {
+      return labels[orders[Math.floor(index / batch) * COUNT + 3 + (index % batch)]!]!;
     });
     expect(Array.from(await y.data())).toEqual(pickedLabels);
     for (const t of [order, stored, x, y, table]) t.dispose();

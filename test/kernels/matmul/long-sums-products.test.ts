@@ -28,18 +28,18 @@ import { drawLike } from '../../support/operator-cases.ts';
 import { testOfConv2d } from '../../support/variants.ts';
 
 /**
- * Sums of many products, in every variant. Added up one after another in f32, a million equal terms are off by 1e-2 of their sum; no kernel
- * may be off by more than 1e-5 at ten millions. And where a kernel begins a new part of a sum, no term is lost or counted twice:
- * integers, whose sums must be exact.
+ * Sums of many products, in every variant. A single f32 accumulator is off by 1e-2 after a million equal terms; no kernel may be off by
+ * more than 1e-5 after ten million. Integers, whose sums must be exact, show that no term is lost or counted twice between two parts of
+ * a sum.
  */
 const ALLOWED = 1e-5;
 const TERM = Math.fround(0.1);
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-/** The tiles for graphics cards are nearly empty here, and a processor takes as long for them as for full ones. */
+/** The tiles for GPUs are nearly empty here, and a CPU takes as long for them as for full ones. */
 const longestFor = (variant: string) => (variant === 'workgroup' || variant === 'gemmTiled' ? 300_000 : 1e7);
 
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
 type Shape = readonly number[];
 
@@ -48,7 +48,7 @@ describeOnDevice('long sums of products', (device) => {
     tensor(device, new Float32Array(sizeOf(shape)).fill(value), [...shape]).array;
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
-  /** Each result holds, at the places asked for, sums of so many terms. */
+  /** Expects that each result has sums of `terms` terms at the given positions. */
   async function expectSums(run: () => { result: DeviceArray; terms: number; at?: number; what: string }[]) {
     const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
     for (const { result, terms, at, what } of results) {
@@ -64,13 +64,13 @@ describeOnDevice('long sums of products', (device) => {
   async function expectExact(run: () => { result: DeviceArray; expected: NdArray; what: string }[]) {
     const results = scope(device, () => run().map((one) => ({ ...one, result: new Tensor(one.result) })));
     for (const { result, expected, what } of results) {
-      expect(plain(await result.data()), what).toEqual(plain(expected.data));
+      expect(normalizeZero(await result.data()), what).toEqual(normalizeZero(expected.data));
       result.dispose();
     }
     return results.length;
   }
 
-  /** Around the ends of parts and slices, of terms taken one by one or by four. */
+  /** Numbers of terms around the ends of parts and slices, for terms added one by one or by four. */
   const lengths = [255, 256, 257, 511, 513, 1023, 1024, 1028, 2049, 2052, 4099, 65_537];
 
   for (const variant of matmulVariants) {
@@ -95,46 +95,43 @@ describeOnDevice('long sums of products', (device) => {
       });
     });
 
-    test.skipIf(device && !supports(1, 1, 1))(
-      `matmul, no term lost where a part of a sum begins: ${variant}`,
-      async () => {
-        for (const [i, k] of lengths.entries()) {
-          const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
-          const [at, bt] = [transposed(a), transposed(b)];
-          const bias = drawLike([b.shape[1]!], i, 'integer');
-          const expected = matmulReference.forward([a, b], {});
-          const biased: NdArray = {
-            shape: expected.shape,
-            data: expected.data.map((v, j) => Math.max(0, v + bias.data[j % bias.data.length]!)),
-          };
-          await expectExact(() => {
-            const columnSums = full([b.shape[1]!], 9);
-            const activation = { name: 'relu', p: 0 } as const;
-            return [
-              { result: matmul(upload(a), upload(b), { variant }), expected, what: `${variant} ${k}` },
-              {
-                result: matmul(upload(at), upload(b), {
-                  ...{ variant, transposeA: true, columnSums, bias: upload(bias), activation },
-                }),
-                expected: biased,
-                what: `${variant} ${k} with bias and ReLU`,
-              },
-              { result: columnSums, expected: columnSumsOf(b), what: `${variant} ${k}, sums of columns` },
-              {
-                result: matmul(upload(a), upload(bt), { variant, transposeB: true }),
-                expected,
-                what: `${variant} ${k}, b transposed`,
-              },
-            ];
-          });
-        }
-      },
-    );
+    test.skipIf(device && !supports(1, 1, 1))(`matmul, no term lost between parts of a sum: ${variant}`, async () => {
+      for (const [i, k] of lengths.entries()) {
+        const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
+        const [at, bt] = [transpose(a), transpose(b)];
+        const bias = drawLike([b.shape[1]!], i, 'integer');
+        const expected = matmulReference.forward([a, b], {});
+        const biased: NdArray = {
+          shape: expected.shape,
+          data: expected.data.map((v, j) => Math.max(0, v + bias.data[j % bias.data.length]!)),
+        };
+        await expectExact(() => {
+          const columnSums = full([b.shape[1]!], 9);
+          const activation = { name: 'relu', p: 0 } as const;
+          return [
+            { result: matmul(upload(a), upload(b), { variant }), expected, what: `${variant} ${k}` },
+            {
+              result: matmul(upload(at), upload(b), {
+                ...{ variant, transposeA: true, columnSums, bias: upload(bias), activation },
+              }),
+              expected: biased,
+              what: `${variant} ${k} with bias and ReLU`,
+            },
+            { result: columnSums, expected: columnSumsOf(b), what: `${variant} ${k}, sums of columns` },
+            {
+              result: matmul(upload(a), upload(bt), { variant, transposeB: true }),
+              expected,
+              what: `${variant} ${k}, b transposed`,
+            },
+          ];
+        });
+      }
+    });
   }
 
-  test('long sums: the bits of a model do not depend on the number of models', async () => {
+  test('long sums: the bits of a replica do not depend on the number of replicas', async () => {
     const models = 3;
-    const drawn = (shape: number[], seed: number) =>
+    const drawIntegers = (shape: number[], seed: number) =>
       Array.from({ length: models }, (_, m) => Float32Array.from(drawLike(shape, 10 * seed + m).data));
     const all = (parts: Float32Array[], shape: number[]) =>
       tensor(device, Float32Array.from(parts.flatMap((part) => Array.from(part))), shape, { models }).array;
@@ -143,7 +140,7 @@ describeOnDevice('long sums of products', (device) => {
       run: (a: DeviceArray, b: DeviceArray) => DeviceArray,
       what: string,
     ) => {
-      const [as, bs] = [drawn(left, 1), drawn(right, 2)];
+      const [as, bs] = [drawIntegers(left, 1), drawIntegers(right, 2)];
       const together = scope(device, () => new Tensor(run(all(as, left), all(bs, right))));
       const found = await together.data();
       together.dispose();
@@ -181,7 +178,7 @@ describeOnDevice('long sums of products', (device) => {
     await expectSame([x, dy], (a, b) => depthwiseWeightGrad(a, b, d), 'weight gradient, depthwise');
   });
 
-  test('linear: gradients for weight and bias over a million rows', async () => {
+  test('linear: gradients of weight and bias over a million rows', async () => {
     const rows = 1e6;
     const result = scope(device, () => {
       const x = tensor(device, new Float32Array(rows).fill(1), [rows, 1]);
@@ -200,7 +197,7 @@ describeOnDevice('long sums of products', (device) => {
     input: Shape;
     filter: Shape;
     attrs?: Attrs;
-    /** Of the forward pass, both gradients: at one place of the result how many terms there are. */
+    /** The number of terms at one position of the result, for the forward pass and both gradients. */
     terms: { forward?: number; inputGrad?: number; weightGrad?: number };
     at?: number;
   }
@@ -222,7 +219,7 @@ describeOnDevice('long sums of products', (device) => {
       at: 16,
     },
     { input: [1, 3, 3, 4], filter: [3, 3, 4, 1024], attrs: { padding: 'same' }, terms: { inputGrad: 9216 }, at: 16 },
-    // Gradients of filters: large images, large batches, rows and columns of pixels.
+    // Filter gradients: large images, large batches, rows and columns of pixels.
     { input: [1, 1000, 1000, 4], filter: [1, 1, 4, 4], terms: { weightGrad: 1e6 } },
     { input: [1, 502, 502, 4], filter: [3, 3, 4, 4], terms: { weightGrad: 250_000 } },
     { input: [10_000, 12, 12, 1], filter: [3, 3, 1, 5], terms: { weightGrad: 1e6 } },
@@ -265,7 +262,7 @@ describeOnDevice('long sums of products', (device) => {
     });
   }
 
-  // The longest there are. `winograd1d` has no gradient of a filter, and no array holds the patches of so many pixels.
+  // The longest sums. `winograd1d` has no filter gradient, and no array can hold the patches of this many pixels.
   const none: readonly string[] = ['winograd1d', 'patches'];
   for (const variant of conv2dVariants.filter((one) => longestFor(one) >= 1e7 && !none.includes(one))) {
     testOfConv2d(device, variant)(`gradient of a filter over ten million pixels: ${variant}`, async () => {
@@ -337,7 +334,7 @@ describeOnDevice('long sums of products', (device) => {
 
   test.each(depthwiseVariants)('depthwiseConv2d and its gradients, long sums of equal terms: %s', async (variant) => {
     let checked = 0;
-    // Of one channel, and of four, which kernels take at once.
+    // One channel, and four, which kernels compute at once.
     for (const channels of [1, 4]) {
       for (const { input, filter } of [
         { input: [1, 1000, 1000, channels], filter: [1000, 1000, channels, 1] },
@@ -379,7 +376,7 @@ describeOnDevice('long sums of products', (device) => {
   });
 
   test.each(depthwiseVariants)(
-    'depthwiseConv2d and its gradients, no term lost where a part of a sum begins: %s',
+    'depthwiseConv2d and its gradients, no term lost between parts of a sum: %s',
     async (variant) => {
       let checked = 0;
       for (const [i, { input, filter, attrs = {} }] of (
@@ -418,12 +415,12 @@ describeOnDevice('long sums of products', (device) => {
   );
 });
 
-function transposed({ shape, data }: NdArray): NdArray {
+function transpose({ shape, data }: NdArray): NdArray {
   const [rows, columns] = shape as [number, number];
   return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!) };
 }
 
-/** Over all but the last axis. */
+/** Sums over all axes but the last. */
 function columnSumsOf({ shape, data }: NdArray): NdArray {
   const sums = new Float64Array(shape.at(-1)!);
   for (const [i, value] of data.entries()) sums[i % sums.length]! += value;

@@ -40,7 +40,7 @@ const devices = fc.constantFrom(cpu, gpu);
 const drawn = { seed: FAST_CHECK_SEED, numRuns: 300 };
 
 describe('planMatmul', () => {
-  test('tiles: 8 x 8 for the reference, 64 x 64 for workgroups, by lanes and columns for subgroups', () => {
+  test('tiles: 8 x 8 for the reference, 64 x 64 for workgroups; for subgroups by lanes and columns', () => {
     const tileOf = (variant: (typeof matmulVariants)[number], n: number) =>
       planMatmul(variant, cpu, shapeOf(100, n, 10)).tile;
     expect(tileOf('naive', 100)).toEqual([8, 8]);
@@ -49,14 +49,14 @@ describe('planMatmul', () => {
     expect(tileOf('subgroup', 12)).toEqual([32, 12]);
   });
 
-  test('slices: as many as keep the adapter busy, none for the reference or many tiles', () => {
+  test('slices: as many as keep the adapter busy; one for the reference or with many tiles', () => {
     expect(planMatmul('naive', cpu, shapeOf(8, 8, 801))).toMatchObject({ slices: 1, sliceLength: 801 });
     expect(planMatmul('subgroup', cpu, shapeOf(8, 8, 801))).toMatchObject({ slices: 4, sliceLength: 204 });
     expect(planMatmul('subgroup', cpu, shapeOf(320, 320, 801))).toMatchObject({ slices: 1 });
     expect(planMatmul('workgroup', gpu, shapeOf(8, 8, 128 * 128))).toMatchObject({ slices: 128, sliceLength: 128 });
   });
 
-  test('slices cover k without an empty one, in lengths that two levels of summation allow', () => {
+  test('slices cover k, none is empty, and their lengths allow two levels of summation', () => {
     fc.assert(
       fc.property(variants, devices, shapes, (variant, device, shape) => {
         const { slices, sliceLength } = planMatmul(variant, device, shape);
@@ -70,7 +70,7 @@ describe('planMatmul', () => {
     );
   });
 
-  test('slices do not depend on the number of replicas, nor do they exceed an array', () => {
+  test('slices do not depend on the number of replicas, and fit into an array', () => {
     fc.assert(
       fc.property(variants, devices, shapes, (variant, device, shape) => {
         const small = { ...device, largestArray: 4 * shape.batch * shape.m * shape.n * 3 };
@@ -82,12 +82,12 @@ describe('planMatmul', () => {
     );
   });
 
-  test('epilogue: applied by the product, or by the pass that adds up the slices', () => {
+  test('epilogue: applied by the product, or by the pass that adds the slices', () => {
     expect(planMatmul('subgroup', cpu, shapeOf(8, 8, 100)).epiloguePass).toBe('product');
     expect(planMatmul('subgroup', cpu, shapeOf(8, 8, 801)).epiloguePass).toBe('slices');
   });
 
-  test('column sums: only if requested, and by subgroups for one product in one slice with b [k, n]', () => {
+  test('column sums: only if requested, and only by subgroups for one product in one slice with b [k, n]', () => {
     const has = (variant: 'subgroup' | 'workgroup', more: Partial<MatmulShape>, columnSums = true) =>
       planMatmul(variant, cpu, shapeOf(8, 8, 100, more), { columnSums }).columnSums;
     expect(has('subgroup', { transposeA: true, replicas: 3 })).toBe(true);
@@ -140,7 +140,7 @@ describe('ranges of a plan', () => {
   });
 });
 
-test('matmulSource: the constants follow from sizes and plan; an activation is part of the name', () => {
+test('matmulSource: the constants follow from sizes and plan; the name contains the activation', () => {
   const subgroup = (shape: MatmulShape, activation: 'relu' | 'tanh' | null = null) =>
     matmulSource(planMatmul('subgroup', cpu, shape), { activation: activation && { name: activation, p: 0 } });
   expect(subgroup(shapeOf(8, 10, 6)).constants).toMatchObject({ LANES: 8, BLOCKS: 3, RAGGED: 1, A_WIDE: 0, B_WIDE: 0 });

@@ -10,22 +10,22 @@ import { describeOnDevice } from '../../support/device.ts';
 import { drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-cases.ts';
 
 /**
- * Every implementation of the matrix product, called directly: the operators' tests see only the one that is picked for
- * their shapes. Integers, so that the order of additions cannot matter and the result must be exact.
+ * Every variant of the matrix product, called directly: tests of operators run only the variant that is selected for their shapes.
+ * Integers, so that the result is exact for any order of additions.
  */
 const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(25) };
 
-/** -0 and 0 are one value here: which of them a sum of zeros gives is nobody's promise. */
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+/** Replaces -0 by 0: the sign of a sum of zeros is not defined. */
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('kernel variants', (device) => {
+describeOnDevice('matmul variants', (device) => {
   const upload = ({ shape, data }: NdArray): DeviceArray => tensor(device, data, shape).array;
 
   async function expectExact(run: () => DeviceArray[], expected: NdArray[]): Promise<void> {
     const results = scope(device, () => run().map((array) => new Tensor(array)));
     for (const [k, result] of results.entries()) {
       expect(result.shape).toEqual(expected[k]!.shape);
-      expect(plain(await result.data())).toEqual(plain(expected[k]!.data));
+      expect(normalizeZero(await result.data())).toEqual(normalizeZero(expected[k]!.data));
       result.dispose();
     }
   }
@@ -79,13 +79,13 @@ describeOnDevice('kernel variants', (device) => {
             const activation = { relu: { name: 'relu', p: 0 }, leakyRelu: { name: 'leakyRelu', p: 0.5 } } as const;
             const options = { transposeA, transposeB, activation: activation[epilogue as 'relu'] ?? null, variant };
             const c = scope(device, () => {
-              const through = epilogue === 'through' ? upload(below) : null;
+              const reluOutput = epilogue === 'through' ? upload(below) : null;
               return new Tensor(
-                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, reluMask: through }),
+                matmul(upload(a), upload(b), { ...options, bias: bias ? upload(added) : null, reluMask: reluOutput }),
               );
             });
             expect(c.shape).toEqual([m, n]);
-            expect(plain(await c.data())).toEqual(plain(expected));
+            expect(normalizeZero(await c.data())).toEqual(normalizeZero(expected));
             c.dispose();
           }),
           { ...drawn, numRuns: drawnCases(60) },
@@ -120,18 +120,21 @@ describeOnDevice('kernel variants', (device) => {
       ] as const) {
         const [x, dy] = [drawLike([models, k, m], k, 'integer'), drawLike([models, k, n], m, 'integer')];
         dy.data[n + 2] = Number.NaN;
-        const own = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
+        const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
         const attrs = { transposeA: true };
         const [dw, db] = scope(device, () => {
           const columnSums = tensor(device, Array(models * n).fill(9), [n], { models });
-          return [new Tensor(matmul(own(x), own(dy), { ...attrs, variant, columnSums: columnSums.array })), columnSums];
+          return [
+            new Tensor(matmul(upload(x), upload(dy), { ...attrs, variant, columnSums: columnSums.array })),
+            columnSums,
+          ];
         });
-        expect(plain(await dw.data())).toEqual(plain(matmulReference.forward([x, dy], attrs).data));
+        expect(normalizeZero(await dw.data())).toEqual(normalizeZero(matmulReference.forward([x, dy], attrs).data));
         const sums = Array.from({ length: models * n }, (_, i) => {
           const first = Math.floor(i / n) * k * n + (i % n);
           return Array.from({ length: k }, (_, row) => dy.data[first + row * n]!).reduce((a, b) => a + b);
         });
-        expect(plain(await db.data())).toEqual(plain(sums));
+        expect(normalizeZero(await db.data())).toEqual(normalizeZero(sums));
         dw.dispose();
         db.dispose();
       }
@@ -154,10 +157,12 @@ describeOnDevice('kernel variants', (device) => {
     const expected = matmulReference.forward([a, bv], { transposeA });
     const data = Float64Array.from(await c.data());
     c.dispose();
-    expect(plain(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(plain(expected.data));
+    expect(normalizeZero(matmulReference.forward([{ shape: [m, n], data }, v], {}).data)).toEqual(
+      normalizeZero(expected.data),
+    );
   });
 
-  // Sums long enough that a bad order of additions, or one in too low a precision, would show.
+  // The sums are long enough to show a bad order of additions, or too low a precision.
   for (const variant of matmulVariants) {
     withVariant(variant)(`matmul over a long inner axis: ${variant}`, async () => {
       const [a, b] = [drawLike([3, 20_012], 1), drawLike([20_012, 4], 2)];

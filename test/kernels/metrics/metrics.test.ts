@@ -25,7 +25,7 @@ const NONE = 0xffffffff;
 const rowsOf = (flat: ArrayLike<number>, width: number) =>
   Array.from({ length: flat.length / width }, (_, i) => Array.from({ length: width }, (_, c) => flat[i * width + c]!));
 
-/** What the kernels compute, for one row on the host. */
+/** The same on the host, for one row. */
 const classOf = (row: number[], threshold: number) => {
   if (row.some(Number.isNaN)) return NONE;
   return row.length === 1 ? Number(row[0]! > threshold) : row.indexOf(Math.max(...row));
@@ -33,7 +33,7 @@ const classOf = (row: number[], threshold: number) => {
 const inTopK = (row: number[], label: number, k: number) =>
   label < row.length && !row.some(Number.isNaN) && row.filter((value) => value > row[label]!).length < k;
 
-describeOnDevice('metrics counted on the adapter', (device) => {
+describeOnDevice('metrics computed on the adapter', (device) => {
   const cases = fc.record({
     rows: fc.constantFrom(1, 2, 63, 64, 65, 130),
     classes: fc.constantFrom(1, 2, 3, 10, 33),
@@ -42,7 +42,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     seed: fc.nat(1e6),
   });
 
-  test('classes, confusion matrix and top k are those of the host, ties, NaN and labels out of range included', async () => {
+  test('classes, confusion matrix and top k are those of the host, with ties, NaN and labels out of range', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async ({ rows, classes, models, k, seed }) => {
         const values = random(seed);
@@ -69,10 +69,10 @@ describeOnDevice('metrics counted on the adapter', (device) => {
         const expected = new Uint32Array(models * words);
         const classesExpected = rowsOf(output, classes).map((row) => classOf(row, 0.25));
         for (const [i, row] of rowsOf(output, classes).entries()) {
-          const at = words * Math.floor(i / rows);
+          const offset = words * Math.floor(i / rows);
           const [a, b] = [labels[i]!, classesExpected[i]!];
-          if (a < known && b < known) expected[at + first + a * known + b]! += 2;
-          if (inTopK(row, a, k)) expected[at + 1]! += 2;
+          if (a < known && b < known) expected[offset + first + a * known + b]! += 2;
+          if (inTopK(row, a, k)) expected[offset + 1]! += 2;
         }
         expect(Array.from(await predicted.data())).toEqual(classesExpected);
         expect(Array.from(await counts.data())).toEqual(Array.from(expected));
@@ -82,7 +82,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     );
   });
 
-  test('a row with NaN hits nothing, wherever the NaN is', async () => {
+  test('a row with NaN is never a hit, wherever the NaN is', async () => {
     const [x, nan] = [0.5, Number.NaN];
     const y = tensor(device, [1, x, x, x, 1, x, nan, x, x, x, nan, 1, nan, nan, nan], [5, 3]);
     const labels = tensor(device, [0, 1, 0, 2, 0], [5], { dtype: 'u32' });
@@ -91,7 +91,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     for (const t of [y, labels, hits]) t.dispose();
   });
 
-  test('a unit is right above its threshold where its target is 1, and else where it is 0', async () => {
+  test('binary accuracy: an output is right if it is above the threshold where the target is 1, and not above it where the target is 0', async () => {
     const [up, down] = [0.5 + 2 ** -24, 0.5 - 2 ** -25];
     const y = tensor(device, [up, up, down, down, 0.5, 0.5, Number.NaN, Number.NaN, 1, 0.9], [10, 1]);
     const goal = tensor(device, [1, 0, 1, 0, 1, 0, 1, 0, 0.9, Number.NaN], [10, 1]);
@@ -100,7 +100,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     for (const t of [y, goal, hits]) t.dispose();
   });
 
-  test('independent labels are counted as on the host: NaN, targets that are neither 0 nor 1, counts beyond 2^32', async () => {
+  test('independent labels are counted as on the host, with NaN, targets other than 0 and 1, and counts above 2^32', async () => {
     const labelCases = fc.record({
       shape: fc.constantFrom<number[]>([1, 2], [3, 1], [64, 3], [255, 2], [256, 2], [257, 5], [3, 2, 2], [2, 9, 30, 1]),
       models: fc.constantFrom(1, 2, 3),
@@ -124,10 +124,10 @@ describeOnDevice('metrics counted on the adapter', (device) => {
         countLabels(y.array, target.array, counts.array, { threshold, first });
 
         const expected = Array.from(start, BigInt);
-        const add = (at: number) => {
-          const sum = expected[at]! + (expected[at + 1]! << 32n) + 1n;
-          expected[at] = sum & 0xffffffffn;
-          expected[at + 1] = (sum >> 32n) & 0xffffffffn;
+        const add = (index: number) => {
+          const sum = expected[index]! + (expected[index + 1]! << 32n) + 1n;
+          expected[index] = sum & 0xffffffffn;
+          expected[index + 1] = (sum >> 32n) & 0xffffffffn;
         };
         for (const [i, value] of output.entries()) {
           if (Number.isNaN(value)) continue;
@@ -143,7 +143,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     );
   });
 
-  test('targets outside a range are noted with the smallest and the largest, NaN and both zeros included', async () => {
+  test('targets outside a range are counted, with the smallest and the largest, with NaN and both zeros', async () => {
     const note = async (values: number[], range: [number, number], models = 1) => {
       const targets = tensor(device, values, [values.length / models], { models });
       const counts = tensor(device, new Uint32Array(5 * models), [5], { dtype: 'u32', models });
@@ -189,7 +189,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
         ...{ dtype: 'u32', models: starts.length },
       });
 
-    test('a loss joins by its samples, with hits or without; counts go beyond 2^32', async () => {
+    test('a loss is weighted by its samples, with and without hits; counts exceed 2^32', async () => {
       const loss = tensor(device, [0.5, 2], [], { models: 2 });
       const hit = tensor(device, [1, 0, 1, 1, 1, 1], [3], { models: 2 });
       const large = 2 ** 32 - 1;
@@ -221,7 +221,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
       for (const t of [loss, hit, totals]) t.dispose();
     });
 
-    test('thirty-two of a level are one of the next, also where several levels are full at once', async () => {
+    test('32 sums of a level are added to the next, also if several levels are full at once', async () => {
       const loss = tensor(device, [1], []);
       const full = words({ samples: 0, hits: 0, batches: 32 ** 4 - 1, losses: [31, 992, 31744, 1015808, 5] });
       const totals = make(full);
@@ -232,7 +232,7 @@ describeOnDevice('metrics counted on the adapter', (device) => {
     });
 
     // 0.1 in f32; one f32 sum of 60,000 is off by 6e-4.
-    test('60,000 batches: the mean loss of each replica is right to 1e-5, the count exact', async () => {
+    test('60,000 batches: the mean loss of each replica is within 1e-5, and the count exact', async () => {
       const losses = [0.1, 3.3, 7e-9];
       const loss = tensor(device, losses, [], { models: 3 });
       const none = words({ samples: 2 ** 24 - 5, hits: 0, batches: 0, losses: [0, 0, 0, 0, 0] });
@@ -250,8 +250,8 @@ describeOnDevice('metrics counted on the adapter', (device) => {
       for (const t of [loss, totals]) t.dispose();
     });
 
-    // What the kernel does, a million times as fast: the test above holds the kernel to it.
-    test('10,000,000 batches: the way of adding up is right to 1e-5', () => {
+    // The same additions as the kernel, a million times as fast. The test above compares the kernel itself.
+    test('10,000,000 batches: the scheme of sums is within 1e-5', () => {
       for (const value of [0.1, 1 / 3, 0.7, 5e-20].map(Math.fround)) {
         const levels = new Float32Array(5);
         for (let n = 1; n <= 1e7; n++) {

@@ -8,7 +8,7 @@ import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
 
-describeOnDevice('the Adam kernel', (device) => {
+describeOnDevice('Adam kernel', (device) => {
   test.each([
     { size: 1, learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
     { size: 1009, learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },

@@ -9,7 +9,7 @@ import { describeOnDevice } from '../../support/device.ts';
 // any length.
 
 const ONE = 2n ** 29n;
-const drawn = (word: number, { low, span }: { low: number; span: number }): bigint =>
+const integerFrom = (word: number, { low, span }: { low: number; span: number }): bigint =>
   BigInt(low) + ((BigInt(word) * BigInt(span)) >> 32n);
 
 /** cos and sin of turn / 2^32 turns in 2^-29 by CORDIC, which goes there in steps of atan(2^-i). */
@@ -32,7 +32,7 @@ function cosSin(turn: bigint): [bigint, bigint] {
 }
 
 function mapOf({ kind, y, x = { low: 0, span: 0 }, linked, height, width }: Spans, words: number[]): bigint[] {
-  const [row, column] = [drawn(words[0]!, y), drawn(words[linked ? 0 : 1]!, x)];
+  const [row, column] = [integerFrom(words[0]!, y), integerFrom(words[linked ? 0 : 1]!, x)];
   const [cx, cy] = [BigInt(width - 1) << 15n, BigInt(height - 1) << 15n];
   if (kind === 'flip') return [column ? -ONE : ONE, 0n, cx, 0n, 0n, row ? -ONE : ONE, cy, 0n];
   if (kind === 'shift') return [ONE, 0n, cx - column, 0n, 0n, ONE, cy - row, 0n];
@@ -64,7 +64,7 @@ const cases: [string, Spans][] = [
 const BATCH = 70;
 const seeds = [11, 2 ** 33 - 1, 11, 2 ** 52];
 
-describeOnDevice('draws of random layers of images', (device) => {
+describeOnDevice('random numbers of image augmentation', (device) => {
   /** What is drawn, [models][BATCH][8]. */
   async function draws(spans: Spans, draw: AugmentDraw, models = 1): Promise<number[][][]> {
     const tensor = new Tensor(drawImages(device, { batch: BATCH, replicas: models }, spans, draw));
@@ -77,7 +77,7 @@ describeOnDevice('draws of random layers of images', (device) => {
   const draw: AugmentDraw = { seed: seeds, layer: 3, hasOwnSeed: false, step: 17 };
   const of = (r: number, image: number): ImageDraw => ({ seed: seeds[r]!, layer: 3, step: 17, image });
 
-  test.each(cases)('%s: the integers of each image, by the seed of its replica', async (_, spans) => {
+  test.each(cases)("%s: each image has the integers of its replica's seed", async (_, spans) => {
     const actual = await draws(spans, draw, seeds.length);
     for (const [r, images] of actual.entries()) {
       const expected = images.map((_, n) => mapOf(spans, randomWords(of(r, n))).map(Number));
@@ -86,14 +86,14 @@ describeOnDevice('draws of random layers of images', (device) => {
     expect(actual[2]).toEqual(actual[0]);
   });
 
-  test('cosine and sine are right to 2^-24, and exact at quarter turns', async () => {
+  test('cosine and sine are within 2^-24, and exact at quarter turns', async () => {
     const spans: Spans = { kind: 'rotation', y: { low: -(2 ** 30), span: 2 ** 31 }, height: 2, width: 2 };
     let worst = 0;
     for (let step = 0; step < 30; step++) {
       const [images] = await draws(spans, { ...draw, seed: 5, step });
       for (const [n, [a, , , , d]] of images!.entries()) {
         const word = randomWords({ seed: 5, layer: 3, step, image: n })[0]!;
-        const angle = (2 * Math.PI * Number(drawn(word, spans.y))) / 2 ** 30;
+        const angle = (2 * Math.PI * Number(integerFrom(word, spans.y))) / 2 ** 30;
         worst = Math.max(worst, Math.abs(a! / 2 ** 29 - Math.cos(angle)), Math.abs(d! / 2 ** 29 - Math.sin(angle)));
       }
     }
@@ -114,7 +114,7 @@ describeOnDevice('draws of random layers of images', (device) => {
   });
 
   // The side of a rectangle is rounded down to 2^-16 of the image's, so that a border may lie a pixel beside the one in float64.
-  test('rectangles to erase are those of float64, their borders within 2^-15 of the image', async () => {
+  test('RandomErasing: rectangles are those of float64, with borders within 2^-15 of the image', async () => {
     const shapes = [[32, 32], [7, 96], [1, 1], [8192, 3]] as const; // biome-ignore format: as pairs
     for (const [height, width] of shapes) {
       for (const [scale, factor] of [
@@ -166,22 +166,24 @@ describeOnDevice('draws of random layers of images', (device) => {
     }
   });
 
-  test('a seed of the layer counts instead of its place, and meets no place', async () => {
+  test("a layer's seed replaces its index, and never gives the numbers of an index", async () => {
     const spans = cases[5]![1];
     const [place] = await draws(spans, { ...draw, seed: 1 });
-    const [own] = await draws(spans, { ...draw, seed: 1, hasOwnSeed: true });
-    expect(own).not.toEqual(place);
+    const [seeded] = await draws(spans, { ...draw, seed: 1, hasOwnSeed: true });
+    expect(seeded).not.toEqual(place);
     const words = (image: number) => randomWords({ seed: 1, layer: 3, step: 17, image, hasOwnSeed: true });
-    expect(own!.map((image) => image.slice(0, 8))).toEqual(own!.map((_, n) => mapOf(spans, words(n)).map(Number)));
+    expect(seeded!.map((image) => image.slice(0, 8))).toEqual(
+      seeded!.map((_, n) => mapOf(spans, words(n)).map(Number)),
+    );
   });
 
-  test('a recorded step draws other numbers in every run, by the step in its uniform', async () => {
+  test('a recorded step draws new numbers in every run, by the step number in its uniform', async () => {
     const spans = cases[5]![1];
     const state = new StepState(device);
     state.write({ batchStart: 0, step: 7 });
-    let held: Tensor | null = null;
+    let output: Tensor | null = null;
     const program = device.record(() => {
-      held = new Tensor(
+      output = new Tensor(
         drawImages(device, { batch: BATCH, replicas: 1 }, spans, { ...draw, seed: 4, step: state }).keep(),
       );
     });
@@ -191,10 +193,10 @@ describeOnDevice('draws of random layers of images', (device) => {
       const expected = Array.from({ length: BATCH }, (_, n) =>
         mapOf(spans, randomWords({ seed: 4, layer: 3, step, image: n })).map(Number),
       );
-      expect(Array.from(await held!.data())).toEqual(expected.flat());
+      expect(Array.from(await output!.data())).toEqual(expected.flat());
     }
     program.dispose();
-    held!.dispose();
+    output!.dispose();
     state.dispose();
   });
 });

@@ -33,12 +33,12 @@ import { expectSameBits } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
 
-// Sums of equal terms, where one f32 accumulator drifts: it rounds every addition the same way. What comes out is known without adding.
+// Sums of equal terms, in which a single f32 accumulator drifts: it rounds every addition the same way. The result is known.
 
-/** Terms of the longest sums; a sum of n terms must be right to 1e-5 up to here. */
+/** Terms of the longest sums; up to this number, the relative error must be at most 1e-5. */
 const N = 1e7;
 const RIGHT = 1e-5;
-/** What the terms are: 0.1 as f32 has it. */
+/** The value of each term: 0.1 rounded to f32. */
 const TERM = Math.fround(0.1);
 
 function expectRight(what: string, actual: number, expected: number): void {
@@ -52,14 +52,14 @@ describeOnDevice('long sums of equal terms', (device) => {
     for (const one of owned.splice(0)) one.dispose();
   });
 
-  /** An array full of one value, without its way over the host. */
+  /** An array filled with one value on the adapter. */
   const full = (shape: readonly number[], value = TERM): DeviceArray => {
     const array = fill(device, shape, value);
     owned.push(array);
     return array;
   };
   const leaf = (shape: readonly number[]) => new Tensor(full(shape), true);
-  /** The first values of an array; of ten million alike some will do. */
+  /** The first values of an array: enough, because all ten million are equal. */
   const values = async (array: DeviceArray): Promise<Float32Array> =>
     new Float32Array(await device.read(array.storage, Math.min(4 * array.size, 2 ** 17)));
 
@@ -80,12 +80,12 @@ describeOnDevice('long sums of equal terms', (device) => {
     }
   }
 
-  test('sum and mean over any axes, and the gradients of what was broadcast', async () => {
+  test('sum and mean over any axes, and gradients of broadcasting', async () => {
     const forward: [name: string, n: number, shape: number[], run: (x: Tensor) => Tensor][] = [
       ['sum', N, [N], (x) => sum(x)],
       ['sum of the first axis', N / 5, [N / 5, 3], (x) => sum(x, { axis: 0 })],
       ['sum of the last axis', N / 2, [2, N / 2], (x) => sum(x, { axis: -1 })],
-      ['sum of two axes apart', N / 3 - 1 / 3, [1111111, 3, 3], (x) => sum(x, { axis: [0, 2] })],
+      ['sum of two axes that are not adjacent', N / 3 - 1 / 3, [1111111, 3, 3], (x) => sum(x, { axis: [0, 2] })],
       ['mean', 1, [N], (x) => mean(x)],
       ['globalAveragePool2d', 1, [1, 2000, 2500, 2], (x) => globalAveragePool2d(x)],
       ['meanAbsoluteError', 1, [N], (x) => meanAbsoluteError(x, new Tensor(full([N], 0)))],
@@ -94,7 +94,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     for (const [name, n, shape, run] of forward) {
       const y = scope(device, () => run(new Tensor(full(shape))));
       owned.push(y);
-      const terms = name === 'sum of two axes apart' ? 1111111 * 3 : n;
+      const terms = name === 'sum of two axes that are not adjacent' ? 1111111 * 3 : n;
       expectRight(name, (await values(y.array))[0]!, terms * TERM);
       for (const one of owned.splice(0)) one.dispose();
     }
@@ -124,7 +124,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     }
   });
 
-  test('max: the gradient is shared evenly by ten million equals', async () => {
+  test('max: ten million equal elements share the gradient evenly', async () => {
     const x = leaf([N]);
     scope(device, () => {
       max(x).backward();
@@ -157,7 +157,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     expectRight('avgPool2d', (await values(y.array))[0]!, TERM);
   });
 
-  test('pooling by windows that overlap: what thousands of them send to one pixel', async () => {
+  test("pooling with overlapping windows: a pixel's gradient from thousands of windows", async () => {
     const [size, pool] = [20_000, 10_000];
     const data = new Float32Array(size);
     data[size / 2] = 1;
@@ -183,7 +183,7 @@ describeOnDevice('long sums of equal terms', (device) => {
       [N, 1],
       [1_000_000, 6],
     ])(`batch norm of %d rows, %d channels: ${variant}`, async (rows, channels) => {
-      // 0 and 0.2 in turns: equal deviations from the mean 0.1, on either side.
+      // 0 and 0.2 alternate: equal deviations from the mean 0.1, on either side.
       const data = new Float32Array(rows * channels);
       for (let row = 1; row < rows; row += 2) data.fill(2 * TERM, row * channels, (row + 1) * channels);
       const x = tensor(device, data, [rows, channels]);
@@ -202,7 +202,7 @@ describeOnDevice('long sums of equal terms', (device) => {
   }
 
   for (const variant of softmaxKernels.softmaxVariants) {
-    test(`softmax of ten million classes, its logarithm, their gradients and cross-entropy: ${variant}`, async () => {
+    test(`softmax of ten million classes, log-softmax, their gradients and cross-entropy: ${variant}`, async () => {
       if (!softmaxKernels.softmaxSupports(variant, device)) return;
       const run = { variant };
       const x = full([1, N]);
@@ -227,7 +227,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     });
   }
 
-  // Each long enough for sums in levels.
+  // Each is long enough for sums in levels.
   const longCases: [name: OperatorName, inputs: HostInput['shape'][], attrs: object][] = [
     ['sum', [[300_000]], {}],
     ['mean', [[3, 50_000, 2]], { axis: 1 }],
@@ -242,7 +242,7 @@ describeOnDevice('long sums of equal terms', (device) => {
     ['batchNorm', [[70_001, 2], [2], [2]], { epsilon: 1e-3 }],
   ];
   test.each(longCases)(
-    '%s of %j, %j: right, and the bits of each of three replicas are those of one alone',
+    '%s of %j, %j: within 1e-5, and each of three replicas has the bits of a single model',
     async (name, shapes, attrs) => {
       const classes = name === 'gather' ? 3 : name === 'softmaxCrossEntropy' ? 5000 : undefined;
       const inputs = shapes.map((shape, k) => ({ shape: [...shape], ...(k === 1 && classes ? { classes } : {}) }));
@@ -254,8 +254,8 @@ describeOnDevice('long sums of equal terms', (device) => {
         data: drawn.flatMap((one) => Array.from(one[k]!.data)),
       }));
       const all = await runOperator(device, name, together, attrs, (shape) => douts(shape).flat(), 3);
-      for (const [replica, own] of drawn.entries()) {
-        const alone = await runOperator(device, name, own, attrs, (shape) => douts(shape)[replica]!);
+      for (const [replica, inputs] of drawn.entries()) {
+        const alone = await runOperator(device, name, inputs, attrs, (shape) => douts(shape)[replica]!);
         const part = (values: ArrayLike<number>) => {
           const size = values.length / 3;
           return Array.from(values).slice(replica * size, (replica + 1) * size);
@@ -268,14 +268,14 @@ describeOnDevice('long sums of equal terms', (device) => {
     },
   );
 
-  test('cross-entropy of two million rows: the mean', async () => {
+  test('cross-entropy: mean of two million rows', async () => {
     const labels = tensor(device, new Uint32Array(2e6), [2e6], { dtype: 'u32' });
     const { loss, rowHit, dlogits } = softmaxKernels.softmaxCrossEntropy(full([2e6, 2]), labels.array);
     owned.push(labels, loss, rowHit, dlogits);
     expectRight('loss', (await values(loss))[0]!, Math.LN2);
   });
 
-  test('penalties and the norm of clipping over ten million weights', async () => {
+  test('penalties and the clipping norm over ten million weights', async () => {
     const blocks = Math.ceil(N / BLOCK);
     const table = (l1: number, l2: number) => {
       const entries = new Uint32Array(4 * blocks);

@@ -14,7 +14,7 @@ const combinations = (build: (hp: HyperParameters) => unknown, options = {}) => 
 };
 const rows = (list: HyperparameterValues[]) => list.map((values) => Object.values(values).join(' '));
 
-test('the last hyperparameter changes fastest: the example of KerasTuner', () => {
+test("the last hyperparameter changes fastest, as in KerasTuner's example", () => {
   const { list, isOver } = combinations((hp) => {
     hp.choice('optimizer', ['sgd', 'adam']);
     hp.choice('rate', [0.01, 0.1]);
@@ -23,7 +23,7 @@ test('the last hyperparameter changes fastest: the example of KerasTuner', () =>
   expect(isOver).toBe(true);
 });
 
-test('defaults come first, whatever the kind; what is fixed stays', () => {
+test('defaults come first for every kind; fixed values stay', () => {
   const { list } = combinations((hp) => {
     hp.int('n', { min: 1, max: 3, default: 2 });
     hp.fixed('classes', 10);
@@ -32,7 +32,7 @@ test('defaults come first, whatever the kind; what is fixed stays', () => {
   expect(rows(list)).toEqual(['2 10 true', '2 10 false', '1 10 true', '1 10 false', '3 10 true', '3 10 false']);
 });
 
-test('what is asked for only under a condition is gone through only there', () => {
+test('a conditional hyperparameter is enumerated only under its condition', () => {
   const { list } = combinations((hp) => {
     const kind = hp.choice('kind', ['mlp', 'linear', 'cnn']);
     hp.conditionalScope('kind', ['mlp'], () => hp.int('units', { min: 1, max: 2 }));
@@ -53,7 +53,7 @@ test('what is asked for only under a condition is gone through only there', () =
   ]);
 });
 
-test('as many layers as another value says, each with its own', () => {
+test('a number of layers given by another value, each with its own hyperparameters', () => {
   const { list } = combinations((hp) => {
     const layers = hp.int('layers', { min: 0, max: 3 });
     for (let i = 0; i < layers; i++) hp.choice(`units${i}`, [8, 16]);
@@ -67,7 +67,7 @@ test('a float without a step has ten values', () => {
   expect(list.map(({ rate }) => Math.round((rate as number) * 100))).toEqual([5, 15, 25, 35, 45, 55, 65, 75, 85, 95]);
 });
 
-test('a range of integers is not listed: it may be far too wide', () => {
+test('a range of integers is not stored as a list, because it may be huge', () => {
   const build = (hp: HyperParameters) => [
     hp.int('seed', { min: 0, max: 2 ** 53 - 1, default: 1 }),
     hp.float('part', { min: 0, max: 1, step: 1e-12, default: 2e-12 }),
@@ -78,8 +78,8 @@ test('a range of integers is not listed: it may be far too wide', () => {
   expect(rows(combinations(single, { maxTrials: 4 }).list)).toEqual(['1', '0', '2', '3']);
 });
 
-test('drawn spaces: every combination once, as many as spaceSize says, the same each time', async () => {
-  // Each hyperparameter: number of values, default, and which earlier one's value it depends on.
+test('drawn spaces: every combination once, as many as spaceSize, the same in each run', async () => {
+  // Each hyperparameter: number of values, default, and the earlier one on whose value it depends.
   const wheel = fc.record({
     count: fc.integer({ min: 1, max: 4 }),
     start: fc.nat(3),
@@ -112,7 +112,7 @@ test('drawn spaces: every combination once, as many as spaceSize says, the same 
   expect(spaceSize(space)).toBe(6);
 });
 
-/** The same builder gone through by recursion over values. */
+/** All combinations of the same builder, by recursion over the values. */
 function countByTree(
   wheels: { count: number; parent: number; value: number }[],
   known: (number | null)[] = [],
@@ -127,7 +127,7 @@ function countByTree(
   return sum;
 }
 
-test('maxTrials ends it early; raised, the search goes on where it was', () => {
+test('maxTrials ends the search early; after it is raised, the search continues', () => {
   const build = (hp: HyperParameters) => [hp.choice('a', [1, 2, 3]), hp.choice('b', [1, 2])];
   const all = combinations(build).list;
   expect(all.length).toBe(6);
@@ -135,7 +135,7 @@ test('maxTrials ends it early; raised, the search goes on where it was', () => {
   expect(combinations(build, { maxTrials: 40 })).toEqual({ list: all, isOver: true });
 });
 
-test('trials that failed or have not ended change nothing', () => {
+test('failed and unfinished trials change nothing', () => {
   const build = (hp: HyperParameters) => [hp.choice('a', [1, 2, 3]), hp.choice('b', [1, 2])];
   const { state } = simulateSearch(gridOracle(), build, (_, number) => (number % 2 ? null : number));
   const early = { ...state, finished: new Map() };
@@ -149,7 +149,7 @@ test.each<[unknown, RegExp]>([
   [{ maxTrials: 0 }, /GridSearch: maxTrials must be an integer from 1 up, but is 0/],
   [{ maxTrials: null }, /but is null/],
   [{ trials: 3 }, /there is no option trials/],
-])('options %j are refused', (options, message) => {
+])('throws for options %j', (options, message) => {
   expect(() => gridOracle(options as never)).toThrow(ArgumentError);
   expect(() => gridOracle(options as never)).toThrow(message);
 });

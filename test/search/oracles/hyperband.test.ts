@@ -6,7 +6,7 @@ import type { HyperParameters } from '../../../src/search/hyperparameters.ts';
 import { hyperbandOracle, hyperbandRounds } from '../../../src/search/oracles/hyperband.ts';
 import type { Trial } from '../../../src/search/record.ts';
 
-/** Of each bracket, the first one first, [trials, epochs] of its rounds. */
+/** [trials, epochs] of the rounds of each bracket, the first bracket first. */
 function tableOf(maxEpochs: number, factor: number): [trials: number, epochs: number][][] {
   const rounds = hyperbandRounds(maxEpochs, factor);
   const brackets = [...new Set(rounds.map(({ bracket }) => bracket))];
@@ -49,11 +49,11 @@ test.each<[string, number, number, [number, number][][]]>([
   ]],
   ['one epoch', 1, 3, [[[1, 1]]]],
   ['fewer epochs than the factor', 2, 3, [[[2, 2]]]],
-])('sizes and epochs as the formulas of KerasTuner have them: %s', (_, maxEpochs, factor, table) => {
+])("sizes and epochs are those of KerasTuner's formulas: %s", (_, maxEpochs, factor, table) => {
   expect(tableOf(maxEpochs, factor)).toEqual(table);
 });
 
-test('the first rounds for 81 epochs are those of Algorithm 1 of Li et al., and later rounds its sizes rounded up', () => {
+test('the first rounds for 81 epochs are those of Algorithm 1 of Li et al.; later rounds have its sizes rounded up', () => {
   const [R, eta, sMax] = [81, 3, 4];
   for (const { bracket: s, round: i, size, epochs } of hyperbandRounds(R, eta)) {
     const n = Math.ceil(((sMax + 1) / (s + 1)) * eta ** s);
@@ -64,7 +64,7 @@ test('the first rounds for 81 epochs are those of Algorithm 1 of Li et al., and 
   }
 });
 
-test('every bracket costs about (s_max + 1) R epochs, if trials go on from their weights', () => {
+test('every bracket costs about (s_max + 1) R epochs if trials continue from their weights', () => {
   for (const bracket of tableOf(81, 3)) {
     const cost = bracket.reduce((sum, [size, epochs], i) => sum + size * (epochs - (bracket[i - 1]?.[1] ?? 0)), 0);
     expect(cost).toBeLessThanOrEqual(5 * 81);
@@ -85,49 +85,49 @@ describe('a search of 10 epochs with factor 3', () => {
   const { state, isOver } = simulateSearch(oracle, build, rateOf);
   const trials = [...state.finished.values()];
 
-  test('has 30 trials, the first of each bracket drawn, with what the searcher adds', () => {
+  test('has 30 trials, of which the first of each bracket are drawn, and the values of the tuner', () => {
     expect([trials.length, isOver]).toEqual([30, true]);
-    const own = { 'tuner/bracket': 2, 'tuner/round': 0, 'tuner/epochs': 2, 'tuner/initial_epoch': 0 };
-    expect(oracle.propose(0, state)).toEqual({ values: own, epochs: 2, initialEpoch: 0 });
-    expect(trials[0]!.values).toMatchObject(own);
+    const tunerValues = { 'tuner/bracket': 2, 'tuner/round': 0, 'tuner/epochs': 2, 'tuner/initial_epoch': 0 };
+    expect(oracle.propose(0, state)).toEqual({ values: tunerValues, epochs: 2, initialEpoch: 0 });
+    expect(trials[0]!.values).toMatchObject(tunerValues);
     const drawn = trials.filter(({ values }) => values['tuner/round'] === 0).map(({ values }) => rateOf(values));
     expect(drawn.length).toBe(12 + 6 + 4);
     expect(new Set(drawn).size).toBe(drawn.length);
   });
 
-  test('a later round goes on with the best of the one before, from their weights and epochs', () => {
+  test('a later round continues the best trials of the round before, from their weights and epochs', () => {
     const best = trials.slice(0, 12).sort((a, b) => a.score! - b.score!);
     [12, 13, 14, 15].forEach((number, place) => {
       const from = best[place]!;
       const { rate, units } = from.values;
-      const own = { 'tuner/bracket': 2, 'tuner/round': 1, 'tuner/epochs': 4, 'tuner/initial_epoch': 2 };
+      const tunerValues = { 'tuner/bracket': 2, 'tuner/round': 1, 'tuner/epochs': 4, 'tuner/initial_epoch': 2 };
       expect(oracle.propose(number, state)).toEqual({
-        values: { rate, units, 'tuner/trial_number': from.number, ...own },
+        values: { rate, units, 'tuner/trial_number': from.number, ...tunerValues },
         epochs: 4,
         initialEpoch: 2,
         from: from.number,
       });
-      expect(trials[number]!.values).toMatchObject({ rate, units, ...own });
+      expect(trials[number]!.values).toMatchObject({ rate, units, ...tunerValues });
     });
-    // The next goes on with the copies, not with those they are copies of.
+    // The next round continues the copies, not their originals.
     expect(oracle.propose(16, state)).toMatchObject({ from: 12, epochs: 10, initialEpoch: 4 });
     expect(oracle.propose(17, state)).toMatchObject({ from: 13, epochs: 10, initialEpoch: 4 });
   });
 
-  test('the highest score is best for an objective that rises', () => {
+  test('continues the highest score if the objective is maximized', () => {
     const rising = { ...state, objective: { name: 'accuracy', direction: 'max' as const } };
     const highest = trials.slice(0, 12).sort((a, b) => b.score! - a.score!)[0]!;
     expect(oracle.propose(12, rising)).toMatchObject({ from: highest.number });
   });
 
-  test('of equal scores the earlier number is better', () => {
+  test('continues the earlier of two equal scores', () => {
     const equal = { ...state, finished: new Map(trials.map((trial) => [trial.number, { ...trial, score: 1 }])) };
     expect([12, 13, 14, 15].map((number) => oracle.propose(number, equal))).toMatchObject(
       [0, 1, 2, 3].map((from) => ({ from })),
     );
   });
 
-  test('waits for every trial of the round before, and for no other', () => {
+  test('waits for every trial of the previous round, and for no other', () => {
     for (const missing of [0, 5, 11]) {
       const finished = new Map(state.finished);
       finished.delete(missing);
@@ -143,7 +143,7 @@ describe('a search of 10 epochs with factor 3', () => {
         const proposals = new Map<number, unknown>();
         for (const trial of ended) {
           finished.set(trial.number, trial);
-          // Asked again after each trial, and kept as soon as it says anything.
+          // Asks again after each trial, and keeps the first proposal.
           for (let number = 0; number < 31; number++) {
             const proposal = oracle.propose(number, { ...state, finished });
             if (proposal !== 'wait' && !proposals.has(number)) proposals.set(number, proposal);
@@ -157,7 +157,7 @@ describe('a search of 10 epochs with factor 3', () => {
   });
 
   test('a failed trial ranks last', () => {
-    const failed = (numbers: number[]) => {
+    const stateWithFailures = (numbers: number[]) => {
       const ended = trials.map((t) => trialOf(t.number, t.values, numbers.includes(t.number) ? null : t.score));
       return { ...state, finished: new Map(ended.map((trial) => [trial.number, trial])) };
     };
@@ -165,9 +165,9 @@ describe('a search of 10 epochs with factor 3', () => {
       .slice(0, 12)
       .sort((a, b) => a.score! - b.score!)
       .map(({ number }) => number);
-    expect(oracle.propose(12, failed([best[0]!]))).toMatchObject({ from: best[1] });
-    // Two of four places are left to trials that failed, which begin again: in the order of their numbers.
-    const others = failed(best.slice(2));
+    expect(oracle.propose(12, stateWithFailures([best[0]!]))).toMatchObject({ from: best[1] });
+    // Two of four places go to trials that failed, in the order of their numbers; they start again.
+    const others = stateWithFailures(best.slice(2));
     const again = best.slice(2).sort((a, b) => a - b)[0]!;
     const { rate } = state.proposed.get(again)!;
     expect(oracle.propose(13, others)).toMatchObject({ from: best[1], initialEpoch: 2 });
@@ -177,12 +177,12 @@ describe('a search of 10 epochs with factor 3', () => {
     expect(proposal).not.toHaveProperty(['values', 'tuner/trial_number']);
   });
 
-  test('there is nothing after the last', () => {
+  test('proposes nothing after the last trial', () => {
     expect([30, 31].map((number) => oracle.propose(number, state))).toEqual([null, null]);
   });
 });
 
-test('a second iteration draws other values, and goes on with its own trials', () => {
+test('a second iteration draws other values, and continues its own trials', () => {
   const oracle = hyperbandOracle({ ...options, hyperbandIterations: 2 });
   const { state, isOver } = simulateSearch(oracle, build, rateOf);
   const rates = [...state.proposed.values()].map(rateOf);
@@ -197,7 +197,7 @@ test('a second iteration draws other values, and goes on with its own trials', (
   });
 });
 
-test('by default 100 epochs, factor 3, one iteration', () => {
+test('has 100 epochs, factor 3 and one iteration by default', () => {
   const size = (rounds: { size: number }[]) => rounds.reduce((sum, round) => sum + round.size, 0);
   expect(simulateSearch(hyperbandOracle(), build, rateOf).state.finished.size).toBe(size(hyperbandRounds(100, 3)));
 });
@@ -209,7 +209,7 @@ test.each<[unknown, RegExp]>([
   [{ factor: '3' }, /but is "3"/],
   [{ hyperbandIterations: 0 }, /hyperbandIterations must be an integer from 1 up, but is 0/],
   [{ max_epochs: 3 }, /there is no option max_epochs; did you mean maxEpochs\?/],
-])('options %j are refused', (given, message) => {
+])('throws for options %j', (given, message) => {
   expect(() => hyperbandOracle(given as never)).toThrow(ArgumentError);
   expect(() => hyperbandOracle(given as never)).toThrow(message);
 });

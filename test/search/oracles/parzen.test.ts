@@ -24,7 +24,7 @@ test('weights: 1 for the newest 25 and the prior, and a ramp from 1 / n for olde
   expect(kernelWeights(28).length).toBe(29);
 });
 
-test('numbers: normal densities with the width of the farther neighbor, cut off and scaled to an integral of 1', () => {
+test('numbers: normal densities with the width of the farther neighbor, truncated and normalized', () => {
   const centers = [0.3, 0.9, 0.25, 0.2]; // sorted: 0.2, 0.25, 0.3, 0.9
   const widths = [0.6, 0.6, 1 / 6, 1 / 6, 1]; // at least 1 / (4 + 2), which is more than 0.05; the last is the prior
   const kernels = parzenKernels(unit, centers);
@@ -37,14 +37,14 @@ test('numbers: normal densities with the width of the farther neighbor, cut off 
   });
 });
 
-test('a single observation is as wide as its distance to the farther end; no observation leaves the prior', () => {
+test('a single observation has the width of its distance to the farther end; no observation leaves the prior', () => {
   const bell = (u: number) => Math.exp(-0.5 * ((u - 0.3) / 0.7) ** 2);
   expect(parzenKernels(unit, [0.3]).densities(0.9)[0]).toBeCloseTo(bell(0.9) / integral(bell), 9);
   const prior = (u: number) => Math.exp(-0.5 * (u - 0.5) ** 2);
   expect(parzenKernels(unit, []).densities(0.9)).toEqual([expect.closeTo(prior(0.9) / integral(prior), 9)]);
 });
 
-test('many equal observations are not narrower than a hundredth', () => {
+test('many equal observations: the width is at least a hundredth', () => {
   const densities = parzenKernels(unit, new Array(300).fill(0.5)).densities(0.5);
   expect(densities[0]).toBeCloseTo(100 / Math.sqrt(2 * Math.PI), 6);
 });
@@ -74,7 +74,7 @@ test.each<[string, Hyperparameter, HyperparameterValue[]]>([
   ['choice', defineChoice('x', ['a', 'b', 'c'], {}, []), ['a', 'a']],
   ['boolean', { kind: 'boolean', name: 'x', conditions: [], default: false }, [true]],
   ['fixed', { kind: 'fixed', name: 'x', conditions: [], value: 3 }, [3, 3]],
-])('%s: the chances of all values add up to 1, and samples have them', (_, h, observed) => {
+])('%s: the probabilities of all values add up to 1, and samples follow them', (_, h, observed) => {
   const kernels = parzenKernels(h, observed);
   const values = Array.from({ length: countOf(h) }, (_value, index) => valueAt(h, index));
   const width = (value: HyperparameterValue) => unitInterval(h, value)[1] - unitInterval(h, value)[0];
@@ -95,22 +95,22 @@ test.each<[string, Hyperparameter, HyperparameterValue[]]>([
   }
 });
 
-test('floats are sampled with their density', () => {
+test('floats: samples follow the density', () => {
   const h = defineFloat('x', { min: 1e-4, max: 1, sampling: 'log' }, []);
   const kernels = parzenKernels(h, [1e-4, 1e-3]);
   const random = new RandomStream(6, 'search', 0);
   for (let kernel = 0; kernel < 3; kernel++) {
-    const at = (u: number) => kernels.densities(1e-4 ** (1 - u))[kernel]!;
-    expect(integral(at)).toBeCloseTo(1, 9);
-    const mean = integral((u) => u * at(u));
-    const variance = integral((u) => (u - mean) ** 2 * at(u));
+    const densityAt = (u: number) => kernels.densities(1e-4 ** (1 - u))[kernel]!;
+    expect(integral(densityAt)).toBeCloseTo(1, 9);
+    const mean = integral((u) => u * densityAt(u));
+    const variance = integral((u) => (u - mean) ** 2 * densityAt(u));
     const draws = Array.from({ length: 4000 }, () => 1 + Math.log10(kernels.sample(kernel, random) as number) / 4);
     const average = draws.reduce((sum, u) => sum + u, 0) / draws.length;
     expect(Math.abs(average - mean)).toBeLessThan(4 * Math.sqrt(variance / draws.length));
   }
 });
 
-test('pick: as often as the weights say, and never one of weight 0', () => {
+test('pick: follows the weights, and never picks one of weight 0', () => {
   const random = new RandomStream(7, 'search', 0);
   const counts = [0, 0, 0, 0];
   for (let i = 0; i < 8000; i++) counts[pick([0, 3, 0, 1], random)]! += 1;

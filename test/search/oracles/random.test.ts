@@ -15,31 +15,31 @@ test('proposes maxTrials trials, 10 by default, and never waits', () => {
   expect([9, 10, 11].map((number) => randomOracle().propose(number, state))).toEqual([{ values: {} }, null, null]);
 });
 
-test('a value depends on seed, trial, attempt and name, and not on what else is asked for, or when', () => {
+test('a value depends on seed, trial, attempt and name, not on other requests or their order', () => {
   const oracle = randomOracle();
   const { state } = simulateSearch(oracle, rate, () => 0);
   const alone = buildTrial(oracle, rate, 7, {}, state).values.rate;
   const both = (hp: HyperParameters) => [units(hp), rate(hp)];
-  const turned = (hp: HyperParameters) => [rate(hp), units(hp)];
+  const reversedBuilder = (hp: HyperParameters) => [rate(hp), units(hp)];
   expect(buildTrial(oracle, both, 7, {}, state).values.rate).toBe(alone);
-  expect(buildTrial(oracle, turned, 7, {}, state).values.rate).toBe(alone);
-  const renamed = (hp: HyperParameters) => hp.float('rates', { min: 1e-4, max: 1, sampling: 'log' });
+  expect(buildTrial(oracle, reversedBuilder, 7, {}, state).values.rate).toBe(alone);
+  const renamedBuilder = (hp: HyperParameters) => hp.float('rates', { min: 1e-4, max: 1, sampling: 'log' });
   const others = [
     buildTrial(oracle, rate, 8, {}, state).values.rate,
     buildTrial(oracle, rate, 7, {}, state, 1).values.rate,
     buildTrial(oracle, rate, 7, {}, { ...state, seed: 1 }).values.rate,
-    buildTrial(oracle, renamed, 7, {}, state).values.rates,
+    buildTrial(oracle, renamedBuilder, 7, {}, state).values.rates,
   ];
   expect(new Set([alone, ...others]).size).toBe(5);
 });
 
 test('values are uniform over the distribution, and independent between names', () => {
-  const most = 4000;
+  const maxTrials = 4000;
   const { state } = simulateSearch(
-    randomOracle({ maxTrials: most }),
+    randomOracle({ maxTrials }),
     (hp) => [units(hp), rate(hp)],
     () => 0,
-    { maxTrials: most },
+    { maxTrials },
   );
   const draws = [...state.proposed.values()].map(({ units, rate }) => [
     ((units as number) - 0.5) / 1000,
@@ -48,7 +48,7 @@ test('values are uniform over the distribution, and independent between names', 
   // 16 cells of equal chance: 99.9% quantile of chi square at 15 degrees of freedom.
   const counts = new Array<number>(16).fill(0);
   for (const [a, b] of draws) counts[Math.floor(a! * 4) * 4 + Math.floor(b! * 4)]! += 1;
-  const expected = most / 16;
+  const expected = maxTrials / 16;
   expect(counts.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0)).toBeLessThan(37.7);
 });
 
@@ -58,7 +58,7 @@ test.each<[unknown, RegExp]>([
   [{ maxTrials: '3' }, /but is "3"/],
   [{ max_trials: 3 }, /there is no option max_trials; did you mean maxTrials\?/],
   [3, /options must be an object/],
-])('options %j are refused', (options, message) => {
+])('throws for options %j', (options, message) => {
   expect(() => randomOracle(options as never)).toThrow(ArgumentError);
   expect(() => randomOracle(options as never)).toThrow(message);
 });

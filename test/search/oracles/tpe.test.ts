@@ -11,7 +11,7 @@ import type { Trial } from '../../../src/search/record.ts';
 const rate = (hp: HyperParameters) => hp.float('rate', { min: 0, max: 1 });
 const lower = (values: Record<string, unknown>) => values.rate as number;
 
-test('the first trials are those of a random search of the same seed', () => {
+test('the first trials are those of a random search with the same seed', () => {
   const [guided, random] = [
     simulateSearch(tpeOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
     simulateSearch(randomOracle({ maxTrials: 12 }), rate, lower, { seed: 3 }),
@@ -28,7 +28,7 @@ test('proposes maxTrials trials, 10 by default', () => {
   expect([search.state.finished.size, search.isOver]).toEqual([10, true]);
 });
 
-/** A state in which the trials of a list have ended. */
+/** A state in which the trials of the list have ended. */
 function stateOf(
   build: (hp: HyperParameters) => unknown,
   list: [values: Record<string, never>, score: number | null][],
@@ -48,36 +48,36 @@ const next = (build: (hp: HyperParameters) => unknown, state: ReturnType<typeof 
     .values;
 const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 
-describe('what is drawn', () => {
+describe('values drawn after the first trials', () => {
   const choice = (hp: HyperParameters) => hp.choice('activation', ['relu', 'tanh', 'elu']);
-  const ended = (best: string, rest: string[], score: (i: number) => number | null) =>
+  const endedState = (best: string, rest: string[], score: (i: number) => number | null) =>
     stateOf(choice, [
       [{ activation: best as never }, 0],
       ...rest.map((a, i) => [{ activation: a as never }, score(i)] as never),
     ]);
   const others = ['relu', 'elu', 'relu', 'elu', 'relu', 'relu', 'elu', 'elu', 'relu'];
 
-  test('is what the best tenth has, and not the rest', () => {
+  test('are those of the best tenth', () => {
     // l(tanh) = (0.6 + 1/3) / 2, g(tanh) = (9 * 0.0769 + 1/3) / 10: a ratio of 4.5, against 0.55 and 0.66 of the others.
-    const state = ended('tanh', others, (i) => 1 + i);
+    const state = endedState('tanh', others, (i) => 1 + i);
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is what the best have where the objective rises', () => {
+  test('are those with the highest objective if it is maximized', () => {
     const state = {
-      ...ended('tanh', others, (i) => -1 - i),
+      ...endedState('tanh', others, (i) => -1 - i),
       objective: { name: 'accuracy', direction: 'max' as const },
     };
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is not what failed: failed trials count as bad', () => {
-    const state = ended('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
+  test('avoid those that failed: failed trials count as bad', () => {
+    const state = endedState('tanh', others.map(() => 'relu'), () => null); // biome-ignore format: one call
     const drawn = seeds.map((seed) => next(choice, state, seed).activation);
     expect(drawn.filter((activation) => activation === 'relu')).toEqual([]);
   });
 
-  test('is not what failed either where fewer trials succeeded than would count as good', () => {
+  test('avoid those that failed, also if fewer trials succeeded than count as good', () => {
     const list = ['relu', ...new Array(18).fill('elu'), 'tanh'].map((a) => [
       { activation: a },
       a === 'tanh' ? 0 : null,
@@ -86,12 +86,12 @@ describe('what is drawn', () => {
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('is what failed least where all failed', () => {
+  test('are those that failed least if all trials failed', () => {
     const state = stateOf(choice, others.concat('relu').map((a) => [{ activation: a as never }, null])); // biome-ignore format: one call
     expect(seeds.map((seed) => next(choice, state, seed).activation)).toEqual(seeds.map(() => 'tanh'));
   });
 
-  test('lies near the good values of a range, and away from the bad', () => {
+  test('are near the good values of a range, and far from the bad ones', () => {
     const list = [0.8, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.15, 0.25, 0.35].map((r) => [
       { rate: r as never },
       Math.abs(r - 0.8),
@@ -102,7 +102,7 @@ describe('what is drawn', () => {
     expect(new Set(drawn).size).toBe(30);
   });
 
-  // Good are (p, q) and (q, p). For itself, p is as good as q in both places, and so are the pairs of equal ones.
+  // (p, q) and (q, p) are good. Separately, p is as good as q in both places, so pairs of equal letters would be as good.
   const letters = ['p', 'q', 'r'] as const;
   const bad = [
     'pp',
@@ -127,14 +127,14 @@ describe('what is drawn', () => {
   const pairs = ['pq', 'qp', ...bad].map(([a, b], i) => [{ a, b }, i] as const);
   const partner: Record<string, string> = { p: 'q', q: 'p' };
 
-  test('is a good pair, not two values that are good for themselves', () => {
+  test('form a good pair, not two values that are only good separately', () => {
     const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.choice('b', letters)];
     const state = stateOf(pair, pairs as never);
     const drawn = seeds.map((seed) => next(pair, state, seed));
     expect(drawn.filter(({ a, b }) => partner[a as string] !== b)).toEqual([]);
   });
 
-  test('goes by the values before it where only some trials have the hyperparameter', () => {
+  test('depend on the earlier values if only some trials have the hyperparameter', () => {
     const pair = (hp: HyperParameters) => [hp.choice('a', letters), hp.boolean('has') && hp.choice('b', letters)];
     const list = pairs.map(([values, i]) => [{ ...values, has: true }, i]);
     const state = stateOf(pair, [...list, [{ a: 'r', has: false }, 99]] as never);
@@ -146,7 +146,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('goes by no trial for which the hyperparameter had other values', () => {
+  test('ignore trials that had another range for the hyperparameter', () => {
     const build = (hp: HyperParameters) =>
       hp.int('units', Number(hp.values.units ?? 0) >= 100 ? { min: 100, max: 400 } : { min: 1, max: 4 });
     const list = [1, 2, 3, 4, ...new Array(6).fill(400)].map((units) => [{ units }, units]);
@@ -154,7 +154,7 @@ describe('what is drawn', () => {
     expect(seeds.map((seed) => next(build, state, seed).units)).toEqual(seeds.map(() => 1));
   });
 
-  test('goes by the trials that have a hyperparameter, where others do not or have other values', () => {
+  test('depend on the trials with the hyperparameter if others lack it or have another range', () => {
     const build = (hp: HyperParameters) => {
       const kind = hp.choice('kind', ['a', 'b']);
       if (kind === 'a') hp.int('units', { min: 1, max: 4 });
@@ -170,7 +170,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('goes by hundreds of values before it, whose densities multiply beyond what a number can say', () => {
+  test('depend on hundreds of earlier values, whose densities multiply beyond the range of f64', () => {
     const names = Array.from({ length: 700 }, (_, i) => `x${i}`);
     const build = (hp: HyperParameters) => {
       if (!hp.boolean('has')) return;
@@ -186,7 +186,7 @@ describe('what is drawn', () => {
     }
   });
 
-  test('differs by attempt, and after ten attempts is drawn at random, so that no space is taken for exhausted', () => {
+  test('differ by attempt, and are uniform after ten attempts, so that no space seems exhausted', () => {
     const list = Array.from({ length: 20 }, (_, i) => [{ activation: i % 10 ? 'relu' : 'tanh' }, i % 10]);
     const state = stateOf(choice, list as never);
     const attempts = tpeOracle().attempts!;
@@ -199,7 +199,7 @@ describe('what is drawn', () => {
   });
 });
 
-describe('trials at once', () => {
+describe('parallel trials', () => {
   const build = (hp: HyperParameters) => [rate(hp), hp.choice('activation', ['relu', 'tanh'])];
   const score = (values: Record<string, unknown>, n: number) => (n % 7 === 3 ? null : lower(values));
 
@@ -217,32 +217,32 @@ describe('trials at once', () => {
     }
   });
 
-  test('trials are the same whatever the order in which they end', () => {
+  test('are the same in whatever order they end', () => {
     const options: TpeOptions = { maxTrials: 30, startup: 5, parallelTrials: 3 };
     const { state } = simulateSearch(tpeOracle(options), build, score);
     const order = fc.array(fc.nat(), { minLength: 60, maxLength: 60 });
     fc.assert(
       fc.property(order, (choices) => {
         const oracle = tpeOracle(options);
-        const own = { ...state, finished: new Map<number, Trial>(), proposed: new Map(), asked: new Map() };
+        const current = { ...state, finished: new Map<number, Trial>(), proposed: new Map(), asked: new Map() };
         const running: number[] = [];
         let number = 0;
         for (const choice of choices) {
-          // As many begin as may, then any one of those that run ends.
-          for (let proposal = oracle.propose(number, own); proposal !== 'wait' && proposal !== null; ) {
-            const trial = buildTrial(oracle, build, number, proposal.values, own);
-            own.proposed.set(number, trial.values);
-            own.asked.set(number, trial.asked);
+          // Starts as many trials as allowed, then ends a random one of those that run.
+          for (let proposal = oracle.propose(number, current); proposal !== 'wait' && proposal !== null; ) {
+            const trial = buildTrial(oracle, build, number, proposal.values, current);
+            current.proposed.set(number, trial.values);
+            current.asked.set(number, trial.asked);
             running.push(number++);
-            proposal = oracle.propose(number, own);
+            proposal = oracle.propose(number, current);
           }
           const [ended] = running.splice(choice % Math.max(1, running.length), 1);
           if (ended === undefined) break;
-          const values = own.proposed.get(ended)!;
-          own.finished.set(ended, trialOf(ended, values, score(values, ended)));
+          const values = current.proposed.get(ended)!;
+          current.finished.set(ended, trialOf(ended, values, score(values, ended)));
         }
-        expect([...own.proposed]).toEqual([...state.proposed]);
-        expect(own.finished.size).toBe(30);
+        expect([...current.proposed]).toEqual([...state.proposed]);
+        expect(current.finished.size).toBe(30);
       }),
       { seed: 5, numRuns: 15 },
     );
@@ -267,7 +267,7 @@ test.each<[unknown, RegExp]>([
   [{ parallelTrials: 1.5 }, /parallelTrials must be an integer from 1 up, but is 1.5/],
   [{ paralellTrials: 2 }, /there is no option paralellTrials; did you mean parallelTrials\?/],
   [null, /options must be an object/],
-])('options %j are refused', (given, message) => {
+])('throws for options %j', (given, message) => {
   expect(() => tpeOracle(given as never)).toThrow(ArgumentError);
   expect(() => tpeOracle(given as never)).toThrow(message);
 });

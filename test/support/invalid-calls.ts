@@ -4,7 +4,7 @@ import { type Device, scope, type Tensor, type TilegradError, tensor } from '../
 export type Make = (shape: number[], options?: { dtype?: 'f32' | 'u32' | 'i32'; models?: number }) => Tensor;
 
 /** An ill-fitting call: which error it is to throw, and what the message must say (the operator and every shape involved). */
-export type Wrong = [
+export type InvalidCall = [
   what: string,
   call: (t: Make) => unknown,
   error: new (...args: never[]) => TilegradError,
@@ -12,7 +12,7 @@ export type Wrong = [
 ];
 
 /** Expects that the call is refused with that error, on tensors full of ones. */
-export function expectRefused(device: Device, [what, call, error, says]: Wrong): void {
+export function expectRefused(device: Device, [what, call, error, says]: InvalidCall): void {
   const make: Make = (shape, { dtype, models = 1 } = {}) => {
     const size = models * shape.reduce((product, n) => product * n, 1);
     return tensor(device, new Array(size).fill(1), shape, { dtype, models });

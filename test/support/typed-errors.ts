@@ -3,7 +3,7 @@ import * as tg from '../../src/node.ts';
 /** Calls to skip: they download, open a device, or read and write files (3 is a file descriptor), whatever they are given. */
 const ACTIVE = /^(openDevice|fetchDataset|datasetStatus|load[A-Z]\w+|save[A-Z]\w+)$/;
 /** Wrong arguments: none, a number, unknown options or options of another type, an extra argument, an array, a layer in place of another value. */
-const ODD: readonly (readonly unknown[])[] = [
+const WRONG_ARGUMENTS: readonly (readonly unknown[])[] = [
   [],
   [3],
   [{ nonsense: 1 }],
@@ -30,7 +30,7 @@ const calls: Record<string, () => unknown> = {
   'a window of 0': () => new tg.MaxPooling2D({ poolSize: 0 }),
   'a mean over a window of 0': () => new tg.AveragePooling2D({ poolSize: 0 }),
   'a layer without options': () => new Own(3 as never),
-  'a plan that is none': () => new Own().apply(tg.input([2])),
+  'an invalid plan': () => new Own().apply(tg.input([2])),
   'a sum of one': () => new tg.Add().apply(tg.input([2])),
   'two layers of one name': () => new tg.Sequential([1, 2].map(() => new tg.Flatten({ name: 'a', inputShape: [2] }))),
   'an input that is not connected': () =>
@@ -57,7 +57,7 @@ function names(): [string, string][] {
 }
 
 /** Names and messages of the typed errors that each export throws for wrong arguments, by call. */
-export async function refusals(): Promise<[call: string, says: string][]> {
+export async function typedErrors(): Promise<[call: string, says: string][]> {
   const found = names();
   const attempt = async (label: string, call: () => unknown) => {
     try {
@@ -68,7 +68,7 @@ export async function refusals(): Promise<[call: string, says: string][]> {
   };
   for (const [name, exported] of Object.entries(tg)) {
     if (typeof exported !== 'function' || ACTIVE.test(name)) continue;
-    for (const [i, given] of ODD.entries()) {
+    for (const [i, given] of WRONG_ARGUMENTS.entries()) {
       await attempt(`${name} ${i}`, () =>
         /^[A-Z]/.test(name)
           ? Reflect.construct(exported as new () => unknown, given)

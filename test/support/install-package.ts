@@ -7,10 +7,10 @@ import { bundle } from '../../scripts/build.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * A folder of a user's, with tilegrad as a package in its `node_modules`, made before the file's tests: built, and without sources.
- * @returns the folder, its command, and what writes a file into it
+ * Installs the built tilegrad, without sources, into the `node_modules` of a new folder before the file's tests.
+ * @returns the folder, the path of the command, and a function that writes a file into the folder
  */
-export function installed(): { folder: string; command: string; write(name: string, text: string): string } {
+export function installPackage(): { folder: string; command: string; write(name: string, text: string): string } {
   // Below the repository's node_modules, in which the package finds what it imports.
   const folder = join(root, 'node_modules/.cache', `tilegrad-installed-${process.pid}`);
   const package_ = join(folder, 'node_modules/tilegrad');

@@ -21,9 +21,9 @@ import { drawLike } from '../support/operator-cases.ts';
 
 /** Integers, so that the gradients must be exact whatever the order of additions. */
 const draw = (shape: number[], seed: number) => drawLike(shape, seed, 'integer');
-const plain = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
+const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
-describeOnDevice('a gradient that goes through a ReLU in the kernel that computes it', (device) => {
+describeOnDevice('gradients that a kernel passes through the ReLU below', (device) => {
   const [rows, inputs, hidden, outputs] = [7, 5, 6, 3];
   const relu = { activation: 'relu' } as const;
   const host = [
@@ -56,27 +56,28 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
     return { grads, kernels };
   }
 
-  /** What `dy` for the ReLU's output makes of x and the first layer's weights. */
-  const expected = (dy: NdArray) => reference.backward([x, w1, b1], y, dy, relu).map((grad) => plain(grad!.data));
+  /** Gradients of x and the first layer's weights for the gradient `dy` of the ReLU's output. */
+  const expectedGrads = (dy: NdArray) =>
+    reference.backward([x, w1, b1], y, dy, relu).map((grad) => normalizeZero(grad!.data));
   const ones = map(ndarray([rows, outputs]), () => 1);
   const under = (w: NdArray) => reference.backward([y, w], ones, ones, {})[0]!;
 
-  test('linear: a dense layer below another runs no separate kernel for its ReLU', async () => {
+  test('linear: applies the ReLU of the dense layer below without a separate kernel', async () => {
     const { grads, kernels } = await run((h, [w]) => linear(h, w!));
-    expect(grads.map(plain)).toEqual(expected(under(w2)));
+    expect(grads.map(normalizeZero)).toEqual(expectedGrads(under(w2)));
     expect(kernels).not.toContain('relu_grad');
   });
 
-  test('linear: the sum of two such gradients is right, and other gradients still pass the ReLU', async () => {
+  test('linear: adds two such gradients, and still applies the ReLU to other gradients', async () => {
     const both = await run((h, [v, w]) => add(linear(h, v!), linear(h, w!)));
     const [one, two] = [under(w2), under(w3)];
-    expect(both.grads.map(plain)).toEqual(expected(map(one, (value, i) => value + two.data[i]!)));
+    expect(both.grads.map(normalizeZero)).toEqual(expectedGrads(map(one, (value, i) => value + two.data[i]!)));
     const direct = await run((h, [w]) => add(sum(linear(h, w!)), sum(h)));
-    expect(direct.grads.map(plain)).toEqual(expected(map(one, (value) => value + 1)));
+    expect(direct.grads.map(normalizeZero)).toEqual(expectedGrads(map(one, (value) => value + 1)));
     expect(direct.kernels).toContain('relu_grad');
   });
 
-  test('batchNorm: applies the mask of the ReLU of a dense layer below', async () => {
+  test('batchNorm: applies the ReLU of the dense layer below', async () => {
     const [scale, offset, mean, variance] = [6, 7, 8, 9].map((seed) => draw([hidden], seed)) as [
       NdArray,
       NdArray,
@@ -88,36 +89,37 @@ describeOnDevice('a gradient that goes through a ReLU in the kernel that compute
     const attrs = { epsilon: 0.5 };
     const constants = [scale, offset, mean, spread, dy].map(({ shape, data }) => tensor(device, data, shape));
     const [factor, shift, middle, deviation, weights] = constants as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const through = await run((h) => mul(batchNorm(h, factor, shift, attrs), weights));
+    const batchStatistics = await run((h) => mul(batchNorm(h, factor, shift, attrs), weights));
     const fixed = await run((h) => mul(batchNormInference(h, factor, shift, middle, deviation, attrs), weights));
     for (const constant of constants) constant.dispose();
     const wanted = [
       norm.backward([y, scale, offset], y, dy, attrs)[0]!,
       fixedNorm.backward([y, scale, offset, mean, spread], y, dy, attrs)[0]!,
     ];
-    for (const [k, { grads, kernels }] of [through, fixed].entries()) {
-      for (const [i, grad] of expected(wanted[k]!).entries()) expectClose(grads[i]!, grad, { rtol: 1e-5, atol: 1e-4 });
+    for (const [k, { grads, kernels }] of [batchStatistics, fixed].entries()) {
+      for (const [i, grad] of expectedGrads(wanted[k]!).entries())
+        expectClose(grads[i]!, grad, { rtol: 1e-5, atol: 1e-4 });
       expect(kernels).not.toContain('relu_grad');
     }
   });
 
-  describe('dropout of the output of a ReLU', () => {
+  describe('dropout after a ReLU', () => {
     const draws = { rate: 0.5, seed: 4, layer: 2, step: 3 };
-    const behind = (dy: NdArray) => dropped.backward([y], y, dy, draws)[0]!;
+    const dropoutGrad = (dy: NdArray) => dropped.backward([y], y, dy, draws)[0]!;
 
-    test('only scales a gradient with the mask of its output', async () => {
+    test('scales a gradient of linear by the mask, which is 0 where the ReLU is', async () => {
       const { grads, kernels } = await run((h, [w]) => linear(dropout(h, draws), w!));
-      expect(grads.map(plain)).toEqual(expected(behind(under(w2))));
+      expect(grads.map(normalizeZero)).toEqual(expectedGrads(dropoutGrad(under(w2))));
       expect(kernels.filter((name) => name === 'dropout')).toHaveLength(2);
       expect(kernels).not.toContain('relu_grad');
     });
 
-    test('draws again for other gradients, which then pass the ReLU below', async () => {
+    test('draws its mask again for other gradients, to which the ReLU below is then applied', async () => {
       const { grads, kernels } = await run((h, [w]) => {
         const some = dropout(h, draws);
         return add(sum(linear(some, w!)), sum(some));
       });
-      expect(grads.map(plain)).toEqual(expected(behind(map(under(w2), (value) => value + 1))));
+      expect(grads.map(normalizeZero)).toEqual(expectedGrads(dropoutGrad(map(under(w2), (value) => value + 1))));
       expect(kernels).toContain('relu_grad');
     });
   });

@@ -9,8 +9,8 @@ import { FAST_CHECK_SEED, operatorCases } from '../support/operator-cases.ts';
 
 const cases = operatorCases('small');
 
-// Nothing here is in a scope: whoever calls an operator has its result, and nothing else to dispose.
-describeOnDevice('operators leave nothing behind', (device) => {
+// Without a scope, the caller of an operator must dispose only its result.
+describeOnDevice('operators: tensors left after disposal', (device) => {
   const inUse = () => device.counters.bytesAllocated - device.freeBytes;
   let before = 0;
   beforeEach(() => {
@@ -18,15 +18,15 @@ describeOnDevice('operators leave nothing behind', (device) => {
   });
   afterEach(() => expect(inUse()).toBe(before));
 
-  const filled = (value: number, shape: readonly number[], dtype: 'f32' | 'u32' = 'f32', requiresGrad = false) =>
+  const filledTensor = (value: number, shape: readonly number[], dtype: 'f32' | 'u32' = 'f32', requiresGrad = false) =>
     tg.tensor(device, new Array(shape.reduce((a, b) => a * b, 1)).fill(value), shape, { dtype, requiresGrad });
 
-  /** Calls it, goes back through what is on the tape, and disposes what was given and what came out. */
+  /** Calls the operator, runs the backward pass if there is one, and disposes the inputs and results. */
   function run(inputs: readonly Tensor[], call: () => Tensor | Tensor[]): void {
     const results = [call()].flat();
     for (const y of results) {
       if (!y.requiresGrad) continue;
-      const dy = filled(1, y.shape);
+      const dy = filledTensor(1, y.shape);
       y.backward(dy);
       dy.dispose();
     }
@@ -68,18 +68,18 @@ describeOnDevice('operators leave nothing behind', (device) => {
   test.each(Object.entries(others))('%s', (name, call) => {
     for (const differentiate of [true, false]) {
       const inputs = [
-        filled(0.25, [3, 4], 'f32', differentiate),
-        filled(0.5, [3, 4]),
-        filled(1, [3], 'u32'),
-        filled(2, [3]),
+        filledTensor(0.25, [3, 4], 'f32', differentiate),
+        filledTensor(0.5, [3, 4]),
+        filledTensor(1, [3], 'u32'),
+        filledTensor(2, [3]),
       ];
       run(inputs, () => call(inputs));
       expect(inUse(), `${name}, ${differentiate ? 'taped' : 'not taped'}`).toBe(before);
     }
   });
 
-  test('dispose: a result without backward pass releases its intermediate arrays', () => {
-    const [x, t] = [filled(0.25, [3, 4], 'f32', true), filled(0.5, [3, 4])];
+  test('dispose: a result without a backward pass releases its intermediate arrays', () => {
+    const [x, t] = [filledTensor(0.25, [3, 4], 'f32', true), filledTensor(0.5, [3, 4])];
     tg.huber(x, t).dispose();
     x.dispose();
     t.dispose();

@@ -36,14 +36,14 @@ import {
 } from '../../src/node.ts';
 import { describeOnDevice } from '../support/device.ts';
 
-// How kernels share their work: on a GPU an invocation reads 4 bytes in 0.3 us or so where it waits for each, so one that reads all rows of
-// a batch keeps the card for as long as a watchdog waits. Here batches are so large that this shows in each dispatch's share: the bytes it
-// moves at least and its floating-point operations, by its invocations.
+// On a GPU an invocation reads 4 bytes in about 0.3 us if it waits for each, so one that reads all rows of a batch can exceed the time
+// limit of a watchdog. The batches here are so large that this shows in the work of one invocation: the minimum bytes and the
+// floating-point operations of a dispatch, divided by its invocations.
 
-/** What an invocation may do: 8,192 values take it some milliseconds, as do as many products of two from a cache. */
+/** Maximum work of an invocation: 8,192 values take a few milliseconds, and so do that many products of two values from a cache. */
 const MOST = { bytes: 2 ** 15, flops: 2 ** 15 };
 
-/** Invocations in a workgroup, as the text and its constants have it. */
+/** Invocations in a workgroup, from the shader text and its constants. */
 function workgroupSize({ code, constants = {} }: KernelSource): number {
   const [, list] = /@workgroup_size\(([^)]*)\)/.exec(code)!;
   const numberOf = (text: string): number => {
@@ -59,11 +59,11 @@ type Arrays = (...shape: number[]) => Tensor;
 
 const backward = (y: Tensor) => y.backward(new Tensor(DeviceArray.empty(y.array.device, y.shape)));
 
-describeOnDevice('shares of an invocation', (device) => {
+describeOnDevice('work of one invocation', (device) => {
   const f32: Arrays = (...shape) => new Tensor(DeviceArray.empty(device, shape), true);
   const u32: Arrays = (...shape) => new Tensor(DeviceArray.empty(device, shape, { dtype: 'u32' }));
 
-  /** The share of each dispatch of `build`, on an adapter that is taken for a card. */
+  /** Work of an invocation in each dispatch of `build`, on an adapter that reports itself as a GPU. */
   function shares(build: () => void): { kernel: string; bytes: number; flops: number }[] {
     const { info } = device;
     Object.assign(device, { info: { ...info, name: 'card', vendor: '', driver: '', isSoftware: false } });
@@ -170,7 +170,7 @@ describeOnDevice('shares of an invocation', (device) => {
     ['dropout', () => backward(dropout(f32(1e6, 3), { rate: 0.5 }))],
   ];
 
-  test.each(cases)('none grows with the batch: %s', (_, build) => {
+  test.each(cases)('does not grow with the batch: %s', (_, build) => {
     const all = shares(build);
     expect(all.length).toBeGreaterThan(0);
     expect(all.filter(({ bytes, flops }) => bytes > MOST.bytes || flops > MOST.flops)).toEqual([]);

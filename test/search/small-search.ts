@@ -31,7 +31,7 @@ export function network(units = 3, learningRate = 0.1, dropout = 0): Sequential 
   ]).compile({ optimizer: new Adam({ learningRate }), loss: 'sparseCategoricalCrossentropy' });
 }
 
-/** A trial without what depends on the clock. */
+/** A trial without the times. */
 export function withoutTimes({ seconds: _, histories, ...rest }: Trial) {
   return {
     ...rest,

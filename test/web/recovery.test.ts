@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { describeInBrowser, killGpuProcess } from './browser.ts';
 import { bitsAfter, SMALL, TrainingPage } from './pages.ts';
 
-/** Puts a value that code gives where the page keeps its checkpoint. */
+/** Replaces the page's checkpoint by the value that `code` returns. */
 const store = (page: Page, value: string) =>
   page.evaluate(`new Promise((resolve, reject) => {
     const opening = indexedDB.open('tilegrad');
@@ -18,11 +18,11 @@ const store = (page: Page, value: string) =>
   })`);
 
 const inWorker = (script: string) => ({ workerScript: { file: 'worker.js', script } });
-/** A notice that has appeared. */
+/** Waits for a notice that matches. */
 const says = (training: TrainingPage, text: RegExp) =>
   expect.poll(async () => (await training.notices.allTextContents()).join('\n'), { timeout: 60_000 }).toMatch(text);
 
-/** Trains a little, to see that a page is of use. */
+/** Trains a little, to check that the page works. */
 async function trainsStill(training: TrainingPage): Promise<void> {
   const step = await training.step();
   await training.train.click();
@@ -31,8 +31,8 @@ async function trainsStill(training: TrainingPage): Promise<void> {
   await training.isPaused();
 }
 
-describeInBrowser('a lost device', () => {
-  test('is opened again in training, which continues by itself with the same bits', async () => {
+describeInBrowser('lost device', () => {
+  test('is opened again during training, which continues by itself with the same bits', async () => {
     const training = await TrainingPage.open();
     await training.train.click();
     await training.reachesStep(3);
@@ -45,7 +45,7 @@ describeInBrowser('a lost device', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, await training.step()));
   });
 
-  test('is opened again in a pause, at the same step', async () => {
+  test('is opened again during a pause, at the same step', async () => {
     const training = await TrainingPage.open();
     await training.takeSteps(2);
     await training.inWorker('tilegrad.device.gpu.destroy()');
@@ -56,22 +56,19 @@ describeInBrowser('a lost device', () => {
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, 3));
   });
 
-  test.skipIf(process.platform !== 'linux')(
-    'is opened again after the browser lost its process for graphics',
-    async () => {
-      const training = await TrainingPage.open();
-      await training.takeSteps(2);
-      killGpuProcess();
-      await says(training, /device was lost/);
-      await training.isPaused();
-      expect(await training.step()).toBe(2);
-      await trainsStill(training);
-    },
-  );
+  test.skipIf(process.platform !== 'linux')('is opened again after the browser lost its GPU process', async () => {
+    const training = await TrainingPage.open();
+    await training.takeSteps(2);
+    killGpuProcess();
+    await says(training, /device was lost/);
+    await training.isPaused();
+    expect(await training.step()).toBe(2);
+    await trainsStill(training);
+  });
 });
 
-describeInBrowser('the store of checkpoints', () => {
-  test('a checkpoint of another network is not used, which is said', async () => {
+describeInBrowser('store of checkpoints', () => {
+  test('a checkpoint of another network is not used, and reported', async () => {
     const training = await TrainingPage.open('network=mlp&layers=12&batch=128');
     await training.takeSteps(1);
     await training.page.goto(training.page.url().replace('layers=12', 'layers=16'));
@@ -91,7 +88,7 @@ describeInBrowser('the store of checkpoints', () => {
       weights: kept.state.weights.map((w) => w.data ? { ...w, data: w.data.slice(1) } : w.slice(1)) } })`,
     'an impossible position': `(kept) => ({ ...kept, state: { ...kept.state, position: { epoch: -1, step: 0 } } })`,
   };
-  test('damaged checkpoints are not used, which is said, and the page is of use', async () => {
+  test('damaged checkpoints are not used, and reported; the page works', async () => {
     const training = await TrainingPage.open();
     for (const [name, value] of Object.entries(damaged)) {
       await training.takeSteps(1);

@@ -9,7 +9,7 @@ import { drawInputs, drawLike, drawnCases, FAST_CHECK_SEED, operatorCases } from
 const MODELS = 3;
 const cases = operatorCases('full');
 
-describeOnDevice(`the bits of each of ${MODELS} models equal those of that model run alone`, (device) => {
+describeOnDevice(`each of ${MODELS} replicas has the bits of a single model`, (device) => {
   // dropout has a separate random stream for each model on purpose: see dropout.test.ts.
   test.each(operatorNames.filter((name) => name !== 'dropout'))('%s', async (name) => {
     await fc.assert(

@@ -8,7 +8,7 @@ export type Refuser = 'validation' | 'internal';
 export const DRIVER_SAYS = 'vkCreateComputePipelines failed with VK_ERROR_UNKNOWN';
 
 /** A WebGPU error with this text; Deno's constructors ignore it. */
-export const saying = <T extends GPUError>(error: T, message: string): T =>
+export const withMessage = <T extends GPUError>(error: T, message: string): T =>
   Object.defineProperty(error, 'message', { value: message });
 
 /** Refuses pipelines with this label until it is disposed. */
@@ -38,7 +38,7 @@ export function refusePipelines(
       pushErrorScope.call(gpu, 'validation');
       const pipeline = invalid(descriptor);
       void popErrorScope.call(gpu);
-      const error = saying(new GPUInternalError(DRIVER_SAYS), DRIVER_SAYS);
+      const error = withMessage(new GPUInternalError(DRIVER_SAYS), DRIVER_SAYS);
       const scope = scopes.findLast(({ filter }) => filter === 'internal');
       if (scope) scope.error ??= error;
       else gpu.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));

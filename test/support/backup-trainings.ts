@@ -26,7 +26,7 @@ import { points } from './points.ts';
 
 // Trainings that are interrupted and resumed from their backup, for test/io/backup*.test.ts.
 
-const figures = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
+const withoutTimes = ({ seconds, samplesPerSecond, ...logs }: EpochLogs) => logs;
 
 /** Ways to interrupt a training. */
 export class Crash extends Error {}
@@ -58,11 +58,11 @@ export const layers = () => [
 /** A stream of batches of eight samples. */
 export const batches = (first: number, count: number) =>
   Array.from({ length: count }, (_, i) => {
-    const at = ((first + i) * 8) % 40;
-    return { x: x.subarray(2 * at, 2 * at + 16), y: y.slice(at, at + 8) };
+    const offset = ((first + i) * 8) % 40;
+    return { x: x.subarray(2 * offset, 2 * offset + 16), y: y.slice(offset, offset + 8) };
   });
-export const streamed: FitOptions = { batchSize: undefined, validationSplit: undefined, validationData: { x, y } };
-export const plain = (): Layer[] => [
+export const streamOptions: FitOptions = { batchSize: undefined, validationSplit: undefined, validationData: { x, y } };
+export const plainLayers = (): Layer[] => [
   new Dense({ units: 5, activation: 'tanh', kernelRegularizer: 'l2', inputShape: [2] }),
   new Dense({ units: 2, activation: 'softmax' }),
 ];
@@ -72,7 +72,7 @@ export const crash = (): never => {
 };
 
 /** Trainings of one file's tests; each has a separate folder with its backup. */
-export function backedUp(device: Device) {
+export function backupTrainings(device: Device) {
   const place = { root: '', path: '' };
   beforeEach(() => {
     place.root = mkdtempSync(join(tmpdir(), 'tilegrad-backup-'));
@@ -119,7 +119,7 @@ export function backedUp(device: Device) {
           weights: await Promise.all([...buffers, ...optimizer.slots].map((array) => bits(array))),
           iterations: optimizer.iterations,
           learningRate: optimizer.learningRate,
-          logs: [history.epochs, ...history.replicas].map((logs) => logs.map(figures)),
+          logs: [history.epochs, ...history.replicas].map((logs) => logs.map(withoutTimes)),
           states,
         },
       };

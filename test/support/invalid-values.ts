@@ -3,11 +3,11 @@ import type { Device, Tensor } from '../../src/node.ts';
 /** Draws from [0, 1). */
 export type Draw = () => number;
 
-/** The error that a function among the nasty values throws: an error of the caller, which may be passed on unchanged. */
-export class OwnError extends Error {}
+/** The error thrown by a function among the invalid values: an error of the caller, which may be passed on unchanged. */
+export class CallerError extends Error {}
 
 /** Objects on other devices, and objects without a device. */
-export interface Strangers {
+export interface ForeignObjects {
   tensors: readonly Tensor[];
   devices: readonly Device[];
 }
@@ -39,7 +39,7 @@ function cyclicList(): unknown[] {
 }
 
 /** A random invalid value, of all kinds. */
-export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
+export function drawInvalidValue(draw: Draw, { tensors, devices }: ForeignObjects): unknown {
   const of = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)]!;
   const makers: (() => unknown)[] = [
     () => of([undefined, null, true, false]),
@@ -52,7 +52,7 @@ export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
         () => 1,
         () => undefined,
         function named() {
-          throw new OwnError('a function of the caller');
+          throw new CallerError('a function of the caller');
         },
         async () => 1,
         function* generated() {
@@ -75,7 +75,7 @@ export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
           ['call', 'then'],
         ]),
       ),
-    () => Object.defineProperty([1, 2], 0, { get: (): never => thrown() }),
+    () => Object.defineProperty([1, 2], 0, { get: (): never => throwError() }),
     () =>
       new Proxy(of<object>([{}, [], () => {}]), {
         get(target, name) {
@@ -93,7 +93,7 @@ export function nasty(draw: Draw, { tensors, devices }: Strangers): unknown {
     () => of([new Float32Array(2), new Uint8Array(0), new Float64Array([Number.NaN]), new BigInt64Array(2)]),
     () =>
       of([new ArrayBuffer(8), new DataView(new ArrayBuffer(8)), new Uint8Array(8), structuredClone(new Uint8Array(2))]),
-    () => detached(),
+    () => detachedArray(),
     () => of([Math, JSON, globalThis, new Number(1), new String('a'), new Boolean(false), Object(1n)]),
     () => of(tensors),
     () => of(devices),
@@ -108,12 +108,12 @@ function sparse(length: number, place: number): number[] {
   return list;
 }
 
-function thrown(): never {
+function throwError(): never {
   throw new Error('a getter that throws');
 }
 
 /** A typed array whose memory was transferred. */
-function detached(): Float32Array {
+function detachedArray(): Float32Array {
   const array = new Float32Array(4);
   structuredClone(array.buffer, { transfer: [array.buffer] });
   return array;
