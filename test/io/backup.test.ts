@@ -238,7 +238,7 @@ describeOnDevice('BackupAndRestore', (device) => {
   });
 
   test.each([0, 1])(
-    'a signal during onEpochEnd: callbacks before the one that threw are not called again',
+    'a signal during onEpochEnd: a resumed training calls onEpochEnd of that epoch again, with the same results',
     async (place) => {
       const ended: number[] = [];
       const seen: Callback = { onEpochEnd: ({ epoch }) => void ended.push(epoch) };
