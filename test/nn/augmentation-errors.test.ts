@@ -127,7 +127,7 @@ test.each<[what: string, make: () => Layer, says: string]>([
     'a misspelled option',
     () => new RandomRotation(as({ factor: 0.1, fill_mode: 'wrap' })),
     'RandomRotation: there is no option fill_mode; did you mean fillMode? There are factor, fillMode, fillValue, inputShape, ' +
-      'interpolation, name, seed, trainable',
+      'interpolation, name, recompute, seed, trainable',
   ],
 ])('throws for %s', (_, make, says) => {
   const error = (() => {
