@@ -154,10 +154,12 @@ describeOnDevice('choosing a kernel variant', (device) => {
   test('a forced variant is used once, then the rule or the measurement again', () => {
     const byRule = kernel();
     const sizes = { m: 4, n: 8, k: 12, transposeA: 0, transposeB: 0, batch: 1 };
+    // The rule chooses `subgroup`, or the reference on an adapter without subgroups.
+    const tiled = { operator: 'matmul', sizes, variant: 'workgroup' };
     const naive = { operator: 'matmul', sizes, variant: 'naive' };
     const usedBefore = [...device.choices.used];
-    expect(withForcedVariant(device.choices, naive, kernel)).toBe('matmul');
-    expect(byRule).not.toBe('matmul');
+    expect(withForcedVariant(device.choices, tiled, kernel)).toBe('matmul_workgroup');
+    expect(byRule).not.toBe('matmul_workgroup');
     expect([...device.choices.used]).toEqual(usedBefore);
     expect(kernel()).toBe(byRule);
     const failing = () => {

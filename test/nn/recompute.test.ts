@@ -214,7 +214,7 @@ describeOnDevice('recompute', (device) => {
     model.dispose();
   });
 
-  test('a deep stack needs less than 60 percent of the memory', async () => {
+  test('a deep stack needs less than 70 percent of the memory', async () => {
     const bytesOf = async (recompute: boolean) => {
       const layers = Array.from({ length: 24 }, (_, i) => convolution(8, i === 0 ? { inputShape: [16, 16, 8] } : {}));
       const model = new Sequential([...layers, new Flatten(), new Dense({ units: 3, activation: 'softmax' })]);
@@ -233,7 +233,7 @@ describeOnDevice('recompute', (device) => {
       return bytes;
     };
     const without = await bytesOf(false);
-    expect(await bytesOf(true)).toBeLessThan(0.6 * without);
+    expect(await bytesOf(true)).toBeLessThan(0.7 * without);
   });
 
   test('frozen batch normalizations and replicas: the same bits', async () => {
