@@ -64,11 +64,11 @@ const outcome = ({ epochs, replicas, diverged, interrupted }: History) => ({
 describe('callbacks of trials that are trained together', () => {
   test.each<[what: string, callbacks: Callback[], says: RegExp | null]>([
     [
-      'those that look as an epoch ends',
+      'callbacks that act at the end of an epoch',
       [stopping(), new ReduceLROnPlateau(), new LearningRateScheduler(() => 1)],
       null,
     ],
-    ['TerminateOnNaN, which looks then too', [new TerminateOnNaN()], null],
+    ['TerminateOnNaN', [new TerminateOnNaN()], null],
     ['a custom callback', [{ onEpochEnd() {}, onTrainBegin() {} }], null],
     ['metrics of batches', [new LambdaCallback({ onBatchEnd() {} })], /LambdaCallback has onBatchEnd/],
     ['a progress line', [stopping(), new ProgressLine()], /ProgressLine has onBatchEnd/],
