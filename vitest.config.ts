@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { configDefaults, defineConfig } from 'vitest/config';
-import { ADAPTER_RUNS, filesFor, ON_ADAPTERS } from './test/support/adapter-runs.ts';
+import { ADAPTER_RUNS, filesFor, LONG_KERNELS, ON_ADAPTERS } from './test/support/adapter-runs.ts';
 import { sharedForks } from './test/support/forks.ts';
 import { LongestFirst } from './test/support/longest-first.ts';
 
@@ -15,6 +15,12 @@ const wgsl = {
 
 const isLong = process.env.LONG === '1';
 
+/**
+ * Mesa's software adapter compiles without LLVM's optimizations, which takes half the time. Most tests run a kernel once or twice. With
+ * LONG=1, kernels are compiled as users have them.
+ */
+const compileFast = isLong ? {} : { GALLIVM_PERF: 'nopt' };
+
 /** A project that runs tests on an adapter with these traits: see test/support/test-adapters.ts. */
 function onAdapter(name: string, traits: string) {
   const { include, exclude } = filesFor(name);
@@ -25,7 +31,7 @@ function onAdapter(name: string, traits: string) {
       include,
       exclude: [...configDefaults.exclude, ...exclude],
       // With LONG=1 they run all files, but draw as many cases as without: each run would take hours.
-      env: { TILEGRAD_TEST_ADAPTER: traits, LONG: '' },
+      env: { TILEGRAD_TEST_ADAPTER: traits, LONG: '', ...compileFast },
       setupFiles: ['test/support/test-adapter-setup.ts'],
     },
   };
@@ -49,13 +55,23 @@ export default defineConfig({
     projects: isDeno
       ? [onAdapter('wgpu', process.env.TILEGRAD_TEST_ADAPTER ?? '')]
       : [
-          { extends: true, test: { name: 'dawn', include: ON_ADAPTERS } },
+          {
+            extends: true,
+            test: {
+              name: 'dawn',
+              include: ON_ADAPTERS,
+              exclude: [...configDefaults.exclude, ...LONG_KERNELS],
+              env: compileFast,
+            },
+          },
+          { extends: true, test: { name: 'long-kernels', include: LONG_KERNELS } },
           {
             extends: true,
             test: {
               name: 'programs',
               include: ['test/**/*.test.ts'],
-              exclude: [...configDefaults.exclude, ...ON_ADAPTERS],
+              exclude: [...configDefaults.exclude, ...ON_ADAPTERS, ...LONG_KERNELS],
+              env: compileFast,
             },
           },
           ...ADAPTER_RUNS.filter(({ isQuick }) => isLong || isQuick).map(({ name, traits }) => onAdapter(name, traits)),

@@ -15,6 +15,12 @@ export const ON_ADAPTERS = ['autograd', 'golden', 'gpu', 'kernels', 'nn', 'train
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 
+/** Tests in which kernels run longer than they compile: here they are compiled with all optimizations. */
+export const LONG_KERNELS = [
+  ...['kernels/matmul/long-sums-products', 'kernels/reduce/long-sums'],
+  ...['training/mnist', 'training/lenet', 'experiments/smoke-b'],
+].map((name) => `test/${name}.test.ts`);
+
 /** Operators and their gradients against references and golden vectors, steps of training against PyTorch. */
 export const QUICK = [
   ...['test/gpu/test-adapter', 'test/golden/golden', 'test/golden/five-steps', 'test/autograd/operators'],

@@ -3,25 +3,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest on an idle machine. If one of them started late, the other processes would be idle at the end. */
 const LONGEST = [
-  ...[
-    'experiments/smoke',
-    'web/recovery',
-    'jobs/workers',
-    'cli/workers',
-    'jobs/queue',
-    'examples',
-    'cli/killed',
-    'web/train',
-  ],
-  ...[
-    'web/panels',
-    'cli/process',
-    'web/access',
-    'documents',
-    'web/kernels-panel',
-    'web/address',
-    'kernels/matmul/long-sums-products',
-  ],
+  ...['kernels/conv2d/conv2d-variants', 'experiments/smoke-b', 'examples', 'kernels/matmul/long-sums-products'],
+  ...['experiments/smoke-d', 'experiments/smoke-e', 'cli/process', 'documents', 'cli/workers', 'jobs/queue'],
+  ...['cli/killed', 'jobs/workers', 'kernels/depthwise/depthwise-variants', 'kernels/grid-parts'],
+  ...['web/panels', 'web/recovery', 'web/kernels-panel', 'web/access', 'web/train', 'web/address'],
 ].map((name) => `test/${name}.test.ts`);
 const missing = LONGEST.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));
 if (missing.length > 0) throw new Error(`test/support/longest-first.ts names files that do not exist: ${missing}`);

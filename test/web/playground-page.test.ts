@@ -214,9 +214,22 @@ describeInBrowser('2-D playground', () => {
   );
 
   test('a setting changed while the device is opened is the one that is trained', async () => {
-    const playground = new Playground(await openWebPage(`playground.html?${SMALL}`));
+    // The worker's request for an adapter waits for a lock that the page holds.
+    const playground = new Playground(
+      await openWebPage(`playground.html?${SMALL}`, {
+        initScript: `navigator.locks.request('adapter', () => new Promise((resolve) => { globalThis.openDevice = resolve; }));`,
+        workerScript: {
+          file: 'playground-worker.js',
+          script: `const { requestAdapter } = GPU.prototype;
+            GPU.prototype.requestAdapter = function (...options) {
+              return navigator.locks.request('adapter', () => requestAdapter.apply(this, options));
+            }`,
+        },
+      }),
+    );
     await playground.page.getByLabel('Data set').selectOption('own');
     expect(await playground.button('One step').isDisabled()).toBe(true);
+    await playground.page.evaluate('openDevice()');
     await playground.isReady();
     await expect.poll(() => playground.figure('Test loss'), WAIT).toBe('no points');
   });

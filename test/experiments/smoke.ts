@@ -12,12 +12,11 @@ import type { Report } from '../../src/report/content.ts';
 import { readReport, readRunRecord } from '../../src/report/report-files.ts';
 import type { RunRecord } from '../../src/report/run-record.ts';
 import { FakeIo } from '../cli/fakes.ts';
-import { readEvents } from '../io/event-reader.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { fashionFiles } from './fashion.ts';
 import { pretrainedFile } from './pretrained.ts';
 
-// Every experiment on the real engine, with the images of the repository, at the smallest scale.
+// Shared by smoke-*.test.ts: every experiment on the real engine, with the images of the repository, at the smallest scale.
 
 const root = mkdtempSync(join(tmpdir(), 'tilegrad-rows-'));
 beforeAll(() => {
@@ -33,32 +32,16 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function tilegrad(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+/** Runs a command with results in a folder of this test file. */
+export async function tilegrad(...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const io = new FakeIo();
   const code = await main(['node', 'tilegrad', ...words, '--out', join(root, 'runs')], lazyModules, io);
   return { code, out: io.out, err: io.err };
 }
 
-/** The events in the files of a folder, without times. */
-function eventsIn(folder: string): { step: number; tag: string; numbers: number[] }[] {
-  return ['train', 'validation'].flatMap((part) =>
-    readdirSync(join(folder, part)).flatMap((name) =>
-      readEvents(readFileSync(join(folder, part, name))).flatMap(({ step, values }) =>
-        values
-          .filter(({ tag }) => !/seconds|samples_per_second/.test(tag))
-          .map(({ tag, numbers }) => ({ step, tag, numbers })),
-      ),
-    ),
-  );
-}
-
-test('every experiment belongs to a coursework', () => {
-  const belonging = courseworks.flatMap((one) => experimentsOf(one, experiments));
-  expect(new Set(belonging)).toEqual(new Set(experiments));
-});
-
-describeOnDevice('on an adapter', () => {
-  describe.each(courseworks.map(({ id }) => id))('coursework %s at scale smoke', (id) => {
+/** Tests of all experiments of a coursework. */
+export function testCoursework(id: string): void {
+  describeOnDevice(`coursework ${id} at scale smoke`, () => {
     const rows = experimentsOf(courseworks.find((one) => one.id === id)!, experiments);
     let folder = '';
     let record: RunRecord;
@@ -118,29 +101,4 @@ describeOnDevice('on an adapter', () => {
       expect(again.rows).toEqual(record.rows);
     });
   });
-
-  test("TensorBoard's files of each of two replicas are those of a single training", async () => {
-    const logFolder = async (...options: string[]) => {
-      const { code, out } = await tilegrad('run', 'A1', '--scale', 'smoke', '--json', ...options);
-      expect(code).toBe(0);
-      return join((JSON.parse(out) as { folder: string }).folder, 'logs');
-    };
-    const both = await logFolder('--seed', '1', '--replicas', '2');
-    const second = await logFolder('--seed', '2', '--replicas', '1');
-    expect(readdirSync(both).sort()).toEqual(['baseline-seed-1', 'baseline-seed-2']);
-    const found = eventsIn(join(both, 'baseline-seed-2'));
-    expect(found).toEqual(eventsIn(join(second, 'baseline')));
-    expect(found).not.toEqual(eventsIn(join(both, 'baseline-seed-1')));
-    const tags = found.map(({ tag }) => tag);
-    expect(tags.filter((tag) => tag.endsWith('/histogram'))).toHaveLength(10);
-    expect(tags).toEqual(expect.arrayContaining(['epoch_accuracy', 'epoch_loss', 'conv2d/kernel/histogram']));
-  });
-
-  test('an experiment runs alone', async () => {
-    const { code, out } = await tilegrad('run', 'A4', '--scale', 'smoke', '--json');
-    expect(code).toBe(0);
-    const { rows, trainings } = JSON.parse(out) as RunRecord;
-    expect(rows.map(({ id, status }) => [id, status])).toEqual([['A4', 'finished']]);
-    expect(trainings[0]!.model.parameters).toBe(2872);
-  });
-});
+}

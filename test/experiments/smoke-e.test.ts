@@ -1,0 +1,3 @@
+import { testCoursework } from './smoke.ts';
+
+testCoursework('E');
