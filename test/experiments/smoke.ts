@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { courseworks, experiments } from '../../experiments/index.ts';
 import { main } from '../../src/cli/cli.ts';
 import { lazyModules } from '../../src/cli/lazy-modules.ts';
