@@ -34,7 +34,7 @@ export const SLOW_ON_WGPU = [
   ...['depthwise-variants', 'long-sums', 'long-sums-products', 'row-variants'],
   ...['grid-parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
   'long-epochs',
-  ...['random-models', 'replicas-drawn', 'feature-cache', 'replica-bits', 'adjoint'],
+  ...['random-models', 'replicas-drawn', 'feature-cache', 'replica-bits', 'adjoint', 'submits', 'custom-loop-memory'],
 ].map((name) => `test/**/${name}.test.ts`);
 
 /** Tests of options, data and callbacks on the host, which run the same code on every implementation. */

@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take longest on an idle machine. If one of them started late, the other processes would be idle at the end. */
+/**
+ * Files that take longest on an idle machine. If one of them started late, the other processes would be idle at the end. Files that mostly
+ * wait, for Redis or for processes, come between those that compute, so that the cores are busy.
+ */
 const LONGEST = [
-  ...['kernels/conv2d/conv2d-variants', 'experiments/smoke-b', 'examples', 'kernels/matmul/long-sums-products'],
-  ...['experiments/smoke-d', 'experiments/smoke-e', 'cli/process', 'documents', 'cli/workers', 'jobs/queue'],
-  ...['cli/killed', 'jobs/workers', 'kernels/depthwise/depthwise-variants', 'kernels/grid-parts'],
-  ...['web/panels', 'web/recovery', 'web/kernels-panel', 'web/access', 'web/train', 'web/address'],
+  ...['kernels/conv2d/conv2d-variants', 'experiments/smoke-b', 'jobs/queue', 'cli/workers'],
+  ...['examples', 'kernels/matmul/long-sums-products', 'jobs/workers', 'cli/killed', 'cli/remote-trials'],
+  ...['documents', 'cli/process', 'experiments/smoke-e', 'web/access', 'web/recovery'],
+  ...['kernels/grid-parts', 'kernels/depthwise/depthwise-variants', 'kernels/no-nan', 'experiments/smoke-d'],
+  ...['web/address', 'web/panels', 'web/kernels-panel', 'web/train', 'training/submits'],
 ].map((name) => `test/${name}.test.ts`);
 const missing = LONGEST.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));
 if (missing.length > 0) throw new Error(`test/support/longest-first.ts names files that do not exist: ${missing}`);
