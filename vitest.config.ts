@@ -16,8 +16,8 @@ const wgsl = {
 const isLong = process.env.LONG === '1';
 
 /**
- * Mesa's software adapter compiles without LLVM's optimizations, which takes half the time. Most tests run a kernel once or twice. With
- * LONG=1, kernels are compiled as users have them.
+ * Mesa's software adapter compiles without LLVM's optimizations: most tests run a kernel once or twice, so that compiling takes longer than
+ * running. With LONG=1, kernels are compiled as users have them.
  */
 const compileFast = isLong ? {} : { GALLIVM_PERF: 'nopt' };
 
