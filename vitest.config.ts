@@ -52,6 +52,7 @@ export default defineConfig({
     // Not a measure of speed: a software adapter compiles dozens of shaders for some tests, on whatever machine CI has.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 120_000 } },
     projects: isDeno
       ? [onAdapter('wgpu', process.env.TILEGRAD_TEST_ADAPTER ?? '')]
       : [

@@ -23,7 +23,7 @@ describeInBrowser('training page', () => {
     await training.hasState(/^Training/);
     await training.reachesStep(40); // beyond the first epoch, and its evaluation on the test images
     await expect.poll(async () => Math.min(...(await pointsOf(page, 'train')))).toBeGreaterThan(1);
-    await expect.poll(() => pointsOf(page, 'test')).toEqual([1, 1]);
+    await expect.poll(async () => Math.min(...(await pointsOf(page, 'test')))).toBeGreaterThanOrEqual(1);
     await training.pause.click();
     await training.isPaused();
 
