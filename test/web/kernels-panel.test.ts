@@ -64,8 +64,7 @@ describeInBrowser('kernels panel', () => {
     await measure(page);
     await training.hasState(/^Training/);
     await training.reachesStep((await training.step()) + 1);
-    await training.pause.click();
-    await training.isPaused();
+    await training.clickPause();
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, await training.step()));
   });
 

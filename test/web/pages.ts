@@ -22,6 +22,10 @@ export async function openWebPage(path: string, options: PageOptions = {}): Prom
   return openPage(DIST, { ...options, path: `web/${path}` });
 }
 
+/** Waits until a page has drawn what its worker reported. */
+export const isDrawn = (page: Page): Promise<unknown> =>
+  page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+
 /** The training page: its controls, and the API of its worker. */
 export class TrainingPage {
   readonly train: Locator;
@@ -67,6 +71,14 @@ export class TrainingPage {
 
   isPaused(): Promise<void> {
     return this.hasState(/^Paused/);
+  }
+
+  /** Clicks on Pause, and waits for the step that still ends: the state changes before it. */
+  async clickPause(): Promise<void> {
+    await this.pause.click();
+    await this.isPaused();
+    await this.inWorker('tilegrad.pause()');
+    await isDrawn(this.page);
   }
 
   /** A field of the settings. */

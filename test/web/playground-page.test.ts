@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { measurePage } from '../../scripts/check-size.mjs';
 import { describeInBrowser, type PageOptions } from './browser.ts';
-import { openWebPage } from './pages.ts';
+import { isDrawn, openWebPage } from './pages.ts';
 
 /** A network whose kernels a software adapter compiles fast. */
 const SMALL = 'data=circles&layers=4&batch=50';
@@ -102,6 +102,8 @@ describeInBrowser('2-D playground', () => {
     expect(await playground.page.locator('#state').textContent()).toBe('Training');
     await playground.button('Pause').click();
     await playground.button('Train').waitFor();
+    await playground.page.workers()[0]!.evaluate('playground.pause()'); // a frame of steps may still end
+    await isDrawn(playground.page);
     const paused = await playground.step();
     await sleep(500);
     expect(await playground.step()).toBe(paused);

@@ -27,8 +27,7 @@ async function trainsStill(training: TrainingPage): Promise<void> {
   const step = await training.step();
   await training.train.click();
   await training.reachesStep(step + 2);
-  await training.pause.click();
-  await training.isPaused();
+  await training.clickPause();
 }
 
 describeInBrowser('lost device', () => {
@@ -40,8 +39,7 @@ describeInBrowser('lost device', () => {
     await says(training, /device was lost .* opened again, and training continues from step \d+/);
     await training.hasState(/^Training/);
     await training.reachesStep((await training.step()) + 3);
-    await training.pause.click();
-    await training.isPaused();
+    await training.clickPause();
     expect(await training.weightBits()).toEqual(await bitsAfter(SMALL, await training.step()));
   });
 

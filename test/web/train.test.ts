@@ -24,8 +24,7 @@ describeInBrowser('training page', () => {
     await training.reachesStep(40); // beyond the first epoch, and its evaluation on the test images
     await expect.poll(async () => Math.min(...(await pointsOf(page, 'train')))).toBeGreaterThan(1);
     await expect.poll(async () => Math.min(...(await pointsOf(page, 'test')))).toBeGreaterThanOrEqual(1);
-    await training.pause.click();
-    await training.isPaused();
+    await training.clickPause();
 
     const paused = await training.step();
     await sleep(500);
