@@ -29,7 +29,10 @@ describeInBrowser('training page', () => {
     const paused = await training.step();
     await sleep(500);
     expect(await training.step()).toBe(paused);
-    expect(await training.figure('Test accuracy')).toMatch(/^\d+\.\d% \(epoch \d+\)$/);
+    const accuracy = await training.figure('Test accuracy');
+    expect(accuracy).toMatch(/^\d+\.\d% \(epoch \d+\)$/);
+    const epochs = Number(/epoch (\d+)/.exec(accuracy)![1]);
+    expect(await pointsOf(page, 'test')).toEqual([epochs, epochs]);
     expect(Number(await training.figure('Training loss'))).toBeLessThan(2);
     expect(await page.locator('#curves svg').first().getAttribute('aria-label')).toMatch(
       /^Loss.*: training \d\.\d+, test \d\.\d+$/,
