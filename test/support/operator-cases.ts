@@ -33,17 +33,8 @@ export interface OperatorCase {
 /** Fixed, so that CI sees the same cases at every run. */
 export const FAST_CHECK_SEED = 20261120;
 
-/** Whether the tests run on another adapter or implementation than Dawn's own. */
-const isOtherAdapter = 'deno' in process.versions || Boolean(process.env.TILEGRAD_TEST_ADAPTER);
-
-/**
- * How many cases a test draws: a quick set in `npm test`, the first half of it on other adapters than Dawn's own, and at least 200 an
- * operator in `npm run test:long`.
- */
-export function drawnCases(quick: number): number {
-  if (process.env.LONG === '1') return Math.max(quick, 200);
-  return isOtherAdapter ? Math.ceil(quick / 2) : quick;
-}
+/** How many cases a test draws: a quick set in `npm test`, at least 200 an operator in `npm run test:long`. */
+export const drawnCases = (quick: number): number => (process.env.LONG === '1' ? Math.max(quick, 200) : quick);
 
 /** 'small' for element-by-element gradient checks in float64, 'full' for the adapter: tile edges and primes. */
 export type CaseSize = 'small' | 'full';

@@ -31,7 +31,7 @@ import { testOfConv2d } from '../../support/variants.ts';
  * Integers, so that the result is exact for any order of additions, except with Winograd's algorithm, which divides by 3.
  */
 const ROUNDING = { winograd1d: 2e-6, winograd2d: 5e-6 }; // of the largest result; the second in both directions
-const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(10) };
+const drawn = { seed: FAST_CHECK_SEED + 3, numRuns: drawnCases(15) };
 
 /**
  * Any width of a row and any number of channels up to 17, because both determine the tiles and groups of the optimized variants. Each
