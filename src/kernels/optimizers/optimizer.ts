@@ -60,7 +60,7 @@ export function updateKernel(
     },
     [n, penalties ? 1 : 0, penalties?.first ?? 0, replicaStride, ...params],
     [
-      state?.buffer ?? (replicaOfElement ? weight : device.uniform(new Uint32Array(4))),
+      state?.buffer ?? (replicaOfElement ? weight : device.uniform(new Uint32Array(8))),
       table ?? gradient,
       gradient,
       ...arrays,
