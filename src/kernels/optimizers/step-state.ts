@@ -88,3 +88,7 @@ export class StepState {
     this.device.destroyBuffer(this.queued);
   }
 }
+
+/** The buffer for kernels that read a step's number: of a recorded step, or with a number that stays. */
+export const stateOf = (device: Device, step: number | StepState) =>
+  step instanceof StepState ? step.buffer : device.uniform(Uint32Array.of(0, step, 0, 0, 0, 0, 0, 0));
