@@ -3,6 +3,9 @@
 @group(0) @binding(1) var<uniform> state: StepState;
 @group(0) @binding(2) var<storage, read> coefficients: array<vec2f>;
 
+// Whether this step only accumulates gradients.
+fn keeps_weights() -> bool { return state.keeps_weights != 0u; }
+
 // The step size and the learning rate of vec4 i.
 fn step_size_of(i: u32) -> f32 { return state.step_size; }
 fn rate_of(i: u32) -> f32 { return state.rate; }

@@ -67,6 +67,7 @@ export function createRateView(optimizer: FlatOptimizer, first: number, count: n
       refuse();
     },
     ratesAt: (t) => ofTrial(optimizer.ratesAt(t)),
+    valuesAt: (t) => ({ ...optimizer.valuesAt(t), rates: ofTrial(optimizer.ratesAt(t)) }),
     get fixedRates() {
       const rates = ofTrial(optimizer.givenRates);
       return rates.every((rate) => typeof rate === 'number') ? rates : null;

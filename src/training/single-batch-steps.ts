@@ -2,9 +2,10 @@ import { noGrad } from '../autograd/tape.ts';
 import { scope } from '../autograd/tensor.ts';
 import { checkOptions, tryRead } from '../base/check.ts';
 import { readSeeds, type Seeds } from '../base/random.ts';
+import type { OptimizerStepValues } from '../kernels/optimizers/step-state.ts';
 import { layerCalls } from '../nn/graph/layer-calls.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
-import type { Step, StepValues } from './batches/source-batches.ts';
+import type { Step } from './batches/source-batches.ts';
 import { StreamBatches } from './batches/stream-batches.ts';
 import type { Arrays } from './batches/training-data.ts';
 import { type ClassWeight, type Metrics, Objective } from './objective.ts';
@@ -72,7 +73,11 @@ export class SingleBatchSteps {
    * missing would spoil the weights. Later batches wait for it.
    * @throws ShaderError, OutOfMemoryError
    */
-  private async run({ objective, batches }: RecordedSteps, batch: Arrays, values?: () => StepValues): Promise<Metrics> {
+  private async run(
+    { objective, batches }: RecordedSteps,
+    batch: Arrays,
+    values?: () => OptimizerStepValues,
+  ): Promise<Metrics> {
     const { isFirst, submit } = batches.prepareBatch(batch, this.turn !== null);
     if (isFirst || this.turn) await this.inTurn(isFirst);
     objective.totals.reset();

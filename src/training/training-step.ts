@@ -3,11 +3,11 @@ import { scope } from '../autograd/tensor.ts';
 import { ArgumentError } from '../base/errors.ts';
 import type { Seeds } from '../base/random.ts';
 import type { Program } from '../gpu/recorder.ts';
-import type { StepState } from '../kernels/optimizers/step-state.ts';
+import type { OptimizerStepValues, StepState } from '../kernels/optimizers/step-state.ts';
 import { checkNotTraining } from '../nn/weights/training-lock.ts';
 import type { BatchSource } from './batches/batch-source.ts';
 import { PreparedData } from './batches/prepared-data.ts';
-import { SourceBatches, type Step, type StepValues } from './batches/source-batches.ts';
+import { SourceBatches, type Step } from './batches/source-batches.ts';
 import { Objective } from './objective.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -44,17 +44,12 @@ export function createTrainingStep(model: Trainable, objective: Objective, seed:
     });
 }
 
-/** Values of the step's uniform for step `step`, from 1. */
-function stepValues(model: Trainable, step: number): StepValues {
-  const { optimizer } = model.training;
-  return { step, rates: optimizer.ratesAt(step) };
-}
-
 /** Counts the next step of the optimizer, which must run after this call. @returns the values of its uniform */
-export function advanceOptimizer(model: Trainable): StepValues {
+export function advanceOptimizer(model: Trainable): OptimizerStepValues {
   model.parameters.hasInitialValues = false;
   model.parameters.zeroGrad(); // the recorded step overwrites them
-  return stepValues(model, ++model.training.optimizer.iterations);
+  const { optimizer } = model.training;
+  return optimizer.valuesAt(++optimizer.iterations);
 }
 
 /** A training step of a compiled model, recorded as in `fit`, on the first batch of the data. */
@@ -90,7 +85,7 @@ export function recordTrainingStep(
   const objective = new Objective(subject, model, { encoding: prepared.encoding });
   const step = createTrainingStep(model, objective, 0, () => batches.state);
   const batches: SourceBatches = new SourceBatches(source, batchSize, step, model.replicas);
-  const values = stepValues(model, optimizer.iterations + 1);
+  const values = optimizer.valuesAt(optimizer.iterations + 1);
   return {
     program: batches.program(batchSize),
     batchSize,

@@ -161,6 +161,10 @@ describeOnDevice('BackupAndRestore', (device) => {
       },
     ],
     [
+      'sums of gradients over three steps, within and across epochs',
+      { optimizer: () => new Adam({ learningRate: 0.1, gradientAccumulationSteps: 3 }) },
+    ],
+    [
       'three replicas, each with its own rate',
       { fit: { replicas: 3 }, optimizer: () => new Adam({ learningRate: [0.1, 0.05, 0.01] }) },
     ],

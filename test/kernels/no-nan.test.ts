@@ -356,6 +356,7 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
     ['SGD with momentum, values clipped', () => new SGD({ learningRate: 0.1, momentum: 0.9, clipValue: 0.5 })],
     ['Adam, norms clipped', () => new Adam({ clipNorm: 1 })],
     ['AdamW, the norm of all clipped', () => new AdamW({ globalClipNorm: 1 })],
+    ['Adam, gradients accumulated over two steps', () => new Adam({ gradientAccumulationSteps: 2 })],
     ['RMSprop', () => new RMSprop()],
     ['RMSprop, centered', () => new RMSprop({ centered: true, momentum: 0.9 })],
   ])('two steps of %s', async (_, create) => {

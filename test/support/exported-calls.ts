@@ -304,7 +304,7 @@ const searchOptions = ({ device, folder }: World, more: object) => ({
 });
 const search = (world: World) => new tg.RandomSearch(searchOptions(world, { maxTrials: 1 }));
 
-const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue', 'parameters'];
+const CLIP = ['learningRate', 'clipNorm', 'globalClipNorm', 'clipValue', 'gradientAccumulationSteps', 'parameters'];
 const classes: Record<string, Call> = {
   ...layers,
   Layer: {

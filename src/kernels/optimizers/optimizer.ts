@@ -11,7 +11,7 @@ import stateCode from '../../../shaders/optimizers/step_state.wgsl';
 import type { DeviceArray } from '../array.ts';
 import { floatBits } from '../float-bits.ts';
 import { f32Bits, gridStrideWorkgroups, runKernel } from '../run.ts';
-import type { StepState } from './step-state.ts';
+import { type StepState, stateOf } from './step-state.ts';
 
 /** Coefficients (l1, l2) of each block of the flat buffers: f32 [replicas, blocks, 2], or [1, blocks, 2] for all replicas. */
 export interface PenaltyTable {
@@ -60,7 +60,7 @@ export function updateKernel(
     },
     [n, penalties ? 1 : 0, penalties?.first ?? 0, replicaStride, ...params],
     [
-      state?.buffer ?? (replicaOfElement ? weight : device.uniform(new Uint32Array(4))),
+      state?.buffer ?? (replicaOfElement ? weight : stateOf(device, 0)),
       table ?? gradient,
       gradient,
       ...arrays,

@@ -9,12 +9,26 @@ export interface StepRates {
 /** Most steps that are encoded before a submit. */
 const MAX_QUEUED_STEPS = 16;
 
-/** Values that the kernels of a step read: start of the batch in the sample order, step number from 1, rates of all replicas or of each. */
-export interface StepValues {
-  batchStart: number;
+/** Values of a step for the kernels of an optimizer. */
+export interface OptimizerStepValues {
+  /** Number of the step, from 1. */
   step?: number;
+  /** Rates of all replicas, or of each. */
   rates?: readonly StepRates[];
+  /** Whether the gradients wait for those of later steps: no weight changes. Default false. */
+  keepsWeights?: boolean;
+  /** Whether a sum of gradients begins. Default false. */
+  beginsSum?: boolean;
 }
+
+/** Values that the kernels of a step read. */
+export interface StepValues extends OptimizerStepValues {
+  /** Start of the batch in the order of the samples. */
+  batchStart: number;
+}
+
+/** Bytes before the rates. */
+const HEAD = 16;
 
 /**
  * The buffer with the values that change from one run of a recorded step to the next (shaders/optimizers/step_state.wgsl).
@@ -33,7 +47,7 @@ export class StepState {
     private readonly device: Device,
     private readonly replicas = 1,
   ) {
-    this.size = Math.ceil((8 + 8 * replicas) / 16) * 16;
+    this.size = Math.ceil((HEAD + 8 * replicas) / 16) * 16;
     this.words = new ArrayBuffer(MAX_QUEUED_STEPS * this.size);
     // Most kernels bind the head as a uniform. An optimizer of replicas with different rates binds the whole buffer.
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
@@ -50,13 +64,15 @@ export class StepState {
     this.device.copyAfterWrite(this.queued, at, this.buffer, this.size, this.send);
   }
 
-  private fill(view: DataView, { batchStart, step = 0, rates = [] }: StepValues): void {
+  private fill(view: DataView, { batchStart, step = 0, rates = [], keepsWeights, beginsSum }: StepValues): void {
     view.setUint32(0, batchStart, true);
     view.setUint32(4, step, true);
+    view.setUint32(8, keepsWeights ? 1 : 0, true);
+    view.setUint32(12, beginsSum ? 1 : 0, true);
     for (let replica = 0; replica < this.replicas; replica++) {
       const { stepSize, rate } = rates[replica] ?? rates[0] ?? { stepSize: 0, rate: 0 };
-      view.setFloat32(8 + 8 * replica, stepSize, true);
-      view.setFloat32(12 + 8 * replica, rate, true);
+      view.setFloat32(HEAD + 8 * replica, stepSize, true);
+      view.setFloat32(HEAD + 4 + 8 * replica, rate, true);
     }
   }
 
@@ -72,3 +88,7 @@ export class StepState {
     this.device.destroyBuffer(this.queued);
   }
 }
+
+/** The buffer for kernels that read a step's number: of a recorded step, or with a number that stays. */
+export const stateOf = (device: Device, step: number | StepState) =>
+  step instanceof StepState ? step.buffer : device.uniform(Uint32Array.of(0, step, 0, 0, 0, 0, 0, 0));

@@ -9,18 +9,10 @@ import philoxCode from '../../../shaders/random/philox.wgsl';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import type { DeviceArray } from '../array.ts';
 import { withFloatBits } from '../float-bits.ts';
+import { stateOf } from '../optimizers/step-state.ts';
 import { reduceMiddle } from '../reduce/reduce-variants.ts';
 import { elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
-import {
-  type AugmentDraw,
-  checkImages,
-  drawImages,
-  keysOf,
-  purposeOf,
-  type Range,
-  spanOf,
-  stateOf,
-} from './augmentation.ts';
+import { type AugmentDraw, checkImages, drawImages, keysOf, purposeOf, type Range, spanOf } from './augmentation.ts';
 
 /** Smallest and largest value of a pixel. */
 export type ValueRange = readonly [low: number, high: number];

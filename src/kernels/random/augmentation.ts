@@ -8,7 +8,7 @@ import { ShapeError } from '../../base/errors.ts';
 import { keyOf, PURPOSES, type Seeds, seedOf } from '../../base/random.ts';
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray, showShape } from '../array.ts';
-import { StepState } from '../optimizers/step-state.ts';
+import { type StepState, stateOf } from '../optimizers/step-state.ts';
 import { checkDType, checkRank, chunkRanges, elementwiseWorkgroups, f32Bits, output, runKernel } from '../run.ts';
 
 /** The values that determine the draws of a random image layer. */
@@ -76,9 +76,6 @@ export const MAX_SIDE = 8192;
 /** The random keys of the seeds of all replicas. */
 export const keysOf = (device: Device, seed: Seeds, replicas: number) =>
   device.uniform(Uint32Array.from(Array.from({ length: replicas }, (_, r) => keyOf(seedOf(seed, r))).flat()));
-
-export const stateOf = (device: Device, step: number | StepState) =>
-  step instanceof StepState ? step.buffer : device.uniform(Uint32Array.of(0, step, 0, 0));
 
 /** Added to the purpose if a layer has its own seed, so that the seed never equals the index of another layer. */
 const OWN_SEED = 256;

@@ -5,7 +5,7 @@ import sharedCode from '../../../shaders/random/dropout_shared.wgsl';
 import philoxCode from '../../../shaders/random/philox.wgsl';
 import { keyOf, PURPOSES, type Seeds, seedOf } from '../../base/random.ts';
 import type { DeviceArray } from '../array.ts';
-import { StepState } from '../optimizers/step-state.ts';
+import { type StepState, stateOf } from '../optimizers/step-state.ts';
 import { checkDType, f32Bits, gridStrideWorkgroups, output, runKernel } from '../run.ts';
 
 /** The values that determine which elements are dropped. */
@@ -32,7 +32,6 @@ export function dropout(
 ): DeviceArray {
   checkDType('dropout', 'the input', x, 'f32');
   const y = output(x.device, x.shape, x.replicas, into);
-  const state = step instanceof StepState ? step.buffer : x.device.uniform(Uint32Array.of(0, step, 0, 0));
   const rateWords = (r: number) => [dropped ? 0 : dropoutThreshold(r), f32Bits(1 / (1 - r))];
   const isShared = typeof rate === 'number' && typeof seed === 'number';
   const shared = isShared ? [...keyOf(seed), ...rateWords(rate)] : [0, 0, 0, 0];
@@ -47,7 +46,7 @@ export function dropout(
       code: stateCode + philoxCode + dropoutCode + (isShared ? sharedCode : perReplicaCode),
     },
     [x.size, layer, PURPOSES.dropout, ...shared],
-    [state, x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],
+    [stateOf(x.device, step), x, y, ...(isShared ? [] : [x.device.uniform(Uint32Array.from(draws.flat()))])],
     gridStrideWorkgroups(Math.ceil(x.size / 4), x.replicas),
   );
   return y;

@@ -6,12 +6,13 @@ import { ArgumentError, DisposedError, GpuError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, withScope } from '../../kernels/array.ts';
 import type { Update } from '../../kernels/optimizers/optimizer.ts';
-import { type StepRates, StepState } from '../../kernels/optimizers/step-state.ts';
+import { type OptimizerStepValues, type StepRates, StepState } from '../../kernels/optimizers/step-state.ts';
 import { fill } from '../../kernels/pointwise/pointwise.ts';
 import type { FlatLayout } from '../weights/flat-layout.ts';
 import { sliceFlat } from '../weights/flat-range.ts';
 import { ParameterStore } from '../weights/parameters.ts';
 import { checkUnused } from '../weights/training-lock.ts';
+import { type AccumulationOptions, accumulationOptionNames, GradientAccumulation } from './accumulation.ts';
 import { type ClipOptions, Clipping, clipOptionNames } from './clipping.ts';
 import type { Rate, Schedule } from './schedules.ts';
 import { TensorList } from './tensor-list.ts';
@@ -27,13 +28,18 @@ export interface Optimizer {
   get learningRate(): number;
   /** Assigns a number, a schedule, or a list with one for each replica. */
   set learningRate(rate: Rate | readonly Rate[]);
-  /** Steps taken so far. */
+  /** Steps taken so far; with gradient accumulation, those that only accumulate count too. */
   iterations: number;
   /**
    * Step size and learning rate at step `t` (from 1), in float64: one pair, or one for each replica if their rates differ.
    * @internal
    */
   ratesAt(t: number): StepRates[];
+  /**
+   * What the kernels of step `t` (from 1) read.
+   * @internal
+   */
+  valuesAt(t: number): OptimizerStepValues;
   /** Assigned rates: one, or one for each replica if they differ; null if there is a schedule. */
   readonly fixedRates: readonly number[] | null;
   /** All settings except the learning rate, for messages and files. */
@@ -73,7 +79,7 @@ export function settableRates(caller: string, { fixedRates }: Optimizer): readon
 }
 
 /** Options of every optimizer. */
-export interface OptimizerOptions extends ClipOptions {
+export interface OptimizerOptions extends ClipOptions, AccumulationOptions {
   /** A number, a schedule (a function of the step, from 0), or a list with one of them for each replica. */
   learningRate?: Rate | readonly Rate[];
   /**
@@ -84,6 +90,7 @@ export interface OptimizerOptions extends ClipOptions {
 }
 export const optimizerOptionNames: OptionNames<OptimizerOptions> = {
   ...clipOptionNames,
+  ...accumulationOptionNames,
   learningRate: true,
   parameters: true,
 };
@@ -118,7 +125,8 @@ export abstract class FlatOptimizer implements Optimizer {
   /** One rate for all replicas, or one for each. */
   private rates: readonly Rate[];
   private readonly clipping: Clipping | null;
-  /** @internal */
+  private readonly accumulation: GradientAccumulation | null;
+  /** State for each weight, and behind it, with gradient accumulation, the sum of the gradients since the last update. @internal */
   slots: readonly DeviceArray[] = [];
   private store: FlatLayout | null = null;
   private loop: CustomLoop | null = null;
@@ -136,6 +144,7 @@ export abstract class FlatOptimizer implements Optimizer {
   ) {
     this.#options = { ...options };
     this.clipping = Clipping.create(kind, options);
+    this.accumulation = GradientAccumulation.create(kind, options);
     const { learningRate = defaultRate } = options;
     this.rates = this.checkRates(learningRate, POSITIVE);
   }
@@ -184,20 +193,26 @@ export abstract class FlatOptimizer implements Optimizer {
   }
 
   get settings(): Readonly<Record<string, number | boolean>> {
-    return this.clipping?.settings ?? {};
+    return { ...this.clipping?.settings, ...this.accumulation?.settings };
   }
 
   /** @internal */
   ratesAt(t: number): StepRates[] {
+    const update = this.accumulation?.updateOf(t) ?? t;
     return this.rates.map((given) => {
-      const rate = typeof given === 'number' ? given : this.scheduleRate(given, t);
-      const stepSize = this.stepSize(rate, t);
+      const rate = typeof given === 'number' ? given : this.scheduleRate(given, update);
+      const stepSize = this.stepSize(rate, update);
+      const isChecked = update === 1 || stepSize > 1;
       return {
         rate,
-        stepSize:
-          t === 1 || stepSize > 1 ? checkF32(`${this.kind}: the step size at step ${t - 1}`, stepSize) : stepSize,
+        stepSize: isChecked ? checkF32(`${this.kind}: the step size at step ${update - 1}`, stepSize) : stepSize,
       };
     });
+  }
+
+  /** @internal */
+  valuesAt(t: number): OptimizerStepValues {
+    return { step: t, rates: this.ratesAt(t), ...this.accumulation?.placeOf(t) };
   }
 
   /** A schedule's rate at step `t`, from 1. A rate below the smallest f32 becomes 0, except at the first step, where it is an error. */
@@ -228,7 +243,8 @@ export abstract class FlatOptimizer implements Optimizer {
     if (this.store) return;
     this.store = store;
     this.iterations = 0;
-    this.slots = Array.from({ length: this.slotCount }, () =>
+    const count = this.slotCount + (this.accumulation ? 1 : 0);
+    this.slots = Array.from({ length: count }, () =>
       fill(store.device, store.gradients.shape, 0).keep(`state of ${this.name}`),
     );
   }
@@ -237,6 +253,7 @@ export abstract class FlatOptimizer implements Optimizer {
   apply(store: FlatLayout, state: StepState): void {
     if (this.store !== store) throw new ArgumentError(`${this.kind}: apply() before build()`);
     const { clipping } = this;
+    this.accumulation?.apply(store, this.slots.at(-1)!, state);
     if (clipping) {
       store.penalties?.addGradients(); // clipping applies to the sum
       clipping.apply(store);
@@ -391,7 +408,7 @@ export abstract class FlatOptimizer implements Optimizer {
   write(step: number): void {
     const { loop } = this;
     if (loop!.uploadedStep === step) return;
-    loop!.state.write({ batchStart: 0, step, rates: this.ratesAt(step) });
+    loop!.state.write({ batchStart: 0, ...this.valuesAt(step) });
     loop!.uploadedStep = step;
   }
 

@@ -5,7 +5,7 @@ import { ArgumentError, ShapeError } from '../../base/errors.ts';
 import type { Device } from '../../gpu/device.ts';
 import type { Program } from '../../gpu/recorder.ts';
 import { DeviceArray, type Shape, sameShape, showShape } from '../../kernels/array.ts';
-import { type StepRates, StepState } from '../../kernels/optimizers/step-state.ts';
+import { type OptimizerStepValues, StepState } from '../../kernels/optimizers/step-state.ts';
 import type { Trainable } from '../trainable.ts';
 import type { BatchSource } from './batch-source.ts';
 import { readLabels, readSamples } from './host-batch.ts';
@@ -66,14 +66,8 @@ export function checkReplica(subject: string, { replicas }: Trainable, replica: 
   );
 }
 
-/** What a step's uniform holds for the optimizer. */
-export interface StepValues {
-  step?: number;
-  rates?: readonly StepRates[];
-}
-
 /** Submits a batch that is ready. `values` is called only if the batch can run. @returns its number of samples */
-export type SubmitBatch = (values?: () => StepValues) => number;
+export type SubmitBatch = (values?: () => OptimizerStepValues) => number;
 
 /** The batches of some data, pass after pass, each run by a recorded program. */
 export interface Batches {
@@ -176,7 +170,7 @@ export class SourceBatches implements Batches {
   }
 
   /** Encodes the step on batch `i` of the pass; short steps share a submit. @returns its number of samples */
-  run(i: number, values: StepValues = {}): number {
+  run(i: number, values: OptimizerStepValues = {}): number {
     const batchStart = i * this.batchSize;
     const count = Math.min(this.batchSize, this.samples - batchStart);
     const program = this.program(count);

@@ -3,16 +3,9 @@ import { formatValue, tryRead } from '../../base/check.ts';
 import { ArgumentError, DataError } from '../../base/errors.ts';
 import type { Program } from '../../gpu/recorder.ts';
 import { DeviceArray } from '../../kernels/array.ts';
-import { StepState } from '../../kernels/optimizers/step-state.ts';
+import { type OptimizerStepValues, StepState } from '../../kernels/optimizers/step-state.ts';
 import type { Trainable } from '../trainable.ts';
-import {
-  type Batches,
-  type PassLimit,
-  readBatch,
-  type Step,
-  type StepValues,
-  type SubmitBatch,
-} from './source-batches.ts';
+import { type Batches, type PassLimit, readBatch, type Step, type SubmitBatch } from './source-batches.ts';
 import type { TargetEncoding } from './targets.ts';
 import type { Arrays, BatchStream } from './training-data.ts';
 
@@ -189,7 +182,10 @@ export class StreamBatches implements Batches {
     return { x, y, samples, encoding, isFirst };
   }
 
-  private submit({ x, y, samples, encoding }: ReturnType<StreamBatches['accept']>, values?: () => StepValues): number {
+  private submit(
+    { x, y, samples, encoding }: ReturnType<StreamBatches['accept']>,
+    values?: () => OptimizerStepValues,
+  ): number {
     const { replicas, device } = this.model;
     const recorded = this.programFor(samples, encoding);
     recorded.program.check(); // before `values`, which counts the step
