@@ -75,15 +75,28 @@ export function runChild({ args, env }: Command, { cwd, limit, signal, onLine }:
     const finish = () => {
       for (const timer of timers) clearTimeout(timer);
       signal.removeEventListener('abort', interrupt);
+      process.off('exit', end);
       resolve({ ...ended, seconds: (performance.now() - begun) / 1000 });
+    };
+    const abandon = () => {
+      endTree(child, 'SIGKILL');
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      finish();
     };
     const stop = (why: 'limit' | 'interrupt') => {
       if (ended.stopped) return;
       ended.stopped = why;
       endTree(child, 'SIGTERM');
       after(GRACE_MS, () => endTree(child, 'SIGKILL'));
+      // A process that waits for a driver that hangs cannot be ended.
+      after(2 * GRACE_MS, abandon);
     };
     const interrupt = () => stop('interrupt');
+    // A second Ctrl-C ends this process at once.
+    const end = () => endTree(child, 'SIGKILL');
+    process.on('exit', end);
 
     child.on('error', (error) => {
       append(`${error.message}\n`);
@@ -92,11 +105,7 @@ export function runChild({ args, env }: Command, { cwd, limit, signal, onLine }:
     child.on('exit', (code, exitSignal) => {
       Object.assign(ended, { code, signal: exitSignal });
       // A program that it started may still hold the pipes.
-      after(GRACE_MS, () => {
-        endTree(child, 'SIGKILL');
-        child.stdout.destroy();
-        child.stderr.destroy();
-      });
+      after(GRACE_MS, abandon);
     });
     child.on('close', finish);
     after(1000 * limit, () => stop('limit'));

@@ -17,11 +17,12 @@ const fake = (name: string, code: string, limit = 600): Part => ({
 const ADAPTER = { name: 'a card', vendor: 'maker', architecture: '', driver: '1.2', isSoftware: false };
 const doctor = (adapter: object) =>
   fake('doctor', `console.log(JSON.stringify(${JSON.stringify({ ok: true, checks: [], adapter })}))`);
-/** Starts another process, which holds the pipes, and waits longer than any test. */
+/** Refuses to end, starts another process, which holds the pipes, and waits longer than any test. */
 const HANG = `
   import { spawn } from 'node:child_process';
   console.log('{"done":1}');
   spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' });
+  process.on('SIGTERM', () => {});
   console.error('one of them works');
   setInterval(() => {}, 1000);`;
 
