@@ -81,7 +81,7 @@ export function createParts(root: string, selection: Selection = {}): Part[] {
   });
   return [
     {
-      ...{ name: 'doctor', title: 'doctor', limit: 25 },
+      ...{ name: 'doctor', title: 'doctor', limit: 40 },
       command: () => ({ args: [tilegrad, 'doctor', '--json'] }),
       read: ({ stdout }) => JSON.parse(stdout),
       describe: describeDoctor,
@@ -115,7 +115,7 @@ export function createParts(root: string, selection: Selection = {}): Part[] {
     { ...{ name: 'kernels', title: 'kernels benchmark', limit: 95 }, ...benchmark(kernels, ROUNDS.kernels) },
     { ...{ name: 'steps', title: 'steps benchmark', limit: 100 }, ...benchmark(steps, ROUNDS.steps) },
     {
-      ...{ name: 'peers', title: 'other engines', limit: 110 },
+      ...{ name: 'peers', title: 'other engines', limit: 95 },
       install: { args: [at('bench', 'gpu', 'install-peers.mjs')], limit: INSTALL_LIMIT },
       command: (folder) => ({
         args: [

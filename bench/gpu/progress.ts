@@ -28,7 +28,7 @@ export class Progress {
 
   /** @param line the last that the part printed */
   set line(line: string) {
-    this.detail = line;
+    if (!line.startsWith('Warning: maxDynamic')) this.detail = line; // see src/cli/dawn-warnings.ts
   }
 
   /** Ends the part. */
@@ -50,7 +50,7 @@ export class Progress {
     if (this.stream.isTTY) {
       this.clear();
       const line = this.detail === '' ? text : `${text}  ${toPrintable(this.detail.trim())}`;
-      this.stream.write(line.slice(0, this.stream.columns - 1));
+      this.stream.write(line.slice(0, (this.stream.columns || 80) - 1));
     } else if (now - this.saidAt > 1000 * QUIET_SECONDS) {
       this.saidAt = now;
       this.say(text);
