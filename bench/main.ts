@@ -4,12 +4,13 @@ import { openDevice } from '../src/node.ts';
 import { timeDispatches } from './breakdown.ts';
 import { type Ceilings, measureCeilings } from './ceilings.ts';
 import { kernelCases } from './kernel-cases.ts';
-import { type KernelResult, timeKernel, timeVariants } from './kernels.ts';
+import { timeKernel, timeVariants } from './kernels.ts';
+import { Measured } from './measured.ts';
 import { type Options, parseOptions, selectNames, USAGE, UsageError } from './options.ts';
-import { readResult, resultOf } from './result.ts';
+import { readResult } from './result.ts';
 import { adapterName, breakdownTable, ceilingsText, report, variantsTable } from './show.ts';
-import { type StartTimes, timeStart } from './start-times.ts';
-import { type StepResult, stepCases, timeStep } from './steps.ts';
+import { timeStart } from './start-times.ts';
+import { stepCases, timeStep } from './steps.ts';
 
 const START = 'start';
 const names = [...kernelCases.map(({ name }) => name), ...stepCases.map(({ name }) => name), START];
@@ -27,43 +28,50 @@ async function main(options: Options): Promise<void> {
   if (options.variants) return showVariants(selected, options.rounds);
 
   const old = options.compare === undefined ? null : readResult(options.compare);
-  const { info, ceilings, kernels } = await timeKernels(selected, options.rounds);
-  const steps: StepResult[] = [];
-  for (const one of stepCases.filter(({ name }) => selected.has(name))) {
-    say(`${one.name} ...`);
-    steps.push(await timeStep(one, options.rounds));
-  }
-  let start: StartTimes | null = null;
-  if (selected.has(START)) {
-    say(`${START} ...`);
-    start = await timeStart(Math.min(options.rounds, START_ROUNDS));
-  }
-  const result = resultOf({ adapter: adapterName(info), driver: info.driver, ceilings }, kernels, steps, start);
-  const text = report({ ceilings, kernels, steps, start }, result, old);
+  const measured = await measure(selected, options);
+  const result = measured.result();
+  const text = report(measured, result, old);
   if (options.json) {
     say(text);
     print(`${JSON.stringify(result, null, 2)}\n`);
   } else {
     print(text);
   }
+  if (measured.failed.length > 0) process.exitCode = 1;
 }
 
-async function timeKernels(selected: Set<string>, rounds: number) {
-  const device = await openDevice();
+async function measure(selected: Set<string>, { rounds, out }: Options): Promise<Measured> {
+  let device = await openDevice();
+  let measured: Measured;
   try {
     const { info } = device;
     say(`${adapterName(info)}, ${info.driver}`);
     const ceilings = await measureCeilings(device);
     say(ceilingsText(ceilings));
-    const kernels: KernelResult[] = [];
+    measured = new Measured(info, ceilings, out, say);
     for (const one of kernelCases.filter(({ name }) => selected.has(name))) {
-      say(`${one.name} ...`);
-      kernels.push(await timeKernel(device, one, ceilings, { rounds }));
+      const hasFailed = await measured.run(one.name, async () => {
+        measured.kernels.push(await timeKernel(device, one, ceilings, { rounds }));
+      });
+      if (!hasFailed) continue;
+      // The device may be lost.
+      device.dispose();
+      device = await openDevice();
     }
-    return { info, ceilings, kernels };
   } finally {
     device.dispose();
   }
+  for (const one of stepCases.filter(({ name }) => selected.has(name))) {
+    await measured.run(one.name, async () => {
+      measured.steps.push(await timeStep(one, rounds));
+    });
+  }
+  if (selected.has(START)) {
+    await measured.run(START, async () => {
+      measured.start = await timeStart(Math.min(rounds, START_ROUNDS));
+    });
+  }
+  return measured;
 }
 
 async function showVariants(selected: Set<string>, rounds: number): Promise<void> {

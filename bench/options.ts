@@ -12,6 +12,7 @@ Times kernels at the shapes of the courseworks, training steps and start-up, and
   --rounds N       rounds of each measurement, of which the best counts; default 5
   --compare FILE   adds a column of ratios to an earlier result, written by --json
   --json           prints the result as JSON on stdout, and all other output on stderr
+  --out FILE       writes the result as JSON into FILE after each case; a case that fails is listed there, and the others still run
   --variants       times every variant of each kernel instead, next to the reference
   --step NAME      times each dispatch of a training step instead
   --list           prints the names
@@ -22,6 +23,7 @@ export interface Options {
   rounds: number;
   compare?: string;
   json: boolean;
+  out?: string;
   variants: boolean;
   step?: string;
   list: boolean;
@@ -36,12 +38,12 @@ export function parseOptions(args: readonly string[]): Options {
     throw new UsageError(`--rounds: must be a positive integer, but is ${values.rounds}`);
   }
   const only = (values.only ?? []).flatMap((names) => names.split(',')).map((name) => name.trim());
-  const { compare, json = false, variants = false, step, list = false, help = false } = values;
+  const { compare, json = false, out, variants = false, step, list = false, help = false } = values;
   const tableOption = variants ? '--variants' : step === undefined ? null : '--step';
-  const resultOption = json ? '--json' : compare === undefined ? null : '--compare';
+  const resultOption = json ? '--json' : compare !== undefined ? '--compare' : out !== undefined ? '--out' : null;
   if (tableOption && resultOption)
     throw new UsageError(`${resultOption}: cannot be combined with ${tableOption}, which prints a table; leave it out`);
-  return { only, rounds, compare, json, variants, step, list, help };
+  return { only, rounds, compare, json, out, variants, step, list, help };
 }
 
 function parse(args: readonly string[]) {
@@ -53,6 +55,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         compare: { type: 'string' },
         json: { type: 'boolean' },
+        out: { type: 'string' },
         variants: { type: 'boolean' },
         step: { type: 'string' },
         list: { type: 'boolean' },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { writeFileAtomic } from '../src/base/atomic-file.ts';
 import type { KernelResult } from './kernels.ts';
 import { UsageError } from './options.ts';
 import type { StartTimes } from './start-times.ts';
@@ -28,8 +29,11 @@ export const resultSchema = z.object({
   start: z.object({ coldMs: number, warmMs: number, rounds: number }).optional(),
   /** How each time was measured: the best of `rounds` rounds of `runs` runs. */
   repeats: z.record(z.string(), z.object({ rounds: number, runs: number })).optional(),
+  /** Cases without a result, which only `--out` has. */
+  failed: z.array(z.object({ name: z.string(), error: z.string() })).optional(),
 });
 export type BenchResult = z.infer<typeof resultSchema>;
+export type FailedCase = NonNullable<BenchResult['failed']>[number];
 
 /** Returns the measurements in the form of `--json`. */
 export function resultOf(
@@ -37,6 +41,7 @@ export function resultOf(
   kernels: readonly KernelResult[],
   steps: readonly StepResult[],
   start: StartTimes | null,
+  failed: readonly FailedCase[] = [],
 ): BenchResult {
   return {
     ...measured,
@@ -51,6 +56,7 @@ export function resultOf(
     repeats: Object.fromEntries(
       [...kernels, ...steps].map(({ name, timing: { rounds, runs } }) => [name, { rounds, runs }]),
     ),
+    ...(failed.length > 0 && { failed: [...failed] }),
   };
 }
 
@@ -69,4 +75,13 @@ export function readResult(path: string): BenchResult {
     );
   }
   return parsed.data;
+}
+
+/** Writes a result for `--out`, completely or not at all. @throws UsageError if the file cannot be written */
+export function writeResult(path: string, result: object): void {
+  try {
+    writeFileAtomic(path, `${JSON.stringify(result, null, 2)}\n`);
+  } catch (error) {
+    throw new UsageError(`--out: cannot write ${path}: ${error instanceof Error ? error.message : error}`);
+  }
 }

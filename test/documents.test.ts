@@ -132,7 +132,9 @@ async function tilegradHelp(words: string[]): Promise<string> {
 /** The sources with the help of `npm run SCRIPT -- WORDS`: those of bench, or of a benchmark with a separate folder. */
 function benchHelp(script: string, words: string[]): string {
   const sources =
-    script === 'bench' ? words.find((word) => existsSync(join(root, 'bench', word, 'main.ts'))) : script.slice(6);
+    script === 'bench'
+      ? words.find((word) => existsSync(join(root, 'bench', word, 'main.ts')))
+      : script.replace('bench:', '');
   return readFileSync(join(root, 'bench', sources ? `${sources}/main.ts` : 'options.ts'), 'utf8');
 }
 
@@ -179,6 +181,7 @@ test.each([
   'npx tilegrad run A1 --epoch 3',
   'npm run frobnicate',
   'npm run bench -- --onyl x',
+  'npm run gpu -- --onyl x',
   'node nowhere.mjs',
   'rm -r x',
 ])('commands: %s is detected as wrong', async (line) => expect(await problemOf(line)).not.toBeNull());

@@ -12,6 +12,7 @@ import { AdapterError } from '../../src/base/errors.ts';
 import { openDevice } from '../../src/node.ts';
 import { measureCeilings } from '../ceilings.ts';
 import { selectNames, UsageError } from '../options.ts';
+import { writeResult } from '../result.ts';
 import { adapterName, ceilingsText } from '../show.ts';
 import { runsFor } from '../timing.ts';
 import { findDifference, type PeerResult, peersTable } from './compare.ts';
@@ -25,6 +26,7 @@ const USAGE = `Usage: npm run bench:peers -- [options]      (with --json: npm ru
   --rounds N     rounds of each engine, in turns, of which the best counts; default 3
   --patience S   seconds within which an engine must answer; default 600
   --json         prints the result as JSON on stdout, and all other output on stderr
+  --out FILE     writes the result as JSON into FILE after each workload
   --help         prints this text`;
 
 const PEERS = ['tfjs', 'jax', 'torch'];
@@ -48,10 +50,11 @@ function options() {
         rounds: { type: 'string' },
         patience: { type: 'string' },
         json: { type: 'boolean' },
+        out: { type: 'string' },
         help: { type: 'boolean' },
       },
     });
-    const { json = false, help = false } = values;
+    const { json = false, out, help = false } = values;
     const split = (list: string[] = []) => list.flatMap((names) => names.split(','));
     const rounds = Number(values.rounds ?? 3);
     if (!Number.isInteger(rounds) || rounds < 1)
@@ -63,7 +66,7 @@ function options() {
       split(values.only),
     );
     const engines = values.engine ? selectNames(PEERS, split(values.engine)) : new Set(PEERS);
-    return { selected, engines, rounds, patienceMs: 1000 * patience, json, help };
+    return { selected, engines, rounds, patienceMs: 1000 * patience, json, out, help };
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(`${error instanceof Error ? error.message : error}`);
   }
@@ -158,7 +161,7 @@ async function runWorkload(workload: Workload, engines: EngineProcess[], rounds:
 }
 
 async function main(): Promise<void> {
-  const { selected, engines: requested, rounds, patienceMs, json, help } = options();
+  const { selected, engines: requested, rounds, patienceMs, json, out, help } = options();
   if (help) return void process.stdout.write(`${USAGE}\n`);
   const device = await openDevice();
   const { info } = device;
@@ -166,21 +169,22 @@ async function main(): Promise<void> {
   device.dispose();
   say(`${adapterName(info)}, ${info.driver}; ${ceilingsText(ceilings)}`);
   const engines = await startEngines(requested, patienceMs);
+  const versions = Object.fromEntries(engines.map(({ name, version }) => [name, version]));
   const results: PeerResult[] = [];
+  const all = { adapter: adapterName(info), driver: info.driver, ceilings, versions, workloads: results };
   try {
     for (const workload of workloads.filter(({ name }) => selected.has(name))) {
       say(`${workload.name} ...`);
       results.push(await runWorkload(workload, engines, rounds));
+      if (out !== undefined) writeResult(out, all);
     }
   } finally {
     for (const engine of engines) engine.end();
   }
-  const versions = Object.fromEntries(engines.map(({ name, version }) => [name, version]));
   const heading = `${adapterName(info)}, ${info.driver}\n${ceilingsText(ceilings)}\n\n`;
   const text = heading + peersTable(versions, results);
   if (json) {
     say(text);
-    const all = { adapter: adapterName(info), driver: info.driver, ceilings, versions, workloads: results };
     process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
   } else {
     process.stdout.write(text);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -39,6 +39,7 @@ describe('npm run bench', () => {
     { words: ['--step', 'infer-lenet-10000'], said: 'no training step "infer-lenet-10000"' },
     { words: ['--rounds', '0'], said: '--rounds: must be a positive integer, but is 0' },
     { words: ['--fast'], said: '--fast' },
+    { words: ['--variants', '--out', 'a.json'], said: '--out: cannot be combined with --variants' },
     { words: ['--compare', join(folder, 'missing.json')], said: 'missing.json' },
   ])('$words exits with 2 and the reason', async ({ words, said: message }) => {
     const { code, out, err } = await runToEnd([main, ...words]);
@@ -101,8 +102,11 @@ describeOnDevice('npm run bench on an adapter', () => {
 
     const path = join(folder, 'old.json');
     writeFileSync(path, first.out);
-    const second = await runToEnd([main, '--only', 'gemm-256', '--rounds', '1', '--compare', path]);
+    const written = join(folder, 'new.json');
+    const words = ['--only', 'gemm-256', '--rounds', '1', '--compare', path, '--out', written];
+    const second = await runToEnd([main, ...words]);
     expect(second.code, second.err).toBe(0);
+    expect(schema.parse(JSON.parse(readFileSync(written, 'utf8'))).kernels).toMatchObject([{ name: 'gemm-256' }]);
     expect(second.out).toContain('then/now');
     expect(second.out).toMatch(/gemm-256 .* \d+\.\d\dx/);
     expect(second.out).toContain('100 * GFLOP/s / FMA ceiling');
