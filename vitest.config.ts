@@ -66,6 +66,8 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 120_000 } },
+    // All projects transform the same sources.
+    experimental: { fsModuleCache: true },
     projects: isDeno
       ? [onAdapter('wgpu', process.env.TILEGRAD_TEST_ADAPTER ?? '')]
       : [
