@@ -2,7 +2,7 @@ import { FOLD } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, type IndexRange } from '../run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
-export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
+export const matmulVariants = ['naive', 'subgroup', 'workgroup', 'blocks64', 'blocks128'] as const;
 export type MatmulVariant = (typeof matmulVariants)[number];
 
 /** Sizes of one product: [m, k] times [k, n]. */
@@ -84,8 +84,12 @@ export const WORKGROUP_TILE = [64, 64] as const;
 /** Rows and columns of c that a workgroup computes. */
 function tileOf(variant: MatmulVariant, device: PlanDevice, n: number): readonly [rows: number, columns: number] {
   if (variant === 'naive') return [8, 8];
-  return variant === 'workgroup' ? WORKGROUP_TILE : [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+  if (variant === 'subgroup') return [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+  return variant === 'workgroup' ? WORKGROUP_TILE : [blocksTile(variant), blocksTile(variant)];
 }
+
+/** Rows, and columns, of c that a workgroup of a variant with 8 x 8 outputs per invocation computes. */
+export const blocksTile = (variant: 'blocks64' | 'blocks128') => (variant === 'blocks64' ? 64 : 128);
 
 /** Blocks of four columns in a tile. Classifiers of ten classes are too common to leave two thirds of a tile idle. */
 export const blocksFor = (n: number) => (n > 12 ? 8 : 3);
