@@ -56,6 +56,8 @@ describe('planMatmul', () => {
     expect(planMatmul('subgroup', cpu, shapeOf(8, 8, 801))).toMatchObject({ slices: 4, sliceLength: 204 });
     expect(planMatmul('subgroup', cpu, shapeOf(320, 320, 801))).toMatchObject({ slices: 1 });
     expect(planMatmul('workgroup', gpu, shapeOf(8, 8, 128 * 128))).toMatchObject({ slices: 128, sliceLength: 128 });
+    expect(planMatmul('workgroup', gpu, shapeOf(256, 120, 400))).toMatchObject({ slices: 9, sliceLength: 48 });
+    expect(planMatmul('workgroup', gpu, shapeOf(256, 120, 252))).toMatchObject({ slices: 1 });
   });
 
   test('slices cover k, none is empty, and their lengths allow two levels of summation', () => {
