@@ -33,9 +33,20 @@ const INVOCATIONS = HALF * HALF;
 var<workgroup> tile_a: array<array<array<vec4f, QUADS>, 8>, 2>; // [buffer][k][row]
 var<workgroup> tile_b: array<array<array<vec4f, QUADS>, 8>, 2>; // [buffer][k][column]
 
-// Index of four values of a matrix: of the given row (of b: column) and k, or the last ones.
-fn index_of(at: u32, line: u32, k: u32, lines: u32, line_stride: u32, k_stride: u32) -> u32 {
-  return (at + min(line, lines - 1u) * line_stride + min(k, params.k - 1u) * k_stride) / 4u;
+// The vectors of a matrix that an invocation loads in a step: one, and with tiles of 64 a second one, which is half a tile away in rows
+// or four away in k. `k0`, `k1`: first terms in the first step; `at0`, `at1`: indices; `last0`, `last1`: indices at the last term.
+struct Loads { k0: u32, k1: u32, at0: u32, at1: u32, last0: u32, last1: u32, step: u32 }
+
+// Loads from the matrix that starts at `at`. `line` is a row of a or a column of b; past the last one, the last one is loaded.
+fn loads_of(at: u32, line: u32, k: u32, lines: u32, line_stride: u32, k_stride: u32) -> Loads {
+  let along_k = k_stride == 1u; // a vector is four terms; else it is four lines at one term
+  let k1 = k + select(4u, 0u, along_k);
+  let from0 = at + min(line, lines - 1u) * line_stride;
+  let from1 = at + min(line + select(0u, TILE / 2u, along_k), lines - 1u) * line_stride;
+  let last = params.k - 1u;
+  return Loads(k, k1,
+    (from0 + min(k, last) * k_stride) / 4u, (from1 + min(k1, last) * k_stride) / 4u,
+    (from0 + last * k_stride) / 4u, (from1 + last * k_stride) / 4u, 2u * k_stride);
 }
 
 fn outer(x: vec4f, y: vec4f) -> mat4x4f { return mat4x4f(x.x * y, x.y * y, x.z * y, x.w * y); }
@@ -66,49 +77,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let b_at = z / p.b_share * p.k * p.n;
   let a_along_k = p.a_col == 1u;
   let b_along_k = p.b_row == 1u;
-  // Four values along k: of which row (or column), and from which k on. Else along the rows: of which k, and from which row on.
+  // The position of an invocation's vector in the tile: `row` and `pair` if it is along k, else `depth` along k and `quad`.
   let row = local / 2u;
   let pair = local % 2u * 4u;
   let depth = local / QUADS;
   let quad = local % QUADS;
-  // With tiles of 64, an invocation loads two times four values of each matrix in a step: the second ones half a tile away in rows, or
-  // four in k.
-  let a_line = tile_m + select(quad * 4u, row, a_along_k);
-  let a_k = select(depth, pair, a_along_k);
-  let a1_line = a_line + select(0u, TILE / 2u, a_along_k);
-  let a1_k = a_k + select(4u, 0u, a_along_k);
-  let a_step = 2u * p.a_col;
-  var a0_at = index_of(a_at, a_line, begin + a_k, p.m, p.a_row, p.a_col);
-  let a0_last = index_of(a_at, a_line, p.k, p.m, p.a_row, p.a_col);
-  var a1_at = index_of(a_at, a1_line, begin + a1_k, p.m, p.a_row, p.a_col);
-  let a1_last = index_of(a_at, a1_line, p.k, p.m, p.a_row, p.a_col);
-  let b_line = tile_n + select(quad * 4u, row, b_along_k);
-  let b_k = select(depth, pair, b_along_k);
-  let b1_line = b_line + select(0u, TILE / 2u, b_along_k);
-  let b1_k = b_k + select(4u, 0u, b_along_k);
-  let b_step = 2u * p.b_row;
-  var b0_at = index_of(b_at, b_line, begin + b_k, p.n, p.b_col, p.b_row);
-  let b0_last = index_of(b_at, b_line, p.k, p.n, p.b_col, p.b_row);
-  var b1_at = index_of(b_at, b1_line, begin + b1_k, p.n, p.b_col, p.b_row);
-  let b1_last = index_of(b_at, b1_line, p.k, p.n, p.b_col, p.b_row);
-  var a0 = a[a0_at];
-  var b0 = b[b0_at];
+  var la = loads_of(a_at, tile_m + select(quad * 4u, row, a_along_k), begin + select(depth, pair, a_along_k), p.m, p.a_row, p.a_col);
+  var lb = loads_of(b_at, tile_n + select(quad * 4u, row, b_along_k), begin + select(depth, pair, b_along_k), p.n, p.b_col, p.b_row);
+  var a0 = a[la.at0];
+  var b0 = b[lb.at0];
   var a1 = vec4f(); var b1 = vec4f();
   if (TILE == 64u) {
-    a1 = a[a1_at];
-    b1 = b[b1_at];
+    a1 = a[la.at1];
+    b1 = b[lb.at1];
   }
   let tx = local % HALF;
   let ty = local / HALF;
   var blocks = Blocks();
   var sums = Blocks();
   var buffer = 0u;
-  for (var k = begin; k < end;) {
-    let part_end = select(end, min(k + 256u, end), LONG);
+  let terms = end - begin;
+  for (var k = 0u; k < terms;) {
+    let part_end = select(terms, min(k + 256u, terms), LONG);
     for (; k < part_end; k += 8u) {
       // Both zero past the end, because the value loaded again may be infinite.
-      a0 = select(vec4f(), a0, k + a_k < end);
-      b0 = select(vec4f(), b0, k + b_k < end);
+      a0 = select(vec4f(), a0, la.k0 + k < end);
+      b0 = select(vec4f(), b0, lb.k0 + k < end);
       if (a_along_k) {
         tile_a[buffer][pair][row / 4u][row % 4u] = a0.x;
         tile_a[buffer][pair + 1u][row / 4u][row % 4u] = a0.y;
@@ -126,8 +120,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         tile_b[buffer][depth][quad] = b0;
       }
       if (TILE == 64u) {
-        a1 = select(vec4f(), a1, k + a1_k < end);
-        b1 = select(vec4f(), b1, k + b1_k < end);
+        a1 = select(vec4f(), a1, la.k1 + k < end);
+        b1 = select(vec4f(), b1, lb.k1 + k < end);
         if (a_along_k) {
           tile_a[buffer][pair][row / 4u + HALF][row % 4u] = a1.x;
           tile_a[buffer][pair + 1u][row / 4u + HALF][row % 4u] = a1.y;
@@ -146,15 +140,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         }
       }
       workgroupBarrier();
-      a0_at = min(a0_at + a_step, a0_last);
-      a0 = a[a0_at];
-      b0_at = min(b0_at + b_step, b0_last);
-      b0 = b[b0_at];
+      la.at0 = min(la.at0 + la.step, la.last0);
+      a0 = a[la.at0];
+      lb.at0 = min(lb.at0 + lb.step, lb.last0);
+      b0 = b[lb.at0];
       if (TILE == 64u) {
-        a1_at = min(a1_at + a_step, a1_last);
-        a1 = a[a1_at];
-        b1_at = min(b1_at + b_step, b1_last);
-        b1 = b[b1_at];
+        la.at1 = min(la.at1 + la.step, la.last1);
+        a1 = a[la.at1];
+        lb.at1 = min(lb.at1 + lb.step, lb.last1);
+        b1 = b[lb.at1];
       }
       {
         let x = tile_a[buffer][0][ty];
