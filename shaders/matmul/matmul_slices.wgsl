@@ -19,8 +19,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let at = p.first + i;
   var sum = 0.0;
   for (var first = 0u; first < p.slices; first += 256u) { // two levels of summation (see long-sums.ts)
+    let last = min(first + 256u, p.slices);
     var level = 0.0;
-    for (var s = first; s < min(first + 256u, p.slices); s++) { level += partial[s * p.size + i]; }
+    for (var s = first; s < last; s += 4u) { // four loads at a time; past the end, the last one again, which counts as zero
+      let terms = s + vec4u(0u, 1u, 2u, 3u);
+      let index = i + min(terms, vec4u(last - 1u)) * p.size;
+      let values = vec4f(partial[index.x], partial[index.y], partial[index.z], partial[index.w]);
+      let v = select(vec4f(), values, terms < vec4u(last));
+      level = (((level + v.x) + v.y) + v.z) + v.w;
+    }
     sum += level;
   }
   if (p.has_bias != 0u) { sum += bias[at / p.per_bias * p.n + at % p.n]; }

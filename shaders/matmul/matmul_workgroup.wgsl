@@ -2,7 +2,8 @@
 // A workgroup of 16 x 16 invocations computes a tile of 64 x 64, each invocation 4 x 4 of it, in steps of 16 along k. Fast
 // because the parts of a and b for a step are loaded once into workgroup memory, where each value is used 64 times, and each value
 // read from there is used four times in registers. Neighboring invocations load neighbors in memory, for both layouts of a matrix.
-// Past the edges they load zeros, so the inner loop has no tests.
+// Rows and columns past the end load the last ones again and are not stored; terms past the end load the last one again and count as
+// zeros. So neither the loads nor the inner loop have branches: some drivers wait for each load in a branch before the next.
 //   Z = R replicas x batch products: a [Z, M, K] or [Z, K, M], b [Z, K, N] or [Z, N, K], bias [R, N]. `a_share`, `b_share` and
 //   `bias_share` consecutive products share a matrix or bias. c [Z, M, N], or with several slices of k the partial sums
 //   [slices, some of Z, M, N], which matmul_slices.wgsl adds up
@@ -27,21 +28,7 @@ struct Params {
 var<workgroup> tile_a: array<array<vec4f, 17>, 16>;
 var<workgroup> tile_b: array<array<vec4f, 17>, 16>;
 
-fn load_four_of_a(at: u32, m: u32, inside: bool) -> vec4f {
-  var x = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (inside && m + i < params.m) { x[i] = a[at + (m + i) * params.a_row]; }
-  }
-  return x;
-}
-
-fn load_four_of_b(at: u32, n: u32, inside: bool) -> vec4f {
-  var y = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (inside && n + i < params.n) { y[i] = b[at + (n + i) * params.b_col]; }
-  }
-  return y;
-}
+const FOUR = vec4u(0u, 1u, 2u, 3u);
 
 fn store(z: u32, slice: u32, row: u32, column: u32, value: vec4f) {
   if (row >= params.m) { return; }
@@ -72,15 +59,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qb = select(tile_column, tile_row, p.b_row == 1u);
   let tile_m = p.first_m + group.y * 64u;
   let tile_n = p.first_n + group.x * 64u;
-  let m = tile_m + qa * 4u;
-  let n = tile_n + qb * 4u;
+  let rows = a_at + min(tile_m + qa * 4u + FOUR, vec4u(p.m - 1u)) * p.a_row;
+  let columns = b_at + min(tile_n + qb * 4u + FOUR, vec4u(p.n - 1u)) * p.b_col;
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
   var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
   let begin = slice * p.slice_length;
   let end = min(p.k, (slice + 1u) * p.slice_length);
   for (var k = begin; k < end; k += 16u) {
-    tile_a[ka][qa] = load_four_of_a(a_at + (k + ka) * p.a_col, m, k + ka < end);
-    tile_b[kb][qb] = load_four_of_b(b_at + (k + kb) * p.b_row, n, k + kb < end);
+    let i = rows + min(k + ka, p.k - 1u) * p.a_col;
+    let j = columns + min(k + kb, p.k - 1u) * p.b_row;
+    let x = vec4f(a[i.x], a[i.y], a[i.z], a[i.w]);
+    let y = vec4f(b[j.x], b[j.y], b[j.z], b[j.w]);
+    tile_a[ka][qa] = select(vec4f(), x, k + ka < end); // both zero past the end, because the value loaded again may be infinite
+    tile_b[kb][qb] = select(vec4f(), y, k + kb < end);
     workgroupBarrier();
     for (var j = 0u; j < 16u; j++) {
       let x = tile_a[j][tile_row];

@@ -36,9 +36,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // Extremes have no neutral value: begin with the invocation's first row, or with the last row, which may count twice.
   if (EXTREME) { value = p.factor * x[base + min(first_row, max(last, 1u) - 1u) * p.channels]; }
   var sum = Sum();
-  for (var row = first_row; row < last; row += step) {
-    let next = x[base + row * p.channels];
-    if (EXTREME) { value = combine(value, p.factor * next); } else { add_term(&sum, next); }
+  // Four rows at a time, so that four loads are under way. Rows past the end are the last one again, which a sum ignores.
+  for (var row = first_row; row < last; row += 4u * step) {
+    let rows = row + step * vec4u(0u, 1u, 2u, 3u);
+    let at = base + min(rows, vec4u(last - 1u)) * p.channels;
+    var next = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+    if (EXTREME) {
+      next *= p.factor;
+      value = combine(value, combine(combine(next.x, next.y), combine(next.z, next.w)));
+    } else {
+      next = select(vec4f(), next, rows < vec4u(last));
+      add_term(&sum, (next.x + next.y) + (next.z + next.w));
+    }
   }
   if (!EXTREME) { value = total_of(sum); }
   for (var distance = GROUP_SIZE / 2u; distance >= p.width; distance /= 2u) {

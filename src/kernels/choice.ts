@@ -31,7 +31,7 @@ interface Rule {
  * A GPU shares tiles through workgroup memory, and a convolution that is a matrix product computes no pixel positions. Not measured on
  * a GPU, so the minute that `tilegrad tune` takes is worth it there.
  */
-const GPU: Rule = { first: ['matmul', 'workgroup', 'gemmTiled'], last: [], measured: false };
+const GPU: Rule = { first: ['matmul', 'blocks128', 'blocks64', 'workgroup', 'gemmTiled'], last: [], measured: false };
 /** On a CPU, workgroup memory is ordinary memory, and a barrier costs more than it saves. */
 const CPU: Rule = { first: [], last: ['workgroup', 'gemmTiled'], measured: false };
 

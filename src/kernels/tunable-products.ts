@@ -13,6 +13,7 @@ import winograd2dOutputCode from '../../shaders/conv2d/winograd2d_output.wgsl';
 import winograd2dTilesCode from '../../shaders/conv2d/winograd2d_tiles.wgsl';
 import addSlicesCode from '../../shaders/matmul/add_slices.wgsl';
 import matmulCode from '../../shaders/matmul/matmul.wgsl';
+import matmulBlocksCode from '../../shaders/matmul/matmul_blocks.wgsl';
 import matmulSlicesCode from '../../shaders/matmul/matmul_slices.wgsl';
 import storeScalarsCode from '../../shaders/matmul/matmul_store_scalars.wgsl';
 import storeVec4Code from '../../shaders/matmul/matmul_store_vec4.wgsl';
@@ -42,7 +43,15 @@ const matmulProblem = (sizes: ProblemSizes) => {
 };
 
 const MATMUL_SHADERS = [
-  ...[matmulCode, matmulSubgroupCode, matmulWorkgroupCode, matmulSlicesCode, storeVec4Code, storeScalarsCode],
+  ...[
+    matmulCode,
+    matmulSubgroupCode,
+    matmulWorkgroupCode,
+    matmulBlocksCode,
+    matmulSlicesCode,
+    storeVec4Code,
+    storeScalarsCode,
+  ],
   ...epilogueShaders,
 ];
 

@@ -105,6 +105,19 @@ describe('preferredMatmul', () => {
     expect(preferredMatmul(on(true, null), sizes)).toEqual(expected);
   });
 
+  test.each([
+    ['too few terms', { m: 1024, n: 1024, k: 32 }, []],
+    ['too few tiles', { m: 512, n: 512, k: 1024 }, []],
+    ['many tiles of 64', { m: 1024, n: 1024, k: 1024 }, ['blocks64']],
+    ['many tiles of a batch', { m: 256, n: 256, k: 64, batch: 16 }, ['blocks64']],
+    ['many tiles of 128', { m: 2048, n: 2048, k: 1024 }, ['blocks128', 'blocks64']],
+    ['tiles of 128 that would be half empty', { m: 65_536, n: 64, k: 1024 }, ['blocks64']],
+  ] as const)('a GPU uses blocks for large products, a CPU never: %s', (_, sizes, blocks) => {
+    expect(preferredMatmul(on(false, 32), sizes)).toEqual([...blocks, ...tiles]);
+    expect(orderFor('nvidia', preferredMatmul(on(false, 32), sizes))).toEqual([...blocks, 'workgroup', 'subgroup']);
+    expect(preferredMatmul(on(true, 8), sizes)).toEqual(tiles);
+  });
+
   test('a CPU with subgroups and a GPU use tiles from two rows on', () => {
     for (const device of [on(true, 8), on(false, 32), on(false, null)]) {
       expect(preferredMatmul(device, { m: 2, n: 2, k: 2 })).toEqual(tiles);

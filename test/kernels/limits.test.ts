@@ -18,6 +18,7 @@ import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { replaceLimits } from '../support/limits.ts';
 import { drawLike } from '../support/operator-cases.ts';
+import { matmulLength } from '../support/variants.ts';
 
 // Products and convolutions with more workgroups than a dispatch can have, or more bytes than an array. Integers, so results are exact.
 
@@ -55,19 +56,21 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     withVariant(variant)(
       `matmul of more tiles each way, and more products, than a dispatch holds: ${variant}`,
       async () => {
-        const [a, b] = [drawLike([5, 270, 3], 1, 'integer'), drawLike([5, 3, 260], 2, 'integer')];
+        const k = matmulLength(variant, 3);
+        const [a, b] = [drawLike([5, 270, k], 1, 'integer'), drawLike([5, k, 260], 2, 'integer')];
         expect(await product(variant, a, b, 4)).toEqual(normalizeZero(matmulReference.forward([a, b], {}).data));
       },
     );
 
     withVariant(variant)(`matmul of more slices of a long sum than a dispatch holds: ${variant}`, async () => {
-      const [a, b] = [drawLike([7, 5, 801], 3, 'integer'), drawLike([7, 801, 6], 4, 'integer')];
+      const [k, n] = [matmulLength(variant, 801), matmulLength(variant, 6)];
+      const [a, b] = [drawLike([7, 5, k], 3, 'integer'), drawLike([7, k, n], 4, 'integer')];
       expect(await product(variant, a, b, 8)).toEqual(normalizeZero(matmulReference.forward([a, b], {}).data));
     });
   }
 
   // The result of a replica has 5 x 6 numbers, or twice as many.
-  const sliced = (['subgroup', 'workgroup'] as const).flatMap((variant) => [
+  const sliced = (['subgroup', 'workgroup', 'blocks64'] as const).flatMap((variant) => [
     { variant, batch: [], room: 3 }, // room for some of the slices
     { variant, batch: [], room: 9 }, // room for the slices of some replicas, on a CPU
     { variant, batch: [2], room: 5 },
@@ -75,8 +78,9 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
   test.skipIf(lanes === null).each(sliced)(
     'matmul: more slices than an array holds, room for $room, batch $batch: $variant',
     async ({ variant, batch, room }) => {
-      const [a, b] = [drawLike([3, ...batch, 5, 801], 11, 'integer'), drawLike([3, ...batch, 801, 6], 12, 'integer')];
-      const offsets = drawLike([3, 6], 13, 'integer');
+      const [k, n] = [matmulLength(variant, 801), matmulLength(variant, 6)];
+      const [a, b] = [drawLike([3, ...batch, 5, k], 11, 'integer'), drawLike([3, ...batch, k, n], 12, 'integer')];
+      const offsets = drawLike([3, n], 13, 'integer');
       const { data: products, shape } = matmulReference.forward([a, b], {});
       const gate = drawLike([...shape], 14, 'integer');
       const arrays = [a, b, offsets, gate].map((array) => new Tensor(upload(array)));

@@ -49,6 +49,7 @@ import {
 import { expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { assumeNoNaN, negateComparisons } from '../support/no-nan.ts';
+import { matmulLength } from '../support/variants.ts';
 
 // NaN and infinities with a compiler that assumes there are none. Every kernel whose result depends on comparisons of values that may
 // be NaN runs twice: unchanged, as other tests compare it with the references, and with all comparisons negated.
@@ -167,7 +168,11 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
     const activation = { name, p: 0.25 };
     const variants = name === 'relu' ? matmulVariants : (['naive'] as const);
     for (const variant of variants.filter((v) => v !== 'subgroup' || plain.subgroupLanes !== null)) {
-      await expectSame((on) => [matmul(of(on, x, [n, 1]), onesOn(on, [1, 5]), { activation, variant })]);
+      const transposeA = variant.startsWith('blocks'); // which need multiples of four along the contiguous axes
+      const ones = [1, matmulLength(variant, 5)];
+      await expectSame((on) => [
+        matmul(of(on, x, transposeA ? [1, n] : [n, 1]), onesOn(on, ones), { activation, variant, transposeA }),
+      ]);
     }
     const [shape, filter] = [
       [1, n, 4, 4],
@@ -194,7 +199,11 @@ describeOnDevice('kernels if the compiler assumes that there is no NaN', (plain)
       const reluOutput = pointwise.unary('relu', gate, [0, 0]);
       const products = matmulVariants
         .filter((v) => v !== 'subgroup' || on.subgroupLanes !== null)
-        .map((variant) => matmul(onesOn(on, [n, 1]), onesOn(on, [1, 4]), { reluMask: reluOutput, variant }));
+        .map((variant) => {
+          const transposeA = variant.startsWith('blocks');
+          const ones = onesOn(on, transposeA ? [1, n] : [n, 1]);
+          return matmul(ones, onesOn(on, [1, 4]), { reluMask: reluOutput, variant, transposeA });
+        });
       return [reluGrad(y, onesOn(on)), reluGrad(y, of(on, rotatedBy(7))), ...products];
     });
   });

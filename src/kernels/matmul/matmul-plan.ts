@@ -2,7 +2,7 @@ import { FOLD } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, type IndexRange } from '../run.ts';
 
 /** Every implementation of the matrix product, the reference first. */
-export const matmulVariants = ['naive', 'subgroup', 'workgroup'] as const;
+export const matmulVariants = ['naive', 'subgroup', 'workgroup', 'blocks64', 'blocks128'] as const;
 export type MatmulVariant = (typeof matmulVariants)[number];
 
 /** Sizes of one product: [m, k] times [k, n]. */
@@ -84,8 +84,12 @@ export const WORKGROUP_TILE = [64, 64] as const;
 /** Rows and columns of c that a workgroup computes. */
 function tileOf(variant: MatmulVariant, device: PlanDevice, n: number): readonly [rows: number, columns: number] {
   if (variant === 'naive') return [8, 8];
-  return variant === 'workgroup' ? WORKGROUP_TILE : [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+  if (variant === 'subgroup') return [4 * device.subgroupLanes!, 4 * blocksFor(n)];
+  return variant === 'workgroup' ? WORKGROUP_TILE : [blocksTile(variant), blocksTile(variant)];
 }
+
+/** Rows, and columns, of c that a workgroup of a variant with 8 x 8 outputs per invocation computes. */
+export const blocksTile = (variant: 'blocks64' | 'blocks128') => (variant === 'blocks64' ? 64 : 128);
 
 /** Blocks of four columns in a tile. Classifiers of ten classes are too common to leave two thirds of a tile idle. */
 export const blocksFor = (n: number) => (n > 12 ? 8 : 3);
@@ -94,17 +98,24 @@ export const blocksFor = (n: number) => (n > 12 ? 8 : 3);
 export const MAX_SLICE_LENGTH = FOLD ** 2;
 
 /**
+ * Fewest terms that a GPU adds up in slices: fewer are added up sooner than a second pass starts. Longer sums are cut into slices of 32 or more,
+ * because a card needs many workgroups.
+ */
+const MIN_SLICED_ON_GPU = 256;
+
+/**
  * Slices of a sum over k. There are enough of them that a product of few tiles keeps the adapter busy, but none so short that adding up
  * the slices costs more than it saves, and no more than an array holds for one replica. No slice is longer than two levels of
  * summation allow (see long-sums.ts); results of sums that long are small enough to fit.
  * @param resultSize elements of the result of one replica
  */
 function planSlices(device: PlanDevice, tiles: number, resultSize: number, k: number) {
-  const [enoughWorkgroups, minLength] = device.info.isSoftware ? [4, 192] : [128, 128];
+  const [enoughWorkgroups, minLength] = device.info.isSoftware ? [4, 192] : [128, k < MIN_SLICED_ON_GPU ? k : 32];
   const useful = Math.min(Math.floor(enoughWorkgroups / tiles), Math.floor(k / minLength));
   const required = Math.ceil(k / MAX_SLICE_LENGTH);
   const wanted = Math.max(1, Math.min(Math.max(useful, required), arrayCapacity(device, resultSize)));
-  const sliceLength = Math.max(4, 4 * Math.ceil(k / wanted / 4));
+  const step = device.info.isSoftware ? 4 : 16; // the tiles of a GPU's kernels advance by 16
+  const sliceLength = Math.max(step, step * Math.ceil(k / wanted / step));
   return { slices: Math.max(1, Math.ceil(k / sliceLength)), sliceLength };
 }
 

@@ -1,4 +1,5 @@
 import matmulCode from '../../../shaders/matmul/matmul.wgsl';
+import blocksCode from '../../../shaders/matmul/matmul_blocks.wgsl';
 import slicesCode from '../../../shaders/matmul/matmul_slices.wgsl';
 import storeScalarsCode from '../../../shaders/matmul/matmul_store_scalars.wgsl';
 import storeVec4Code from '../../../shaders/matmul/matmul_store_vec4.wgsl';
@@ -13,6 +14,7 @@ import { isLong } from '../reduce/long-sums.ts';
 import { elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import {
   blocksFor,
+  blocksTile,
   type DispatchRange,
   dispatchRanges,
   type MatmulPlan,
@@ -27,10 +29,19 @@ import {
 
 export { type MatmulVariant, matmulVariants } from './matmul-plan.ts';
 
-/** Whether a variant has a kernel for this adapter and these sizes. The reference always has. */
-export function matmulSupports(variant: MatmulVariant, device: Device, { m, n, k }: MatmulSizes): boolean {
+/** Sizes of one product, and how its matrices are stored. */
+type StoredSizes = MatmulSizes & Partial<Pick<MatmulShape, 'transposeA' | 'transposeB' | 'batch'>>;
+
+/**
+ * Whether a variant has a kernel for this adapter and these sizes. The reference always has. The variants with blocks read and write
+ * vectors of four, so the contiguous axes must be multiples of four.
+ */
+export function matmulSupports(variant: MatmulVariant, device: Device, sizes: StoredSizes): boolean {
+  const { m, n, k, transposeA, transposeB } = sizes;
   if (variant === 'naive') return true;
-  return m * n * k > 0 && (variant === 'workgroup' || device.subgroupLanes !== null);
+  if (m * n * k === 0) return false;
+  if (variant === 'subgroup') return device.subgroupLanes !== null;
+  return variant === 'workgroup' || [n, transposeA ? m : k, transposeB ? k : n].every((length) => length % 4 === 0);
 }
 
 /**
@@ -43,19 +54,36 @@ const isLongRow = ({ info }: Device, k: number) => !info.isSoftware && k > 1024;
 const MIN_TILED_FMAS = 2 ** 23;
 
 /**
+ * Tiles of 8 x 8 outputs per invocation from which a GPU has enough workgroups: about one wave for each SIMD of a large card, or two
+ * tiles of 128 x 128 for each of its compute units. With fewer, smaller invocations hide more of the loads' latency. Not measured: based on
+ * static analysis for three cards of AMD.
+ */
+const MIN_TILES = 192;
+/** Fewest terms for which these tiles are worth their long beginning and end. */
+const MIN_DEPTH_OF_BLOCKS = 64;
+
+/**
  * Tiles in order of preference; none if the reference should be used.
  *
  * A CPU without subgroups has only the tiles in workgroup memory. On SwiftShader their shader takes 2 s to compile, the reference's 0.1 s,
  * and a product of few multiply-adds or columns takes 1.3 to 20 times as long (32 x 64 times 64 x 10: 41 ms instead of 2 ms).
  */
-export function preferredMatmul(device: Device, { m, n, k }: MatmulSizes): ('subgroup' | 'workgroup')[] {
+export function preferredMatmul(device: Device, sizes: StoredSizes): MatmulVariant[] {
+  const { m, n, k, batch = 1 } = sizes;
   if (m === 1 && !isLongRow(device, k)) return [];
   if (device.info.isSoftware && device.subgroupLanes === null) {
     const [rows, columns] = WORKGROUP_TILE;
     const computed = Math.ceil(m / rows) * rows * Math.ceil(n / columns) * columns * k;
     if (m * n * k < MIN_TILED_FMAS || computed > 3 * m * n * k) return [];
   }
-  return ['subgroup', 'workgroup'];
+  const tiles = (side: number) => batch * Math.ceil(m / side) * Math.ceil(n / side);
+  const large = !device.info.isSoftware && k >= MIN_DEPTH_OF_BLOCKS && tiles(64) >= MIN_TILES;
+  const isFull = 4 * tiles(128) <= 1.25 * tiles(64);
+  return [
+    ...(large && tiles(128) >= MIN_TILES && isFull ? (['blocks128'] as const) : []),
+    ...(large ? (['blocks64'] as const) : []),
+    ...(['subgroup', 'workgroup'] as const),
+  ];
 }
 
 /**
@@ -137,9 +165,10 @@ export function matmulSource(plan: MatmulPlan, epilogue: ProductEpilogue): Kerne
   const inProduct = plan.epiloguePass === 'product';
   const activation: FusedActivation | null = (inProduct && epilogue.activation) || null;
   if (variant === 'naive') return withEpilogue({ name: 'matmul', code: matmulCode }, activation);
-  if (variant === 'workgroup') {
+  if (variant !== 'subgroup') {
     const constants = { LONG: isLong(sliceLength) };
-    return withEpilogue({ name: 'matmul_workgroup', code: workgroupCode, constants }, activation);
+    const code = variant === 'workgroup' ? workgroupCode : `const TILE = ${blocksTile(variant)}u;\n${blocksCode}`;
+    return withEpilogue({ name: `matmul_${variant}`, code, constants }, activation);
   }
   const isVec4A = (transposeA ? m : k) % 4 === 0;
   const isVec4B = (transposeB ? k : n) % 4 === 0;

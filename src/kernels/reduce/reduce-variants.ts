@@ -168,7 +168,7 @@ function passFor(reduction: Reduction, variant: ReduceVariant, device: Device) {
       const { code } = withFloatBits(vectorized(name, cooperativeCode, 1));
       const source = withLongSums(
         cooperativeSource(variant, `${name}_cooperative`, code, { EXTREME: sums ? 0 : 1 }),
-        sums ? (sliceLength * width) / cooperativeSize(variant) : 0,
+        sums ? (sliceLength * width) / cooperativeSize(variant) / 4 : 0, // the kernel adds four rows as one term
       );
       const groups = cooperativeWorkgroups(variant, outer * slices * Math.ceil(channels / width));
       runKernel(

@@ -25,7 +25,7 @@ import type { NdArray } from '../../reference/ndarray.ts';
 import { expectSameBits } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike } from '../../support/operator-cases.ts';
-import { testOfConv2d } from '../../support/variants.ts';
+import { matmulLength, testOfConv2d } from '../../support/variants.ts';
 
 /**
  * Sums of many products, in every variant. A single f32 accumulator is off by 1e-2 after a million equal terms; no kernel may be off by
@@ -37,7 +37,7 @@ const TERM = Math.fround(0.1);
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 /** The tiles for GPUs are nearly empty here, and a CPU takes as long for them as for full ones. */
-const longestFor = (variant: string) => (variant === 'workgroup' || variant === 'gemmTiled' ? 300_000 : 1e7);
+const longestFor = (variant: string) => (/^workgroup|^blocks|^gemmTiled/.test(variant) ? 300_000 : 1e7);
 
 const normalizeZero = (values: ArrayLike<number>) => Array.from(values, (value) => value + 0);
 
@@ -74,8 +74,9 @@ describeOnDevice('long sums of products', (device) => {
   const lengths = [255, 256, 257, 511, 513, 1023, 1024, 1028, 2049, 2052, 4099, 65_537];
 
   for (const variant of matmulVariants) {
-    const supports = (m: number, n: number, k: number) => matmulSupports(variant, device, { m, n, k });
-    test.skipIf(device && !supports(1, 1, 1))(`matmul, long sums of equal terms: ${variant}`, async () => {
+    const supports = matmulSupports(variant, device ?? { subgroupLanes: null }, { m: 4, n: 4, k: 4 });
+    const lengthOf = (length: number) => matmulLength(variant, length);
+    test.skipIf(!supports)(`matmul, long sums of equal terms: ${variant}`, async () => {
       for (const [m, k, n] of [
         [1, 1e6, 1],
         [1, 1e7, 1],
@@ -85,19 +86,21 @@ describeOnDevice('long sums of products', (device) => {
         if (k > longestFor(variant)) continue;
         const what = `${variant} [${m}, ${k}, ${n}]`;
         await expectSums(() => {
-          const [a, b] = [full([m, k], TERM), full([k, n], 1)];
-          return [{ result: matmul(a, b, { variant }), terms: k, what }];
+          const [a, b] = [full([m, lengthOf(k)], TERM), full([lengthOf(k), lengthOf(n)], 1)];
+          return [{ result: matmul(a, b, { variant }), terms: lengthOf(k), what }];
         });
       }
       await expectSums(() => {
-        const [a, b] = [full([2, 50_000, 3], 1), full([2, 50_000, 4], TERM)];
+        const [a, b] = [full([2, 50_000, lengthOf(3)], 1), full([2, 50_000, 4], TERM)];
         return [{ result: matmul(a, b, { variant, transposeA: true }), terms: 50_000, what: `${variant} batch` }];
       });
     });
 
-    test.skipIf(device && !supports(1, 1, 1))(`matmul, no term lost between parts of a sum: ${variant}`, async () => {
-      for (const [i, k] of lengths.entries()) {
-        const [a, b] = [drawLike([5, k], i, 'integer'), drawLike([k, i % 2 ? 8 : 7], 50 + i, 'integer')];
+    test.skipIf(!supports)(`matmul, no term lost between parts of a sum: ${variant}`, async () => {
+      for (const [i, length] of lengths.entries()) {
+        const k = lengthOf(length);
+        const columns = lengthOf(i % 2 ? 8 : 7);
+        const [a, b] = [drawLike([lengthOf(5), k], i, 'integer'), drawLike([k, columns], 50 + i, 'integer')];
         const [at, bt] = [transpose(a), transpose(b)];
         const bias = drawLike([b.shape[1]!], i, 'integer');
         const expected = matmulReference.forward([a, b], {});
@@ -155,11 +158,12 @@ describeOnDevice('long sums of products', (device) => {
       }
     };
     for (const variant of matmulVariants.filter((one) => matmulSupports(one, device, { m: 4, n: 4, k: 4 }))) {
-      for (const k of [5003, 70_000]) {
+      for (const length of [5003, 70_000]) {
+        const k = matmulLength(variant, length);
         await expectSame(
           [
             [6, k],
-            [k, 5],
+            [k, matmulLength(variant, 5)],
           ],
           (a, b) => matmul(a, b, { variant }),
           `matmul ${variant} ${k}`,

@@ -40,11 +40,13 @@ const devices = fc.constantFrom(cpu, gpu);
 const drawn = { seed: FAST_CHECK_SEED, numRuns: 300 };
 
 describe('planMatmul', () => {
-  test('tiles: 8 x 8 for the reference, 64 x 64 for workgroups; for subgroups by lanes and columns', () => {
+  test('tiles: 8 x 8 for the reference, 64 x 64 for workgroups, 64 x 64 or 128 x 128 for blocks; for subgroups by lanes and columns', () => {
     const tileOf = (variant: (typeof matmulVariants)[number], n: number) =>
       planMatmul(variant, cpu, shapeOf(100, n, 10)).tile;
     expect(tileOf('naive', 100)).toEqual([8, 8]);
     expect(tileOf('workgroup', 100)).toEqual([64, 64]);
+    expect(tileOf('blocks64', 100)).toEqual([64, 64]);
+    expect(tileOf('blocks128', 100)).toEqual([128, 128]);
     expect(tileOf('subgroup', 13)).toEqual([32, 32]);
     expect(tileOf('subgroup', 12)).toEqual([32, 12]);
   });
@@ -54,6 +56,8 @@ describe('planMatmul', () => {
     expect(planMatmul('subgroup', cpu, shapeOf(8, 8, 801))).toMatchObject({ slices: 4, sliceLength: 204 });
     expect(planMatmul('subgroup', cpu, shapeOf(320, 320, 801))).toMatchObject({ slices: 1 });
     expect(planMatmul('workgroup', gpu, shapeOf(8, 8, 128 * 128))).toMatchObject({ slices: 128, sliceLength: 128 });
+    expect(planMatmul('workgroup', gpu, shapeOf(256, 120, 400))).toMatchObject({ slices: 9, sliceLength: 48 });
+    expect(planMatmul('workgroup', gpu, shapeOf(256, 120, 252))).toMatchObject({ slices: 1 });
   });
 
   test('slices cover k, none is empty, and their lengths allow two levels of summation', () => {

@@ -8,6 +8,7 @@ import { map, type NdArray } from '../../reference/ndarray.ts';
 import { expectClose } from '../../support/compare.ts';
 import { describeOnDevice } from '../../support/device.ts';
 import { drawLike, drawnCases, FAST_CHECK_SEED } from '../../support/operator-cases.ts';
+import { matmulLength } from '../../support/variants.ts';
 
 /**
  * Every variant of the matrix product, called directly: tests of operators run only the variant that is selected for their shapes.
@@ -58,9 +59,12 @@ describeOnDevice('matmul variants', (device) => {
       `matmul, its transposes, models, bias, activations, ReLU's gradient and NaN: ${variant}`,
       async () => {
         await fc.assert(
-          fc.asyncProperty(matmulCases, async ({ m, n, k, transposes, models, epilogue, nan, seed, ...more }) => {
+          fc.asyncProperty(matmulCases, async ({ transposes, models, epilogue, nan, seed, ...more }) => {
             const [transposeA, transposeB] = transposes;
-            expect(matmulSupports(variant, device, { m, n, k })).toBe(true);
+            const n = matmulLength(variant, more.n);
+            const m = transposeA ? matmulLength(variant, more.m) : more.m;
+            const k = transposeA && !transposeB ? more.k : matmulLength(variant, more.k);
+            expect(matmulSupports(variant, device, { m, n, k, transposeA, transposeB })).toBe(true);
             const draw = (shape: number[], s: number) => drawLike([models, ...shape], s, 'integer');
             const a = draw(transposeA ? [k, m] : [m, k], seed);
             const b = draw(transposeB ? [n, k] : [k, n], seed + 1);
@@ -96,10 +100,11 @@ describeOnDevice('matmul variants', (device) => {
 
   for (const variant of matmulVariants) {
     withVariant(variant)(`matmul of a batch, one side shared: ${variant}`, async () => {
-      const [a, b] = [drawLike([3, 5, 390], 4, 'integer'), drawLike([390, 13], 5, 'integer')];
+      const [m, k, n] = [5, 390, 13].map((length) => matmulLength(variant, length)) as [number, number, number];
+      const [a, b] = [drawLike([3, m, k], 4, 'integer'), drawLike([k, n], 5, 'integer')];
       const expected = matmulReference.forward([a, b], {});
       await expectExact(() => [matmul(upload(a), upload(b), { variant })], [expected]);
-      const [c, d] = [drawLike([390, 5], 6, 'integer'), drawLike([3, 390, 13], 7, 'integer')];
+      const [c, d] = [drawLike([k, m], 6, 'integer'), drawLike([3, k, n], 7, 'integer')];
       const attrs = { transposeA: true };
       await expectExact(
         () => [matmul(upload(c), upload(d), { ...attrs, variant })],
@@ -112,12 +117,13 @@ describeOnDevice('matmul variants', (device) => {
     withVariant(variant)(`matmul beside the sums of the right matrix's columns: ${variant}`, async () => {
       const models = 3;
       // A tile and less, several tiles each way, and a sum long enough for slices.
-      for (const [m, n, k] of [
+      for (const [rows, columns, k] of [
         [5, 10, 7],
         [131, 67, 33],
         [64, 64, 64],
         [3, 13, 801],
       ] as const) {
+        const [m, n] = [matmulLength(variant, rows), matmulLength(variant, columns)];
         const [x, dy] = [drawLike([models, k, m], k, 'integer'), drawLike([models, k, n], m, 'integer')];
         dy.data[n + 2] = Number.NaN;
         const upload = ({ shape, data }: NdArray) => tensor(device, data, shape.slice(1), { models }).array;
@@ -140,6 +146,17 @@ describeOnDevice('matmul variants', (device) => {
       }
     });
   }
+
+  test('matmulSupports: blocks only if the contiguous axes and n are multiples of four', () => {
+    const supports = (sizes: { m?: number; n?: number; k?: number; transposeA?: boolean; transposeB?: boolean }) =>
+      matmulSupports('blocks64', device, { m: 64, n: 64, k: 64, ...sizes });
+    expect(supports({ m: 3 })).toBe(true);
+    expect(supports({ m: 3, transposeA: true })).toBe(false);
+    expect(supports({ k: 3 })).toBe(false);
+    expect(supports({ k: 3, transposeA: true })).toBe(true);
+    expect(supports({ k: 3, transposeA: true, transposeB: true })).toBe(false);
+    expect(supports({ n: 3, transposeB: true })).toBe(false);
+  });
 
   // Matrices too large for caches, which a variant may transpose first. Checked by (a b) v = a (b v), exact in float64.
   test.each([
