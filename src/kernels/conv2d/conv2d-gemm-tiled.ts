@@ -72,7 +72,10 @@ export function planProduct(
 ) {
   const [rowTiles, columnTiles] = [Math.ceil(m / ROWS), Math.ceil(n / columns)];
   const useful = Math.min(Math.ceil(ENOUGH_WORKGROUPS / (rowTiles * columnTiles)), Math.ceil(k / MIN_SLICE_LENGTH));
-  const wanted = operation === WEIGHT_GRAD ? Math.min(useful, maxSlices) : 1;
+  // Slices whose sums need one level, if these are not many more.
+  const short = Math.ceil(k / (PARTS * MAX_SUM_LENGTH));
+  const wanted =
+    operation === WEIGHT_GRAD ? Math.min(short <= 2 * useful ? Math.max(useful, short) : useful, maxSlices) : 1;
   const sliceLength = Math.ceil(k / wanted / DEPTH) * DEPTH;
   const additions = sliceLength / PARTS;
   const levels: TiledSource['levels'] = additions > FOLD ** 2 ? 3 : additions > MAX_SUM_LENGTH ? 2 : 1;
