@@ -95,6 +95,9 @@ describeOnDevice('conv2d for graphics cards', (device) => {
   // The kernels with loops written out, which no other test runs. Images of several rows and images in a tile, and widths that 16 does not divide.
   const cases: { input: number[]; filter: number[]; attrs: Conv2dAttrs }[] = [
     { input: [3, 7, 5, 20], filter: [2, 3, 20, 12], attrs: { padding: 'same' } },
+    // One of the two numbers of channels is a multiple of four: only on a card, one factor is then loaded as vec4.
+    { input: [2, 6, 7, 3], filter: [3, 3, 3, 8], attrs: { padding: 'same', dilation: [1, 2] } },
+    { input: [2, 6, 7, 8], filter: [3, 2, 8, 3], attrs: { strides: [1, 2] } },
     { input: [2, 9, 11, 6], filter: [2, 3, 6, 7], attrs: { strides: [2, 3], padding: 'same', activation: 'relu' } },
   ];
   // SwiftShader compiles these kernels for minutes.
