@@ -1,7 +1,6 @@
 import convCode from '../../shaders/conv2d/conv2d.wgsl';
 import convDirectVec4Code from '../../shaders/conv2d/conv2d_direct_vec4.wgsl';
 import convGemmCode from '../../shaders/conv2d/conv2d_gemm.wgsl';
-import convGemmTiledCode from '../../shaders/conv2d/conv2d_gemm_tiled.wgsl';
 import convInputGradCode from '../../shaders/conv2d/conv2d_input_grad.wgsl';
 import convPatchesCode from '../../shaders/conv2d/conv2d_patches.wgsl';
 import convWeightGradCode from '../../shaders/conv2d/conv2d_weight_grad.wgsl';
@@ -32,6 +31,7 @@ import {
   conv2dWeightGrad,
 } from './conv2d/conv2d.ts';
 import { sampleSources as directRowsTexts } from './conv2d/conv2d-direct-rows-codegen.ts';
+import { sampleSources as gemmTiledTexts } from './conv2d/conv2d-gemm-tiled-codegen.ts';
 import { sampleSources as winograd1dTexts } from './conv2d/conv2d-winograd1d-codegen.ts';
 import { epilogueShaders } from './epilogue.ts';
 import { type MatmulVariant, matmul, matmulSupports, matmulVariants } from './matmul/matmul.ts';
@@ -68,18 +68,18 @@ const CONV_SHADERS = [
     packFilterCode,
     padChannelsCode,
   ],
-  ...[
-    convGemmCode,
-    convWeightGradGemmCode,
-    convGemmTiledCode,
-    winograd2dTilesCode,
-    winograd2dOutputCode,
-    ...MATMUL_SHADERS,
-  ],
+  ...[convGemmCode, convWeightGradGemmCode, winograd2dTilesCode, winograd2dOutputCode, ...MATMUL_SHADERS],
   // Generated shaders: samples stand for the code that generates them.
   ...directRowsTexts(),
+  ...gemmTiledTexts(),
   ...winograd1dTexts(),
 ];
+
+/**
+ * Variants that hold more sums and weights than a GPU has registers: AMD's compiler spills up to 700 of an invocation's into memory. So the
+ * tuner measures them on CPUs only.
+ */
+const CPU_ONLY: readonly string[] = ['directRows', 'winograd1d'];
 
 /** The common parts of the three kernels of a convolution. */
 function convolution(
@@ -90,7 +90,9 @@ function convolution(
     ...spec,
     variants: conv2dVariants,
     shaders: CONV_SHADERS,
-    supports: (variant, device, sizes) => conv2dSupports(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
+    supports: (variant, device, sizes) =>
+      (device.info.isSoftware || !CPU_ONLY.includes(variant)) &&
+      conv2dSupports(variant as Conv2dVariant, device, geometryOf(sizes))[kernel],
     sumLength: (sizes) => spec.sumLength(geometryOf(sizes)),
     flops: (sizes) => convFlops(geometryOf(sizes), 1),
   };

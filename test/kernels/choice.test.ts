@@ -16,6 +16,7 @@ import {
 import { geometryOf, paddingOf, sizesOf } from '../../src/kernels/conv2d/conv-sizes.ts';
 import { type ConvOptions, convGeometry, preferredConv2d } from '../../src/kernels/conv2d/conv2d.ts';
 import * as directRowsCode from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import * as gemmTiledCode from '../../src/kernels/conv2d/conv2d-gemm-tiled-codegen.ts';
 import * as winograd1dCode from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { cooperativeGroupsFor } from '../../src/kernels/cooperative.ts';
 import * as stripsCode from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
@@ -253,7 +254,9 @@ describeOnDevice('choosing a kernel variant', (device) => {
 });
 
 test('generated kernels begin with what they compute and where the generator is', () => {
-  const texts = [directRowsCode, winograd1dCode, stripsCode].flatMap(({ sampleSources }) => sampleSources());
+  const texts = [directRowsCode, gemmTiledCode, winograd1dCode, stripsCode].flatMap(({ sampleSources }) =>
+    sampleSources(),
+  );
   expect(texts.length).toBeGreaterThan(5);
   for (const text of texts) expect(text).toMatch(/^\/\/ \w.* See src\/kernels\/[\w/-]+-codegen\.ts\.\n/);
 });
@@ -272,7 +275,7 @@ test('tunables: list every shader of their operators, so that any change is noti
   expect(imported.length).toBeGreaterThan(5);
   // The whole text, or with generated code around it.
   expect(imported.filter((name) => !known.some((text) => text.includes(shaderText(name))))).toEqual([]);
-  const written = [...directRowsCode.sampleSources(), ...winograd1dCode.sampleSources()];
+  const written = [directRowsCode, gemmTiledCode, winograd1dCode].flatMap(({ sampleSources }) => sampleSources());
   expect(tunables.conv2d!.shaders).toEqual(expect.arrayContaining(written));
   expect(tunables.depthwiseConv2d!.shaders).toEqual(expect.arrayContaining(stripsCode.sampleSources()));
 });

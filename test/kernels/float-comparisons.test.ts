@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { sampleSources as directRowsTexts } from '../../src/kernels/conv2d/conv2d-direct-rows-codegen.ts';
+import { sampleSources as gemmTiledTexts } from '../../src/kernels/conv2d/conv2d-gemm-tiled-codegen.ts';
 import { sampleSources as winograd1dTexts } from '../../src/kernels/conv2d/conv2d-winograd1d-codegen.ts';
 import { sampleSources as stripTexts } from '../../src/kernels/depthwise/depthwise-strips-codegen.ts';
 import {
@@ -135,6 +136,6 @@ test("rows of the operators' tables that compare floats also test for NaN", () =
 });
 
 test('generated kernels compare no floats', () => {
-  for (const text of [...directRowsTexts(), ...stripTexts(), ...winograd1dTexts()])
+  for (const text of [...directRowsTexts(), ...stripTexts(), ...gemmTiledTexts(), ...winograd1dTexts()])
     expect(floatDecisions(text)).toEqual([]);
 });

@@ -170,10 +170,10 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
   const SLICE_BYTES = 4 * 9 * 8 * 8;
   const WITH_SUMS = SLICE_BYTES + 4 * 8; // and of the columns
   const [inDirectVec4, inGemm, inDirectRows, inGemmTiled] = [
-    { variant: 'directVec4', kernel: 'conv2d_weight_grad_direct_vec4', bytes: SLICE_BYTES, width: 5 },
-    { variant: 'gemm', kernel: 'conv2d_weight_grad_gemm', bytes: SLICE_BYTES, width: 5 },
-    { variant: 'directRows', kernel: 'conv2d_weight_grad_direct_rows', bytes: WITH_SUMS, width: 5 },
-    { variant: 'gemmTiled', kernel: 'conv2d_gemm_tiled', bytes: SLICE_BYTES, width: 17 },
+    { variant: 'directVec4', kernel: 'conv2d_weight_grad_direct_vec4', bytes: SLICE_BYTES, width: 5, tiles: 1 },
+    { variant: 'gemm', kernel: 'conv2d_weight_grad_gemm', bytes: SLICE_BYTES, width: 5, tiles: 1 },
+    { variant: 'directRows', kernel: 'conv2d_weight_grad_direct_rows', bytes: WITH_SUMS, width: 5, tiles: 1 },
+    { variant: 'gemmTiled', kernel: 'conv2d_gemm_tiled', bytes: SLICE_BYTES, width: 17, tiles: 2 },
   ] as const;
   const some = [1, 1, 1]; // replicas at once if there is room for some of the slices
   test.skipIf(lanes === null).each([
@@ -190,7 +190,7 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     { ...inGemmTiled, room: 11, slices: 5, groups: [2, 1] },
     { ...inGemmTiled, room: 15, slices: 5, groups: [3] },
   ])("conv2d: more slices of a filter's gradient than an array holds, room for $room: $variant", async (expected) => {
-    const { variant, kernel, bytes, width, room, slices, groups } = expected;
+    const { variant, kernel, bytes, width, tiles, room, slices, groups } = expected;
     const attrs = { padding: 'same' } as const;
     const { x, w, dy, dw } = drawConvolution(3, [6, 11, width, 8], [3, 3, 8, 8], attrs);
     const arrays = [x, w, dy].map((array) => new Tensor(upload(array)));
@@ -202,12 +202,12 @@ describeOnDevice('sizes beyond the limits of a dispatch or an array', (device) =
     const geometry = convGeometry(input, filter, attrs);
     const run = (from: DeviceArray, to: DeviceArray, sums?: DeviceArray) =>
       conv2dWeightGrad(from, to, geometry, { variant, columnSums: sums });
-    /** Slices of all replicas in the kernel's dispatches, which have slices along x or z and replicas along z. */
+    /** Slices of all replicas in the kernel's dispatches, which have slices or tiles along x, and replicas or both along z. */
     const slicesOf = (from: DeviceArray, to: DeviceArray) => {
       const program = device.record(() => void run(from, to));
       const grids = program.commands.filter(({ pipeline }) => pipeline.name === kernel);
       program.dispose();
-      return grids.map(({ workgroups: [alongX, , alongZ] }) => alongX * alongZ);
+      return grids.map(({ workgroups: [alongX, , alongZ] }) => (alongX * alongZ) / tiles);
     };
     {
       using _ = replaceLimits(device, { maxStorageBufferBindingSize: room * bytes });
