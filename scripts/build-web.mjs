@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds the pages of web/ into dist/web, from the built library in dist/: static files with relative addresses, for any folder of any
 // host. `node scripts/build-web.mjs` builds only the pages, if dist/ exists.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -48,6 +48,8 @@ const fromLibrary = (root, library) => ({
       contents: readFileSync(path, 'utf8').replace(/^export const (\w+) = "/gm, (start, name) => `${start}//@${name}`),
     }));
     for (const [module, contents] of Object.entries(LEFT_OUT)) {
+      if (!existsSync(join(library, `${module}.js`)))
+        throw new Error(`LEFT_OUT: there is no ${module}.js in the library`);
       const filter = new RegExp(`[\\\\/]${basename(module)}\\.js$`);
       onLoad({ filter }, ({ path }) => (path === join(library, `${module}.js`) ? { contents } : undefined));
     }
