@@ -9,7 +9,13 @@ const LONGEST = [
   ...['kernels/conv2d/conv2d-variants', 'experiments/smoke-b', 'jobs/queue', 'cli/workers'],
   ...['examples', 'kernels/matmul/long-sums-products', 'jobs/workers', 'cli/killed', 'cli/remote-trials'],
   ...['documents', 'cli/process', 'experiments/smoke-e', 'web/access', 'web/recovery'],
-  ...['kernels/grid-parts', 'kernels/depthwise/depthwise-variants', 'kernels/no-nan', 'experiments/smoke-d'],
+  ...[
+    'kernels/grid-parts',
+    'kernels/matmul/exact-sums-products',
+    'kernels/depthwise/depthwise-variants',
+    'kernels/no-nan',
+    'experiments/smoke-d',
+  ],
   ...['web/address', 'web/panels', 'web/kernels-panel', 'web/train', 'training/submits'],
 ].map((name) => `test/${name}.test.ts`);
 const missing = LONGEST.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));
