@@ -196,7 +196,7 @@ describeOnDevice('cacheFeatures', (device) => {
         expect(spent('submits')).toBeLessThanOrEqual(3 + 1 + (adapterBytes === 0 ? 1 : 0));
         expect([spent('readBacks'), spent('bytesReadBack')]).toEqual([1, 40]);
         const features = adapterBytes === 0 ? 4 * 4 * SIZE : 0; // four numbers of each sample
-        expect(spent('bytesUploaded')).toBe(3 * 16 + 40 + 4 * SIZE + features);
+        expect(spent('bytesUploaded')).toBe(3 * 32 + 40 + 4 * SIZE + features);
       }
     },
   );

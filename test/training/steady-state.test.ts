@@ -62,7 +62,7 @@ async function epochs(device: Device, batchSize: number, shuffle: boolean, furni
 
 const CREATES_NOTHING = { pipelinesCreated: 0, bindGroupsCreated: 0, buffersCreated: 0, bytesAllocated: 0 };
 const TOTALS = 40;
-const STEP_STATE = 16;
+const STEP_STATE = 32;
 
 describeOnDevice('in steady state', (device) => {
   test.each([

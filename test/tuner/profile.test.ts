@@ -63,7 +63,7 @@ describeOnDevice('profile of a training step', (device) => {
       dispatches: dispatches.length,
       submits: 1,
       createdObjects: 0,
-      bytesUploaded: 16,
+      bytesUploaded: 32,
       flops: total('flops', dispatches),
       bytesMoved: total('bytes', dispatches),
     });
