@@ -94,6 +94,12 @@ export class Device {
   readonly scopes: Set<{ dispose(): void }>[] = [];
 
   /**
+   * Whether generated kernels write out their loops, for the compiler of a GPU. On a CPU, that would compile for seconds.
+   * @internal
+   */
+  unrollsLoops: boolean;
+
+  /**
    * Trackings begun by `track`; null if there are none, so that tensors check only one value.
    * @internal
    */
@@ -122,6 +128,7 @@ export class Device {
     const { gpu, info, probe, subgroupLanes } = opened;
     this.gpu = gpu;
     this.info = info;
+    this.unrollsLoops = !info.isSoftware;
     this.probe = probe;
     this.subgroupLanes = subgroupLanes;
     this.limits = gpu.limits;

@@ -116,7 +116,7 @@ function run(
     isRightVec4: isVec4(g.outChannels),
     isOutputVec4: isVec4(product.n),
     hasStrides: operation === INPUT_GRAD && g.strides.some((stride) => stride > 1),
-    unroll: !isSoftware,
+    unroll: c.device.unrollsLoops,
   };
   const text = { name: 'conv2d_gemm_tiled', code: cachedSource('gemm tiled', tiledCode, sizes) };
   const source = withEpilogue(text, epilogue.activation);
