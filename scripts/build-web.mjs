@@ -31,23 +31,25 @@ const LEFT_OUT = {
     }`,
   'training/batches/stream-batches': absent('StreamBatches'),
   'training/single-batch-steps': absent('SingleBatchSteps'),
-  'nn/optimizers/tensor-list': absent('TensorList'),
   'nn/optimizers/clipping': absentOption('Clipping', 'clipOptionNames'),
   'nn/optimizers/accumulation': absentOption('GradientAccumulation', 'accumulationOptionNames'),
   'gpu/track': absent('Tracking'),
 };
 
+/** The same for the main page, whose optimizers train models only; the playground's train tensors. */
+const LEFT_OUT_OF_MAIN = { ...LEFT_OUT, 'nn/optimizers/tensor-list': absent('TensorList') };
+
 /**
  * Takes modules of src/ from the built library, whose shaders have no comments: a fifth less when compressed. Each shader begins with its
  * name instead, so that a page finds the file to show (see web/src/page/readable-wgsl.ts).
  */
-const fromLibrary = (root, library) => ({
+const fromLibrary = (root, library, leftOut) => ({
   name: 'library-from-dist',
   setup({ onLoad, onResolve }) {
     onLoad({ filter: /[\\/]shaders\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(/^export const (\w+) = "/gm, (start, name) => `${start}//@${name}`),
     }));
-    for (const [module, contents] of Object.entries(LEFT_OUT)) {
+    for (const [module, contents] of Object.entries(leftOut)) {
       if (!existsSync(join(library, `${module}.js`)))
         throw new Error(`LEFT_OUT: there is no ${module}.js in the library`);
       const filter = new RegExp(`[\\\\/]${basename(module)}\\.js$`);
@@ -101,7 +103,7 @@ export async function buildWeb(root, library = join(root, 'dist'), out = join(ro
       platform: 'browser',
       target: 'es2022',
       external: ['h5wasm', 'fflate/browser'], // only for Keras's files, which the pages do not read
-      plugins: [fromLibrary(root, library)],
+      plugins: [fromLibrary(root, library, i === 0 ? LEFT_OUT_OF_MAIN : LEFT_OUT)],
       logLevel: 'warning',
     });
     for (const { path, text } of outputFiles)
