@@ -1,3 +1,5 @@
+import { repeatText } from '../generated.ts';
+
 // Generates the source of the direct convolutions that read each row of x once. The loops are unrolled here rather than in WGSL: values
 // stay in registers only if array indices are constants, and not every driver unrolls nested loops over arrays.
 
@@ -18,10 +20,6 @@ export interface DirectRowsSizes {
   padLeft: number;
   padRight: number;
 }
-
-/** Concatenates `piece(i)` for i = 0 .. n - 1. */
-export const repeatText = (n: number, piece: (i: number) => string, between = '\n') =>
-  Array.from({ length: n }, (_, i) => piece(i)).join(between);
 
 /** The largest divisor of `n` that is at most `max`. */
 export function divisor(n: number, max: number): number {

@@ -1,6 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { type DeviceArray, sizeOf } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { cachedSource } from '../generated.ts';
 import { reduceInSlices, sliceCapacity } from '../matmul/add-slices.ts';
 import { MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
 import { type IndexRange, runKernel } from '../run.ts';
@@ -20,18 +21,6 @@ const MAX_WEIGHTS_PER_INVOCATION = 400;
 const MAX_SUMS_PER_INVOCATION = 240;
 /** Workgroups that occupy every core of a CPU. */
 const ENOUGH_WORKGROUPS = 64;
-
-/** Sources that are cached, of about 20 KB each. */
-const MAX_CACHED_SOURCES = 512;
-const sources = new Map<string, string>();
-/** The source that `write` generates for `sizes`. It is cached, because generating it takes longer than the rest of a call. */
-export function cachedSource<Sizes>(name: string, write: (sizes: Sizes) => string, sizes: Sizes): string {
-  const key = `${name} ${JSON.stringify(sizes)}`;
-  const source = sources.get(key) ?? write(sizes);
-  sources.set(key, source);
-  if (sources.size > MAX_CACHED_SOURCES) sources.delete(sources.keys().next().value!);
-  return source;
-}
 
 /** The tiles of the forward kernel; null if it does not support the shape. */
 function forwardSizes(g: ConvGeometry): DirectRowsSizes | null {

@@ -1,4 +1,4 @@
-import { repeatText } from './conv2d-direct-rows-codegen.ts';
+import { repeatText } from '../generated.ts';
 
 /**
  * Generates the convolutions as matrix products tiled in workgroup memory, c[m, n] = sum_k a(m, k) * b(k, n):

@@ -1,11 +1,11 @@
 import type { Device } from '../../gpu/device.ts';
 import type { DeviceArray } from '../array.ts';
 import { type Epilogue, epilogueArray, epilogueFlags, withEpilogue } from '../epilogue.ts';
+import { cachedSource } from '../generated.ts';
 import { reduceInSlices } from '../matmul/add-slices.ts';
 import { FOLD, MAX_SUM_LENGTH } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, runKernel } from '../run.ts';
 import { type ConvGeometry, convFlops } from './conv-geometry.ts';
-import { cachedSource } from './conv2d-direct-rows.ts';
 import {
   DEPTH,
   FORWARD,

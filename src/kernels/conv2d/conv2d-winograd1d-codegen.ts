@@ -1,4 +1,5 @@
-import { divisor, repeatText, rowKernelSource } from './conv2d-direct-rows-codegen.ts';
+import { repeatText } from '../generated.ts';
+import { divisor, rowKernelSource } from './conv2d-direct-rows-codegen.ts';
 import { type Winograd, winograd } from './winograd.ts';
 
 // Generates the source of the convolution by Winograd's algorithm along the rows, and of the kernel that transforms its filter.

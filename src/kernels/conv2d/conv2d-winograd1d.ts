@@ -1,10 +1,11 @@
 import type { Device } from '../../gpu/device.ts';
 import { DeviceArray } from '../array.ts';
 import type { Epilogue } from '../epilogue.ts';
+import { cachedSource } from '../generated.ts';
 import { FOLD } from '../reduce/long-sums.ts';
 import { arrayCapacity, chunkRanges, elementwiseWorkgroups, type IndexRange, runKernel } from '../run.ts';
 import { type ConvGeometry, inputGradGeometry } from './conv-geometry.ts';
-import { cachedSource, runRowKernel, supportsTiles } from './conv2d-direct-rows.ts';
+import { runRowKernel, supportsTiles } from './conv2d-direct-rows.ts';
 import {
   filterCode,
   forwardCode,

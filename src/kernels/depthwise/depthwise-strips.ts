@@ -1,7 +1,7 @@
 import type { Device, Workgroups } from '../../gpu/device.ts';
 import type { KernelSource } from '../../gpu/pipelines.ts';
 import { DeviceArray } from '../array.ts';
-import { cachedSource } from '../conv2d/conv2d-direct-rows.ts';
+import { cachedSource } from '../generated.ts';
 import { chunkRanges, runKernel } from '../run.ts';
 import { type DepthwiseGeometry, depthwiseFlops } from './depthwise-geometry.ts';
 import {
