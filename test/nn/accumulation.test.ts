@@ -1,6 +1,4 @@
 import { expect, test } from 'vitest';
-import { StepState } from '../../src/kernels/optimizers/step-state.ts';
-import { ParameterStore } from '../../src/nn/weights/parameters.ts';
 import {
   Adam,
   AdamW,
@@ -8,7 +6,6 @@ import {
   BatchNormalization,
   compileStep,
   Dense,
-  type Device,
   Dropout,
   type Optimizer,
   type OptimizerOptions,
@@ -24,44 +21,11 @@ import { adamwStep, clip, rmspropStep, type Slots, sgdStep, slotsOf } from '../r
 import { expectClose, expectSameBits } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
+import { optimizerBench } from '../support/optimizer-bench.ts';
 import { random } from '../support/random.ts';
 
 /** Weights of several blocks, with a gap behind the first, and a single element. */
 const SHAPES = [[7, 9], [130], [1]];
-
-/** Weights without a model: gradients go in, an optimizer updates them. */
-function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
-  const start = SHAPES.map((shape, k) => map(drawLike(shape, 3 + k), Math.fround));
-  const store = new ParameterStore(
-    device,
-    SHAPES.map((shape, k) => ({
-      name: `w${k}`,
-      shape,
-      initializer: () => Float32Array.from(start[k]!.data),
-      layer: { trainable: k !== frozen },
-    })),
-    0,
-  );
-  const state = new StepState(device);
-  optimizer.build(store);
-  return {
-    start,
-    step(gradients: readonly NdArray[]) {
-      store.weights.forEach(({ offset }, k) => {
-        device.upload(store.gradients.storage, Float32Array.from(gradients[k]!.data), 4 * offset!);
-      });
-      state.write({ batchStart: 0, ...optimizer.valuesAt(++optimizer.iterations) });
-      optimizer.apply(store, state);
-      device.flush();
-    },
-    weights: () => Promise.all(store.weights.map(({ tensor }) => tensor.data())),
-    dispose() {
-      state.dispose();
-      optimizer.dispose();
-      store.dispose();
-    },
-  };
-}
 
 const gradientsAt = (t: number): NdArray[] => SHAPES.map((shape, k) => map(drawLike(shape, 100 * k + t), Math.fround));
 
@@ -122,7 +86,11 @@ const withDropout = () =>
 describeOnDevice('gradient accumulation', (device) => {
   test.each(optimizers)('%s updates by the mean of 2, 3 and 4 gradients', async (_name, create, reference) => {
     for (const steps of [2, 3, 4]) {
-      const { start, step, weights, dispose } = bench(device, create({ gradientAccumulationSteps: steps }));
+      const { start, step, weights, dispose } = optimizerBench(
+        device,
+        SHAPES,
+        create({ gradientAccumulationSteps: steps }),
+      );
       const expected = start.map(({ shape, data }) => ndarray(shape, data));
       const slots = expected.map(slotsOf);
       let before = await weights();
@@ -149,7 +117,7 @@ describeOnDevice('gradient accumulation', (device) => {
   test('the mean is clipped, not the gradients of each step', async () => {
     for (const options of [{ clipNorm: 0.3 }, { globalClipNorm: 0.4 }, { clipValue: 0.1 }]) {
       const optimizer = new SGD({ learningRate: 1, gradientAccumulationSteps: 2, ...options });
-      const { start, step, weights, dispose } = bench(device, optimizer);
+      const { start, step, weights, dispose } = optimizerBench(device, SHAPES, optimizer);
       step(gradientsAt(1));
       step(gradientsAt(2));
       const clipped = clip(meansOf(1, 2), options);
@@ -163,7 +131,12 @@ describeOnDevice('gradient accumulation', (device) => {
 
   test('a frozen weight keeps its bits, and the others have those without it', async () => {
     const run = async (frozen: number) => {
-      const { start, step, weights, dispose } = bench(device, new Adam({ gradientAccumulationSteps: 2 }), { frozen });
+      const { start, step, weights, dispose } = optimizerBench(
+        device,
+        SHAPES,
+        new Adam({ gradientAccumulationSteps: 2 }),
+        { frozen },
+      );
       for (let t = 1; t <= 4; t++) step(gradientsAt(t));
       const found = await weights();
       dispose();

@@ -1,49 +1,16 @@
 import { expect, test } from 'vitest';
 import { StepState } from '../../src/kernels/optimizers/step-state.ts';
 import { ParameterStore } from '../../src/nn/weights/parameters.ts';
-import { Adam, AdamW, ArgumentError, type Device, type Optimizer, RMSprop, SGD, zeros } from '../../src/node.ts';
+import { Adam, AdamW, ArgumentError, type Optimizer, RMSprop, SGD, zeros } from '../../src/node.ts';
 import { map, type NdArray, ndarray } from '../reference/ndarray.ts';
 import { adamwStep, rmspropStep, type Slots, sgdStep, slotsOf } from '../reference/optimizers.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOnDevice } from '../support/device.ts';
 import { drawLike } from '../support/operator-cases.ts';
+import { optimizerBench } from '../support/optimizer-bench.ts';
 
 /** Two weights with a gap between them, and one in the middle whose layer may be frozen. */
 const SHAPES = [[7, 9], [65], [1]];
-
-/** Weights and gradients without a model, and a step's uniform: the input of an optimizer. */
-function bench(device: Device, optimizer: Optimizer, { frozen = -1 } = {}) {
-  const start = SHAPES.map((shape, k) => drawLike(shape, 3 + k));
-  const store = new ParameterStore(
-    device,
-    SHAPES.map((shape, k) => ({
-      name: `w${k}`,
-      shape,
-      initializer: () => Float32Array.from(start[k]!.data),
-      layer: { trainable: k !== frozen },
-    })),
-    0,
-  );
-  const state = new StepState(device);
-  optimizer.build(store);
-  const step = (gradients: readonly NdArray[]) => {
-    const flat = new Float32Array(store.gradients.size);
-    store.weights.forEach(({ offset }, k) => {
-      flat.set(gradients[k]!.data, offset!);
-    });
-    device.upload(store.gradients.storage, flat);
-    const t = ++optimizer.iterations;
-    state.write({ batchStart: 0, step: t, rates: optimizer.ratesAt(t) });
-    optimizer.apply(store, state);
-    device.flush();
-  };
-  const dispose = () => {
-    state.dispose();
-    optimizer.dispose();
-    store.dispose();
-  };
-  return { start: start.map(({ shape, data }) => ndarray(shape, Float32Array.from(data))), store, step, dispose };
-}
 
 // Gradients of all magnitudes, and one element whose gradient is always 0.
 const gradientsAt = (t: number): NdArray[] =>
@@ -84,7 +51,7 @@ const cases = [
 
 describeOnDevice('optimizers', (device) => {
   test.each(cases)('$name $options agrees with the reference over 20 steps', async ({ create, step }) => {
-    const { start, store, step: onDevice, dispose } = bench(device, create());
+    const { start, store, step: onDevice, dispose } = optimizerBench(device, SHAPES, create());
     const expected = start.map(({ shape, data }) => ndarray(shape, data));
     const slots = expected.map(slotsOf);
     for (let t = 1; t <= 20; t++) {
@@ -104,7 +71,7 @@ describeOnDevice('optimizers', (device) => {
 
   test.each(cases)('$name $options: a frozen weight keeps its bits', async ({ create }) => {
     for (const frozen of [0, 1]) {
-      const { start, store, step, dispose } = bench(device, create(), { frozen });
+      const { start, store, step, dispose } = optimizerBench(device, SHAPES, create(), { frozen });
       for (let t = 1; t <= 2; t++) step(gradientsAt(t));
       for (const [k, { tensor }] of store.weights.entries()) {
         const same = [...(await tensor.data())].every((w, i) => w === start[k]!.data[i]);
@@ -115,7 +82,7 @@ describeOnDevice('optimizers', (device) => {
   });
 
   test.each(cases)('$name $options: a NaN gradient makes only its weight NaN', async (entry) => {
-    const { store, step, dispose } = bench(device, entry.create());
+    const { store, step, dispose } = optimizerBench(device, SHAPES, entry.create());
     step(gradientsAt(1).map((gradient, k) => map(gradient, (g, i) => (k === 1 && i === 3 ? Number.NaN : g))));
     for (const [k, { tensor }] of store.weights.entries()) {
       const bad = [...(await tensor.data())].flatMap((w, i) => (Number.isNaN(w) ? [i] : []));
@@ -132,7 +99,7 @@ describeOnDevice('optimizers', (device) => {
       [2, 1],
     ] as const) {
       for (const { create } of cases) {
-        const { step, dispose } = bench(device, create(), { frozen });
+        const { step, dispose } = optimizerBench(device, SHAPES, create(), { frozen });
         const before = device.counters.dispatches;
         step(gradientsAt(1));
         expect(device.counters.dispatches - before).toBe(dispatches);
@@ -142,7 +109,7 @@ describeOnDevice('optimizers', (device) => {
   });
 
   test('centered RMSprop stays finite for a large constant gradient, whose variance cancels in f32', async () => {
-    const { store, step, dispose } = bench(device, new RMSprop({ centered: true }));
+    const { store, step, dispose } = optimizerBench(device, SHAPES, new RMSprop({ centered: true }));
     for (let t = 1; t <= 200; t++) step(SHAPES.map((shape) => map(ndarray(shape), () => 12345.678)));
     for (const { tensor } of store.weights) expect([...(await tensor.data())].every(Number.isFinite)).toBe(true);
     dispose();
@@ -150,7 +117,7 @@ describeOnDevice('optimizers', (device) => {
 
   test('throw for apply before build, and for a second model', () => {
     const optimizer = new SGD();
-    const { store, dispose } = bench(device, optimizer);
+    const { store, dispose } = optimizerBench(device, SHAPES, optimizer);
     const state = new StepState(device);
     expect(() => new SGD().apply(store, state)).toThrow(/SGD: apply\(\) before build/);
     const other = new ParameterStore(device, [{ name: 'w', shape: [1], initializer: zeros }], 0);
