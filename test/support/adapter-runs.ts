@@ -31,7 +31,14 @@ const DAWN_ALONE = ['test/gpu/dawn.test.ts', 'test/gpu/given-gpu.test.ts'];
 
 /** Tests that take long on wgpu, whose waits end at least 10 ms late and which has no subgroups. */
 export const SLOW_ON_WGPU = [
-  ...['depthwise-variants', 'long-sums', 'long-sums-products', 'exact-sums-products', 'row-variants'],
+  ...[
+    'depthwise-variants',
+    'long-sums',
+    'long-sums-products',
+    'exact-sums-products',
+    'row-variants',
+    'conv2d-gemm-tiled',
+  ],
   ...['grid-parts', 'shape-variants', 'one-training', 'replicas', 'mnist', 'independent-labels'],
   'long-epochs',
   ...['random-models', 'replicas-drawn', 'feature-cache', 'replica-bits', 'adjoint', 'submits', 'custom-loop-memory'],
